@@ -1,0 +1,71 @@
+# Every target sets up what it needs: a virtual environment in .venv, with the wheel built from this tree.
+
+PYTHON3 ?= python3
+CARGO ?= cargo
+SERVE ?=
+
+BIN := .venv/bin
+REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
+WHEEL_SOURCES := Cargo.toml $(wildcard Cargo.lock pyproject.toml) \
+	$(shell find crates python/auscult -type f -not -name '*.pyc' 2>/dev/null)
+
+export PYTHON3 CARGO
+# Tests and examples that run `auscult`, `python` or `maturin` by name mean those of this tree.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test test-rust test-python test-servers lint deny bench docs clean
+.DELETE_ON_ERROR:
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+setup: .venv/wheel ## Install what is needed, build the wheel, install it in .venv
+
+demo: .venv/wheel ## Run the example speech service and show what is recorded (SERVE=1: stay up)
+	@cd examples/tts_service && python -m demo $(if $(SERVE),--serve)
+
+test: test-rust test-python ## Run every test that needs no other server
+
+test-rust: .venv/tools
+	$(CARGO) test --workspace --exclude auscult-python
+
+test-python: .venv/wheel
+	pytest python/tests examples
+
+test-servers: .venv/wheel ## Run the tests against a real Prometheus
+	PROMETHEUS_BIN="$$(scripts/prometheus)" pytest tests/servers
+
+lint: .venv/wheel ## Check format, lints, types, stubs and licences
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	python scripts/licences.py
+	ruff check .
+	ruff format --check .
+	mypy --strict python/auscult
+	python -m mypy.stubtest auscult._auscult
+
+deny: .venv/tools ## Check dependencies with cargo-deny (installs it: minutes)
+	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check licenses bans sources
+
+bench: .venv/wheel ## Measure, side by side with the peers
+	$(CARGO) bench --package auscult-benches
+
+docs: .venv/wheel ## Build the Rust documentation, and fail on a broken link
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude auscult-python
+
+clean: ## Remove all that these targets made
+	rm -rf .venv .whl .tools .mypy_cache .ruff_cache .pytest_cache
+	$(CARGO) clean
+
+.venv/tools: scripts/setup $(REQUIREMENTS)
+	scripts/setup
+	test -x $(BIN)/python || $(PYTHON3) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=--requirement %)
+	touch $@
+
+.venv/wheel: .venv/tools $(WHEEL_SOURCES)
+	rm -rf .whl
+	maturin build --quiet --release --interpreter python --out .whl
+	python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .whl/auscult-*.whl
+	touch $@

@@ -1,0 +1,99 @@
+//! What the service does, and where Auscult listens: two operations, one per way of answering.
+
+use std::ops::ControlFlow;
+
+use auscult::{Call, Operation, Seconds, Telemetry};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::engine::{Engine, EngineError};
+
+/// The engine, and the two operations that it is called for.
+pub(crate) struct Speech {
+    engine: Engine,
+    whole: Operation,
+    streamed: Operation,
+}
+
+impl Speech {
+    /// Resolves the operations once, so that a request pays for nothing but its figures.
+    pub(crate) fn new(telemetry: &Telemetry, engine: Engine) -> Self {
+        Self {
+            engine,
+            whole: telemetry.operation("synthesize").labels(["voice"]),
+            streamed: telemetry.operation("synthesize_stream").labels(["voice"]),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The whole text as PCM.
+    pub(crate) fn synthesize(&self, text: &str, voice: &str) -> Result<Vec<u8>, EngineError> {
+        let mut call = self.start(&self.whole, text, voice);
+        let text = frontend(&call, text);
+        let mut pcm = Vec::new();
+        let made = {
+            let _stage = call.stage("vocoder");
+            self.engine.speak(&text, voice, |samples| {
+                pcm.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+                ControlFlow::Continue(())
+            })
+        };
+        if !pcm.is_empty() {
+            call.chunk(self.seconds(pcm.len()));
+        }
+        finish(call, &made);
+        made.map(|()| pcm)
+    }
+
+    /// The text as pieces of PCM, each as soon as the engine has made it, until the receiver is gone.
+    pub(crate) fn synthesize_stream(&self, text: &str, voice: &str, client: &mpsc::Sender<Piece>) {
+        let mut call = self.start(&self.streamed, text, voice);
+        let text = frontend(&call, text);
+        let made = self.engine.speak(&text, voice, |samples| {
+            let piece: Bytes = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            call.chunk(self.seconds(piece.len()));
+            match client.blocking_send(Ok(piece)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        });
+        if client.is_closed() {
+            return; // dropped unfinished, the call is recorded as abandoned
+        }
+        finish(call, &made);
+        if let Err(error) = made {
+            let _ = client.blocking_send(Err(error)); // a client that has just left needs no error
+        }
+    }
+
+    fn start(&self, operation: &Operation, text: &str, voice: &str) -> Call {
+        // A label needs few values, and whoever sends a request chooses the voice: what is not a voice is one value.
+        let label = if self.engine.voices().contains_key(voice) { voice } else { "unknown" };
+        let mut call = operation.start([label]);
+        call.field("char_count", text.chars().count() as u64);
+        call
+    }
+
+    fn seconds(&self, bytes: usize) -> Seconds {
+        Seconds(bytes as f64 / 2.0 / f64::from(self.engine.sample_rate()))
+    }
+}
+
+/// What a client of the stream gets.
+pub(crate) type Piece = Result<Bytes, EngineError>;
+
+/// Single spaces.
+fn frontend(call: &Call, text: &str) -> String {
+    let _stage = call.stage("frontend");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn finish(call: Call, made: &Result<(), EngineError>) {
+    match made {
+        Ok(()) => call.finish(),
+        Err(error) => call.fail(error),
+    }
+}

@@ -1,0 +1,95 @@
+"""`python -m demo`: starts the service, uses it, and shows what was recorded.
+
+The exit status is 0 only if what was scraped equals what was sent. With --serve the service stays up afterwards.
+"""
+
+import argparse
+import contextlib
+import signal
+import sys
+import time
+
+from demo.check import differences
+from demo.load import AT_ONCE, Sent, plan, send
+from demo.scrape import Scrape, fetch
+from demo.service import Service, poll, python_service
+from demo.table import table
+
+SETTLE_SECONDS = 15.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--serve", action="store_true", help="stay up afterwards")
+    options = parser.parse_args(arguments)
+
+    print(f"Starting the text-to-speech service (eSpeak NG, FastAPI) with {options.workers} workers ...", flush=True)
+    with python_service(options.workers) as service:
+        failed = _demonstrate(service)
+        _where_next(service, options.serve)
+        if options.serve:
+            _stay(service)
+    return failed
+
+
+def _demonstrate(service: Service) -> int:
+    requests = plan()
+    good = sum(request.outcome == "ok" for request in requests)
+    print(f"Sending {len(requests)} requests, {AT_ONCE} at a time: {good} good ones, whole and streamed, English and")
+    print("Mandarin; and some with an empty text, an unknown voice, or a client that hangs up half way.", flush=True)
+    began = time.monotonic()
+    sent = send(service.port, requests)
+    print(f"Done in {time.monotonic() - began:.1f} s. This is what {service.metrics_url} says:\n")
+
+    scrape = _settled(service, sent)
+    print(table(scrape))
+    wrong = differences(sent, scrape)
+    if wrong:
+        print("\nWhat was scraped is NOT what was sent:", *wrong, sep="\n  ")
+        print(f"\nThe service wrote:\n{service.log() or '(nothing)'}")
+        return 1
+    audio = sum(scrape.sum_by("audio_seconds_total").values())
+    print(f"\nWhat was scraped is what was sent: {sent.calls.total()} calls by outcome, {audio:.1f} s of audio,")
+    print("and nothing left in flight.")
+    return 0
+
+
+def _settled(service: Service, sent: Sent) -> Scrape:
+    """The first scrape with all that was sent, or the last one: a call ends a little after its client has left."""
+
+    scrape = Scrape("")
+
+    def complete() -> bool:
+        nonlocal scrape
+        scrape = Scrape(fetch(service.metrics_url))
+        return not differences(sent, scrape)
+
+    with contextlib.suppress(TimeoutError):
+        poll(complete, "the last calls to end", SETTLE_SECONDS)
+    return scrape
+
+
+def _where_next(service: Service, stays: bool) -> None:
+    print("\nWhere to look next")
+    if stays:
+        print(f"  curl -s {service.metrics_url}")
+        print(f"  curl -s http://127.0.0.1:{service.port}/v1/tts -o hello.wav \\")
+        print("""       --json '{"text": "Hello, world.", "voice": "en-us"}'""")
+    else:
+        print("  make demo SERVE=1                                 the same, and the service stays up")
+    print("  examples/tts_service/tts_service/speech.py        the lines that record all this")
+    print("  docs/                                             the guide, and what each metric means")
+
+
+def _stay(service: Service) -> None:
+    print("\nThe service stays up. Ctrl-C ends it.", flush=True)
+    try:
+        service.wait()
+    except KeyboardInterrupt:
+        print()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is ended then, too
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""A service as a process of its own, with free ports and a directory of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from demo.scrape import fetch
+
+HERE = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class Service:
+    """Starts a service on two free ports, and ends it and all it started.
+
+    `command` makes the command line from the port of the service and the port of its metrics.
+    """
+
+    def __init__(self, command: Callable[[int, int], list[str]], environment: Mapping[str, str] = {}) -> None:
+        self.port, self.metrics_port = free_ports(2)
+        self.metrics_url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        self._command = command(self.port, self.metrics_port)
+        self._environment = environment
+
+    def __enter__(self) -> "Service":
+        self._directory = tempfile.TemporaryDirectory(prefix="tts-demo-")
+        self._log = Path(self._directory.name, "service.log").open("w+")
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=HERE,
+            env={**os.environ, **self._environment, "AUSCULT_DIRECTORY": self._directory.name},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal is for the demo, which then ends the service
+        )
+        try:
+            poll(self._answers, "the service to answer", START_SECONDS)
+        except BaseException as error:
+            log = self.log()
+            self.__exit__(None, None, None)
+            if isinstance(error, Exception):
+                raise RuntimeError(f"the service did not start. It wrote:\n{log}") from error
+            raise
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)  # the group that start_new_session made
+            self._process.wait()
+        self._log.close()
+        self._directory.cleanup()
+
+    def log(self) -> str:
+        return Path(self._log.name).read_text()
+
+    def wait(self) -> None:
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"it ended with status {self._process.returncode}")
+        fetch(f"http://127.0.0.1:{self.port}/voices")
+        fetch(self.metrics_url)
+        return True
+
+
+def python_service(workers: int = 2) -> Service:
+    """The FastAPI service beside this file."""
+    start = [sys.executable, "-m", "tts_service", "--workers", str(workers)]
+    return Service(lambda port, metrics_port: [*start, "--port", str(port), "--metrics-port", str(metrics_port)])
+
+
+def poll(question: Callable[[], T], what: str, seconds: float) -> T:
+    """Asks until the answer is true, or until it has taken too long. A refused connection is a no."""
+    deadline = time.monotonic() + seconds
+    while True:
+        refused: Exception | None = None
+        try:
+            if answer := question():
+                return answer
+        except OSError as error:
+            refused = error
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}") from refused
+        time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,3 @@
+"""A text-to-speech service on eSpeak NG, instrumented with Auscult."""
+
+__version__ = "1.0"

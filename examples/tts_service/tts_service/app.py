@@ -1,0 +1,81 @@
+"""The HTTP side: `POST /v1/tts` answers with a WAV file, `POST /v1/tts/stream` with one that grows while it is made."""
+
+from collections.abc import AsyncIterator, Generator
+
+import anyio
+import auscult
+from anyio import to_thread
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.types import Receive, Scope, Send
+
+from tts_service import __version__, wav
+from tts_service.engine import UnknownVoice, Voice
+from tts_service.speech import engine, synthesize, synthesize_stream
+
+# Where the metrics are served comes from AUSCULT_LISTEN, which `python -m tts_service` sets. Every worker runs this
+# line; one of them serves the figures of all.
+auscult.init(service="tts_demo", version=__version__)
+
+app = FastAPI(title="Text to speech", version=__version__)
+
+# Requests wait for the engine in threads of their own. If they waited in the pool that carries the pieces of the text
+# being spoken, enough of them would leave it no thread to finish in.
+waiting = anyio.CapacityLimiter(32)
+
+
+class Speech(BaseModel):
+    text: str = Field(max_length=10_000)
+    voice: str = "en-us"
+
+
+class AudioStream(StreamingResponse):
+    """Closes its source when the response ends, also when it ends because the client left.
+
+    Starlette leaves that to the garbage collector, and until then the engine would be busy for nobody.
+    """
+
+    def __init__(self, first: bytes, rest: Generator[bytes, None, None]) -> None:
+        self.rest = rest
+        super().__init__(self._body(first), media_type="audio/wav")
+
+    async def _body(self, first: bytes) -> AsyncIterator[bytes]:
+        yield wav.header(engine.sample_rate) + first
+        while piece := await to_thread.run_sync(next, self.rest, b""):
+            yield piece
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self.rest.close)
+
+
+@app.get("/voices")
+async def voices() -> list[Voice]:
+    return list(engine.voices.values())
+
+
+@app.post("/v1/tts")
+async def tts(speech: Speech) -> Response:
+    pcm = await to_thread.run_sync(synthesize, speech.text, speech.voice, limiter=waiting)
+    if not pcm:
+        raise HTTPException(422, "there is nothing to speak in this text")
+    return Response(wav.header(engine.sample_rate, len(pcm)) + pcm, media_type="audio/wav")
+
+
+@app.post("/v1/tts/stream")
+async def tts_stream(speech: Speech) -> Response:
+    pieces = synthesize_stream(speech.text, speech.voice)
+    # The first piece decides the status: once the response has begun it is too late for an error.
+    first = await to_thread.run_sync(next, pieces, b"", limiter=waiting)
+    if not first:
+        raise HTTPException(422, "there is nothing to speak in this text")
+    return AudioStream(first, pieces)
+
+
+@app.exception_handler(UnknownVoice)
+async def unknown_voice(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=400)

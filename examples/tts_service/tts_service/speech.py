@@ -1,0 +1,53 @@
+"""What the service does, and where Auscult listens: two functions, one per way of answering."""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import auscult
+
+from tts_service.engine import Engine
+
+engine = Engine()
+
+
+def voice_label(arguments: dict[str, Any]) -> str:
+    """A label needs few values, and whoever sends a request chooses the voice: what is not a voice is one value."""
+    voice = arguments["voice"]
+    return voice if voice in engine.voices else "unknown"
+
+
+def characters(arguments: dict[str, Any]) -> int:
+    return len(arguments["text"])
+
+
+def normalise(text: str) -> str:
+    """One form for each character (full-width digits and letters among them) and single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+@auscult.instrument(
+    "synthesize",
+    labels={"voice": voice_label},
+    fields={"char_count": characters},
+    audio=auscult.audio(sample_rate=engine.sample_rate),
+)
+def synthesize(text: str, voice: str) -> bytes:
+    """The whole text as PCM."""
+    with auscult.stage("frontend"):
+        text = normalise(text)
+    with auscult.stage("vocoder"):
+        return b"".join(engine.stream(text, voice))
+
+
+@auscult.instrument(
+    "synthesize_stream",
+    labels={"voice": voice_label},
+    fields={"char_count": characters},
+    audio=auscult.audio(sample_rate=engine.sample_rate),
+)
+def synthesize_stream(text: str, voice: str) -> Iterator[bytes]:
+    """The text as pieces of PCM, each as soon as the engine has made it."""
+    with auscult.stage("frontend"):
+        text = normalise(text)
+    yield from engine.stream(text, voice)
