@@ -1,0 +1,188 @@
+//! A call: one request for generated output, from its start to its one end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::outcome::Outcome;
+use super::request_id::RequestId;
+use super::set::CallSet;
+use super::state::CallState;
+use crate::clock;
+use crate::segment::{Begin, flag};
+
+/// More fields than this are dropped and counted.
+const FIELDS: usize = 64;
+/// Longer field texts are cut, bytes.
+const FIELD_TEXT: usize = 8192;
+
+/// Value of a field: anything about one call, never a label.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+}
+
+macro_rules! field_value {
+    ($($given:ty => $variant:ident by $make:expr),* $(,)?) => {
+        $(impl From<$given> for FieldValue {
+            fn from(value: $given) -> Self {
+                let make: fn($given) -> _ = $make;
+                Self::$variant(make(value))
+            }
+        })*
+    };
+}
+
+field_value! {
+    &str => Text by |text| text[..text.floor_char_boundary(FIELD_TEXT)].to_owned(),
+    String => Text by |mut text| { text.truncate(text.floor_char_boundary(FIELD_TEXT)); text },
+    i32 => Int by i64::from,
+    i64 => Int by |value| value,
+    u32 => Int by i64::from,
+    u64 => Int by |value| i64::try_from(value).unwrap_or(i64::MAX),
+    usize => Int by |value| i64::try_from(value).unwrap_or(i64::MAX),
+    f32 => Float by f64::from,
+    f64 => Float by |value| value,
+    bool => Bool by |value| value,
+}
+
+/// A running call. Every method takes `&self` and does nothing once the call has ended; the first end
+/// counts. Dropped without one it is `abandoned`, or `error` while the thread unwinds.
+#[must_use = "a call lasts as long as this value; dropped at once it is counted as abandoned"]
+pub struct Call {
+    state: CallState,
+    /// Name and value; kept for whoever reads the call, see [`Call::fields`].
+    fields: Mutex<Vec<(Box<str>, FieldValue)>>,
+}
+
+impl Call {
+    /// A field: any value that belongs to this call alone. `char_count` also feeds the characters metric.
+    pub fn field(&self, name: &str, value: impl Into<FieldValue>) {
+        let value = value.into();
+        if let ("char_count", FieldValue::Int(count)) = (name, &value) {
+            self.state.characters(u64::try_from(*count).unwrap_or(0));
+        }
+        let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        match fields.iter().position(|(known, _)| **known == *name) {
+            Some(at) => fields[at].1 = value,
+            None if fields.len() < FIELDS => fields.push((name.into(), value)),
+            None => {}
+        }
+    }
+
+    /// The fields set so far.
+    pub fn fields(&self) -> Vec<(Box<str>, FieldValue)> {
+        self.fields.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the call with what the error says it is: `oom`, `poisoned`, `timeout` or `error`.
+    pub fn fail(&self, error: &(dyn std::error::Error + 'static)) {
+        self.end_with(Outcome::of_error(error), "", &error.to_string());
+    }
+
+    /// Ends the call with an outcome and what went wrong: the error's type and text, kept as the fields
+    /// `error_type` and `error`.
+    pub fn end_with(&self, outcome: Outcome, error_type: &str, text: &str) {
+        if self.state.is_active() {
+            for (name, value) in [("error_type", error_type), ("error", text)] {
+                if !value.is_empty() {
+                    self.field(name, value);
+                }
+            }
+        }
+        self.state.end(outcome);
+    }
+
+    /// The call as stages, other threads and the current call refer to it.
+    pub fn state(&self) -> &CallState {
+        &self.state
+    }
+}
+
+impl std::ops::Deref for Call {
+    type Target = CallState;
+
+    #[inline]
+    fn deref(&self) -> &CallState {
+        &self.state
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.state.end(Outcome::Error);
+        } else {
+            self.state.abandon();
+        }
+        self.state.release();
+    }
+}
+
+/// A call about to start.
+#[must_use = "nothing is recorded before the call is started"]
+pub struct CallBuilder {
+    set: Arc<CallSet>,
+    id: Option<RequestId>,
+    queued: u64,
+    flags: u64,
+}
+
+impl CallBuilder {
+    #[inline]
+    pub(super) fn new(set: Arc<CallSet>) -> Self {
+        Self { set, id: None, queued: 0, flags: flag::STREAMING }
+    }
+
+    /// The caller's request id; a blank one is ignored.
+    pub fn request_id(mut self, id: &str) -> Self {
+        self.id = RequestId::new(id).or(self.id);
+        self
+    }
+
+    /// Takes the request id from a W3C `traceparent`, unless there is one already.
+    pub fn traceparent(mut self, header: &str) -> Self {
+        self.id = self.id.or_else(|| RequestId::from_traceparent(header));
+        self
+    }
+
+    /// How long the request waited before this.
+    pub fn queued(mut self, waited: Duration) -> Self {
+        self.queued = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX).max(1);
+        self
+    }
+
+    /// Whether the consumer takes chunks as they are made; so unless told otherwise.
+    pub fn streaming(mut self, streaming: bool) -> Self {
+        self.flags = self.flags & !flag::STREAMING | u64::from(streaming) * flag::STREAMING;
+        self
+    }
+
+    /// Whether the call is measured by its output, so that without any it is `empty`.
+    pub fn expects_output(mut self, expects: bool) -> Self {
+        self.flags = self.flags & !flag::EXPECTS_OUTPUT | u64::from(expects) * flag::EXPECTS_OUTPUT;
+        self
+    }
+
+    /// Starts the call.
+    #[inline]
+    pub fn start(self) -> Call {
+        let id = self.id.unwrap_or_else(RequestId::random);
+        let begin = Begin {
+            owner: self.set.registry.segment().owner(),
+            call_set: self.set.at,
+            now: clock::monotonic_nanos(),
+            queued: self.queued,
+            characters: 0,
+            flags: self.flags,
+            id: id.words(),
+        };
+        Call { state: CallState::begin(self.set, id, &begin), fields: Mutex::new(Vec::new()) }
+    }
+}

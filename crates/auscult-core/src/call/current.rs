@@ -1,0 +1,86 @@
+//! The current call of a thread, for code that has no call at hand: nested instrumented functions, stages.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::call::Call;
+use super::outcome::Outcome;
+use super::state::CallState;
+
+thread_local! {
+    static CURRENT: RefCell<Vec<CallState>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The innermost call this thread is in.
+pub fn current_call() -> Option<CallState> {
+    CURRENT.try_with(|current| current.borrow().last().cloned()).ok().flatten()
+}
+
+/// Makes `call` the current one of this thread until the guard is dropped.
+pub fn enter(call: &CallState) -> Entered {
+    let entered = CURRENT.try_with(|current| current.borrow_mut().push(call.clone())).is_ok();
+    Entered { entered, here: std::marker::PhantomData }
+}
+
+/// Ends the current call's turn on this thread.
+#[must_use = "the call is current as long as this value"]
+pub struct Entered {
+    entered: bool,
+    /// Belongs to the thread that entered.
+    here: std::marker::PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if self.entered {
+            let _ = CURRENT.try_with(|current| current.borrow_mut().pop());
+        }
+    }
+}
+
+pin_project! {
+    /// A future that is one call: current whenever it is polled, `cancelled` when dropped half way.
+    pub struct CallFuture<F, C> {
+        call: Option<(Call, C)>,
+        #[pin]
+        future: F,
+    }
+
+    impl<F, C> PinnedDrop for CallFuture<F, C> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some((call, _)) = this.project().call.take() {
+                if !std::thread::panicking() {
+                    call.end(Outcome::Cancelled);
+                }
+            }
+        }
+    }
+}
+
+impl<F: Future, C: FnOnce(&Call, &F::Output)> CallFuture<F, C> {
+    /// `future` as `call`; `conclude` ends the call by the output.
+    pub fn new(call: Call, future: F, conclude: C) -> Self {
+        Self { call: Some((call, conclude)), future }
+    }
+}
+
+impl<F: Future, C: FnOnce(&Call, &F::Output)> Future for CallFuture<F, C> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = {
+            let _entered = this.call.as_ref().map(|(call, _)| enter(call.state()));
+            this.future.poll(context)
+        };
+        if let Poll::Ready(output) = &polled {
+            if let Some((call, conclude)) = this.call.take() {
+                conclude(&call, output);
+            }
+        }
+        polled
+    }
+}

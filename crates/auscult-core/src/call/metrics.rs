@@ -1,0 +1,87 @@
+//! The request metrics of `vocabulary.md`, as families of one service.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::registry::{FamilyCore, Gauge, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Registry, Spec};
+
+/// Families that calls record to.
+pub(crate) struct RequestMetrics {
+    pub(crate) total: Arc<FamilyCore>,
+    pub(crate) duration: Arc<FamilyCore>,
+    pub(crate) busy: Arc<FamilyCore>,
+    pub(crate) queue: Arc<FamilyCore>,
+    pub(crate) first_audio: Arc<FamilyCore>,
+    pub(crate) chunk_gap: Arc<FamilyCore>,
+    pub(crate) underrun: Arc<FamilyCore>,
+    pub(crate) real_time_factor: Arc<FamilyCore>,
+    pub(crate) audio_seconds: Arc<FamilyCore>,
+    pub(crate) characters: Arc<FamilyCore>,
+    pub(crate) stage_duration: Arc<FamilyCore>,
+    pub(crate) stage_failure: Arc<FamilyCore>,
+    pub(crate) unhealthy: Arc<FamilyCore>,
+}
+
+impl RequestMetrics {
+    pub(crate) fn register(registry: &Arc<Registry>) -> Result<Self, Error> {
+        let prefix = registry.identity().prefix().to_owned();
+        let family = |make: &dyn Fn(&str) -> Spec, name: &str, help: &str| {
+            registry.family_core(&make(&format!("{prefix}_{name}")).help(help).checked()?)
+        };
+        let seconds = |name: &str| Spec::histogram(name, &LATENCY_BUCKETS).unit(crate::Unit::Seconds);
+        let with_exemplars = |name: &str| seconds(name).exemplars();
+        Ok(Self {
+            total: family(&Spec::whole_counter, "request", "Finished calls by outcome.")?,
+            duration: family(
+                &with_exemplars,
+                "request_duration_seconds",
+                "Wall time of finished calls from start to finish.",
+            )?,
+            busy: family(
+                &seconds,
+                "request_busy_seconds",
+                "Part of a call's duration spent in the service, not in the consumer of its chunks.",
+            )?,
+            queue: family(&seconds, "request_queue_seconds", "Time calls waited before they were started.")?,
+            first_audio: family(
+                &with_exemplars,
+                "time_to_first_audio_seconds",
+                "From a call's start to its first chunk that carries audio.",
+            )?,
+            chunk_gap: family(
+                &seconds,
+                "chunk_gap_seconds",
+                "From handing over one chunk to having the next one ready.",
+            )?,
+            underrun: family(
+                &seconds,
+                "playback_underrun_seconds",
+                "How far playback at real time, started at the first chunk, would have run dry at worst.",
+            )?,
+            real_time_factor: family(
+                &|name| Spec::histogram(name, &RATIO_BUCKETS).exemplars(),
+                "real_time_factor",
+                "Busy seconds per second of audio produced; below 1 is faster than real time.",
+            )?,
+            audio_seconds: family(
+                &|name| Spec::counter(name).unit(crate::Unit::Seconds),
+                "audio_seconds",
+                "Audio produced.",
+            )?,
+            characters: family(&Spec::whole_counter, "characters", "Characters of text taken in.")?,
+            stage_duration: family(&seconds, "stage_duration_seconds", "Wall time of stages of calls.")?,
+            stage_failure: family(&Spec::whole_counter, "stage_failure", "Stages that ended in an error.")?,
+            unhealthy: family(
+                &|name| Spec::gauge(name).merge(Merge::Max),
+                "unhealthy",
+                "1 while something keeps the service or its instrumentation from working, by reason.",
+            )?,
+        })
+    }
+
+    pub(crate) fn set_unhealthy(&self, registry: &Arc<Registry>, reason: &str, unhealthy: bool) {
+        let labels = [("reason".into(), reason.into())].into();
+        let series = registry.series(&self.unhealthy, labels);
+        Gauge::new(registry, &self.unhealthy, series).set(f64::from(u8::from(unhealthy)));
+    }
+}

@@ -1,0 +1,23 @@
+//! Calls, their stages and chunks, and how they end.
+
+#[allow(clippy::module_inception)]
+mod call;
+mod current;
+mod metrics;
+mod operation;
+mod outcome;
+mod request_id;
+mod set;
+mod stage;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use call::{Call, CallBuilder, FieldValue};
+pub use current::{CallFuture, Entered, current_call, enter};
+pub use operation::{Calls, Operation};
+pub use outcome::{Outcome, Status};
+pub use request_id::RequestId;
+pub use set::set_once;
+pub use stage::Stage;
+pub use state::{CallState, Seconds};

@@ -1,0 +1,143 @@
+//! How a call ended.
+
+/// Outcome of a call; `vocabulary.md` of the design says when each is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Finished, and what came back is output.
+    Ok,
+    /// An error was raised, or seen in the result.
+    Error,
+    /// Out of memory, on the GPU or the host.
+    Oom,
+    /// A CUDA error after which the process cannot work.
+    Poisoned,
+    /// Finished without output.
+    Empty,
+    /// Output below -60 dBFS throughout.
+    Silent,
+    /// Output cut short, as the caller says.
+    Truncated,
+    /// A time limit passed.
+    Timeout,
+    /// The process ended with the call in flight.
+    Died,
+    /// Cancelled by the caller.
+    Cancelled,
+    /// The consumer went away, or nothing moved for the idle limit.
+    Abandoned,
+}
+
+/// What an outcome counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// `ok`
+    Success,
+    /// Everything that is the service's fault.
+    Error,
+    /// `cancelled` and `abandoned`.
+    Cancelled,
+}
+
+impl Status {
+    /// All statuses.
+    pub const ALL: [Self; 3] = [Self::Success, Self::Error, Self::Cancelled];
+
+    /// The label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Names of exception classes that mean out of memory, wherever they stand among the ancestors.
+const OOM_CLASSES: [&str; 2] = ["OutOfMemoryError", "MemoryError"];
+const OOM_TEXTS: [&str; 4] =
+    ["CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "Failed to allocate memory", "MemoryError"];
+const POISON_TEXTS: [&str; 3] =
+    ["device-side assert", "illegal memory access", "CUDA error: unspecified launch failure"];
+const TIMEOUT_CLASSES: [&str; 1] = ["TimeoutError"];
+const CANCELLED_CLASSES: [&str; 3] = ["CancelledError", "KeyboardInterrupt", "SystemExit"];
+
+impl Outcome {
+    /// All outcomes, in the order of their declaration.
+    pub const ALL: [Self; 11] = [
+        Self::Ok,
+        Self::Error,
+        Self::Oom,
+        Self::Poisoned,
+        Self::Empty,
+        Self::Silent,
+        Self::Truncated,
+        Self::Timeout,
+        Self::Died,
+        Self::Cancelled,
+        Self::Abandoned,
+    ];
+
+    /// The label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Oom => "oom",
+            Self::Poisoned => "poisoned",
+            Self::Empty => "empty",
+            Self::Silent => "silent",
+            Self::Truncated => "truncated",
+            Self::Timeout => "timeout",
+            Self::Died => "died",
+            Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// The outcome of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
+    /// What it counts as.
+    pub fn status(self) -> Status {
+        match self {
+            Self::Ok => Status::Success,
+            Self::Cancelled | Self::Abandoned => Status::Cancelled,
+            _ => Status::Error,
+        }
+    }
+
+    /// The outcome of an error: from the names of its class, its ancestors and its causes, and from its
+    /// text and the texts of its causes.
+    pub fn classify(class_names: &[&str], text: &str) -> Self {
+        let class = |names: &[&str]| class_names.iter().any(|class| names.contains(class));
+        let says = |texts: &[&str]| texts.iter().any(|phrase| text.contains(phrase));
+        if class(&CANCELLED_CLASSES) {
+            Self::Cancelled
+        } else if says(&POISON_TEXTS) {
+            Self::Poisoned
+        } else if class(&OOM_CLASSES) || says(&OOM_TEXTS) {
+            Self::Oom
+        } else if class(&TIMEOUT_CLASSES) {
+            Self::Timeout
+        } else {
+            Self::Error
+        }
+    }
+
+    /// The outcome of a Rust error, from its text and its sources' texts; an `io` error that timed out is
+    /// [`Outcome::Timeout`].
+    pub fn of_error(error: &(dyn std::error::Error + 'static)) -> Self {
+        let chain = || std::iter::successors(Some(error), |error| error.source());
+        let texts: Vec<String> = chain().take(16).map(ToString::to_string).collect();
+        let timed_out = chain().take(16).any(|error| {
+            let io = error.downcast_ref::<std::io::Error>();
+            io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut)
+        });
+        match Self::classify(&[], &texts.join("\n")) {
+            Self::Error if timed_out => Self::Timeout,
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A call in flight, as those who hold on to it see it: its call set, its slot, its request id.
+
+use std::sync::Arc;
+
+use super::outcome::Outcome;
+use super::request_id::RequestId;
+use super::set::{CallSet, Ended};
+use super::stage::Stage;
+use crate::clock::{self, seconds};
+use crate::segment::{Begin, CALL_WORDS, Ticket, epoch, fill, flag, word};
+use crate::sync::{AtomicU64, Ordering};
+
+/// A length of audio, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Seconds(pub f64);
+
+/// A running call, shared: what stages, chunks and the current call refer to. Recording on a call that
+/// has ended does nothing.
+#[derive(Clone)]
+pub struct CallState {
+    set: Arc<CallSet>,
+    place: Place,
+    id: RequestId,
+    epoch: u32,
+}
+
+#[derive(Clone)]
+enum Place {
+    /// In the segment, where other processes see it.
+    Slot(Ticket),
+    /// On the heap, when every slot is taken; the first word is 1 until the call ends.
+    Local(Arc<[AtomicU64]>),
+}
+
+impl CallState {
+    #[inline]
+    pub(super) fn begin(set: Arc<CallSet>, id: RequestId, begin: &Begin) -> Self {
+        let place = match set.registry.segment().in_flight().begin(begin) {
+            Some(ticket) => Place::Slot(ticket),
+            None => {
+                let slot: Arc<[AtomicU64]> = (0..CALL_WORDS).map(|_| AtomicU64::new(0)).collect();
+                fill(&slot, begin);
+                slot[word::STATE].store(1, Ordering::Release);
+                Place::Local(slot)
+            }
+        };
+        set.record_start();
+        Self { set, place, id, epoch: epoch() }
+    }
+
+    /// The request id: the caller's, the trace's, or made.
+    pub fn request_id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// The operation's name.
+    pub fn operation(&self) -> &str {
+        &self.set.operation
+    }
+
+    /// Whether it has not ended.
+    pub fn is_active(&self) -> bool {
+        let mut active = false;
+        self.with_slot(|_| active = true);
+        active
+    }
+
+    /// Begins a stage of this call.
+    pub fn stage(&self, name: &str) -> Stage {
+        Stage::begin(self.set.stage(name), Some(self.clone()))
+    }
+
+    /// A chunk of output with so many seconds of audio; 0 for one that carries none (a header, an inserted
+    /// silence). The first with audio gives the time to first audio.
+    #[inline]
+    pub fn chunk(&self, audio: Seconds) {
+        let now = clock::monotonic_nanos();
+        self.with_slot(|slot| self.record_chunk(slot, audio, now));
+    }
+
+    /// As [`CallState::chunk`], and the consumer has it from now on: see [`CallState::suspend`].
+    #[inline]
+    pub fn hand_over(&self, audio: Seconds) {
+        let now = clock::monotonic_nanos();
+        self.with_slot(|slot| {
+            self.record_chunk(slot, audio, now);
+            stop(slot, now);
+        });
+    }
+
+    /// Audio of a result that is not handed over in chunks.
+    pub fn audio(&self, audio: Seconds) {
+        self.with_slot(|slot| {
+            if let Some(audio) = self.accepted(audio) {
+                let total = f64::from_bits(slot[word::AUDIO].load(Ordering::Relaxed)) + audio;
+                slot[word::AUDIO].store(total.to_bits(), Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// Says that the call moves on, without output.
+    pub fn progress(&self) {
+        let now = clock::monotonic_nanos();
+        self.with_slot(|slot| slot[word::PROGRESS].store(now, Ordering::Relaxed));
+    }
+
+    /// From now on the time is the consumer's, not the service's: busy seconds stop.
+    #[inline]
+    pub fn suspend(&self) {
+        let now = clock::monotonic_nanos();
+        self.with_slot(|slot| stop(slot, now));
+    }
+
+    /// From now on the time is the service's again.
+    #[inline]
+    pub fn resume(&self) {
+        let now = clock::monotonic_nanos();
+        self.with_slot(|slot| {
+            slot[word::RESUMED].store(now, Ordering::Relaxed);
+            slot[word::PROGRESS].store(now, Ordering::Relaxed);
+        });
+    }
+
+    /// Characters of text the call takes in.
+    pub fn characters(&self, count: u64) {
+        self.with_slot(|slot| slot[word::CHARACTERS].store(count, Ordering::Relaxed));
+    }
+
+    /// Whether the consumer takes chunks as they are made.
+    pub fn streaming(&self, streaming: bool) {
+        self.with_slot(|slot| {
+            let flags = slot[word::FLAGS].load(Ordering::Relaxed) & !flag::STREAMING;
+            slot[word::FLAGS].store(flags | u64::from(streaming) * flag::STREAMING, Ordering::Relaxed);
+        });
+    }
+
+    /// Whether the call is measured by its output, so that without any it is `empty`.
+    pub fn expects_output(&self) {
+        self.with_slot(|slot| {
+            slot[word::FLAGS].fetch_or(flag::EXPECTS_OUTPUT, Ordering::Relaxed);
+        });
+    }
+
+    /// Ends the call: `ok`, or `empty` when output was expected and none came. Only the first end counts.
+    #[inline]
+    pub fn finish(&self) {
+        self.conclude(|slot| {
+            let expected = slot(word::FLAGS) & flag::EXPECTS_OUTPUT != 0;
+            let none = slot(word::CHUNKS) == 0 && f64::from_bits(slot(word::AUDIO)) <= 0.0;
+            if expected && none { Outcome::Empty } else { Outcome::Ok }
+        });
+    }
+
+    /// Ends the call with an outcome. Only the first end counts.
+    pub fn end(&self, outcome: Outcome) {
+        self.conclude(|_| outcome);
+    }
+
+    /// Ends the call because its consumer let go of it: `abandoned`, unless it does not stream and audio
+    /// was taken from it, which is how several services read their one result.
+    pub fn abandon(&self) {
+        self.conclude(|slot| {
+            let streaming = slot(word::FLAGS) & flag::STREAMING != 0;
+            let audio = slot(word::FIRST_AUDIO) > 0;
+            if !streaming && audio { Outcome::Ok } else { Outcome::Abandoned }
+        });
+    }
+
+    /// Gives the slot back if somebody else ended the call; only its holder may.
+    pub(super) fn release(&self) {
+        if let (Place::Slot(ticket), true) = (&self.place, self.epoch == epoch()) {
+            self.set.registry.segment().in_flight().free(*ticket);
+        }
+    }
+
+    #[inline]
+    fn conclude(&self, outcome: impl FnOnce(&dyn Fn(usize) -> u64) -> Outcome) {
+        // What a forked child inherited is its parent's to end.
+        if self.epoch != epoch() {
+            return;
+        }
+        let won = match &self.place {
+            Place::Slot(ticket) => self.set.registry.segment().in_flight().end(*ticket),
+            Place::Local(slot) => slot[word::STATE].swap(0, Ordering::AcqRel) == 1,
+        };
+        if !won {
+            return;
+        }
+        let slot = |word: usize| self.slot()[word].load(Ordering::Relaxed);
+        let outcome = outcome(&slot);
+        let ended = Ended { outcome, now: clock::monotonic_nanos(), id: self.id.words() };
+        self.set.record_end(slot, &ended);
+        if outcome == Outcome::Poisoned {
+            self.set.unhealthy("poisoned");
+        }
+        self.release();
+    }
+
+    #[inline]
+    fn record_chunk(&self, slot: &[AtomicU64], audio: Seconds, now: u64) {
+        let get = |word: usize| slot[word].load(Ordering::Relaxed);
+        let set = |word: usize, value: u64| slot[word].store(value, Ordering::Relaxed);
+        set(word::PROGRESS, now);
+        set(word::CHUNKS, get(word::CHUNKS) + 1);
+        let last = get(word::LAST_CHUNK);
+        if last > 0 {
+            self.set.record_chunk_gap(now.saturating_sub(last));
+        }
+        set(word::LAST_CHUNK, now);
+        let Some(audio) = self.accepted(audio).filter(|audio| *audio > 0.0) else { return };
+        let before = f64::from_bits(get(word::AUDIO));
+        let first = get(word::FIRST_AUDIO);
+        if first == 0 {
+            set(word::FIRST_AUDIO, now);
+            let waited = now.saturating_sub(get(word::STARTED));
+            self.set.record_first_audio(waited, &self.id.words(), now);
+        } else {
+            let dry = seconds(now.saturating_sub(first)) - before;
+            let worst = get(word::UNDERRUN);
+            set(word::UNDERRUN, worst.max((dry.max(0.0) * 1e9) as u64));
+        }
+        set(word::AUDIO, (before + audio).to_bits());
+    }
+
+    fn accepted(&self, Seconds(audio): Seconds) -> Option<f64> {
+        if audio.is_finite() && audio >= 0.0 {
+            return Some(audio);
+        }
+        self.set.registry.reject();
+        None
+    }
+
+    /// The slot's words, while the call runs and belongs to this process.
+    #[inline]
+    pub(super) fn with_slot(&self, use_slot: impl FnOnce(&[AtomicU64])) {
+        if self.epoch != epoch() {
+            return;
+        }
+        let active = match &self.place {
+            Place::Slot(ticket) => self.set.registry.segment().in_flight().is_active(*ticket),
+            Place::Local(slot) => slot[word::STATE].load(Ordering::Relaxed) == 1,
+        };
+        if active {
+            use_slot(self.slot());
+        }
+    }
+
+    #[inline]
+    fn slot(&self) -> &[AtomicU64] {
+        match &self.place {
+            Place::Slot(ticket) => self.set.registry.segment().in_flight().of(*ticket),
+            Place::Local(slot) => slot,
+        }
+    }
+}
+
+fn stop(slot: &[AtomicU64], now: u64) {
+    let resumed = slot[word::RESUMED].swap(0, Ordering::Relaxed);
+    if resumed > 0 {
+        let busy = slot[word::BUSY].load(Ordering::Relaxed) + now.saturating_sub(resumed);
+        slot[word::BUSY].store(busy, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,33 @@
+//! Core of Auscult: what a process records and how it is read.
+//!
+//! Every process writes only to its *segment*, a memory-mapped file: counters, histograms, calls in
+//! flight. Recording takes no lock, no system call and no allocation, and what was recorded survives the
+//! process. A [`Collector`] merges all segments of a service into one plain [`Snapshot`].
+//!
+//! Services depend on the crate `auscult`, not on this one.
+
+mod call;
+pub mod clock;
+mod error;
+mod identity;
+mod per_process;
+mod registry;
+mod segment;
+pub mod snapshot;
+mod sync;
+
+pub use call::{
+    Call, CallBuilder, CallFuture, CallState, Calls, Entered, FieldValue, Operation, Outcome, RequestId,
+    Seconds, Stage, Status, current_call, enter, set_once,
+};
+pub use error::Error;
+pub use identity::Identity;
+pub use per_process::PerProcess;
+pub use registry::{
+    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, LATENCY_BUCKETS, Merge,
+    OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
+};
+pub use segment::{
+    CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES,
+    close_in_child, epoch, user_id,
+};

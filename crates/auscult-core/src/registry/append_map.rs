@@ -1,0 +1,85 @@
+//! A map that only grows: lookups take no lock, so that they neither wait nor break across `fork`.
+//!
+//! Entries hang in chains of `OnceLock`s. When a table has more than two entries a chain, a table eight
+//! times as large takes the new ones; a lookup asks the largest first. Inserting needs the [`SlowPath`].
+
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rapidhash::fast::RapidHasher;
+
+use crate::segment::SlowPath;
+
+const LEVELS: usize = 6;
+const FIRST_HEADS: usize = 8;
+
+/// Insert-only map.
+pub(crate) struct AppendMap<K, V> {
+    levels: [OnceLock<Box<[Link<K, V>]>>; LEVELS],
+    count: AtomicUsize,
+}
+
+type Link<K, V> = OnceLock<Box<Node<K, V>>>;
+
+struct Node<K, V> {
+    hash: u64,
+    key: K,
+    value: V,
+    next: Link<K, V>,
+}
+
+impl<K, V> AppendMap<K, V> {
+    pub(crate) const fn new() -> Self {
+        Self { levels: [const { OnceLock::new() }; LEVELS], count: AtomicUsize::new(0) }
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// The value whose key has this hash and satisfies `same`.
+    #[inline]
+    pub(crate) fn get(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<&V> {
+        for level in self.levels.iter().rev().filter_map(OnceLock::get) {
+            let mut link = &level[hash as usize & (level.len() - 1)];
+            while let Some(node) = link.get() {
+                if node.hash == hash && same(&node.key) {
+                    return Some(&node.value);
+                }
+                link = &node.next;
+            }
+        }
+        None
+    }
+
+    /// Adds an entry; the caller has looked that there is none of this key.
+    pub(crate) fn insert(&self, _slow: &SlowPath, hash: u64, key: K, value: V) -> &V {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let heads = |level: usize| FIRST_HEADS << (3 * level);
+        let level = (0..LEVELS - 1).find(|level| count < 2 * heads(*level)).unwrap_or(LEVELS - 1);
+        let table = self.levels[level].get_or_init(|| (0..heads(level)).map(|_| OnceLock::new()).collect());
+        let mut link = &table[hash as usize & (table.len() - 1)];
+        while let Some(node) = link.get() {
+            link = &node.next;
+        }
+        &link.get_or_init(|| Box::new(Node { hash, key, value, next: OnceLock::new() })).value
+    }
+
+    /// All entries, in no order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        let links = self.levels.iter().filter_map(OnceLock::get).flat_map(|level| level.iter());
+        links
+            .flat_map(|link| std::iter::successors(link.get(), |node| node.next.get()))
+            .map(|node| &node.value)
+    }
+}
+
+/// Hash of a key, the same for a key and what it is looked up by.
+#[inline]
+pub(crate) fn hash_of(key: impl Hash) -> u64 {
+    let mut hasher = RapidHasher::default_const();
+    key.hash(&mut hasher);
+    hasher.finish()
+}

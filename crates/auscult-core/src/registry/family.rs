@@ -1,0 +1,210 @@
+//! Families of this process: what they are, and their series by labels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::append_map::{AppendMap, hash_of};
+use super::handle::{Counter, Gauge, Histogram};
+use super::name;
+use super::record::{FamilyRecord, LabelPairs};
+use super::spec::Repr;
+use super::{Registry, Spec};
+use crate::error::Error;
+use crate::segment::epoch;
+
+/// A family in this process's index.
+pub(crate) struct FamilyCore {
+    /// Position of its record.
+    pub(crate) at: u32,
+    pub(crate) record: FamilyRecord,
+    pub(crate) bounds: Arc<[f64]>,
+    pub(crate) series: AppendMap<LabelPairs, Arc<SeriesCore>>,
+    /// More series than this go to the overflow series.
+    pub(crate) limit: usize,
+}
+
+/// A series in this process's index: where its cells are.
+pub(crate) struct SeriesCore {
+    pub(crate) labels: LabelPairs,
+    /// Position of the record, cell, and the fork epoch they are for: a gauge has cells of its own in each
+    /// process, everything else one place for all.
+    place: AtomicU64,
+    at: AtomicU64,
+    pub(crate) exemplars: Option<u32>,
+}
+
+impl SeriesCore {
+    pub(crate) fn new(labels: LabelPairs, at: u32, cell: u32, exemplars: Option<u32>) -> Self {
+        let series = Self { labels, place: AtomicU64::new(0), at: AtomicU64::new(0), exemplars };
+        series.set_place(at, cell);
+        series
+    }
+
+    pub(crate) fn set_place(&self, at: u32, cell: u32) {
+        self.at.store(u64::from(at), Ordering::Relaxed);
+        self.place.store(u64::from(epoch()) << 32 | u64::from(cell), Ordering::Release);
+    }
+
+    pub(crate) fn at(&self) -> u32 {
+        self.at.load(Ordering::Relaxed) as u32
+    }
+
+    /// The cell, whoever made it.
+    #[inline]
+    pub(crate) fn cell(&self) -> u32 {
+        self.place.load(Ordering::Acquire) as u32
+    }
+
+    /// The cell if it was resolved in this process and not inherited from its parent.
+    #[inline]
+    pub(crate) fn own_cell(&self) -> Option<u32> {
+        let place = self.place.load(Ordering::Acquire);
+        (place >> 32 == u64::from(epoch())).then_some(place as u32)
+    }
+}
+
+impl FamilyCore {
+    /// The series of these labels, pairs sorted by name.
+    #[inline]
+    pub(crate) fn find<'a>(
+        &self,
+        hash: u64,
+        labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Option<&Arc<SeriesCore>> {
+        self.series.get(hash, |key| {
+            let mut given = labels.clone();
+            let same = key.iter().all(|(name, value)| given.next() == Some((&**name, &**value)));
+            same && given.next().is_none()
+        })
+    }
+}
+
+/// Hash of sorted label pairs.
+#[inline]
+pub(crate) fn hash_labels<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+    struct Pairs<I>(std::cell::Cell<Option<I>>);
+    impl<'a, I: Iterator<Item = (&'a str, &'a str)>> std::hash::Hash for Pairs<I> {
+        fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+            for pair in self.0.take().into_iter().flatten() {
+                pair.hash(state);
+            }
+        }
+    }
+    hash_of(Pairs(std::cell::Cell::new(Some(labels))))
+}
+
+/// A registered family with fixed label names: where typed handles come from.
+#[derive(Clone)]
+pub struct Family {
+    registry: Arc<Registry>,
+    core: Arc<FamilyCore>,
+    names: Arc<[Box<str>]>,
+    /// Index into the given values for each name in sorted order.
+    order: Arc<[usize]>,
+}
+
+impl Family {
+    pub(super) fn new(registry: Arc<Registry>, core: Arc<FamilyCore>, spec: &Spec) -> Self {
+        let names: Arc<[Box<str>]> = spec.labels.iter().map(|name| name.as_str().into()).collect();
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by_key(|index| &names[*index]);
+        Self { registry, core, names, order: order.into() }
+    }
+
+    /// The base name that is exposed.
+    pub fn name(&self) -> &str {
+        &self.core.record.name
+    }
+
+    /// Label names, in the order values are given.
+    pub fn labels(&self) -> &[Box<str>] {
+        &self.names
+    }
+
+    /// A counter of this family.
+    ///
+    /// # Errors
+    /// When the number of values is wrong or the family is no counter.
+    pub fn counter(&self, values: &[&str]) -> Result<Counter, Error> {
+        self.expect(matches!(self.core.record.repr, Repr::Whole | Repr::Float), "counter")?;
+        Ok(Counter::new(&self.registry, &self.core, self.series(values)?))
+    }
+
+    /// A gauge of this family (or a series of an info or state set).
+    ///
+    /// # Errors
+    /// When the number of values is wrong or the family is no gauge.
+    pub fn gauge(&self, values: &[&str]) -> Result<Gauge, Error> {
+        self.expect(self.core.record.repr == Repr::Gauge, "gauge")?;
+        Ok(Gauge::new(&self.registry, &self.core, self.series(values)?))
+    }
+
+    /// A histogram or summary of this family.
+    ///
+    /// # Errors
+    /// When the number of values is wrong or the family is neither.
+    pub fn histogram(&self, values: &[&str]) -> Result<Histogram, Error> {
+        self.expect(self.core.record.repr == Repr::Distribution, "histogram")?;
+        Ok(Histogram::new(&self.registry, &self.core, self.series(values)?))
+    }
+
+    /// Takes one series out of the exposition; handles to it go on counting unseen. Registered again it
+    /// begins at 0.
+    ///
+    /// # Errors
+    /// When the number of values is wrong.
+    pub fn remove(&self, values: &[&str]) -> Result<(), Error> {
+        self.check(values)?;
+        if let Some(series) = self.core.find(hash_labels(self.pairs(values)), self.pairs(values)) {
+            self.registry.segment().directory().set_hidden(series.at(), true);
+        }
+        Ok(())
+    }
+
+    /// Takes all series out of the exposition.
+    pub fn clear(&self) {
+        for series in self.core.series.values() {
+            self.registry.segment().directory().set_hidden(series.at(), true);
+        }
+    }
+
+    /// The cell of a series; for the registry's own counters.
+    pub(super) fn series_cell(&self, values: &[&str]) -> Option<u32> {
+        self.series(values).ok().flatten().map(|series| series.cell())
+    }
+
+    fn series(&self, values: &[&str]) -> Result<Option<Arc<SeriesCore>>, Error> {
+        self.check(values)?;
+        let hash = hash_labels(self.pairs(values));
+        if let Some(series) = self.core.find(hash, self.pairs(values)) {
+            self.registry.expose(&self.core, series);
+            return Ok(Some(series.clone()));
+        }
+        let labels = self.pairs(values).map(|(name, value)| (name.into(), value.into())).collect();
+        Ok(self.registry.series(&self.core, labels))
+    }
+
+    fn pairs<'a>(&'a self, values: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+        self.order.iter().map(move |index| (&*self.names[*index], name::label_value(values[*index])))
+    }
+
+    fn check(&self, values: &[&str]) -> Result<(), Error> {
+        if values.len() == self.names.len() {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "metric {:?}: {} label values given, it has the labels {:?}",
+            self.core.record.given,
+            values.len(),
+            self.names
+        )))
+    }
+
+    fn expect(&self, right: bool, asked: &str) -> Result<(), Error> {
+        if right {
+            return Ok(());
+        }
+        let record = &self.core.record;
+        Err(Error::conflict(format!("metric {:?}: it is a {:?}, not a {asked}", record.given, record.kind)))
+    }
+}

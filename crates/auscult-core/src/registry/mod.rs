@@ -1,0 +1,511 @@
+//! The registry: which families and series exist, and the handles that write to them.
+//!
+//! It is keyed by what will be exposed, so that two series can never meet on the wire. Lookups take no
+//! lock. What is new is made under the slow path's lock and appended to the segment's directory, from
+//! where this and every other process reads it back: there is one way in.
+
+mod append_map;
+mod facade;
+mod family;
+mod handle;
+mod mirror;
+mod name;
+mod record;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+pub(crate) use append_map::{AppendMap, hash_of};
+pub use facade::Facade;
+pub use family::Family;
+pub(crate) use family::{FamilyCore, SeriesCore, hash_labels};
+pub(crate) use handle::gauge_cell;
+pub use handle::{Counter, Gauge, Histogram};
+pub use name::sanitized;
+pub(crate) use name::{check_label, label_value};
+pub(crate) use record::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord};
+pub(crate) use spec::Repr;
+pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Spec};
+pub use unit::Unit;
+
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Error;
+use crate::identity::Identity;
+use crate::segment::{Owner, Payload, Place, RecordKind, Segment, SlowPath, State, slow_path};
+
+/// At most so many series a family, where nothing else is asked for.
+pub const DEFAULT_SERIES_LIMIT: usize = 2000;
+/// The value of every label of the series that takes what is beyond the limit.
+pub const OVERFLOW: &str = "overflow";
+/// Different faults that are logged; the rest is only counted.
+const LOGGED_FAULTS: usize = 64;
+
+/// How a registry is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Size of the segment, bytes; see [`crate::DEFAULT_SEGMENT_BYTES`].
+    pub segment_bytes: usize,
+    /// Series a family; see [`DEFAULT_SERIES_LIMIT`].
+    pub series_limit: usize,
+    /// Bucket bounds of histograms that come through the facade, by the name given there.
+    pub buckets: Vec<(String, Vec<f64>)>,
+    /// Also writes everything through the facade to the recorder that is installed globally.
+    pub mirror: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: crate::DEFAULT_SEGMENT_BYTES,
+            series_limit: DEFAULT_SERIES_LIMIT,
+            buckets: Vec::new(),
+            mirror: false,
+        }
+    }
+}
+
+/// Families and series of one process of a service.
+pub struct Registry {
+    segment: Arc<Segment>,
+    identity: Identity,
+    options: Options,
+    /// Directory position up to which the index is made.
+    seen: AtomicU32,
+    families: AppendMap<Box<str>, Arc<FamilyCore>>,
+    by_position: AppendMap<u32, Arc<FamilyCore>>,
+    /// Names on the wire and the family they belong to.
+    exposed: AppendMap<Box<str>, Box<str>>,
+    own: std::sync::OnceLock<Own>,
+    logged: Mutex<Vec<String>>,
+    fallback: Option<String>,
+}
+
+/// Metrics about the registry itself.
+struct Own {
+    errors: Family,
+    overflow: Counter,
+    rejected: u32,
+}
+
+impl Registry {
+    /// Opens a registry over a new segment. When no file can be had the segment is anonymous memory, see
+    /// [`Registry::fallback`].
+    ///
+    /// # Errors
+    /// When the options cannot be used, or there is no memory at all.
+    pub fn open(place: &Place, identity: Identity, options: Options) -> Result<Arc<Self>, Error> {
+        let sizes = crate::MIN_SEGMENT_BYTES..=crate::MAX_SEGMENT_BYTES;
+        if !sizes.contains(&options.segment_bytes) {
+            return Err(Error::config(format!(
+                "segment_bytes: {} is not between {} and {}",
+                options.segment_bytes,
+                sizes.start(),
+                sizes.end()
+            )));
+        }
+        let (segment, fallback) = Segment::create(place, options.segment_bytes)
+            .map_err(|error| Error::io("cannot allocate the segment in", place.directory(), error))?;
+        Self::over(segment, identity, options, fallback)
+    }
+
+    /// A registry over a given segment.
+    pub(crate) fn over(
+        segment: Arc<Segment>,
+        identity: Identity,
+        options: Options,
+        fallback: Option<io::Error>,
+    ) -> Result<Arc<Self>, Error> {
+        let registry = Arc::new(Self {
+            segment,
+            identity,
+            options,
+            seen: AtomicU32::new(0),
+            families: AppendMap::new(),
+            by_position: AppendMap::new(),
+            exposed: AppendMap::new(),
+            own: std::sync::OnceLock::new(),
+            logged: Mutex::new(Vec::new()),
+            fallback: fallback.map(|error| error.to_string()),
+        });
+        for meta in registry.identity.metas() {
+            registry.append(RecordKind::Meta, &meta.encode());
+        }
+        let errors = Spec::whole_counter("auscult_errors")
+            .help("Faults of Auscult itself, and of what it was asked to do, by part.")
+            .labels(&["part"]);
+        let overflow = Spec::whole_counter("auscult_series_overflow")
+            .help("Label sets beyond a family's limit; the series with the value overflow took them.");
+        let rejected = Spec::whole_counter("auscult_observations_rejected")
+            .help("Values that were not recorded, by reason.")
+            .labels(&["reason"]);
+        let reason = registry.family(rejected)?;
+        let rejected = reason.series_cell(&["non_finite"]);
+        let own = Own {
+            errors: registry.family(errors)?,
+            overflow: registry.family(overflow)?.counter(&[])?,
+            rejected: rejected.ok_or_else(|| Error::config("segment_bytes: too small for one series"))?,
+        };
+        let _ = registry.own.set(own);
+        Ok(registry)
+    }
+
+    /// Registers a family, or finds it.
+    ///
+    /// # Errors
+    /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
+    pub fn family(self: &Arc<Self>, spec: Spec) -> Result<Family, Error> {
+        let spec = spec.checked()?;
+        if let Some(label) = spec.labels.iter().find(|label| self.identity.has_label(label)) {
+            return Err(Error::conflict(format!(
+                "metric {:?}: label {label:?} is already on every metric of the service; rename it",
+                spec.given
+            )));
+        }
+        let core = self.family_core(&spec)?;
+        Ok(Family::new(self.clone(), core, &spec))
+    }
+
+    /// The facade's recorder over this registry.
+    pub fn facade(self: &Arc<Self>) -> Facade {
+        Facade::new(self.clone())
+    }
+
+    /// Why the segment lies in anonymous memory, where other processes do not see it.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
+    /// Who the service is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Options it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Counts a fault of `part` in `auscult_errors_total`.
+    pub fn error(&self, part: &str) {
+        if let Some(Ok(counter)) = self.own.get().map(|own| own.errors.counter(&[part])) {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts a fault of `part`, and logs each message once.
+    pub fn fault(&self, part: &'static str, message: &str) {
+        self.error(part);
+        let new = {
+            let _slow = slow_path();
+            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = logged.len() < LOGGED_FAULTS && !logged.iter().any(|seen| seen == message);
+            if new {
+                logged.push(message.to_owned());
+            }
+            new
+        };
+        if new {
+            tracing::warn!(target: "auscult", part, "{message}");
+        }
+    }
+
+    /// What a forked child does when it first records.
+    pub fn on_fork_child(&self, action: impl Fn() + Send + Sync + 'static) {
+        self.segment.on_rejoin(action);
+    }
+
+    /// Says that the process lives.
+    pub fn beat(&self) {
+        self.segment.beat();
+    }
+
+    /// Says that the process leaves in good order. Recording goes on working.
+    pub fn close(&self) {
+        if self.segment.is_creator() {
+            self.segment.set_state(State::Closed);
+        }
+    }
+
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    #[inline]
+    pub(crate) fn rejected_cell(&self) -> u32 {
+        self.own.get().map_or(0, |own| own.rejected)
+    }
+
+    pub(crate) fn reject(&self) {
+        self.segment.add(self.rejected_cell(), 1);
+    }
+
+    /// Counts a label set that went to an overflow series.
+    pub(crate) fn overflowed(&self) {
+        if let Some(own) = self.own.get() {
+            own.overflow.increment(1);
+        }
+    }
+
+    /// Appends a record to the directory; it is indexed when it is next looked for.
+    pub(crate) fn append(&self, kind: RecordKind, payload: &Payload) -> Option<u32> {
+        self.segment.directory().append(self.seen.load(Ordering::Relaxed), kind, payload)
+    }
+
+    /// The family of a checked spec, made where there is none.
+    pub(crate) fn family_core(&self, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
+        if let Some(core) = self.find_family(&spec.name) {
+            return compatible(core, spec);
+        }
+        let owner = self.segment.owner();
+        let slow = slow_path();
+        self.absorb(&slow, owner);
+        if let Some(core) = self.find_family(&spec.name) {
+            return compatible(core, spec);
+        }
+        for wire in name::exposed(&spec.name, spec.kind) {
+            if let Some(other) = self.exposed.get(hash_of(&*wire), |name| **name == *wire) {
+                return Err(Error::conflict(format!(
+                    "metric {:?}: its sample {wire:?} is already exposed by {other:?}; rename one of them",
+                    spec.given
+                )));
+            }
+        }
+        let full =
+            || Error::config(format!("metric {:?}: the segment is full; raise segment_bytes", spec.given));
+        self.append(RecordKind::Family, &FamilyRecord::of_spec(spec).encode()).ok_or_else(full)?;
+        self.absorb(&slow, owner);
+        self.find_family(&spec.name).cloned().ok_or_else(full)
+    }
+
+    fn find_family(&self, name: &str) -> Option<&Arc<FamilyCore>> {
+        self.families.get(hash_of(name), |key| **key == *name)
+    }
+
+    /// The series of these labels (sorted by name), made where there is none. Beyond the limit, or when
+    /// the segment is full, the family's overflow series, and the loss is counted.
+    pub(crate) fn series(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Option<Arc<SeriesCore>> {
+        self.series_or_overflow(family, labels).0
+    }
+
+    /// As [`Registry::series`]; the flag says whether the labels got a series of their own.
+    fn series_or_overflow(
+        &self,
+        family: &Arc<FamilyCore>,
+        labels: LabelPairs,
+    ) -> (Option<Arc<SeriesCore>>, bool) {
+        let owner = self.segment.owner();
+        let (series, own, full) = {
+            let slow = slow_path();
+            self.absorb(&slow, owner);
+            let room = family.series.len() < family.limit || labels.is_empty();
+            let known = self.find_series(family, &labels);
+            match known.or_else(|| room.then(|| self.make_series(&slow, owner, family, labels.clone()))?) {
+                Some(series) => (Some(series), true, false),
+                None => {
+                    let rest: LabelPairs =
+                        labels.iter().map(|(name, _)| (name.clone(), OVERFLOW.into())).collect();
+                    let known = self.find_series(family, &rest);
+                    let series = known.or_else(|| self.make_series(&slow, owner, family, rest));
+                    (series, false, room)
+                }
+            }
+        };
+        if let Some(series) = &series {
+            self.expose(family, series);
+        }
+        if !own {
+            self.overflowed();
+            if full && !family.record.name.starts_with("auscult_") {
+                self.fault(
+                    "segment",
+                    "the segment is full: new series are not recorded; raise segment_bytes",
+                );
+            }
+        }
+        (series, own)
+    }
+
+    fn find_series(&self, family: &FamilyCore, labels: &LabelPairs) -> Option<Arc<SeriesCore>> {
+        let pairs = || labels.iter().map(|(name, value)| (&**name, &**value));
+        family.find(hash_labels(pairs()), pairs()).cloned()
+    }
+
+    fn make_series(
+        &self,
+        slow: &SlowPath,
+        owner: Owner,
+        family: &Arc<FamilyCore>,
+        labels: LabelPairs,
+    ) -> Option<Arc<SeriesCore>> {
+        self.append_series(owner, family, &labels)?;
+        self.absorb(slow, owner);
+        self.find_series(family, &labels)
+    }
+
+    /// Cells and a record for a series; for a gauge they are the calling process's.
+    fn append_series(&self, owner: Owner, family: &FamilyCore, labels: &LabelPairs) -> Option<u32> {
+        let record = &family.record;
+        let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()))?;
+        if record.repr == Repr::Gauge {
+            let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
+            word.store(owner.word(), crate::sync::Ordering::Release);
+        }
+        // Without room for exemplars the series does without.
+        let places = record.bounds.len() + 1;
+        let exemplars = record.exemplars.then(|| self.segment.allocate_exemplars(places)).flatten();
+        let series = SeriesRecord { family: family.at, cell, exemplars, labels: labels.clone() };
+        self.append(RecordKind::Series, &series.encode())
+    }
+
+    /// This process's own cells of a gauge that its parent made: those a dead process left, or new ones.
+    pub(crate) fn own_gauge(&self, family: &Arc<FamilyCore>, series: &Arc<SeriesCore>) -> Option<u32> {
+        let owner = self.segment.owner();
+        let slow = slow_path();
+        self.absorb(&slow, owner);
+        if let Some(cell) = series.own_cell() {
+            return Some(cell);
+        }
+        let left = self.segment.directory().read(0).filter_map(|record| {
+            let found = SeriesRecord::decode(&record)?;
+            (found.family == family.at && found.labels == series.labels).then_some((record.at, found.cell))
+        });
+        for (at, cell) in left {
+            if self.take_over(cell, owner) {
+                series.set_place(at, cell);
+                return Some(cell);
+            }
+        }
+        self.append_series(owner, family, &series.labels)?;
+        self.absorb(&slow, owner);
+        series.own_cell()
+    }
+
+    /// Takes a gauge's cells from a process that is gone.
+    fn take_over(&self, cell: u32, owner: Owner) -> bool {
+        use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
+        let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
+        let holder = word.load(Acquire);
+        let processes = self.segment.processes();
+        if holder == owner.word() || processes.is_alive(Owner::from_word(holder)) {
+            return false;
+        }
+        let taken = word.compare_exchange(holder, owner.word(), AcqRel, Relaxed).is_ok();
+        if taken {
+            self.segment.shared_cell(cell + gauge_cell::VALUE).store(0, Relaxed);
+            self.segment.shared_cell(cell + gauge_cell::SET).store(0, Release);
+        }
+        taken
+    }
+
+    /// Puts a series back into the exposition if it was taken out, from 0.
+    pub(crate) fn expose(&self, family: &FamilyCore, series: &SeriesCore) {
+        let directory = self.segment.directory();
+        if directory.is_exposed(series.at()) {
+            return;
+        }
+        let record = &family.record;
+        let first = if record.repr == Repr::Gauge { gauge_cell::VALUE as usize } else { 0 };
+        for cell in first..Spec::cells(record.repr, record.bounds.len()) {
+            self.segment.clear_cell(series.cell() + cell as u32);
+        }
+        directory.set_hidden(series.at(), false);
+    }
+
+    /// Brings the index up to the directory: what this process appended, and what others did.
+    fn absorb(&self, slow: &SlowPath, owner: Owner) {
+        let directory = self.segment.directory();
+        let mut scan = directory.read(self.seen.load(Ordering::Relaxed));
+        while let Some(record) = scan.next() {
+            if let Some(family) = FamilyRecord::decode(&record) {
+                self.index_family(slow, record.at, family);
+            } else if let Some(series) = SeriesRecord::decode(&record) {
+                self.index_series(slow, owner, record.at, series);
+            }
+        }
+        self.seen.store(scan.position(), Ordering::Relaxed);
+    }
+
+    fn index_family(&self, slow: &SlowPath, at: u32, record: FamilyRecord) {
+        let core = match self.find_family(&record.name) {
+            Some(core) => core.clone(),
+            None => {
+                for wire in name::exposed(&record.name, record.kind) {
+                    self.exposed.insert(
+                        slow,
+                        hash_of(&*wire),
+                        wire.as_str().into(),
+                        record.name.as_str().into(),
+                    );
+                }
+                let bounds = record.bounds.as_slice().into();
+                let (hash, name) = (hash_of(&*record.name), record.name.as_str().into());
+                let limit = self.options.series_limit;
+                let core = FamilyCore { at, record, bounds, series: AppendMap::new(), limit };
+                self.families.insert(slow, hash, name, Arc::new(core)).clone()
+            }
+        };
+        self.by_position.insert(slow, hash_of(at), at, core);
+    }
+
+    fn index_series(&self, slow: &SlowPath, owner: Owner, at: u32, record: SeriesRecord) {
+        let Some(family) = self.by_position.get(hash_of(record.family), |key| *key == record.family) else {
+            return;
+        };
+        let foreign = family.record.repr == Repr::Gauge
+            && self.segment.shared_cell(record.cell + gauge_cell::OWNER).load(crate::sync::Ordering::Acquire)
+                != owner.word();
+        if foreign {
+            return;
+        }
+        match self.find_series(family, &record.labels) {
+            Some(series) if series.own_cell().is_none() && family.record.repr == Repr::Gauge => {
+                series.set_place(at, record.cell);
+            }
+            Some(_) => {}
+            None => {
+                let labels = record.labels.clone();
+                let hash = hash_labels(labels.iter().map(|(name, value)| (&**name, &**value)));
+                let series = SeriesCore::new(record.labels, at, record.cell, record.exemplars);
+                family.series.insert(slow, hash, labels, Arc::new(series));
+            }
+        }
+    }
+}
+
+/// Whether an earlier registration agrees with a later one.
+fn compatible(core: &Arc<FamilyCore>, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
+    let record = &core.record;
+    let differs = |what: &str, now: &dyn std::fmt::Debug, before: &dyn std::fmt::Debug| {
+        Err(Error::conflict(format!(
+            "metric {:?}: registered again with another {what}: {now:?}, before it was {before:?}",
+            spec.given
+        )))
+    };
+    let renamed = |given: &str| name::sanitized(given, true) != given;
+    if record.given != spec.given && (renamed(&record.given) || renamed(&spec.given)) {
+        return Err(Error::conflict(format!(
+            "metric {:?}: exposed as {:?}, which {:?} already is; rename one of them",
+            spec.given, record.name, record.given
+        )));
+    }
+    if record.kind != spec.kind {
+        return differs("kind", &spec.kind, &record.kind);
+    }
+    if record.unit != spec.unit || record.scale != spec.scale {
+        return differs("unit", &spec.unit, &record.unit);
+    }
+    if record.bounds != spec.bounds {
+        return differs("bucket bounds", &spec.bounds, &record.bounds);
+    }
+    if record.merge != spec.merge {
+        return differs("merge rule", &spec.merge, &record.merge);
+    }
+    if !spec.help.is_empty() && !record.help.is_empty() && record.help != spec.help {
+        return differs("help", &spec.help, &record.help);
+    }
+    Ok(core.clone())
+}

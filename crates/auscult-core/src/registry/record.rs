@@ -1,0 +1,177 @@
+//! Directory records of families and series: written by the registry, read by every process.
+
+use crate::registry::spec::{Merge, Repr, Spec};
+use crate::registry::unit::{Scale, Unit};
+use crate::segment::{Payload, Record, RecordKind};
+use crate::snapshot::Kind;
+
+const KINDS: [Kind; 6] =
+    [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary, Kind::Info, Kind::StateSet];
+
+/// Labels as the registry keeps them: pairs sorted by name.
+pub(crate) type LabelPairs = Box<[(Box<str>, Box<str>)]>;
+
+/// A family as a record.
+#[derive(Clone, Debug)]
+pub(crate) struct FamilyRecord {
+    pub(crate) name: String,
+    pub(crate) given: String,
+    pub(crate) help: String,
+    pub(crate) kind: Kind,
+    pub(crate) repr: Repr,
+    pub(crate) merge: Merge,
+    pub(crate) unit: Unit,
+    pub(crate) scale: Scale,
+    pub(crate) exemplars: bool,
+    pub(crate) bounds: Vec<f64>,
+}
+
+impl FamilyRecord {
+    pub(crate) fn of_spec(spec: &Spec) -> Self {
+        Self {
+            name: spec.name.clone(),
+            given: spec.given.clone(),
+            help: spec.help.clone(),
+            kind: spec.kind,
+            repr: spec.repr,
+            merge: spec.merge,
+            unit: spec.unit,
+            scale: spec.scale,
+            exemplars: spec.exemplars,
+            bounds: spec.bounds.clone(),
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Payload {
+        let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or(0) as u64;
+        let traits = kind
+            | self.repr.code() << 8
+            | self.merge.code() << 16
+            | self.unit.code() << 24
+            | u64::from(self.exemplars) << 32;
+        let payload = Payload::default()
+            .word(traits)
+            .word(self.scale.times.to_bits())
+            .word(self.scale.over.to_bits())
+            .text(&self.name)
+            .text(&self.given)
+            .text(&self.help)
+            .word(self.bounds.len() as u64);
+        self.bounds.iter().fold(payload, |payload, bound| payload.word(bound.to_bits()))
+    }
+
+    pub(crate) fn decode(record: &Record) -> Option<Self> {
+        let mut reader = (record.kind == RecordKind::Family).then(|| record.payload.reader())?;
+        let traits = reader.word()?;
+        let times = f64::from_bits(reader.word()?);
+        let over = f64::from_bits(reader.word()?);
+        let (name, given, help) = (reader.text()?, reader.text()?, reader.text()?);
+        let bounds =
+            (0..reader.count()?).map(|_| reader.word().map(f64::from_bits)).collect::<Option<_>>()?;
+        Some(Self {
+            name,
+            given,
+            help,
+            kind: *KINDS.get((traits & 0xFF) as usize)?,
+            repr: Repr::from_code(traits >> 8 & 0xFF)?,
+            merge: Merge::from_code(traits >> 16 & 0xFF)?,
+            unit: Unit::from_code(traits >> 24 & 0xFF)?,
+            scale: Scale { times, over },
+            exemplars: traits >> 32 & 1 == 1,
+            bounds,
+        })
+    }
+}
+
+/// A series as a record.
+#[derive(Clone, Debug)]
+pub(crate) struct SeriesRecord {
+    /// Position of the family's record.
+    pub(crate) family: u32,
+    pub(crate) cell: u32,
+    /// First exemplar place; `None` without exemplars.
+    pub(crate) exemplars: Option<u32>,
+    pub(crate) labels: LabelPairs,
+}
+
+impl SeriesRecord {
+    pub(crate) fn encode(&self) -> Payload {
+        let places = self.exemplars.map_or(0, |place| u64::from(place) + 1);
+        let payload = Payload::default().word(u64::from(self.family)).word(u64::from(self.cell)).word(places);
+        encode_labels(payload, &self.labels)
+    }
+
+    pub(crate) fn decode(record: &Record) -> Option<Self> {
+        let mut reader = (record.kind == RecordKind::Series).then(|| record.payload.reader())?;
+        let family = u32::try_from(reader.word()?).ok()?;
+        let cell = u32::try_from(reader.word()?).ok()?;
+        let exemplars = reader.word()?.checked_sub(1).and_then(|place| u32::try_from(place).ok());
+        let labels = decode_labels(&mut reader)?;
+        Some(Self { family, cell, exemplars, labels })
+    }
+}
+
+/// Operation and labels of calls as a record.
+#[derive(Clone, Debug)]
+pub(crate) struct CallSetRecord {
+    pub(crate) operation: String,
+    pub(crate) labels: LabelPairs,
+}
+
+impl CallSetRecord {
+    pub(crate) fn encode(&self) -> Payload {
+        encode_labels(Payload::default().text(&self.operation), &self.labels)
+    }
+
+    pub(crate) fn decode(record: &Record) -> Option<Self> {
+        let mut reader = (record.kind == RecordKind::CallSet).then(|| record.payload.reader())?;
+        Some(Self { operation: reader.text()?, labels: decode_labels(&mut reader)? })
+    }
+}
+
+fn encode_labels(payload: Payload, labels: &LabelPairs) -> Payload {
+    let payload = payload.word(labels.len() as u64);
+    labels.iter().fold(payload, |payload, (name, value)| payload.text(name).text(value))
+}
+
+fn decode_labels(reader: &mut crate::segment::PayloadReader<'_>) -> Option<LabelPairs> {
+    (0..reader.count()?).map(|_| Some((reader.text()?.into(), reader.text()?.into()))).collect()
+}
+
+/// A fact about the segment as a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Meta {
+    /// Name, namespace, version, commit of the service; empty where unknown.
+    Service { name: String, namespace: String, version: String, commit: String },
+    /// A label on every metric of the segment.
+    Label { name: String, value: String },
+    /// A segment whose totals are already in this (retired) one.
+    Folded { id: u64 },
+}
+
+impl Meta {
+    pub(crate) fn encode(&self) -> Payload {
+        match self {
+            Self::Service { name, namespace, version, commit } => {
+                Payload::default().word(1).text(name).text(namespace).text(version).text(commit)
+            }
+            Self::Label { name, value } => Payload::default().word(2).text(name).text(value),
+            Self::Folded { id } => Payload::default().word(3).word(*id),
+        }
+    }
+
+    pub(crate) fn decode(record: &Record) -> Option<Self> {
+        let mut reader = (record.kind == RecordKind::Meta).then(|| record.payload.reader())?;
+        Some(match reader.word()? {
+            1 => Self::Service {
+                name: reader.text()?,
+                namespace: reader.text()?,
+                version: reader.text()?,
+                commit: reader.text()?,
+            },
+            2 => Self::Label { name: reader.text()?, value: reader.text()? },
+            3 => Self::Folded { id: reader.word()? },
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! What a family is: its name, kind, help, unit, labels, buckets.
+
+use super::name;
+use super::unit::{Scale, Unit};
+use crate::error::Error;
+use crate::snapshot::Kind;
+
+/// Upper bounds for latencies of speech services, seconds.
+pub const LATENCY_BUCKETS: [f64; 20] = [
+    0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0, 120.0,
+    300.0,
+];
+/// Upper bounds for real-time factors and other ratios around 1.
+pub const RATIO_BUCKETS: [f64; 11] = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 5.0, 10.0];
+/// Upper bounds for sizes, bytes: powers of four from 1 KiB to 64 GiB.
+pub const BYTES_BUCKETS: [f64; 14] = [
+    1024.0,
+    4096.0,
+    16384.0,
+    65536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+    268_435_456.0,
+    1_073_741_824.0,
+    4_294_967_296.0,
+    17_179_869_184.0,
+    68_719_476_736.0,
+];
+/// More bounds than this are refused.
+const MAX_BUCKETS: usize = 256;
+
+/// How the gauges of several processes become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Merge {
+    /// The sum over living processes.
+    #[default]
+    Sum,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// The one set last.
+    Last,
+    /// Each process by itself, told apart by a label `pid` when there is more than one.
+    PerProcess,
+}
+
+impl Merge {
+    const ALL: [Self; 5] = [Self::Sum, Self::Min, Self::Max, Self::Last, Self::PerProcess];
+
+    pub(crate) fn code(self) -> u64 {
+        Self::ALL.iter().position(|merge| *merge == self).unwrap_or(0) as u64
+    }
+
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
+}
+
+/// How the cells of a series hold its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repr {
+    /// One word, a whole number.
+    Whole,
+    /// One word, an f64.
+    Float,
+    /// Owner, f64, time set; in the shared lane.
+    Gauge,
+    /// A word a bucket, `+Inf` included, and an f64 sum.
+    Distribution,
+}
+
+impl Repr {
+    const ALL: [Self; 4] = [Self::Whole, Self::Float, Self::Gauge, Self::Distribution];
+
+    pub(crate) fn code(self) -> u64 {
+        Self::ALL.iter().position(|repr| *repr == self).unwrap_or(0) as u64
+    }
+
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
+}
+
+/// Description of a family, for registering it.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) repr: Repr,
+    pub(crate) help: String,
+    pub(crate) unit: Unit,
+    pub(crate) scale: Scale,
+    pub(crate) merge: Merge,
+    pub(crate) labels: Vec<String>,
+    pub(crate) bounds: Vec<f64>,
+    pub(crate) exemplars: bool,
+    /// The name as the user wrote it.
+    pub(crate) given: String,
+}
+
+impl Spec {
+    fn new(name: &str, kind: Kind, repr: Repr) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            repr,
+            help: String::new(),
+            unit: Unit::None,
+            scale: Scale::ONE,
+            merge: Merge::Sum,
+            labels: Vec::new(),
+            bounds: Vec::new(),
+            exemplars: false,
+            given: name.to_owned(),
+        }
+    }
+
+    /// A counter of f64; exposed as `name_total`, whether or not `name` ends so.
+    pub fn counter(name: &str) -> Self {
+        Self::new(name, Kind::Counter, Repr::Float)
+    }
+
+    /// A counter of whole numbers.
+    pub(crate) fn whole_counter(name: &str) -> Self {
+        Self::new(name, Kind::Counter, Repr::Whole)
+    }
+
+    /// A gauge; see [`Merge`] for several processes.
+    pub fn gauge(name: &str) -> Self {
+        Self::new(name, Kind::Gauge, Repr::Gauge)
+    }
+
+    /// A histogram with these upper bounds (inclusive, ascending); a last `+Inf` may be given or left out.
+    pub fn histogram(name: &str, bounds: &[f64]) -> Self {
+        let finite = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);
+        Self { bounds: finite.to_vec(), ..Self::new(name, Kind::Histogram, Repr::Distribution) }
+    }
+
+    /// Count and sum, without buckets.
+    pub fn summary(name: &str) -> Self {
+        Self::new(name, Kind::Summary, Repr::Distribution)
+    }
+
+    /// Facts as labels of a constant 1; exposed as `name_info`.
+    pub fn info(name: &str) -> Self {
+        Self { merge: Merge::Max, ..Self::new(name, Kind::Info, Repr::Gauge) }
+    }
+
+    /// One 0/1 series a state; the state's label is the family's name and must be among the labels.
+    pub fn state_set(name: &str) -> Self {
+        Self { merge: Merge::Last, ..Self::new(name, Kind::StateSet, Repr::Gauge) }
+    }
+
+    /// What it means, for a person.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// Base unit; the exposed name gets its suffix where it has none.
+    #[must_use]
+    pub fn unit(mut self, unit: Unit) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// Label names, in the order their values will be given.
+    #[must_use]
+    pub fn labels(mut self, labels: &[&str]) -> Self {
+        self.labels = labels.iter().map(|&label| label.to_owned()).collect();
+        self
+    }
+
+    /// How processes are merged; for gauges.
+    #[must_use]
+    pub fn merge(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+
+    /// Keeps the latest exemplar of each bucket; for histograms.
+    #[must_use]
+    pub fn exemplars(mut self) -> Self {
+        self.exemplars = true;
+        self
+    }
+
+    /// Checks it as registering would, without registering.
+    ///
+    /// # Errors
+    /// When a name cannot be exposed, a label is reserved, or bounds are not ascending.
+    pub fn check(self) -> Result<(), Error> {
+        self.checked().map(drop)
+    }
+
+    /// Checks everything and gives the family its base name.
+    pub(crate) fn checked(mut self) -> Result<Self, Error> {
+        let suffix = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            _ => "",
+        };
+        if let Some(base) = self.name.strip_suffix(suffix).filter(|base| !base.is_empty()) {
+            self.name = base.to_owned();
+        }
+        if self.unit != Unit::None {
+            let unit = format!("_{}", self.unit.suffix());
+            if matches!(self.kind, Kind::Info | Kind::StateSet) {
+                return Err(Error::config(format!(
+                    "metric {:?}: an info or state set has no unit",
+                    self.given
+                )));
+            }
+            if !self.name.ends_with(&unit) {
+                self.name.push_str(&unit);
+            }
+        }
+        name::check_metric(&self.name)?;
+        for (index, label) in self.labels.iter().enumerate() {
+            name::check_label(&self.given, label)?;
+            if self.labels[..index].contains(label) {
+                return Err(Error::config(format!(
+                    "metric {:?}: label {label:?} is given twice",
+                    self.given
+                )));
+            }
+        }
+        if self.bounds.len() > MAX_BUCKETS {
+            return Err(Error::config(format!(
+                "metric {:?}: {} buckets; at most {MAX_BUCKETS} are allowed",
+                self.given,
+                self.bounds.len()
+            )));
+        }
+        let ascending = self.bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || self.bounds.iter().any(|bound| !bound.is_finite()) {
+            return Err(Error::config(format!(
+                "metric {:?}: bucket bounds must be finite and strictly ascending: {:?}",
+                self.given, self.bounds
+            )));
+        }
+        if self.kind == Kind::Histogram && self.bounds.is_empty() {
+            return Err(Error::config(format!(
+                "metric {:?}: a histogram needs at least one bound",
+                self.given
+            )));
+        }
+        Ok(self)
+    }
+
+    /// Words of one series in a lane.
+    pub(crate) fn cells(repr: Repr, bounds: usize) -> usize {
+        match repr {
+            Repr::Whole | Repr::Float => 1,
+            Repr::Gauge => 3,
+            Repr::Distribution => bounds + 2,
+        }
+    }
+}

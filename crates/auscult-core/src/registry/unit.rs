@@ -1,0 +1,129 @@
+//! Base units on the wire, and the scale from what was recorded to them.
+
+/// A Prometheus base unit: what a family's values are exposed in, and its name's suffix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// No unit.
+    #[default]
+    None,
+    /// `_seconds`
+    Seconds,
+    /// `_bytes`
+    Bytes,
+    /// `_ratio`: 0 to 1, where people say 0 to 100 %.
+    Ratio,
+    /// `_celsius`
+    Celsius,
+    /// `_joules`
+    Joules,
+    /// `_watts`
+    Watts,
+    /// `_hertz`
+    Hertz,
+    /// `_volts`
+    Volts,
+    /// `_amperes`
+    Amperes,
+    /// `_meters`
+    Meters,
+    /// `_grams`
+    Grams,
+}
+
+impl Unit {
+    const ALL: [Self; 12] = [
+        Self::None,
+        Self::Seconds,
+        Self::Bytes,
+        Self::Ratio,
+        Self::Celsius,
+        Self::Joules,
+        Self::Watts,
+        Self::Hertz,
+        Self::Volts,
+        Self::Amperes,
+        Self::Meters,
+        Self::Grams,
+    ];
+}
+
+impl Unit {
+    /// What a name in this unit ends in, without the underscore; empty for [`Unit::None`].
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::Ratio => "ratio",
+            Self::Celsius => "celsius",
+            Self::Joules => "joules",
+            Self::Watts => "watts",
+            Self::Hertz => "hertz",
+            Self::Volts => "volts",
+            Self::Amperes => "amperes",
+            Self::Meters => "meters",
+            Self::Grams => "grams",
+        }
+    }
+
+    /// The unit of this suffix, if it is a base unit.
+    pub fn from_suffix(suffix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.suffix() == suffix)
+    }
+
+    pub(crate) fn code(self) -> u64 {
+        Self::ALL.iter().position(|unit| *unit == self).unwrap_or(0) as u64
+    }
+
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
+}
+
+/// What recorded values are multiplied and divided by to be in the base unit. A quotient, so that 300 ms
+/// become exactly 0.3 s.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Scale {
+    pub(crate) times: f64,
+    pub(crate) over: f64,
+}
+
+impl Scale {
+    pub(crate) const ONE: Self = Self { times: 1.0, over: 1.0 };
+
+    #[inline]
+    pub(crate) fn apply(self, value: f64) -> f64 {
+        value * self.times / self.over
+    }
+
+    pub(crate) fn is_one(self) -> bool {
+        self == Self::ONE
+    }
+}
+
+/// The base unit and scale of a unit of the `metrics` facade, and the suffix its own name would have.
+pub(crate) fn of_facade(unit: metrics::Unit) -> (Unit, Scale, &'static str) {
+    use metrics::Unit as Given;
+    const KIBI: f64 = 1024.0;
+    let times = |times: f64| Scale { times, over: 1.0 };
+    let over = |over: f64| Scale { times: 1.0, over };
+    match unit {
+        Given::Count | Given::CountPerSecond => (Unit::None, Scale::ONE, ""),
+        Given::Percent => (Unit::Ratio, over(100.0), "percent"),
+        Given::Seconds => (Unit::Seconds, Scale::ONE, "seconds"),
+        Given::Milliseconds => (Unit::Seconds, over(1e3), "milliseconds"),
+        Given::Microseconds => (Unit::Seconds, over(1e6), "microseconds"),
+        Given::Nanoseconds => (Unit::Seconds, over(1e9), "nanoseconds"),
+        Given::Tebibytes => (Unit::Bytes, times(KIBI * KIBI * KIBI * KIBI), "tebibytes"),
+        Given::Gibibytes => (Unit::Bytes, times(KIBI * KIBI * KIBI), "gibibytes"),
+        Given::Mebibytes => (Unit::Bytes, times(KIBI * KIBI), "mebibytes"),
+        Given::Kibibytes => (Unit::Bytes, times(KIBI), "kibibytes"),
+        Given::Bytes => (Unit::Bytes, Scale::ONE, "bytes"),
+        // Rates are not base units: the name says what they are, the values stay as they are.
+        Given::TerabitsPerSecond
+        | Given::GigabitsPerSecond
+        | Given::MegabitsPerSecond
+        | Given::KilobitsPerSecond
+        | Given::BitsPerSecond => (Unit::None, Scale::ONE, ""),
+    }
+}

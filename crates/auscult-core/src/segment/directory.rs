@@ -1,0 +1,295 @@
+//! Append-only records that say what the cells mean: families, series, label sets, names.
+//!
+//! A record is a head word, a checksum, and a payload. The head carries the record's length and is set by
+//! one compare-and-swap from 0, which both reserves the place and tells everybody where the next record
+//! begins; a second store of the head commits. A writer killed in between leaves a reserved record that
+//! readers step over. A damaged head is searched past, word by word, until a head with a right checksum.
+
+use super::layout::Layout;
+use crate::sync::{AtomicU64, Ordering, fence};
+
+const MARK: u64 = 0xA5C1;
+const STATE_SHIFT: u32 = 32;
+const RESERVED: u64 = 1;
+const COMMITTED: u64 = 2;
+const HIDDEN: u64 = 3;
+/// Words of a record before its payload.
+const PREFIX: usize = 2;
+/// Longest record; bounds what a damaged length can make a reader skip.
+const MAX_RECORD: usize = 1 << 16;
+
+/// What a record describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordKind {
+    /// A fact about the segment: service, version, constant labels, folded segments.
+    Meta,
+    /// A metric family.
+    Family,
+    /// Help and unit of a family, given after it was registered.
+    Describe,
+    /// A series: labels and cells of a family.
+    Series,
+    /// Operation and label values of calls.
+    CallSet,
+    /// The name of a stage.
+    Stage,
+}
+
+impl RecordKind {
+    fn from_code(code: u64) -> Option<Self> {
+        Some(match code {
+            1 => Self::Meta,
+            2 => Self::Family,
+            3 => Self::Describe,
+            4 => Self::Series,
+            5 => Self::CallSet,
+            6 => Self::Stage,
+            _ => return None,
+        })
+    }
+
+    fn code(self) -> u64 {
+        match self {
+            Self::Meta => 1,
+            Self::Family => 2,
+            Self::Describe => 3,
+            Self::Series => 4,
+            Self::CallSet => 5,
+            Self::Stage => 6,
+        }
+    }
+}
+
+/// A record read back.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// Position of its head, words from the directory's start: the record's name for others.
+    pub(crate) at: u32,
+    pub(crate) kind: RecordKind,
+    pub(crate) payload: Payload,
+}
+
+/// The directory of one segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Directory<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl<'a> Directory<'a> {
+    pub(crate) fn new(segment: &'a [AtomicU64], layout: &Layout) -> Self {
+        let end = (layout.directory + layout.directory_words).min(segment.len());
+        Self { words: segment.get(layout.directory..end).unwrap_or_default() }
+    }
+
+    /// Appends a record, searching its place from `hint` on; `None` when the directory is full.
+    pub(crate) fn append(&self, hint: u32, kind: RecordKind, payload: &Payload) -> Option<u32> {
+        let length = PREFIX + payload.words.len();
+        if length > MAX_RECORD {
+            return None;
+        }
+        let mut at = hint as usize;
+        loop {
+            let head = self.words.get(at..at.checked_add(length)?)?.first()?;
+            let reserved = Head { kind, state: RESERVED, length }.encode();
+            match head.compare_exchange(0, reserved, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    self.words[at + 1].store(checksum(kind, &payload.words), Ordering::Relaxed);
+                    for (word, value) in self.words[at + PREFIX..].iter().zip(&payload.words) {
+                        word.store(*value, Ordering::Relaxed);
+                    }
+                    head.store(Head { kind, state: COMMITTED, length }.encode(), Ordering::Release);
+                    return Some(at as u32);
+                }
+                Err(taken) => at += Head::decode(taken).map_or(1, |head| head.length),
+            }
+        }
+    }
+
+    /// Records from position `from` on, and where to go on next time.
+    pub(crate) fn read(&self, from: u32) -> Scan<'a> {
+        Scan { words: self.words, at: from as usize, damaged: 0 }
+    }
+
+    /// Takes a record out of the exposition, or back in.
+    pub(crate) fn set_hidden(&self, at: u32, hidden: bool) {
+        let Some(word) = self.words.get(at as usize) else { return };
+        let Some(head) = Head::decode(word.load(Ordering::Acquire)) else { return };
+        if head.state != RESERVED {
+            let state = if hidden { HIDDEN } else { COMMITTED };
+            word.store(Head { state, ..head }.encode(), Ordering::Release);
+        }
+    }
+
+    /// Whether the record at `at` is exposed.
+    pub(crate) fn is_exposed(&self, at: u32) -> bool {
+        let head = self.words.get(at as usize).and_then(|word| Head::decode(word.load(Ordering::Acquire)));
+        head.is_some_and(|head| head.state == COMMITTED)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Head {
+    kind: RecordKind,
+    state: u64,
+    length: usize,
+}
+
+impl Head {
+    fn encode(self) -> u64 {
+        MARK << 48 | self.kind.code() << 40 | self.state << STATE_SHIFT | self.length as u64
+    }
+
+    fn decode(word: u64) -> Option<Self> {
+        let length = (word & 0xFFFF_FFFF) as usize;
+        let state = word >> STATE_SHIFT & 0xFF;
+        let kind = RecordKind::from_code(word >> 40 & 0xFF)?;
+        let sound = word >> 48 == MARK
+            && (PREFIX..=MAX_RECORD).contains(&length)
+            && (RESERVED..=HIDDEN).contains(&state);
+        sound.then_some(Self { kind, state, length })
+    }
+}
+
+enum Unreadable {
+    End,
+    Reserved(usize),
+    Damaged,
+}
+
+fn read_record(words: &[AtomicU64], at: usize) -> Result<(Record, usize), Unreadable> {
+    let head = words.get(at).ok_or(Unreadable::End)?.load(Ordering::Acquire);
+    if head == 0 {
+        return Err(Unreadable::End);
+    }
+    let head = Head::decode(head).ok_or(Unreadable::Damaged)?;
+    if head.state == RESERVED {
+        return Err(Unreadable::Reserved(head.length));
+    }
+    let body = words.get(at + 1..at + head.length).ok_or(Unreadable::Damaged)?;
+    let sum = body[0].load(Ordering::Relaxed);
+    let payload: Vec<u64> = body[1..].iter().map(|word| word.load(Ordering::Relaxed)).collect();
+    fence(Ordering::Acquire);
+    if checksum(head.kind, &payload) != sum {
+        return Err(Unreadable::Damaged);
+    }
+    let payload = Payload { words: payload };
+    let record = Record { at: at as u32, kind: head.kind, payload };
+    Ok((record, at + head.length))
+}
+
+/// Walks a directory.
+pub(crate) struct Scan<'a> {
+    words: &'a [AtomicU64],
+    at: usize,
+    damaged: u64,
+}
+
+impl Scan<'_> {
+    /// Where the next walk begins: behind the last record seen.
+    pub(crate) fn position(&self) -> u32 {
+        self.at as u32
+    }
+
+    /// Damaged stretches stepped over.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// The next position that looks like a sound record, behind a damaged one.
+    fn resynchronise(&mut self) -> bool {
+        let start = self.at + 1;
+        let found = (start..self.words.len())
+            .find(|at| matches!(read_record(self.words, *at), Ok(_) | Err(Unreadable::Reserved(_))));
+        self.damaged += 1;
+        self.at = found.unwrap_or(self.at);
+        found.is_some()
+    }
+}
+
+impl Iterator for Scan<'_> {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        loop {
+            match read_record(self.words, self.at) {
+                Ok((record, next)) => {
+                    self.at = next;
+                    return Some(record);
+                }
+                Err(Unreadable::End) => return None,
+                // Its writer is at it, or was killed.
+                Err(Unreadable::Reserved(length)) => self.at += length,
+                Err(Unreadable::Damaged) => {
+                    if !self.resynchronise() {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// FNV-1a over words, with the kind mixed in, so that no record can be read as another kind.
+fn checksum(kind: RecordKind, words: &[u64]) -> u64 {
+    let seed = 0xCBF2_9CE4_8422_2325 ^ kind.code();
+    words.iter().chain([&(words.len() as u64)]).fold(seed, |sum, word| {
+        let mixed = (sum ^ word).wrapping_mul(0x0000_0100_0000_01B3);
+        mixed ^ mixed >> 29
+    })
+}
+
+/// Words of a record, written in order and read back in the same order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Payload {
+    words: Vec<u64>,
+}
+
+impl Payload {
+    pub(crate) fn word(mut self, value: u64) -> Self {
+        self.words.push(value);
+        self
+    }
+
+    /// A length and the bytes, eight a word.
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        self.words.push(text.len() as u64);
+        self.words.extend(text.as_bytes().chunks(8).map(|chunk| {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            u64::from_le_bytes(bytes)
+        }));
+        self
+    }
+
+    pub(crate) fn reader(&self) -> PayloadReader<'_> {
+        PayloadReader { words: &self.words }
+    }
+}
+
+/// Reads a payload; every method is `None` when the words do not hold what is asked for.
+pub(crate) struct PayloadReader<'a> {
+    words: &'a [u64],
+}
+
+impl PayloadReader<'_> {
+    pub(crate) fn word(&mut self) -> Option<u64> {
+        let (first, rest) = self.words.split_first()?;
+        self.words = rest;
+        Some(*first)
+    }
+
+    pub(crate) fn text(&mut self) -> Option<String> {
+        let length = usize::try_from(self.word()?).ok()?;
+        let (words, rest) = self.words.split_at_checked(length.div_ceil(8))?;
+        let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.truncate(length);
+        self.words = rest;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// A count that fits what is left, so that a damaged one cannot make the reader allocate.
+    pub(crate) fn count(&mut self) -> Option<usize> {
+        let count = usize::try_from(self.word()?).ok()?;
+        (count <= self.words.len()).then_some(count)
+    }
+}

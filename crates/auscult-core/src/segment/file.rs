@@ -1,0 +1,271 @@
+//! Files of a service: where its segments lie, who may touch them, and which are alive.
+//!
+//! Every process that writes a segment holds a shared `flock` on it; forked children inherit it. A segment
+//! that can be locked exclusively has no writer left. A file gets its final name only after it was filled
+//! and locked, so a reader never takes a newborn for a dead one.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::posix_fallocate;
+use nix::sys::statvfs::statvfs;
+
+use crate::error::Error;
+
+/// A segment's file name ends in this.
+const EXTENSION: &str = "segment";
+/// The service's retired totals.
+pub(crate) const RETIRED: &str = "retired.totals";
+
+/// Where a service keeps its files on this host.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Durable directory of the service: lock, address, store.
+    state: PathBuf,
+    /// Directories that may hold segments, the preferred one first.
+    segments: Vec<PathBuf>,
+}
+
+impl Place {
+    /// Opens, and makes where missing, the directories of `service` below `root`, and its directory in
+    /// `/dev/shm`.
+    ///
+    /// # Errors
+    /// When `root` or the service's directory cannot be made, is a symbolic link, or belongs to somebody
+    /// else. A missing or unusable `/dev/shm` is no error.
+    pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
+        Self::open_with_shared_memory(root, service, Path::new("/dev/shm"))
+    }
+
+    /// As [`Place::open`], with another directory in place of `/dev/shm`.
+    ///
+    /// # Errors
+    /// As [`Place::open`].
+    pub fn open_with_shared_memory(root: &Path, service: &str, shared: &Path) -> Result<Self, Error> {
+        let name = directory_name(service)?;
+        let root = std::path::absolute(root).map_err(|error| Error::io("cannot resolve", root, error))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&root)
+            .map_err(|error| Error::io("directory: cannot create", &root, error))?;
+        let state = root.join(&name);
+        private_directory(&state).map_err(|error| Error::io("directory: cannot use", &state, error))?;
+        let user = shared.join(format!("auscult-{}", nix::unistd::geteuid()));
+        // Two roots with a service of one name stay apart.
+        let fast = user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())));
+        let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
+        let segments = fast.into_iter().chain([state.clone()]).collect();
+        Ok(Self { state, segments })
+    }
+
+    /// Durable directory of the service.
+    pub fn directory(&self) -> &Path {
+        &self.state
+    }
+
+    /// Writes a small file into the service's durable directory, at once.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
+        let hidden = self.state.join(format!(".{name}.{:016x}", random()));
+        let mut file = private_file().create_new(true).open(&hidden)?;
+        io::Write::write_all(&mut file, contents.as_bytes())
+            .and_then(|()| std::fs::rename(&hidden, self.state.join(name)))
+            .inspect_err(|_| drop(std::fs::remove_file(&hidden)))
+    }
+
+    /// Opens, and makes where missing, a private file in the service's durable directory.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is a symbolic link.
+    pub fn open_file(&self, name: &str) -> io::Result<File> {
+        private_file().create(true).truncate(false).open(self.state.join(name))
+    }
+
+    /// Files of segments, living or dead, in any order.
+    pub(crate) fn segment_files(&self) -> Vec<PathBuf> {
+        let entries = self.segments.iter().filter_map(|directory| directory.read_dir().ok()).flatten();
+        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
+    }
+
+    /// Where the retired totals lie: with the segments, so that they live as long.
+    pub(crate) fn retired_file(&self) -> PathBuf {
+        self.segments[0].join(RETIRED)
+    }
+
+    /// Makes, sizes, fills and locks a new segment file under a hidden name. Directories are tried in
+    /// order; the first needs eight times `bytes` free, because a small `/dev/shm` belongs to others.
+    pub(crate) fn create(&self, bytes: usize) -> io::Result<NewFile> {
+        let roomy = |directory: &&PathBuf| {
+            self.segments.len() == 1
+                || **directory == self.state
+                || free_bytes(directory).is_some_and(|free| free >= 8 * bytes as u64)
+        };
+        let mut last = io::Error::from(io::ErrorKind::StorageFull);
+        for directory in self.segments.iter().filter(roomy) {
+            match NewFile::create(directory, bytes) {
+                Ok(file) => return Ok(file),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Removes the service's directory in shared memory if nothing is left in it.
+    pub(crate) fn remove_if_empty(&self) {
+        if self.segments.len() > 1 {
+            let _ = std::fs::remove_dir(&self.segments[0]);
+        }
+    }
+}
+
+/// A segment's file before it has its name.
+pub(crate) struct NewFile {
+    pub(crate) file: File,
+    hidden: PathBuf,
+}
+
+impl NewFile {
+    fn create(directory: &Path, bytes: usize) -> io::Result<Self> {
+        private_directory(directory)?;
+        let hidden = directory.join(format!(".{:016x}.new", random()));
+        let file = private_file().create_new(true).open(&hidden)?;
+        let new = Self { file, hidden };
+        allocate(&new.file, bytes)?;
+        lock_shared(&new.file)?;
+        Ok(new)
+    }
+
+    /// Gives the file its name; from now on readers see it.
+    pub(crate) fn publish(self, name: &str) -> io::Result<(File, PathBuf)> {
+        let path = self.hidden.with_file_name(format!("{name}.{EXTENSION}"));
+        std::fs::rename(&self.hidden, &path)?;
+        Ok((self.file.try_clone()?, path))
+    }
+
+    /// Puts the file in the place of `path`, at once.
+    pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
+        std::fs::rename(&self.hidden, path)
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // After `publish` or `replace` there is nothing of that name.
+        let _ = std::fs::remove_file(&self.hidden);
+    }
+}
+
+/// Opens a segment of somebody else, for reading; never through a symbolic link, never another user's.
+pub(crate) fn open_foreign(path: &Path) -> io::Result<File> {
+    let file = private_file().write(false).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.uid() != user_id() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not a file of this user"));
+    }
+    Ok(file)
+}
+
+/// Options of every file: private, not inherited by programs, never through a symbolic link.
+pub(crate) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    options
+}
+
+/// Makes a directory with mode 0700, or checks that it is a real one of this user and closes it to others.
+pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let metadata = std::fs::symlink_metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "a symbolic link or a file is in its place",
+        ));
+    }
+    if metadata.uid() != user_id() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    if metadata.mode() & 0o777 != 0o700 {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Locks against being taken for dead; forked children inherit it.
+fn lock_shared(file: &File) -> io::Result<()> {
+    file.try_lock_shared().map_err(|error| match error {
+        std::fs::TryLockError::Error(error) => error,
+        std::fs::TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+    })
+}
+
+/// Whether no process holds the segment. The lock is given back at once: holding it would make the
+/// segment look alive to the next who asks.
+pub(crate) fn is_dead(file: &File) -> bool {
+    file.try_lock().is_ok() && file.unlock().is_ok()
+}
+
+/// Gives a file its size with pages behind it, so that a full disk is an error now and no signal later.
+fn allocate(file: &File, bytes: usize) -> io::Result<()> {
+    match posix_fallocate(file.as_fd(), 0, bytes as libc::off_t) {
+        Ok(()) => Ok(()),
+        // A file system without the call: write zeros, as the C library does elsewhere.
+        Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => {
+            let zeros = [0; 64 * 1024];
+            let mut writer = file;
+            let mut left = bytes;
+            while left > 0 {
+                left -= io::Write::write(&mut writer, &zeros[..left.min(zeros.len())])?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn free_bytes(directory: &Path) -> Option<u64> {
+    let stat = statvfs(directory).ok()?;
+    Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
+}
+
+/// A directory name for any service name: itself where it is plain, else its plain characters and a digest.
+fn directory_name(service: &str) -> Result<String, Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if service.is_empty() {
+        return Err(Error::config("service: the name is empty; give the service a name"));
+    }
+    if service.chars().all(|c| plain(c) || c == '.') && service.len() <= 64 && !service.starts_with('.') {
+        return Ok(service.to_owned());
+    }
+    let readable: String = service.chars().map(|c| if plain(c) { c } else { '_' }).take(40).collect();
+    Ok(format!("{readable}~{:016x}", digest(service.as_bytes())))
+}
+
+/// FNV-1a; names files, protects nothing.
+fn digest(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
+}
+
+/// The effective user of this process.
+pub fn user_id() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// A random number, from the kernel; falls back on the clock and the pid.
+pub(crate) fn random() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| crate::clock::unix_nanos() ^ u64::from(std::process::id()) << 40)
+}

@@ -1,0 +1,89 @@
+//! What `fork` needs: one lock for all slow paths, held across the fork, and an epoch that tells a child
+//! from its parent.
+//!
+//! A lock that another thread holds at the moment of the fork stays locked in the child for ever. So
+//! every change of a process-local table happens under [`slow_path`], and `fork` itself takes that lock:
+//! no table is half changed in a child. Reads take no lock at all.
+
+use std::cell::Cell;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+static SLOW_PATH: Mutex<()> = Mutex::new(());
+static EPOCH: AtomicU32 = AtomicU32::new(1);
+static INSTALL: Once = Once::new();
+/// Descriptors that a forked child must not keep: a listening socket would stay open after its server died.
+static CLOSE_IN_CHILD: [AtomicI32; 128] = [const { AtomicI32::new(-1) }; 128];
+
+thread_local! {
+    static HELD_FOR_FORK: Cell<Option<MutexGuard<'static, ()>>> = const { Cell::new(None) };
+}
+
+/// Held while a process-local table changes. Never held while code of the host runs.
+pub(crate) struct SlowPath(#[allow(dead_code)] MutexGuard<'static, ()>);
+
+/// Takes the lock of all slow paths; a panic elsewhere does not poison it.
+pub(crate) fn slow_path() -> SlowPath {
+    SlowPath(SLOW_PATH.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A number that differs between a process and its forked children.
+#[inline]
+pub fn epoch() -> u32 {
+    EPOCH.load(Ordering::Relaxed)
+}
+
+/// Has a forked child close `fd`, until the guard is dropped. With all places taken it does nothing.
+pub fn close_in_child(fd: RawFd) -> CloseInChild {
+    install();
+    let free = |slot: &&AtomicI32| slot.compare_exchange(-1, fd, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+    CloseInChild { slot: CLOSE_IN_CHILD.iter().find(free) }
+}
+
+/// Keeps a descriptor on the list of what forked children close.
+#[must_use = "dropping it takes the descriptor off the list"]
+pub struct CloseInChild {
+    slot: Option<&'static AtomicI32>,
+}
+
+impl Drop for CloseInChild {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            slot.store(-1, Ordering::Release);
+        }
+    }
+}
+
+/// Registers the fork handlers, once.
+pub(crate) fn install() {
+    INSTALL.call_once(|| {
+        #[cfg(not(any(loom, miri)))]
+        // SAFETY: the three functions are `extern "C"`, never unwind, and do only what is allowed between
+        // fork and the child's return: unlock a mutex this thread holds, store to atomics, `close`.
+        unsafe {
+            libc::pthread_atfork(Some(before_fork), Some(after_in_parent), Some(after_in_child));
+        }
+    });
+}
+
+extern "C" fn before_fork() {
+    let guard = SLOW_PATH.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = HELD_FOR_FORK.try_with(|held| held.set(Some(guard)));
+}
+
+extern "C" fn after_in_parent() {
+    let _ = HELD_FOR_FORK.try_with(Cell::take);
+}
+
+extern "C" fn after_in_child() {
+    EPOCH.fetch_add(1, Ordering::Relaxed);
+    for slot in &CLOSE_IN_CHILD {
+        let fd = slot.swap(-1, Ordering::Relaxed);
+        if fd >= 0 {
+            // SAFETY: the descriptor is this process's copy of one its parent registered and still held.
+            unsafe { libc::close(fd) };
+        }
+    }
+    let _ = HELD_FOR_FORK.try_with(Cell::take);
+}

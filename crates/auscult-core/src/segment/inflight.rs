@@ -1,0 +1,251 @@
+//! Calls in flight: one slot a call, claimed at its start and freed at its end.
+//!
+//! The slot *is* the state of a running call, so that another process sees how far it got, also after
+//! this one died. The first word holds a phase and a sequence number that grows with every claim: whoever
+//! moves a slot from `Active` to `Ending` ends the call, and nobody else can.
+
+use std::cell::Cell;
+
+use super::exemplar::IdWords;
+use super::layout::{CALL_WORDS, Layout};
+use super::process::Owner;
+use crate::sync::{AtomicU64, Ordering, fence};
+
+/// Words of a slot.
+pub(crate) mod word {
+    pub(crate) const STATE: usize = 0;
+    pub(crate) const OWNER: usize = 1;
+    /// Position of the call set's record.
+    pub(crate) const CALL_SET: usize = 2;
+    /// Position of the stage's record plus one; 0 outside of stages.
+    pub(crate) const STAGE: usize = 3;
+    pub(crate) const STARTED: usize = 4;
+    pub(crate) const QUEUED: usize = 5;
+    pub(crate) const PROGRESS: usize = 6;
+    /// Busy nanoseconds up to the last suspension.
+    pub(crate) const BUSY: usize = 7;
+    /// When the call was last resumed; 0 while the consumer has it.
+    pub(crate) const RESUMED: usize = 8;
+    pub(crate) const CHUNKS: usize = 9;
+    /// Seconds, as the bits of an f64.
+    pub(crate) const AUDIO: usize = 10;
+    pub(crate) const FIRST_AUDIO: usize = 11;
+    pub(crate) const LAST_CHUNK: usize = 12;
+    /// Worst underrun, nanoseconds.
+    pub(crate) const UNDERRUN: usize = 13;
+    pub(crate) const CHARACTERS: usize = 14;
+    /// Bits, see [`super::flag`].
+    pub(crate) const FLAGS: usize = 15;
+    pub(crate) const ID_LENGTH: usize = 16;
+    pub(crate) const ID: usize = 17;
+}
+
+/// Bits of [`word::FLAGS`].
+pub(crate) mod flag {
+    /// The consumer takes chunks as they are made.
+    pub(crate) const STREAMING: u64 = 1;
+    /// The call is measured by what it puts out: without any it is `empty`.
+    pub(crate) const EXPECTS_OUTPUT: u64 = 2;
+}
+
+/// Phase of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Phase {
+    Free = 0,
+    /// Claimed, being filled in.
+    Starting = 1,
+    Active = 2,
+    /// Somebody is recording the end, or did so while the call's owner still holds it.
+    Ending = 3,
+}
+
+const PHASE_BITS: u32 = 2;
+
+fn state(phase: Phase, sequence: u64) -> u64 {
+    sequence << PHASE_BITS | phase as u64
+}
+
+fn phase_of(state: u64) -> u64 {
+    state & 3
+}
+
+/// A claimed place in the table: index and the sequence number of the claim.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    index: u32,
+    sequence: u64,
+}
+
+/// What a call begins with.
+pub(crate) struct Begin {
+    pub(crate) owner: Owner,
+    pub(crate) call_set: u32,
+    pub(crate) now: u64,
+    pub(crate) queued: u64,
+    pub(crate) characters: u64,
+    pub(crate) flags: u64,
+    pub(crate) id: IdWords,
+}
+
+/// A slot as another process reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct RawCall {
+    pub(crate) index: u32,
+    pub(crate) words: [u64; CALL_WORDS],
+}
+
+impl RawCall {
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::from_word(self.words[word::OWNER])
+    }
+
+    pub(crate) fn request_id(&self) -> Option<String> {
+        let mut id = IdWords { length: self.words[word::ID_LENGTH], words: [0; 8] };
+        id.words.copy_from_slice(&self.words[word::ID..word::ID + 8]);
+        id.text()
+    }
+}
+
+thread_local! {
+    /// Where this thread found a free slot last.
+    static HINT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// The table of one segment.
+#[derive(Clone, Copy)]
+pub(crate) struct InFlight<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl<'a> InFlight<'a> {
+    #[inline]
+    pub(crate) fn new(segment: &'a [AtomicU64], layout: &Layout) -> Self {
+        Self { words: &segment[layout.calls..][..layout.call_slots * CALL_WORDS] }
+    }
+
+    /// Claims and fills a slot; `None` when all are taken.
+    #[inline]
+    pub(crate) fn begin(&self, begin: &Begin) -> Option<Ticket> {
+        let slots = self.words.len() / CALL_WORDS;
+        let first = HINT.with(Cell::get);
+        let first = if first < slots { first } else { spread(slots) };
+        let mut index = first;
+        loop {
+            let slot = self.slot(index);
+            let before = slot[word::STATE].load(Ordering::Relaxed);
+            if phase_of(before) == Phase::Free as u64 {
+                let sequence = (before >> PHASE_BITS) + 1;
+                let claimed = state(Phase::Starting, sequence);
+                let won =
+                    slot[word::STATE].compare_exchange(before, claimed, Ordering::Acquire, Ordering::Relaxed);
+                if won.is_ok() {
+                    HINT.with(|hint| hint.set(index));
+                    fill(slot, begin);
+                    slot[word::STATE].store(state(Phase::Active, sequence), Ordering::Release);
+                    return Some(Ticket { index: index as u32, sequence });
+                }
+            }
+            index = if index + 1 == slots { 0 } else { index + 1 };
+            if index == first {
+                return None;
+            }
+        }
+    }
+
+    /// The words of a claimed slot.
+    #[inline]
+    pub(crate) fn of(&self, ticket: Ticket) -> &'a [AtomicU64] {
+        self.slot(ticket.index as usize)
+    }
+
+    /// Whether the ticket's call has not ended.
+    #[inline]
+    pub(crate) fn is_active(&self, ticket: Ticket) -> bool {
+        self.of(ticket)[word::STATE].load(Ordering::Relaxed) == state(Phase::Active, ticket.sequence)
+    }
+
+    /// Wins the right to record the end of the call, once.
+    #[inline]
+    pub(crate) fn end(&self, ticket: Ticket) -> bool {
+        end(self.of(ticket), ticket.sequence)
+    }
+
+    /// Frees the slot of an ended call; only the holder of the ticket calls it, and may do so twice.
+    #[inline]
+    pub(crate) fn free(&self, ticket: Ticket) {
+        let (ending, free) = (state(Phase::Ending, ticket.sequence), state(Phase::Free, ticket.sequence));
+        let _ =
+            self.of(ticket)[word::STATE].compare_exchange(ending, free, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Ends an active call as somebody else than its holder, who frees the slot later. `still` decides on
+    /// what was read.
+    pub(crate) fn end_if(&self, index: u32, still: impl FnOnce(&RawCall) -> bool) -> Option<RawCall> {
+        let (call, sequence) = self.read_slot(index as usize)?;
+        (still(&call) && end(self.slot(index as usize), sequence)).then_some(call)
+    }
+
+    /// All active calls.
+    pub(crate) fn read(&self) -> impl Iterator<Item = RawCall> + 'a {
+        let table = *self;
+        (0..table.words.len() / CALL_WORDS)
+            .filter_map(move |index| table.read_slot(index))
+            .map(|(call, _)| call)
+    }
+
+    fn read_slot(&self, index: usize) -> Option<(RawCall, u64)> {
+        let slot = self.slot(index);
+        let before = slot[word::STATE].load(Ordering::Acquire);
+        if phase_of(before) != Phase::Active as u64 {
+            return None;
+        }
+        let words = std::array::from_fn(|word| slot[word].load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
+        let unchanged = slot[word::STATE].load(Ordering::Relaxed) == before;
+        unchanged.then_some((RawCall { index: index as u32, words }, before >> PHASE_BITS))
+    }
+
+    #[inline]
+    fn slot(&self, index: usize) -> &'a [AtomicU64] {
+        &self.words[index * CALL_WORDS..][..CALL_WORDS]
+    }
+}
+
+#[inline]
+fn end(slot: &[AtomicU64], sequence: u64) -> bool {
+    let (active, ending) = (state(Phase::Active, sequence), state(Phase::Ending, sequence));
+    slot[word::STATE].compare_exchange(active, ending, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
+#[inline]
+pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
+    let set = |word: usize, value: u64| slot[word].store(value, Ordering::Relaxed);
+    set(word::OWNER, begin.owner.word());
+    set(word::CALL_SET, u64::from(begin.call_set));
+    set(word::STAGE, 0);
+    set(word::STARTED, begin.now);
+    set(word::QUEUED, begin.queued);
+    set(word::PROGRESS, begin.now);
+    set(word::BUSY, 0);
+    set(word::RESUMED, begin.now);
+    set(word::CHUNKS, 0);
+    set(word::AUDIO, 0);
+    set(word::FIRST_AUDIO, 0);
+    set(word::LAST_CHUNK, 0);
+    set(word::UNDERRUN, 0);
+    set(word::CHARACTERS, begin.characters);
+    set(word::FLAGS, begin.flags);
+    set(word::ID_LENGTH, begin.id.length);
+    for (index, value) in begin.id.words.iter().enumerate() {
+        set(word::ID + index, *value);
+    }
+}
+
+/// A first place to look, different for each thread.
+#[cold]
+fn spread(slots: usize) -> usize {
+    use std::sync::atomic::AtomicUsize;
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(7, std::sync::atomic::Ordering::Relaxed) % slots
+}

@@ -1,0 +1,328 @@
+//! The segment: everything a process records, in shared memory that outlives it.
+//!
+//! A segment is an array of atomic 64-bit words (see `layout.rs`). Writers need no lock, no system call
+//! and no allocation; readers in other processes need nothing but the file.
+
+mod directory;
+mod exemplar;
+mod file;
+mod fork;
+mod inflight;
+mod lane;
+mod layout;
+mod process;
+mod region;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use directory::{Directory, Payload, PayloadReader, Record, RecordKind};
+pub use exemplar::REQUEST_ID_BYTES;
+pub(crate) use exemplar::{Exemplars, IdWords};
+pub(crate) use file::random;
+pub use file::{Place, user_id};
+pub use fork::{CloseInChild, close_in_child, epoch};
+pub(crate) use fork::{SlowPath, slow_path};
+pub(crate) use inflight::{Begin, InFlight, Ticket, fill, flag, word};
+pub(crate) use layout::CALL_WORDS;
+pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+pub(crate) use process::{Owner, Processes};
+pub(crate) use source::{Source, State};
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use self::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, header};
+use self::region::Region;
+use crate::clock;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Segments that this process has open; changed and read under [`slow_path`].
+static OWN: Mutex<Vec<Weak<Segment>>> = Mutex::new(Vec::new());
+
+/// A segment this process writes: its own, or the one it inherited by `fork`.
+pub(crate) struct Segment {
+    region: Region,
+    layout: Layout,
+    id: u64,
+    /// Distinguishes segments of this process in thread-local caches; the epoch is added.
+    nonce: u64,
+    creator_epoch: u32,
+    owner: LocalU64,
+    owner_epoch: LocalU64,
+    on_rejoin: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    file: Option<(File, PathBuf)>,
+    myself: Weak<Segment>,
+}
+
+impl Segment {
+    /// A segment in a file of `place`, or in anonymous memory when no file can be had (the error says why).
+    pub(crate) fn create(place: &Place, bytes: usize) -> io::Result<(Arc<Self>, Option<io::Error>)> {
+        match Self::in_file(place, bytes) {
+            Ok(segment) => Ok((segment, None)),
+            Err(error) => Ok((Self::anonymous(bytes)?, Some(error))),
+        }
+    }
+
+    fn in_file(place: &Place, bytes: usize) -> io::Result<Arc<Self>> {
+        let new = place.create(bytes)?;
+        let layout = Layout::of_bytes(bytes);
+        let region = Region::map(&new.file, layout.words, true)?;
+        let id = random();
+        write_header(region.words(), &layout, id);
+        let (file, path) = new.publish(&format!("{}-{id:016x}", std::process::id()))?;
+        Ok(Self::new(region, layout, id, Some((file, path))))
+    }
+
+    /// A segment that only this process and its forked children see.
+    pub(crate) fn anonymous(bytes: usize) -> io::Result<Arc<Self>> {
+        let layout = Layout::of_bytes(bytes);
+        let region = Region::anonymous(layout.words)?;
+        let id = random();
+        write_header(region.words(), &layout, id);
+        Ok(Self::new(region, layout, id, None))
+    }
+
+    /// A segment that will be the retired totals of `place`: [`Segment::replace_retired`] puts it there.
+    pub(crate) fn for_retired(place: &Place, bytes: usize) -> io::Result<(Arc<Self>, file::NewFile)> {
+        let new = place.create(bytes)?;
+        let layout = Layout::of_bytes(bytes);
+        let region = Region::map(&new.file, layout.words, true)?;
+        let id = random();
+        write_header(region.words(), &layout, id);
+        Ok((Self::new(region, layout, id, None), new))
+    }
+
+    fn new(region: Region, layout: Layout, id: u64, file: Option<(File, PathBuf)>) -> Arc<Self> {
+        static NONCE: LocalU64 = LocalU64::new(1);
+        fork::install();
+        let segment = Arc::new_cyclic(|myself| Self {
+            region,
+            layout,
+            id,
+            nonce: NONCE.fetch_add(1, Relaxed) << 32,
+            creator_epoch: fork::epoch(),
+            owner: LocalU64::new(Owner::UNKNOWN.word()),
+            owner_epoch: LocalU64::new(0),
+            on_rejoin: OnceLock::new(),
+            file,
+            myself: myself.clone(),
+        });
+        segment.join(u64::from(fork::epoch()));
+        let _slow = slow_path();
+        let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|segment| segment.strong_count() > 0);
+        own.push(Arc::downgrade(&segment));
+        drop(own);
+        segment
+    }
+
+    /// The segment at `path` if this process has it open.
+    fn own_at(path: &Path) -> Option<Arc<Self>> {
+        let _slow = slow_path();
+        let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        own.iter().filter_map(Weak::upgrade).find(|segment| segment.path() == Some(path))
+    }
+
+    /// What to do in a forked child when it first records: the child has no thread yet.
+    pub(crate) fn on_rejoin(&self, action: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_rejoin.set(Box::new(action));
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(_, path)| path.as_path())
+    }
+
+    #[inline]
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        self.region.words()
+    }
+
+    #[inline]
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    #[inline]
+    fn thread_key(&self) -> u64 {
+        self.nonce | u64::from(fork::epoch())
+    }
+
+    /// Whether this process made the segment, and did not inherit it by `fork`.
+    #[inline]
+    pub(crate) fn is_creator(&self) -> bool {
+        self.creator_epoch == fork::epoch()
+    }
+
+    fn weak(&self) -> Weak<Self> {
+        self.myself.clone()
+    }
+
+    /// This process in the segment's table of processes.
+    #[inline]
+    pub(crate) fn owner(&self) -> Owner {
+        let epoch = u64::from(fork::epoch());
+        if self.owner_epoch.load(Ordering::Acquire) != epoch {
+            self.rejoin(epoch);
+        }
+        Owner::from_word(self.owner.load(Relaxed))
+    }
+
+    #[cold]
+    fn rejoin(&self, epoch: u64) {
+        let joined = {
+            let _slow = slow_path();
+            self.owner_epoch.load(Ordering::Acquire) != epoch && {
+                self.join(epoch);
+                true
+            }
+        };
+        if let (true, Some(action)) = (joined, self.on_rejoin.get()) {
+            action();
+        }
+    }
+
+    fn join(&self, epoch: u64) {
+        let owner = self.processes().join();
+        self.owner.store(owner.word(), Relaxed);
+        self.owner_epoch.store(epoch, Ordering::Release);
+    }
+
+    pub(crate) fn processes(&self) -> Processes<'_> {
+        Processes::new(self.words(), &self.layout, self.file.as_ref().map(|(file, _)| file))
+    }
+
+    pub(crate) fn directory(&self) -> Directory<'_> {
+        Directory::new(self.words(), &self.layout)
+    }
+
+    #[inline]
+    pub(crate) fn in_flight(&self) -> InFlight<'_> {
+        InFlight::new(self.words(), &self.layout)
+    }
+
+    pub(crate) fn exemplars(&self) -> Exemplars<'_> {
+        Exemplars::new(self.words(), &self.layout)
+    }
+
+    /// Takes `count` cells in every lane.
+    pub(crate) fn allocate_cells(&self, count: usize) -> Option<u32> {
+        self.bump(header::CELLS_USED, count, self.layout.lane_words)
+    }
+
+    /// Takes `count` neighbouring exemplar places.
+    pub(crate) fn allocate_exemplars(&self, count: usize) -> Option<u32> {
+        self.bump(header::EXEMPLARS_USED, count, self.layout.exemplar_slots)
+    }
+
+    fn bump(&self, cursor: usize, count: usize, capacity: usize) -> Option<u32> {
+        let cursor = &self.words()[cursor];
+        let mut used = cursor.load(Ordering::Relaxed);
+        loop {
+            let next = used.checked_add(count as u64).filter(|next| *next <= capacity as u64)?;
+            match cursor.compare_exchange_weak(used, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return u32::try_from(used).ok(),
+                Err(now) => used = now,
+            }
+        }
+    }
+
+    /// Adds to a whole-number cell.
+    #[inline]
+    pub(crate) fn add(&self, cell: u32, amount: u64) {
+        self.add_in(lane::of(self), cell, amount);
+    }
+
+    #[inline]
+    fn add_in(&self, lane: lane::Lane, cell: u32, amount: u64) {
+        let word = &self.words()[lane.start + cell as usize];
+        if lane.exclusive {
+            word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+        } else {
+            word.fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds to a floating-point cell.
+    #[inline]
+    pub(crate) fn add_f64(&self, cell: u32, amount: f64) {
+        self.add_f64_in(lane::of(self), cell, amount);
+    }
+
+    #[inline]
+    fn add_f64_in(&self, lane: lane::Lane, cell: u32, amount: f64) {
+        let word = &self.words()[lane.start + cell as usize];
+        let mut now = word.load(Ordering::Relaxed);
+        loop {
+            let next = (f64::from_bits(now) + amount).to_bits();
+            if lane.exclusive {
+                return word.store(next, Ordering::Relaxed);
+            }
+            match word.compare_exchange_weak(now, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(other) => now = other,
+            }
+        }
+    }
+
+    /// Counts an observation, `times` over, in the cell `bucket` and adds it to the cell `sum`.
+    #[inline]
+    pub(crate) fn observe(&self, bucket: u32, sum: u32, value: f64, times: u64) {
+        let lane = lane::of(self);
+        self.add_in(lane, bucket, times);
+        self.add_f64_in(lane, sum, value * times as f64);
+    }
+
+    /// A cell's word in the shared lane: where gauges and absolute counters live.
+    #[inline]
+    pub(crate) fn shared_cell(&self, cell: u32) -> &AtomicU64 {
+        &self.words()[self.layout.lane(0) + cell as usize]
+    }
+
+    /// Sets a cell to 0 in every lane. An addition at the same moment may survive.
+    pub(crate) fn clear_cell(&self, cell: u32) {
+        for lane in 0..LANES {
+            self.words()[self.layout.lane(lane) + cell as usize].store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that the process lives, and how the wall clock stands.
+    pub(crate) fn beat(&self) {
+        let now = clock::monotonic_nanos();
+        self.words()[header::HEARTBEAT].store(now, Ordering::Relaxed);
+        self.words()[header::WALL_OFFSET].store(clock::unix_nanos().wrapping_sub(now), Ordering::Relaxed);
+    }
+
+    /// Says how the segment stands; readers see it.
+    pub(crate) fn set_state(&self, state: State) {
+        self.words()[header::STATE].store(state as u64, Ordering::Release);
+    }
+}
+
+fn write_header(words: &[AtomicU64], layout: &Layout, id: u64) {
+    let constant = [
+        (header::MAGIC, MAGIC),
+        (header::VERSION, LAYOUT_VERSION),
+        (header::WORDS, layout.words as u64),
+        (header::ID, id),
+        (header::PID, u64::from(std::process::id())),
+        (header::CREATED_UNIX, clock::unix_nanos()),
+    ];
+    for copy in [0, header::COPY] {
+        for (word, value) in constant {
+            words[copy + word].store(value, Ordering::Relaxed);
+        }
+        let sum = source::header_checksum(|word| words[copy + word].load(Ordering::Relaxed));
+        words[copy + header::CHECKSUM].store(sum, Ordering::Relaxed);
+    }
+    let now = clock::monotonic_nanos();
+    words[header::HEARTBEAT].store(now, Ordering::Relaxed);
+    words[header::WALL_OFFSET].store(clock::unix_nanos().wrapping_sub(now), Ordering::Release);
+}

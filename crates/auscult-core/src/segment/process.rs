@@ -1,0 +1,127 @@
+//! Processes that share a segment: its creator and the children it forked.
+//!
+//! Each takes a slot and holds a POSIX record lock on the byte of the slot's number. Such a lock belongs
+//! to one process, is not inherited by `fork`, and ends with the process however it dies, so another
+//! process can ask the kernel whether the holder lives, also from another PID namespace.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::layout::{Layout, PROCESS_SLOTS, PROCESS_WORDS};
+use crate::sync::{AtomicU64, Ordering};
+
+/// A process in a segment: slot number and how often the slot was taken, so that a reused slot does not
+/// revive what its former holder left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Owner(u64);
+
+impl Owner {
+    /// Nobody in particular: all slots were taken.
+    pub(crate) const UNKNOWN: Self = Self(u64::MAX);
+
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    fn new(slot: usize, generation: u64) -> Self {
+        Self(generation << 16 | (slot as u64 + 1))
+    }
+
+    fn slot(self) -> Option<usize> {
+        let slot = (self.0 & 0xFFFF) as usize;
+        (1..=PROCESS_SLOTS).contains(&slot).then(|| slot - 1)
+    }
+
+    fn generation(self) -> u64 {
+        self.0 >> 16
+    }
+}
+
+/// Process slots of one segment.
+pub(crate) struct Processes<'a> {
+    words: &'a [AtomicU64],
+    file: Option<&'a File>,
+}
+
+const GENERATION: usize = 0;
+const PID: usize = 1;
+
+impl<'a> Processes<'a> {
+    pub(crate) fn new(segment: &'a [AtomicU64], layout: &Layout, file: Option<&'a File>) -> Self {
+        Self { words: &segment[layout.processes..][..PROCESS_SLOTS * PROCESS_WORDS], file }
+    }
+
+    /// Takes a slot for the calling process.
+    pub(crate) fn join(&self) -> Owner {
+        for slot in 0..PROCESS_SLOTS {
+            let generation = self.word(slot, GENERATION).load(Ordering::Acquire);
+            let free = generation == 0 || !self.is_locked(slot);
+            if !free || !self.lock(slot) {
+                continue;
+            }
+            let next = generation + 1;
+            let won = self.word(slot, GENERATION).compare_exchange(
+                generation,
+                next,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            if won.is_ok() {
+                self.word(slot, PID).store(u64::from(std::process::id()), Ordering::Release);
+                return Owner::new(slot, next);
+            }
+        }
+        Owner::UNKNOWN
+    }
+
+    /// Whether the process behind `owner` still runs. The caller's own slot must be known to the caller:
+    /// the kernel does not report a process's own locks to itself.
+    pub(crate) fn is_alive(&self, owner: Owner) -> bool {
+        let Some(slot) = owner.slot() else { return owner == Owner::UNKNOWN };
+        self.word(slot, GENERATION).load(Ordering::Acquire) == owner.generation() && self.is_locked(slot)
+    }
+
+    /// The process id behind `owner`, as the process itself saw it.
+    pub(crate) fn pid(&self, owner: Owner) -> u64 {
+        owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire))
+    }
+
+    fn word(&self, slot: usize, word: usize) -> &AtomicU64 {
+        &self.words[slot * PROCESS_WORDS + word]
+    }
+
+    fn lock(&self, slot: usize) -> bool {
+        let Some(file) = self.file else { return true };
+        let lock = record_lock(slot, libc::F_WRLCK);
+        fcntl(file.as_fd(), FcntlArg::F_SETLK(&lock)).is_ok()
+    }
+
+    fn is_locked(&self, slot: usize) -> bool {
+        let Some(file) = self.file else {
+            // Without a file only this process and its children see the segment: ask by pid.
+            let pid = self.word(slot, PID).load(Ordering::Acquire) as i32;
+            return pid > 0 && std::path::Path::new("/proc").join(pid.to_string()).exists();
+        };
+        let mut lock = record_lock(slot, libc::F_WRLCK);
+        match fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)) {
+            Ok(_) => i32::from(lock.l_type) != libc::F_UNLCK,
+            Err(_) => true,
+        }
+    }
+}
+
+fn record_lock(slot: usize, kind: libc::c_int) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: slot as libc::off_t,
+        l_len: 1,
+        l_pid: 0,
+    }
+}

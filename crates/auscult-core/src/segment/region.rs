@@ -1,0 +1,113 @@
+//! Memory of a segment: a slice of atomic words, mapped from a file or on the heap.
+//!
+//! Everything a segment holds, text included, is read and written as whole atomic words, so a torn or
+//! damaged record is wrong data at worst and never undefined behaviour. This file, `file.rs` and
+//! `fork.rs` are the only places with `unsafe` code.
+
+use std::fs::File;
+use std::io;
+use std::ptr::NonNull;
+
+#[cfg(not(any(loom, miri)))]
+use std::num::NonZeroUsize;
+
+#[cfg(not(any(loom, miri)))]
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+use crate::sync::AtomicU64;
+
+/// Bytes of a word.
+pub(crate) const WORD: usize = 8;
+
+/// A fixed number of zero-initialised atomic words, alive as long as this value.
+pub(crate) struct Region {
+    first: NonNull<AtomicU64>,
+    words: usize,
+    backing: Backing,
+}
+
+enum Backing {
+    #[cfg(not(any(loom, miri)))]
+    Mapped,
+    Heap,
+}
+
+// SAFETY: the words are atomics; the mapping is released only by `Drop`, when no reference is left.
+unsafe impl Send for Region {}
+// SAFETY: as above; shared access is through atomics only.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Words on the heap holding `contents`: a dead segment's copy, or a segment under a model checker.
+    pub(crate) fn from_words(contents: impl IntoIterator<Item = u64>) -> Self {
+        let words: Box<[AtomicU64]> = contents.into_iter().map(AtomicU64::new).collect();
+        let count = words.len();
+        let first = NonNull::from(Box::leak(words)).cast();
+        Self { first, words: count, backing: Backing::Heap }
+    }
+
+    /// Zeroed memory that only this process and its forked children see.
+    #[cfg(not(any(loom, miri)))]
+    pub(crate) fn anonymous(words: usize) -> io::Result<Self> {
+        let length = length(words)?;
+        let flags = MapFlags::MAP_SHARED;
+        // SAFETY: a fresh mapping at an address the kernel chooses aliases nothing.
+        let first =
+            unsafe { mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) }?;
+        Ok(Self { first: first.cast(), words, backing: Backing::Mapped })
+    }
+
+    /// Zeroed memory; a checker that cannot map gets it from the heap.
+    #[cfg(any(loom, miri))]
+    pub(crate) fn anonymous(words: usize) -> io::Result<Self> {
+        Ok(Self::from_words(std::iter::repeat_n(0, words)))
+    }
+
+    /// Maps the first `words` words of `file`, shared; the file must be at least that long.
+    #[cfg(not(any(loom, miri)))]
+    pub(crate) fn map(file: &File, words: usize, writable: bool) -> io::Result<Self> {
+        let length = length(words)?;
+        if file.metadata()?.len() < length.get() as u64 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "shorter than its header says"));
+        }
+        let access =
+            if writable { ProtFlags::PROT_READ | ProtFlags::PROT_WRITE } else { ProtFlags::PROT_READ };
+        // SAFETY: a fresh mapping at an address the kernel chooses; the length was checked against the
+        // file, and segments are never shortened while somebody holds their lock.
+        let first = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file, 0) }?;
+        Ok(Self { first: first.cast(), words, backing: Backing::Mapped })
+    }
+
+    /// A model checker maps nothing.
+    #[cfg(any(loom, miri))]
+    pub(crate) fn map(_: &File, _: usize, _: bool) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// All words.
+    #[inline]
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `first` points to `words` initialised atomics that live as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.words) }
+    }
+}
+
+#[cfg(not(any(loom, miri)))]
+fn length(words: usize) -> io::Result<NonZeroUsize> {
+    words.checked_mul(WORD).and_then(NonZeroUsize::new).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        match self.backing {
+            #[cfg(not(any(loom, miri)))]
+            // SAFETY: this mapping was made by `map` or `anonymous` with this length, and nothing refers
+            // to it any more.
+            Backing::Mapped => drop(unsafe { munmap(self.first.cast(), self.words * WORD) }),
+            // SAFETY: the pointer and length come from `Box::leak` in `from_words`.
+            Backing::Heap => drop(unsafe {
+                Box::from_raw(std::ptr::slice_from_raw_parts_mut(self.first.as_ptr(), self.words))
+            }),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A segment to read: this process's own, another's mapped read-only, or a dead one's copy.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
+use super::process::{Owner, Processes};
+use super::region::{Region, WORD};
+use super::{Directory, Exemplars, InFlight, Segment, file};
+use crate::sync::{AtomicU64, Ordering};
+
+/// How a segment stands, as its writer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum State {
+    /// Being written.
+    Open = 0,
+    /// Left in good order.
+    Closed = 1,
+}
+
+/// A segment to read.
+pub(crate) struct Source {
+    memory: Memory,
+    layout: Layout,
+    id: u64,
+    /// Where it lies, and the open file that its locks are asked through.
+    file: Option<(File, PathBuf)>,
+    dead: bool,
+}
+
+enum Memory {
+    Own(Arc<Segment>),
+    Foreign(Region),
+}
+
+impl Source {
+    /// The segment this process writes.
+    pub(crate) fn own(segment: Arc<Segment>) -> Self {
+        let (layout, id) = (*segment.layout(), segment.id());
+        Self { memory: Memory::Own(segment), layout, id, file: None, dead: false }
+    }
+
+    /// Another process's segment: mapped while it lives, copied when it is dead. A file that is being
+    /// written is never copied, one that nobody holds is never mapped, so a shortened one does no harm.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        // Opening and closing a file of one's own would end the record locks of `process.rs`.
+        if let Some(segment) = Segment::own_at(path) {
+            return Ok(Self::own(segment));
+        }
+        let file = file::open_foreign(path)?;
+        if file::is_dead(&file) { Self::copy(file, path) } else { Self::attach(file, path) }
+    }
+
+    /// A file that nobody writes any more, such as the retired totals.
+    pub(crate) fn open_copy(path: &Path) -> io::Result<Self> {
+        Self::copy(file::open_foreign(path)?, path)
+    }
+
+    fn attach(file: File, path: &Path) -> io::Result<Self> {
+        let bytes = checked_length(&file)?;
+        let layout = Layout::of_bytes(bytes);
+        let region = Region::map(&file, layout.words, false)?;
+        let id = check_header(region.words(), &layout)?;
+        Ok(Self { memory: Memory::Foreign(region), layout, id, file: Some((file, path.into())), dead: false })
+    }
+
+    fn copy(mut file: File, path: &Path) -> io::Result<Self> {
+        let bytes = checked_length(&file)?;
+        let layout = Layout::of_bytes(bytes);
+        let mut contents = vec![0; layout.words * WORD];
+        file.read_exact(&mut contents)?;
+        let (words, _) = contents.as_chunks::<WORD>();
+        let region = Region::from_words(words.iter().map(|word| u64::from_le_bytes(*word)));
+        let id = check_header(region.words(), &layout)?;
+        Ok(Self { memory: Memory::Foreign(region), layout, id, file: Some((file, path.into())), dead: true })
+    }
+
+    /// Whether every process that wrote it is gone.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead || self.file.as_ref().is_some_and(|(file, _)| file::is_dead(file))
+    }
+
+    /// Whether nobody holds the file, readable or not.
+    pub(crate) fn is_unused(path: &Path) -> bool {
+        file::open_foreign(path).is_ok_and(|file| file::is_dead(&file))
+    }
+
+    /// Whether another file is now where this one was.
+    pub(crate) fn is_replaced(&self) -> bool {
+        let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        self.file.as_ref().is_some_and(|(file, path)| {
+            let now = std::fs::symlink_metadata(path).map(inode).ok();
+            now.is_none() || now != file.metadata().map(inode).ok()
+        })
+    }
+
+    /// How its writer left it.
+    pub(crate) fn state(&self) -> State {
+        let closed = self.words()[header::STATE].load(Ordering::Acquire) == State::Closed as u64;
+        if closed { State::Closed } else { State::Open }
+    }
+
+    /// Whether this process writes it.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.memory, Memory::Own(_))
+    }
+
+    /// The segment's random number.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(_, path)| path.as_path())
+    }
+
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        match &self.memory {
+            Memory::Own(segment) => segment.words(),
+            Memory::Foreign(region) => region.words(),
+        }
+    }
+
+    pub(crate) fn directory(&self) -> Directory<'_> {
+        Directory::new(self.words(), &self.layout)
+    }
+
+    pub(crate) fn in_flight(&self) -> InFlight<'_> {
+        InFlight::new(self.words(), &self.layout)
+    }
+
+    pub(crate) fn exemplars(&self) -> Exemplars<'_> {
+        Exemplars::new(self.words(), &self.layout)
+    }
+
+    /// Whether the process behind `owner` runs.
+    pub(crate) fn is_alive(&self, owner: Owner) -> bool {
+        match &self.memory {
+            Memory::Own(segment) => owner == segment.owner() || segment.processes().is_alive(owner),
+            Memory::Foreign(_) => !self.dead && self.processes().is_alive(owner),
+        }
+    }
+
+    /// Process id behind `owner`.
+    pub(crate) fn pid(&self, owner: Owner) -> u64 {
+        self.processes().pid(owner)
+    }
+
+    fn processes(&self) -> Processes<'_> {
+        Processes::new(self.words(), &self.layout, self.file.as_ref().map(|(file, _)| file))
+    }
+
+    /// Wall clock minus monotonic clock, nanoseconds, as the writer last saw it.
+    pub(crate) fn wall_offset(&self) -> u64 {
+        self.words()[header::WALL_OFFSET].load(Ordering::Relaxed)
+    }
+
+    /// Sum of a whole-number cell over all lanes; `None` when the position is damaged.
+    #[inline]
+    pub(crate) fn sum(&self, cell: u32) -> Option<u64> {
+        self.lanes(cell).try_fold(0_u64, |sum, word| Some(sum.wrapping_add(word?)))
+    }
+
+    /// Sum of a floating-point cell over all lanes; `None` when damaged.
+    #[inline]
+    pub(crate) fn sum_f64(&self, cell: u32) -> Option<f64> {
+        self.lanes(cell).try_fold(0.0, |sum, word| Some(sum + f64::from_bits(word?)))
+    }
+
+    /// The shared lane's word of a cell.
+    pub(crate) fn shared(&self, cell: u32) -> Option<u64> {
+        self.lanes(cell).next().flatten()
+    }
+
+    #[inline]
+    fn lanes(&self, cell: u32) -> impl Iterator<Item = Option<u64>> {
+        let words = self.words();
+        let inside = (cell as usize) < self.layout.lane_words;
+        (0..LANES).map(move |lane| {
+            let word = inside.then(|| &words[self.layout.lane(lane) + cell as usize]);
+            word.map(|word| word.load(Ordering::Relaxed))
+        })
+    }
+}
+
+fn checked_length(file: &File) -> io::Result<usize> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if (MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&length) {
+        return Ok(length);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, format!("{length} bytes are no segment")))
+}
+
+/// The id of a segment whose header, or its copy, is sound.
+fn check_header(words: &[AtomicU64], layout: &Layout) -> io::Result<u64> {
+    let wrong = |message: String| Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    let sound = [0, header::COPY].into_iter().find(|copy| {
+        let word = |word: usize| words[copy + word].load(Ordering::Relaxed);
+        word(header::MAGIC) == MAGIC && word(header::CHECKSUM) == header_checksum(word)
+    });
+    let Some(copy) = sound else { return wrong("no header of a segment".to_owned()) };
+    let word = |word: usize| words[copy + word].load(Ordering::Relaxed);
+    if word(header::VERSION) != LAYOUT_VERSION {
+        return wrong(format!(
+            "layout version {}, this program reads {LAYOUT_VERSION}",
+            word(header::VERSION)
+        ));
+    }
+    if word(header::WORDS) != layout.words as u64 {
+        return wrong(format!("{} words, its header says {}", layout.words, word(header::WORDS)));
+    }
+    Ok(word(header::ID))
+}
+
+pub(super) fn header_checksum(word: impl Fn(usize) -> u64) -> u64 {
+    (0..header::CONSTANT - 1).map(word).fold(0x9E37_79B9_7F4A_7C15, |sum: u64, word| {
+        (sum ^ word).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23)
+    })
+}

@@ -1,0 +1,125 @@
+//! One segment being read: its records so far, tailed at every look.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::model::Labels;
+use crate::registry::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord, gauge_cell};
+use crate::segment::{Owner, RecordKind, Source};
+
+/// A segment and what its directory said.
+pub(super) struct Attached {
+    pub(super) source: Source,
+    position: u32,
+    families: HashMap<u32, Arc<FamilyRecord>>,
+    pub(super) call_sets: HashMap<u32, CallSetRecord>,
+    pub(super) identity: Option<Meta>,
+    constant: Vec<(Arc<str>, Arc<str>)>,
+    /// Damaged stretches and records without an end met so far.
+    pub(super) damaged: u64,
+}
+
+/// Something new in a directory.
+pub(super) enum News {
+    /// A series, with its family and complete labels.
+    Series { family: Arc<FamilyRecord>, labels: Labels, record: SeriesRecord, at: u32 },
+    /// Help that came after the family.
+    Help { family: Arc<FamilyRecord>, help: String },
+    /// A family, with no series yet.
+    Family { family: Arc<FamilyRecord> },
+}
+
+impl Attached {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            position: 0,
+            families: HashMap::new(),
+            call_sets: HashMap::new(),
+            identity: None,
+            constant: Vec::new(),
+            damaged: 0,
+        }
+    }
+
+    /// What was appended since the last look.
+    pub(super) fn news(&mut self) -> Vec<News> {
+        let mut news = Vec::new();
+        let directory = self.source.directory();
+        let mut scan = directory.read(self.position);
+        while let Some(record) = scan.next() {
+            match record.kind {
+                RecordKind::Meta => match Meta::decode(&record) {
+                    Some(Meta::Label { name, value }) => self.constant.push((name.into(), value.into())),
+                    Some(Meta::Folded { .. }) => {}
+                    Some(identity @ Meta::Service { .. }) => self.identity = Some(identity),
+                    None => self.damaged += 1,
+                },
+                RecordKind::Family => match FamilyRecord::decode(&record).map(Arc::new) {
+                    Some(family) => {
+                        self.families.insert(record.at, family.clone());
+                        news.push(News::Family { family });
+                    }
+                    None => self.damaged += 1,
+                },
+                RecordKind::Describe => {
+                    let mut reader = record.payload.reader();
+                    let family = reader.word().and_then(|at| self.families.get(&u32::try_from(at).ok()?));
+                    if let (Some(family), Some(help)) = (family, reader.text()) {
+                        news.push(News::Help { family: family.clone(), help });
+                    }
+                }
+                RecordKind::Series => {
+                    let series = SeriesRecord::decode(&record);
+                    match series.and_then(|series| Some((self.families.get(&series.family)?, series))) {
+                        Some((family, series)) => {
+                            let labels = with_constant(&series.labels, &self.constant);
+                            let family = family.clone();
+                            news.push(News::Series { family, labels, record: series, at: record.at });
+                        }
+                        None => self.damaged += 1,
+                    }
+                }
+                RecordKind::CallSet => match CallSetRecord::decode(&record) {
+                    Some(set) => drop(self.call_sets.insert(record.at, set)),
+                    None => self.damaged += 1,
+                },
+                RecordKind::Stage => {}
+            }
+        }
+        self.damaged += scan.damaged();
+        self.position = scan.position();
+        news
+    }
+
+    /// Labels of a call set, complete, with `extra` among them.
+    pub(super) fn call_labels(&self, set: &CallSetRecord, extra: &[(&str, &str)]) -> Labels {
+        let own = extra.iter().copied().chain([("operation", set.operation.as_str())]);
+        let mut labels: LabelPairs = set.labels.clone();
+        labels = labels.into_iter().chain(own.map(|(name, value)| (name.into(), value.into()))).collect();
+        with_constant(&labels, &self.constant)
+    }
+
+    /// Labels of a series that has only constant ones and `extra`.
+    pub(super) fn constant_labels(&self, extra: &[(&str, &str)]) -> Labels {
+        let labels: LabelPairs =
+            extra.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        with_constant(&labels, &self.constant)
+    }
+
+    /// Whose gauge lies at `cell`, its value, and when it was set.
+    pub(super) fn gauge(&self, cell: u32) -> Option<(Owner, f64, u64)> {
+        let read = |word: u32| self.source.shared(cell.checked_add(word)?);
+        let owner = Owner::from_word(read(gauge_cell::OWNER)?);
+        Some((owner, f64::from_bits(read(gauge_cell::VALUE)?), read(gauge_cell::SET)?))
+    }
+}
+
+/// Labels with the constant ones added where no label has the name, sorted.
+fn with_constant(labels: &LabelPairs, constant: &[(Arc<str>, Arc<str>)]) -> Labels {
+    let missing = constant.iter().filter(|(name, _)| !labels.iter().any(|(label, _)| **label == **name));
+    let own = labels.iter().map(|(name, value)| (Arc::from(&**name), Arc::from(&**value)));
+    let mut all: Vec<(Arc<str>, Arc<str>)> = own.chain(missing.cloned()).collect();
+    all.sort();
+    all.into()
+}

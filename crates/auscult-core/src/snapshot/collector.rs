@@ -1,0 +1,214 @@
+//! The collector: finds the segments of a service, reads them as one, and folds those that died.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::attached::Attached;
+use super::merge::{Living, Merged};
+use super::model::Snapshot;
+use super::retire;
+use super::vital::{self, Running};
+use crate::clock;
+use crate::registry::{Meta, Registry};
+use crate::segment::{Place, Source, State};
+
+/// Reads all segments of a service, this process's own among them.
+pub struct Collector {
+    place: Place,
+    registry: Arc<Registry>,
+    /// The own segment first, the retired totals last, if there are any.
+    sources: Vec<Attached>,
+    merged: Merged,
+}
+
+impl Collector {
+    /// A collector for the service of `registry`.
+    pub fn new(place: Place, registry: Arc<Registry>) -> Self {
+        let own = Attached::new(Source::own(registry.segment().clone()));
+        Self { place, registry, sources: vec![own], merged: Merged::default() }
+    }
+
+    /// Everything the service exposes now.
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.refresh();
+        let (now, mut living) = (clock::monotonic_nanos(), Living::default());
+        let running = Running::read(&self.sources, &mut living, now);
+        let prefix = self.registry.identity().prefix();
+        let mut families = Vec::with_capacity(self.merged.families.len() + 5);
+        for merged in self.merged.families.values() {
+            let mut family = merged.read(&self.sources, &mut living);
+            if family.name.strip_prefix(prefix) == Some("_request") {
+                running.add_died(&mut family);
+            }
+            families.push(family);
+        }
+        let made = running.families(prefix).into_iter().chain(vital::service(&self.sources, prefix));
+        families.extend(made.filter(|made| !self.merged.families.contains_key(&made.name)));
+        let count = 1 + families.iter().map(|family| family.series.len()).sum::<usize>();
+        families.push(vital::series_count(count, self.sources[0].constant_labels(&[])));
+        families.sort_by(|a, b| a.name.cmp(&b.name));
+        Snapshot { families }
+    }
+
+    /// Folds the segments of processes that are gone into the retired totals, and removes them; tells how
+    /// many. Only the reporter calls it. Killed at any point it loses nothing and counts nothing twice: the
+    /// new totals name the segments in them, and take the old ones' place at once.
+    pub fn fold(&mut self) -> usize {
+        let retired = self.place.retired_file();
+        let totals = Source::open_copy(&retired).ok();
+        let before: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
+        let (mut dead, mut done) = (Vec::new(), Vec::new());
+        for path in self.place.segment_files() {
+            match Source::open(&path) {
+                Ok(source) if !source.is_dead() => {}
+                Ok(source) if before.contains(&source.id()) => done.push((path, source.id())),
+                Ok(source) => dead.push((path, source)),
+                Err(error) => self.set_aside(&path, &error),
+            }
+        }
+        if !dead.is_empty() {
+            let ids =
+                dead.iter().map(|(_, source)| source.id()).chain(done.iter().map(|(_, id)| *id)).collect();
+            let (paths, sources): (Vec<PathBuf>, Vec<Source>) = dead.into_iter().unzip();
+            done.extend(paths.into_iter().map(|path| (path, 0)));
+            let prefix = self.registry.identity().prefix();
+            let sources = sources.into_iter().chain(totals).map(Attached::new).collect();
+            if let Err(error) = retire::write(&self.place, prefix, sources, ids) {
+                // They stay where they are and are read as before; the next tick tries again.
+                self.registry
+                    .fault("retire", &format!("cannot write the totals of ended processes: {error}"));
+                return 0;
+            }
+        }
+        for (path, _) in &done {
+            let _ = std::fs::remove_file(path);
+        }
+        if !done.is_empty() {
+            self.restart();
+        }
+        done.len()
+    }
+
+    /// Puts a file that nobody writes and nobody can read out of the way, with a name that says so.
+    fn set_aside(&self, path: &Path, error: &std::io::Error) {
+        let damaged = error.kind() == std::io::ErrorKind::InvalidData;
+        if damaged && Source::is_unused(path) && std::fs::rename(path, path.with_extension("damaged")).is_ok()
+        {
+            self.registry.fault("segment_damaged", &format!("{}: set aside: {error}", path.display()));
+        }
+    }
+
+    /// What the first process of a service does with what an earlier run left: a run that ended in good
+    /// order is over, its totals are removed; one that did not is folded, so that nothing of it is lost.
+    pub fn begin(&mut self) {
+        self.refresh();
+        let others = || self.sources.iter().filter(|attached| !attached.source.is_own());
+        let alive = others().any(|attached| !attached.source.is_dead());
+        let retired = self.place.retired_file();
+        let mut segments = others().filter(|attached| attached.source.path() != Some(&retired));
+        let crashed = segments.any(|attached| attached.source.state() != State::Closed);
+        let any = others().next().is_some();
+        if alive || crashed || !any {
+            self.fold();
+        } else {
+            self.remove_others();
+        }
+    }
+
+    /// Ends the service's run if this is its last process: removes its segment and the retired totals.
+    pub fn end(&mut self) {
+        self.registry.close();
+        self.fold();
+        let alone =
+            !self.sources.iter().any(|attached| !attached.source.is_own() && !attached.source.is_dead());
+        if alone && self.registry.segment().is_creator() {
+            self.remove_others();
+            if let Some(path) = self.registry.segment().path() {
+                let _ = std::fs::remove_file(path);
+            }
+            self.place.remove_if_empty();
+        }
+    }
+
+    fn remove_others(&mut self) {
+        for path in
+            self.sources.iter().filter(|attached| !attached.source.is_own()).filter_map(|a| a.source.path())
+        {
+            let _ = std::fs::remove_file(path);
+        }
+        self.restart();
+    }
+
+    /// Forgets everything but the own segment; the next look finds the rest again.
+    fn restart(&mut self) {
+        let own = Attached::new(Source::own(self.registry.segment().clone()));
+        self.sources = vec![own];
+        self.merged = Merged::default();
+        self.refresh();
+    }
+
+    /// Attaches what is new, lets go of what is gone, reads what was appended.
+    fn refresh(&mut self) {
+        let own = self.registry.segment().path().map(PathBuf::from);
+        let files: Vec<PathBuf> =
+            self.place.segment_files().into_iter().filter(|path| Some(path) != own.as_ref()).collect();
+        let retired = self.place.retired_file();
+        let stale = self.sources.iter().any(|attached| {
+            let path = attached.source.path();
+            path.is_some_and(|path| match path == retired {
+                true => attached.source.is_replaced(),
+                false => !files.iter().any(|file| file == path),
+            })
+        });
+        if stale {
+            let own = Attached::new(Source::own(self.registry.segment().clone()));
+            self.sources = vec![own];
+            self.merged = Merged::default();
+        }
+        let known =
+            |sources: &[Attached], path: &PathBuf| sources.iter().any(|a| a.source.path() == Some(path));
+        // The totals are read first: they say which segments are already in them.
+        let totals =
+            if known(&self.sources, &retired) { None } else { self.open(&retired, Source::open_copy) };
+        let counted: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
+        for file in files {
+            if known(&self.sources, &file) {
+                continue;
+            }
+            let source = self.open(&file, Source::open).filter(|source| !counted.contains(&source.id()));
+            if let Some(source) = source {
+                self.sources.push(Attached::new(source));
+            }
+        }
+        self.sources.extend(totals.map(Attached::new));
+        for (index, attached) in self.sources.iter_mut().enumerate() {
+            let damaged = attached.damaged;
+            self.merged.absorb(index, attached);
+            if attached.damaged > damaged {
+                let path = attached.source.path().map(PathBuf::from).unwrap_or_default();
+                let message =
+                    format!("{}: {} damaged records were left out", path.display(), attached.damaged);
+                self.registry.fault("segment_damaged", &message);
+            }
+        }
+        for conflict in self.merged.conflicts.drain(..) {
+            self.registry.fault("merge", &conflict);
+        }
+    }
+
+    fn open(&self, path: &Path, how: fn(&Path) -> std::io::Result<Source>) -> Option<Source> {
+        how(path)
+            .inspect_err(|error| {
+                if error.kind() != std::io::ErrorKind::NotFound {
+                    self.registry.fault("segment_damaged", &format!("{}: {error}", path.display()));
+                }
+            })
+            .ok()
+    }
+}
+
+/// Segments that are already in retired totals.
+fn folded_ids(totals: &Source) -> Vec<u64> {
+    let metas = totals.directory().read(0).filter_map(|record| Meta::decode(&record));
+    metas.filter_map(|meta| if let Meta::Folded { id } = meta { Some(id) } else { None }).collect()
+}

@@ -1,0 +1,253 @@
+//! The merged index: families over all segments, and where the cells of each series lie.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::attached::{Attached, News};
+use super::model::{Distribution, Exemplar, Family, Kind, Labels, Series, Value};
+use crate::registry::{FamilyRecord, Merge, Repr, SeriesRecord};
+use crate::segment::Owner;
+
+/// Families by name.
+#[derive(Default)]
+pub(super) struct Merged {
+    pub(super) families: BTreeMap<Arc<str>, MergedFamily>,
+    /// Families left out because another process has them otherwise.
+    pub(super) conflicts: Vec<String>,
+}
+
+/// A family and its series over all segments.
+pub(super) struct MergedFamily {
+    pub(super) record: Arc<FamilyRecord>,
+    name: Arc<str>,
+    help: Arc<str>,
+    bounds: Arc<[f64]>,
+    pub(super) series: BTreeMap<Labels, Vec<Part>>,
+}
+
+/// Cells of a series in one segment.
+pub(super) struct Part {
+    source: usize,
+    at: u32,
+    cell: u32,
+    exemplars: Option<u32>,
+    repr: Repr,
+}
+
+/// Raw sums of a series, before scaling.
+pub(super) enum Raw {
+    Whole(u64),
+    Float(f64),
+    Distribution { counts: Vec<u64>, sum: f64, exemplars: Vec<Option<Exemplar>> },
+}
+
+impl Merged {
+    /// Takes in what is new in the segment at `index`.
+    pub(super) fn absorb(&mut self, index: usize, attached: &mut Attached) {
+        for news in attached.news() {
+            match news {
+                News::Family { family } => drop(self.family(&family)),
+                News::Help { family, help } => {
+                    if let Some(merged) = self.family(&family).filter(|merged| merged.help.is_empty()) {
+                        merged.help = help.into();
+                    }
+                }
+                News::Series { family, labels, record, at } => {
+                    let repr = family.repr;
+                    if let Some(merged) = self.family(&family) {
+                        let SeriesRecord { cell, exemplars, .. } = record;
+                        let part = Part { source: index, at, cell, exemplars, repr };
+                        merged.series.entry(labels).or_default().push(part);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The merged family of a record, unless it contradicts what is there.
+    fn family(&mut self, record: &Arc<FamilyRecord>) -> Option<&mut MergedFamily> {
+        let merged = self.families.entry(record.name.as_str().into()).or_insert_with(|| MergedFamily {
+            record: record.clone(),
+            name: record.name.as_str().into(),
+            help: record.help.as_str().into(),
+            bounds: record.bounds.as_slice().into(),
+            series: BTreeMap::new(),
+        });
+        let first = &merged.record;
+        let agree = (first.kind, first.unit, first.scale) == (record.kind, record.unit, record.scale)
+            && first.bounds == record.bounds;
+        if !agree {
+            self.conflicts.push(format!(
+                "metric {:?}: processes of the service have it with different kind, unit or buckets; the first is shown",
+                record.given
+            ));
+            return None;
+        }
+        if merged.help.is_empty() && !record.help.is_empty() {
+            merged.help = record.help.as_str().into();
+        }
+        Some(merged)
+    }
+}
+
+/// Who lives, asked once a snapshot.
+#[derive(Default)]
+pub(super) struct Living {
+    known: HashMap<(usize, Owner), bool>,
+}
+
+impl Living {
+    pub(super) fn is_alive(&mut self, sources: &[Attached], source: usize, owner: Owner) -> bool {
+        *self.known.entry((source, owner)).or_insert_with(|| sources[source].source.is_alive(owner))
+    }
+}
+
+impl MergedFamily {
+    /// The family as a scrape sees it; families without series are shown all the same.
+    pub(super) fn read(&self, sources: &[Attached], living: &mut Living) -> Family {
+        let scale = self.record.scale;
+        let mut series = Vec::with_capacity(self.series.len());
+        for (labels, parts) in &self.series {
+            if self.record.repr == Repr::Gauge {
+                self.read_gauge(sources, living, labels, parts, &mut series);
+                continue;
+            }
+            let Some(raw) = self.sum(sources, parts) else { continue };
+            let value = match raw {
+                Raw::Whole(value) if scale.is_one() => Value::Int(value),
+                Raw::Whole(value) => Value::Float(scale.apply(value as f64)),
+                Raw::Float(value) => Value::Float(scale.apply(value)),
+                Raw::Distribution { counts, sum, exemplars } => {
+                    Value::Distribution(Distribution { bounds: self.bounds.clone(), counts, sum, exemplars })
+                }
+            };
+            series.push(Series { labels: labels.clone(), value });
+        }
+        Family {
+            name: self.name.clone(),
+            kind: self.record.kind,
+            help: self.help.clone(),
+            unit: self.record.unit,
+            series,
+        }
+    }
+
+    /// Sums over segments and lanes; `None` when no part is exposed and sound.
+    pub(super) fn sum(&self, sources: &[Attached], parts: &[Part]) -> Option<Raw> {
+        let exposed = |part: &&Part| sources[part.source].source.directory().is_exposed(part.at);
+        let mut parts = parts.iter().filter(exposed).peekable();
+        parts.peek()?;
+        if self.record.repr == Repr::Distribution {
+            return self.sum_distribution(sources, parts);
+        }
+        let mut total = Raw::Whole(0);
+        for part in parts {
+            let source = &sources[part.source].source;
+            total = match (total, part.repr) {
+                (Raw::Whole(total), Repr::Whole) => Raw::Whole(total.wrapping_add(source.sum(part.cell)?)),
+                (Raw::Float(total), Repr::Whole) => Raw::Float(total + source.sum(part.cell)? as f64),
+                (Raw::Whole(total), _) => Raw::Float(total as f64 + source.sum_f64(part.cell)?),
+                (Raw::Float(total), _) => Raw::Float(total + source.sum_f64(part.cell)?),
+                (other, _) => other,
+            };
+        }
+        // A damaged cell may hold anything; what cannot be a counter's value is not shown.
+        match total {
+            Raw::Float(value) if !value.is_finite() => None,
+            total => Some(total),
+        }
+    }
+
+    fn sum_distribution<'a>(
+        &self,
+        sources: &[Attached],
+        parts: impl Iterator<Item = &'a Part>,
+    ) -> Option<Raw> {
+        let buckets = self.bounds.len() + 1;
+        let mut counts = vec![0_u64; buckets];
+        let mut sum = 0.0;
+        let mut exemplars: Vec<Option<Exemplar>> = Vec::new();
+        for part in parts.filter(|part| part.repr == Repr::Distribution) {
+            let attached = &sources[part.source];
+            for (bucket, count) in counts.iter_mut().enumerate() {
+                *count = count.wrapping_add(attached.source.sum(part.cell.checked_add(bucket as u32)?)?);
+            }
+            sum += attached.source.sum_f64(part.cell.checked_add(buckets as u32)?)?;
+            if let Some(first) = part.exemplars {
+                exemplars.resize(buckets, None);
+                let places = attached.source.exemplars();
+                let offset = attached.source.wall_offset();
+                for (bucket, latest) in exemplars.iter_mut().enumerate() {
+                    let Some(raw) = places.read(first + bucket as u32) else { continue };
+                    let unix_nanos = raw.written.wrapping_add(offset);
+                    if latest.as_ref().is_none_or(|latest| latest.unix_nanos < unix_nanos) {
+                        *latest = Some(Exemplar { request_id: raw.id.into(), value: raw.value, unix_nanos });
+                    }
+                }
+            }
+        }
+        if exemplars.iter().all(Option::is_none) {
+            exemplars.clear();
+        }
+        sum.is_finite().then_some(Raw::Distribution { counts, sum, exemplars })
+    }
+
+    /// Gauges of living processes, merged by the family's rule.
+    fn read_gauge(
+        &self,
+        sources: &[Attached],
+        living: &mut Living,
+        labels: &Labels,
+        parts: &[Part],
+        series: &mut Vec<Series>,
+    ) {
+        let mut values: Vec<(usize, Owner, f64, u64)> = Vec::with_capacity(parts.len());
+        for part in parts.iter().filter(|part| part.repr == Repr::Gauge) {
+            let attached = &sources[part.source];
+            let Some((owner, value, set)) = attached.gauge(part.cell) else { continue };
+            let exposed = attached.source.directory().is_exposed(part.at);
+            if exposed && living.is_alive(sources, part.source, owner) {
+                values.push((part.source, owner, self.record.scale.apply(value), set));
+            }
+        }
+        // What nobody set yet is 0 and must not hide what somebody did.
+        if values.iter().any(|(.., set)| *set > 0) {
+            values.retain(|(.., set)| *set > 0);
+        }
+        if values.is_empty() {
+            return;
+        }
+        let numbers = values.iter().map(|(_, _, value, _)| *value);
+        let merged = match self.record.merge {
+            Merge::Sum => numbers.sum(),
+            Merge::Min => numbers.fold(f64::INFINITY, f64::min),
+            Merge::Max => numbers.fold(f64::NEG_INFINITY, f64::max),
+            Merge::Last => values.iter().max_by_key(|(.., set)| *set).map_or(0.0, |(_, _, value, _)| *value),
+            Merge::PerProcess if values.len() > 1 => {
+                for (source, owner, value, _) in &values {
+                    let pid = sources[*source].source.pid(*owner).to_string();
+                    series.push(Series {
+                        labels: with_label(labels, "pid", &pid),
+                        value: Value::Float(*value),
+                    });
+                }
+                return;
+            }
+            Merge::PerProcess => numbers.sum(),
+        };
+        // An info is there or it is not: a changed one leaves its old labels behind at 0.
+        if self.record.kind != Kind::Info || merged > 0.0 {
+            series.push(Series { labels: labels.clone(), value: Value::Float(merged) });
+        }
+    }
+}
+
+/// Labels with one more, unless they have it.
+fn with_label(labels: &Labels, name: &str, value: &str) -> Labels {
+    let mut all: Vec<(Arc<str>, Arc<str>)> = labels.to_vec();
+    if !all.iter().any(|(label, _)| **label == *name) {
+        all.push((name.into(), value.into()));
+        all.sort();
+    }
+    all.into()
+}

@@ -1,0 +1,13 @@
+//! Reading: all segments of a service merged into one plain [`Snapshot`], and dead ones folded.
+
+mod attached;
+mod collector;
+mod merge;
+mod model;
+mod retire;
+#[cfg(test)]
+mod tests;
+mod vital;
+
+pub use collector::Collector;
+pub use model::{Distribution, Exemplar, Family, Kind, Labels, Series, Snapshot, Value};

@@ -1,0 +1,149 @@
+//! The retired totals: counters and histograms of ended processes, as a segment of their own.
+//!
+//! They are written anew whenever a process ends, and renamed into their place. Gauges end with their
+//! process. Calls that were in flight are counted as died.
+
+use std::io;
+use std::sync::Arc;
+
+use super::attached::Attached;
+use super::merge::{Living, Merged, MergedFamily, Raw};
+use super::model::{Exemplar, Labels};
+use super::vital::Running;
+use crate::clock;
+use crate::registry::{FamilyRecord, Meta, Repr, SeriesRecord, Spec};
+use crate::segment::{IdWords, Payload, Place, RecordKind, Segment};
+use crate::sync::Ordering;
+
+/// Sizes that are tried, bytes: from the first, doubled up to the last.
+const SIZES: (usize, usize) = (1 << 20, crate::MAX_SEGMENT_BYTES);
+
+/// Writes the totals of `sources` (all dead, the older totals last) in the place of the older totals;
+/// `folded` are the ids of the segments in them whose files still exist.
+pub(super) fn write(
+    place: &Place,
+    prefix: &str,
+    mut sources: Vec<Attached>,
+    folded: Vec<u64>,
+) -> io::Result<()> {
+    let mut merged = Merged::default();
+    for (index, attached) in sources.iter_mut().enumerate() {
+        merged.absorb(index, attached);
+    }
+    let running = Running::read(&sources, &mut Living::default(), clock::monotonic_nanos());
+    let mut bytes = SIZES.0;
+    loop {
+        let (segment, file) = Segment::for_retired(place, bytes)?;
+        let writer = Writer { segment: &segment, hint: std::cell::Cell::new(0) };
+        if writer.write_all(prefix, &merged, &sources, &running, &folded).is_some() {
+            return file.replace(&place.retired_file());
+        }
+        bytes *= 2;
+        if bytes > SIZES.1 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+    }
+}
+
+struct Writer<'a> {
+    segment: &'a Arc<Segment>,
+    hint: std::cell::Cell<u32>,
+}
+
+/// Every step is `None` when the segment is too small.
+impl Writer<'_> {
+    fn write_all(
+        &self,
+        prefix: &str,
+        merged: &Merged,
+        sources: &[Attached],
+        running: &Running,
+        folded: &[u64],
+    ) -> Option<()> {
+        for id in folded {
+            self.append(RecordKind::Meta, &Meta::Folded { id: *id }.encode())?;
+        }
+        for family in merged.families.values().filter(|family| family.record.repr != Repr::Gauge) {
+            let total = family.record.name.strip_prefix(prefix) == Some("_request");
+            self.write_family(family, sources, total.then_some(running))?;
+        }
+        Some(())
+    }
+
+    fn write_family(
+        &self,
+        family: &MergedFamily,
+        sources: &[Attached],
+        running: Option<&Running>,
+    ) -> Option<()> {
+        let mut record = FamilyRecord::clone(&family.record);
+        let sums: Vec<(&Labels, Raw)> = family
+            .series
+            .iter()
+            .filter_map(|(labels, parts)| Some((labels, family.sum(sources, parts)?)))
+            .collect();
+        if sums.iter().any(|(_, raw)| matches!(raw, Raw::Float(_))) {
+            record.repr = Repr::Float;
+        }
+        let at = self.append(RecordKind::Family, &record.encode())?;
+        let mut died = running.map(|running| running.died.clone()).unwrap_or_default();
+        for (labels, raw) in sums {
+            let died = died.remove(labels).unwrap_or(0);
+            self.write_series(at, &record, labels, raw, died)?;
+        }
+        died.iter()
+            .try_for_each(|(labels, count)| self.write_series(at, &record, labels, Raw::Whole(0), *count))
+    }
+
+    fn write_series(
+        &self,
+        family: u32,
+        record: &FamilyRecord,
+        labels: &Labels,
+        raw: Raw,
+        died: u64,
+    ) -> Option<()> {
+        let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()))?;
+        let set = |cell: u32, value: u64| self.segment.shared_cell(cell).store(value, Ordering::Relaxed);
+        let mut places = None;
+        match raw {
+            Raw::Whole(value) if record.repr == Repr::Float => set(cell, ((value + died) as f64).to_bits()),
+            Raw::Whole(value) => set(cell, value.wrapping_add(died)),
+            Raw::Float(value) => set(cell, (value + died as f64).to_bits()),
+            Raw::Distribution { counts, sum, exemplars } => {
+                for (bucket, count) in counts.iter().enumerate() {
+                    set(cell + bucket as u32, *count);
+                }
+                set(cell + counts.len() as u32, sum.to_bits());
+                places = self.write_exemplars(&exemplars);
+            }
+        }
+        let labels = labels.iter().map(|(name, value)| ((&**name).into(), (&**value).into())).collect();
+        let series = SeriesRecord { family, cell, exemplars: places, labels };
+        self.append(RecordKind::Series, &series.encode()).map(drop)
+    }
+
+    /// Exemplars are kept as far as there is room.
+    fn write_exemplars(&self, exemplars: &[Option<Exemplar>]) -> Option<u32> {
+        let first = (!exemplars.is_empty()).then(|| self.segment.allocate_exemplars(exemplars.len()))??;
+        let offset = clock::unix_nanos().wrapping_sub(clock::monotonic_nanos());
+        for (bucket, exemplar) in exemplars.iter().enumerate() {
+            if let Some(Exemplar { request_id, value, unix_nanos }) = exemplar {
+                let written = unix_nanos.wrapping_sub(offset).max(1);
+                self.segment.exemplars().offer(
+                    first + bucket as u32,
+                    *value,
+                    &IdWords::new(request_id),
+                    written,
+                );
+            }
+        }
+        Some(first)
+    }
+
+    fn append(&self, kind: RecordKind, payload: &Payload) -> Option<u32> {
+        let at = self.segment.directory().append(self.hint.get(), kind, payload)?;
+        self.hint.set(at);
+        Some(at)
+    }
+}

@@ -1,0 +1,208 @@
+//! Configuration of a service's telemetry.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
+use auscult_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
+
+use crate::telemetry::Telemetry;
+
+/// Calls without progress for so long are `abandoned`, where nothing else is asked for.
+const IDLE_LIMIT: Duration = Duration::from_secs(600);
+
+/// Configuration of a service's telemetry; everything has a default but the name.
+///
+/// What is not set is taken from the environment: `AUSCULT_LISTEN` (`host:port`, or `none`),
+/// `AUSCULT_DIRECTORY`, `AUSCULT_NAMESPACE`, `AUSCULT_VERSION`, `AUSCULT_COMMIT`.
+#[must_use = "nothing is recorded before start()"]
+pub struct Builder {
+    service: String,
+    namespace: Option<String>,
+    version: Option<String>,
+    commit: Option<String>,
+    labels: Vec<(String, String)>,
+    listen: Option<Option<SocketAddr>>,
+    directory: Option<PathBuf>,
+    auth: Option<Auth>,
+    tls: Option<TlsFiles>,
+    idle_limit: Duration,
+    options: Options,
+    facade: bool,
+    pub(crate) appendix: Option<Appendix>,
+}
+
+impl Builder {
+    pub(crate) fn new(service: impl Into<String>) -> Self {
+        Self {
+            service: service.into(),
+            namespace: None,
+            version: None,
+            commit: None,
+            labels: Vec::new(),
+            listen: None,
+            directory: None,
+            auth: None,
+            tls: None,
+            idle_limit: IDLE_LIMIT,
+            options: Options::default(),
+            facade: true,
+            appendix: None,
+        }
+    }
+
+    /// Prefix of the request metrics; default: the service's name made a metric name.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Version of the service, shown in `build_info`.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Commit the service was built from, shown in `build_info`.
+    pub fn commit(mut self, commit: impl Into<String>) -> Self {
+        self.commit = Some(commit.into());
+        self
+    }
+
+    /// Where to serve `/metrics`; port 0 takes a free one. Without this and without `AUSCULT_LISTEN`
+    /// nothing is served.
+    pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.listen = Some(Some(address.into()));
+        self
+    }
+
+    /// Serves nothing, whatever `AUSCULT_LISTEN` says.
+    pub fn no_listen(mut self) -> Self {
+        self.listen = Some(None);
+        self
+    }
+
+    /// A label on every metric.
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// Where services keep their files, one folder each; default: `$XDG_STATE_HOME/auscult`, else
+    /// `~/.local/state/auscult`, else `auscult-<uid>` among the temporary files.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Calls without progress for so long are `abandoned`; default: ten minutes.
+    pub fn idle_limit(mut self, limit: Duration) -> Self {
+        self.idle_limit = limit;
+        self
+    }
+
+    /// Scrapers must send `Authorization: Bearer <token>`.
+    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
+        self.auth = Some(Auth::Bearer { token: token.into() });
+        self
+    }
+
+    /// Scrapers must send this user and password.
+    pub fn basic_auth(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.auth = Some(Auth::Basic { user: user.into(), password: password.into() });
+        self
+    }
+
+    /// Serves over TLS, with a certificate chain and its key from PEM files.
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some(TlsFiles { certificate: certificate.into(), key: key.into() });
+        self
+    }
+
+    /// Size of this process's segment, bytes; default: 8 MiB.
+    pub fn segment_bytes(mut self, bytes: usize) -> Self {
+        self.options.segment_bytes = bytes;
+        self
+    }
+
+    /// Series a family may have; default: 2000. What is beyond goes to one series, see the guide.
+    pub fn series_limit(mut self, limit: usize) -> Self {
+        self.options.series_limit = limit;
+        self
+    }
+
+    /// Bucket bounds of a histogram that is recorded through the facade by this name.
+    pub fn buckets(mut self, name: impl Into<String>, bounds: &[f64]) -> Self {
+        self.options.buckets.push((name.into(), bounds.to_vec()));
+        self
+    }
+
+    /// Leaves the `metrics` facade alone: by default what its macros record goes to Auscult, unless another
+    /// recorder is installed already.
+    pub fn without_facade(mut self) -> Self {
+        self.facade = false;
+        self
+    }
+
+    /// Makes the segment, stands for election, listens if elected.
+    ///
+    /// # Errors
+    /// When an argument or `AUSCULT_*` variable cannot be used; the message names it. A port that is taken
+    /// is no error: it is logged, shown in `unhealthy{reason="port_taken"}`, and tried again.
+    pub fn start(self) -> Result<Telemetry, Error> {
+        let given = |argument: Option<String>, variable: &str| argument.or_else(|| environment(variable));
+        let listen = match self.listen {
+            Some(listen) => listen,
+            None => environment("AUSCULT_LISTEN").map(|text| parse_listen(&text)).transpose()?.flatten(),
+        };
+        let mut identity = Identity::new(self.service.clone())
+            .version(given(self.version, "AUSCULT_VERSION").unwrap_or_default())
+            .commit(given(self.commit, "AUSCULT_COMMIT").unwrap_or_default());
+        if let Some(namespace) = given(self.namespace, "AUSCULT_NAMESPACE") {
+            identity = identity.namespace(&namespace)?;
+        }
+        for (name, value) in &self.labels {
+            identity = identity.label(name, value)?;
+        }
+        for (name, bounds) in &self.options.buckets {
+            auscult_core::Spec::histogram(&auscult_core::sanitized(name, true), bounds).check()?;
+        }
+        let root = self.directory.map_or_else(default_directory, Ok)?;
+        let place = Place::open(&root, &self.service)?;
+        let registry = Registry::open(&place, identity, self.options)?;
+        let calls = Calls::new(&registry)?;
+        let server =
+            listen.map(|listen| ServerConfig { auth: self.auth, tls: self.tls, ..ServerConfig::new(listen) });
+        let config = Config { server, idle_limit: self.idle_limit, appendix: self.appendix };
+        let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;
+        if self.facade {
+            // Somebody else's recorder stays: what is recorded through it is theirs.
+            let _ = metrics::set_global_recorder(registry.facade());
+        }
+        Ok(Telemetry::new(place, calls, reporter))
+    }
+}
+
+fn environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+fn parse_listen(text: &str) -> Result<Option<SocketAddr>, Error> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        Error::config(format!(
+            "AUSCULT_LISTEN: {text:?} is no address; use host:port such as 127.0.0.1:9464, or none"
+        ))
+    })
+}
+
+fn default_directory() -> Result<PathBuf, Error> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = || variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
+    let temporary = || std::env::temp_dir().join(format!("auscult-{}", auscult_core::user_id()));
+    let directory = variable("AUSCULT_DIRECTORY").or_else(|| Some(state()?.join("auscult")));
+    Ok(directory.unwrap_or_else(temporary))
+}

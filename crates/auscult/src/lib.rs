@@ -1,0 +1,46 @@
+//! Auscult listens to an inference service from the inside.
+//!
+//! It records every call (latency, time to first audio, real-time factor, stages, outcome) into shared
+//! memory that survives the process, and serves what all processes of the service recorded to Prometheus.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), auscult::Error> {
+//! let telemetry = auscult::Telemetry::builder("indextts2")
+//!     .version("V23")
+//!     .listen(([127, 0, 0, 1], 9464))
+//!     .start()?;
+//! let synthesize = telemetry.operation("synthesize").labels(["emotion"]);
+//!
+//! let call = synthesize.start(["neutral"]);
+//! call.field("char_count", 128);
+//! {
+//!     let _stage = call.stage("vocoder");
+//! }
+//! call.chunk(auscult::Seconds(0.64));
+//! call.finish();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Only configuring may fail. After [`Builder::start`] nothing here returns an error, blocks, or panics
+//! because of Auscult; what goes wrong is counted in `auscult_errors_total`.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+#[cfg(feature = "metrics-exporter-prometheus")]
+mod exporter;
+#[doc(hidden)]
+pub mod private;
+mod telemetry;
+
+pub use auscult_core::{
+    BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge,
+    Histogram, LATENCY_BUCKETS, Merge, Operation, Outcome, RATIO_BUCKETS, RequestId, Seconds, Spec, Stage,
+    Status, Unit, current_call, enter, sanitized,
+};
+/// Records calls of a function: see the crate's guide for its arguments.
+#[cfg(feature = "macros")]
+pub use auscult_macros::instrument;
+pub use builder::Builder;
+pub use telemetry::{Telemetry, global};

@@ -1,0 +1,119 @@
+//! The telemetry of a service: where handles come from.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use auscult_core::{Calls, Error, Family, Operation, Place, Spec, Stage, set_once};
+use auscult_report::Reporter;
+
+use crate::builder::Builder;
+
+/// The first telemetry this process started: what `#[instrument]` records to.
+static FIRST: OnceLock<Telemetry> = OnceLock::new();
+
+/// The first telemetry this process started, if there is one.
+pub fn global() -> Option<&'static Telemetry> {
+    FIRST.get()
+}
+
+/// The running telemetry of a service. Cheap to clone; recording goes on when it is dropped, until the
+/// process ends.
+#[derive(Clone)]
+pub struct Telemetry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    place: Place,
+    calls: Arc<Calls>,
+    reporter: Arc<Reporter>,
+}
+
+impl Telemetry {
+    /// Telemetry of a service of this name.
+    pub fn builder(service: impl Into<String>) -> Builder {
+        Builder::new(service)
+    }
+
+    pub(crate) fn new(place: Place, calls: Arc<Calls>, reporter: Arc<Reporter>) -> Self {
+        let telemetry = Self { inner: Arc::new(Inner { place, calls, reporter }) };
+        set_once(&FIRST, telemetry.clone());
+        telemetry
+    }
+
+    /// An operation: a kind of call. With [`Operation::labels`] it gets label names.
+    pub fn operation(&self, name: impl Into<String>) -> Operation {
+        self.inner.calls.operation(&name.into())
+    }
+
+    /// An operation with label names, or what is wrong with them.
+    ///
+    /// # Errors
+    /// When a label cannot be exposed, is one of the request metrics' own, or is given twice.
+    pub fn try_operation(&self, name: &str, labels: &[&str]) -> Result<Operation, Error> {
+        self.inner.calls.try_operation(name, labels)
+    }
+
+    /// A stage whose call is not known, such as one in a worker thread: recorded under the operation
+    /// `unknown`.
+    pub fn stage(&self, name: &str) -> Stage {
+        self.inner.calls.stage(name)
+    }
+
+    /// Registers a metric family of the service's own, or finds it.
+    ///
+    /// # Errors
+    /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
+    pub fn family(&self, spec: Spec) -> Result<Family, Error> {
+        self.inner.calls.registry().family(spec)
+    }
+
+    /// Where the metrics are served (`host:port`), by this process or another one of the service; `None`
+    /// without an endpoint, or before it is up.
+    pub fn address(&self) -> Option<String> {
+        self.inner.reporter.address()
+    }
+
+    /// The text a scrape would get now, all processes merged.
+    pub fn render(&self, openmetrics: bool) -> String {
+        self.inner.reporter.render(openmetrics)
+    }
+
+    /// Everything the service exposes now, as data.
+    pub fn snapshot(&self) -> auscult_core::snapshot::Snapshot {
+        self.inner.reporter.snapshot()
+    }
+
+    /// The service's directory.
+    pub fn directory(&self) -> &Path {
+        self.inner.place.directory()
+    }
+
+    /// Whether this process reports for the service.
+    pub fn is_reporter(&self) -> bool {
+        self.inner.reporter.is_elected()
+    }
+
+    /// Counts a fault of `part` in `auscult_errors_total`; for bindings.
+    pub fn error(&self, part: &str) {
+        self.inner.calls.registry().error(part);
+    }
+
+    /// Shows in `unhealthy{reason}` that something is wrong, or is right again.
+    pub fn set_unhealthy(&self, reason: &str, unhealthy: bool) {
+        self.inner.calls.set_unhealthy(reason, unhealthy);
+    }
+
+    /// Waits until what was recorded is where it survives this process. It is as soon as a record call
+    /// returns, so this does not wait; true.
+    pub fn flush(&self, _timeout: Duration) -> bool {
+        true
+    }
+
+    /// Stops serving and lets another process of the service take over; the last one removes the service's
+    /// files. Waits at most `timeout`. Recording goes on working.
+    pub fn shutdown(&self, timeout: Duration) {
+        self.inner.reporter.shutdown(timeout);
+    }
+}
