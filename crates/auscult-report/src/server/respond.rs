@@ -1,0 +1,157 @@
+//! From a request's head to a response. Never reads a body, never repeats what the client sent.
+
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::body::Body;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::appendix::append;
+use super::auth::Gate;
+use super::body::Page;
+use super::negotiate::{self, Format};
+use super::progress::Progress;
+use super::sources::Sources;
+use crate::encode;
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+
+const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Metrics</title>\n\
+    <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li></ul>\n</html>\n";
+
+/// Answers requests from the sources.
+pub(super) struct Responder {
+    sources: Sources,
+    gate: Option<Gate>,
+}
+
+/// A response before it becomes HTTP.
+struct Answer {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type, body: body.into(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl Responder {
+    pub(super) fn new(sources: Sources, gate: Option<Gate>) -> Self {
+        Self { sources, gate }
+    }
+
+    /// The response to a request; `progress` is that of its connection.
+    pub(super) fn respond<B: Body>(&self, request: &Request<B>, progress: &Arc<Progress>) -> Response<Page> {
+        let answer = self.answer(request.method(), request.uri().path(), request.headers());
+        let length = answer.body.len() as u64;
+        let mut response = Response::new(Page::new(answer.body, Arc::clone(progress)));
+        *response.status_mut() = answer.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.extend(answer.headers);
+        if !request.body().is_end_stream() {
+            // Its body is not read, so what follows on this connection could not be understood.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
+        if let Some(gate) = self.gate.as_ref().filter(|gate| path != "/healthz" && !gate.admits(headers)) {
+            return Answer::new(StatusCode::UNAUTHORIZED, PLAIN, "unauthorized\n")
+                .with(WWW_AUTHENTICATE, gate.challenge());
+        }
+        let route: fn(&Self, &HeaderMap) -> Answer = match path {
+            "/metrics" => Self::metrics,
+            "/healthz" => |this, _| this.health(),
+            "/" => |_, _| Answer::new(StatusCode::OK, HTML, INDEX),
+            _ => return Answer::new(StatusCode::NOT_FOUND, PLAIN, "not found: see /metrics and /healthz\n"),
+        };
+        if method == Method::GET || method == Method::HEAD {
+            route(self, headers)
+        } else {
+            Answer::new(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "method not allowed: use GET or HEAD\n")
+                .with(ALLOW, HeaderValue::from_static("GET, HEAD"))
+        }
+    }
+
+    fn metrics(&self, headers: &HeaderMap) -> Answer {
+        let vary = HeaderValue::from_static("accept, accept-encoding");
+        let start = Instant::now();
+        let rendered = self.guarded("render", || self.render(negotiate::format(headers)));
+        let Some((format, text)) = rendered else { return failed() };
+        let mut answer = Answer::new(StatusCode::OK, format.content_type(), text).with(VARY, vary);
+        if negotiate::gzip(headers)
+            && let Some(compressed) = compress(&answer.body)
+        {
+            answer.body = compressed;
+            answer = answer.with(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        self.guarded("render", || (self.sources.observe_scrape)(start.elapsed()));
+        answer
+    }
+
+    /// The exposition in the format asked for; in text 0.0.4 where there is an appendix.
+    fn render(&self, format: Format) -> (Format, String) {
+        let snapshot = (self.sources.snapshot)();
+        match (&self.sources.appendix, format) {
+            (Some(source), _) => {
+                let mut text = encode::text(&snapshot);
+                append(&mut text, &snapshot, &source());
+                (Format::Text, text)
+            }
+            (None, Format::Text) => (format, encode::text(&snapshot)),
+            (None, Format::OpenMetrics) => (format, encode::openmetrics(&snapshot)),
+        }
+    }
+
+    fn health(&self) -> Answer {
+        let Some(health) = self.guarded("health", || (self.sources.health)()) else { return failed() };
+        let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        Answer::new(status, JSON, health.to_json())
+    }
+
+    /// Calls a source; `None`, reported, where it panics.
+    fn guarded<T>(&self, part: &'static str, source: impl FnOnce() -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(source)).ok();
+        if result.is_none() {
+            let _ = catch_unwind(AssertUnwindSafe(|| (self.sources.fault)(part)));
+        }
+        result
+    }
+}
+
+fn failed() -> Answer {
+    Answer::new(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "internal error\n")
+}
+
+/// Fast rather than small: the server's thread has other clients.
+fn compress(body: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8 + 64), Compression::fast());
+    // Writing to memory does not fail; if it did, the body as it is would be right as well.
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}

@@ -1,0 +1,50 @@
+//! TLS from PEM files.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::config::TlsFiles;
+
+/// Reads the files; an error names the one at fault.
+pub(super) fn load(files: &TlsFiles) -> io::Result<Arc<rustls::ServerConfig>> {
+    let certificates = read("certificate", &files.certificate)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&certificates)
+        .collect::<Result<_, _>>()
+        .map_err(|error| invalid("certificate", &files.certificate, &error))?;
+    if certificates.is_empty() {
+        return Err(invalid("certificate", &files.certificate, &"no certificate in PEM form"));
+    }
+    let key = read("key", &files.key)?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => {
+            invalid("key", &files.key, &"no private key in PEM form")
+        }
+        error => invalid("key", &files.key, &error),
+    })?;
+    // The provider is named, so that what else the host links cannot change it.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| {
+            let with = format!("with certificate file {}: {error}", files.certificate.display());
+            invalid("key", &files.key, &with)
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn read(what: &str, path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path).map_err(|error| invalid(what, path, &error))
+}
+
+fn invalid(what: &str, path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("TLS {what} file {}: {error}", path.display()))
+}
