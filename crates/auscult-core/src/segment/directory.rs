@@ -10,9 +10,10 @@ use crate::sync::{AtomicU64, Ordering, fence};
 
 const MARK: u64 = 0xA5C1;
 const STATE_SHIFT: u32 = 32;
-const RESERVED: u64 = 1;
-const COMMITTED: u64 = 2;
-const HIDDEN: u64 = 3;
+// Two bits apart from each other, so that one flipped bit makes no state of another.
+const RESERVED: u64 = 0b001;
+const COMMITTED: u64 = 0b010;
+const HIDDEN: u64 = 0b100;
 /// Words of a record before its payload.
 const PREFIX: usize = 2;
 /// Longest record; bounds what a damaged length can make a reader skip.
@@ -107,7 +108,16 @@ impl<'a> Directory<'a> {
 
     /// Records from position `from` on, and where to go on next time.
     pub(crate) fn read(&self, from: u32) -> Scan<'a> {
-        Scan { words: self.words, at: from as usize, damaged: 0 }
+        Scan { words: self.words, at: from as usize, damaged: 0, stuck: false, unfinished: Vec::new() }
+    }
+
+    /// The record at `at`, if its writer has finished it.
+    pub(crate) fn get(&self, at: u32) -> Lookup {
+        match read_record(self.words, at as usize) {
+            Ok((record, _)) => Lookup::Record(record),
+            Err(Unreadable::Reserved(_)) => Lookup::Unfinished,
+            Err(Unreadable::End | Unreadable::Damaged) => Lookup::Damaged,
+        }
     }
 
     /// Takes a record out of the exposition, or back in.
@@ -145,9 +155,17 @@ impl Head {
         let kind = RecordKind::from_code(word >> 40 & 0xFF)?;
         let sound = word >> 48 == MARK
             && (PREFIX..=MAX_RECORD).contains(&length)
-            && (RESERVED..=HIDDEN).contains(&state);
+            && [RESERVED, COMMITTED, HIDDEN].contains(&state);
         sound.then_some(Self { kind, state, length })
     }
+}
+
+/// What lies at a position.
+pub(crate) enum Lookup {
+    Record(Record),
+    /// Its writer is at it, or was killed.
+    Unfinished,
+    Damaged,
 }
 
 enum Unreadable {
@@ -182,6 +200,8 @@ pub(crate) struct Scan<'a> {
     words: &'a [AtomicU64],
     at: usize,
     damaged: u64,
+    stuck: bool,
+    unfinished: Vec<u32>,
 }
 
 impl Scan<'_> {
@@ -195,6 +215,16 @@ impl Scan<'_> {
         self.damaged
     }
 
+    /// Whether the walk ended at a damaged stretch: the next walk meets it again.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    /// Records that were stepped over because their writers are still at them, or were killed.
+    pub(crate) fn unfinished(self) -> Vec<u32> {
+        self.unfinished
+    }
+
     /// The next position that looks like a sound record, behind a damaged one.
     fn resynchronise(&mut self) -> bool {
         let start = self.at + 1;
@@ -202,6 +232,7 @@ impl Scan<'_> {
             .find(|at| matches!(read_record(self.words, *at), Ok(_) | Err(Unreadable::Reserved(_))));
         self.damaged += 1;
         self.at = found.unwrap_or(self.at);
+        self.stuck = found.is_none();
         found.is_some()
     }
 }
@@ -217,8 +248,10 @@ impl Iterator for Scan<'_> {
                     return Some(record);
                 }
                 Err(Unreadable::End) => return None,
-                // Its writer is at it, or was killed.
-                Err(Unreadable::Reserved(length)) => self.at += length,
+                Err(Unreadable::Reserved(length)) => {
+                    self.unfinished.push(self.at as u32);
+                    self.at += length;
+                }
                 Err(Unreadable::Damaged) => {
                     if !self.resynchronise() {
                         return None;

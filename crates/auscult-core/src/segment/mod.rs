@@ -16,7 +16,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use directory::{Directory, Payload, PayloadReader, Record, RecordKind};
+pub(crate) use directory::{Directory, Lookup, Payload, PayloadReader, Record, RecordKind};
 pub use exemplar::REQUEST_ID_BYTES;
 pub(crate) use exemplar::{Exemplars, IdWords};
 pub(crate) use file::random;
@@ -35,8 +35,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use self::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, header};
-use self::region::Region;
+use self::layout::{EXEMPLAR_WORDS, LANES, LAYOUT_VERSION, Layout, MAGIC, header};
+use self::region::{Region, WORD};
 use crate::clock;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -220,6 +220,13 @@ impl Segment {
     /// Takes `count` neighbouring exemplar places.
     pub(crate) fn allocate_exemplars(&self, count: usize) -> Option<u32> {
         self.bump(header::EXEMPLARS_USED, count, self.layout.exemplar_slots)
+    }
+
+    /// Bytes in use, with a directory that ends at `directory_words`.
+    pub(crate) fn used_bytes(&self, directory_words: u32) -> usize {
+        let used = |cursor: usize| self.words()[cursor].load(Ordering::Relaxed) as usize;
+        let exemplars = used(header::EXEMPLARS_USED) * EXEMPLAR_WORDS;
+        (directory_words as usize + used(header::CELLS_USED) * LANES + exemplars) * WORD
     }
 
     fn bump(&self, cursor: usize, count: usize, capacity: usize) -> Option<u32> {

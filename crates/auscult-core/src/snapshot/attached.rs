@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use super::model::Labels;
 use crate::registry::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord, gauge_cell};
-use crate::segment::{Owner, RecordKind, Source};
+use crate::segment::{Lookup, Owner, Record, RecordKind, Source};
 
 /// A segment and what its directory said.
 pub(super) struct Attached {
     pub(super) source: Source,
     position: u32,
+    /// Records that were passed before their writers had finished them.
+    unfinished: Vec<u32>,
+    /// Whether the last look ended at a damaged stretch.
+    stuck: bool,
     families: HashMap<u32, Arc<FamilyRecord>>,
     pub(super) call_sets: HashMap<u32, CallSetRecord>,
     pub(super) identity: Option<Meta>,
@@ -34,6 +38,8 @@ impl Attached {
         Self {
             source,
             position: 0,
+            unfinished: Vec::new(),
+            stuck: false,
             families: HashMap::new(),
             call_sets: HashMap::new(),
             identity: None,
@@ -45,51 +51,91 @@ impl Attached {
     /// What was appended since the last look.
     pub(super) fn news(&mut self) -> Vec<News> {
         let mut news = Vec::new();
-        let directory = self.source.directory();
-        let mut scan = directory.read(self.position);
-        while let Some(record) = scan.next() {
-            match record.kind {
-                RecordKind::Meta => match Meta::decode(&record) {
-                    Some(Meta::Label { name, value }) => self.constant.push((name.into(), value.into())),
-                    Some(Meta::Folded { .. }) => {}
-                    Some(identity @ Meta::Service { .. }) => self.identity = Some(identity),
-                    None => self.damaged += 1,
-                },
-                RecordKind::Family => match FamilyRecord::decode(&record).map(Arc::new) {
-                    Some(family) => {
-                        self.families.insert(record.at, family.clone());
-                        news.push(News::Family { family });
-                    }
-                    None => self.damaged += 1,
-                },
-                RecordKind::Describe => {
-                    let mut reader = record.payload.reader();
-                    let family = reader.word().and_then(|at| self.families.get(&u32::try_from(at).ok()?));
-                    if let (Some(family), Some(help)) = (family, reader.text()) {
-                        news.push(News::Help { family: family.clone(), help });
-                    }
-                }
-                RecordKind::Series => {
-                    let series = SeriesRecord::decode(&record);
-                    match series.and_then(|series| Some((self.families.get(&series.family)?, series))) {
-                        Some((family, series)) => {
-                            let labels = with_constant(&series.labels, &self.constant);
-                            let family = family.clone();
-                            news.push(News::Series { family, labels, record: series, at: record.at });
-                        }
-                        None => self.damaged += 1,
-                    }
-                }
-                RecordKind::CallSet => match CallSetRecord::decode(&record) {
-                    Some(set) => drop(self.call_sets.insert(record.at, set)),
-                    None => self.damaged += 1,
-                },
-                RecordKind::Stage => {}
-            }
+        for record in self.appended() {
+            self.take(record, &mut news);
         }
-        self.damaged += scan.damaged();
-        self.position = scan.position();
         news
+    }
+
+    /// Records that were finished since the last look, in their order.
+    fn appended(&mut self) -> Vec<Record> {
+        let directory = self.source.directory();
+        let mut records = Vec::new();
+        self.unfinished.retain(|at| match directory.get(*at) {
+            Lookup::Record(record) => {
+                records.push(record);
+                false
+            }
+            Lookup::Unfinished => true,
+            Lookup::Damaged => {
+                self.damaged += 1;
+                false
+            }
+        });
+        let mut scan = directory.read(self.position);
+        records.extend(&mut scan);
+        // A damaged end is met again at every look, and counted once.
+        self.damaged += scan.damaged().saturating_sub(u64::from(self.stuck));
+        self.stuck = scan.is_stuck();
+        self.position = scan.position();
+        self.unfinished.extend(scan.unfinished());
+        if !self.unfinished.is_empty() && self.source.is_dead() {
+            self.damaged += self.unfinished.len() as u64;
+            self.unfinished.clear();
+        }
+        records
+    }
+
+    fn take(&mut self, record: Record, news: &mut Vec<News>) {
+        match record.kind {
+            RecordKind::Meta => match Meta::decode(&record) {
+                Some(Meta::Label { name, value }) => self.constant.push((name.into(), value.into())),
+                Some(Meta::Folded { .. }) => {}
+                Some(identity @ Meta::Service { .. }) => self.identity = Some(identity),
+                None => self.damaged += 1,
+            },
+            RecordKind::Family => match FamilyRecord::decode(&record).map(Arc::new) {
+                Some(family) => {
+                    self.families.insert(record.at, family.clone());
+                    news.push(News::Family { family });
+                }
+                None => self.damaged += 1,
+            },
+            RecordKind::Describe => {
+                let mut reader = record.payload.reader();
+                let family = reader.word().and_then(|at| self.families.get(&u32::try_from(at).ok()?));
+                if let (Some(family), Some(help)) = (family, reader.text()) {
+                    news.push(News::Help { family: family.clone(), help });
+                }
+            }
+            RecordKind::Series => {
+                let series = SeriesRecord::decode(&record);
+                match series.and_then(|series| Some((self.family(series.family)?, series))) {
+                    Some((family, series)) => {
+                        let labels = with_constant(&series.labels, &self.constant);
+                        news.push(News::Series { family, labels, record: series, at: record.at });
+                    }
+                    None => self.damaged += 1,
+                }
+            }
+            RecordKind::CallSet => match CallSetRecord::decode(&record) {
+                Some(set) => drop(self.call_sets.insert(record.at, set)),
+                None => self.damaged += 1,
+            },
+            RecordKind::Stage => {}
+        }
+    }
+
+    /// The family at a position. One that was unfinished when it was passed is finished by the time a
+    /// series refers to it.
+    fn family(&mut self, at: u32) -> Option<Arc<FamilyRecord>> {
+        if let Some(family) = self.families.get(&at) {
+            return Some(family.clone());
+        }
+        let Lookup::Record(record) = self.source.directory().get(at) else { return None };
+        let family = Arc::new(FamilyRecord::decode(&record)?);
+        self.families.insert(at, family.clone());
+        Some(family)
     }
 
     /// Labels of a call set, complete, with `extra` among them.
