@@ -118,6 +118,11 @@ impl Place {
         Err(last)
     }
 
+    /// A new file for the retired totals, next to them: it cannot be renamed from another file system.
+    pub(crate) fn create_retired(&self, bytes: usize) -> io::Result<NewFile> {
+        NewFile::create(&self.segments[0], bytes)
+    }
+
     /// Removes the service's directory in shared memory if nothing is left in it.
     pub(crate) fn remove_if_empty(&self) {
         if self.segments.len() > 1 {

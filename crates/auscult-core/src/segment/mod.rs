@@ -88,7 +88,7 @@ impl Segment {
 
     /// A segment that will be the retired totals of `place`: [`Segment::replace_retired`] puts it there.
     pub(crate) fn for_retired(place: &Place, bytes: usize) -> io::Result<(Arc<Self>, file::NewFile)> {
-        let new = place.create(bytes)?;
+        let new = place.create_retired(bytes)?;
         let layout = Layout::of_bytes(bytes);
         let region = Region::map(&new.file, layout.words, true)?;
         let id = random();

@@ -65,6 +65,8 @@ impl<'a> Processes<'a> {
             if !free || !self.lock(slot) {
                 continue;
             }
+            // Whoever held it between the two looks is gone again: the lock says so.
+            let generation = self.word(slot, GENERATION).load(Ordering::Acquire);
             let next = generation + 1;
             let won = self.word(slot, GENERATION).compare_exchange(
                 generation,

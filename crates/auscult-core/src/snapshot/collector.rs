@@ -18,14 +18,19 @@ pub struct Collector {
     registry: Arc<Registry>,
     /// The own segment first, the retired totals last, if there are any.
     sources: Vec<Attached>,
+    /// Segments that are in the retired totals; their files may still be there.
+    counted: Vec<u64>,
     merged: Merged,
 }
+
+/// How often files that come and go are looked at before a snapshot is made of what was found.
+const LOOKS: usize = 8;
 
 impl Collector {
     /// A collector for the service of `registry`.
     pub fn new(place: Place, registry: Arc<Registry>) -> Self {
         let own = Attached::new(Source::own(registry.segment().clone()));
-        Self { place, registry, sources: vec![own], merged: Merged::default() }
+        Self { place, registry, sources: vec![own], counted: Vec::new(), merged: Merged::default() }
     }
 
     /// Everything the service exposes now.
@@ -141,46 +146,14 @@ impl Collector {
 
     /// Forgets everything but the own segment; the next look finds the rest again.
     fn restart(&mut self) {
-        let own = Attached::new(Source::own(self.registry.segment().clone()));
-        self.sources = vec![own];
-        self.merged = Merged::default();
+        self.forget();
         self.refresh();
     }
 
     /// Attaches what is new, lets go of what is gone, reads what was appended.
     fn refresh(&mut self) {
-        let own = self.registry.segment().path().map(PathBuf::from);
-        let files: Vec<PathBuf> =
-            self.place.segment_files().into_iter().filter(|path| Some(path) != own.as_ref()).collect();
-        let retired = self.place.retired_file();
-        let stale = self.sources.iter().any(|attached| {
-            let path = attached.source.path();
-            path.is_some_and(|path| match path == retired {
-                true => attached.source.is_replaced(),
-                false => !files.iter().any(|file| file == path),
-            })
-        });
-        if stale {
-            let own = Attached::new(Source::own(self.registry.segment().clone()));
-            self.sources = vec![own];
-            self.merged = Merged::default();
-        }
-        let known =
-            |sources: &[Attached], path: &PathBuf| sources.iter().any(|a| a.source.path() == Some(path));
-        // The totals are read first: they say which segments are already in them.
-        let totals =
-            if known(&self.sources, &retired) { None } else { self.open(&retired, Source::open_copy) };
-        let counted: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
-        for file in files {
-            if known(&self.sources, &file) {
-                continue;
-            }
-            let source = self.open(&file, Source::open).filter(|source| !counted.contains(&source.id()));
-            if let Some(source) = source {
-                self.sources.push(Attached::new(source));
-            }
-        }
-        self.sources.extend(totals.map(Attached::new));
+        // A file that vanished between two looks may have been folded meanwhile: look again.
+        (0..LOOKS).any(|_| self.attach());
         for (index, attached) in self.sources.iter_mut().enumerate() {
             let damaged = attached.damaged;
             self.merged.absorb(index, attached);
@@ -196,14 +169,64 @@ impl Collector {
         }
     }
 
-    fn open(&self, path: &Path, how: fn(&Path) -> std::io::Result<Source>) -> Option<Source> {
-        how(path)
-            .inspect_err(|error| {
-                if error.kind() != std::io::ErrorKind::NotFound {
-                    self.registry.fault("segment_damaged", &format!("{}: {error}", path.display()));
-                }
+    /// One look at the files; false when one of them vanished meanwhile.
+    fn attach(&mut self) -> bool {
+        let own = self.registry.segment().path().map(PathBuf::from);
+        let files: Vec<PathBuf> =
+            self.place.segment_files().into_iter().filter(|path| Some(path) != own.as_ref()).collect();
+        let retired = self.place.retired_file();
+        let stale = self.sources.iter().any(|attached| {
+            let path = attached.source.path();
+            path.is_some_and(|path| match path == retired {
+                true => attached.source.is_replaced(),
+                false => !files.iter().any(|file| file == path),
             })
-            .ok()
+        });
+        if stale {
+            self.forget();
+        }
+        // The totals are read first: they say which segments are already in them.
+        let mut totals = None;
+        if !self.knows(&retired) {
+            totals = Source::open_copy(&retired).inspect_err(|error| self.unreadable(&retired, error)).ok();
+            if let Some(totals) = &totals {
+                self.forget();
+                self.counted = folded_ids(totals);
+            }
+        }
+        let mut complete = true;
+        for file in files {
+            if self.knows(&file) {
+                continue;
+            }
+            match Source::open(&file) {
+                Ok(source) if self.counted.contains(&source.id()) => {}
+                Ok(source) => self.sources.push(Attached::new(source)),
+                Err(error) => {
+                    complete &= error.kind() != std::io::ErrorKind::NotFound;
+                    self.unreadable(&file, &error);
+                }
+            }
+        }
+        self.sources.extend(totals.map(Attached::new));
+        complete
+    }
+
+    fn knows(&self, path: &Path) -> bool {
+        self.sources.iter().any(|attached| attached.source.path() == Some(path))
+    }
+
+    /// Lets go of everything but the own segment.
+    fn forget(&mut self) {
+        self.sources = vec![Attached::new(Source::own(self.registry.segment().clone()))];
+        self.merged = Merged::default();
+        self.counted.clear();
+    }
+
+    fn unreadable(&self, path: &Path, error: &std::io::Error) {
+        if error.kind() != std::io::ErrorKind::NotFound {
+            self.registry.fault("segment_damaged", &format!("{}: {error}", path.display()));
+        }
     }
 }
 

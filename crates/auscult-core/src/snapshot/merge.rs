@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::attached::{Attached, News};
-use super::model::{Distribution, Exemplar, Family, Kind, Labels, Series, Value};
-use crate::registry::{FamilyRecord, Merge, Repr, SeriesRecord};
+use super::model::{Distribution, Exemplar, Family, Labels, Series, Value};
+use crate::registry::{FamilyRecord, Kind, Merge, Repr, SeriesRecord};
 use crate::segment::Owner;
 
 /// Families by name.
@@ -178,7 +178,8 @@ impl MergedFamily {
                 let places = attached.source.exemplars();
                 let offset = attached.source.wall_offset();
                 for (bucket, latest) in exemplars.iter_mut().enumerate() {
-                    let Some(raw) = places.read(first + bucket as u32) else { continue };
+                    let place = first.checked_add(bucket as u32);
+                    let Some(raw) = place.and_then(|place| places.read(place)) else { continue };
                     let unix_nanos = raw.written.wrapping_add(offset);
                     if latest.as_ref().is_none_or(|latest| latest.unix_nanos < unix_nanos) {
                         *latest = Some(Exemplar { request_id: raw.id.into(), value: raw.value, unix_nanos });

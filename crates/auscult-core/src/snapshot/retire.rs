@@ -107,7 +107,9 @@ impl Writer<'_> {
         let set = |cell: u32, value: u64| self.segment.shared_cell(cell).store(value, Ordering::Relaxed);
         let mut places = None;
         match raw {
-            Raw::Whole(value) if record.repr == Repr::Float => set(cell, ((value + died) as f64).to_bits()),
+            Raw::Whole(value) if record.repr == Repr::Float => {
+                set(cell, (value.wrapping_add(died) as f64).to_bits())
+            }
             Raw::Whole(value) => set(cell, value.wrapping_add(died)),
             Raw::Float(value) => set(cell, (value + died as f64).to_bits()),
             Raw::Distribution { counts, sum, exemplars } => {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::attached::Attached;
 use super::merge::Living;
-use super::model::{Family, Kind, Labels, Series, Value};
+use super::model::{Family, Labels, Series, Value};
 use crate::clock::seconds;
-use crate::registry::{Meta, Unit};
+use crate::registry::{Kind, Meta, Unit};
 use crate::segment::word;
 
 /// Calls as the segments show them at one moment.
@@ -74,7 +74,7 @@ impl Running {
         for (labels, count) in &self.died {
             match total.series.binary_search_by(|series| series.labels.cmp(labels)) {
                 Ok(at) => match &mut total.series[at].value {
-                    Value::Int(value) => *value += count,
+                    Value::Int(value) => *value = value.wrapping_add(*count),
                     Value::Float(value) => *value += *count as f64,
                     Value::Distribution(_) => {}
                 },
