@@ -1,1 +1,77 @@
-//! 
+//! What the benchmarks share: a service of its own directory, and the load that every peer gets.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use auscult_core::snapshot::Collector;
+use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
+use metrics::{Key, Label, Level, Metadata, Recorder};
+use tempfile::TempDir;
+
+/// Metadata of every metric here.
+pub const METADATA: Metadata<'static> = Metadata::new("bench", Level::INFO, None);
+/// Bounds of the scraped histograms: 14, so that there are 15 buckets with `+Inf`.
+pub const BOUNDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
+/// A service whose files are removed at the end.
+pub struct Service {
+    /// Recording.
+    pub registry: Arc<Registry>,
+    /// Calls.
+    pub calls: Arc<Calls>,
+    place: Place,
+    root: TempDir,
+}
+
+impl Service {
+    /// A service with room for `series` series a family.
+    ///
+    /// # Errors
+    /// When its directory or segment cannot be made.
+    pub fn new(series: usize) -> Result<Self, Error> {
+        let root = tempfile::tempdir()
+            .map_err(|error| Error::io("cannot create", &PathBuf::from("a directory"), error))?;
+        let place = Place::open(root.path(), "bench")?;
+        let names = |kind: &str| (0..10).map(|family| format!("{kind}_{family}")).collect::<Vec<_>>();
+        let buckets = names("latency").into_iter().map(|name| (name, BOUNDS.to_vec())).collect();
+        let options = Options { series_limit: series, buckets, ..Options::default() };
+        let registry = Registry::open(&place, Identity::new("bench").version("1"), options)?;
+        let calls = Calls::new(&registry)?;
+        Ok(Self { registry, calls, place, root })
+    }
+
+    /// Reads the service.
+    pub fn collector(&self) -> Collector {
+        Collector::new(self.place.clone(), self.registry.clone())
+    }
+
+    /// Where its files are.
+    pub fn root(&self) -> &TempDir {
+        &self.root
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.collector().end();
+    }
+}
+
+/// Key number `index` of a kind: ten families, one label.
+pub fn key(kind: &str, index: usize) -> Key {
+    let label = Label::new("voice", format!("voice-{index:05}"));
+    Key::from_parts(format!("{kind}_{}", index % 10), vec![label])
+}
+
+/// 10 families of counters and 10 of histograms with so many series in all, each recorded once.
+pub fn fill(recorder: &impl Recorder, counters: usize, histograms: usize) {
+    for index in 0..counters {
+        recorder.register_counter(&key("requests", index), &METADATA).increment(index as u64);
+    }
+    for index in 0..histograms {
+        let histogram = recorder.register_histogram(&key("latency", index), &METADATA);
+        for bound in BOUNDS {
+            histogram.record(bound);
+        }
+    }
+}

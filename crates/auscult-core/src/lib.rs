@@ -9,7 +9,6 @@
 mod call;
 pub mod clock;
 mod error;
-mod identity;
 mod per_process;
 mod registry;
 mod segment;
@@ -21,11 +20,10 @@ pub use call::{
     Seconds, Stage, Status, current_call, enter, set_once,
 };
 pub use error::Error;
-pub use identity::Identity;
 pub use per_process::PerProcess;
 pub use registry::{
-    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, LATENCY_BUCKETS, Merge,
-    OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
+    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, Identity,
+    LATENCY_BUCKETS, Merge, OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES,

@@ -28,8 +28,8 @@ pub struct Builder {
     auth: Option<Auth>,
     tls: Option<TlsFiles>,
     idle_limit: Duration,
-    options: Options,
-    facade: bool,
+    pub(crate) options: Options,
+    pub(crate) facade: bool,
     pub(crate) appendix: Option<Appendix>,
 }
 

@@ -11,13 +11,13 @@ use metrics::{Key, KeyName, Metadata, SharedString};
 
 use super::append_map::AppendMap;
 use super::family::FamilyCore;
+use super::kind::Kind;
 use super::record::LabelPairs;
 use super::spec::{BYTES_BUCKETS, LATENCY_BUCKETS, RATIO_BUCKETS};
 use super::unit::{self, Scale};
 use super::{Counter, Gauge, Histogram, Registry, SeriesCore, Spec, Unit, name};
 use crate::error::Error;
 use crate::segment::{Payload, RecordKind, slow_path};
-use crate::snapshot::Kind;
 
 /// Handles that do nothing are remembered up to this many keys.
 const REFUSED_KEYS: usize = 4096;
@@ -95,7 +95,7 @@ impl Facade {
         let mut spec = match kind {
             Kind::Counter => Spec::whole_counter(given),
             Kind::Gauge => Spec::gauge(given),
-            _ => Spec::histogram(given, &[]).exemplars(),
+            _ => Spec::histogram(given, &[]),
         };
         spec.name = name::sanitized(given, true);
         if let Some(described) = described {
@@ -132,14 +132,18 @@ impl Facade {
         let late = family
             .as_ref()
             .is_some_and(|f| unit.is_some() && (f.record.unit, f.record.scale) != (base, scale));
+        let known;
         {
             let _slow = slow_path();
             let mut all = self.described.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = all.get(given).and_then(|described| described.unit);
+            let before = all.get(given);
+            known = before.is_some_and(|before| before.help == *help);
+            let before = before.and_then(|described| described.unit);
             let unit = if late { before } else { unit.or(before) };
             all.insert(given.to_owned(), Described { unit, help: help.to_string() });
         }
-        if let Some(family) = family {
+        // Said again, it takes no more room in the segment.
+        if let Some(family) = family.filter(|_| !known) {
             self.registry.describe(&family, &help);
         }
         if late {

@@ -91,12 +91,13 @@ impl metrics::CounterFn for CounterCell {
     }
 
     fn absolute(&self, value: u64) {
-        let word = self.segment.shared_cell(self.cell);
         if self.whole {
-            word.fetch_max(value, Ordering::Relaxed);
+            self.segment.raise(self.cell, value);
         } else {
-            // Bits of non-negative floats are ordered as the floats are.
-            word.fetch_max((value as f64).to_bits(), Ordering::Relaxed);
+            self.segment.raise_f64(self.cell, value as f64);
+        }
+        if let Some(mirror) = &self.mirror {
+            mirror.absolute(value);
         }
     }
 }
@@ -139,11 +140,8 @@ impl Gauge {
     /// Adds `amount`; non-finite amounts are counted and dropped.
     #[inline]
     pub fn inc(&self, amount: f64) {
-        let Some(gauge) = &self.cell else { return };
-        if amount.is_finite() {
-            gauge.update(|value| value + amount);
-        } else {
-            gauge.registry.reject();
+        if let Some(gauge) = &self.cell {
+            gauge.add(amount);
         }
     }
 
@@ -159,6 +157,15 @@ impl Gauge {
 }
 
 impl GaugeCell {
+    #[inline]
+    fn add(&self, amount: f64) {
+        if amount.is_finite() {
+            self.update(|value| value + amount);
+        } else {
+            self.registry.reject();
+        }
+    }
+
     #[inline]
     fn update(&self, change: impl Fn(f64) -> f64) {
         let Some(cell) = self.series.own_cell().or_else(|| self.resolve()) else { return };
@@ -188,11 +195,11 @@ impl GaugeCell {
 
 impl metrics::GaugeFn for GaugeCell {
     fn increment(&self, value: f64) {
-        self.update(|now| now + value);
+        self.add(value);
     }
 
     fn decrement(&self, value: f64) {
-        self.update(|now| now - value);
+        self.add(-value);
     }
 
     fn set(&self, value: f64) {

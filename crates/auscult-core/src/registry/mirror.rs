@@ -6,8 +6,8 @@ use metrics::{Key, Label, Level, Metadata};
 
 use super::Registry;
 use super::family::{FamilyCore, SeriesCore};
+use super::kind::Kind;
 use super::spec::Repr;
-use crate::snapshot::Kind;
 
 /// The same series in the recorder that is installed globally.
 pub(crate) enum Mirror {
@@ -21,6 +21,14 @@ impl Mirror {
         match self {
             Self::Counter(counter) => counter.increment(amount as u64),
             Self::Gauge(gauge) => gauge.increment(amount),
+            Self::Histogram(_) => {}
+        }
+    }
+
+    pub(crate) fn absolute(&self, value: u64) {
+        match self {
+            Self::Counter(counter) => counter.absolute(value),
+            Self::Gauge(gauge) => gauge.set(value as f64),
             Self::Histogram(_) => {}
         }
     }

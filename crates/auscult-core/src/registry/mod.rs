@@ -8,6 +8,8 @@ mod append_map;
 mod facade;
 mod family;
 mod handle;
+mod identity;
+mod kind;
 mod mirror;
 mod name;
 mod record;
@@ -22,6 +24,8 @@ pub use family::Family;
 pub(crate) use family::{FamilyCore, SeriesCore, hash_labels};
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
+pub use identity::Identity;
+pub use kind::Kind;
 pub use name::sanitized;
 pub(crate) use name::{check_label, label_value};
 pub(crate) use record::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord};
@@ -34,13 +38,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
-use crate::identity::Identity;
 use crate::segment::{Owner, Payload, Place, RecordKind, Segment, SlowPath, State, slow_path};
 
 /// At most so many series a family, where nothing else is asked for.
 pub const DEFAULT_SERIES_LIMIT: usize = 2000;
 /// The value of every label of the series that takes what is beyond the limit.
 pub const OVERFLOW: &str = "overflow";
+/// Names, behind the service's prefix, that only a snapshot has; see `snapshot/vital.rs`.
+const READ_FAMILIES: [&str; 5] = ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
+/// The same without the prefix.
+const READ_SERIES: &str = "auscult_series";
 /// Different faults that are logged; the rest is only counted.
 const LOGGED_FAULTS: usize = 64;
 
@@ -134,6 +141,7 @@ impl Registry {
         for meta in registry.identity.metas() {
             registry.append(RecordKind::Meta, &meta.encode());
         }
+        registry.reserve_names();
         let errors = Spec::whole_counter("auscult_errors")
             .help("Faults of Auscult itself, and of what it was asked to do, by part.")
             .labels(&["part"]);
@@ -151,6 +159,16 @@ impl Registry {
         };
         let _ = registry.own.set(own);
         Ok(registry)
+    }
+
+    /// Keeps the names of the families that are made at reading time.
+    fn reserve_names(&self) {
+        let prefix = self.identity.prefix();
+        let slow = slow_path();
+        for name in READ_FAMILIES.map(|name| format!("{prefix}_{name}")).into_iter().chain([READ_SERIES.into()])
+        {
+            self.exposed.insert(&slow, hash_of(&*name), name.as_str().into(), name.as_str().into());
+        }
     }
 
     /// Registers a family, or finds it.
@@ -228,6 +246,11 @@ impl Registry {
         if self.segment.is_creator() {
             self.segment.set_state(State::Closed);
         }
+    }
+
+    /// Bytes of the segment that hold something: records, cells in all lanes, exemplars.
+    pub fn used_bytes(&self) -> usize {
+        self.segment.used_bytes(self.seen.load(Ordering::Relaxed))
     }
 
     pub(crate) fn segment(&self) -> &Arc<Segment> {
@@ -390,13 +413,15 @@ impl Registry {
         let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
         let holder = word.load(Acquire);
         let processes = self.segment.processes();
-        if holder == owner.word() || processes.is_alive(Owner::from_word(holder)) {
+        if holder == 0 || holder == owner.word() || processes.is_alive(Owner::from_word(holder)) {
             return false;
         }
-        let taken = word.compare_exchange(holder, owner.word(), AcqRel, Relaxed).is_ok();
+        // Nobody's while it is cleared, so that no reader takes the old value for the new owner's.
+        let taken = word.compare_exchange(holder, 0, AcqRel, Relaxed).is_ok();
         if taken {
             self.segment.shared_cell(cell + gauge_cell::VALUE).store(0, Relaxed);
-            self.segment.shared_cell(cell + gauge_cell::SET).store(0, Release);
+            self.segment.shared_cell(cell + gauge_cell::SET).store(0, Relaxed);
+            word.store(owner.word(), Release);
         }
         taken
     }

@@ -1,7 +1,7 @@
 //! Names that can be exposed, by the data model of Prometheus and OpenMetrics.
 
+use super::kind::Kind;
 use crate::error::Error;
-use crate::snapshot::Kind;
 
 /// Longest label value kept, bytes; longer ones are cut at a character.
 pub(crate) const LABEL_VALUE_BYTES: usize = 1024;

@@ -1,9 +1,9 @@
 //! Directory records of families and series: written by the registry, read by every process.
 
+use super::kind::Kind;
 use crate::registry::spec::{Merge, Repr, Spec};
 use crate::registry::unit::{Scale, Unit};
 use crate::segment::{Payload, Record, RecordKind};
-use crate::snapshot::Kind;
 
 const KINDS: [Kind; 6] =
     [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary, Kind::Info, Kind::StateSet];

@@ -1,9 +1,9 @@
 //! What a family is: its name, kind, help, unit, labels, buckets.
 
+use super::kind::Kind;
 use super::name;
 use super::unit::{Scale, Unit};
 use crate::error::Error;
-use crate::snapshot::Kind;
 
 /// Upper bounds for latencies of speech services, seconds.
 pub const LATENCY_BUCKETS: [f64; 20] = [
@@ -229,6 +229,12 @@ impl Spec {
                     self.given
                 )));
             }
+        }
+        if self.merge == Merge::PerProcess && self.labels.iter().any(|label| label == "pid") {
+            return Err(Error::config(format!(
+                "metric {:?}: label \"pid\" is added to a gauge of each process by itself; leave it out",
+                self.given
+            )));
         }
         if self.bounds.len() > MAX_BUCKETS {
             return Err(Error::config(format!(

@@ -279,6 +279,24 @@ impl Segment {
         }
     }
 
+    /// Raises a whole-number cell to `value`, whatever was added to it before; never lowers it.
+    pub(crate) fn raise(&self, cell: u32, value: u64) {
+        let others = (1..LANES).fold(0_u64, |sum, lane| {
+            sum.wrapping_add(self.words()[self.layout.lane(lane) + cell as usize].load(Ordering::Relaxed))
+        });
+        self.shared_cell(cell).fetch_max(value.saturating_sub(others), Ordering::Relaxed);
+    }
+
+    /// As [`Segment::raise`] for a floating-point cell.
+    pub(crate) fn raise_f64(&self, cell: u32, value: f64) {
+        let others = (1..LANES).fold(0.0, |sum, lane| {
+            let word = &self.words()[self.layout.lane(lane) + cell as usize];
+            sum + f64::from_bits(word.load(Ordering::Relaxed))
+        });
+        // Bits of non-negative floats are ordered as the floats are.
+        self.shared_cell(cell).fetch_max((value - others).max(0.0).to_bits(), Ordering::Relaxed);
+    }
+
     /// Counts an observation, `times` over, in the cell `bucket` and adds it to the cell `sum`.
     #[inline]
     pub(crate) fn observe(&self, bucket: u32, sum: u32, value: f64, times: u64) {

@@ -9,5 +9,6 @@ mod retire;
 mod tests;
 mod vital;
 
+pub use crate::registry::Kind;
 pub use collector::Collector;
-pub use model::{Distribution, Exemplar, Family, Kind, Labels, Series, Snapshot, Value};
+pub use model::{Distribution, Exemplar, Family, Labels, Series, Snapshot, Value};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::registry::Unit;
+use crate::registry::{Kind, Unit};
 
 /// All families of one service at one moment, merged over its processes, sorted by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,23 +24,6 @@ pub struct Family {
     pub unit: Unit,
     /// Sorted by labels; a label set occurs once.
     pub series: Vec<Series>,
-}
-
-/// Kind of a family, in OpenMetrics' words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Only grows; the sample is `name_total`.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Cumulative buckets, `_sum`, `_count`.
-    Histogram,
-    /// `_sum` and `_count` without buckets.
-    Summary,
-    /// Constant 1 with facts as labels; the sample is `name_info`.
-    Info,
-    /// One 0/1 series a state, the state in a label of the family's own name.
-    StateSet,
 }
 
 /// Labels of one series: pairs sorted by name, values unescaped.

@@ -1,0 +1,89 @@
+//! Who the service is: its name, version, commit, and the labels on all its metrics.
+
+use super::name::{check_label, sanitized};
+use super::record::Meta;
+use crate::error::Error;
+
+/// Name, version, commit and constant labels of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    service: String,
+    namespace: String,
+    version: String,
+    commit: String,
+    labels: Vec<(String, String)>,
+}
+
+impl Identity {
+    /// A service; the namespace of its metrics is its name with `_` for what a metric name cannot hold.
+    pub fn new(service: impl Into<String>) -> Self {
+        let service = service.into();
+        Self { namespace: sanitized(&service, false), service, ..Self::default() }
+    }
+
+    /// Prefix of the request metrics, instead of the service's name.
+    ///
+    /// # Errors
+    /// When it is no metric name.
+    pub fn namespace(mut self, namespace: &str) -> Result<Self, Error> {
+        if namespace.is_empty() || sanitized(namespace, false) != namespace {
+            return Err(Error::config(format!(
+                "namespace: {namespace:?} is no prefix of a metric name; use letters, digits and '_', such as {:?}",
+                sanitized(namespace, false)
+            )));
+        }
+        self.namespace = namespace.to_owned();
+        Ok(self)
+    }
+
+    /// Version of the service, as it calls it.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Commit the service was built from.
+    #[must_use]
+    pub fn commit(mut self, commit: impl Into<String>) -> Self {
+        self.commit = commit.into();
+        self
+    }
+
+    /// A label on every metric.
+    ///
+    /// # Errors
+    /// When the name cannot be a label.
+    pub fn label(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        check_label("labels", name)?;
+        self.labels.retain(|(other, _)| other != name);
+        self.labels.push((name.to_owned(), value.to_owned()));
+        Ok(self)
+    }
+
+    /// The service's name.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Prefix of the request metrics, without the underscore.
+    pub fn prefix(&self) -> &str {
+        &self.namespace
+    }
+
+    pub(crate) fn has_label(&self, name: &str) -> bool {
+        self.labels.iter().any(|(label, _)| label == name)
+    }
+
+    pub(crate) fn metas(&self) -> impl Iterator<Item = Meta> {
+        let service = Meta::Service {
+            name: self.service.clone(),
+            namespace: self.namespace.clone(),
+            version: self.version.clone(),
+            commit: self.commit.clone(),
+        };
+        let labels =
+            self.labels.iter().map(|(name, value)| Meta::Label { name: name.clone(), value: value.clone() });
+        std::iter::once(service).chain(labels)
+    }
+}
