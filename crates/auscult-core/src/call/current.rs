@@ -60,6 +60,15 @@ pin_project! {
     }
 }
 
+/// Ends the call when a poll unwinds: whoever catches the panic may drop the future much later.
+struct Unwound<'a>(&'a CallState);
+
+impl Drop for Unwound<'_> {
+    fn drop(&mut self) {
+        self.0.end(Outcome::Error);
+    }
+}
+
 impl<F: Future, C: FnOnce(&Call, &F::Output)> CallFuture<F, C> {
     /// `future` as `call`; `conclude` ends the call by the output.
     pub fn new(call: Call, future: F, conclude: C) -> Self {
@@ -74,7 +83,10 @@ impl<F: Future, C: FnOnce(&Call, &F::Output)> Future for CallFuture<F, C> {
         let this = self.project();
         let polled = {
             let _entered = this.call.as_ref().map(|(call, _)| enter(call.state()));
-            this.future.poll(context)
+            let unwound = this.call.as_ref().map(|(call, _)| Unwound(call.state()));
+            let polled = this.future.poll(context);
+            std::mem::forget(unwound);
+            polled
         };
         if let Poll::Ready(output) = &polled {
             if let Some((call, conclude)) = this.call.take() {

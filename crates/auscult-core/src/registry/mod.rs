@@ -27,7 +27,7 @@ pub use handle::{Counter, Gauge, Histogram};
 pub use identity::Identity;
 pub use kind::Kind;
 pub use name::sanitized;
-pub(crate) use name::{check_label, label_value};
+pub(crate) use name::{check_label, exposed, label_value};
 pub(crate) use record::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord};
 pub(crate) use spec::Repr;
 pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Spec};

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::attached::{Attached, News};
 use super::model::{Distribution, Exemplar, Family, Labels, Series, Value};
-use crate::registry::{FamilyRecord, Kind, Merge, Repr, SeriesRecord};
+use crate::registry::{FamilyRecord, Kind, Merge, Repr, SeriesRecord, exposed};
 use crate::segment::Owner;
 
 /// Families by name.
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) families: BTreeMap<Arc<str>, MergedFamily>,
+    /// Names on the wire and the family they belong to.
+    exposed: HashMap<String, String>,
     /// Families left out because another process has them otherwise.
     pub(super) conflicts: Vec<String>,
 }
@@ -66,6 +68,17 @@ impl Merged {
 
     /// The merged family of a record, unless it contradicts what is there.
     fn family(&mut self, record: &Arc<FamilyRecord>) -> Option<&mut MergedFamily> {
+        if !self.families.contains_key(record.name.as_str()) {
+            let wire = exposed(&record.name, record.kind);
+            if let Some(other) = wire.iter().find_map(|name| self.exposed.get(name)) {
+                self.conflicts.push(format!(
+                    "metric {:?}: another process of the service exposes a sample of its name as {other:?}; the first is shown",
+                    record.given
+                ));
+                return None;
+            }
+            self.exposed.extend(wire.into_iter().map(|name| (name, record.name.clone())));
+        }
         let merged = self.families.entry(record.name.as_str().into()).or_insert_with(|| MergedFamily {
             record: record.clone(),
             name: record.name.as_str().into(),
@@ -122,6 +135,9 @@ impl MergedFamily {
                 }
             };
             series.push(Series { labels: labels.clone(), value });
+        }
+        if self.record.merge == Merge::PerProcess {
+            series.sort_by(|one, other| one.labels.cmp(&other.labels));
         }
         Family {
             name: self.name.clone(),
