@@ -59,7 +59,8 @@ fn manifests() -> BTreeMap<String, (PathBuf, toml::Table)> {
     let members = workspace["workspace"]["members"].as_array().unwrap().clone();
     let manifest = |member: toml::Value| {
         let directory = root().join(member.as_str().unwrap());
-        let manifest: toml::Table = fs::read_to_string(directory.join("Cargo.toml")).unwrap().parse().unwrap();
+        let manifest: toml::Table =
+            fs::read_to_string(directory.join("Cargo.toml")).unwrap().parse().unwrap();
         (manifest["package"]["name"].as_str().unwrap().to_owned(), (directory, manifest))
     };
     members.into_iter().map(manifest).collect()
@@ -75,7 +76,8 @@ fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
             .collect()
     };
     let targets = manifest.get("target").and_then(toml::Value::as_table);
-    let of_targets = targets.into_iter().flat_map(|targets| targets.values()).filter_map(toml::Value::as_table);
+    let of_targets =
+        targets.into_iter().flat_map(|targets| targets.values()).filter_map(toml::Value::as_table);
     tables(manifest).into_iter().chain(of_targets.flat_map(tables)).collect()
 }
 
@@ -108,7 +110,10 @@ fn modules_use_only_what_lies_before_them() {
                 let other = path.split("::").next().unwrap_or_default();
                 let whole = allowed.contains(&other);
                 let part = allowed.iter().any(|allowed| path.starts_with(allowed));
-                assert!(other == module || whole || part, "{name}: module {module:?} must not use crate::{path}");
+                assert!(
+                    other == module || whole || part,
+                    "{name}: module {module:?} must not use crate::{path}"
+                );
             }
         }
     }
@@ -135,7 +140,8 @@ fn unsafe_code_is_where_it_must_be() {
         for file in rust_files(&directory.join("src")) {
             let text = fs::read_to_string(&file).unwrap();
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            let found = code.filter(|line| ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|u| line.contains(u)));
+            let found =
+                code.filter(|line| ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|u| line.contains(u)));
             let place = allowed.iter().any(|allowed| file.ends_with(allowed)) || file.ends_with("tests.rs");
             assert!(place || found.count() == 0, "unsafe code in {}", file.display());
         }
@@ -161,7 +167,8 @@ fn modules_of(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
 /// Every `crate::a::B` in code; a braced list counts each of its entries, and a name that `lib.rs`
 /// re-exports counts as nothing of a module.
 fn crate_paths(text: &str) -> BTreeSet<String> {
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut paths = BTreeSet::new();
     for rest in code.split("crate::").skip(1) {
         let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());

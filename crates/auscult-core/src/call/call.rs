@@ -160,13 +160,13 @@ impl CallBuilder {
 
     /// Whether the consumer takes chunks as they are made; so unless told otherwise.
     pub fn streaming(mut self, streaming: bool) -> Self {
-        self.flags = self.flags & !flag::STREAMING | u64::from(streaming) * flag::STREAMING;
+        self.flags = flag::with(self.flags, flag::STREAMING, streaming);
         self
     }
 
     /// Whether the call is measured by its output, so that without any it is `empty`.
     pub fn expects_output(mut self, expects: bool) -> Self {
-        self.flags = self.flags & !flag::EXPECTS_OUTPUT | u64::from(expects) * flag::EXPECTS_OUTPUT;
+        self.flags = flag::with(self.flags, flag::EXPECTS_OUTPUT, expects);
         self
     }
 

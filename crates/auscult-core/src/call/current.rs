@@ -51,10 +51,9 @@ pin_project! {
 
     impl<F, C> PinnedDrop for CallFuture<F, C> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some((call, _)) = this.project().call.take() {
-                if !std::thread::panicking() {
-                    call.end(Outcome::Cancelled);
-                }
+            let call = this.project().call.take().filter(|_| !std::thread::panicking());
+            if let Some((call, _)) = call {
+                call.end(Outcome::Cancelled);
             }
         }
     }
@@ -88,10 +87,10 @@ impl<F: Future, C: FnOnce(&Call, &F::Output)> Future for CallFuture<F, C> {
             std::mem::forget(unwound);
             polled
         };
-        if let Poll::Ready(output) = &polled {
-            if let Some((call, conclude)) = this.call.take() {
-                conclude(&call, output);
-            }
+        if let Poll::Ready(output) = &polled
+            && let Some((call, conclude)) = this.call.take()
+        {
+            conclude(&call, output);
         }
         polled
     }

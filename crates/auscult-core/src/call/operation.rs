@@ -24,8 +24,13 @@ pub struct Calls {
     metrics: Arc<RequestMetrics>,
     /// Call sets by the position of their record.
     sets: AppendMap<u32, Arc<CallSet>>,
-    operations: AppendMap<(Box<str>, Arc<[Box<str>]>), Operation>,
+    operations: AppendMap<OperationKey, Operation>,
 }
+
+/// Name and label names of an operation.
+type OperationKey = (Box<str>, Arc<[Box<str>]>);
+/// Label values in the order of an operation's label names.
+type Values = Box<[Box<str>]>;
 
 impl Calls {
     /// Registers the request metrics.
@@ -69,7 +74,7 @@ impl Calls {
     }
 
     fn find_or_make(self: &Arc<Self>, name: &str, labels: &[&str]) -> Operation {
-        let key: (Box<str>, Arc<[Box<str>]>) =
+        let key: OperationKey =
             (label_value(name).into(), labels.iter().map(|&label| label.into()).collect());
         let find = || self.operations.get(hash_of(&key), |other| *other == key).cloned();
         if let Some(operation) = find() {
@@ -130,7 +135,7 @@ pub struct Operation {
     labels: Arc<[Box<str>]>,
     expects_output: bool,
     /// Call sets by label values in the order of `labels`.
-    sets: Arc<AppendMap<Box<[Box<str>]>, Arc<CallSet>>>,
+    sets: Arc<AppendMap<Values, Arc<CallSet>>>,
 }
 
 impl Operation {
@@ -229,7 +234,7 @@ impl Operation {
         values: &[S],
         same: impl Fn(&[Box<str>]) -> bool,
     ) -> Arc<CallSet> {
-        let values: Box<[Box<str>]> = values.iter().map(|value| label_value(value.as_ref()).into()).collect();
+        let values: Values = values.iter().map(|value| label_value(value.as_ref()).into()).collect();
         let mut labels: Vec<_> = self.labels.iter().cloned().zip(values.iter().cloned()).collect();
         labels.sort();
         let calls = &self.calls;

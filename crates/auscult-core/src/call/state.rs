@@ -129,8 +129,8 @@ impl CallState {
     /// Whether the consumer takes chunks as they are made.
     pub fn streaming(&self, streaming: bool) {
         self.with_slot(|slot| {
-            let flags = slot[word::FLAGS].load(Ordering::Relaxed) & !flag::STREAMING;
-            slot[word::FLAGS].store(flags | u64::from(streaming) * flag::STREAMING, Ordering::Relaxed);
+            let flags = slot[word::FLAGS].load(Ordering::Relaxed);
+            slot[word::FLAGS].store(flag::with(flags, flag::STREAMING, streaming), Ordering::Relaxed);
         });
     }
 

@@ -16,10 +16,11 @@ const FIRST_HEADS: usize = 8;
 
 /// Insert-only map.
 pub(crate) struct AppendMap<K, V> {
-    levels: [OnceLock<Box<[Link<K, V>]>>; LEVELS],
+    levels: [OnceLock<Table<K, V>>; LEVELS],
     count: AtomicUsize,
 }
 
+type Table<K, V> = Box<[Link<K, V>]>;
 type Link<K, V> = OnceLock<Box<Node<K, V>>>;
 
 struct Node<K, V> {

@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::record::LabelPairs;
 use super::spec::{BYTES_BUCKETS, LATENCY_BUCKETS, RATIO_BUCKETS};
 use super::unit::{self, Scale};
-use super::{Counter, Gauge, Histogram, Registry, SeriesCore, Spec, Unit, name};
+use super::{Counter, Found, Gauge, Histogram, Registry, SeriesCore, Spec, Unit, name};
 use crate::error::Error;
 use crate::segment::{Payload, RecordKind, slow_path};
 
@@ -63,7 +63,7 @@ impl Facade {
             return handle;
         }
         let (handle, keep) = match self.series(key, kind) {
-            Ok((family, series, own)) => (make(&family, series), own),
+            Ok((family, found)) => (make(&family, found.series), found.own),
             Err(error) => {
                 self.registry.fault("facade", &error.to_string());
                 (noop, known.len() < REFUSED_KEYS)
@@ -76,15 +76,11 @@ impl Facade {
         find().unwrap_or_else(|| known.insert(&slow, key.get_hash(), key.to_retained(), handle).clone())
     }
 
-    fn series(
-        &self,
-        key: &Key,
-        kind: Kind,
-    ) -> Result<(Arc<FamilyCore>, Option<Arc<SeriesCore>>, bool), Error> {
+    fn series(&self, key: &Key, kind: Kind) -> Result<(Arc<FamilyCore>, Found), Error> {
         let family = self.registry.family_core(&self.spec(key.name(), kind)?)?;
         let labels = labels(key)?;
-        let (series, own) = self.registry.series_or_overflow(&family, labels);
-        Ok((family, series, own))
+        let found = self.registry.series_or_overflow(&family, labels);
+        Ok((family, found))
     }
 
     fn spec(&self, given: &str, kind: Kind) -> Result<Spec, Error> {
@@ -103,10 +99,9 @@ impl Facade {
             if let Some((unit, scale, own_suffix)) = described.unit.map(unit::of_facade) {
                 (spec.unit, spec.scale) = (unit, scale);
                 let base = spec.name.strip_suffix("_total").unwrap_or(&spec.name);
-                if let Some(stem) = base.strip_suffix(own_suffix).and_then(|stem| stem.strip_suffix('_')) {
-                    if !scale.is_one() {
-                        spec.name = stem.to_owned();
-                    }
+                let stem = base.strip_suffix(own_suffix).and_then(|stem| stem.strip_suffix('_'));
+                if let Some(stem) = stem.filter(|_| !scale.is_one()) {
+                    spec.name = stem.to_owned();
                 }
             }
         }

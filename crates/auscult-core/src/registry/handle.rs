@@ -52,7 +52,7 @@ impl Counter {
     #[inline]
     pub fn inc(&self, amount: f64) {
         let Some(counter) = &self.cell else { return };
-        if !(amount >= 0.0 && amount < f64::INFINITY) {
+        if !(0.0..f64::INFINITY).contains(&amount) {
             counter.segment.add(counter.rejected, 1);
         } else if counter.whole {
             self.increment(amount as u64);

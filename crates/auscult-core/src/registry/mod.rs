@@ -9,6 +9,7 @@ mod facade;
 mod family;
 mod handle;
 mod identity;
+mod index;
 mod kind;
 mod mirror;
 mod name;
@@ -21,7 +22,7 @@ mod unit;
 pub(crate) use append_map::{AppendMap, hash_of};
 pub use facade::Facade;
 pub use family::Family;
-pub(crate) use family::{FamilyCore, SeriesCore, hash_labels};
+pub(crate) use family::{FamilyCore, SeriesCore};
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
 pub use identity::Identity;
@@ -38,14 +39,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
-use crate::segment::{Owner, Payload, Place, RecordKind, Segment, SlowPath, State, slow_path};
+use crate::segment::{Payload, Place, RecordKind, Segment, State, slow_path};
 
 /// At most so many series a family, where nothing else is asked for.
 pub const DEFAULT_SERIES_LIMIT: usize = 2000;
 /// The value of every label of the series that takes what is beyond the limit.
 pub const OVERFLOW: &str = "overflow";
 /// Names, behind the service's prefix, that only a snapshot has; see `snapshot/vital.rs`.
-const READ_FAMILIES: [&str; 5] = ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
+const READ_FAMILIES: [&str; 5] =
+    ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
 /// The same without the prefix.
 const READ_SERIES: &str = "auscult_series";
 /// Different faults that are logged; the rest is only counted.
@@ -89,6 +91,13 @@ pub struct Registry {
     own: std::sync::OnceLock<Own>,
     logged: Mutex<Vec<String>>,
     fallback: Option<String>,
+}
+
+/// Where what is recorded under some labels goes.
+struct Found {
+    series: Option<Arc<SeriesCore>>,
+    /// Whether it is theirs alone, and not the overflow series.
+    own: bool,
 }
 
 /// Metrics about the registry itself.
@@ -165,7 +174,8 @@ impl Registry {
     fn reserve_names(&self) {
         let prefix = self.identity.prefix();
         let slow = slow_path();
-        for name in READ_FAMILIES.map(|name| format!("{prefix}_{name}")).into_iter().chain([READ_SERIES.into()])
+        for name in
+            READ_FAMILIES.map(|name| format!("{prefix}_{name}")).into_iter().chain([READ_SERIES.into()])
         {
             self.exposed.insert(&slow, hash_of(&*name), name.as_str().into(), name.as_str().into());
         }
@@ -311,15 +321,11 @@ impl Registry {
     /// The series of these labels (sorted by name), made where there is none. Beyond the limit, or when
     /// the segment is full, the family's overflow series, and the loss is counted.
     pub(crate) fn series(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Option<Arc<SeriesCore>> {
-        self.series_or_overflow(family, labels).0
+        self.series_or_overflow(family, labels).series
     }
 
-    /// As [`Registry::series`]; the flag says whether the labels got a series of their own.
-    fn series_or_overflow(
-        &self,
-        family: &Arc<FamilyCore>,
-        labels: LabelPairs,
-    ) -> (Option<Arc<SeriesCore>>, bool) {
+    /// As [`Registry::series`], and whether the labels have a series of their own.
+    fn series_or_overflow(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Found {
         let owner = self.segment.owner();
         let (series, own, full) = {
             let slow = slow_path();
@@ -349,155 +355,7 @@ impl Registry {
                 );
             }
         }
-        (series, own)
-    }
-
-    fn find_series(&self, family: &FamilyCore, labels: &LabelPairs) -> Option<Arc<SeriesCore>> {
-        let pairs = || labels.iter().map(|(name, value)| (&**name, &**value));
-        family.find(hash_labels(pairs()), pairs()).cloned()
-    }
-
-    fn make_series(
-        &self,
-        slow: &SlowPath,
-        owner: Owner,
-        family: &Arc<FamilyCore>,
-        labels: LabelPairs,
-    ) -> Option<Arc<SeriesCore>> {
-        self.append_series(owner, family, &labels)?;
-        self.absorb(slow, owner);
-        self.find_series(family, &labels)
-    }
-
-    /// Cells and a record for a series; for a gauge they are the calling process's.
-    fn append_series(&self, owner: Owner, family: &FamilyCore, labels: &LabelPairs) -> Option<u32> {
-        let record = &family.record;
-        let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()))?;
-        if record.repr == Repr::Gauge {
-            let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
-            word.store(owner.word(), crate::sync::Ordering::Release);
-        }
-        // Without room for exemplars the series does without.
-        let places = record.bounds.len() + 1;
-        let exemplars = record.exemplars.then(|| self.segment.allocate_exemplars(places)).flatten();
-        let series = SeriesRecord { family: family.at, cell, exemplars, labels: labels.clone() };
-        self.append(RecordKind::Series, &series.encode())
-    }
-
-    /// This process's own cells of a gauge that its parent made: those a dead process left, or new ones.
-    pub(crate) fn own_gauge(&self, family: &Arc<FamilyCore>, series: &Arc<SeriesCore>) -> Option<u32> {
-        let owner = self.segment.owner();
-        let slow = slow_path();
-        self.absorb(&slow, owner);
-        if let Some(cell) = series.own_cell() {
-            return Some(cell);
-        }
-        let left = self.segment.directory().read(0).filter_map(|record| {
-            let found = SeriesRecord::decode(&record)?;
-            (found.family == family.at && found.labels == series.labels).then_some((record.at, found.cell))
-        });
-        for (at, cell) in left {
-            if self.take_over(cell, owner) {
-                series.set_place(at, cell);
-                return Some(cell);
-            }
-        }
-        self.append_series(owner, family, &series.labels)?;
-        self.absorb(&slow, owner);
-        series.own_cell()
-    }
-
-    /// Takes a gauge's cells from a process that is gone.
-    fn take_over(&self, cell: u32, owner: Owner) -> bool {
-        use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
-        let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
-        let holder = word.load(Acquire);
-        let processes = self.segment.processes();
-        if holder == 0 || holder == owner.word() || processes.is_alive(Owner::from_word(holder)) {
-            return false;
-        }
-        // Nobody's while it is cleared, so that no reader takes the old value for the new owner's.
-        let taken = word.compare_exchange(holder, 0, AcqRel, Relaxed).is_ok();
-        if taken {
-            self.segment.shared_cell(cell + gauge_cell::VALUE).store(0, Relaxed);
-            self.segment.shared_cell(cell + gauge_cell::SET).store(0, Relaxed);
-            word.store(owner.word(), Release);
-        }
-        taken
-    }
-
-    /// Puts a series back into the exposition if it was taken out, from 0.
-    pub(crate) fn expose(&self, family: &FamilyCore, series: &SeriesCore) {
-        let directory = self.segment.directory();
-        if directory.is_exposed(series.at()) {
-            return;
-        }
-        let record = &family.record;
-        let first = if record.repr == Repr::Gauge { gauge_cell::VALUE as usize } else { 0 };
-        for cell in first..Spec::cells(record.repr, record.bounds.len()) {
-            self.segment.clear_cell(series.cell() + cell as u32);
-        }
-        directory.set_hidden(series.at(), false);
-    }
-
-    /// Brings the index up to the directory: what this process appended, and what others did.
-    fn absorb(&self, slow: &SlowPath, owner: Owner) {
-        let directory = self.segment.directory();
-        let mut scan = directory.read(self.seen.load(Ordering::Relaxed));
-        while let Some(record) = scan.next() {
-            if let Some(family) = FamilyRecord::decode(&record) {
-                self.index_family(slow, record.at, family);
-            } else if let Some(series) = SeriesRecord::decode(&record) {
-                self.index_series(slow, owner, record.at, series);
-            }
-        }
-        self.seen.store(scan.position(), Ordering::Relaxed);
-    }
-
-    fn index_family(&self, slow: &SlowPath, at: u32, record: FamilyRecord) {
-        let core = match self.find_family(&record.name) {
-            Some(core) => core.clone(),
-            None => {
-                for wire in name::exposed(&record.name, record.kind) {
-                    self.exposed.insert(
-                        slow,
-                        hash_of(&*wire),
-                        wire.as_str().into(),
-                        record.name.as_str().into(),
-                    );
-                }
-                let bounds = record.bounds.as_slice().into();
-                let (hash, name) = (hash_of(&*record.name), record.name.as_str().into());
-                let limit = self.options.series_limit;
-                let core = FamilyCore { at, record, bounds, series: AppendMap::new(), limit };
-                self.families.insert(slow, hash, name, Arc::new(core)).clone()
-            }
-        };
-        self.by_position.insert(slow, hash_of(at), at, core);
-    }
-
-    fn index_series(&self, slow: &SlowPath, owner: Owner, at: u32, record: SeriesRecord) {
-        let Some(family) = self.by_position.get(hash_of(record.family), |key| *key == record.family) else {
-            return;
-        };
-        let foreign = family.record.repr == Repr::Gauge
-            && self.segment.shared_cell(record.cell + gauge_cell::OWNER).load(crate::sync::Ordering::Acquire)
-                != owner.word();
-        if foreign {
-            return;
-        }
-        match self.find_series(family, &record.labels) {
-            Some(series) if series.own_cell().is_none() && family.record.repr == Repr::Gauge => {
-                series.set_place(at, record.cell);
-            }
-            Some(_) => {}
-            None => {
-                let labels = record.labels.clone();
-                let hash = hash_labels(labels.iter().map(|(name, value)| (&**name, &**value)));
-                let series = SeriesCore::new(record.labels, at, record.cell, record.exemplars);
-                family.series.insert(slow, hash, labels, Arc::new(series));
-            }
-        }
+        Found { series, own }
     }
 }
 

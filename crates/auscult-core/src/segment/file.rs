@@ -28,15 +28,21 @@ pub struct Place {
     state: PathBuf,
     /// Directories that may hold segments, the preferred one first.
     segments: Vec<PathBuf>,
+    /// Why the durable directory is not below the root that was asked for.
+    problem: Option<String>,
 }
 
 impl Place {
     /// Opens, and makes where missing, the directories of `service` below `root`, and its directory in
     /// `/dev/shm`.
     ///
+    /// Where nothing can be written below `root` (a read-only container), the directory in shared memory
+    /// takes its place, see [`Place::problem`]; where that cannot be either, segments lie in anonymous
+    /// memory, see [`crate::Registry::fallback`]. A missing or unusable `/dev/shm` is no problem.
+    ///
     /// # Errors
-    /// When `root` or the service's directory cannot be made, is a symbolic link, or belongs to somebody
-    /// else. A missing or unusable `/dev/shm` is no error.
+    /// When the service's name is empty, or its directory is a symbolic link, a file, or belongs to
+    /// somebody else.
     pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
         Self::open_with_shared_memory(root, service, Path::new("/dev/shm"))
     }
@@ -48,19 +54,29 @@ impl Place {
     pub fn open_with_shared_memory(root: &Path, service: &str, shared: &Path) -> Result<Self, Error> {
         let name = directory_name(service)?;
         let root = std::path::absolute(root).map_err(|error| Error::io("cannot resolve", root, error))?;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&root)
-            .map_err(|error| Error::io("directory: cannot create", &root, error))?;
         let state = root.join(&name);
-        private_directory(&state).map_err(|error| Error::io("directory: cannot use", &state, error))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&root);
+        let unwritable = match made.and_then(|()| private_directory(&state)) {
+            Ok(()) => None,
+            Err(error) if is_unwritable(&error) => Some(error),
+            Err(error) => return Err(Error::io("directory: cannot use", &state, error)),
+        };
         let user = shared.join(format!("auscult-{}", nix::unistd::geteuid()));
         // Two roots with a service of one name stay apart.
         let fast = user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())));
         let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
-        let segments = fast.into_iter().chain([state.clone()]).collect();
-        Ok(Self { state, segments })
+        let problem = unwritable.map(|error| format!("cannot write {}: {error}", state.display()));
+        let (state, segments) = match (fast, &problem) {
+            (Ok(fast), None) => (state.clone(), vec![fast, state]),
+            (Ok(fast), Some(_)) => (fast.clone(), vec![fast]),
+            (Err(_), _) => (state.clone(), vec![state]),
+        };
+        Ok(Self { state, segments, problem })
+    }
+
+    /// Why nothing can be written below the root that was asked for, if that is so.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// Durable directory of the service.
@@ -206,6 +222,12 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
     }
     Ok(())
+}
+
+/// Whether the operating system refused to make a directory because of where it is, not what is there.
+fn is_unwritable(error: &io::Error) -> bool {
+    let refused = [Errno::EROFS, Errno::EACCES, Errno::EPERM, Errno::ENOSPC, Errno::EDQUOT, Errno::ENOENT];
+    error.raw_os_error().is_some_and(|code| refused.contains(&Errno::from_raw(code)))
 }
 
 /// Locks against being taken for dead; forked children inherit it.

@@ -46,6 +46,11 @@ pub(crate) mod flag {
     pub(crate) const STREAMING: u64 = 1;
     /// The call is measured by what it puts out: without any it is `empty`.
     pub(crate) const EXPECTS_OUTPUT: u64 = 2;
+
+    /// `flags` with one of them set or cleared.
+    pub(crate) fn with(flags: u64, bit: u64, on: bool) -> u64 {
+        if on { flags | bit } else { flags & !bit }
+    }
 }
 
 /// Phase of a slot.

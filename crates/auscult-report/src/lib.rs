@@ -1,0 +1,16 @@
+//! Reporter of Auscult: one per service and host reads all segments and does everything slow.
+//!
+//! Election by a file lock, encoders, the scrape server. Services depend on the crate `auscult`, not on
+//! this one.
+
+#![forbid(unsafe_code)]
+
+mod election;
+pub mod encode;
+mod reporter;
+mod running;
+mod server;
+mod thread;
+
+pub use reporter::{Appendix, Config, Reporter};
+pub use server::{Auth, Health, Limits, Server, ServerConfig, Sources, TlsFiles};

@@ -1,0 +1,115 @@
+//! The reporter's part in one process: standing for election, and reporting while elected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auscult_core::snapshot::Snapshot;
+use auscult_core::{Calls, Error, Histogram, PerProcess, Place, Registry, Spec, Unit};
+
+use crate::encode;
+use crate::running::Running;
+use crate::server::ServerConfig;
+
+/// Upper bounds for the time a scrape takes, seconds.
+const SCRAPE_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// Text that another exporter renders.
+pub type Appendix = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How to report.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to serve scrapes; `None`: nowhere.
+    pub server: Option<ServerConfig>,
+    /// Calls without progress for so long are `abandoned`.
+    pub idle_limit: Duration,
+    /// Text appended to the exposition, see `Sources::appendix`.
+    pub appendix: Option<Appendix>,
+}
+
+/// What a reporter works with; the same in a process and its forked children.
+pub(crate) struct Seed {
+    pub(crate) place: Place,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) config: Config,
+    pub(crate) scrapes: Histogram,
+}
+
+/// Reports for a service, or waits for its turn to. One for each process; forked children get their own
+/// when they first record.
+pub struct Reporter {
+    seed: Arc<Seed>,
+    running: PerProcess<Arc<Running>>,
+}
+
+impl Reporter {
+    /// Stands for election and, if elected, listens, before it returns. A port that is taken is no error
+    /// but a flag.
+    ///
+    /// # Errors
+    /// When the server's configuration cannot be used.
+    pub fn start(
+        place: Place,
+        registry: Arc<Registry>,
+        calls: Arc<Calls>,
+        config: Config,
+    ) -> Result<Arc<Self>, Error> {
+        if let Some(server) = &config.server {
+            server.check().map_err(|error| Error::config(error.to_string()))?;
+        }
+        let spec = Spec::histogram("auscult_scrape_duration_seconds", &SCRAPE_BUCKETS)
+            .unit(Unit::Seconds)
+            .help("Time to read all segments, render and compress one scrape.");
+        let scrapes = registry.family(spec)?.histogram(&[])?;
+        let seed = Arc::new(Seed { place, registry, calls, config, scrapes });
+        let reporter = Arc::new(Self { seed, running: PerProcess::new() });
+        reporter.running().start();
+        let myself = Arc::downgrade(&reporter);
+        reporter.seed.registry.on_fork_child(move || {
+            if let Some(reporter) = myself.upgrade() {
+                reporter.running().start();
+            }
+        });
+        Ok(reporter)
+    }
+
+    /// Where the service's metrics are served, by this process or another: `host:port`.
+    pub fn address(&self) -> Option<String> {
+        self.running().address()
+    }
+
+    /// Everything the service exposes now, all processes merged.
+    pub fn snapshot(&self) -> Snapshot {
+        self.running().snapshot()
+    }
+
+    /// The text a scrape would get now.
+    pub fn render(&self, openmetrics: bool) -> String {
+        let snapshot = self.snapshot();
+        match (&self.seed.config.appendix, openmetrics) {
+            (Some(appendix), _) => {
+                let mut text = encode::text(&snapshot);
+                crate::server::append(&mut text, &snapshot, &appendix());
+                text
+            }
+            (None, true) => encode::openmetrics(&snapshot),
+            (None, false) => encode::text(&snapshot),
+        }
+    }
+
+    /// Whether this process is the reporter.
+    pub fn is_elected(&self) -> bool {
+        self.running().is_elected()
+    }
+
+    /// Stops reporting, so that another process takes over at once; the last process of the service
+    /// removes its files. Waits for its threads at most `timeout`. Recording goes on working.
+    pub fn shutdown(&self, timeout: Duration) {
+        self.running().stop(timeout);
+    }
+
+    fn running(&self) -> &Arc<Running> {
+        self.running.get_or_make(|| Arc::new(Running::new(self.seed.clone())))
+    }
+}

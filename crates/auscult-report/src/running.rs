@@ -1,0 +1,261 @@
+//! One process's reporter at work: its threads, and what they share.
+//!
+//! The thread `auscult-watch` says that the process lives, ends idle calls, stands for election, and once
+//! elected folds segments of ended processes and keeps the server up. `auscult-serve` runs the server.
+//! Neither ever attaches to a Python interpreter.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use auscult_core::snapshot::{Collector, Snapshot, Value};
+use tokio::sync::watch;
+
+use crate::election::{self, Elected};
+use crate::reporter::Seed;
+use crate::server::{Health, Server, Sources};
+use crate::thread;
+
+/// Between two looks: a process takes over well within 2 s.
+const TICK: Duration = Duration::from_millis(500);
+/// Between two tries to listen on a port that was taken.
+const PORT_RETRY: Duration = Duration::from_secs(5);
+/// The file that tells the service's other processes where its metrics are.
+const ADDRESS: &str = "address";
+/// Reasons of `unhealthy` after which the process cannot work: only they fail `/healthz`.
+const FATAL: [&str; 1] = ["poisoned"];
+
+pub(crate) struct Running {
+    seed: Arc<Seed>,
+    collector: Mutex<Collector>,
+    elected: Mutex<Option<Elected>>,
+    server: Mutex<Serving>,
+    started: AtomicBool,
+    stopping: Mutex<bool>,
+    wake: Condvar,
+    watch: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Serving {
+    address: Option<String>,
+    stop: Option<watch::Sender<bool>>,
+    thread: Option<JoinHandle<()>>,
+    /// Not before this is listening tried again.
+    retry: Option<Instant>,
+}
+
+impl Running {
+    pub(crate) fn new(seed: Arc<Seed>) -> Self {
+        let collector = Mutex::new(Collector::new(seed.place.clone(), seed.registry.clone()));
+        Self {
+            seed,
+            collector,
+            elected: Mutex::new(None),
+            server: Mutex::default(),
+            started: AtomicBool::new(false),
+            stopping: Mutex::new(false),
+            wake: Condvar::new(),
+            watch: Mutex::new(None),
+        }
+    }
+
+    /// Stands for election, listens if elected, and starts the watching thread; once.
+    pub(crate) fn start(self: &Arc<Self>) {
+        if self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(reason) = self.seed.registry.fallback() {
+            self.seed.calls.set_unhealthy("segment_not_shared", true);
+            let message = format!("no segment file, other processes do not see this one: {reason}");
+            self.seed.registry.fault("segment", &message);
+        }
+        self.look();
+        let myself = self.clone();
+        match thread::spawn("auscult-watch", move || myself.watch()) {
+            Ok(thread) => *lock(&self.watch) = Some(thread),
+            Err(error) => self.seed.registry.fault("watch", &format!("cannot start a thread: {error}")),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        lock(&self.collector).snapshot()
+    }
+
+    pub(crate) fn is_elected(&self) -> bool {
+        lock(&self.elected).is_some()
+    }
+
+    pub(crate) fn address(&self) -> Option<String> {
+        self.seed.config.server.as_ref()?;
+        let own = lock(&self.server).address.clone();
+        own.or_else(|| std::fs::read_to_string(self.seed.place.directory().join(ADDRESS)).ok())
+    }
+
+    pub(crate) fn stop(&self, timeout: Duration) {
+        *lock(&self.stopping) = true;
+        self.wake.notify_all();
+        let deadline = Instant::now() + timeout;
+        let watch = lock(&self.watch).take();
+        wait(watch, deadline);
+        self.stop_serving(deadline);
+        let mut elected = lock(&self.elected);
+        if elected.is_none() {
+            *elected = election::stand(&self.seed.place);
+        }
+        if elected.is_some() {
+            lock(&self.collector).end();
+        } else {
+            self.seed.registry.close();
+        }
+        *elected = None;
+    }
+
+    fn watch(self: Arc<Self>) {
+        loop {
+            let stopping = lock(&self.stopping);
+            let (stopping, _) = self
+                .wake
+                .wait_timeout_while(stopping, TICK, |stopping| !*stopping)
+                .unwrap_or_else(PoisonError::into_inner);
+            if *stopping {
+                return;
+            }
+            drop(stopping);
+            self.look();
+        }
+    }
+
+    /// Everything that is done once a tick; a panic in it is counted and the next tick goes on.
+    fn look(self: &Arc<Self>) {
+        for (part, step) in [
+            ("watch", Self::keep as fn(&Arc<Self>)),
+            ("election", Self::stand),
+            ("fold", Self::fold),
+            ("serve", Self::keep_serving),
+        ] {
+            if let Err(panic) = thread::guarded(|| step(self)) {
+                self.seed.registry.fault(part, &format!("{part}: {panic}"));
+            }
+        }
+    }
+
+    fn keep(self: &Arc<Self>) {
+        self.seed.registry.beat();
+        self.seed.calls.reap_idle(self.seed.config.idle_limit);
+    }
+
+    fn stand(self: &Arc<Self>) {
+        let mut elected = lock(&self.elected);
+        if elected.is_some() {
+            return;
+        }
+        *elected = election::stand(&self.seed.place);
+        if elected.is_some() {
+            lock(&self.collector).begin();
+        }
+    }
+
+    fn fold(self: &Arc<Self>) {
+        if self.is_elected() {
+            lock(&self.collector).fold();
+        }
+    }
+
+    /// Listens and serves if this process is elected and does not yet.
+    fn keep_serving(self: &Arc<Self>) {
+        let Some(config) = self.seed.config.server.as_ref().filter(|_| self.is_elected()) else { return };
+        let mut serving = lock(&self.server);
+        let running = serving.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        if running || serving.retry.is_some_and(|retry| Instant::now() < retry) {
+            return;
+        }
+        let server = match Server::bind(config) {
+            Ok(server) => server,
+            Err(error) => {
+                serving.retry = Some(Instant::now() + PORT_RETRY);
+                drop(serving);
+                self.seed.calls.set_unhealthy("port_taken", true);
+                let message = format!("listen: cannot serve metrics on {}: {error}", config.listen);
+                return self.seed.registry.fault("serve", &message);
+            }
+        };
+        if serving.retry.take().is_some() {
+            self.seed.calls.set_unhealthy("port_taken", false);
+        }
+        let address = server.address().to_string();
+        let _ = self.seed.place.write(ADDRESS, &address);
+        let (stop, stopped) = watch::channel(false);
+        let (sources, registry) = (self.sources(), self.seed.registry.clone());
+        let thread = thread::spawn("auscult-serve", move || {
+            let served = thread::guarded(|| serve(server, sources, stopped));
+            if let Err(error) = served.and_then(|result| result.map_err(|error| error.to_string())) {
+                registry.fault("serve", &format!("serve: {error}"));
+            }
+        });
+        match thread {
+            Ok(thread) => {
+                *serving = Serving { address: Some(address), stop: Some(stop), thread: Some(thread), retry: None };
+            }
+            Err(error) => self.seed.registry.fault("serve", &format!("cannot start a thread: {error}")),
+        }
+    }
+
+    fn stop_serving(&self, deadline: Instant) {
+        let serving = std::mem::take(&mut *lock(&self.server));
+        if let Some(stop) = serving.stop {
+            let _ = stop.send(true);
+            let _ = std::fs::remove_file(self.seed.place.directory().join(ADDRESS));
+        }
+        wait(serving.thread, deadline);
+    }
+
+    fn sources(self: &Arc<Self>) -> Sources {
+        let (snapshot, health, seed) = (self.clone(), self.clone(), self.seed.clone());
+        let registry = seed.registry.clone();
+        Sources {
+            snapshot: Arc::new(move || snapshot.snapshot()),
+            appendix: seed.config.appendix.clone(),
+            health: Arc::new(move || health.health()),
+            observe_scrape: Arc::new(move |took| seed.scrapes.observe(took.as_secs_f64())),
+            fault: Arc::new(move |part| registry.error(part)),
+        }
+    }
+
+    fn health(&self) -> Health {
+        let snapshot = self.snapshot();
+        let name = format!("{}_unhealthy", self.seed.registry.identity().prefix());
+        let family = snapshot.families.iter().find(|family| *family.name == *name);
+        let raised = |value: &Value| matches!(value, Value::Float(value) if *value > 0.0);
+        let flags: Vec<String> = family
+            .into_iter()
+            .flat_map(|family| family.series.iter().filter(|series| raised(&series.value)))
+            .flat_map(|series| series.labels.iter().filter(|(name, _)| &**name == "reason"))
+            .map(|(_, reason)| reason.to_string())
+            .collect();
+        let healthy = !flags.iter().any(|flag| FATAL.contains(&flag.as_str()));
+        Health { healthy, flags: flags.into_iter().map(Cow::Owned).collect() }
+    }
+}
+
+fn serve(server: Server, sources: Sources, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(server.serve(sources, stopped))
+}
+
+/// Waits for a thread until `deadline`; one that hangs is left behind.
+fn wait(thread: Option<JoinHandle<()>>, deadline: Instant) {
+    let Some(thread) = thread else { return };
+    while !thread.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    if thread.is_finished() {
+        let _ = thread.join();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,33 @@
+//! Threads of Auscult: named, with every signal blocked, and none of their panics reaches the host.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{Builder, JoinHandle};
+
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+/// Stack of a thread, bytes: encoders and the server keep their buffers on the heap.
+const STACK: usize = 512 * 1024;
+
+/// Starts a thread. Signals are blocked before it exists, so none is ever delivered to it.
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
+    let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
+        let _ = guarded(body);
+    });
+    if let Some(mask) = before {
+        let _ = mask.thread_set_mask();
+    }
+    started
+}
+
+/// Runs `body`; a panic becomes an error with its text.
+pub(crate) fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(body)).map_err(|panic| text(&*panic))
+}
+
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
