@@ -5,7 +5,7 @@
 use auscult_core::Unit;
 use auscult_core::snapshot::{Distribution, Exemplar, Family, Kind, Snapshot, Value};
 
-use super::escape::{push_quoted_help, push_sample, push_value};
+use super::escape::{push_quoted_help, push_sample};
 use super::histogram::Buckets;
 use super::number::{push_canonical, push_int, push_seconds};
 use super::size::estimate;
@@ -21,7 +21,8 @@ const EXEMPLAR_CHARACTERS: usize = 128;
 /// What the specification forbids is left out, so that one odd value does not cost the scrape:
 /// `UNIT` where the name does not end in it, an exemplar whose label set is longer than 128
 /// characters, a counter that is negative or NaN, and `_sum` and `_count` of a histogram that has
-/// negative bounds or a negative or NaN sum.
+/// negative bounds or a negative or NaN sum. So is an exemplar whose id needs escapes or holds a
+/// control character, which the specification allows and the servers do not.
 #[must_use]
 pub fn openmetrics(snapshot: &Snapshot) -> String {
     let mut out = String::with_capacity(estimate(snapshot) + 6);
@@ -145,15 +146,13 @@ fn push_totals(out: &mut String, buckets: &Buckets, name: &str, distribution: &D
 
 fn push_exemplar(out: &mut String, exemplar: &Exemplar) {
     let id = &exemplar.request_id;
-    // A character has at least one byte: most ids need not be counted.
-    let fits = EXEMPLAR_CHARACTERS - EXEMPLAR_LABEL.len();
-    if id.len() > fits && id.chars().count() > fits {
+    if !may_be_exemplar(id) {
         return;
     }
     out.push_str(" # {");
     out.push_str(EXEMPLAR_LABEL);
     out.push_str("=\"");
-    push_value(out, id);
+    out.push_str(id);
     out.push_str("\"} ");
     push_canonical(out, exemplar.value);
     // No clock reads 0: the moment is unknown, and the format lets it be absent.
@@ -161,4 +160,14 @@ fn push_exemplar(out: &mut String, exemplar: &Exemplar) {
         out.push(' ');
         push_seconds(out, exemplar.unix_nanos);
     }
+}
+
+/// Whether an id can be exposed: short enough, and nothing in it to escape and no control character.
+/// The specification allows both, but prometheus_client's parser gives up on the whole scrape at an
+/// escape there, and Prometheus at a NUL; and the id may be a stranger's.
+fn may_be_exemplar(id: &str) -> bool {
+    let fits = EXEMPLAR_CHARACTERS - EXEMPLAR_LABEL.len();
+    // A character has at least one byte: most ids need not be counted.
+    (id.len() <= fits || id.chars().count() <= fits)
+        && !id.bytes().any(|b| matches!(b, b'"' | b'\\') || b.is_ascii_control())
 }

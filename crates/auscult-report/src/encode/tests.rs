@@ -273,7 +273,7 @@ fn a_unit_is_said_where_the_name_ends_in_it() {
 }
 
 #[test]
-fn an_exemplar_has_at_most_128_characters() {
+fn an_exemplar_has_at_most_128_characters_and_no_escape() {
     let bucket = |snapshot: &Snapshot| {
         let rendered = openmetrics(snapshot);
         rendered.lines().find(|line| line.contains("+Inf")).map(str::to_owned)
@@ -286,9 +286,12 @@ fn an_exemplar_has_at_most_128_characters() {
     );
     assert_eq!(bucket(&with_exemplar(&too_long, 1)).unwrap(), "h_bucket{le=\"+Inf\"} 1");
     assert_eq!(
-        bucket(&with_exemplar("x\"} 1 # {evil=\"\n", 0)).unwrap(),
-        r#"h_bucket{le="+Inf"} 1 # {request_id="x\"} 1 # {evil=\"\n"} 7.0"#
+        bucket(&with_exemplar("id } # {", 0)).unwrap(),
+        r#"h_bucket{le="+Inf"} 1 # {request_id="id } # {"} 7.0"#
     );
+    for odd in ["x\"} 1 # {evil=\"", "\\", "a\nb", "\0", "\u{7f}"] {
+        assert_eq!(bucket(&with_exemplar(odd, 1)).unwrap(), "h_bucket{le=\"+Inf\"} 1");
+    }
     assert!(!text(&with_exemplar("id", 1)).contains("request_id"));
 }
 

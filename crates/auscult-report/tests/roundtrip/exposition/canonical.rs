@@ -99,7 +99,10 @@ fn distribution_samples(
 }
 
 fn exemplar(exemplar: &auscult_core::snapshot::Exemplar) -> Option<Exemplar> {
-    if "request_id".len() + exemplar.request_id.chars().count() > 128 {
+    let id = &exemplar.request_id;
+    if "request_id".len() + id.chars().count() > 128
+        || id.contains(|c: char| c == '"' || c == '\\' || c.is_ascii_control())
+    {
         return None;
     }
     Some(Exemplar {
