@@ -161,8 +161,13 @@ impl Registry {
             .labels(&["reason"]);
         let reason = registry.family(rejected)?;
         let rejected = reason.series_cell(&["non_finite"]);
+        let errors = registry.family(errors)?;
+        // These are needed when there is no room to make them any more.
+        for part in ["facade", "segment", OVERFLOW] {
+            let _ = errors.counter(&[part])?;
+        }
         let own = Own {
-            errors: registry.family(errors)?,
+            errors,
             overflow: registry.family(overflow)?.counter(&[])?,
             rejected: rejected.ok_or_else(|| Error::config("segment_bytes: too small for one series"))?,
         };

@@ -115,7 +115,10 @@ impl Source {
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
-        self.file.as_ref().map(|(_, path)| path.as_path())
+        match &self.memory {
+            Memory::Own(segment) => segment.path(),
+            Memory::Foreign(_) => self.file.as_ref().map(|(_, path)| path.as_path()),
+        }
     }
 
     pub(crate) fn words(&self) -> &[AtomicU64] {

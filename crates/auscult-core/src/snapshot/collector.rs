@@ -171,11 +171,10 @@ impl Collector {
 
     /// One look at the files; false when one of them vanished meanwhile.
     fn attach(&mut self) -> bool {
-        let own = self.registry.segment().path().map(PathBuf::from);
-        let files: Vec<PathBuf> =
-            self.place.segment_files().into_iter().filter(|path| Some(path) != own.as_ref()).collect();
+        let files = self.place.segment_files();
         let retired = self.place.retired_file();
-        let stale = self.sources.iter().any(|attached| {
+        // The own segment is there whatever became of its file.
+        let stale = self.sources.iter().skip(1).any(|attached| {
             let path = attached.source.path();
             path.is_some_and(|path| match path == retired {
                 true => attached.source.is_replaced(),

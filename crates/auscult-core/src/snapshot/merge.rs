@@ -48,15 +48,19 @@ impl Merged {
     pub(super) fn absorb(&mut self, index: usize, attached: &mut Attached) {
         for news in attached.news() {
             match news {
-                News::Family { family } => drop(self.family(&family)),
+                News::Family { family } => {
+                    if let Err(conflict) = self.family(&family) {
+                        self.conflicts.push(conflict);
+                    }
+                }
                 News::Help { family, help } => {
-                    if let Some(merged) = self.family(&family).filter(|merged| merged.help.is_empty()) {
+                    if let Some(merged) = self.family(&family).ok().filter(|merged| merged.help.is_empty()) {
                         merged.help = help.into();
                     }
                 }
                 News::Series { family, labels, record, at } => {
                     let repr = family.repr;
-                    if let Some(merged) = self.family(&family) {
+                    if let Ok(merged) = self.family(&family) {
                         let SeriesRecord { cell, exemplars, .. } = record;
                         let part = Part { source: index, at, cell, exemplars, repr };
                         merged.series.entry(labels).or_default().push(part);
@@ -67,15 +71,14 @@ impl Merged {
     }
 
     /// The merged family of a record, unless it contradicts what is there.
-    fn family(&mut self, record: &Arc<FamilyRecord>) -> Option<&mut MergedFamily> {
+    fn family(&mut self, record: &Arc<FamilyRecord>) -> Result<&mut MergedFamily, String> {
         if !self.families.contains_key(record.name.as_str()) {
             let wire = exposed(&record.name, record.kind);
             if let Some(other) = wire.iter().find_map(|name| self.exposed.get(name)) {
-                self.conflicts.push(format!(
+                return Err(format!(
                     "metric {:?}: another process of the service exposes a sample of its name as {other:?}; the first is shown",
                     record.given
                 ));
-                return None;
             }
             self.exposed.extend(wire.into_iter().map(|name| (name, record.name.clone())));
         }
@@ -90,16 +93,15 @@ impl Merged {
         let agree = (first.kind, first.unit, first.scale) == (record.kind, record.unit, record.scale)
             && first.bounds == record.bounds;
         if !agree {
-            self.conflicts.push(format!(
+            return Err(format!(
                 "metric {:?}: processes of the service have it with different kind, unit or buckets; the first is shown",
                 record.given
             ));
-            return None;
         }
         if merged.help.is_empty() && !record.help.is_empty() {
             merged.help = record.help.as_str().into();
         }
-        Some(merged)
+        Ok(merged)
     }
 }
 
