@@ -19,7 +19,7 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> TokenStream {
             ::core::result::Result::Err(error) => {
                 #[allow(unused_imports)]
                 use ::auscult::private::{AsError as _, AsText as _};
-                (&::auscult::private::Failure(error)).fail(call)
+                (&&::auscult::private::Failure(error)).fail(call)
             }
         })
     } else {

@@ -153,7 +153,8 @@ impl Running {
             return;
         }
         *elected = election::stand(&self.seed.place);
-        if elected.is_some() {
+        // Only a process that starts may find that the run before it is over.
+        if elected.is_some() && lock(&self.watch).is_none() {
             lock(&self.collector).begin();
         }
     }

@@ -124,6 +124,7 @@ impl Collector {
     pub fn end(&mut self) {
         self.registry.close();
         self.fold();
+        self.refresh();
         let alone =
             !self.sources.iter().any(|attached| !attached.source.is_own() && !attached.source.is_dead());
         if alone && self.registry.segment().is_creator() {

@@ -1,0 +1,202 @@
+//! Several processes of one service: who serves, who takes over, what a crash leaves.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::TcpListener;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use auscult::{Call, Telemetry};
+use common::{Directory, get, samples, until, value};
+
+/// A process of the service: this test program again, told what to do line by line.
+struct Worker {
+    child: Child,
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Worker {
+    fn start(directory: &Directory, port: u16) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "worker", "--nocapture", "--test-threads=1"])
+            .env("AUSCULT_TEST_DIRECTORY", directory.path())
+            .env("AUSCULT_TEST_PORT", port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (commands, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut worker = Self { child, commands, answers: BufReader::new(stdout).lines() };
+        assert_eq!(worker.answer(), "started");
+        worker
+    }
+
+    fn tell(&mut self, command: &str) -> String {
+        writeln!(self.commands, "{command}").unwrap();
+        self.answer()
+    }
+
+    /// The next line of the worker's own; the test harness writes others.
+    fn answer(&mut self) -> String {
+        let own = self.answers.find_map(|line| line.unwrap().split_once("> ").map(|(_, own)| own.to_owned()));
+        own.expect("the worker ended")
+    }
+
+    fn is_reporter(&mut self) -> bool {
+        self.tell("reporter") == "true"
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn end(mut self) {
+        self.tell("end");
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// The workers' side; without the variables it is no test.
+#[test]
+fn worker() {
+    let (Ok(directory), Ok(port)) =
+        (std::env::var("AUSCULT_TEST_DIRECTORY"), std::env::var("AUSCULT_TEST_PORT"))
+    else {
+        return;
+    };
+    let port: u16 = port.parse().unwrap();
+    let telemetry = Telemetry::builder("workers")
+        .directory(directory)
+        .listen(([127, 0, 0, 1], port))
+        .without_facade()
+        .start()
+        .unwrap();
+    let operation = telemetry.operation("synthesize");
+    let mut running: Vec<Call> = Vec::new();
+    let answer = |text: &str| println!("\n> {text}");
+    answer("started");
+    for line in std::io::stdin().lines() {
+        match line.unwrap().as_str() {
+            "call" => operation.start::<&str>([]).finish(),
+            "begin" => running.push(operation.start::<&str>([])),
+            "reporter" => {
+                answer(&telemetry.is_reporter().to_string());
+                continue;
+            }
+            "address" => {
+                answer(&telemetry.address().unwrap_or_default());
+                continue;
+            }
+            _ => {
+                running.clear();
+                telemetry.shutdown(Duration::from_secs(2));
+                answer("ended");
+                return;
+            }
+        }
+        answer("done");
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+const OK: &str = r#"workers_request_total{operation="synthesize",outcome="ok",status="success"}"#;
+const DIED: &str = r#"workers_request_total{operation="synthesize",outcome="died",status="error"}"#;
+const IN_FLIGHT: &str = r#"workers_requests_in_flight{operation="synthesize"}"#;
+
+#[test]
+fn another_takes_over_and_totals_go_on() {
+    let directory = Directory::new();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&directory, port)).collect();
+    for worker in &mut workers {
+        assert_eq!(worker.tell("call"), "done");
+        assert_eq!(worker.tell("address"), address);
+    }
+    let reporters: Vec<bool> = workers.iter_mut().map(Worker::is_reporter).collect();
+    assert_eq!(reporters, [true, false, false], "the first one serves, the others do not");
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!(value(&text, OK), Some(3.0));
+
+    // The one that serves is killed in the middle of two calls.
+    let mut first = workers.remove(0);
+    first.tell("begin");
+    first.tell("begin");
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!(value(&text, IN_FLIGHT), Some(2.0));
+    first.kill();
+    let killed = Instant::now();
+    let taken_over = || std::net::TcpStream::connect(&address).is_ok();
+    until("another serves", taken_over);
+    assert!(killed.elapsed() < Duration::from_secs(2), "taken over after {:?}", killed.elapsed());
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!(value(&text, OK), Some(3.0), "what the dead one counted is kept");
+    assert_eq!(value(&text, DIED), Some(2.0));
+    assert_eq!(value(&text, IN_FLIGHT), Some(0.0));
+
+    // And the next one, until one is left.
+    for (left, worker) in [(2.0, workers.remove(0)), (1.0, workers.remove(0))] {
+        let served = left > 1.0;
+        worker.kill();
+        if served {
+            until("another serves", || std::net::TcpStream::connect(&address).is_ok());
+            let (_, text) = get(&address, "/metrics", "");
+            assert_eq!((value(&text, OK), value(&text, DIED)), (Some(3.0), Some(2.0)));
+        }
+    }
+
+    // The service died; its next start recovers what it left.
+    let next = Worker::start(&directory, port);
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!((value(&text, OK), value(&text, DIED)), (Some(3.0), Some(2.0)));
+    next.end();
+
+    // And a run that ended in good order is over.
+    let new = Worker::start(&directory, port);
+    let (_, text) = get(&address, "/metrics", "");
+    assert!(samples(&text, "workers_request_total").is_empty());
+    new.end();
+}
+
+#[test]
+fn a_worker_that_leaves_hands_over_its_totals() {
+    let directory = Directory::new();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let mut first = Worker::start(&directory, port);
+    let mut second = Worker::start(&directory, port);
+    first.tell("call");
+    second.tell("call");
+    first.end();
+    until("the second serves", || second.is_reporter());
+    until("it listens", || std::net::TcpStream::connect(&address).is_ok());
+    for _ in 0..3 {
+        let mut third = Worker::start(&directory, port);
+        third.tell("call");
+        third.end();
+    }
+    until("all are counted", || value(&get(&address, "/metrics", "").1, OK) == Some(5.0));
+    second.end();
+}
+
+#[test]
+fn a_killed_process_does_not_stop_those_that_start() {
+    let directory = Directory::new();
+    let port = free_port();
+    for _ in 0..5 {
+        let mut worker = Worker::start(&directory, port);
+        worker.tell("call");
+        worker.tell("begin");
+        worker.kill();
+    }
+    let last = Worker::start(&directory, port);
+    let (_, text) = get(&format!("127.0.0.1:{port}"), "/metrics", "");
+    assert_eq!((value(&text, OK), value(&text, DIED)), (Some(5.0), Some(5.0)));
+    last.end();
+}
