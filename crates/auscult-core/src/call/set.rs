@@ -7,7 +7,7 @@ use super::outcome::{Outcome, Status};
 use super::stage::StageSet;
 use crate::clock::seconds;
 use crate::registry::{
-    AppendMap, CallSetRecord, Counter, FamilyCore, Histogram, LabelPairs, Registry, hash_of,
+    AppendMap, CallSetRecord, Counter, FamilyCore, Histogram, LabelPairs, OVERFLOW, Registry, hash_of,
 };
 use crate::segment::{IdWords, RecordKind, flag, slow_path, word};
 
@@ -137,8 +137,9 @@ impl CallSet {
         if let Some(stage) = find() {
             return stage;
         }
-        if self.stages.len() >= self.registry.options().series_limit {
-            return self.stage(crate::registry::OVERFLOW);
+        if self.stages.len() >= self.registry.options().series_limit && name != OVERFLOW {
+            self.registry.overflowed();
+            return self.stage(OVERFLOW);
         }
         let labels = self.labels_with(&[("operation", &self.operation), ("stage", name)]);
         let record = crate::segment::Payload::default().text(name);
