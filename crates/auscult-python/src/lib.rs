@@ -1,0 +1,53 @@
+//! Python bindings of Auscult: what `auscult._native` holds.
+//!
+//! They translate and decide nothing: which outcome, which metric, which bucket is the core's business. The
+//! decorators themselves are Python functions (`python/auscult/_functions.py`), because only a Python function
+//! has a kind, a signature and binds as a method; each calls once into here.
+//!
+//! Rules kept throughout: no lock is held while Python runs; what runs in a finalizer takes no Python lock and
+//! logs nothing; nothing outlives a call but numbers and strings.
+
+mod asyncsteps;
+mod audio;
+mod block;
+mod call;
+mod context;
+mod fault;
+mod file;
+mod metrics;
+mod outcome;
+mod plan;
+mod result;
+mod scope;
+mod stage;
+mod state;
+mod steps;
+mod telemetry;
+mod value;
+
+/// The extension module `auscult._native`.
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::asyncsteps::AsyncSteps;
+    #[pymodule_export]
+    use crate::audio::Measure;
+    #[pymodule_export]
+    use crate::block::CallBlock;
+    #[pymodule_export]
+    use crate::call::{Call, current_call};
+    #[pymodule_export]
+    use crate::fault::{fault, set_strict};
+    #[pymodule_export]
+    use crate::metrics::{Around, Counter, Enum, Gauge, Histogram, Info, Metric, Summary};
+    #[pymodule_export]
+    use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::result::{Audio, Error, Skip};
+    #[pymodule_export]
+    use crate::stage::Stage;
+    #[pymodule_export]
+    use crate::steps::Steps;
+    #[pymodule_export]
+    use crate::telemetry::{Telemetry, flush, shutdown, start};
+}

@@ -1,0 +1,54 @@
+//! What an `audio=` function may give beside seconds: [`Audio`], [`Skip`], [`Error`].
+
+use pyo3::prelude::*;
+
+pyo3::create_exception!(
+    auscult,
+    Error,
+    pyo3::exceptions::PyException,
+    "A fault of auscult itself, raised only under `AUSCULT_STRICT=1`; and what an `audio=` function returns for a \
+     result that is an error: `auscult.Error(\"no face found\")`."
+);
+
+/// Audio of a known length.
+#[pyclass(frozen, module = "auscult", eq)]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audio {
+    /// How long it plays, seconds.
+    #[pyo3(get)]
+    pub(crate) seconds: f64,
+    /// Whether it is silence; see `silence=` of `auscult.audio`.
+    #[pyo3(get)]
+    pub(crate) silent: bool,
+}
+
+#[pymethods]
+impl Audio {
+    #[new]
+    #[pyo3(signature = (seconds, *, silent=false))]
+    fn new(seconds: f64, silent: bool) -> Self {
+        Self { seconds, silent }
+    }
+
+    fn __repr__(&self) -> String {
+        let silent = if self.silent { ", silent=True" } else { "" };
+        format!("Audio({}{silent})", self.seconds)
+    }
+}
+
+/// Something yielded or returned that is no audio and no error: a header, a progress message.
+#[pyclass(frozen, module = "auscult")]
+#[derive(Debug)]
+pub struct Skip;
+
+#[pymethods]
+impl Skip {
+    #[new]
+    fn new() -> Self {
+        Self
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "Skip()"
+    }
+}

@@ -1,0 +1,145 @@
+//! `init`, as far as it is not Python, and what it returns.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::fault::{self, Part};
+use crate::state;
+
+/// What is being recorded, and where it can be read.
+#[pyclass(frozen, module = "auscult", name = "Telemetry", weakref)]
+pub struct Telemetry {
+    inner: auscult::Telemetry,
+}
+
+#[pymethods]
+impl Telemetry {
+    /// Host and port of the endpoint, with the real port where 0 was asked; None without an endpoint, or while
+    /// another process of the service has it.
+    #[getter]
+    fn address(&self) -> Option<String> {
+        self.inner.address()
+    }
+
+    /// The folder of the service's store and state.
+    #[getter]
+    fn directory(&self) -> PathBuf {
+        self.inner.directory().to_path_buf()
+    }
+
+    /// The text a scrape would get now, all processes merged: Prometheus text 0.0.4, or OpenMetrics 1.0.
+    #[pyo3(signature = (openmetrics=false))]
+    fn render(&self, py: Python<'_>, openmetrics: bool) -> String {
+        py.detach(|| self.inner.render(openmetrics))
+    }
+
+    fn __repr__(&self) -> String {
+        match self.inner.address() {
+            Some(address) => format!("<auscult.Telemetry http://{address}/metrics>"),
+            None => "<auscult.Telemetry>".to_owned(),
+        }
+    }
+}
+
+/// What `init` checked and filled in.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Settings {
+    service: String,
+    version: Option<String>,
+    commit: Option<String>,
+    namespace: Option<String>,
+    listen: Option<String>,
+    labels: Vec<(String, String)>,
+    directory: Option<PathBuf>,
+    idle_limit: Option<f64>,
+    bearer_token: Option<String>,
+    basic_auth: Option<(String, String)>,
+    tls: Option<(PathBuf, PathBuf)>,
+    segment_bytes: Option<usize>,
+}
+
+impl Settings {
+    fn builder(self) -> PyResult<auscult::Builder> {
+        let mut builder = auscult::Telemetry::builder(self.service);
+        builder = match self.listen {
+            Some(address) => builder.listen(resolved(&address)?),
+            None => builder.no_listen(),
+        };
+        if let Some(version) = self.version {
+            builder = builder.version(version);
+        }
+        if let Some(commit) = self.commit {
+            builder = builder.commit(commit);
+        }
+        if let Some(namespace) = self.namespace {
+            builder = builder.namespace(namespace);
+        }
+        if let Some(directory) = self.directory {
+            builder = builder.directory(directory);
+        }
+        if let Some(limit) = self.idle_limit.and_then(crate::block::seconds) {
+            builder = builder.idle_limit(limit);
+        }
+        if let Some(token) = self.bearer_token {
+            builder = builder.bearer_token(token);
+        }
+        if let Some((user, password)) = self.basic_auth {
+            builder = builder.basic_auth(user, password);
+        }
+        if let Some((cert, key)) = self.tls {
+            builder = builder.tls(cert, key);
+        }
+        if let Some(bytes) = self.segment_bytes {
+            builder = builder.segment_bytes(bytes);
+        }
+        Ok(self.labels.into_iter().fold(builder, |builder, (name, value)| builder.label(name, value)))
+    }
+}
+
+/// `host:port` as a socket address; a host name is looked up.
+fn resolved(address: &str) -> PyResult<SocketAddr> {
+    use std::net::ToSocketAddrs;
+    let wrong = |why: String| PyValueError::new_err(format!("listen: {address:?} {why}; give \"host:port\""));
+    let mut found = address.to_socket_addrs().map_err(|error| wrong(format!("cannot be used ({error})")))?;
+    found.next().ok_or_else(|| wrong("has no address".to_owned()))
+}
+
+/// Starts to record; `init` is the way to call it.
+///
+/// Raises `ValueError` for settings that cannot be used, `OSError` when the system refuses.
+#[pyfunction]
+pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Telemetry> {
+    let builder = settings.extract::<Settings>()?.builder()?;
+    let started = py.detach(move || builder.start());
+    let inner = started.map_err(|error| {
+        let text = error.to_string();
+        if error.is_config() { PyValueError::new_err(text) } else { PyOSError::new_err(text) }
+    })?;
+    for refused in state::install(&inner) {
+        fault::report(py, Part::Metric, &refused, None, &refused)?;
+    }
+    Ok(Telemetry { inner })
+}
+
+/// Waits until what was recorded has been passed on, at most `timeout` seconds. Returns whether it has.
+#[pyfunction]
+#[pyo3(signature = (timeout=2.0))]
+pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
+    let limit = crate::block::seconds(timeout).unwrap_or(Duration::ZERO);
+    state::telemetry().is_none_or(|telemetry| py.detach(|| telemetry.flush(limit)))
+}
+
+/// Stops recording and serving; `auscult.shutdown` is the way to call it.
+#[pyfunction]
+pub(crate) fn shutdown(py: Python<'_>, timeout: f64) {
+    let limit = crate::block::seconds(timeout).unwrap_or(Duration::ZERO);
+    if let Some(telemetry) = state::remove() {
+        py.detach(|| telemetry.shutdown(limit));
+    }
+}

@@ -1,0 +1,58 @@
+"""Auscult listens to an inference service from the inside.
+
+Decorate what generates, call `init` once, and scrape `/metrics`::
+
+    import auscult
+
+    auscult.init(service="indextts2")
+
+    @auscult.instrument(labels={"emotion": "emotion"}, audio=auscult.audio(sample_rate=22050))
+    def infer(text, emotion="neutral"): ...
+
+Before `init` everything here can be called and does nothing. After it nothing here raises because of auscult:
+faults are counted in `auscult_errors_total` and logged once; `AUSCULT_STRICT=1` raises them.
+"""
+
+from auscult._audio import audio
+from auscult._init import flush, init, shutdown
+from auscult._instrument import instrument
+from auscult._native import (
+    Audio,
+    Call,
+    Counter,
+    Enum,
+    Error,
+    Gauge,
+    Histogram,
+    Info,
+    Skip,
+    Summary,
+    Telemetry,
+    call,
+    current_call,
+    stage,
+)
+from auscult._patch import patch
+
+__all__ = [
+    "Audio",
+    "Call",
+    "Counter",
+    "Enum",
+    "Error",
+    "Gauge",
+    "Histogram",
+    "Info",
+    "Skip",
+    "Summary",
+    "Telemetry",
+    "audio",
+    "call",
+    "current_call",
+    "flush",
+    "init",
+    "instrument",
+    "patch",
+    "shutdown",
+    "stage",
+]

@@ -1,0 +1,123 @@
+"""`init`, `flush` and `shutdown`."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from _thread import allocate_lock
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from auscult import _native
+from auscult._live import LIVE
+from auscult._settings import UNSET, Unset, settings
+
+if TYPE_CHECKING:
+    from auscult._native import Telemetry
+
+_lock = allocate_lock()
+_running: tuple[dict[str, Any], Telemetry] | None = None
+
+
+def _strict() -> None:
+    _native.set_strict(os.environ.get("AUSCULT_STRICT", "").strip().lower() in ("1", "true", "yes", "on"))
+
+
+_strict()
+
+
+def init(
+    service: str | Unset = UNSET,
+    *,
+    version: str | None | Unset = UNSET,
+    listen: str | None | Unset = UNSET,
+    gpu: bool | Unset = UNSET,
+    sample_interval: float | Unset = UNSET,
+    labels: Mapping[str, str] | None | Unset = UNSET,
+    directory: str | os.PathLike[str] | None | Unset = UNSET,
+    sinks: Sequence[Any] | Unset = UNSET,
+    namespace: str | None | Unset = UNSET,
+    commit: str | None | Unset = UNSET,
+    bearer_token: str | None | Unset = UNSET,
+    bearer_token_file: str | os.PathLike[str] | None | Unset = UNSET,
+    basic_auth: tuple[str, str] | str | None | Unset = UNSET,
+    tls_cert: str | os.PathLike[str] | None | Unset = UNSET,
+    tls_key: str | os.PathLike[str] | None | Unset = UNSET,
+    idle_limit: float | None | Unset = UNSET,
+    segment_bytes: int | None | Unset = UNSET,
+) -> Telemetry:
+    """Starts to record, and to serve `/metrics`; once a process.
+
+    An argument that is not given is read from the variable of its name, `AUSCULT_SERVICE` for `service` and so on.
+
+    Args:
+        service: Name of the service; what its metrics begin with, unless `namespace` says otherwise.
+        version: Version of the service.
+        listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint. Default:
+            `"127.0.0.1:9464"`.
+        gpu: Whether to sample the GPUs.
+        sample_interval: Seconds between two samples, also of `Gauge.set_function`. Default: 1.
+        labels: Labels of every metric; as a variable `name=value,name=value`.
+        directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else `~/.local/state/auscult`.
+        sinks: Not available in this version.
+        namespace: What the names of the service's metrics begin with.
+        commit: Commit the service was built from.
+        bearer_token: Token that a scrape has to bring.
+        bearer_token_file: File that has it.
+        basic_auth: User and password that a scrape has to bring; as a variable `user:password`.
+        tls_cert: Certificate chain of the endpoint, PEM.
+        tls_key: Its key, PEM.
+        idle_limit: Seconds without progress after which a call in flight counts as abandoned.
+        segment_bytes: Size of the shared memory of one process, bytes.
+
+    Returns:
+        The telemetry. A second `init` with the same arguments returns the same one.
+
+    Raises:
+        ValueError: An argument or variable, which the message names, cannot be used; or the arguments are not those
+            of the first `init`.
+        OSError: The system refuses.
+    """
+    given = {name: value for name, value in locals().items()}
+    wanted = settings(given, os.environ)
+    with _lock:
+        return _started(wanted)
+
+
+def _started(wanted: dict[str, Any]) -> Telemetry:
+    global _running
+    if _running is not None:
+        before, telemetry = _running
+        others = [name for name in wanted if wanted[name] != before[name]]
+        if others:
+            raise ValueError(f"{', '.join(others)}: init was called before with other values; call it once")
+        return telemetry
+    _strict()
+    telemetry = _native.start(wanted)
+    _running = (wanted, telemetry)
+    LIVE.cell_contents = True
+    from auscult import _polling
+
+    _polling.start(wanted["sample_interval"])
+    atexit.register(shutdown)
+    return telemetry
+
+
+def flush(timeout: float = 2.0) -> bool:
+    """Waits at most `timeout` seconds until what was recorded has been passed on, and tells whether it has."""
+    return _native.flush(timeout)
+
+
+def shutdown(timeout: float = 2.0) -> None:
+    """Stops recording and serving, within `timeout` seconds. It is called when the interpreter exits."""
+    global _running
+    with _lock:
+        if _running is None:
+            return
+        _running = None
+        LIVE.cell_contents = False
+        from auscult import _polling
+
+        _polling.stop()
+        atexit.unregister(shutdown)
+    _native.shutdown(timeout)

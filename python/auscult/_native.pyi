@@ -1,0 +1,420 @@
+"""The binding: see `crates/auscult-python`."""
+
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeVar, final
+
+from typing_extensions import Self
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Results of `audio=` functions
+
+@final
+class Audio:
+    """Audio of a known length."""
+
+    def __new__(cls, seconds: float, *, silent: bool = False) -> Self: ...
+    @property
+    def seconds(self) -> float:
+        """How long it plays, seconds."""
+    @property
+    def silent(self) -> bool:
+        """Whether it is silence; see `silence=` of `auscult.audio`."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Skip:
+    """Something yielded or returned that is no audio and no error: a header, a progress message."""
+
+    def __new__(cls) -> Self: ...
+
+class Error(Exception):
+    """A fault of auscult itself, raised only under `AUSCULT_STRICT=1`; and what an `audio=` function returns for a
+    result that is an error: `auscult.Error("no face found")`."""
+
+@final
+class Measure:
+    """How to measure: made by `auscult.audio`, or wrapped around the user's function."""
+
+    def __new__(
+        cls,
+        sample_rate: float | None = None,
+        key: object = None,
+        sample_width: int = 2,
+        channels: int = 1,
+        silence: bool = False,
+    ) -> Self: ...
+    @staticmethod
+    def function(function: Callable[[Any], Any]) -> Measure:
+        """Wraps a function from one item to seconds, `Skip`, `Error` or `Audio`."""
+    def __call__(self, item: object) -> Audio | Skip | Error | None:
+        """Measures one item: `Audio`, `Skip()`, an `Error`, or `None` where there is no output.
+
+        Raises `TypeError` for what it cannot measure.
+        """
+
+# Calls and stages
+
+@final
+class Call:
+    """One request for generated output, while it runs."""
+
+    @property
+    def request_id(self) -> str:
+        """Its id: the caller's, from a `traceparent`, or made; at most 64 bytes."""
+    @property
+    def operation(self) -> str:
+        """The name of the operation."""
+    def chunk(self, audio_seconds: float = 0.0) -> None:
+        """Records that a chunk is ready: with its length in seconds, or 0 for a header or any other piece that is
+        no audio."""
+    def audio(self, seconds: float) -> None:
+        """Records audio that is part of one result, seconds."""
+    def progress(self) -> None:
+        """Records that the call is getting on, which keeps it from being taken for stalled."""
+    def stage(self, name: str) -> stage:
+        """A named, timed part of this call: `with call.stage("vocoder"): ...`."""
+    def set(self, **fields: object) -> None:
+        """Sets fields: numbers, texts and truth values for logs and the store, never for metrics."""
+    def fail(self, error: BaseException | str) -> None:
+        """Ends the call as failed: with an exception, or with the text of an error."""
+    def truncated(self) -> None:
+        """Marks the output as cut short: the call ends as `truncated`."""
+
+def current_call() -> Call | None:
+    """The call that is running in this context, or None."""
+
+@final
+class call:
+    """A call around a block of code; also with `async with`. Inside of another call the block is one of its stages."""
+
+    def __new__(
+        cls,
+        operation: str,
+        *,
+        labels: Mapping[str, object] | None = None,
+        request_id: object = None,
+        traceparent: object = None,
+        queued_at: float | None = None,
+        streaming: bool = True,
+        **fields: object,
+    ) -> Self: ...
+    def __enter__(self) -> Call: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+    ) -> None: ...
+    def __aenter__(self) -> Awaitable[Call]: ...
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> Awaitable[None]: ...
+
+@final
+class stage:
+    """A named, timed part of the current call; of the operation `unknown` where there is no call, such as in a
+    worker thread.
+
+    `@auscult.stage("vocoder")` on any kind of function, or `with auscult.stage("vocoder"):`.
+    """
+
+    def __new__(cls, name: str) -> Self: ...
+    @property
+    def name(self) -> str:
+        """The name it is recorded under."""
+    def __call__(self, function: F) -> F:
+        """Decorates a function of any kind."""
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+    ) -> None: ...
+    def __aenter__(self) -> Awaitable[None]: ...
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> Awaitable[None]: ...
+
+# What stands behind decorated functions
+
+@final
+class Plan:
+    """How one decorated function is recorded."""
+
+    def __new__(
+        cls,
+        operation: str,
+        *,
+        stage: bool = False,
+        labels: Sequence[tuple[str, int | Callable[[Any], Any]]] = ...,
+        fields: Sequence[tuple[str, int | Callable[[Any], Any]]] = ...,
+        request_id: int | Callable[[Any], Any] | None = None,
+        traceparent: int | Callable[[Any], Any] | None = None,
+        queued_at: int | Callable[[Any], Any] | None = None,
+        streaming: int | Callable[[Any], Any] | None = None,
+        audio: Measure | None = None,
+    ) -> Self: ...
+    def call(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any] | None,
+        values: tuple[Any, ...],
+        bound: dict[str, Any] | None,
+    ) -> Any:
+        """Calls a plain function. What it returns is recorded, unless it is a generator, coroutine or asynchronous
+        generator: that is recorded while it runs."""
+    def generator(
+        self, generator: Generator[Any, Any, Any], values: tuple[Any, ...], bound: dict[str, Any] | None = None
+    ) -> Steps:
+        """Begins to record what a generator does; call it at the first resumption."""
+    def coroutine(
+        self, coroutine: Coroutine[Any, Any, Any], values: tuple[Any, ...], bound: dict[str, Any] | None = None
+    ) -> Steps:
+        """Begins to record what a coroutine does; call it when it is first awaited."""
+    def async_generator(
+        self, generator: AsyncGenerator[Any, Any], values: tuple[Any, ...], bound: dict[str, Any] | None = None
+    ) -> AsyncSteps:
+        """Begins to record what an asynchronous generator does; call it at the first resumption."""
+
+@final
+class Steps:
+    """A generator, coroutine or awaitable, recorded while it runs."""
+
+    def __iter__(self) -> Self: ...
+    def __await__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, *error: Any) -> Any: ...
+    def close(self) -> None: ...
+
+@final
+class AsyncSteps:
+    """An asynchronous generator, recorded while it runs; resumed by the wrapper around it."""
+
+    def resume(self, value: Any) -> Awaitable[Any]:
+        """An awaitable of the next item; raises `StopAsyncIteration` at the end."""
+    def ends_with(self, error: BaseException) -> bool:
+        """Takes what the last resumption, or the consumer, raised: whether it is the end. An exception of the
+        consumer's is kept for the next resumption; one that came out of the generator is raised."""
+
+# Metrics
+
+class Metric:
+    """A metric: a family with label names, or one series of it."""
+
+    def labels(self, *labelvalues: object, **labelkwargs: object) -> Self:
+        """The series of these label values, given by position or by name; any value is taken as its text."""
+    def remove(self, *labelvalues: object) -> None:
+        """Takes the series of these label values out of the exposition."""
+    def clear(self) -> None:
+        """Takes all series out of the exposition."""
+
+@final
+class Counter(Metric):
+    """A count that only grows. Exposed with `_total` at its end, whether or not its name has it."""
+
+    def __new__(
+        cls,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = ...,
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: None = None,
+    ) -> Self: ...
+    def inc(self, amount: float = 1.0, exemplar: dict[str, str] | None = None) -> None:
+        """Adds `amount`, which is finite and not negative; anything else is counted and dropped."""
+    def count_exceptions(
+        self, exception: type[BaseException] | tuple[type[BaseException], ...] | None = None
+    ) -> Around:
+        """Counts what is raised in a block or function: `with c.count_exceptions():`, `@c.count_exceptions()`."""
+
+@final
+class Gauge(Metric):
+    """A value that goes up and down.
+
+    `multiprocess_mode` says how the values of several processes become one: `sum`, `min`, `max`, `mostrecent`, or
+    `all` for each by itself, told apart by a label `pid`. Only processes that live count, so `livesum` and the
+    like mean the same.
+    """
+
+    def __new__(
+        cls,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = ...,
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: None = None,
+        multiprocess_mode: Literal[
+            "sum", "min", "max", "mostrecent", "all", "livesum", "livemin", "livemax", "livemostrecent", "liveall"
+        ] = "sum",
+    ) -> Self: ...
+    def inc(self, amount: float = 1.0) -> None:
+        """Adds `amount`."""
+    def dec(self, amount: float = 1.0) -> None:
+        """Subtracts `amount`."""
+    def set(self, value: float) -> None:
+        """Sets the value."""
+    def set_to_current_time(self) -> None:
+        """Sets the value to the time of now, seconds since 1970."""
+    def set_function(self, f: Callable[[], float]) -> None:
+        """Has a function give the value: a thread of Python's asks it once every `sample_interval`."""
+    def track_inprogress(self) -> Around:
+        """Counts who is inside of a block or function."""
+    def time(self) -> Around:
+        """Sets the gauge to the seconds a block or function took."""
+
+@final
+class Histogram(Metric):
+    """Counts observations by size. `buckets` are inclusive upper bounds; `+Inf` is added where it is missing.
+
+    With `exemplars=True` each bucket keeps the last `exemplar` it was given.
+    """
+
+    def __new__(
+        cls,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = ...,
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: None = None,
+        buckets: Sequence[float] | None = None,
+        *,
+        exemplars: bool = False,
+    ) -> Self: ...
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Counts one observation; a non-finite one is counted as rejected and dropped.
+
+        `exemplar` is a dict of one or more labels, such as `{"trace_id": "..."}`; the value of `request_id`,
+        `trace_id` or else the first is kept.
+        """
+    def time(self) -> Around:
+        """Observes the seconds a block or function took."""
+
+@final
+class Summary(Metric):
+    """Count and sum of observations."""
+
+    def __new__(
+        cls,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = ...,
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: None = None,
+    ) -> Self: ...
+    def observe(self, amount: float) -> None:
+        """Counts one observation."""
+    def time(self) -> Around:
+        """Observes the seconds a block or function took."""
+
+@final
+class Info(Metric):
+    """Facts, as labels of a constant 1. Exposed with `_info` at the end of its name."""
+
+    def __new__(
+        cls,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = ...,
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: None = None,
+    ) -> Self: ...
+    def info(self, val: dict[str, str]) -> None:
+        """Sets the facts: a dict of names to texts. The names stay the same from the first time on."""
+
+@final
+class Enum(Metric):
+    """Which of some states something is in: one series a state, 1 for the one it is in. The first is where it
+    begins."""
+
+    def __new__(
+        cls,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = ...,
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: None = None,
+        states: Sequence[str] = ...,
+    ) -> Self: ...
+    def state(self, state: str) -> None:
+        """Sets the state."""
+
+@final
+class Around:
+    """A block or function with a metric around it."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+    ) -> None: ...
+    def __call__(self, f: F) -> F:
+        """Decorates a function of any kind."""
+    def again(self) -> Around:
+        """Another one like it, for one more invocation."""
+    def labels(self, *labelvalues: object, **labelkwargs: object) -> None:
+        """Chooses the series late, once its label values are known."""
+
+# The telemetry
+
+@final
+class Telemetry:
+    """What is being recorded, and where it can be read."""
+
+    @property
+    def address(self) -> str | None:
+        """Host and port of the endpoint, with the real port where 0 was asked; None without an endpoint, or while
+        another process of the service has it."""
+    @property
+    def directory(self) -> Path:
+        """The folder of the service's store and state."""
+    def render(self, openmetrics: bool = False) -> str:
+        """The text a scrape would get now, all processes merged: Prometheus text 0.0.4, or OpenMetrics 1.0."""
+
+def start(settings: dict[str, Any]) -> Telemetry:
+    """Starts to record; `init` is the way to call it.
+
+    Raises `ValueError` for settings that cannot be used, `OSError` when the system refuses.
+    """
+
+def flush(timeout: float = 2.0) -> bool:
+    """Waits until what was recorded has been passed on, at most `timeout` seconds. Returns whether it has."""
+
+def shutdown(timeout: float) -> None:
+    """Stops recording and serving; `auscult.shutdown` is the way to call it."""
+
+def fault(part: str, subject: str, text: str, error: BaseException | None = None) -> None:
+    """Reports a fault of the Python half of the package in `part`.
+
+    Raises `auscult.Error` under `AUSCULT_STRICT=1`, else counts it and logs it once per `subject`.
+    """
+
+def set_strict(strict: bool) -> None:
+    """Sets whether faults are raised."""

@@ -1,0 +1,221 @@
+"""The settings of `init`: from arguments, from `AUSCULT_*` variables, or their defaults; checked."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+
+class Unset:
+    """The type of `UNSET`."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+UNSET: Final = Unset()
+"""An argument that was not given: its variable counts, or else its default."""
+
+DEFAULTS: Mapping[str, object] = {
+    "version": None,
+    "listen": "127.0.0.1:9464",
+    "gpu": True,
+    "sample_interval": 1.0,
+    "labels": (),
+    "directory": None,
+    "sinks": (),
+    "namespace": None,
+    "commit": None,
+    "bearer_token": None,
+    "bearer_token_file": None,
+    "basic_auth": None,
+    "tls_cert": None,
+    "tls_key": None,
+    "idle_limit": None,
+    "segment_bytes": None,
+}
+_TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+class Wrong(ValueError):
+    """What is wrong with a value, without the name of where it came from."""
+
+
+def settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """All settings, checked.
+
+    Args:
+        given: The arguments of `init`; those that are `UNSET` come from the environment.
+        environment: Where the variables are.
+
+    Raises:
+        ValueError: A value cannot be used; the message begins with the argument or variable and says what to change.
+    """
+    read = {name: _one(name, value, environment) for name, value in given.items()}
+    token_file = read.pop("bearer_token_file")
+    if token_file is not None:
+        if read["bearer_token"] is not None:
+            raise ValueError("bearer_token_file: bearer_token is given as well; give one of them")
+        read["bearer_token"] = _checked("bearer_token_file", _content, token_file)
+    cert, key = read.pop("tls_cert"), read.pop("tls_key")
+    if (cert is None) != (key is None):
+        missing = "tls_key" if key is None else "tls_cert"
+        raise ValueError(f"{missing}: a certificate and its key go together; give both or none")
+    read["tls"] = None if cert is None else (cert, key)
+    if read["bearer_token"] is not None and read["basic_auth"] is not None:
+        raise ValueError("basic_auth: bearer_token is given as well; give one of them")
+    return read
+
+
+def _one(name: str, value: Any, environment: Mapping[str, str]) -> Any:
+    check = _CHECKS[name]
+    if value is not UNSET:
+        return _checked(name, check, value)
+    variable = "AUSCULT_" + name.upper()
+    text = environment.get(variable)
+    # A variable set to nothing is one that is not set, except where nothing is a value.
+    if text is not None and (text or name == "listen"):
+        return _checked(variable, check, text)
+    if name == "service":
+        raise ValueError('service: give the name of the service, as init(service="...") or as AUSCULT_SERVICE')
+    return DEFAULTS[name]
+
+
+def _checked(source: str, check: Callable[[Any], T], value: Any) -> T:
+    try:
+        return check(value)
+    except Wrong as wrong:
+        raise ValueError(f"{source}: {wrong}") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Wrong(f"{value!r} is no text")
+    return value
+
+
+def _optional(check: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else check(value)
+
+
+def _address(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none", "off")):
+        return None
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise Wrong(f'{value!r} is no address; give "host:port", such as "127.0.0.1:9464", or None')
+    return f"{host}:{port}"
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    truth = _TRUTH.get(value.strip().lower()) if isinstance(value, str) else None
+    if truth is None:
+        raise Wrong(f"{value!r} is neither true nor false; give 1 or 0")
+    return truth
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0.0 < seconds < 1e9:
+        raise Wrong(f"{value!r} is no number of seconds above 0")
+    return seconds
+
+
+def _bytes(value: object) -> int:
+    try:
+        size = 0 if isinstance(value, (bool, float)) else int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        size = 0
+    if size <= 0:
+        raise Wrong(f"{value!r} is no number of bytes above 0")
+    return int(size)
+
+
+def _labels(value: Any) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise Wrong(f'{value!r} are no labels; give "name=value,name=value"')
+        value = {name.strip(): text.strip() for name, _, text in pairs}
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise Wrong(f"{value!r} are no labels; give a dict of names to values")
+    for name in value:
+        if not re.fullmatch(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", name) or name in ("le", "quantile"):
+            raise Wrong(f"{name!r} is no name that a label can have; use letters, digits and _")
+    return tuple(sorted((name, str(text)) for name, text in value.items()))
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise Wrong(f"{value!r} is no path")
+    return os.path.abspath(os.fsdecode(value))
+
+
+def _sinks(value: object) -> tuple[()]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise Wrong(f"{value!r} are no sinks; give a list")
+    if list(value):
+        raise Wrong("sinks are not available in this version; leave it out")
+    return ()
+
+
+def _no_sinks(value: object) -> tuple[()]:
+    if isinstance(value, str):
+        raise Wrong("sinks are not available in this version; unset it")
+    return _sinks(value)
+
+
+def _basic_auth(value: Any) -> tuple[str, str]:
+    parts = tuple(value.partition(":")[::2]) if isinstance(value, str) and ":" in value else value
+    if not isinstance(parts, (tuple, list)) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+        # The value is a secret: it is not shown.
+        raise Wrong('give (user, password), or "user:password"')
+    user, password = parts
+    if not user or not password or ":" in user:
+        raise Wrong("neither the user nor the password may be empty, and the user has no colon")
+    return (user, password)
+
+
+def _secret(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Wrong("give a text that is not empty")
+    return value.strip()
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return _secret(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Wrong(f"{path!r} cannot be read: {error}") from None
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "service": _text,
+    "version": _optional(_text),
+    "listen": _address,
+    "gpu": _truth,
+    "sample_interval": _seconds,
+    "labels": lambda value: () if value is None else _labels(value),
+    "directory": _optional(_path),
+    "sinks": lambda value: () if value is None else _no_sinks(value),
+    "namespace": _optional(_text),
+    "commit": _optional(_text),
+    "bearer_token": _optional(_secret),
+    "bearer_token_file": _optional(_path),
+    "basic_auth": _optional(_basic_auth),
+    "tls_cert": _optional(_path),
+    "tls_key": _optional(_path),
+    "idle_limit": _optional(_seconds),
+    "segment_bytes": _optional(_bytes),
+}

@@ -1,0 +1,76 @@
+"""One `init` a test process, in a directory of its own; tests tell their metrics apart by name."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import textwrap
+
+import hypothesis
+import pytest
+from scrape import Scrape
+
+os.environ["AUSCULT_STRICT"] = "1"
+
+import auscult  # noqa: E402 - the variable is read when something goes wrong, and at init
+from auscult import _native  # noqa: E402
+
+# A slow machine is no fault; and what is found is found again on every machine.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("tests")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def telemetry(tmp_path_factory):
+    return auscult.init(
+        service="tests", listen="127.0.0.1:0", gpu=False, sample_interval=0.01, directory=tmp_path_factory.mktemp("state")
+    )
+
+
+@pytest.fixture
+def scrape(telemetry):
+    """Takes a scrape of this process."""
+    return lambda: Scrape(telemetry.render())
+
+
+@pytest.fixture
+def name(request):
+    """A name of this test alone, for an operation or a metric."""
+    test = "".join(c if c.isalnum() else "_" for c in request.node.name)
+    return f"{test}_{next(_numbers)}"
+
+
+@pytest.fixture
+def lenient():
+    """Faults are counted and logged, as in production."""
+    _native.set_strict(False)
+    yield
+    _native.set_strict(True)
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Runs a program in a fresh interpreter with a state directory of its own; gives what it printed."""
+
+    def run(source, *arguments, check=True, timeout=60, **variables):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
+        environment |= {"AUSCULT_DIRECTORY": str(tmp_path / "state"), "AUSCULT_LISTEN": "none", "AUSCULT_SERVICE": "program"}
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
+        environment |= variables
+        program = tmp_path / "program.py"
+        program.write_text(textwrap.dedent(source))
+        ran = subprocess.run(
+            [sys.executable, "-W", "error", str(program), *map(str, arguments)],
+            check=False, capture_output=True, text=True, timeout=timeout, env=environment, cwd=tmp_path,
+        )
+        if check and ran.returncode != 0:
+            pytest.fail(f"exit status {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
+        return ran
+
+    return run

@@ -1,0 +1,161 @@
+"""What goes wrong inside of auscult is counted and logged once; under `AUSCULT_STRICT=1` it is raised."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+import auscult
+
+pytestmark = pytest.mark.usefixtures("telemetry")
+
+
+def raises(_):
+    raise KeyError("mine")
+
+
+CASES = {
+    "label": {"labels": {"x": raises}},
+    "field": {"fields": {"x": raises}},
+    "audio": {"audio": raises},
+    "streaming": {"streaming": raises},
+    "request_id": {"request_id": raises},
+}
+
+
+@pytest.mark.parametrize("part", CASES)
+@pytest.mark.parametrize("kind", ["function", "generator"])
+def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, caplog, part, kind):
+    def function(): return "result"
+
+    def generator(): yield "result"
+
+    infer = auscult.instrument(name, **CASES[part])(function if kind == "function" else generator)
+    before = scrape().errors(part)
+    for _ in range(3):
+        assert infer() == "result" if kind == "function" else list(infer()) == ["result"]
+    after = scrape()
+    assert after.outcomes(name) == {"ok": 3}
+    assert after.errors(part) == before + 3
+    if part == "label":
+        assert after.outcomes(name, x="") == {"ok": 3} or after.get(
+            "tests_request_total", operation=name, status="success", outcome="ok"
+        ) == 3
+    messages = [record.getMessage() for record in caplog.records if record.name == "auscult"]
+    assert len(messages) <= 1
+    if part != "audio":
+        assert len(messages) == 1
+        assert name in messages[0]
+        assert "KeyError: 'mine'" in messages[0]
+
+
+@pytest.mark.parametrize("part", CASES)
+def test_strict_raises(name, part):
+    infer = auscult.instrument(name, **CASES[part])(lambda: "result")
+    with pytest.raises(auscult.Error, match="KeyError") as raised:
+        infer()
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"labels": {"x": "missing"}},
+        {"fields": {"x": "missing"}},
+        {"streaming": "missing"},
+        {"request_id": "missing"},
+    ],
+)
+def test_a_parameter_that_the_function_does_not_have(name, scrape, lenient, options):
+    infer = auscult.instrument(name, **options)(lambda a=1: "result")
+    assert infer() == "result"
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_a_parameter_that_the_function_does_not_have_is_raised_when_strict(name):
+    with pytest.raises(auscult.Error, match="no parameter 'missing' for a label"):
+        auscult.instrument(name, labels={"x": "missing"})(lambda a: a)
+
+
+@pytest.mark.parametrize("label", ["operation", "status", "le", "a-b", "__a", ""])
+def test_a_label_that_cannot_be_one(name, scrape, lenient, label):
+    infer = auscult.instrument(name, labels={label: "a"})(lambda a: a)
+    before = scrape().errors("operation")
+    assert infer(3) == 3
+    with auscult.call(name, labels={label: 1}):
+        pass
+    assert scrape().errors("operation") == before + 2
+
+
+def test_a_field_that_is_an_array(name, scrape, lenient):
+    import numpy as np
+
+    before = scrape().errors("field")
+    with auscult.call(name) as call:
+        call.set(array=np.zeros(3), scalar=np.int64(3), zero=np.float32(1.5))
+    assert scrape().errors("field") == before + 1
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+@pytest.mark.parametrize(
+    ("owner", "attribute", "reason"),
+    [
+        (type("Model", (), {}), "missing", "there is no such name"),
+        (type("Model", (), {"rate": 3}), "rate", "it is a int, not a function"),
+        (type("Model", (), {"rate": property(lambda self: 3)}), "rate", "it is a property, not a function"),
+        (type("Model", (), {"Inner": int}), "Inner", "it is a class; patch its methods"),
+        (type("Model", (), {"__call__": lambda self: 3})(), "__call__", "patch Model"),
+        (str, "upper", "immutable type"),
+    ],
+)
+def test_what_cannot_be_patched_is_left_alone(scrape, lenient, owner, attribute, reason):
+    before = scrape().errors("patch")
+    auscult.patch(owner, attribute)()
+    assert scrape().errors("patch") == before + 1
+    from auscult import _native
+
+    _native.set_strict(True)
+    with pytest.raises(auscult.Error, match=reason):
+        auscult.patch(owner, attribute)
+
+
+def test_faults_are_logged_once_and_a_handler_that_raises_is_no_fault_of_the_host(name, lenient):
+    class Broken(logging.Handler):
+        def emit(self, record):
+            raise RuntimeError("a handler that raises")
+
+    logger = logging.getLogger("auscult")
+    handler = Broken()
+    logger.addHandler(handler)
+    try:
+        infer = auscult.instrument(name, labels={"x": raises})(lambda: "result")
+        assert [infer(), infer()] == ["result", "result"]
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_metrics_take_wrong_use_without_raising(name, scrape, lenient):
+    counter = auscult.Counter(name, "d", ["a", "b"])
+    before = scrape().errors("metric")
+    counter.inc()
+    counter.labels("x").inc()
+    counter.labels("x", "y", "z").inc()
+    counter.labels(a="x").inc()
+    counter.labels(a="x", c="y").inc()
+    counter.labels("x", b="y").inc()
+    counter.labels("x", "y").labels("x", "y").inc()
+    counter.remove("x")
+    auscult.Enum(name + "_state", "d", states=["on"]).state("off")
+    auscult.Histogram(name + "_h", "d").observe(1, exemplar={"trace_id": "x"})
+    assert scrape().errors("metric") == before + 10
+    assert scrape().get(name + "_total", a="x", b="y") == 0
+
+
+def test_metrics_raise_wrong_use_when_strict(name):
+    counter = auscult.Counter(name, "d", ["a"])
+    for wrong in (counter.inc, lambda: counter.labels("x", "y"), lambda: counter.labels(b="x"), lambda: counter.labels("x").labels("y")):
+        with pytest.raises(auscult.Error, match=name):
+            wrong()
+    with pytest.raises(ValueError, match="only grow"):
+        counter.labels("x").inc(-1)

@@ -1,0 +1,422 @@
+"""What `instrument`, `call`, `stage` and `current_call` record."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scrape import Scrape
+
+import auscult
+
+pytestmark = pytest.mark.usefixtures("telemetry")
+
+
+def test_a_call_with_everything(name, scrape):
+    @auscult.instrument(
+        name,
+        labels={"emotion": "emotion", "long": lambda a: len(a["text"]) > 3},
+        fields={"char_count": lambda a: len(a["text"]), "speed": "speed"},
+        audio=auscult.audio(sample_rate=22050),
+        streaming="stream",
+    )
+    def infer(text, emotion="neutral", *, speed=1.0, stream=False):
+        return np.zeros((1, 22050))
+
+    infer("text!", speed=2.0)
+    infer("abc", "sad", stream=True)
+    after = scrape()
+    assert after.outcomes(name, emotion="neutral", long="True") == {"ok": 1}
+    assert after.outcomes(name, emotion="sad", long="False") == {"ok": 1}
+    assert after.get("tests_request_total", operation=name, emotion="sad", long="False", status="success", outcome="ok") == 1
+    assert after.total("characters_total", name) == 8
+    assert after.total("audio_seconds_total", name) == 2
+    assert after.count("request_duration_seconds", name, status="success") == 2
+    assert after.count("real_time_factor", name) == 2
+    assert after.in_flight(name) == 0
+
+
+def test_bare_and_by_default_the_operation_is_the_functions_name(scrape):
+    @auscult.instrument
+    def an_operation_of_its_own(): ...
+
+    @auscult.instrument()
+    def another_operation(): ...
+
+    an_operation_of_its_own()
+    another_operation()
+    assert scrape().outcomes("an_operation_of_its_own") == {"ok": 1}
+    assert scrape().outcomes("another_operation") == {"ok": 1}
+
+
+def test_a_call_in_flight_is_seen(name, scrape):
+    seen = []
+
+    @auscult.instrument(name)
+    def infer():
+        seen.append(scrape().in_flight(name))
+        yield 1
+        seen.append(scrape().in_flight(name))
+
+    for _ in infer():
+        seen.append(scrape().in_flight(name))
+    assert [*seen, scrape().in_flight(name)] == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ValueError("no"), "error"),
+        (MemoryError(), "oom"),
+        (type("OutOfMemoryError", (RuntimeError,), {})(), "oom"),
+        (type("Sub", (type("OutOfMemoryError", (RuntimeError,), {}),), {})(), "oom"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), "oom"),
+        (RuntimeError("CUDA error: device-side assert triggered"), "poisoned"),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "poisoned"),
+        (TimeoutError(), "timeout"),
+        (asyncio.TimeoutError(), "timeout"),
+        (concurrent.futures.TimeoutError(), "timeout"),
+        (asyncio.CancelledError(), "cancelled"),
+        (concurrent.futures.CancelledError(), "cancelled"),
+        (KeyboardInterrupt(), "cancelled"),
+        (SystemExit(1), "cancelled"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["function", "generator", "coroutine", "block"])
+def test_what_an_exception_says(name, scrape, error, outcome, kind):
+    @auscult.instrument(name)
+    def function(): raise error
+
+    @auscult.instrument(name)
+    def generator():
+        yield 1
+        raise error
+
+    @auscult.instrument(name)
+    async def coroutine(): raise error
+
+    def block():
+        with auscult.call(name):
+            raise error
+
+    def awaited():
+        driven = coroutine()
+        driven.send(None)
+
+    with pytest.raises(type(error)):
+        {"function": function, "generator": lambda: list(generator()), "coroutine": awaited, "block": block}[kind]()
+    assert scrape().outcomes(name) == {outcome: 1}
+
+
+def chained(raises, *, suppress=False, cause=True):
+    try:
+        try:
+            raise raises
+        except BaseException as first:
+            if suppress:
+                raise ValueError("outer") from None
+            if cause:
+                raise ValueError("outer") from first
+            raise ValueError("outer")  # noqa: B904 - the point of it
+    except ValueError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (chained(RuntimeError("CUDA out of memory")), "oom"),
+        (chained(RuntimeError("CUDA out of memory"), cause=False), "oom"),
+        (chained(RuntimeError("CUDA out of memory"), suppress=True), "error"),
+        (chained(asyncio.CancelledError(), cause=False), "error"),
+    ],
+)
+def test_what_a_chain_of_exceptions_says(name, scrape, error, outcome):
+    @auscult.instrument(name)
+    def infer(): raise error
+
+    with pytest.raises(ValueError, match="outer"):
+        infer()
+    assert scrape().outcomes(name) == {outcome: 1}
+
+
+def test_an_exception_whose_text_raises(name, scrape):
+    class Awkward(Exception):
+        def __str__(self): raise RuntimeError("no text")
+
+    @auscult.instrument(name)
+    def infer():
+        error = Awkward()
+        error.__cause__ = error
+        raise error
+
+    with pytest.raises(Awkward):
+        infer()
+    assert scrape().outcomes(name) == {"error": 1}
+
+
+def test_the_request_id_is_made_or_taken(name):
+    @auscult.instrument(name, request_id="request_id", traceparent=lambda a: a["headers"].get("traceparent"))
+    def infer(request_id=None, headers=None):
+        return auscult.current_call().request_id
+
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    assert infer("req-7d8e9f", {}) == "req-7d8e9f"
+    assert infer(None, headers) == trace
+    assert infer("mine", headers) == "mine"
+    assert infer(42, {}) == "42"
+    assert len(infer("x" * 100, {})) == 64
+    first, second = infer(None, {}), infer(None, {"traceparent": "nonsense"})
+    assert first != second
+    assert first
+    assert second
+
+
+def test_the_time_a_request_waited(name, scrape):
+    @auscult.instrument(name, queued_at="accepted")
+    def infer(accepted=None): ...
+
+    infer(time.monotonic() - 5)
+    infer()
+    with auscult.call(name, queued_at=time.monotonic() - 5):
+        pass
+    after = scrape()
+    assert after.count("request_queue_seconds", name) == 2
+    assert 10 <= after.total("request_queue_seconds", name) < 12
+
+
+def test_a_block(name, scrape):
+    with auscult.call(name, labels={"emotion": "sad"}, request_id="req-7d8e9f", char_count=128) as call:
+        assert auscult.current_call() is call
+        assert (call.operation, call.request_id) == (name, "req-7d8e9f")
+        assert "req-7d8e9f" in repr(call)
+        with call.stage("frontend"):
+            pass
+        for _ in range(3):
+            call.chunk(audio_seconds=0.5)
+        call.set(model_version="V23", steps=25, cold=True, score=0.5, nothing=None, scalar=np.float32(1.5))
+    assert auscult.current_call() is None
+    after = scrape()
+    assert after.outcomes(name, emotion="sad") == {"ok": 1}
+    assert after.total("audio_seconds_total", name) == 1.5
+    assert after.total("characters_total", name) == 128
+    assert after.count("chunk_gap_seconds", name) == 2
+    assert after.stages(name) == {"frontend": 1}
+
+
+def test_a_block_of_an_asynchronous_function(name, scrape):
+    async def main():
+        async with auscult.call(name) as call:
+            await asyncio.sleep(0)
+            async with call.stage("part"), auscult.stage("other"):
+                await asyncio.sleep(0)
+            return auscult.current_call() is call
+
+    assert asyncio.run(main())
+    assert scrape().outcomes(name) == {"ok": 1}
+    assert scrape().stages(name) == {"part": 1, "other": 1}
+
+
+def test_tasks_have_calls_of_their_own(name):
+    async def one(number):
+        async with auscult.call(name, request_id=number) as call:
+            for _ in range(5):
+                await asyncio.sleep(0)
+                assert auscult.current_call() is call
+            return call.request_id
+
+    async def main():
+        return await asyncio.gather(*(one(number) for number in range(20)))
+
+    assert asyncio.run(main()) == [str(number) for number in range(20)]
+
+
+def test_a_call_can_be_ended_by_hand(name, scrape):
+    with auscult.call(name) as call:
+        call.fail("CUDA out of memory")
+        assert auscult.current_call() is None
+        call.chunk(1.0)
+        call.set(late=1)
+    with auscult.call(name) as call:
+        call.fail(TimeoutError())
+    with auscult.call(name) as call:
+        call.truncated()
+    with auscult.call(name) as call:
+        call.audio(2.0)
+    after = scrape()
+    assert after.outcomes(name) == {"oom": 1, "timeout": 1, "truncated": 1, "ok": 1}
+    assert after.total("audio_seconds_total", name) == 2.0
+
+
+def test_stages_of_every_kind_of_function(name, scrape):
+    @auscult.stage("plain")
+    def plain(): return 1
+
+    @auscult.stage("generates")
+    def generates(): yield from (1, 2)
+
+    @auscult.stage("awaits")
+    async def awaits(): await asyncio.sleep(0)
+
+    @auscult.stage("generates_async")
+    async def generates_async():
+        yield 1
+
+    @auscult.instrument(name)
+    async def infer():
+        plain()
+        list(generates())
+        await awaits()
+        async for _ in generates_async():
+            pass
+
+    asyncio.run(infer())
+    assert scrape().stages(name) == {"plain": 1, "generates": 1, "awaits": 1, "generates_async": 1}
+
+
+def test_a_stage_that_fails(name, scrape):
+    @auscult.stage("broken")
+    def broken(): raise KeyError("k")
+
+    @auscult.instrument(name)
+    def infer():
+        with pytest.raises(KeyError):
+            broken()
+        with pytest.raises(ZeroDivisionError), auscult.stage("block"):
+            _ = 1 / 0
+        with auscult.stage("good"):
+            pass
+
+    infer()
+    after = scrape()
+    assert after.sum("tests_stage_failure_total", operation=name) == 2
+    assert after.get("tests_stage_failure_total", operation=name, stage="broken") == 1
+    assert after.stages(name) == {"broken": 1, "block": 1, "good": 1}
+    assert repr(auscult.stage("good")) == 'auscult.stage("good")'
+
+
+def test_label_values_are_texts(name, scrape):
+    class Named:
+        def __str__(self): return "named"
+
+    @auscult.instrument(name, labels={"x": "x"})
+    def infer(x): ...
+
+    for value in ("text", 1, 1.5, True, None, Named()):
+        infer(value)
+    for value in ("text", "1", "1.5", "True", "None", "named"):
+        assert scrape().outcomes(name, x=value) == {"ok": 1}
+
+
+def test_many_labels(name, scrape):
+    labels = {f"l{number}": "x" for number in range(12)}
+
+    @auscult.instrument(name, labels=labels)
+    def infer(x): ...
+
+    infer(3)
+    assert scrape().outcomes(name, **dict.fromkeys(labels, "3")) == {"ok": 1}
+
+
+def test_any_text_can_be_a_label_or_field(name, scrape, telemetry):
+    @auscult.instrument(name, labels={"x": "x"}, fields={"x": "x"}, request_id="x")
+    def infer(x): ...
+
+    calls = 0
+
+    @given(text=st.text() | st.text(st.characters(categories=["Cs"])))
+    def try_text(text):
+        nonlocal calls
+        calls += 2
+        infer(text)
+        with auscult.call(name, labels={"x": text}, request_id=text, field=text) as call:
+            call.set(other=text)
+
+    try_text()
+    assert scrape().sum("tests_request_total", operation=name) == calls
+    Scrape(telemetry.render(openmetrics=True), openmetrics=True)
+
+
+def test_lone_surrogates_are_cleaned(name, scrape):
+    @auscult.instrument(name, labels={"x": "x"}, request_id="x")
+    def infer(x): return auscult.current_call().request_id
+
+    assert "\ufffd" in infer("a\ud800b")
+    assert [dict(labels)["x"] for metric, labels in scrape().samples if metric == "tests_request_total" and ("operation", name) in labels] == ["a\ufffd\ufffd\ufffdb"]
+
+
+def test_patch_a_class_somebody_else_wrote(name, scrape):
+    class Base:
+        def inference_sft(self, text, speaker="a"): return f"{text} {speaker}"
+
+        @classmethod
+        def load(cls, x): return (cls, x)
+
+        @staticmethod
+        def normalize(text): return text
+
+    class Model(Base):
+        def inference_sft(self, text, speaker="b"): return super().inference_sft(text, speaker)
+
+    untouched = vars(Base)["inference_sft"]
+    undos = [
+        auscult.patch(Base, "inference_sft", operation=name),
+        auscult.patch(Model, "inference_sft", operation=name, labels={"speaker": "speaker"}),
+        auscult.patch(Model, "load", operation=name + "_load"),
+        auscult.patch(Base, "normalize", operation=name + "_normalize"),
+    ]
+    assert Model().inference_sft("x") == "x b"
+    assert Model.load(1) == (Model, 1)
+    assert Base().normalize("t") == "t"
+    after = scrape()
+    assert after.outcomes(name, speaker="b") == {"ok": 1}
+    assert after.stages(name) == {name: 1}
+    assert after.outcomes(name + "_load") == after.outcomes(name + "_normalize") == {"ok": 1}
+    for undo in undos:
+        undo()
+        undo()
+    assert vars(Base)["inference_sft"] is untouched
+    assert "load" not in vars(Model)
+    Model().inference_sft("x")
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_patch_an_object_and_a_module(name, scrape):
+    import textwrap as module
+
+    class Model:
+        def infer(self, x): return x
+
+    model = Model()
+    undo = auscult.patch(model, "infer", operation=name)
+    undo_module = auscult.patch(module, "dedent", operation=name + "_module")
+    assert (model.infer(3), module.dedent(" a")) == (3, "a")
+    undo()
+    undo_module()
+    assert "infer" not in vars(model)
+    Model().infer(1)
+    assert scrape().outcomes(name) == scrape().outcomes(name + "_module") == {"ok": 1}
+
+
+def test_patch_undoes_only_what_is_its_own(name):
+    class Model:
+        def infer(self): return 1
+
+    undo = auscult.patch(Model, "infer", operation=name)
+    Model.infer = other = lambda self: 2
+    undo()
+    assert Model.infer is other
+
+
+def test_mocks_can_be_instrumented(name, scrape):
+    infer = auscult.instrument(name)(mock.Mock(return_value=3))
+    assert infer(1, x=2) == 3
+    assert scrape().outcomes(name) == {"ok": 1}
