@@ -27,7 +27,7 @@ demo: .venv/wheel ## Run the example speech service and show what is recorded (S
 test: test-rust test-python ## Run every test that needs no other server
 
 test-rust: .venv/tools
-	$(CARGO) test --workspace --exclude auscult-python
+	$(CARGO) test --workspace --exclude auscult-python --all-features
 
 test-python: .venv/wheel
 	pytest python/tests examples
@@ -42,7 +42,7 @@ lint: .venv/wheel ## Check format, lints, types, stubs and licences
 	ruff check .
 	ruff format --check .
 	mypy --strict python/auscult
-	python -m mypy.stubtest auscult._auscult
+	python -m mypy.stubtest auscult._native
 
 deny: .venv/tools ## Check dependencies with cargo-deny (installs it: minutes)
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny

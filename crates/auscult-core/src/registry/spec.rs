@@ -221,6 +221,10 @@ impl Spec {
             }
         }
         name::check_metric(&self.name)?;
+        if self.kind == Kind::StateSet {
+            // Its name is its label's name, too.
+            name::check_label(&self.given, &self.name)?;
+        }
         for (index, label) in self.labels.iter().enumerate() {
             name::check_label(&self.given, label)?;
             if self.labels[..index].contains(label) {
