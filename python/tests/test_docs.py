@@ -1,0 +1,110 @@
+"""The documentation: its Python examples run, its YAML is right, and its tables leave nothing out.
+
+A document's ```python blocks are run in their order as one program, in a process and a state directory of its
+own. A comment `<!-- python ... -->` is part of that program: what an example needs and no reader does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+HIDDEN = r"<!-- python\n(?P<hidden>.*?)^-->"
+SHOWN = r"```(?P<kind>\w+)\n(?P<shown>.*?)^```"
+BLOCK = re.compile(rf"^(?:{HIDDEN}|{SHOWN})$", re.M | re.S)
+
+
+def blocks(document, kind):
+    """The blocks of a kind: the number of the line before each, and its text."""
+    text = document.read_text(encoding="utf-8")
+    for match in BLOCK.finditer(text):
+        if match["kind"] == kind or (match["hidden"] is not None and kind == "python"):
+            yield text.count("\n", 0, match.start()) + 1, match["shown"] or match["hidden"]
+
+
+def program(document):
+    """All Python of a document, each line where it is in the document."""
+    lines = []
+    for line, text in blocks(document, "python"):
+        lines += [""] * (line - len(lines)) + text.splitlines()
+    return "\n".join(lines) + "\n"
+
+
+def identify(document):
+    return str(document.relative_to(ROOT))
+
+
+WITH_PYTHON = [document for document in DOCUMENTS if any(blocks(document, "python"))]
+WITH_YAML = [(identify(document), text) for document in DOCUMENTS for _, text in blocks(document, "yaml")]
+
+
+def test_there_are_examples():
+    assert len(WITH_PYTHON) >= 6
+    assert WITH_YAML
+
+
+@pytest.mark.parametrize("document", WITH_PYTHON, ids=identify)
+def test_python_runs(document, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
+    environment |= {
+        "AUSCULT_DIRECTORY": str(tmp_path / "state"),
+        "AUSCULT_LISTEN": "127.0.0.1:0",
+        "AUSCULT_STRICT": "1",
+        "PYTHONWARNINGS": "error",
+    }
+    # Its name and lines are those of the document, so that a traceback leads there.
+    source = tmp_path / "example.py"
+    source.write_text(program(document), encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, str(source)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == 0, f"{document}, same line numbers:\n{ran.stdout}\n{ran.stderr}"
+
+
+@pytest.mark.parametrize(("document", "text"), WITH_YAML)
+def test_yaml_is_right(document, text, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    read = yaml.safe_load(text)
+    assert isinstance(read, dict), document
+    promtool = shutil.which("promtool") or shutil.which(
+        "promtool", path=str(ROOT / ".tools/prometheus/usr/bin")
+    )
+    check = {"scrape_configs": ["config", "--syntax-only"], "groups": ["rules"]}
+    for arguments in (arguments for key, arguments in check.items() if key in read and promtool):
+        file = tmp_path / "checked.yml"
+        file.write_text(text, encoding="utf-8")
+        command = [promtool, "check", *arguments, str(file)]
+        checked = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_settings_are_all_in_the_table():
+    from auscult._settings import _CHECKS
+
+    table = (ROOT / "docs/guide/settings.md").read_text(encoding="utf-8")
+    for name in [*_CHECKS, "strict"]:
+        assert f"`AUSCULT_{name.upper()}`" in table, f"docs/guide/settings.md does not have {name}"
+
+
+def test_nothing_is_promised_by_name_that_there_is_not():
+    """Whatever the documents call on `auscult` exists."""
+    import auscult
+
+    for document in DOCUMENTS:
+        text = "\n".join(text for _, text in blocks(document, "python"))
+        for name in re.findall(r"\bauscult\.([A-Za-z_]+)", text):
+            assert hasattr(auscult, name), f"{identify(document)}: auscult.{name}"
