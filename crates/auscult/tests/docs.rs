@@ -1,6 +1,8 @@
 //! The documentation: its Rust examples are code that runs, the metric reference is up to date, links lead
 //! somewhere, and what can go wrong is explained.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 // The examples are run as they stand; not every one uses everything that another does.
 #[allow(dead_code)]
 #[path = "../examples/beside_exporter.rs"]
