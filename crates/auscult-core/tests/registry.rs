@@ -654,3 +654,24 @@ fn an_info_shows_what_is_and_not_what_was() {
     assert_eq!(value(&snapshot, "model", &[("name", "b")]), Some(1.0));
     assert!(series(&snapshot, "model", &[("name", "a")]).is_none());
 }
+
+#[test]
+fn a_dropped_registry_lets_go_of_its_segment() {
+    let home = Home::new();
+    let registry = home.registry();
+    let ended = home.registry();
+    counter(&ended.facade(), "c", &[]).increment(2);
+    registry.fault("x", "a fault");
+    ended.fault("x", "a fault");
+    let calls = auscult_core::Calls::new(&ended).expect("request metrics");
+    let operation = calls.operation("op").labels(["voice"]);
+    operation.start(["anna"]).finish();
+    drop(calls.stage("s"));
+    drop((operation, calls, ended));
+    let mut collector = home.collector(&registry);
+    assert_eq!(collector.fold(), 1, "nobody holds it");
+    let snapshot = collector.snapshot();
+    assert_eq!(value(&snapshot, "c", &[]), Some(2.0));
+    assert_eq!(total(&snapshot, "svc_request", &[]), 1.0);
+    assert_eq!(errors(&snapshot, "x"), 2.0);
+}

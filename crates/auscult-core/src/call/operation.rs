@@ -24,13 +24,15 @@ pub struct Calls {
     metrics: Arc<RequestMetrics>,
     /// Call sets by the position of their record.
     sets: AppendMap<u32, Arc<CallSet>>,
-    operations: AppendMap<OperationKey, Operation>,
+    operations: AppendMap<OperationKey, Arc<Sets>>,
 }
 
 /// Name and label names of an operation.
 type OperationKey = (Box<str>, Arc<[Box<str>]>);
 /// Label values in the order of an operation's label names.
 type Values = Box<[Box<str>]>;
+/// Call sets of one operation by label values.
+type Sets = AppendMap<Values, Arc<CallSet>>;
 
 impl Calls {
     /// Registers the request metrics.
@@ -77,18 +79,13 @@ impl Calls {
         let key: OperationKey =
             (label_value(name).into(), labels.iter().map(|&label| label.into()).collect());
         let find = || self.operations.get(hash_of(&key), |other| *other == key).cloned();
-        if let Some(operation) = find() {
-            return operation;
-        }
-        let operation = Operation {
-            calls: self.clone(),
-            name: (&*key.0).into(),
-            labels: key.1.clone(),
-            expects_output: false,
-            sets: Arc::new(AppendMap::new()),
-        };
-        let slow = slow_path();
-        find().unwrap_or_else(|| self.operations.insert(&slow, hash_of(&key), key, operation).clone())
+        let (operation, labels) = (Arc::from(&*key.0), key.1.clone());
+        let sets = find().unwrap_or_else(|| {
+            let slow = slow_path();
+            let make = || Arc::new(AppendMap::new());
+            find().unwrap_or_else(|| self.operations.insert(&slow, hash_of(&key), key.clone(), make()).clone())
+        });
+        Operation { calls: self.clone(), name: operation, labels, expects_output: false, sets }
     }
 
     /// A stage whose call is not known, such as one in a worker thread: recorded under the operation
@@ -135,7 +132,7 @@ pub struct Operation {
     labels: Arc<[Box<str>]>,
     expects_output: bool,
     /// Call sets by label values in the order of `labels`.
-    sets: Arc<AppendMap<Values, Arc<CallSet>>>,
+    sets: Arc<Sets>,
 }
 
 impl Operation {

@@ -11,7 +11,7 @@ use super::family::{FamilyCore, SeriesCore, hash_labels};
 use super::record::{FamilyRecord, LabelPairs, SeriesRecord};
 use super::spec::Repr;
 use super::{Registry, Spec, gauge_cell, name};
-use crate::segment::{Owner, RecordKind, SlowPath, slow_path};
+use crate::segment::{Owner, RecordKind, SlowPath, slow_path, take_cells};
 
 impl Registry {
     pub(super) fn find_series(&self, family: &FamilyCore, labels: &LabelPairs) -> Option<Arc<SeriesCore>> {
@@ -71,21 +71,9 @@ impl Registry {
 
     /// Takes a gauge's cells from a process that is gone.
     fn take_over(&self, cell: u32, owner: Owner) -> bool {
-        use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
-        let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
-        let holder = word.load(Acquire);
-        let processes = self.segment.processes();
-        if holder == 0 || holder == owner.word() || processes.is_alive(Owner::from_word(holder)) {
-            return false;
-        }
-        // Nobody's while it is cleared, so that no reader takes the old value for the new owner's.
-        let taken = word.compare_exchange(holder, 0, AcqRel, Relaxed).is_ok();
-        if taken {
-            self.segment.shared_cell(cell + gauge_cell::VALUE).store(0, Relaxed);
-            self.segment.shared_cell(cell + gauge_cell::SET).store(0, Relaxed);
-            word.store(owner.word(), Release);
-        }
-        taken
+        let cells = self.segment.shared_cells(cell, Spec::cells(Repr::Gauge, 0));
+        let holder = Owner::from_word(cells[gauge_cell::OWNER as usize].load(crate::sync::Ordering::Acquire));
+        holder != owner && !self.segment.processes().is_alive(holder) && take_cells(cells, holder, owner)
     }
 
     /// Puts a series back into the exposition if it was taken out, from 0.

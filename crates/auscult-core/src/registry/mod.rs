@@ -102,7 +102,8 @@ struct Found {
 
 /// Metrics about the registry itself.
 struct Own {
-    errors: Family,
+    /// The family alone: a handle's registry would keep the registry alive for ever.
+    errors: Arc<FamilyCore>,
     overflow: Counter,
     rejected: u32,
 }
@@ -161,10 +162,10 @@ impl Registry {
             .labels(&["reason"]);
         let reason = registry.family(rejected)?;
         let rejected = reason.series_cell(&["non_finite"]);
-        let errors = registry.family(errors)?;
+        let errors = registry.family_core(&errors.checked()?)?;
         // These are needed when there is no room to make them any more.
         for part in ["facade", "segment", OVERFLOW] {
-            let _ = errors.counter(&[part])?;
+            registry.series(&errors, [("part".into(), part.into())].into());
         }
         let own = Own {
             errors,
@@ -224,8 +225,9 @@ impl Registry {
 
     /// Counts a fault of `part` in `auscult_errors_total`.
     pub fn error(&self, part: &str) {
-        if let Some(Ok(counter)) = self.own.get().map(|own| own.errors.counter(&[part])) {
-            counter.increment(1);
+        if let Some(own) = self.own.get() {
+            let series = self.series(&own.errors, [("part".into(), label_value(part).into())].into());
+            Counter::new(self, &own.errors, series).increment(1);
         }
     }
 

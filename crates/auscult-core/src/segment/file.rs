@@ -186,7 +186,9 @@ impl Drop for NewFile {
 
 /// Opens a segment of somebody else, for reading; never through a symbolic link, never another user's.
 pub(crate) fn open_foreign(path: &Path) -> io::Result<File> {
-    let file = private_file().write(false).open(path)?;
+    // A FIFO must not keep the reader waiting for its other end.
+    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let file = private_file().write(false).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.uid() != user_id() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not a file of this user"));

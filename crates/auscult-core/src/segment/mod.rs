@@ -26,7 +26,7 @@ pub(crate) use fork::{SlowPath, slow_path};
 pub(crate) use inflight::{Begin, InFlight, Ticket, fill, flag, word};
 pub(crate) use layout::CALL_WORDS;
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
-pub(crate) use process::{Owner, Processes};
+pub(crate) use process::{Owner, Processes, take_cells};
 pub(crate) use source::{Source, State};
 
 use std::fs::File;
@@ -311,6 +311,11 @@ impl Segment {
         &self.words()[self.layout.lane(0) + cell as usize]
     }
 
+    /// Neighbouring cells in the shared lane.
+    pub(crate) fn shared_cells(&self, cell: u32, count: usize) -> &[AtomicU64] {
+        &self.words()[self.layout.lane(0) + cell as usize..][..count]
+    }
+
     /// Sets a cell to 0 in every lane. An addition at the same moment may survive.
     pub(crate) fn clear_cell(&self, cell: u32) {
         for lane in 0..LANES {
@@ -323,6 +328,12 @@ impl Segment {
         let now = clock::monotonic_nanos();
         self.words()[header::HEARTBEAT].store(now, Ordering::Relaxed);
         self.words()[header::WALL_OFFSET].store(clock::unix_nanos().wrapping_sub(now), Ordering::Relaxed);
+    }
+
+    /// Steps the wall clock as readers see it.
+    #[cfg(test)]
+    pub(crate) fn shift_wall_clock(&self, nanos: u64) {
+        self.words()[header::WALL_OFFSET].fetch_add(nanos, Ordering::Relaxed);
     }
 
     /// Says how the segment stands; readers see it.

@@ -43,6 +43,19 @@ impl Owner {
     }
 }
 
+/// Moves cells, the first of which names their owner, from a process that is gone to another; one of those
+/// who try gets them. They are nobody's while they are cleared, so that no reader takes the old value for the
+/// new owner's; a process killed at that moment leaves them so.
+pub(crate) fn take_cells(cells: &[AtomicU64], holder: Owner, owner: Owner) -> bool {
+    let Some((word, rest)) = cells.split_first().filter(|_| holder.0 != 0) else { return false };
+    let taken = word.compare_exchange(holder.0, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+    if taken {
+        rest.iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
+        word.store(owner.0, Ordering::Release);
+    }
+    taken
+}
+
 /// Process slots of one segment.
 pub(crate) struct Processes<'a> {
     words: &'a [AtomicU64],

@@ -1,1 +1,487 @@
+//! Records, slots and files of a segment, from the inside; and the models that loom checks.
 
+#[cfg(not(loom))]
+mod unit {
+    use proptest::prelude::*;
+
+    use crate::registry::{CallSetRecord, FamilyRecord, Meta, SeriesRecord};
+    use crate::segment::layout::{CALL_WORDS, HEADER_WORDS, LANES, LAYOUT_VERSION, Layout, header};
+    use crate::segment::region::Region;
+    use crate::segment::{
+        Begin, Directory, IdWords, InFlight, Lookup, Owner, Payload, RecordKind, Source, file, source, word,
+    };
+    use crate::sync::{AtomicU64, Ordering};
+    use crate::{Identity, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Options, Place, Registry};
+
+    const KINDS: [RecordKind; 6] = [
+        RecordKind::Meta,
+        RecordKind::Family,
+        RecordKind::Describe,
+        RecordKind::Series,
+        RecordKind::CallSet,
+        RecordKind::Stage,
+    ];
+
+    /// A layout of nothing but a directory.
+    fn only_directory(words: usize) -> Layout {
+        Layout { directory: 0, directory_words: words, ..Layout::of_bytes(MIN_SEGMENT_BYTES) }
+    }
+
+    fn region(words: usize) -> Region {
+        Region::from_words(std::iter::repeat_n(0, words))
+    }
+
+    #[test]
+    fn areas_of_a_segment_do_not_overlap() {
+        let mut bytes = MIN_SEGMENT_BYTES;
+        while bytes <= MAX_SEGMENT_BYTES {
+            for size in [bytes, bytes + 7, bytes + 8, bytes + 4096] {
+                let layout = Layout::of_bytes(size);
+                assert!(layout.processes >= HEADER_WORDS);
+                assert!(layout.calls + layout.call_slots * CALL_WORDS <= layout.exemplars);
+                assert!(layout.exemplars + layout.exemplar_slots * 12 <= layout.directory);
+                assert!(layout.directory + layout.directory_words <= layout.cells);
+                assert!(layout.lane(LANES) <= layout.words && layout.words * 8 <= size, "{size}");
+                assert!(layout.lane_words > 1000 && layout.call_slots >= 8, "{size}: {layout:?}");
+            }
+            bytes *= 2;
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_appended_is_read_back(
+            records in prop::collection::vec((0..6_usize, prop::collection::vec(any::<u64>(), 0..40)), 0..60),
+        ) {
+            let region = region(1024);
+            let directory = Directory::new(region.words(), &only_directory(1024));
+            let mut kept = Vec::new();
+            for (kind, words) in records {
+                let payload = words.into_iter().fold(Payload::default(), Payload::word);
+                if let Some(at) = directory.append(0, KINDS[kind], &payload) {
+                    kept.push((at, KINDS[kind], payload));
+                }
+            }
+            let read: Vec<_> =
+                directory.read(0).map(|record| (record.at, record.kind, record.payload)).collect();
+            prop_assert_eq!(&read, &kept);
+            // From any record on, the rest is read.
+            for (index, (at, ..)) in kept.iter().enumerate() {
+                prop_assert_eq!(directory.read(*at).count(), kept.len() - index);
+                let same = matches!(directory.get(*at), Lookup::Record(record) if record.payload == kept[index].2);
+                prop_assert!(same);
+            }
+        }
+
+        #[test]
+        fn a_damaged_word_costs_its_record_and_no_other(
+            lengths in prop::collection::vec(0..12_usize, 1..20),
+            word in any::<prop::sample::Index>(),
+            damage in 1..u64::MAX,
+        ) {
+            let region = region(512);
+            let directory = Directory::new(region.words(), &only_directory(512));
+            let mut starts = Vec::new();
+            let mut end = 0;
+            for (index, length) in lengths.iter().enumerate() {
+                // Payloads as text makes them: no word looks like the head of a record.
+                let payload = (0..*length).fold(Payload::default(), |payload, _| payload.word(index as u64));
+                let at = directory.append(0, RecordKind::Series, &payload).expect("room") as usize;
+                starts.push(at);
+                end = at + 2 + length;
+            }
+            let hit = word.index(end);
+            region.words()[hit].fetch_xor(damage, Ordering::Relaxed);
+            let mut scan = directory.read(0);
+            let read: Vec<usize> = scan.by_ref().map(|record| record.at as usize).collect();
+            let owner = starts.iter().rposition(|start| *start <= hit).expect("inside");
+            let head_became_zero = region.words()[starts[owner]].load(Ordering::Relaxed) == 0;
+            prop_assume!(!head_became_zero);
+            // Another state than the one it had hides a sound record on purpose, and is no damage of one bit.
+            prop_assume!(!(hit == starts[owner] && damage.count_ones() > 1));
+            let expected: Vec<usize> =
+                starts.iter().enumerate().filter(|(at, _)| *at != owner).map(|(_, start)| *start).collect();
+            prop_assert_eq!(read, expected);
+            prop_assert!(scan.damaged() >= 1);
+        }
+
+        #[test]
+        fn any_words_are_read_without_harm(words in prop::collection::vec(
+            prop_oneof![any::<u64>(), (0..7_u64, 0..8_u64, 0..200_u64).prop_map(|(kind, state, length)| {
+                0xA5C1 << 48 | kind << 40 | state << 32 | length
+            }), Just(0), 0..100_u64], 0..300)) {
+            let count = words.len();
+            let region = Region::from_words(words);
+            let directory = Directory::new(region.words(), &only_directory(count));
+            for record in directory.read(0) {
+                let _ = (FamilyRecord::decode(&record), SeriesRecord::decode(&record));
+                let _ = (CallSetRecord::decode(&record), Meta::decode(&record));
+            }
+            let _ = directory.append(0, RecordKind::Meta, &Payload::default().text("text"));
+        }
+
+        #[test]
+        fn any_payload_is_decoded_without_harm(
+            kind in 0..6_usize,
+            words in prop::collection::vec(prop_oneof![any::<u64>(), 0..20_u64], 0..40),
+        ) {
+            let region = region(128);
+            let directory = Directory::new(region.words(), &only_directory(128));
+            let payload = words.into_iter().fold(Payload::default(), Payload::word);
+            directory.append(0, KINDS[kind], &payload).expect("room");
+            let record = directory.read(0).next().expect("a record");
+            let _ = (FamilyRecord::decode(&record), SeriesRecord::decode(&record));
+            let _ = (CallSetRecord::decode(&record), Meta::decode(&record));
+            let mut reader = record.payload.reader();
+            while reader.text().is_some() {}
+        }
+
+        #[test]
+        fn texts_and_ids_are_read_back(text in ".{0,200}", id in ".{0,40}") {
+            let payload = Payload::default().text(&text).word(7).text(&id);
+            let mut reader = payload.reader();
+            prop_assert_eq!(reader.text(), Some(text));
+            prop_assert_eq!(reader.word(), Some(7));
+            prop_assert_eq!(reader.text(), Some(id.clone()));
+            prop_assert_eq!(reader.word(), None);
+            let cut = &id[..id.floor_char_boundary(64)];
+            prop_assert_eq!(IdWords::new(&id).text(), Some(cut.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_record_that_was_never_finished_is_stepped_over_until_it_is() {
+        let region = region(64);
+        let directory = Directory::new(region.words(), &only_directory(64));
+        let payload = Payload::default().word(1);
+        let first = directory.append(0, RecordKind::Meta, &payload).expect("room");
+        let second = directory.append(0, RecordKind::Meta, &payload).expect("room");
+        let head = &region.words()[first as usize];
+        let committed = head.load(Ordering::Relaxed);
+        head.store(committed & !(0xFF << 32) | 1 << 32, Ordering::Relaxed);
+        let mut scan = directory.read(0);
+        assert_eq!(scan.by_ref().map(|record| record.at).collect::<Vec<_>>(), [second]);
+        assert_eq!((scan.damaged(), scan.unfinished()), (0, vec![first]));
+        assert!(matches!(directory.get(first), Lookup::Unfinished));
+        head.store(committed, Ordering::Relaxed);
+        assert!(matches!(directory.get(first), Lookup::Record(_)));
+    }
+
+    fn segment_file(root: &std::path::Path) -> (Place, std::path::PathBuf, Vec<u8>) {
+        let place = Place::open_with_shared_memory(root, "svc", root).expect("a place");
+        let options = Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() };
+        let registry = Registry::open(&place, Identity::new("svc"), options).expect("a registry");
+        let path = registry.segment().path().expect("a file").to_path_buf();
+        let bytes = std::fs::read(&path).expect("read");
+        drop(registry);
+        (place, path, bytes)
+    }
+
+    fn set(bytes: &mut [u8], at: usize, value: u64) {
+        bytes[at * 8..at * 8 + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    fn seal(bytes: &mut [u8]) {
+        for copy in [0, header::COPY] {
+            let (words, _) = bytes.as_chunks::<8>();
+            let sum = source::header_checksum(|word| u64::from_le_bytes(words[copy + word]));
+            set(bytes, copy + header::CHECKSUM, sum);
+        }
+    }
+
+    #[test]
+    fn segments_of_other_versions_and_sizes_are_refused() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (_, path, sound) = segment_file(root.path());
+        assert!(Source::open(&path).is_ok());
+        let cases = [
+            (header::VERSION, 0, "layout version 0"),
+            (header::VERSION, LAYOUT_VERSION + 1, "layout version 2"),
+            (header::VERSION, u64::MAX, "layout version"),
+            (header::WORDS, 1, "words"),
+            (header::WORDS, u64::MAX, "words"),
+            (header::MAGIC, 0, "no header"),
+        ];
+        for (word, value, says) in cases {
+            let mut bytes = sound.clone();
+            for copy in [0, header::COPY] {
+                set(&mut bytes, copy + word, value);
+            }
+            seal(&mut bytes);
+            std::fs::write(&path, &bytes).expect("written");
+            let error = Source::open(&path).err().unwrap_or_else(|| panic!("{says} was read"));
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+        }
+        // One copy of the header is enough, whichever it is.
+        for copy in [0, header::COPY] {
+            let mut bytes = sound.clone();
+            (0..header::CONSTANT).for_each(|word| set(&mut bytes, copy + word, 0xDEAD));
+            std::fs::write(&path, &bytes).expect("written");
+            assert!(Source::open(&path).is_ok());
+        }
+        // Slots and cells may hold anything.
+        let mut bytes = sound;
+        (HEADER_WORDS..bytes.len() / 8).for_each(|at| set(&mut bytes, at, crate::segment::random()));
+        std::fs::write(&path, &bytes).expect("written");
+        let source = Source::open(&path).expect("its header is sound");
+        let _ = source.in_flight().read().map(|call| call.request_id()).count();
+        let _ = (0..100).map(|place| source.exemplars().read(place)).count();
+        assert_eq!(source.sum(u32::MAX), None);
+        assert_eq!(source.directory().read(0).count(), 0);
+        assert!(file::open_foreign(&path).is_ok());
+    }
+
+    fn table() -> (Region, Layout) {
+        let layout = Layout { calls: 0, call_slots: 4, ..Layout::of_bytes(MIN_SEGMENT_BYTES) };
+        (region(4 * CALL_WORDS), layout)
+    }
+
+    fn begin(id: &str) -> Begin {
+        Begin {
+            owner: Owner::UNKNOWN,
+            call_set: 9,
+            now: 100,
+            queued: 0,
+            characters: 0,
+            flags: 0,
+            id: IdWords::new(id),
+        }
+    }
+
+    #[test]
+    fn slots_are_claimed_ended_and_freed_once() {
+        let (region, layout) = table();
+        let calls = InFlight::new(region.words(), &layout);
+        let tickets: Vec<_> = (0..4).map(|_| calls.begin(&begin("id")).expect("a slot")).collect();
+        assert!(calls.begin(&begin("id")).is_none(), "all are taken");
+        assert_eq!(calls.read().count(), 4);
+        assert_eq!(calls.read().next().expect("a call").request_id().as_deref(), Some("id"));
+        assert!(calls.end(tickets[0]) && !calls.end(tickets[0]));
+        assert_eq!(calls.read().count(), 3);
+        assert!(calls.begin(&begin("id")).is_none(), "ended and not free");
+        calls.free(tickets[0]);
+        calls.free(tickets[0]);
+        let again = calls.begin(&begin("other")).expect("the free one");
+        calls.free(tickets[0]);
+        assert!(!calls.is_active(tickets[0]) && calls.is_active(again), "an old ticket opens nothing");
+        assert!(!calls.end(tickets[0]));
+        let reaped = calls.end_if(0, |call| call.words[word::CALL_SET] == 9).expect("active");
+        assert!(reaped.owner() == Owner::UNKNOWN);
+        assert!(calls.end_if(0, |_| true).is_none());
+        let _: &[AtomicU64] = calls.of(again);
+    }
+}
+
+/// `RUSTFLAGS="--cfg loom" cargo test -p auscult-core --lib --release loom`
+#[cfg(loom)]
+mod loom_models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use crate::segment::layout::{CALL_WORDS, EXEMPLAR_WORDS, LANES, Layout, header};
+    use crate::segment::{Begin, Directory, Exemplars, IdWords, InFlight, Owner, Payload, RecordKind, lane, take_cells, word};
+    use crate::sync::{AtomicU64, Ordering};
+
+    fn layout() -> Layout {
+        Layout {
+            words: 64,
+            processes: 0,
+            calls: 0,
+            call_slots: 1,
+            exemplars: 0,
+            exemplar_slots: 1,
+            directory: 0,
+            directory_words: 64,
+            cells: 0,
+            lane_words: 1,
+        }
+    }
+
+    fn words(count: usize) -> Arc<Vec<AtomicU64>> {
+        Arc::new((0..count).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn model(check: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(check);
+    }
+
+    fn payload(value: u64) -> Payload {
+        Payload::default().word(value)
+    }
+
+    /// Two writers and a reader: both records are kept whole, a reader sees whole records or none.
+    #[test]
+    fn loom_directory() {
+        model(|| {
+            let region = words(6);
+            let layout = Layout { directory_words: 6, ..layout() };
+            let writers: Vec<_> = [7, 9]
+                .map(|value| {
+                    let region = region.clone();
+                    thread::spawn(move || {
+                        Directory::new(&region, &layout).append(0, RecordKind::Series, &payload(value))
+                    })
+                })
+                .into();
+            let seen: Vec<_> = {
+                let directory = Directory::new(&region, &layout);
+                let mut scan = directory.read(0);
+                let seen = scan.by_ref().map(|record| record.payload.reader().word()).collect();
+                assert_eq!(scan.damaged(), 0, "a reader takes nothing for damaged");
+                seen
+            };
+            assert!(seen.iter().all(|value| matches!(value, Some(7 | 9))));
+            let mut places: Vec<_> = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
+            places.sort();
+            assert_eq!(places, [Some(0), Some(3)]);
+            let directory = Directory::new(&region, &layout);
+            let mut all: Vec<_> =
+                directory.read(0).map(|record| record.payload.reader().word().unwrap()).collect();
+            all.sort();
+            assert_eq!(all, [7, 9]);
+        });
+    }
+
+    /// A lane passes from a thread that ended to another, which sees all that was added.
+    #[test]
+    fn loom_lane() {
+        model(|| {
+            let region = words(header::LANE_OWNERS + LANES + LANES);
+            let cell = header::LANE_OWNERS + LANES;
+            // Only one lane is free.
+            for other in 2..LANES {
+                region[header::LANE_OWNERS + other].store(1, Ordering::Relaxed);
+            }
+            let threads: Vec<_> = (0..2)
+                .map(|_| {
+                    let region = region.clone();
+                    thread::spawn(move || match lane::claim(&region) {
+                        Some(lane) => {
+                            let word = &region[cell + lane];
+                            word.store(word.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                            lane::release(&region, lane);
+                        }
+                        None => drop(region[cell].fetch_add(1, Ordering::Relaxed)),
+                    })
+                })
+                .collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            let sum: u64 = (0..LANES).map(|lane| region[cell + lane].load(Ordering::Relaxed)).sum();
+            assert_eq!(sum, 2);
+        });
+    }
+
+    fn begin(value: u64) -> Begin {
+        Begin {
+            owner: Owner::from_word(value),
+            call_set: value as u32,
+            now: value,
+            queued: value,
+            characters: value,
+            flags: 0,
+            id: IdWords { length: 0, words: [0; 8] },
+        }
+    }
+
+    /// The owner and a reaper end one call: one of them wins; the slot is free for the next.
+    #[test]
+    fn loom_in_flight_end() {
+        model(|| {
+            let region = words(CALL_WORDS);
+            let layout = layout();
+            let ticket = InFlight::new(&region, &layout).begin(&begin(1)).unwrap();
+            let reaper = {
+                let region = region.clone();
+                thread::spawn(move || {
+                    let calls = InFlight::new(&region, &layout);
+                    calls.end_if(0, |call| call.words[word::CALL_SET] == 1).is_some()
+                })
+            };
+            let calls = InFlight::new(&region, &layout);
+            let owner = calls.end(ticket);
+            calls.free(ticket);
+            let reaper = reaper.join().unwrap();
+            assert!(owner != reaper, "exactly one ends it: {owner} {reaper}");
+            assert!(calls.begin(&begin(2)).is_some(), "free again");
+        });
+    }
+
+    /// A reader of a slot that is ended and claimed anew sees one call or the other, never a mixture.
+    #[test]
+    fn loom_in_flight_read() {
+        model(|| {
+            let region = words(CALL_WORDS);
+            let layout = layout();
+            let ticket = InFlight::new(&region, &layout).begin(&begin(1)).unwrap();
+            let owner = {
+                let region = region.clone();
+                thread::spawn(move || {
+                    let calls = InFlight::new(&region, &layout);
+                    calls.end(ticket);
+                    calls.free(ticket);
+                    calls.begin(&begin(2)).unwrap();
+                })
+            };
+            for call in InFlight::new(&region, &layout).read() {
+                let seen = [word::OWNER, word::CALL_SET, word::STARTED, word::CHARACTERS];
+                let seen = seen.map(|word| call.words[word]);
+                assert!(seen == [1; 4] || seen == [2; 4], "{seen:?}");
+            }
+            owner.join().unwrap();
+        });
+    }
+
+    /// Two writers and a reader of an exemplar: what is read was written by one of them, whole.
+    #[test]
+    fn loom_exemplar() {
+        model(|| {
+            let region = words(EXEMPLAR_WORDS);
+            let layout = layout();
+            let id = |value: u64| IdWords { length: 1, words: [b'0' as u64 + value, 0, 0, 0, 0, 0, 0, 0] };
+            let writer = {
+                let region = region.clone();
+                thread::spawn(move || Exemplars::new(&region, &layout).offer(0, 1.0, &id(1), 1))
+            };
+            let other = {
+                let region = region.clone();
+                thread::spawn(move || Exemplars::new(&region, &layout).offer(0, 2.0, &id(2), 1 << 40))
+            };
+            if let Some(read) = Exemplars::new(&region, &layout).read(0) {
+                let whole = (read.value, read.id.as_str(), read.written);
+                assert!(whole == (1.0, "1", 1) || whole == (2.0, "2", 1 << 40), "{whole:?}");
+            }
+            writer.join().unwrap();
+            other.join().unwrap();
+            assert!(Exemplars::new(&region, &layout).read(0).is_some());
+        });
+    }
+
+    /// The protocol of `Registry::take_over`: of two that want the cells of a dead process one gets them,
+    /// and a reader never takes the dead one's value for the new owner's.
+    #[test]
+    fn loom_gauge_take_over() {
+        const DEAD: u64 = 1;
+        model(|| {
+            let cells = words(3);
+            cells[0].store(DEAD, Ordering::Relaxed);
+            cells[1].store(99, Ordering::Relaxed);
+            cells[2].store(99, Ordering::Relaxed);
+            let takers: Vec<_> = [2_u64, 3]
+                .map(|owner| {
+                    let cells = cells.clone();
+                    thread::spawn(move || take_cells(&cells, Owner::from_word(DEAD), Owner::from_word(owner)))
+                })
+                .into();
+            let owner = cells[0].load(Ordering::Acquire);
+            let value = cells[1].load(Ordering::Relaxed);
+            assert!(owner < 2 || value == 0, "{owner} has {value}");
+            let taken = takers.into_iter().map(|taker| taker.join().unwrap());
+            assert_eq!(taken.filter(|taken| *taken).count(), 1);
+        });
+    }
+}
