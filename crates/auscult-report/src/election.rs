@@ -21,17 +21,23 @@ static HELD: PerProcess<Mutex<HashSet<PathBuf>>> = PerProcess::new();
 /// Being the reporter of a service, until dropped.
 pub(crate) struct Elected {
     directory: PathBuf,
-    _file: File,
+    /// The file with the lock; none where nothing can be written.
+    _file: Option<File>,
 }
 
-/// Becomes the reporter of the service in `place`, if nobody is.
-pub(crate) fn stand(place: &Place) -> Option<Elected> {
+/// Becomes the reporter of the service in `place`, if nobody is. A process that is `alone`, because no other
+/// sees its segment, needs no lock where none can be had.
+pub(crate) fn stand(place: &Place, alone: bool) -> Option<Elected> {
     let directory = place.directory().to_path_buf();
     let mut held = held();
     if held.contains(&directory) {
         return None;
     }
-    let file = place.open_file(FILE).ok()?;
+    let file = match place.open_file(FILE) {
+        Ok(file) => Some(file),
+        Err(_) if alone => None,
+        Err(_) => return None,
+    };
     let lock = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
@@ -39,7 +45,9 @@ pub(crate) fn stand(place: &Place) -> Option<Elected> {
         l_len: 0,
         l_pid: 0,
     };
-    fcntl(file.as_fd(), FcntlArg::F_SETLK(&lock)).ok()?;
+    if let Some(file) = &file {
+        fcntl(file.as_fd(), FcntlArg::F_SETLK(&lock)).ok()?;
+    }
     held.insert(directory.clone());
     Some(Elected { directory, _file: file })
 }

@@ -72,6 +72,10 @@ impl Running {
             let message = format!("no segment file, other processes do not see this one: {reason}");
             self.seed.registry.fault("segment", &message);
         }
+        if let Some(problem) = self.seed.place.problem() {
+            self.seed.calls.set_unhealthy("directory_not_writable", true);
+            self.seed.registry.fault("directory", &format!("directory: {problem}"));
+        }
         self.look();
         let myself = self.clone();
         match thread::spawn("auscult-watch", move || myself.watch()) {
@@ -103,7 +107,7 @@ impl Running {
         self.stop_serving(deadline);
         let mut elected = lock(&self.elected);
         if elected.is_none() {
-            *elected = election::stand(&self.seed.place);
+            *elected = election::stand(&self.seed.place, self.seed.registry.fallback().is_some());
         }
         if elected.is_some() {
             lock(&self.collector).end();
@@ -152,7 +156,7 @@ impl Running {
         if elected.is_some() {
             return;
         }
-        *elected = election::stand(&self.seed.place);
+        *elected = election::stand(&self.seed.place, self.seed.registry.fallback().is_some());
         // Only a process that starts may find that the run before it is over.
         if elected.is_some() && lock(&self.watch).is_none() {
             lock(&self.collector).begin();
@@ -198,7 +202,8 @@ impl Running {
         });
         match thread {
             Ok(thread) => {
-                *serving = Serving { address: Some(address), stop: Some(stop), thread: Some(thread), retry: None };
+                *serving =
+                    Serving { address: Some(address), stop: Some(stop), thread: Some(thread), retry: None };
             }
             Err(error) => self.seed.registry.fault("serve", &format!("cannot start a thread: {error}")),
         }

@@ -100,6 +100,12 @@ impl Telemetry {
         self.inner.calls.registry().error(part);
     }
 
+    /// The faults of Auscult so far, from the `from`th on, each message once and at most 64 of them: what
+    /// `tracing` was told as well; for bindings.
+    pub fn faults(&self, from: usize) -> Vec<String> {
+        self.inner.calls.registry().faults(from)
+    }
+
     /// Shows in `unhealthy{reason}` that something is wrong, or is right again.
     pub fn set_unhealthy(&self, reason: &str, unhealthy: bool) {
         self.inner.calls.set_unhealthy(reason, unhealthy);

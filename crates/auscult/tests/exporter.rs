@@ -76,7 +76,9 @@ fn our_text_agrees_with_theirs() {
     let registry = auscult_core::Registry::open(&place, identity, options).unwrap();
     let record = || {
         metrics::describe_counter!("jobs_total", "Jobs \\ with a\nnewline and a \"quote\"");
-        for (index, voice) in ["plain", "", "sp ace", "ünï", "qu\"ote", "back\\slash", "new\nline"].iter().enumerate() {
+        for (index, voice) in
+            ["plain", "", "sp ace", "ünï", "qu\"ote", "back\\slash", "new\nline"].iter().enumerate()
+        {
             metrics::counter!("jobs_total", "voice" => *voice, "kind" => "x").increment(index as u64);
             metrics::gauge!("depth", "voice" => *voice).set(index as f64 * -1.5e-7);
             metrics::histogram!("wait_seconds", "voice" => *voice).record(index as f64);

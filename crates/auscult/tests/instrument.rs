@@ -139,7 +139,8 @@ async fn futures_are_calls_and_dropped_ones_are_cancelled() {
     assert_eq!(waits(3).await, 3);
     assert_eq!(total("waits", "", "ok"), 1.0);
     let mut half_way = Box::pin(waits(1000));
-    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(half_way.as_mut().poll(context))).await;
+    let polled =
+        std::future::poll_fn(|context| std::task::Poll::Ready(half_way.as_mut().poll(context))).await;
     assert!(polled.is_pending());
     drop(half_way);
     assert_eq!(total("waits", "", "cancelled"), 1.0);

@@ -86,6 +86,23 @@ fn a_taken_port_is_a_flag_and_is_tried_again() {
 }
 
 #[test]
+fn a_read_only_file_system_is_no_reason_not_to_serve() {
+    // Not even root can write there.
+    let unwritable = format!("/proc/auscult-{}", std::process::id());
+    let directory = Directory::new();
+    let telemetry = directory.serving("readonly").directory(&unwritable).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    telemetry.operation("synthesize").start::<&str>([]).finish();
+    let (_, text) = get(&telemetry.address().unwrap(), "/metrics", "");
+    let total = r#"readonly_request_total{operation="synthesize",outcome="ok",status="success"}"#;
+    assert_eq!(value(&text, total), Some(1.0));
+    assert_eq!(value(&text, r#"readonly_unhealthy{reason="directory_not_writable"}"#), Some(1.0));
+    let faults = telemetry.faults(0);
+    assert!(faults.len() == 1 && faults[0].contains(&unwritable), "{faults:?}");
+    assert!(telemetry.faults(1).is_empty());
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     let directory = Directory::new();
     let message = |builder: auscult::Builder| {
@@ -99,7 +116,9 @@ fn wrong_arguments_are_named() {
     assert!(message(directory.serving("a").label("__x", "x")).contains("\"__x\""));
     assert!(message(directory.serving("a").segment_bytes(10)).contains("segment_bytes"));
     assert!(message(directory.serving("a").buckets("x", &[2.0, 1.0])).contains("ascending"));
-    assert!(message(directory.serving("a").tls("/nowhere/cert.pem", "/nowhere/key.pem")).contains("cert.pem"));
+    assert!(
+        message(directory.serving("a").tls("/nowhere/cert.pem", "/nowhere/key.pem")).contains("cert.pem")
+    );
     assert!(message(directory.serving("a").bearer_token("")).contains("token"));
 }
 
@@ -108,7 +127,8 @@ fn own_metrics_follow_the_rules() {
     let directory = Directory::new();
     let telemetry = directory.serving("own").start().unwrap();
     let _ending = Ending(telemetry.clone());
-    let made = telemetry.family(Spec::counter("videos_total").labels(&["status"]).help("Videos made")).unwrap();
+    let made =
+        telemetry.family(Spec::counter("videos_total").labels(&["status"]).help("Videos made")).unwrap();
     made.counter(&["success"]).unwrap().inc(2.5);
     let loaded = telemetry.family(Spec::gauge("model_size").unit(Unit::Bytes).merge(Merge::Max)).unwrap();
     loaded.gauge(&[]).unwrap().set(1024.0);
@@ -197,7 +217,8 @@ fn the_last_process_leaves_nothing_behind() {
     telemetry.shutdown(Duration::from_secs(2));
     // Recording goes on working.
     telemetry.operation("synthesize").start::<&str>([]).finish();
-    let left: Vec<_> = std::fs::read_dir(telemetry.directory()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(telemetry.directory()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["reporter.lock"]);
     let again = directory.serving("leaves").start().unwrap();
     let _ending = Ending(again.clone());

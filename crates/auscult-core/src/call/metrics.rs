@@ -1,4 +1,4 @@
-//! The request metrics of `vocabulary.md`, as families of one service.
+//! The request metrics, as families of one service; `docs/metrics.md` lists them.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! How a call ended.
 
-/// Outcome of a call; `vocabulary.md` of the design says when each is used.
+/// Outcome of a call; the guide's page on outcomes says when each is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// Finished, and what came back is output.

@@ -248,6 +248,13 @@ impl Registry {
         }
     }
 
+    /// The faults that were logged, from the `from`th on: for a host without a `tracing` subscriber.
+    pub fn faults(&self, from: usize) -> Vec<String> {
+        let _slow = slow_path();
+        let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.iter().skip(from).cloned().collect()
+    }
+
     /// What a forked child does when it first records.
     pub fn on_fork_child(&self, action: impl Fn() + Send + Sync + 'static) {
         self.segment.on_rejoin(action);

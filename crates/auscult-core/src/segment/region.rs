@@ -1,8 +1,8 @@
 //! Memory of a segment: a slice of atomic words, mapped from a file or on the heap.
 //!
 //! Everything a segment holds, text included, is read and written as whole atomic words, so a torn or
-//! damaged record is wrong data at worst and never undefined behaviour. This file, `file.rs` and
-//! `fork.rs` are the only places with `unsafe` code.
+//! damaged record is wrong data at worst and never undefined behaviour. This file and `fork.rs` are
+//! the only places with `unsafe` code.
 
 use std::fs::File;
 use std::io;
