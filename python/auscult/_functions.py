@@ -1,58 +1,71 @@
 """Wrapping functions so that they stay what they are.
 
 A wrapper has the kind of the function it wraps (plain, generator, coroutine, asynchronous generator), its
-parameters, its globals, name, signature and docstring. It does one thing: hand over to the binding while something
-is recorded, and to the function else. It forgets its arguments before it waits for anything.
+parameters, its globals, name, signature and docstring. It calls the function itself, between two calls of the
+binding, and forgets its arguments before it waits for anything.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from auscult._live import LIVE
-from auscult._native import Plan
+from auscult._native import Plan, fault
 from auscult._parameters import Parameters
 
 if TYPE_CHECKING:
-    from auscult._native import Around, AsyncSteps
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+
+    from auscult._native import Iteration, Pending
 
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
-_PREFIX = "_auscult_"
+PREFIX = "_auscult_"
+"""What names of a wrapper's own begin with; no parameter does."""
 
-_PLAIN = """
+_CALLS = """
 def {name}({declaration}):
-    if {p}live:
-        return {p}begin({p}function, {arguments}, {keywords}, {values}, {bound})
-    return {p}function({forward})
-"""
-_GENERATES = """
-def {name}({declaration}):
-    {p}steps = {p}begin({p}function({forward}), {values}, {bound}) if {p}live else {p}function({forward})
-    {forget}
-    return (yield from {p}steps)
+    if not {p}live:
+        return {p}function({forward})
+    {p}run = {p}begin({values})
+    try:
+        {p}result = {p}function({forward})
+    except {p}anything as {p}error:
+        {p}failed({p}run, {p}error)
+        raise
+    return {p}returned({p}run, {p}result)
 """
 _AWAITS = """
 async def {name}({declaration}):
-    {p}steps = {p}begin({p}function({forward}), {values}, {bound}) if {p}live else {p}function({forward})
+    {p}coroutine = {p}function({forward})
+    {p}run = {p}begin({values}) if {p}live else None
     {forget}
-    return await {p}steps
+    try:
+        {p}result = await {p}coroutine
+    except {p}anything as {p}error:
+        {p}failed({p}run, {p}error)
+        raise
+    return {p}returned({p}run, {p}result)
 """
-_GENERATES_ASYNC = """
-async def {name}({declaration}):
-    {p}steps = {p}begin({p}function({forward}), {values}, {bound})
+_ITERATES = """
+{defines} {name}({declaration}):
+    {p}steps = {steps}
     {forget}
     {p}given = None
     while True:
         try:
-            {p}given = yield await {p}steps.resume({p}given)
+            {p}given = yield {item}
         except {p}anything as {p}error:
-            if {p}steps.ends_with({p}error):
-                return
+            if not {p}steps.throws({p}error):
+                if {p}steps.returns({p}error):
+                    {returns}
+                raise
             {p}given = None
 """
+_STEPS = "{p}iterate({p}function({forward}), {values} if {p}live else ())"
+_ITEM = "{p}steps.yielded({waits}{p}steps.enter({p}given)())"
+_TOLD_ITEM = "{p}steps.told({p}tells({p}steps.keep({waits}{p}steps.enter({p}given)())))"
 
 
 def kind_of(function: object) -> int:
@@ -65,112 +78,144 @@ def kind_of(function: object) -> int:
 
 
 def wrapped(
-    function: Callable[..., Any], plan: Plan, parameters: Parameters, values: Sequence[str], *, bound: bool
+    function: Callable[..., Any],
+    plan: Plan,
+    parameters: Parameters,
+    values: Sequence[str] = (),
+    tells: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
     """The function, recorded as `plan` says.
 
     Args:
         function: What to wrap.
         plan: What its wrapper hands over to.
-        parameters: Its parameters.
+        parameters: Its parameters, with the constants that `values` refer to.
         values: Source texts of the values that the plan wants.
-        bound: Whether the plan wants all arguments by name.
+        tells: Says what an item or a result is, where the user has a function for it.
     """
     kind = kind_of(function)
-    text, begin = {
-        _GENERATOR: (_GENERATES, plan.generator),
-        _COROUTINE: (_AWAITS, plan.coroutine),
-        _ASYNC_GENERATOR: (_GENERATES_ASYNC, plan.async_generator),
-    }.get(kind, (_PLAIN, plan.call))
     name = getattr(function, "__name__", "")
-    name = name if name.isidentifier() and not name.startswith(_PREFIX) else _PREFIX + "wrapper"
-    source = text.format(
-        p=_PREFIX,
-        name=name,
-        declaration=parameters.declaration,
-        forward=parameters.forward,
-        arguments=parameters.arguments,
-        keywords=parameters.keywords,
-        values="(" + "".join(value + ", " for value in values) + ")",
-        bound=parameters.bound if bound else "None",
-        forget="del " + ", ".join(parameters.names) if parameters.names else "pass",
-    )
-    free: dict[str, object] = {"function": function, "begin": begin, "anything": BaseException}
-    cells = {_PREFIX + name: CellType(value) for name, value in free.items()}
-    cells |= {name: CellType(value) for name, value in parameters.constants.items()}
-    return _compiled(function, name, source, {**cells, _PREFIX + "live": LIVE})
-
-
-def _compiled(function: Callable[..., Any], name: str, source: str, cells: dict[str, CellType]) -> Callable[..., Any]:
-    """A function of this source text, with the wrapped function's globals and these cells as its closure."""
-    inner = source.replace("\n", "\n    ")
-    outer = f"def {_PREFIX}outer({', '.join(cells)}):{inner}\n    return {name}\n"
-    made: dict[str, Any] = {}
-    exec(compile(outer, "<auscult>", "exec"), made)  # noqa: S102 - the text is made of identifiers, see Parameters
-    code = made[_PREFIX + "outer"](*cells).__code__
-    names = getattr(function, "__globals__", made)
-    closure = tuple(cells[free] for free in code.co_freevars)
-    wrapper = FunctionType(code, names, name, getattr(function, "__defaults__", None), closure)
-    if isinstance(function, FunctionType):
-        wrapper.__kwdefaults__ = function.__kwdefaults__
+    name = name if name.isidentifier() and not name.startswith(PREFIX) else PREFIX + "wrapper"
+    fields = {
+        "name": name,
+        "declaration": parameters.declaration,
+        "forward": parameters.forward,
+        "values": "(" + "".join(value + ", " for value in values) + ")",
+        "forget": "del " + ", ".join(parameters.names) if parameters.names else "pass",
+    }
+    text = {0: _CALLS, _COROUTINE: _AWAITS}.get(kind)
+    if text is None:
+        source = _iterates(kind, tells, {**fields, "steps": _STEPS.format(p=PREFIX, **fields)})
+    else:
+        source = text.format(p=PREFIX, **fields)
+    free = {
+        "function": function,
+        "begin": plan.begin,
+        "returned": plan.returned if tells is None else _told(plan, tells),
+        "failed": plan.failed,
+        "iterate": plan.iterate,
+        "tells": tells,
+    }
+    cells = {PREFIX + name: value for name, value in free.items()} | parameters.constants
+    wrapper = _compiled(name, source, cells, getattr(function, "__globals__", {}))
+    wrapper.__defaults__ = getattr(function, "__defaults__", None)
+    wrapper.__kwdefaults__ = getattr(function, "__kwdefaults__", None)
     return functools.update_wrapper(wrapper, function)
+
+
+def _iterates(kind: int, tells: object, fields: dict[str, str]) -> str:
+    """The text of a wrapper of either kind of generator."""
+    waits = "await " if kind == _ASYNC_GENERATOR else ""
+    return _ITERATES.format(
+        p=PREFIX,
+        defines="async def" if waits else "def",
+        item=(_TOLD_ITEM if tells else _ITEM).format(p=PREFIX, waits=waits),
+        returns="return" if waits else f"return {PREFIX}steps.result()",
+        **fields,
+    )
+
+
+def _compiled(name: str, source: str, cells: dict[str, object], names: dict[str, Any]) -> FunctionType:
+    """A function of this source text, with these globals and with `cells` as its closure."""
+    cells = {**cells, PREFIX + "anything": BaseException, PREFIX + "live": None}
+    inner = source.replace("\n", "\n    ")
+    outer = f"def {PREFIX}outer({', '.join(cells)}):{inner}\n    return {name}\n"
+    made: dict[str, Any] = {}
+    exec(compile(outer, "<auscult>", "exec"), made)  # noqa: S102 - made of identifiers, see Parameters
+    code = made[PREFIX + "outer"](*cells).__code__
+    closure = (LIVE if free == PREFIX + "live" else CellType(cells[free]) for free in code.co_freevars)
+    return FunctionType(code, names, name, None, tuple(closure))
+
+
+def _told(plan: Plan, tells: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """As `plan.returned`, where the user's function says what a result is."""
+
+    def told(run: object, result: object) -> object:
+        # A generator or coroutine is no output yet.
+        if run is None or plan.is_later(result):
+            return plan.returned(run, result)
+        try:
+            said = tells(result)
+        except BaseException as error:
+            plan.failed(run, error)
+            raise
+        return plan.told(run, result, said)
+
+    return told
+
+
+def asking(
+    part: str, operation: str, name: str, function: Callable[[Any], Any], otherwise: object
+) -> Callable[[Any], Any]:
+    """Calls a function of the user's; where it raises, that is a fault, and the value is `otherwise`."""
+
+    def ask(given: object) -> object:
+        try:
+            return function(given)
+        except Exception as error:
+            fault(part, f"{operation} {name}", f"{operation!r}: {part} {name!r}", error)
+            return otherwise
+
+    return ask
 
 
 def staged(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The function as a stage: what `@auscult.stage(name)` makes."""
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(staged(function.__func__, name))
-    return wrapped(function, Plan(name, stage=True), Parameters(function, _PREFIX), [], bound=False)
+    return wrapped(function, Plan(name, stage=True), Parameters(function, PREFIX))
 
 
-def drive(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """A generator of what a plain function returned."""
-    return (yield from steps)
+@functools.cache
+def _driver(kind: int, *, tells: bool) -> Callable[..., Any]:
+    """A generator function over an iteration that has begun."""
+    fields = {
+        "name": "drive",
+        "declaration": f"{PREFIX}iteration, {PREFIX}tells",
+        "steps": PREFIX + "iteration",
+        "forget": f"del {PREFIX}iteration",
+    }
+    return _compiled("drive", _iterates(kind, tells, fields), {}, {})
 
 
-async def drive_coroutine(steps: Awaitable[Any]) -> Any:
-    """A coroutine of what a plain function returned."""
-    return await steps
+def drive(iteration: Iteration, tells: Callable[[Any], Any] | None) -> Generator[Any, Any, Any]:
+    """A generator of the one that a plain function returned."""
+    generator: Generator[Any, Any, Any] = _driver(_GENERATOR, tells=tells is not None)(iteration, tells)
+    return generator
 
 
-async def drive_async_generator(steps: AsyncSteps) -> AsyncGenerator[Any, Any]:
-    """An asynchronous generator of what a plain function returned."""
-    given = None
-    while True:
-        try:
-            given = yield await steps.resume(given)
-        except BaseException as error:
-            if steps.ends_with(error):
-                return
-            given = None
+def drive_async(iteration: Iteration, tells: Callable[[Any], Any] | None) -> AsyncGenerator[Any, Any]:
+    """An asynchronous generator of the one that a plain function returned."""
+    generator: AsyncGenerator[Any, Any] = _driver(_ASYNC_GENERATOR, tells=tells is not None)(iteration, tells)
+    return generator
 
 
-def surrounded(function: Callable[..., Any], around: Around) -> Callable[..., Any]:
-    """The function inside of a metric's context: what `@histogram.time()` and the like make."""
-    kind = kind_of(function)
-    if kind == _COROUTINE:
-
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with around.again():
-                return await function(*args, **kwargs)
-
-    elif kind == _GENERATOR:
-
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with around.again():
-                return (yield from function(*args, **kwargs))
-
-    elif kind == _ASYNC_GENERATOR:
-
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with around.again():
-                async for item in function(*args, **kwargs):
-                    yield item
-
-    else:
-
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with around.again():
-                return function(*args, **kwargs)
-
-    return functools.update_wrapper(wrapper, function)
+async def drive_coroutine(coroutine: Coroutine[Any, Any, Any], pending: Pending) -> Any:
+    """A coroutine of the one that a plain function returned."""
+    plan, run = pending.plan, pending.begin()
+    try:
+        result = await coroutine
+    except BaseException as error:
+        plan.failed(run, error)
+        raise
+    return plan.returned(run, result) if plan.tells is None else _told(plan, plan.tells)(run, result)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 from _thread import allocate_lock
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from auscult import _native
@@ -13,6 +12,8 @@ from auscult._live import LIVE
 from auscult._settings import UNSET, Unset, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from auscult._native import Telemetry
 
 _lock = allocate_lock()
@@ -29,36 +30,38 @@ _strict()
 def init(
     service: str | Unset = UNSET,
     *,
-    version: str | None | Unset = UNSET,
-    listen: str | None | Unset = UNSET,
+    version: str | Unset | None = UNSET,
+    listen: str | Unset | None = UNSET,
     gpu: bool | Unset = UNSET,
     sample_interval: float | Unset = UNSET,
-    labels: Mapping[str, str] | None | Unset = UNSET,
-    directory: str | os.PathLike[str] | None | Unset = UNSET,
+    labels: Mapping[str, str] | Unset | None = UNSET,
+    directory: str | os.PathLike[str] | Unset | None = UNSET,
     sinks: Sequence[Any] | Unset = UNSET,
-    namespace: str | None | Unset = UNSET,
-    commit: str | None | Unset = UNSET,
-    bearer_token: str | None | Unset = UNSET,
-    bearer_token_file: str | os.PathLike[str] | None | Unset = UNSET,
-    basic_auth: tuple[str, str] | str | None | Unset = UNSET,
-    tls_cert: str | os.PathLike[str] | None | Unset = UNSET,
-    tls_key: str | os.PathLike[str] | None | Unset = UNSET,
-    idle_limit: float | None | Unset = UNSET,
-    segment_bytes: int | None | Unset = UNSET,
+    namespace: str | Unset | None = UNSET,
+    commit: str | Unset | None = UNSET,
+    bearer_token: str | Unset | None = UNSET,
+    bearer_token_file: str | os.PathLike[str] | Unset | None = UNSET,
+    basic_auth: tuple[str, str] | str | Unset | None = UNSET,
+    tls_cert: str | os.PathLike[str] | Unset | None = UNSET,
+    tls_key: str | os.PathLike[str] | Unset | None = UNSET,
+    idle_limit: float | Unset | None = UNSET,
+    segment_bytes: int | Unset | None = UNSET,
 ) -> Telemetry:
     """Starts to record, and to serve `/metrics`; once a process.
 
-    An argument that is not given is read from the variable of its name, `AUSCULT_SERVICE` for `service` and so on.
+    An argument that is not given is read from the variable of its name, `AUSCULT_SERVICE` for `service` and
+    so on.
 
     Args:
         service: Name of the service; what its metrics begin with, unless `namespace` says otherwise.
         version: Version of the service.
-        listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint. Default:
-            `"127.0.0.1:9464"`.
+        listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint.
+            Default: `"127.0.0.1:9464"`.
         gpu: Whether to sample the GPUs.
         sample_interval: Seconds between two samples, also of `Gauge.set_function`. Default: 1.
         labels: Labels of every metric; as a variable `name=value,name=value`.
-        directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else `~/.local/state/auscult`.
+        directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else
+            `~/.local/state/auscult`.
         sinks: Not available in this version.
         namespace: What the names of the service's metrics begin with.
         commit: Commit the service was built from.
@@ -74,11 +77,11 @@ def init(
         The telemetry. A second `init` with the same arguments returns the same one.
 
     Raises:
-        ValueError: An argument or variable, which the message names, cannot be used; or the arguments are not those
-            of the first `init`.
+        ValueError: An argument or variable, which the message names, cannot be used; or the arguments are not
+            those of the first `init`.
         OSError: The system refuses.
     """
-    given = {name: value for name, value in locals().items()}
+    given = dict(locals().items())
     wanted = settings(given, os.environ)
     with _lock:
         return _started(wanted)
@@ -104,7 +107,7 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
 
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits at most `timeout` seconds until what was recorded has been passed on, and tells whether it has."""
+    """Waits at most `timeout` seconds until what was recorded is passed on, and tells whether it is."""
     return _native.flush(timeout)
 
 

@@ -1,14 +1,41 @@
 """The binding: see `crates/auscult-python`."""
 
-import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = [
+    "Around",
+    "Audio",
+    "Call",
+    "Counter",
+    "Enum",
+    "Error",
+    "Gauge",
+    "Histogram",
+    "Info",
+    "Iteration",
+    "Measure",
+    "Metric",
+    "Pending",
+    "Plan",
+    "Skip",
+    "Summary",
+    "Telemetry",
+    "call",
+    "current_call",
+    "fault",
+    "flush",
+    "set_strict",
+    "shutdown",
+    "stage",
+    "start",
+]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 # Results of `audio=` functions
 
@@ -33,8 +60,9 @@ class Skip:
     def __new__(cls) -> Self: ...
 
 class Error(Exception):
-    """A fault of auscult itself, raised only under `AUSCULT_STRICT=1`; and what an `audio=` function returns for a
-    result that is an error: `auscult.Error("no face found")`."""
+    """A fault of auscult itself, raised only under `AUSCULT_STRICT=1`; and what an `audio=` function returns
+    for a result that is an error: `auscult.Error("no face found")`.
+    """
 
 @final
 class Measure:
@@ -48,9 +76,6 @@ class Measure:
         channels: int = 1,
         silence: bool = False,
     ) -> Self: ...
-    @staticmethod
-    def function(function: Callable[[Any], Any]) -> Measure:
-        """Wraps a function from one item to seconds, `Skip`, `Error` or `Audio`."""
     def __call__(self, item: object) -> Audio | Skip | Error | None:
         """Measures one item: `Audio`, `Skip()`, an `Error`, or `None` where there is no output.
 
@@ -70,8 +95,9 @@ class Call:
     def operation(self) -> str:
         """The name of the operation."""
     def chunk(self, audio_seconds: float = 0.0) -> None:
-        """Records that a chunk is ready: with its length in seconds, or 0 for a header or any other piece that is
-        no audio."""
+        """Records that a chunk is ready: with its length in seconds, or 0 for a header or any other piece
+        that is no audio.
+        """
     def audio(self, seconds: float) -> None:
         """Records audio that is part of one result, seconds."""
     def progress(self) -> None:
@@ -90,7 +116,9 @@ def current_call() -> Call | None:
 
 @final
 class call:
-    """A call around a block of code; also with `async with`. Inside of another call the block is one of its stages."""
+    """A call around a block of code; also with `async with`. Inside of another call the block is one of its
+    stages.
+    """
 
     def __new__(
         cls,
@@ -120,8 +148,8 @@ class call:
 
 @final
 class stage:
-    """A named, timed part of the current call; of the operation `unknown` where there is no call, such as in a
-    worker thread.
+    """A named, timed part of the current call; of the operation `unknown` where there is no call, such as in
+    a worker thread.
 
     `@auscult.stage("vocoder")` on any kind of function, or `with auscult.stage("vocoder"):`.
     """
@@ -130,7 +158,7 @@ class stage:
     @property
     def name(self) -> str:
         """The name it is recorded under."""
-    def __call__(self, function: F) -> F:
+    def __call__(self, function: _F) -> _F:
         """Decorates a function of any kind."""
     def __enter__(self) -> None: ...
     def __exit__(
@@ -151,67 +179,83 @@ class stage:
 
 @final
 class Plan:
-    """How one decorated function is recorded."""
+    """How one decorated function is recorded.
+
+    The wrapper hands over a tuple of values: those of the labels, then of the fields; the other numbers are
+    places in it.
+    """
 
     def __new__(
         cls,
         operation: str,
         *,
         stage: bool = False,
-        labels: Sequence[tuple[str, int | Callable[[Any], Any]]] = ...,
-        fields: Sequence[tuple[str, int | Callable[[Any], Any]]] = ...,
-        request_id: int | Callable[[Any], Any] | None = None,
-        traceparent: int | Callable[[Any], Any] | None = None,
-        queued_at: int | Callable[[Any], Any] | None = None,
-        streaming: int | Callable[[Any], Any] | None = None,
+        labels: Sequence[str] = ...,
+        fields: Sequence[str] = ...,
+        request_id: int | None = None,
+        traceparent: int | None = None,
+        queued_at: int | None = None,
+        streaming: int | None = None,
         audio: Measure | None = None,
+        tells: Callable[[Any], Any] | None = None,
     ) -> Self: ...
-    def call(
-        self,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        keywords: dict[str, Any] | None,
-        values: tuple[Any, ...],
-        bound: dict[str, Any] | None,
-    ) -> Any:
-        """Calls a plain function. What it returns is recorded, unless it is a generator, coroutine or asynchronous
-        generator: that is recorded while it runs."""
-    def generator(
-        self, generator: Generator[Any, Any, Any], values: tuple[Any, ...], bound: dict[str, Any] | None = None
-    ) -> Steps:
-        """Begins to record what a generator does; call it at the first resumption."""
-    def coroutine(
-        self, coroutine: Coroutine[Any, Any, Any], values: tuple[Any, ...], bound: dict[str, Any] | None = None
-    ) -> Steps:
-        """Begins to record what a coroutine does; call it when it is first awaited."""
-    def async_generator(
-        self, generator: AsyncGenerator[Any, Any], values: tuple[Any, ...], bound: dict[str, Any] | None = None
-    ) -> AsyncSteps:
-        """Begins to record what an asynchronous generator does; call it at the first resumption."""
+    @property
+    def tells(self) -> Callable[[Any], Any] | None:
+        """A function that says what an item or result is."""
+    def begin(self, values: tuple[Any, ...]) -> object:
+        """Begins a call, or a stage where there is a call already; what it gives is for `returned` or
+        `failed`.
+        """
+    def returned(self, run: object, result: Any) -> Any:
+        """Ends what `begin` began, with a result; gives the result. Of a generator, coroutine or asynchronous
+        generator it gives one that is recorded while it runs.
+        """
+    def told(self, run: object, result: Any, said: object) -> Any:
+        """The same, with what the user's `audio=` function said about the result."""
+    @staticmethod
+    def is_later(result: object) -> bool:
+        """Whether a result runs later: a generator, coroutine or asynchronous generator."""
+    def failed(self, run: object, error: BaseException) -> None:
+        """Ends what `begin` began, with an exception."""
+    def iterate(
+        self, generator: Generator[Any, Any, Any] | AsyncGenerator[Any, Any], values: tuple[Any, ...]
+    ) -> Iteration:
+        """Records what a generator does; call it at the first resumption."""
 
 @final
-class Steps:
-    """A generator, coroutine or awaitable, recorded while it runs."""
+class Iteration:
+    """A generator or asynchronous generator, recorded while it runs."""
 
-    def __iter__(self) -> Self: ...
-    def __await__(self) -> Self: ...
-    def __next__(self) -> Any: ...
-    def send(self, value: Any) -> Any: ...
-    def throw(self, *error: Any) -> Any: ...
-    def close(self) -> None: ...
+    def enter(self, given: object) -> Callable[[], Any]:
+        """Goes on: gives what to call, without arguments, for the next item; of an asynchronous generator for
+        an awaitable of it.
+        """
+    def yielded(self, item: Any) -> Any:
+        """Records an item, and gives it back to be yielded."""
+    def keep(self, item: Any) -> Any:
+        """Keeps an item while the user's `audio=` function is asked about it."""
+    def told(self, said: object) -> Any:
+        """Records the item that was kept by what the function said, and gives it back to be yielded."""
+    def throws(self, error: BaseException) -> bool:
+        """Whether an exception is one that the consumer threw in: it is kept for the next resumption."""
+    def returns(self, error: BaseException) -> bool:
+        """Whether an exception says that the generator has returned; any other is what it failed with."""
+    def result(self) -> Any:
+        """What the generator returned; once."""
 
 @final
-class AsyncSteps:
-    """An asynchronous generator, recorded while it runs; resumed by the wrapper around it."""
+class Pending:
+    """A coroutine that a function returned, before it is awaited."""
 
-    def resume(self, value: Any) -> Awaitable[Any]:
-        """An awaitable of the next item; raises `StopAsyncIteration` at the end."""
-    def ends_with(self, error: BaseException) -> bool:
-        """Takes what the last resumption, or the consumer, raised: whether it is the end. An exception of the
-        consumer's is kept for the next resumption; one that came out of the generator is raised."""
+    def begin(self) -> object:
+        """Goes on with what the function began."""
+    @property
+    def plan(self) -> Plan:
+        """The plan it belongs to."""
 
 # Metrics
 
+@disjoint_base
 class Metric:
     """A metric: a family with label names, or one series of it."""
 
@@ -241,15 +285,17 @@ class Counter(Metric):
     def count_exceptions(
         self, exception: type[BaseException] | tuple[type[BaseException], ...] | None = None
     ) -> Around:
-        """Counts what is raised in a block or function: `with c.count_exceptions():`, `@c.count_exceptions()`."""
+        """Counts what is raised in a block or function: `with c.count_exceptions():`,
+        `@c.count_exceptions()`.
+        """
 
 @final
 class Gauge(Metric):
     """A value that goes up and down.
 
-    `multiprocess_mode` says how the values of several processes become one: `sum`, `min`, `max`, `mostrecent`, or
-    `all` for each by itself, told apart by a label `pid`. Only processes that live count, so `livesum` and the
-    like mean the same.
+    `multiprocess_mode` says how the values of several processes become one: `sum`, `min`, `max`,
+    `mostrecent`, or `all` for each by itself, told apart by a label `pid`. Only processes that live count, so
+    `livesum` and the like mean the same.
     """
 
     def __new__(
@@ -262,7 +308,16 @@ class Gauge(Metric):
         unit: str = "",
         registry: None = None,
         multiprocess_mode: Literal[
-            "sum", "min", "max", "mostrecent", "all", "livesum", "livemin", "livemax", "livemostrecent", "liveall"
+            "sum",
+            "min",
+            "max",
+            "mostrecent",
+            "all",
+            "livesum",
+            "livemin",
+            "livemax",
+            "livemostrecent",
+            "liveall",
         ] = "sum",
     ) -> Self: ...
     def inc(self, amount: float = 1.0) -> None:
@@ -348,7 +403,8 @@ class Info(Metric):
 @final
 class Enum(Metric):
     """Which of some states something is in: one series a state, 1 for the one it is in. The first is where it
-    begins."""
+    begins.
+    """
 
     def __new__(
         cls,
@@ -375,7 +431,7 @@ class Around:
         error: BaseException | None = None,
         _traceback: TracebackType | None = None,
     ) -> None: ...
-    def __call__(self, f: F) -> F:
+    def __call__(self, f: _F) -> _F:
         """Decorates a function of any kind."""
     def again(self) -> Around:
         """Another one like it, for one more invocation."""
@@ -390,13 +446,16 @@ class Telemetry:
 
     @property
     def address(self) -> str | None:
-        """Host and port of the endpoint, with the real port where 0 was asked; None without an endpoint, or while
-        another process of the service has it."""
+        """Host and port of the endpoint, with the real port where 0 was asked; None without an endpoint, or
+        while another process of the service has it.
+        """
     @property
     def directory(self) -> Path:
         """The folder of the service's store and state."""
     def render(self, openmetrics: bool = False) -> str:
-        """The text a scrape would get now, all processes merged: Prometheus text 0.0.4, or OpenMetrics 1.0."""
+        """The text a scrape would get now, all processes merged: Prometheus text 0.0.4, or OpenMetrics
+        1.0.
+        """
 
 def start(settings: dict[str, Any]) -> Telemetry:
     """Starts to record; `init` is the way to call it.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _VARARGS = 0x04
 _VARKEYWORDS = 0x08
@@ -14,9 +16,9 @@ _VARKEYWORDS = 0x08
 class Parameters:
     """What a wrapper needs to have the same parameters as a function, pass them on, and read single ones.
 
-    A wrapper is compiled with the function's own parameter list, so that a value is a local variable of it and
-    costs nothing to look at. Behind a decorator that takes `*args, **kwargs`, positions come from the signature
-    of what that one wraps.
+    A wrapper is compiled with the function's own parameter list, so that a value is a local variable of it
+    and costs nothing to look at. Behind a decorator that takes `*args, **kwargs`, positions come from the
+    signature of what that one wraps.
     """
 
     def __init__(self, function: Callable[..., Any], prefix: str) -> None:
@@ -71,26 +73,6 @@ class Parameters:
         return ", ".join(parts)
 
     @property
-    def arguments(self) -> str:
-        """The positional arguments as a tuple."""
-        parts = [*self._positional_only, *self._positional]
-        if not parts and self._rest is not None:
-            return self._rest
-        if self._rest is not None:
-            parts.append("*" + self._rest)
-        return "(" + "".join(part + ", " for part in parts) + ")"
-
-    @property
-    def keywords(self) -> str:
-        """The keyword arguments as a dict, or `None` where there can be none."""
-        if not self._keyword_only:
-            return self._keywords or "None"
-        parts = [f"{name!r}: {name}" for name in self._keyword_only]
-        if self._keywords is not None:
-            parts.append("**" + self._keywords)
-        return "{" + ", ".join(parts) + "}"
-
-    @property
     def bound(self) -> str:
         """All arguments by name, defaults included; what came as `**kwargs` stands beside the rest."""
         known = {name: name for name in [*self._positional_only, *self._positional, *self._keyword_only]}
@@ -104,6 +86,12 @@ class Parameters:
             parts.insert(0, "**" + self._keywords)
         return "{" + ", ".join(parts) + "}"
 
+    def constant(self, value: object) -> str:
+        """A name for a value in the wrapper's source text."""
+        name = f"{self._prefix}constant{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
     def value(self, name: str) -> str | None:
         """The source text of a parameter's value; None for what the function does not have."""
         if name in self.names:
@@ -112,9 +100,7 @@ class Parameters:
         if name not in described:
             return None if self._keywords is None else f"({self._keywords}.get({name!r}))"
         position, default = described[name]
-        constant = f"{self._prefix}default{len(self.constants)}"
-        self.constants[constant] = default
-        text = constant
+        text = self.constant(default)
         if position is not None and self._rest is not None:
             index = position - len(self._positional_only) - len(self._positional)
             text = f"{self._rest}[{index}] if {index} < {self._rest}.__len__() else {text}"

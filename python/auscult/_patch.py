@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from auscult._audio import Measuring
-from auscult._instrument import Source, instrumented
+from auscult._instrument import Options, instrumented
 from auscult._native import fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from auscult._audio import Measuring
+    from auscult._instrument import Source
 
 _MISSING = object()
 
@@ -28,9 +32,17 @@ def patch(
     """Replaces a method or function by its instrumented self, and returns a function that puts it back.
 
     Args:
-        owner: The class, module or object that has it. A name imported with `from` is patched where it is used.
+        owner: The class, module or object that has it. A name imported with `from` is patched where it is
+            used.
         name: Its name there.
-        operation: Name of the operation; default: `name`. The other arguments are those of `instrument`.
+        operation: Name of the operation; default: `name`.
+        labels: As for `instrument`, and so are the others.
+        fields: See there.
+        audio: See there.
+        streaming: See there.
+        request_id: See there.
+        traceparent: See there.
+        queued_at: See there.
 
     What cannot be patched is left as it is, counted and logged.
     """
@@ -40,10 +52,10 @@ def patch(
     # An object's method is bound when it is looked up; a class's or module's is taken as it stands there.
     scope = isinstance(owner, type) or inspect.ismodule(owner)
     found = inspect.getattr_static(owner, name, _MISSING) if scope else getattr(owner, name, _MISSING)
-    options = (labels, fields, audio, streaming, request_id, traceparent, queued_at)
+    options = Options(labels, fields, audio, streaming, request_id, traceparent, queued_at)
     reason = _unfit(owner, name, found, scope=scope)
     if reason is None:
-        replacement = instrumented(found, operation or name, *options)
+        replacement = instrumented(found, operation or name, options)
         try:
             setattr(owner, name, replacement)
         except (AttributeError, TypeError) as error:

@@ -6,19 +6,20 @@ The reporter never does it: none of its threads runs Python.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from auscult._native import fault
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from auscult._native import Gauge
 
 _functions: dict[Gauge, Callable[[], float]] = {}
 _interval: float | None = None
 _stop: threading.Event | None = None
+_forks_from_main = True
 
 
 def poll(gauge: Gauge, function: Callable[[], float]) -> None:
@@ -75,12 +76,24 @@ def _ask(gauge: Gauge, function: Callable[[], float]) -> None:
             traceback.print_exc()
 
 
+def _before_fork() -> None:
+    global _forks_from_main
+    if not _functions:
+        return
+    import threading
+
+    _forks_from_main = threading.current_thread() is threading.main_thread()
+
+
 def _after_fork() -> None:
-    """A child has no threads but one; its gauges are its own, so it asks for itself."""
+    """A child's gauges are its own, so it asks for itself.
+
+    Not where another thread than the main one forked: a child that ends with that thread would never end.
+    """
     global _stop
     _stop = None
-    if _interval is not None and _functions:
+    if _interval is not None and _functions and _forks_from_main:
         _run()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -39,10 +39,19 @@ DEFAULTS: Mapping[str, object] = {
     "idle_limit": None,
     "segment_bytes": None,
 }
-_TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_TRUTH = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 
-class Wrong(ValueError):
+class WrongError(ValueError):
     """What is wrong with a value, without the name of where it came from."""
 
 
@@ -54,7 +63,8 @@ def settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[s
         environment: Where the variables are.
 
     Raises:
-        ValueError: A value cannot be used; the message begins with the argument or variable and says what to change.
+        ValueError: A value cannot be used; the message begins with the argument or variable and says what to
+            change.
     """
     read = {name: _one(name, value, environment) for name, value in given.items()}
     token_file = read.pop("bearer_token_file")
@@ -82,20 +92,22 @@ def _one(name: str, value: Any, environment: Mapping[str, str]) -> Any:
     if text is not None and (text or name == "listen"):
         return _checked(variable, check, text)
     if name == "service":
-        raise ValueError('service: give the name of the service, as init(service="...") or as AUSCULT_SERVICE')
+        raise ValueError(
+            'service: give the name of the service, as init(service="...") or as AUSCULT_SERVICE'
+        )
     return DEFAULTS[name]
 
 
 def _checked(source: str, check: Callable[[Any], T], value: Any) -> T:
     try:
         return check(value)
-    except Wrong as wrong:
+    except WrongError as wrong:
         raise ValueError(f"{source}: {wrong}") from None
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise Wrong(f"{value!r} is no text")
+        raise WrongError(f"{value!r} is no text")
     return value
 
 
@@ -108,7 +120,7 @@ def _address(value: object) -> str | None:
         return None
     host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise Wrong(f'{value!r} is no address; give "host:port", such as "127.0.0.1:9464", or None')
+        raise WrongError(f'{value!r} is no address; give "host:port", such as "127.0.0.1:9464", or None')
     return f"{host}:{port}"
 
 
@@ -117,7 +129,7 @@ def _truth(value: object) -> bool:
         return value
     truth = _TRUTH.get(value.strip().lower()) if isinstance(value, str) else None
     if truth is None:
-        raise Wrong(f"{value!r} is neither true nor false; give 1 or 0")
+        raise WrongError(f"{value!r} is neither true nor false; give 1 or 0")
     return truth
 
 
@@ -127,7 +139,7 @@ def _seconds(value: object) -> float:
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0.0 < seconds < 1e9:
-        raise Wrong(f"{value!r} is no number of seconds above 0")
+        raise WrongError(f"{value!r} is no number of seconds above 0")
     return seconds
 
 
@@ -137,7 +149,7 @@ def _bytes(value: object) -> int:
     except (TypeError, ValueError):
         size = 0
     if size <= 0:
-        raise Wrong(f"{value!r} is no number of bytes above 0")
+        raise WrongError(f"{value!r} is no number of bytes above 0")
     return int(size)
 
 
@@ -145,50 +157,54 @@ def _labels(value: Any) -> tuple[tuple[str, str], ...]:
     if isinstance(value, str):
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
         if not all(equals for _, equals, _ in pairs):
-            raise Wrong(f'{value!r} are no labels; give "name=value,name=value"')
+            raise WrongError(f'{value!r} are no labels; give "name=value,name=value"')
         value = {name.strip(): text.strip() for name, _, text in pairs}
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise Wrong(f"{value!r} are no labels; give a dict of names to values")
+        raise WrongError(f"{value!r} are no labels; give a dict of names to values")
     for name in value:
         if not re.fullmatch(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", name) or name in ("le", "quantile"):
-            raise Wrong(f"{name!r} is no name that a label can have; use letters, digits and _")
+            raise WrongError(f"{name!r} is no name that a label can have; use letters, digits and _")
     return tuple(sorted((name, str(text)) for name, text in value.items()))
 
 
 def _path(value: object) -> str:
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise Wrong(f"{value!r} is no path")
+        raise WrongError(f"{value!r} is no path")
     return os.path.abspath(os.fsdecode(value))
 
 
 def _sinks(value: object) -> tuple[()]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise Wrong(f"{value!r} are no sinks; give a list")
+        raise WrongError(f"{value!r} are no sinks; give a list")
     if list(value):
-        raise Wrong("sinks are not available in this version; leave it out")
+        raise WrongError("sinks are not available in this version; leave it out")
     return ()
 
 
 def _no_sinks(value: object) -> tuple[()]:
     if isinstance(value, str):
-        raise Wrong("sinks are not available in this version; unset it")
+        raise WrongError("sinks are not available in this version; unset it")
     return _sinks(value)
 
 
 def _basic_auth(value: Any) -> tuple[str, str]:
     parts = tuple(value.partition(":")[::2]) if isinstance(value, str) and ":" in value else value
-    if not isinstance(parts, (tuple, list)) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+    if (
+        not isinstance(parts, (tuple, list))
+        or len(parts) != 2
+        or not all(isinstance(part, str) for part in parts)
+    ):
         # The value is a secret: it is not shown.
-        raise Wrong('give (user, password), or "user:password"')
+        raise WrongError('give (user, password), or "user:password"')
     user, password = parts
     if not user or not password or ":" in user:
-        raise Wrong("neither the user nor the password may be empty, and the user has no colon")
+        raise WrongError("neither the user nor the password may be empty, and the user has no colon")
     return (user, password)
 
 
 def _secret(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise Wrong("give a text that is not empty")
+        raise WrongError("give a text that is not empty")
     return value.strip()
 
 
@@ -197,7 +213,7 @@ def _content(path: str) -> str:
         with open(path, encoding="utf-8") as file:
             return _secret(file.read())
     except (OSError, UnicodeDecodeError) as error:
-        raise Wrong(f"{path!r} cannot be read: {error}") from None
+        raise WrongError(f"{path!r} cannot be read: {error}") from None
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {

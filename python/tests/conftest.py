@@ -14,8 +14,8 @@ from scrape import Scrape
 
 os.environ["AUSCULT_STRICT"] = "1"
 
-import auscult  # noqa: E402 - the variable is read when something goes wrong, and at init
-from auscult import _native  # noqa: E402
+import auscult
+from auscult import _native
 
 # A slow machine is no fault; and what is found is found again on every machine.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, database=None)
@@ -27,7 +27,11 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def telemetry(tmp_path_factory):
     return auscult.init(
-        service="tests", listen="127.0.0.1:0", gpu=False, sample_interval=0.01, directory=tmp_path_factory.mktemp("state")
+        service="tests",
+        listen="127.0.0.1:0",
+        gpu=False,
+        sample_interval=0.01,
+        directory=tmp_path_factory.mktemp("state"),
     )
 
 
@@ -58,7 +62,11 @@ def python(tmp_path):
 
     def run(source, *arguments, check=True, timeout=60, **variables):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
-        environment |= {"AUSCULT_DIRECTORY": str(tmp_path / "state"), "AUSCULT_LISTEN": "none", "AUSCULT_SERVICE": "program"}
+        environment |= {
+            "AUSCULT_DIRECTORY": str(tmp_path / "state"),
+            "AUSCULT_LISTEN": "none",
+            "AUSCULT_SERVICE": "program",
+        }
         environment["PYTHONPATH"] = os.pathsep.join(
             [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
         )
@@ -67,7 +75,12 @@ def python(tmp_path):
         program.write_text(textwrap.dedent(source))
         ran = subprocess.run(
             [sys.executable, "-W", "error", str(program), *map(str, arguments)],
-            check=False, capture_output=True, text=True, timeout=timeout, env=environment, cwd=tmp_path,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment,
+            cwd=tmp_path,
         )
         if check and ran.returncode != 0:
             pytest.fail(f"exit status {ran.returncode}\n{ran.stdout}\n{ran.stderr}")

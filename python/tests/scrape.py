@@ -12,7 +12,9 @@ class Scrape:
     def __init__(self, text, *, prefix="tests", openmetrics=False):
         self.text = text
         self.prefix = prefix
-        self.families = {family.name: family for family in (read_openmetrics if openmetrics else read_text)(text)}
+        self.families = {
+            family.name: family for family in (read_openmetrics if openmetrics else read_text)(text)
+        }
         self.samples = {
             (sample.name, frozenset(sample.labels.items())): sample.value
             for family in self.families.values()
@@ -26,16 +28,19 @@ class Scrape:
     def sum(self, name, **labels):
         """The sum of all samples of this name that have these labels."""
         wanted = set(labels.items())
-        return sum(value for (found, pairs), value in self.samples.items() if found == name and wanted <= pairs)
+        return sum(
+            value for (found, pairs), value in self.samples.items() if found == name and wanted <= pairs
+        )
 
     def outcomes(self, operation, **labels):
         """Finished calls of an operation by outcome."""
         wanted = {("operation", operation), *labels.items()}
-        return {
-            dict(pairs)["outcome"]: int(value)
-            for (name, pairs), value in self.samples.items()
-            if name == f"{self.prefix}_request_total" and wanted <= pairs and value
-        }
+        found = {}
+        for (name, pairs), value in self.samples.items():
+            if name == f"{self.prefix}_request_total" and wanted <= pairs and value:
+                outcome = dict(pairs)["outcome"]
+                found[outcome] = found.get(outcome, 0) + int(value)
+        return found
 
     def count(self, metric, operation, **labels):
         """Observations in a histogram of the request metrics."""
@@ -52,11 +57,16 @@ class Scrape:
 
     def stages(self, operation):
         """Ended stages of an operation by name."""
-        return {
-            dict(pairs)["stage"]: int(value)
-            for (name, pairs), value in self.samples.items()
-            if name == f"{self.prefix}_stage_duration_seconds_count" and ("operation", operation) in pairs and value
-        }
+        found = {}
+        for (name, pairs), value in self.samples.items():
+            if (
+                name == f"{self.prefix}_stage_duration_seconds_count"
+                and ("operation", operation) in pairs
+                and value
+            ):
+                stage = dict(pairs)["stage"]
+                found[stage] = found.get(stage, 0) + int(value)
+        return found
 
     def errors(self, part):
         """Auscult's own faults."""

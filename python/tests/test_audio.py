@@ -28,7 +28,12 @@ def wav(seconds, rate=8000, channels=1, width=2):
 
 
 def flac(samples, rate):
-    stream_info = struct.pack(">HH", 4096, 4096) + bytes(6) + struct.pack(">Q", rate << 44 | 15 << 36 | samples) + bytes(16)
+    stream_info = (
+        struct.pack(">HH", 4096, 4096)
+        + bytes(6)
+        + struct.pack(">Q", rate << 44 | 15 << 36 | samples)
+        + bytes(16)
+    )
     return b"fLaC\x80\x00\x00\x22" + stream_info
 
 
@@ -36,7 +41,8 @@ Result = collections.namedtuple("Result", ["code", "audio", "error"])
 
 
 class Results:
-    def __init__(self, audio): self.audio = audio
+    def __init__(self, audio):
+        self.audio = audio
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,11 @@ def test_a_wave_file_whose_writer_streams():
     assert audio()(bytes(data)) == Audio(1.0)
 
 
-@given(data=st.binary() | st.binary().map(lambda tail: wav(0.01) + tail) | st.binary().map(lambda tail: b"RIFF" + tail))
+@given(
+    data=st.binary()
+    | st.binary().map(lambda tail: wav(0.01) + tail)
+    | st.binary().map(lambda tail: b"RIFF" + tail)
+)
 def test_no_bytes_are_too_broken(data):
     measured = audio(1000)(data)
     assert measured is None or isinstance(measured, (Audio, Skip))
@@ -188,7 +198,12 @@ def test_flac_headers(rate, samples):
     assert audio()(flac(samples, rate)) == Audio(samples / rate)
 
 
-@given(frames=st.integers(1, 500), rate=st.integers(1, 96000), channels=st.integers(1, 3), width=st.integers(1, 4))
+@given(
+    frames=st.integers(1, 500),
+    rate=st.integers(1, 96000),
+    channels=st.integers(1, 3),
+    width=st.integers(1, 4),
+)
 def test_wave_headers(frames, rate, channels, width):
     data = io.BytesIO()
     with wave.open(data, "wb") as writer:

@@ -27,9 +27,11 @@ CASES = {
 @pytest.mark.parametrize("part", CASES)
 @pytest.mark.parametrize("kind", ["function", "generator"])
 def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, caplog, part, kind):
-    def function(): return "result"
+    def function():
+        return "result"
 
-    def generator(): yield "result"
+    def generator():
+        yield "result"
 
     infer = auscult.instrument(name, **CASES[part])(function if kind == "function" else generator)
     before = scrape().errors(part)
@@ -39,9 +41,10 @@ def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, capl
     assert after.outcomes(name) == {"ok": 3}
     assert after.errors(part) == before + 3
     if part == "label":
-        assert after.outcomes(name, x="") == {"ok": 3} or after.get(
-            "tests_request_total", operation=name, status="success", outcome="ok"
-        ) == 3
+        assert (
+            after.outcomes(name, x="") == {"ok": 3}
+            or after.get("tests_request_total", operation=name, status="success", outcome="ok") == 3
+        )
     messages = [record.getMessage() for record in caplog.records if record.name == "auscult"]
     assert len(messages) <= 1
     if part != "audio":
@@ -154,7 +157,12 @@ def test_metrics_take_wrong_use_without_raising(name, scrape, lenient):
 
 def test_metrics_raise_wrong_use_when_strict(name):
     counter = auscult.Counter(name, "d", ["a"])
-    for wrong in (counter.inc, lambda: counter.labels("x", "y"), lambda: counter.labels(b="x"), lambda: counter.labels("x").labels("y")):
+    for wrong in (
+        counter.inc,
+        lambda: counter.labels("x", "y"),
+        lambda: counter.labels(b="x"),
+        lambda: counter.labels("x").labels("y"),
+    ):
         with pytest.raises(auscult.Error, match=name):
             wrong()
     with pytest.raises(ValueError, match="only grow"):

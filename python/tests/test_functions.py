@@ -59,21 +59,45 @@ def test_keeps_kind_name_signature_and_docstring(function, decorate):
     assert inspect.isfunction(wrapped)
     for is_kind in (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction):
         assert is_kind(wrapped) == is_kind(function)
-    for attribute in ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__", "__defaults__", "__kwdefaults__"):
+    for attribute in (
+        "__name__",
+        "__qualname__",
+        "__module__",
+        "__doc__",
+        "__annotations__",
+        "__defaults__",
+        "__kwdefaults__",
+    ):
         assert getattr(wrapped, attribute) == getattr(function, attribute)
     assert inspect.signature(wrapped) == inspect.signature(function)
-    assert inspect.signature(wrapped, follow_wrapped=False).parameters.keys() == inspect.signature(function).parameters.keys()
+    assert (
+        inspect.signature(wrapped, follow_wrapped=False).parameters.keys()
+        == inspect.signature(function).parameters.keys()
+    )
     assert typing.get_type_hints(wrapped) == typing.get_type_hints(function)
     assert wrapped.__wrapped__ is function
     assert wrapped.__globals__ is function.__globals__
     assert wrapped.__code__.co_flags & 0x2A0 == function.__code__.co_flags & 0x2A0
 
 
-def positional_only(a, b=2, /, c=3): return (a, b, c)
-def rest(a, *more, key=1, **named): return (a, more, key, named)
-def keywords_only(*, a, b=2): return (a, b)
-def nothing(): return ()
-def awkward(args, kwargs, self, function=1, live=2, steps=3, error=4, given=5): return (args, kwargs, self, function, live, steps, error, given)
+def positional_only(a, b=2, /, c=3):
+    return (a, b, c)
+
+
+def rest(a, *more, key=1, **named):
+    return (a, more, key, named)
+
+
+def keywords_only(*, a, b=2):
+    return (a, b)
+
+
+def nothing():
+    return ()
+
+
+def awkward(args, kwargs, self, function=1, live=2, steps=3, error=4, given=5):
+    return (args, kwargs, self, function, live, steps, error, given)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +121,12 @@ def test_every_parameter_list(function, arguments, keywords):
     assert wrapped(*arguments, **keywords) == function(*arguments, **keywords)
 
 
-@pytest.mark.parametrize(("arguments", "keywords"), [((), {}), ((1, 2, 3, 4), {}), ((1,), {"z": 1}), ((1,), {"a": 2})])
+@pytest.mark.parametrize(
+    ("arguments", "keywords"), [((), {}), ((1, 2, 3, 4), {}), ((1,), {"z": 1}), ((1,), {"a": 2})]
+)
 def test_wrong_arguments_raise_what_the_function_raises(arguments, keywords):
-    def one(a, b=2, c=3): return a
+    def one(a, b=2, c=3):
+        return a
 
     wrapped = auscult.instrument(one)
     with pytest.raises(TypeError) as expected:
@@ -114,23 +141,28 @@ def test_methods_class_methods_and_static_methods():
         rate = 3
 
         @auscult.instrument
-        def method(self, x): return (self.rate, x)
+        def method(self, x):
+            return (self.rate, x)
 
         @auscult.instrument
         @classmethod
-        def on_class(cls, x): return (cls.rate, x)
+        def on_class(cls, x):
+            return (cls.rate, x)
 
         @classmethod
         @auscult.instrument
-        def on_class_inside(cls, x): return (cls.rate, x)
+        def on_class_inside(cls, x):
+            return (cls.rate, x)
 
         @auscult.instrument
         @staticmethod
-        def static(x): return x
+        def static(x):
+            return x
 
         @auscult.stage("s")
         @staticmethod
-        def staged(x): return x
+        def staged(x):
+            return x
 
     class Other(Engine):
         rate = 4
@@ -141,7 +173,8 @@ def test_methods_class_methods_and_static_methods():
 
 
 @auscult.instrument
-def picklable(x): return x
+def picklable(x):
+    return x
 
 
 def test_can_be_pickled():
@@ -363,7 +396,8 @@ def test_exceptions_keep_their_identity_and_traceback():
 
 def test_recursion_to_the_limit_is_a_recursion_error():
     @auscult.instrument
-    def deep(n): return deep(n + 1)
+    def deep(n):
+        return deep(n + 1)
 
     with pytest.raises(RecursionError):
         deep(0)
@@ -379,7 +413,8 @@ def test_a_decorated_function_behind_a_decorator_keeps_its_parameters(name, scra
 
     @auscult.instrument(name, labels={"emotion": "emotion"}, fields={"char_count": lambda a: len(a["text"])})
     @opaque
-    def infer(text, emotion="neutral"): return text
+    def infer(text, emotion="neutral"):
+        return text
 
     infer("abc")
     infer("abcd", "sad")

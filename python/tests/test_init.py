@@ -317,7 +317,10 @@ def test_settings_reach_what_is_exposed(python, tmp_path):
         ({"AUSCULT_SAMPLE_INTERVAL": "often"}, "AUSCULT_SAMPLE_INTERVAL: 'often' is no number of seconds"),
         ({"AUSCULT_SINKS": "loki"}, "AUSCULT_SINKS: sinks are not available in this version"),
         ({"AUSCULT_SERVICE": ""}, "service: give the name of the service"),
-        ({"AUSCULT_TLS_CERT": "/missing", "AUSCULT_TLS_KEY": "/missing", "AUSCULT_LISTEN": "127.0.0.1:0"}, "/missing"),
+        (
+            {"AUSCULT_TLS_CERT": "/missing", "AUSCULT_TLS_KEY": "/missing", "AUSCULT_LISTEN": "127.0.0.1:0"},
+            "/missing",
+        ),
         ({"AUSCULT_NAMESPACE": "a b"}, "namespace"),
         ({"AUSCULT_SEGMENT_BYTES": "10"}, "segment_bytes"),
     ],

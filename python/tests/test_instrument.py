@@ -34,7 +34,12 @@ def test_a_call_with_everything(name, scrape):
     after = scrape()
     assert after.outcomes(name, emotion="neutral", long="True") == {"ok": 1}
     assert after.outcomes(name, emotion="sad", long="False") == {"ok": 1}
-    assert after.get("tests_request_total", operation=name, emotion="sad", long="False", status="success", outcome="ok") == 1
+    assert (
+        after.get(
+            "tests_request_total", operation=name, emotion="sad", long="False", status="success", outcome="ok"
+        )
+        == 1
+    )
     assert after.total("characters_total", name) == 8
     assert after.total("audio_seconds_total", name) == 2
     assert after.count("request_duration_seconds", name, status="success") == 2
@@ -92,7 +97,8 @@ def test_a_call_in_flight_is_seen(name, scrape):
 @pytest.mark.parametrize("kind", ["function", "generator", "coroutine", "block"])
 def test_what_an_exception_says(name, scrape, error, outcome, kind):
     @auscult.instrument(name)
-    def function(): raise error
+    def function():
+        raise error
 
     @auscult.instrument(name)
     def generator():
@@ -100,7 +106,8 @@ def test_what_an_exception_says(name, scrape, error, outcome, kind):
         raise error
 
     @auscult.instrument(name)
-    async def coroutine(): raise error
+    async def coroutine():
+        raise error
 
     def block():
         with auscult.call(name):
@@ -111,7 +118,9 @@ def test_what_an_exception_says(name, scrape, error, outcome, kind):
         driven.send(None)
 
     with pytest.raises(type(error)):
-        {"function": function, "generator": lambda: list(generator()), "coroutine": awaited, "block": block}[kind]()
+        {"function": function, "generator": lambda: list(generator()), "coroutine": awaited, "block": block}[
+            kind
+        ]()
     assert scrape().outcomes(name) == {outcome: 1}
 
 
@@ -124,7 +133,7 @@ def chained(raises, *, suppress=False, cause=True):
                 raise ValueError("outer") from None
             if cause:
                 raise ValueError("outer") from first
-            raise ValueError("outer")  # noqa: B904 - the point of it
+            raise ValueError("outer")
     except ValueError as error:
         return error
 
@@ -140,7 +149,8 @@ def chained(raises, *, suppress=False, cause=True):
 )
 def test_what_a_chain_of_exceptions_says(name, scrape, error, outcome):
     @auscult.instrument(name)
-    def infer(): raise error
+    def infer():
+        raise error
 
     with pytest.raises(ValueError, match="outer"):
         infer()
@@ -149,7 +159,8 @@ def test_what_a_chain_of_exceptions_says(name, scrape, error, outcome):
 
 def test_an_exception_whose_text_raises(name, scrape):
     class Awkward(Exception):
-        def __str__(self): raise RuntimeError("no text")
+        def __str__(self):
+            raise RuntimeError("no text")
 
     @auscult.instrument(name)
     def infer():
@@ -258,13 +269,16 @@ def test_a_call_can_be_ended_by_hand(name, scrape):
 
 def test_stages_of_every_kind_of_function(name, scrape):
     @auscult.stage("plain")
-    def plain(): return 1
+    def plain():
+        return 1
 
     @auscult.stage("generates")
-    def generates(): yield from (1, 2)
+    def generates():
+        yield from (1, 2)
 
     @auscult.stage("awaits")
-    async def awaits(): await asyncio.sleep(0)
+    async def awaits():
+        await asyncio.sleep(0)
 
     @auscult.stage("generates_async")
     async def generates_async():
@@ -284,7 +298,8 @@ def test_stages_of_every_kind_of_function(name, scrape):
 
 def test_a_stage_that_fails(name, scrape):
     @auscult.stage("broken")
-    def broken(): raise KeyError("k")
+    def broken():
+        raise KeyError("k")
 
     @auscult.instrument(name)
     def infer():
@@ -305,7 +320,8 @@ def test_a_stage_that_fails(name, scrape):
 
 def test_label_values_are_texts(name, scrape):
     class Named:
-        def __str__(self): return "named"
+        def __str__(self):
+            return "named"
 
     @auscult.instrument(name, labels={"x": "x"})
     def infer(x): ...
@@ -347,24 +363,33 @@ def test_any_text_can_be_a_label_or_field(name, scrape, telemetry):
 
 def test_lone_surrogates_are_cleaned(name, scrape):
     @auscult.instrument(name, labels={"x": "x"}, request_id="x")
-    def infer(x): return auscult.current_call().request_id
+    def infer(x):
+        return auscult.current_call().request_id
 
     assert "\ufffd" in infer("a\ud800b")
-    assert [dict(labels)["x"] for metric, labels in scrape().samples if metric == "tests_request_total" and ("operation", name) in labels] == ["a\ufffd\ufffd\ufffdb"]
+    assert [
+        dict(labels)["x"]
+        for metric, labels in scrape().samples
+        if metric == "tests_request_total" and ("operation", name) in labels
+    ] == ["a\ufffd\ufffd\ufffdb"]
 
 
 def test_patch_a_class_somebody_else_wrote(name, scrape):
     class Base:
-        def inference_sft(self, text, speaker="a"): return f"{text} {speaker}"
+        def inference_sft(self, text, speaker="a"):
+            return f"{text} {speaker}"
 
         @classmethod
-        def load(cls, x): return (cls, x)
+        def load(cls, x):
+            return (cls, x)
 
         @staticmethod
-        def normalize(text): return text
+        def normalize(text):
+            return text
 
     class Model(Base):
-        def inference_sft(self, text, speaker="b"): return super().inference_sft(text, speaker)
+        def inference_sft(self, text, speaker="b"):
+            return super().inference_sft(text, speaker)
 
     untouched = vars(Base)["inference_sft"]
     undos = [
@@ -393,7 +418,8 @@ def test_patch_an_object_and_a_module(name, scrape):
     import textwrap as module
 
     class Model:
-        def infer(self, x): return x
+        def infer(self, x):
+            return x
 
     model = Model()
     undo = auscult.patch(model, "infer", operation=name)
@@ -408,7 +434,8 @@ def test_patch_an_object_and_a_module(name, scrape):
 
 def test_patch_undoes_only_what_is_its_own(name):
     class Model:
-        def infer(self): return 1
+        def infer(self):
+            return 1
 
     undo = auscult.patch(Model, "infer", operation=name)
     Model.infer = other = lambda self: 2

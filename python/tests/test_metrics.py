@@ -244,7 +244,11 @@ def test_what_cannot_be_exposed_is_refused_by_both(name, make):
         make(theirs, name)
     with pytest.raises(ValueError) as raised:
         make(auscult, name)
-    assert name in str(raised.value) or "multiprocess_mode" in str(raised.value) or 'metric ""' in str(raised.value)
+    assert (
+        name in str(raised.value)
+        or "multiprocess_mode" in str(raised.value)
+        or 'metric ""' in str(raised.value)
+    )
 
 
 @pytest.mark.parametrize(
@@ -309,10 +313,12 @@ def test_time(name, scrape, kind):
         return function(x - 1) if x else 0
 
     @metric.time()
-    async def coroutine(): await asyncio.sleep(0)
+    async def coroutine():
+        await asyncio.sleep(0)
 
     @metric.time()
-    def generator(): return (yield from (1, 2))
+    def generator():
+        return (yield from (1, 2))
 
     @metric.time()
     async def async_generator():
@@ -396,7 +402,9 @@ def test_exemplars(name, telemetry):
     histogram.observe(0.5, exemplar={"trace_id": "abc"})
     histogram.observe(1.5, {"other": "def"})
     histogram.observe(9, {})
-    lines = [line for line in telemetry.render(openmetrics=True).splitlines() if line.startswith(name + "_bucket")]
+    lines = [
+        line for line in telemetry.render(openmetrics=True).splitlines() if line.startswith(name + "_bucket")
+    ]
     assert '"abc"} 0.5' in lines[0]
     assert '"def"} 1.5' in lines[1]
     assert "#" not in lines[2]

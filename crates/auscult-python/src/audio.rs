@@ -6,7 +6,9 @@ use std::path::Path;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple,
+};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::file;
@@ -34,18 +36,9 @@ pub(crate) enum Heard {
     Error(String),
 }
 
-/// How to measure: made by `auscult.audio`, or wrapped around the user's function.
+/// How to measure: made by `auscult.audio`.
 #[pyclass(frozen, module = "auscult._native")]
-pub struct Measure {
-    how: How,
-}
-
-enum How {
-    Function(Py<PyAny>),
-    Format(Format),
-}
-
-struct Format {
+pub(crate) struct Measure {
     sample_rate: Option<f64>,
     key: Option<Py<PyAny>>,
     /// Bytes of a sample of raw PCM.
@@ -74,19 +67,17 @@ impl Measure {
         if !(1..=64).contains(&channels) {
             return Err(PyValueError::new_err("channels: give 1 to 64"));
         }
-        Ok(Self { how: How::Format(Format { sample_rate, key, sample_width, channels, silence }) })
-    }
-
-    /// Wraps a function from one item to seconds, `Skip`, `Error` or `Audio`.
-    #[staticmethod]
-    fn function(function: Py<PyAny>) -> Self {
-        Self { how: How::Function(function) }
+        Ok(Self { sample_rate, key, sample_width, channels, silence })
     }
 
     /// Measures one item: `Audio`, `Skip()`, an `Error`, or `None` where there is no output.
     ///
     /// Raises `TypeError` for what it cannot measure.
-    fn __call__<'py>(&self, py: Python<'py>, item: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(match self.hear(item, true)? {
             Heard::Seconds(seconds) => Some(Bound::new(py, Audio { seconds, silent: false })?.into_any()),
             Heard::Silence(seconds) => Some(Bound::new(py, Audio { seconds, silent: true })?.into_any()),
@@ -97,31 +88,12 @@ impl Measure {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match &self.how {
-            How::Function(function) => visit.call(function),
-            How::Format(format) => visit.call(&format.key),
-        }
-    }
-}
-
-impl Measure {
-    /// Measures `item`; looks for silence only where asked to, and only if `listen` (nothing was heard yet).
-    ///
-    /// # Errors
-    /// Whatever the user's function raises; `TypeError` for what cannot be measured.
-    pub(crate) fn hear(&self, item: &Bound<'_, PyAny>, listen: bool) -> PyResult<Heard> {
-        if item.is_none() {
-            return Ok(Heard::Nothing);
-        }
-        match &self.how {
-            How::Function(function) => told(&function.bind(item.py()).call1((item,))?),
-            How::Format(format) => format.hear(item, format.sample_rate, listen && format.silence, 0),
-        }
+        visit.call(&self.key)
     }
 }
 
 /// What the user's function said.
-fn told(said: &Bound<'_, PyAny>) -> PyResult<Heard> {
+pub(crate) fn told(said: &Bound<'_, PyAny>) -> PyResult<Heard> {
     let py = said.py();
     if let Ok(seconds) = said.extract::<f64>() {
         return seconds_of(seconds);
@@ -129,7 +101,7 @@ fn told(said: &Bound<'_, PyAny>) -> PyResult<Heard> {
     if said.is_none() {
         return Ok(Heard::Nothing);
     }
-    if said.is_instance_of::<Skip>() || said.is(&py.get_type::<Skip>()) {
+    if said.is_instance_of::<Skip>() || said.is(py.get_type::<Skip>()) {
         return Ok(Heard::Skip);
     }
     if let Ok(audio) = said.cast::<Audio>() {
@@ -139,8 +111,12 @@ fn told(said: &Bound<'_, PyAny>) -> PyResult<Heard> {
             heard => heard,
         });
     }
-    if said.is_instance_of::<Error>() || said.is(&py.get_type::<Error>()) {
+    if said.is_instance_of::<Error>() || said.is(py.get_type::<Error>()) {
         return Ok(Heard::Error(said.str()?.to_string_lossy().into_owned()));
+    }
+    // The function raised, which was reported.
+    if said.is(py.NotImplemented()) {
+        return Ok(Heard::Output);
     }
     Err(unmeasurable(said, "an audio function gives seconds, auscult.Skip, auscult.Error or auscult.Audio"))
 }
@@ -161,8 +137,25 @@ fn unmeasurable(item: &Bound<'_, PyAny>, why: &str) -> PyErr {
     PyTypeError::new_err(format!("cannot measure a {class}: {why}"))
 }
 
-impl Format {
-    fn hear(&self, item: &Bound<'_, PyAny>, rate: Option<f64>, listen: bool, depth: usize) -> PyResult<Heard> {
+impl Measure {
+    /// Measures `item`; looks for silence only where asked to, and only if `listen` (nothing was heard yet).
+    ///
+    /// # Errors
+    /// `TypeError` for what cannot be measured.
+    pub(crate) fn hear(&self, item: &Bound<'_, PyAny>, listen: bool) -> PyResult<Heard> {
+        if item.is_none() {
+            return Ok(Heard::Nothing);
+        }
+        self.hear_any(item, self.sample_rate, listen && self.silence, 0)
+    }
+
+    fn hear_any(
+        &self,
+        item: &Bound<'_, PyAny>,
+        rate: Option<f64>,
+        listen: bool,
+        depth: usize,
+    ) -> PyResult<Heard> {
         let py = item.py();
         if let Ok(bytes) = item.cast::<PyBytes>() {
             return self.hear_bytes(bytes.as_bytes(), rate, listen, item);
@@ -194,7 +187,11 @@ impl Format {
             return self.hear_array(item, &shape, rate, listen);
         }
         if item.is_instance_of::<PyBool>() {
-            return Ok(if item.is_truthy()? { Heard::Skip } else { Heard::Error("returned False".to_owned()) });
+            return Ok(if item.is_truthy()? {
+                Heard::Skip
+            } else {
+                Heard::Error("returned False".to_owned())
+            });
         }
         if item.is_instance_of::<PyInt>() {
             let failed = item.lt(0)?;
@@ -212,14 +209,20 @@ impl Format {
         Err(unmeasurable(item, "give a function as audio="))
     }
 
-    fn hear_inner(&self, item: &Bound<'_, PyAny>, rate: Option<f64>, listen: bool, depth: usize) -> PyResult<Heard> {
+    fn hear_inner(
+        &self,
+        item: &Bound<'_, PyAny>,
+        rate: Option<f64>,
+        listen: bool,
+        depth: usize,
+    ) -> PyResult<Heard> {
         if item.is_none() {
             return Ok(Heard::Skip);
         }
         if depth == MAX_DEPTH {
             return Err(unmeasurable(item, "it lies too deep in lists"));
         }
-        self.hear(item, rate, listen, depth + 1)
+        self.hear_any(item, rate, listen, depth + 1)
     }
 
     /// Several pieces, one after the other.
@@ -275,7 +278,13 @@ impl Format {
         Ok(if listen && array_is_silent(item)? { Heard::Silence(seconds) } else { Heard::Seconds(seconds) })
     }
 
-    fn hear_bytes(&self, bytes: &[u8], rate: Option<f64>, listen: bool, item: &Bound<'_, PyAny>) -> PyResult<Heard> {
+    fn hear_bytes(
+        &self,
+        bytes: &[u8],
+        rate: Option<f64>,
+        listen: bool,
+        item: &Bound<'_, PyAny>,
+    ) -> PyResult<Heard> {
         if let Some(length) = file::length_of_bytes(bytes) {
             return Ok(match length {
                 // A header sent ahead of the samples.
@@ -314,7 +323,10 @@ fn rate_and_array<'py>(pair: &Bound<'py, PyTuple>) -> PyResult<Option<(f64, Boun
     Ok((rate.is_finite() && rate > 0.0).then_some((rate, inner)))
 }
 
-fn attribute<'py>(item: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+fn attribute<'py>(
+    item: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     item.getattr_opt(name)
 }
 

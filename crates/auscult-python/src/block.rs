@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::call::Call;
-use crate::context::{self, Token};
+use crate::context;
 use crate::fault::{self, Part};
 use crate::plan::queued_since;
 use crate::scope::Scope;
@@ -18,7 +18,7 @@ use crate::value;
 
 /// A call around a block of code; also with `async with`. Inside of another call the block is one of its stages.
 #[pyclass(frozen, module = "auscult", name = "call")]
-pub struct CallBlock {
+pub(crate) struct CallBlock {
     operation: String,
     labels: Vec<(String, Py<PyAny>)>,
     request_id: Option<Py<PyAny>>,
@@ -26,7 +26,7 @@ pub struct CallBlock {
     queued_at: Option<f64>,
     streaming: bool,
     fields: Mutex<Option<Py<PyDict>>>,
-    entered: Mutex<Option<(Scope, Token)>>,
+    entered: Mutex<Option<Scope>>,
     call: OnceLock<Py<Call>>,
 }
 
@@ -46,7 +46,8 @@ impl CallBlock {
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let labels = labels.into_iter().flatten();
-        let labels = labels.map(|(name, value)| Ok((value::text(name)?.to_string_lossy().into_owned(), value.unbind())));
+        let labels = labels
+            .map(|(name, value)| Ok((value::text(name)?.to_string_lossy().into_owned(), value.unbind())));
         Ok(Self {
             operation,
             labels: labels.collect::<PyResult<_>>()?,
@@ -65,11 +66,8 @@ impl CallBlock {
             return Ok(call.bind(py).clone());
         }
         let (scope, call) = self.begin(py)?;
-        let token = match &scope {
-            Scope::Call(call) => Some(context::enter(py, call)),
-            Scope::Stage(_) | Scope::Off => None,
-        };
-        *lock(&self.entered) = Some((scope, token.unwrap_or(Token::NONE)));
+        scope.enter(py);
+        *lock(&self.entered) = Some(scope);
         let call = self.call.get_or_init(|| call).bind(py).clone();
         let fields = take(&self.fields).map(|fields| fields.into_bound(py));
         for (name, value) in fields.iter().flatten() {
@@ -86,8 +84,8 @@ impl CallBlock {
         error: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) {
-        let Some((scope, token)) = take(&self.entered) else { return };
-        context::leave(py, &token);
+        let Some(scope) = take(&self.entered) else { return };
+        scope.leave(py);
         match error {
             None => scope.finish(),
             // The generator around the block was closed.
@@ -117,7 +115,10 @@ impl CallBlock {
     fn begin(&self, py: Python<'_>) -> PyResult<(Scope, Py<Call>)> {
         let request_id = self.text(py, self.request_id.as_ref())?;
         let Some(telemetry) = state::telemetry() else {
-            return Ok((Scope::Off, Py::new(py, Call::off(&self.operation, request_id.as_deref().unwrap_or("")))?));
+            return Ok((
+                Scope::Off,
+                Py::new(py, Call::off(&self.operation, request_id.as_deref().unwrap_or("")))?,
+            ));
         };
         if let Some(outer) = context::current(py) {
             let stage = outer.get().recording().map(|own| own.core().stage(&self.operation));
@@ -128,19 +129,23 @@ impl CallBlock {
         let Some(operation) = self.operation(py, &telemetry)? else {
             return Ok((Scope::Off, Py::new(py, Call::off(&self.operation, ""))?));
         };
-        let core = value::with_texts(self.labels.len(), |index| self.label(py, index), |values| {
-            let mut builder = operation.begin(values).streaming(self.streaming);
-            if let Some(request_id) = &request_id {
-                builder = builder.request_id(request_id);
-            }
-            if let Some(traceparent) = &traceparent {
-                builder = builder.traceparent(traceparent);
-            }
-            if let Some(queued) = self.queued_at.and_then(queued_since) {
-                builder = builder.queued(queued);
-            }
-            builder.start()
-        })?;
+        let core = value::with_texts(
+            self.labels.len(),
+            |index| self.label(py, index),
+            |values| {
+                let mut builder = operation.begin(values).streaming(self.streaming);
+                if let Some(request_id) = &request_id {
+                    builder = builder.request_id(request_id);
+                }
+                if let Some(traceparent) = &traceparent {
+                    builder = builder.traceparent(traceparent);
+                }
+                if let Some(queued) = self.queued_at.and_then(queued_since) {
+                    builder = builder.queued(queued);
+                }
+                builder.start()
+            },
+        )?;
         let call = Py::new(py, Call::own(core))?;
         Ok((Scope::Call(call.clone_ref(py)), call))
     }
@@ -157,7 +162,9 @@ impl CallBlock {
     }
 
     fn text(&self, py: Python<'_>, value: Option<&Py<PyAny>>) -> PyResult<Option<String>> {
-        let Some(value) = value.map(|value| value.bind(py)).filter(|value| !value.is_none()) else { return Ok(None) };
+        let Some(value) = value.map(|value| value.bind(py)).filter(|value| !value.is_none()) else {
+            return Ok(None);
+        };
         match value::text(value.clone()) {
             Ok(text) => Ok(Some(text.to_string_lossy().into_owned())),
             Err(error) => {
@@ -168,11 +175,16 @@ impl CallBlock {
     }
 
     /// The operation with these label names, or without labels where they cannot be had.
-    fn operation(&self, py: Python<'_>, telemetry: &auscult::Telemetry) -> PyResult<Option<auscult::Operation>> {
+    fn operation(
+        &self,
+        py: Python<'_>,
+        telemetry: &auscult::Telemetry,
+    ) -> PyResult<Option<auscult::Operation>> {
         let generation = state::generation().unwrap_or(0);
         let found = OPERATIONS.read().unwrap_or_else(PoisonError::into_inner).iter().find_map(|known| {
             let same = known.generation == generation && known.name == self.operation;
-            (same && known.labels.iter().eq(self.labels.iter().map(|(name, _)| name))).then(|| known.operation.clone())
+            (same && known.labels.iter().eq(self.labels.iter().map(|(name, _)| name)))
+                .then(|| known.operation.clone())
         });
         if found.is_some() {
             return Ok(found);
@@ -212,7 +224,7 @@ const MAX_OPERATIONS: usize = 256;
 
 /// An awaitable that is ready: `async with` on something that waits for nothing.
 #[pyclass(frozen)]
-pub struct Ready {
+pub(crate) struct Ready {
     value: Option<Py<PyAny>>,
 }
 

@@ -8,16 +8,16 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::audio::Heard;
-use crate::context;
+use crate::context::{self, Token};
 use crate::fault::{self, Part};
 use crate::outcome::Failure;
 use crate::stage::Stage;
-use crate::state::lock;
+use crate::state::{lock, take};
 use crate::value;
 
 /// One request for generated output, while it runs.
 #[pyclass(frozen, module = "auscult", weakref)]
-pub struct Call {
+pub(crate) struct Call {
     body: Body,
 }
 
@@ -38,13 +38,16 @@ pub(crate) struct Own {
     silence: AtomicBool,
     /// An error that was yielded.
     failure: Mutex<Option<String>>,
+    /// What was current before this call was.
+    entered: Mutex<Option<Token>>,
 }
 
 impl Call {
     #[inline]
     pub(crate) fn own(core: auscult::Call) -> Self {
         let flag = || AtomicBool::new(false);
-        Self { body: Body::Own(Own { core, heard: flag(), silence: flag(), failure: Mutex::new(None) }) }
+        let (failure, entered) = (Mutex::new(None), Mutex::new(None));
+        Self { body: Body::Own(Own { core, heard: flag(), silence: flag(), failure, entered }) }
     }
 
     pub(crate) fn inner(outer: Py<Self>) -> Self {
@@ -65,6 +68,25 @@ impl Call {
         }
     }
 
+    /// Makes this call the current one of the context, until `leave`.
+    #[inline]
+    pub(crate) fn enter(&self, py: Python<'_>, this: &Py<Self>) {
+        if let Body::Own(own) = &self.body {
+            let before = lock(&own.entered).replace(context::enter(py, this));
+            drop(before);
+        }
+    }
+
+    /// Puts back what was current before.
+    #[inline]
+    pub(crate) fn leave(&self, py: Python<'_>) {
+        if let Body::Own(own) = &self.body
+            && let Some(token) = take(&own.entered)
+        {
+            context::leave(py, &token);
+        }
+    }
+
     /// Whether nothing more will be recorded.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
@@ -77,7 +99,9 @@ impl Call {
         match value::field(value) {
             Ok(None) => {}
             Ok(Some(given)) => own.core.field(name, given),
-            Err(error) => fault::report(value.py(), Part::Field, name, Some(error), &format!("field {name:?}"))?,
+            Err(error) => {
+                fault::report(value.py(), Part::Field, name, Some(error), &format!("field {name:?}"))?
+            }
         }
         Ok(())
     }
@@ -197,6 +221,22 @@ impl Own {
             Heard::Error(text) => {
                 self.core.progress();
                 lock(&self.failure).get_or_insert_with(|| text.clone());
+            }
+        }
+    }
+
+    /// An item was yielded, and the consumer has the floor.
+    #[inline]
+    pub(crate) fn handed_over(&self, heard: &Heard) {
+        match heard {
+            Heard::Seconds(seconds) => {
+                self.heard.store(true, Ordering::Relaxed);
+                self.core.hand_over(Seconds(*seconds));
+            }
+            Heard::Output => self.core.hand_over(Seconds(0.0)),
+            Heard::Silence(_) | Heard::Skip | Heard::Nothing | Heard::Error(_) => {
+                self.took(heard);
+                self.core.suspend();
             }
         }
     }

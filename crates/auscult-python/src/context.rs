@@ -33,11 +33,6 @@ static VARIABLE: PyOnceLock<Variable> = PyOnceLock::new();
 /// What [`enter`] gives back to [`leave`].
 pub(crate) struct Token(Option<Py<PyAny>>);
 
-impl Token {
-    /// Of nothing that was entered.
-    pub(crate) const NONE: Self = Self(None);
-}
-
 /// The call this context is in, unless it has ended.
 #[inline]
 pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Call>> {
@@ -73,9 +68,11 @@ pub(crate) fn enter(py: Python<'_>, call: &Py<Call>) -> Token {
                 Bound::from_owned_ptr_or_err(py, token).map(Bound::unbind)
             }
         }
-        None => {
-            variable.object.bind(py).call_method1(intern!(py, "set"), (call.clone_ref(py),)).map(Bound::unbind)
-        }
+        None => variable
+            .object
+            .bind(py)
+            .call_method1(intern!(py, "set"), (call.clone_ref(py),))
+            .map(Bound::unbind),
     };
     Token(token.ok())
 }
@@ -124,7 +121,9 @@ fn functions() -> Option<Functions> {
     // SAFETY: these are the documented signatures of the three functions, unchanged since CPython 3.7.1.
     unsafe {
         Some(Functions {
-            get: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Object, Object, *mut Object) -> c_int>(get),
+            get: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Object, Object, *mut Object) -> c_int>(
+                get,
+            ),
             set: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Object, Object) -> Object>(set),
             reset: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Object, Object) -> c_int>(reset),
         })

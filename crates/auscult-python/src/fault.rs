@@ -63,7 +63,13 @@ pub(crate) fn strict() -> bool {
 
 /// Counts a fault, and logs it the first time its `subject` has one; under `AUSCULT_STRICT` it is the error.
 #[cold]
-pub(crate) fn report(py: Python<'_>, part: Part, subject: &str, cause: Option<PyErr>, text: &str) -> PyResult<()> {
+pub(crate) fn report(
+    py: Python<'_>,
+    part: Part,
+    subject: &str,
+    cause: Option<PyErr>,
+    text: &str,
+) -> PyResult<()> {
     count(part);
     let text = match &cause {
         Some(cause) => format!("{text}: {}", crate::outcome::describe(py, cause)),

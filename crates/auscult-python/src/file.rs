@@ -55,7 +55,8 @@ fn wave(source: &mut (impl Read + Seek), size: u64) -> Option<Length> {
         if [a, b, c, d] == *b"data" {
             let there = size.saturating_sub(source.stream_position().ok()?);
             let samples = if length == 0 { there } else { length.min(there) };
-            return (bytes_per_second > 0).then(|| Length::Seconds(samples as f64 / f64::from(bytes_per_second)));
+            return (bytes_per_second > 0)
+                .then(|| Length::Seconds(samples as f64 / f64::from(bytes_per_second)));
         }
         let next = source.stream_position().ok()? + length + length % 2;
         if [a, b, c, d] == *b"fmt " {

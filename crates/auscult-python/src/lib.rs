@@ -7,13 +7,13 @@
 //! Rules kept throughout: no lock is held while Python runs; what runs in a finalizer takes no Python lock and
 //! logs nothing; nothing outlives a call but numbers and strings.
 
-mod asyncsteps;
 mod audio;
 mod block;
 mod call;
 mod context;
 mod fault;
 mod file;
+mod iteration;
 mod metrics;
 mod outcome;
 mod plan;
@@ -21,15 +21,12 @@ mod result;
 mod scope;
 mod stage;
 mod state;
-mod steps;
 mod telemetry;
 mod value;
 
 /// The extension module `auscult._native`.
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
-    #[pymodule_export]
-    use crate::asyncsteps::AsyncSteps;
     #[pymodule_export]
     use crate::audio::Measure;
     #[pymodule_export]
@@ -39,6 +36,8 @@ mod _native {
     #[pymodule_export]
     use crate::fault::{fault, set_strict};
     #[pymodule_export]
+    use crate::iteration::{Iteration, Pending};
+    #[pymodule_export]
     use crate::metrics::{Around, Counter, Enum, Gauge, Histogram, Info, Metric, Summary};
     #[pymodule_export]
     use crate::plan::Plan;
@@ -46,8 +45,6 @@ mod _native {
     use crate::result::{Audio, Error, Skip};
     #[pymodule_export]
     use crate::stage::Stage;
-    #[pymodule_export]
-    use crate::steps::Steps;
     #[pymodule_export]
     use crate::telemetry::{Telemetry, flush, shutdown, start};
 }

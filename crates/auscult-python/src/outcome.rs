@@ -1,9 +1,9 @@
 //! Exceptions as what the core classifies: class names and text. Nothing of the exception is kept.
 
 use auscult::Outcome;
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::exceptions::PyException;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 /// Most exceptions of a chain (causes, contexts, groups) that are looked at.
@@ -41,7 +41,8 @@ impl Failure {
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let outcome = Outcome::classify(&names, &texts.join("\n"));
-        let kind = error.get_type(py).name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let kind =
+            error.get_type(py).name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Self { outcome, kind, text: texts.swap_remove(0) }
     }
 
@@ -77,10 +78,15 @@ fn next_of<'py>(link: &Bound<'py, PyAny>, waiting: &mut Vec<Bound<'py, PyAny>>) 
     let py = link.py();
     let get = |name: &Bound<'py, PyString>| link.getattr(name).ok().filter(|value| !value.is_none());
     // The members of an ExceptionGroup; any other `exceptions` attribute is not a tuple of exceptions.
-    if let Some(members) = get(intern!(py, "exceptions")).and_then(|members| members.cast_into::<PyTuple>().ok()) {
-        waiting.extend(members.iter().filter(|member| member.is_instance_of::<pyo3::exceptions::PyBaseException>()));
+    if let Some(members) =
+        get(intern!(py, "exceptions")).and_then(|members| members.cast_into::<PyTuple>().ok())
+    {
+        waiting.extend(
+            members.iter().filter(|member| member.is_instance_of::<pyo3::exceptions::PyBaseException>()),
+        );
     }
-    let suppressed = get(intern!(py, "__suppress_context__")).is_some_and(|value| value.is_truthy().unwrap_or(false));
+    let suppressed =
+        get(intern!(py, "__suppress_context__")).is_some_and(|value| value.is_truthy().unwrap_or(false));
     match get(intern!(py, "__cause__")) {
         Some(cause) => waiting.push(cause),
         None if !suppressed => waiting.extend(get(intern!(py, "__context__"))),

@@ -1,76 +1,51 @@
 //! How one decorated function is recorded, compiled when it is decorated.
+//!
+//! The wrapper, a Python function, calls what it wraps itself: a daemon thread that asks for the GIL while the
+//! interpreter ends is unwound by force (before Python 3.14), and that must meet no frame of Rust. So code of the
+//! host runs between the calls into here and not inside of them.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use auscult::Outcome;
+use pyo3::exceptions::PyGeneratorExit;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::asyncsteps::AsyncSteps;
-use crate::audio::Measure;
+use crate::audio::{Heard, Measure, told};
 use crate::block::seconds;
 use crate::call::Call;
 use crate::context;
 use crate::fault::{self, Part};
+use crate::iteration::{Iteration, Pending};
 use crate::scope::Scope;
-use crate::stage;
+use crate::stage::{self, Running};
 use crate::state;
-use crate::steps::{Kind, Steps};
 use crate::value;
 
-/// Where a value comes from.
-enum Source {
-    /// A parameter: its place in the tuple of values the wrapper hands over.
-    Value(usize),
-    /// A function of the bound arguments.
-    Function(Py<PyAny>),
-}
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Source {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        match object.extract::<usize>() {
-            Ok(index) => Ok(Self::Value(index)),
-            Err(_) => Ok(Self::Function(object.to_owned().unbind())),
-        }
-    }
-}
-
-/// The values one invocation brings: those of parameters, and the bound arguments where a function wants them.
-struct Given<'a, 'py> {
-    values: &'a Bound<'py, PyTuple>,
-    bound: Option<&'a Bound<'py, PyDict>>,
-}
-
-impl<'py> Given<'_, 'py> {
-    #[inline]
-    fn get(&self, source: &Source) -> PyResult<Bound<'py, PyAny>> {
-        match source {
-            Source::Value(index) => self.values.get_item(*index),
-            Source::Function(function) => function.bind(self.values.py()).call1((self.bound,)),
-        }
-    }
-}
-
 /// How one decorated function is recorded.
+///
+/// The wrapper hands over a tuple of values: those of the labels, then of the fields; the other numbers are places in
+/// it.
 #[pyclass(frozen, module = "auscult._native")]
-pub struct Plan {
+pub(crate) struct Plan {
     operation: String,
     /// Only ever a stage, never a call.
     stage: bool,
-    labels: Vec<(String, Source)>,
-    fields: Vec<(String, Source)>,
-    request_id: Option<Source>,
-    traceparent: Option<Source>,
-    queued_at: Option<Source>,
-    streaming: Option<Source>,
+    labels: Vec<String>,
+    fields: Vec<String>,
+    request_id: Option<usize>,
+    traceparent: Option<usize>,
+    queued_at: Option<usize>,
+    streaming: Option<usize>,
     audio: Option<Py<Measure>>,
+    /// A function of Python's that says what an item is; see [`crate::audio::told`].
+    tells: Option<Py<PyAny>>,
     /// The operation, and the `init` it belongs to.
-    resolved: RwLock<Option<(u64, auscult::Operation)>>,
+    resolved: RwLock<Option<(u64, Arc<auscult::Operation>)>>,
 }
 
 #[pymethods]
@@ -78,111 +53,139 @@ impl Plan {
     #[new]
     #[pyo3(signature = (
         operation, *, stage=false, labels=Vec::new(), fields=Vec::new(), request_id=None, traceparent=None,
-        queued_at=None, streaming=None, audio=None
+        queued_at=None, streaming=None, audio=None, tells=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         operation: String,
         stage: bool,
-        labels: Vec<(String, Source)>,
-        fields: Vec<(String, Source)>,
-        request_id: Option<Source>,
-        traceparent: Option<Source>,
-        queued_at: Option<Source>,
-        streaming: Option<Source>,
+        labels: Vec<String>,
+        fields: Vec<String>,
+        request_id: Option<usize>,
+        traceparent: Option<usize>,
+        queued_at: Option<usize>,
+        streaming: Option<usize>,
         audio: Option<Py<Measure>>,
+        tells: Option<Py<PyAny>>,
     ) -> Self {
         let resolved = RwLock::new(None);
-        Self { operation, stage, labels, fields, request_id, traceparent, queued_at, streaming, audio, resolved }
-    }
-
-    /// Calls a plain function. What it returns is recorded, unless it is a generator, coroutine or asynchronous
-    /// generator: that is recorded while it runs.
-    fn call<'py>(
-        slf: &Bound<'py, Self>,
-        function: &Bound<'py, PyAny>,
-        arguments: &Bound<'py, PyTuple>,
-        keywords: Option<&Bound<'py, PyDict>>,
-        values: &Bound<'py, PyTuple>,
-        bound: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (py, plan) = (slf.py(), slf.get());
-        let scope = plan.begin(&Given { values, bound }, false)?;
-        let entered = scope.enter(py);
-        let result = function.call(arguments, keywords);
-        scope.leave(py, &entered);
-        match result {
-            Ok(result) => match later(&result)? {
-                None => {
-                    scope.gave(&result, plan.audio.as_ref())?;
-                    Ok(result)
-                }
-                Some(later) => plan.returned(py, scope, &result, later),
-            },
-            Err(error) => {
-                scope.failed(py, &error);
-                Err(error)
-            }
+        Self {
+            operation,
+            stage,
+            labels,
+            fields,
+            request_id,
+            traceparent,
+            queued_at,
+            streaming,
+            audio,
+            tells,
+            resolved,
         }
     }
 
-    /// Begins to record what a generator does; call it at the first resumption.
-    #[pyo3(signature = (generator, values, bound=None))]
-    fn generator<'py>(
-        &self,
-        generator: Bound<'py, PyAny>,
-        values: &Bound<'py, PyTuple>,
-        bound: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Steps> {
-        let scope = self.begin(&Given { values, bound }, true)?;
-        Ok(Steps::new(generator, Kind::Generator, scope, self.measure(values.py())))
+    /// A function that says what an item or result is.
+    #[getter]
+    fn tells(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.tells.as_ref().map(|tells| tells.clone_ref(py))
     }
 
-    /// Begins to record what a coroutine does; call it when it is first awaited.
-    #[pyo3(signature = (coroutine, values, bound=None))]
-    fn coroutine<'py>(
-        &self,
-        coroutine: Bound<'py, PyAny>,
+    /// Begins a call, or a stage where there is a call already; what it gives is for `returned` or `failed`.
+    fn begin<'py>(
+        slf: &Bound<'py, Self>,
         values: &Bound<'py, PyTuple>,
-        bound: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Steps> {
-        let scope = self.begin(&Given { values, bound }, false)?;
-        Ok(Steps::new(coroutine, Kind::Coroutine, scope, self.measure(values.py())))
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, plan) = (slf.py(), slf.get());
+        Ok(match plan.scope(values, false)? {
+            Scope::Off => None,
+            Scope::Call(call) => {
+                call.get().enter(py, &call);
+                Some(call.into_bound(py).into_any())
+            }
+            Scope::Stage(stage) => Some(Bound::new(py, Running::new(stage))?.into_any()),
+        })
     }
 
-    /// Begins to record what an asynchronous generator does; call it at the first resumption.
-    #[pyo3(signature = (generator, values, bound=None))]
-    fn async_generator<'py>(
+    /// Ends what `begin` began, with a result; gives the result. Of a generator, coroutine or asynchronous generator
+    /// it gives one that is recorded while it runs.
+    fn returned<'py>(
+        slf: &Bound<'py, Self>,
+        run: Option<&Bound<'py, PyAny>>,
+        result: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some(run) = run else { return Ok(result) };
+        let scope = Scope::left(run);
+        if let Some(later) = later(&result)? {
+            return slf.get().goes_on(slf, scope, result, later);
+        }
+        scope.gave(&result, slf.get().audio.as_ref())?;
+        Ok(result)
+    }
+
+    /// The same, with what the user's `audio=` function said about the result.
+    fn told<'py>(
         &self,
+        run: Option<&Bound<'py, PyAny>>,
+        result: Bound<'py, PyAny>,
+        said: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(run) = run {
+            let (heard, fault) = self.heard(said);
+            Scope::left(run).heard(&heard);
+            fault?;
+        }
+        Ok(result)
+    }
+
+    /// Whether a result runs later: a generator, coroutine or asynchronous generator.
+    #[staticmethod]
+    fn is_later(result: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(later(result)?.is_some())
+    }
+
+    /// Ends what `begin` began, with an exception.
+    fn failed<'py>(&self, run: Option<&Bound<'py, PyAny>>, error: &Bound<'py, PyAny>) {
+        let Some(run) = run else { return };
+        let scope = Scope::left(run);
+        if error.is_instance_of::<PyGeneratorExit>() {
+            scope.end(Outcome::Cancelled);
+        } else {
+            scope.failed(run.py(), &PyErr::from_value(error.clone()));
+        }
+    }
+
+    /// Records what a generator does; call it at the first resumption.
+    fn iterate<'py>(
+        slf: &Bound<'py, Self>,
         generator: Bound<'py, PyAny>,
         values: &Bound<'py, PyTuple>,
-        bound: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<AsyncSteps> {
-        let scope = self.begin(&Given { values, bound }, true)?;
-        Ok(AsyncSteps::new(generator, scope, self.measure(values.py())))
+    ) -> PyResult<Iteration> {
+        Iteration::new(generator, slf.clone().unbind(), slf.get().scope(values, true)?)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let named = self.labels.iter().chain(&self.fields).map(|(_, source)| source);
-        let single = [&self.request_id, &self.traceparent, &self.queued_at, &self.streaming];
-        for source in named.chain(single.into_iter().flatten()) {
-            if let Source::Function(function) = source {
-                visit.call(function)?;
-            }
-        }
+        visit.call(&self.tells)?;
         visit.call(&self.audio)
     }
 }
 
 impl Plan {
-    fn measure(&self, py: Python<'_>) -> Option<Py<Measure>> {
-        self.audio.as_ref().map(|audio| audio.clone_ref(py))
+    pub(crate) fn audio(&self) -> Option<&Py<Measure>> {
+        self.audio.as_ref()
+    }
+
+    /// What the user's function said about an item; output of unknown length where that makes no sense.
+    pub(crate) fn heard(&self, said: &Bound<'_, PyAny>) -> (Heard, PyResult<()>) {
+        match told(said) {
+            Ok(heard) => (heard, Ok(())),
+            Err(error) => (Heard::Output, self.fault(said.py(), Part::Audio, "audio", error)),
+        }
     }
 
     /// Starts a call, or a stage where there is a call already.
     #[inline]
-    fn begin(&self, given: &Given<'_, '_>, generator: bool) -> PyResult<Scope> {
-        let py = given.values.py();
+    fn scope(&self, values: &Bound<'_, PyTuple>, generator: bool) -> PyResult<Scope> {
+        let py = values.py();
         let Some(generation) = state::generation() else { return Ok(Scope::Off) };
         if let Some(current) = context::current(py) {
             let stage = current.get().recording().map(|own| own.core().stage(&self.operation));
@@ -192,21 +195,20 @@ impl Plan {
             return Ok(stage::begin(py, &self.operation).map_or(Scope::Off, Scope::stage));
         }
         let Some(operation) = self.operation(py, generation)? else { return Ok(Scope::Off) };
-        let streaming = self.streams(given, generator)?;
-        let label = |index: usize| self.label(given, index);
-        let expects = generator || self.audio.is_some();
-        let begin = |values: &[&str]| operation.begin(values).streaming(streaming).expects_output(expects);
+        let streaming = match self.streaming {
+            None => generator,
+            Some(at) => self.streams(&*values.get_borrowed_item(at)?)?.unwrap_or(generator),
+        };
+        let expects = generator || self.audio.is_some() || self.tells.is_some();
+        let begin = |texts: &[&str]| operation.begin(texts).streaming(streaming).expects_output(expects);
         let core = if self.request_id.is_none() && self.traceparent.is_none() && self.queued_at.is_none() {
-            value::with_texts(self.labels.len(), label, |values| begin(values).start())?
+            value::with_texts(self.labels.len(), |at| self.label(values, at), |texts| begin(texts).start())?
         } else {
-            self.begin_with_origin(given, begin)?
+            self.begin_with_origin(values, begin)?
         };
         let call = Call::own(core);
-        for (name, source) in &self.fields {
-            match given.get(source) {
-                Ok(value) => call.set_field(name, &value)?,
-                Err(error) => self.fault(py, Part::Field, name, error)?,
-            }
+        for (at, name) in self.fields.iter().enumerate() {
+            call.set_field(name, &values.get_item(self.labels.len() + at)?)?;
         }
         Ok(Scope::Call(Py::new(py, call)?))
     }
@@ -214,70 +216,90 @@ impl Plan {
     /// The same where the call's id, or the time it waited, comes from the arguments.
     fn begin_with_origin(
         &self,
-        given: &Given<'_, '_>,
+        values: &Bound<'_, PyTuple>,
         begin: impl FnOnce(&[&str]) -> auscult::CallBuilder,
     ) -> PyResult<auscult::Call> {
-        let request_id = self.text(given, self.request_id.as_ref())?;
-        let traceparent = self.text(given, self.traceparent.as_ref())?;
-        let queued = self.queued(given)?;
-        value::with_texts(self.labels.len(), |index| self.label(given, index), |values| {
-            let mut builder = begin(values);
-            if let Some(request_id) = &request_id {
-                builder = builder.request_id(request_id);
-            }
-            if let Some(traceparent) = &traceparent {
-                builder = builder.traceparent(traceparent);
-            }
-            if let Some(queued) = queued {
-                builder = builder.queued(queued);
-            }
-            builder.start()
-        })
+        let request_id = self.text(values, self.request_id)?;
+        let traceparent = self.text(values, self.traceparent)?;
+        let queued = self.queued(values)?;
+        value::with_texts(
+            self.labels.len(),
+            |at| self.label(values, at),
+            |texts| {
+                let mut builder = begin(texts);
+                if let Some(request_id) = &request_id {
+                    builder = builder.request_id(request_id);
+                }
+                if let Some(traceparent) = &traceparent {
+                    builder = builder.traceparent(traceparent);
+                }
+                if let Some(queued) = queued {
+                    builder = builder.queued(queued);
+                }
+                builder.start()
+            },
+        )
+    }
+
+    fn streams(&self, value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+        if value.is_none() {
+            return Ok(None);
+        }
+        match value.is_truthy() {
+            Ok(streams) => Ok(Some(streams)),
+            Err(error) => self.fault(value.py(), Part::Streaming, "streaming", error).map(|()| None),
+        }
     }
 
     #[inline]
-    fn label<'py>(&self, given: &Given<'_, 'py>, index: usize) -> PyResult<Option<Bound<'py, PyString>>> {
-        let (name, source) = &self.labels[index];
-        match given.get(source).and_then(value::text) {
+    fn label<'py>(
+        &self,
+        values: &Bound<'py, PyTuple>,
+        at: usize,
+    ) -> PyResult<Option<Bound<'py, pyo3::types::PyString>>> {
+        match values.get_item(at).and_then(value::text) {
             Ok(text) => Ok(Some(text)),
-            Err(error) => self.fault(given.values.py(), Part::Label, name, error).map(|()| None),
+            Err(error) => self.fault(values.py(), Part::Label, &self.labels[at], error).map(|()| None),
         }
     }
 
-    fn text(&self, given: &Given<'_, '_>, source: Option<&Source>) -> PyResult<Option<String>> {
-        let Some(source) = source else { return Ok(None) };
-        let text = given.get(source).and_then(|value| if value.is_none() { Ok(None) } else { value::text(value).map(Some) });
-        match text {
-            Ok(text) => Ok(text.map(|text| text.to_string_lossy().into_owned())),
-            Err(error) => self.fault(given.values.py(), Part::RequestId, "request_id", error).map(|()| None),
+    fn text(&self, values: &Bound<'_, PyTuple>, at: Option<usize>) -> PyResult<Option<String>> {
+        let Some(value) = at.map(|at| values.get_item(at)).transpose()?.filter(|value| !value.is_none())
+        else {
+            return Ok(None);
+        };
+        match value::text(value) {
+            Ok(text) => Ok(Some(text.to_string_lossy().into_owned())),
+            Err(error) => self.fault(values.py(), Part::RequestId, "request_id", error).map(|()| None),
         }
     }
 
-    fn queued(&self, given: &Given<'_, '_>) -> PyResult<Option<Duration>> {
-        let Some(source) = &self.queued_at else { return Ok(None) };
-        match given.get(source).and_then(|value| if value.is_none() { Ok(None) } else { value.extract().map(Some) }) {
-            Ok(at) => Ok(at.and_then(queued_since)),
-            Err(error) => self.fault(given.values.py(), Part::RequestId, "queued_at", error).map(|()| None),
-        }
-    }
-
-    #[inline]
-    fn streams(&self, given: &Given<'_, '_>, generator: bool) -> PyResult<bool> {
-        let Some(source) = &self.streaming else { return Ok(generator) };
-        match given.get(source).and_then(|value| value.is_truthy()) {
-            Ok(streaming) => Ok(streaming),
-            Err(error) => self.fault(given.values.py(), Part::Streaming, "streaming", error).map(|()| generator),
+    fn queued(&self, values: &Bound<'_, PyTuple>) -> PyResult<Option<Duration>> {
+        let Some(value) =
+            self.queued_at.map(|at| values.get_item(at)).transpose()?.filter(|value| !value.is_none())
+        else {
+            return Ok(None);
+        };
+        match value.extract() {
+            Ok(at) => Ok(queued_since(at)),
+            Err(error) => self.fault(values.py(), Part::RequestId, "queued_at", error).map(|()| None),
         }
     }
 
     #[cold]
     fn fault(&self, py: Python<'_>, part: Part, name: &str, error: PyErr) -> PyResult<()> {
         let subject = format!("{} {name}", self.operation);
-        fault::report(py, part, &subject, Some(error), &format!("{:?}: {} {name:?}", self.operation, part.name()))
+        fault::report(
+            py,
+            part,
+            &subject,
+            Some(error),
+            &format!("{:?}: {} {name:?}", self.operation, part.name()),
+        )
     }
 
     #[inline]
-    fn operation(&self, py: Python<'_>, generation: u64) -> PyResult<Option<auscult::Operation>> {
+    fn operation(&self, py: Python<'_>, generation: u64) -> PyResult<Option<Arc<auscult::Operation>>> {
         if let Some((resolved, operation)) = &*self.resolved.read().unwrap_or_else(PoisonError::into_inner)
             && *resolved == generation
         {
@@ -287,11 +309,12 @@ impl Plan {
     }
 
     #[cold]
-    fn resolve(&self, py: Python<'_>, generation: u64) -> PyResult<Option<auscult::Operation>> {
+    fn resolve(&self, py: Python<'_>, generation: u64) -> PyResult<Option<Arc<auscult::Operation>>> {
         let Some(telemetry) = state::telemetry() else { return Ok(None) };
-        let labels: Vec<&str> = self.labels.iter().map(|(name, _)| name.as_str()).collect();
+        let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
         match telemetry.try_operation(self.operation.as_str(), &labels) {
             Ok(operation) => {
+                let operation = Arc::new(operation);
                 let resolved = Some((generation, operation.clone()));
                 *self.resolved.write().unwrap_or_else(PoisonError::into_inner) = resolved;
                 Ok(Some(operation))
@@ -305,34 +328,32 @@ impl Plan {
 
     /// A plain function gave something that runs later: the recording goes on with it.
     #[cold]
-    fn returned<'py>(
+    fn goes_on<'py>(
         &self,
-        py: Python<'py>,
+        slf: &Bound<'py, Self>,
         scope: Scope,
-        result: &Bound<'py, PyAny>,
+        result: Bound<'py, PyAny>,
         later: Later,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
         scope.suspend();
-        if let (Some(own), Later::Generator | Later::AsyncGenerator) = (scope.call(), later) {
+        let functions = py.import(intern!(py, "auscult._functions"))?;
+        if let Later::Coroutine = later {
+            let pending = Bound::new(py, Pending::new(slf.clone().unbind(), scope))?;
+            return functions.call_method1(intern!(py, "drive_coroutine"), (result, pending));
+        }
+        if let Some(own) = scope.call() {
             own.core().expects_output();
             if self.streaming.is_none() {
                 own.core().streaming(true);
             }
         }
-        let (result, audio) = (result.clone(), self.measure(py));
-        let functions = py.import(intern!(py, "auscult._functions"))?;
+        let tells = self.tells.as_ref().map(|tells| tells.clone_ref(py));
+        let iteration = Bound::new(py, Iteration::new(result, slf.clone().unbind(), scope)?)?;
         match later {
-            Later::Generator => {
-                let steps = Steps::new(result, Kind::Generator, scope, audio);
-                functions.call_method1(intern!(py, "drive"), (steps,))
-            }
-            Later::Coroutine => {
-                let steps = Steps::new(result, Kind::Coroutine, scope, audio);
-                functions.call_method1(intern!(py, "drive_coroutine"), (steps,))
-            }
-            Later::AsyncGenerator => {
-                let steps = AsyncSteps::new(result, scope, audio);
-                functions.call_method1(intern!(py, "drive_async_generator"), (steps,))
+            Later::AsyncGenerator => functions.call_method1(intern!(py, "drive_async"), (iteration, tells)),
+            Later::Generator | Later::Coroutine => {
+                functions.call_method1(intern!(py, "drive"), (iteration, tells))
             }
         }
     }

@@ -13,7 +13,7 @@ pyo3::create_exception!(
 /// Audio of a known length.
 #[pyclass(frozen, module = "auscult", eq)]
 #[derive(Clone, Debug, PartialEq)]
-pub struct Audio {
+pub(crate) struct Audio {
     /// How long it plays, seconds.
     #[pyo3(get)]
     pub(crate) seconds: f64,
@@ -39,7 +39,7 @@ impl Audio {
 /// Something yielded or returned that is no audio and no error: a header, a progress message.
 #[pyclass(frozen, module = "auscult")]
 #[derive(Debug)]
-pub struct Skip;
+pub(crate) struct Skip;
 
 #[pymethods]
 impl Skip {

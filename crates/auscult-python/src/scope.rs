@@ -1,4 +1,4 @@
-//! What an instrumented function is to be recorded as: a call, a stage of the call around it, or nothing.
+//! What an instrumented function is recorded as: a call, a stage of the call around it, or nothing.
 
 use std::sync::Mutex;
 
@@ -6,9 +6,9 @@ use auscult::Outcome;
 use pyo3::prelude::*;
 
 use crate::audio::{Heard, Measure};
-use crate::call::Call;
-use crate::context::{self, Token};
+use crate::call::{Call, Own};
 use crate::fault::{self, Part};
+use crate::stage::Running;
 use crate::state::lock;
 
 /// The recording of one invocation.
@@ -18,28 +18,37 @@ pub(crate) enum Scope {
     Off,
 }
 
-/// What was made current by [`Scope::enter`].
-pub(crate) struct Entered(Option<Token>);
-
 impl Scope {
     pub(crate) fn stage(stage: auscult::Stage) -> Self {
         Self::Stage(Mutex::new(Some(stage)))
     }
 
+    /// What `Plan.begin` gave, which is current no longer.
+    #[inline]
+    pub(crate) fn left(run: &Bound<'_, PyAny>) -> Self {
+        if let Ok(call) = run.cast_exact::<Call>() {
+            call.get().leave(run.py());
+            return Self::Call(call.clone().unbind());
+        }
+        match run.cast_exact::<Running>() {
+            Ok(running) => Self::Stage(Mutex::new(running.get().take())),
+            Err(_) => Self::Off,
+        }
+    }
+
     /// Makes the call current. Each resumption enters and leaves: it may come on another thread, and what the
     /// consumer does in between is not part of the call.
     #[inline]
-    pub(crate) fn enter(&self, py: Python<'_>) -> Entered {
-        match self {
-            Self::Call(call) => Entered(Some(context::enter(py, call))),
-            Self::Stage(_) | Self::Off => Entered(None),
+    pub(crate) fn enter(&self, py: Python<'_>) {
+        if let Self::Call(call) = self {
+            call.get().enter(py, call);
         }
     }
 
     #[inline]
-    pub(crate) fn leave(&self, py: Python<'_>, entered: &Entered) {
-        if let Some(token) = &entered.0 {
-            context::leave(py, token);
+    pub(crate) fn leave(&self, py: Python<'_>) {
+        if let Self::Call(call) = self {
+            call.get().leave(py);
         }
     }
 
@@ -60,44 +69,53 @@ impl Scope {
     }
 
     #[inline]
-    pub(crate) fn call(&self) -> Option<&crate::call::Own> {
+    pub(crate) fn call(&self) -> Option<&Own> {
         match self {
             Self::Call(call) => call.get().recording(),
             Self::Stage(_) | Self::Off => None,
         }
     }
 
-    /// An item was yielded.
+    /// An item was yielded: from now on the consumer has the floor.
     #[inline]
     pub(crate) fn took(&self, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) -> PyResult<()> {
         let Some(own) = self.call() else { return Ok(()) };
         let (heard, fault) = hear(own.listens(), item, measure);
-        own.took(&heard);
+        own.handed_over(&heard);
         fault
+    }
+
+    /// The same, of an item that is known.
+    pub(crate) fn handed_over(&self, heard: &Heard) {
+        if let Some(own) = self.call() {
+            own.handed_over(heard);
+        }
     }
 
     /// A result was returned: the end.
     #[inline]
     pub(crate) fn gave(&self, result: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) -> PyResult<()> {
-        match self {
-            Self::Call(call) => {
-                let Some(own) = call.get().recording() else { return Ok(()) };
-                let (heard, fault) = hear(own.listens(), result, measure);
-                own.gave(&heard);
-                fault
-            }
-            Self::Stage(stage) => {
-                drop(lock(stage).take());
-                Ok(())
-            }
-            Self::Off => Ok(()),
+        let Some(own) = self.call() else {
+            self.finish();
+            return Ok(());
+        };
+        let (heard, fault) = hear(own.listens(), result, measure);
+        own.gave(&heard);
+        fault
+    }
+
+    /// The same, of a result that is known.
+    pub(crate) fn heard(&self, heard: &Heard) {
+        match self.call() {
+            Some(own) => own.gave(heard),
+            None => self.finish(),
         }
     }
 
     /// A generator came to its end.
     pub(crate) fn finish(&self) {
         match self {
-            Self::Call(call) => call.get().recording().into_iter().for_each(|own| own.finish()),
+            Self::Call(_) => self.call().into_iter().for_each(Own::finish),
             Self::Stage(stage) => drop(lock(stage).take()),
             Self::Off => {}
         }
@@ -107,10 +125,8 @@ impl Scope {
     #[cold]
     pub(crate) fn failed(&self, py: Python<'_>, error: &PyErr) {
         match self {
-            Self::Call(call) => call.get().recording().into_iter().for_each(|own| own.failed(py, error)),
-            Self::Stage(stage) => {
-                lock(stage).take().inspect(auscult::Stage::fail);
-            }
+            Self::Call(_) => self.call().into_iter().for_each(|own| own.failed(py, error)),
+            Self::Stage(stage) => drop(lock(stage).take().inspect(auscult::Stage::fail)),
             Self::Off => {}
         }
     }
@@ -118,33 +134,24 @@ impl Scope {
     /// The consumer closed or dropped it.
     pub(crate) fn closed(&self) {
         match self {
-            Self::Call(call) => call.get().recording().into_iter().for_each(|own| own.closed()),
-            Self::Stage(stage) => drop(lock(stage).take()),
-            Self::Off => {}
+            Self::Call(_) => self.call().into_iter().for_each(Own::closed),
+            Self::Stage(_) | Self::Off => self.finish(),
+        }
+    }
+
+    /// It ended, and that is how.
+    pub(crate) fn end(&self, outcome: Outcome) {
+        match self {
+            Self::Call(_) => self.call().into_iter().for_each(|own| own.core().end(outcome)),
+            Self::Stage(_) | Self::Off => self.finish(),
         }
     }
 
     /// What was to be recorded never began: it leaves no trace.
     pub(crate) fn discard(&self) {
         match self {
-            Self::Call(call) => call.get().recording().into_iter().for_each(|own| own.core().discard()),
-            Self::Stage(_) | Self::Off => self.closed(),
-        }
-    }
-
-    /// A coroutine was closed before its end.
-    pub(crate) fn cancelled(&self) {
-        match self {
-            Self::Call(call) => call.get().recording().into_iter().for_each(|own| own.core().end(Outcome::Cancelled)),
-            Self::Stage(_) | Self::Off => self.closed(),
-        }
-    }
-
-    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
-        match self {
-            Self::Call(call) => Self::Call(call.clone_ref(py)),
-            // The stage itself ends with the scope it was made for.
-            Self::Stage(_) | Self::Off => Self::Off,
+            Self::Call(_) => self.call().into_iter().for_each(|own| own.core().discard()),
+            Self::Stage(_) | Self::Off => self.finish(),
         }
     }
 }
@@ -156,7 +163,13 @@ fn hear(listen: bool, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) ->
     match measure.get().hear(item, listen) {
         Ok(heard) => (heard, Ok(())),
         Err(error) => {
-            let fault = fault::report(item.py(), Part::Audio, "audio", Some(error), "audio= could not measure an item");
+            let fault = fault::report(
+                item.py(),
+                Part::Audio,
+                "audio",
+                Some(error),
+                "audio= could not measure an item",
+            );
             (Heard::Output, fault)
         }
     }

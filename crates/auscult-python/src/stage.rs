@@ -16,7 +16,7 @@ use crate::state::{self, lock};
 ///
 /// `@auscult.stage("vocoder")` on any kind of function, or `with auscult.stage("vocoder"):`.
 #[pyclass(frozen, module = "auscult", name = "stage")]
-pub struct Stage {
+pub(crate) struct Stage {
     name: String,
     call: Option<Py<Call>>,
     /// What was entered and not left, and by which thread: a stage that is shared may be in use several times.
@@ -39,8 +39,26 @@ impl Stage {
 
 /// A stage of the current call, or of none.
 pub(crate) fn begin(py: Python<'_>, name: &str) -> Option<auscult::Stage> {
-    let Some(call) = context::current(py) else { return state::telemetry().map(|telemetry| telemetry.stage(name)) };
+    let Some(call) = context::current(py) else {
+        return state::telemetry().map(|telemetry| telemetry.stage(name));
+    };
     call.get().recording().map(|own| own.core().stage(name))
+}
+
+/// A stage that stands for an instrumented function inside of a call, while it runs.
+#[pyclass(frozen)]
+pub(crate) struct Running {
+    stage: Mutex<Option<auscult::Stage>>,
+}
+
+impl Running {
+    pub(crate) fn new(stage: Mutex<Option<auscult::Stage>>) -> Self {
+        Self { stage }
+    }
+
+    pub(crate) fn take(&self) -> Option<auscult::Stage> {
+        lock(&self.stage).take()
+    }
 }
 
 #[pymethods]
@@ -58,7 +76,8 @@ impl Stage {
 
     /// Decorates a function of any kind.
     fn __call__<'py>(&self, py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        py.import(intern!(py, "auscult._functions"))?.call_method1(intern!(py, "staged"), (function, &self.name))
+        py.import(intern!(py, "auscult._functions"))?
+            .call_method1(intern!(py, "staged"), (function, &self.name))
     }
 
     fn __enter__(slf: &Bound<'_, Self>) {

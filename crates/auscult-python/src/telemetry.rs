@@ -13,7 +13,7 @@ use crate::state;
 
 /// What is being recorded, and where it can be read.
 #[pyclass(frozen, module = "auscult", name = "Telemetry", weakref)]
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     inner: auscult::Telemetry,
 }
 

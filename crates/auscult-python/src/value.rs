@@ -10,7 +10,7 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 /// Longest text taken as a field, bytes.
 const MAX_FIELD: usize = 1024;
 /// Label values resolved without an allocation.
-const STACK: usize = 8;
+const STACK: usize = 4;
 
 /// The text of a label value, as a Python string: itself, or what `str()` says.
 #[inline]
@@ -29,6 +29,10 @@ pub(crate) fn with_texts<'py, R>(
     mut value: impl FnMut(usize) -> PyResult<Option<Bound<'py, PyString>>>,
     use_texts: impl FnOnce(&[&str]) -> R,
 ) -> PyResult<R> {
+    if count == 1 {
+        let string = value(0)?;
+        return Ok(use_texts(&[&*clean(&string)]));
+    }
     if count <= STACK {
         let mut strings = [const { None }; STACK];
         for (index, slot) in strings.iter_mut().enumerate().take(count) {
@@ -77,7 +81,9 @@ pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
         let scalar = value.getattr(intern!(py, "shape"))?.len().is_ok_and(|dimensions| dimensions == 0);
         let on_device = value.hasattr(intern!(py, "is_cuda"))?;
         if !scalar || on_device {
-            return Err(pyo3::exceptions::PyTypeError::new_err("a field takes a number, a text or a truth value"));
+            return Err(pyo3::exceptions::PyTypeError::new_err(
+                "a field takes a number, a text or a truth value",
+            ));
         }
         return Ok(Some(match value.extract::<i64>() {
             Ok(number) => FieldValue::from(number),

@@ -26,7 +26,7 @@ pub(crate) enum What {
 
 /// A block or function with a metric around it.
 #[pyclass(frozen, module = "auscult._native")]
-pub struct Around {
+pub(crate) struct Around {
     metric: Mutex<Py<Metric>>,
     what: What,
     entered: Mutex<Vec<Instant>>,
@@ -86,7 +86,7 @@ impl Around {
     /// Decorates a function of any kind.
     fn __call__<'py>(slf: &Bound<'py, Self>, f: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        py.import(intern!(py, "auscult._functions"))?.call_method1(intern!(py, "surrounded"), (f, slf))
+        py.import(intern!(py, "auscult._around"))?.call_method1(intern!(py, "surrounded"), (f, slf))
     }
 
     /// Another one like it, for one more invocation.

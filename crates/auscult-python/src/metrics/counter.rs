@@ -10,7 +10,7 @@ use super::metric::Metric;
 
 /// A count that only grows. Exposed with `_total` at its end, whether or not its name has it.
 #[pyclass(frozen, extends = Metric, module = "auscult")]
-pub struct Counter;
+pub(crate) struct Counter;
 
 #[pymethods]
 impl Counter {

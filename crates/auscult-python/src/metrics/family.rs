@@ -14,7 +14,10 @@ static FAMILIES: Mutex<Vec<Arc<Family>>> = Mutex::new(Vec::new());
 pub(crate) enum Kind {
     Counter,
     Gauge(Merge),
-    Histogram { bounds: Vec<f64>, exemplars: bool },
+    Histogram {
+        bounds: Vec<f64>,
+        exemplars: bool,
+    },
     Summary,
     /// Its labels are known when the facts are.
     Info,
@@ -70,7 +73,9 @@ impl Family {
         let unit = Unit::from_suffix(about.unit).unwrap_or(Unit::None);
         if unit == Unit::None && !about.unit.is_empty() {
             let suffix = format!("_{}", about.unit);
-            if kind == Kind::Counter && let Some(base) = name.strip_suffix("_total") {
+            if kind == Kind::Counter
+                && let Some(base) = name.strip_suffix("_total")
+            {
                 name.truncate(base.len());
             }
             if !name.ends_with(&suffix) {
@@ -143,9 +148,8 @@ impl Family {
 
     fn unbind(&self) {
         *self.bound.write().unwrap_or_else(PoisonError::into_inner) = None;
-        lock(&self.children).retain(|child| {
-            child.upgrade().inspect(|child| child.set(Handle::Off)).is_some()
-        });
+        lock(&self.children)
+            .retain(|child| child.upgrade().inspect(|child| child.set(Handle::Off)).is_some());
     }
 
     /// The family an info with these facts belongs to, while something is recorded.

@@ -17,7 +17,7 @@ use super::metric::Metric;
 /// `all` for each by itself, told apart by a label `pid`. Only processes that live count, so `livesum` and the
 /// like mean the same.
 #[pyclass(frozen, extends = Metric, module = "auscult")]
-pub struct Gauge;
+pub(crate) struct Gauge;
 
 fn merge(mode: &str) -> PyResult<Merge> {
     Ok(match mode.strip_prefix("live").unwrap_or(mode) {
@@ -83,7 +83,9 @@ impl Gauge {
 
     /// Has a function give the value: a thread of Python's asks it once every `sample_interval`.
     fn set_function(slf: &Bound<'_, Self>, f: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.py().import(intern!(slf.py(), "auscult._polling"))?.call_method1(intern!(slf.py(), "poll"), (slf, f))?;
+        slf.py()
+            .import(intern!(slf.py(), "auscult._polling"))?
+            .call_method1(intern!(slf.py(), "poll"), (slf, f))?;
         Ok(())
     }
 

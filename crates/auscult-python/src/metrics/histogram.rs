@@ -9,14 +9,13 @@ use super::metric::Metric;
 use crate::value;
 
 /// prometheus_client's default buckets, seconds.
-const BUCKETS: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// Counts observations by size. `buckets` are inclusive upper bounds; `+Inf` is added where it is missing.
 ///
 /// With `exemplars=True` each bucket keeps the last `exemplar` it was given.
 #[pyclass(frozen, extends = Metric, module = "auscult")]
-pub struct Histogram;
+pub(crate) struct Histogram;
 
 #[pymethods]
 impl Histogram {

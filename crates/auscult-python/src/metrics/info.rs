@@ -14,7 +14,7 @@ use crate::value;
 /// Facts, as labels of a constant 1. Exposed with `_info` at the end of its name.
 #[pyclass(frozen, extends = Metric, module = "auscult")]
 #[derive(Default)]
-pub struct Info {
+pub(crate) struct Info {
     /// The family and label values of the facts that are shown now.
     shown: Mutex<Option<(auscult::Family, Vec<String>)>>,
 }
@@ -40,13 +40,16 @@ impl Info {
             return Err(PyValueError::new_err(format!("metric {name:?}: unit: an info has none")));
         }
         let about = About { name, help: documentation, labels: labelnames, namespace, subsystem, unit };
-        Ok(PyClassInitializer::from(Metric::define(py, about, registry, Kind::Info)?).add_subclass(Self::default()))
+        Ok(PyClassInitializer::from(Metric::define(py, about, registry, Kind::Info)?)
+            .add_subclass(Self::default()))
     }
 
     /// Sets the facts: a dict of names to texts. The names stay the same from the first time on.
     fn info(slf: &Bound<'_, Self>, val: &Bound<'_, PyDict>) -> PyResult<()> {
         let (py, metric) = (slf.py(), slf.as_super().get());
-        let Some(child) = &metric.child else { return metric.fault(py, "labels are missing; use .labels(...)") };
+        let Some(child) = &metric.child else {
+            return metric.fault(py, "labels are missing; use .labels(...)");
+        };
         let mut facts = Vec::with_capacity(val.len());
         for (name, fact) in val {
             let clean = |text| value::text(text).map(|text| text.to_string_lossy().into_owned());
@@ -59,7 +62,8 @@ impl Info {
             Ok(None) => return Ok(()),
             Err(error) => return metric.fault(py, &error.to_string()),
         };
-        let values: Vec<String> = child.values.iter().cloned().chain(facts.into_iter().map(|(_, fact)| fact)).collect();
+        let values: Vec<String> =
+            child.values.iter().cloned().chain(facts.into_iter().map(|(_, fact)| fact)).collect();
         let refused = slf.get().show(family, values).err();
         refused.map_or(Ok(()), |error| metric.fault(py, &error.to_string()))
     }

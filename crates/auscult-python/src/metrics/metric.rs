@@ -14,7 +14,7 @@ use crate::value;
 
 /// A metric: a family with label names, or one series of it.
 #[pyclass(frozen, subclass, module = "auscult")]
-pub struct Metric {
+pub(crate) struct Metric {
     pub(crate) family: Arc<Family>,
     /// The series; `None` while there are label values to give.
     pub(crate) child: Option<Arc<Child>>,
@@ -28,14 +28,23 @@ impl Metric {
     ///
     /// # Errors
     /// `ValueError` that names the metric and what to change.
-    pub(crate) fn define(py: Python<'_>, about: About<'_>, registry: Option<&Bound<'_, PyAny>>, kind: Kind) -> PyResult<Self> {
+    pub(crate) fn define(
+        py: Python<'_>,
+        about: About<'_>,
+        registry: Option<&Bound<'_, PyAny>>,
+        kind: Kind,
+    ) -> PyResult<Self> {
         if registry.is_some() {
-            return Err(PyValueError::new_err(format!("metric {:?}: registry: auscult has one; leave it out", about.name)));
+            return Err(PyValueError::new_err(format!(
+                "metric {:?}: registry: auscult has one; leave it out",
+                about.name
+            )));
         }
         let refused = |error: auscult::Error| PyValueError::new_err(error.to_string());
         let names = PyTuple::new(py, &about.labels)?.unbind();
         let family = Family::define(about, kind).map_err(refused)?;
-        let child = if family.labels.is_empty() { Some(family.child(Vec::new()).map_err(refused)?) } else { None };
+        let child =
+            if family.labels.is_empty() { Some(family.child(Vec::new()).map_err(refused)?) } else { None };
         Ok(Self { family, child, names, children: PyDict::new(py).unbind() })
     }
 
@@ -53,7 +62,13 @@ impl Metric {
 
     #[cold]
     pub(crate) fn fault(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        fault::report(py, Part::Metric, &self.family.name, None, &format!("metric {:?}: {text}", self.family.name))
+        fault::report(
+            py,
+            Part::Metric,
+            &self.family.name,
+            None,
+            &format!("metric {:?}: {text}", self.family.name),
+        )
     }
 
     fn find<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -99,7 +114,8 @@ impl Metric {
     /// A series of this metric: an object of the metric's own class.
     fn series<'py>(&self, py: Python<'py>, child: Arc<Child>) -> PyResult<Bound<'py, PyAny>> {
         let (family, child) = (self.family.clone(), Some(child));
-        let base = Self { family, child, names: self.names.clone_ref(py), children: PyDict::new(py).unbind() };
+        let base =
+            Self { family, child, names: self.names.clone_ref(py), children: PyDict::new(py).unbind() };
         let base = PyClassInitializer::from(base);
         Ok(match &self.family.kind {
             Kind::Counter => Bound::new(py, base.add_subclass(Counter))?.into_any(),
@@ -187,9 +203,13 @@ impl Metric {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let labels: Vec<String> = match &self.child {
-            Some(child) => {
-                self.family.labels.iter().zip(&child.values).map(|(name, value)| format!("{name}={value:?}")).collect()
-            }
+            Some(child) => self
+                .family
+                .labels
+                .iter()
+                .zip(&child.values)
+                .map(|(name, value)| format!("{name}={value:?}"))
+                .collect(),
             None => self.names.bind(py).extract()?,
         };
         Ok(format!("<auscult metric {} {{{}}}>", self.family.name, labels.join(", ")))

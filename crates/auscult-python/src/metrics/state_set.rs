@@ -8,7 +8,7 @@ use super::metric::Metric;
 
 /// Which of some states something is in: one series a state, 1 for the one it is in. The first is where it begins.
 #[pyclass(frozen, extends = Metric, module = "auscult")]
-pub struct Enum;
+pub(crate) struct Enum;
 
 #[pymethods]
 impl Enum {
@@ -36,7 +36,8 @@ impl Enum {
             return Err(PyValueError::new_err(format!("metric {name:?}: unit: an enum has none")));
         }
         let about = About { name, help: documentation, labels: labelnames, namespace, subsystem, unit };
-        Ok(PyClassInitializer::from(Metric::define(py, about, registry, Kind::StateSet(states))?).add_subclass(Self))
+        Ok(PyClassInitializer::from(Metric::define(py, about, registry, Kind::StateSet(states))?)
+            .add_subclass(Self))
     }
 
     /// Sets the state.
@@ -48,7 +49,10 @@ impl Enum {
         };
         metric.record(py, |handle| {
             if let Handle::States(gauges) = handle {
-                gauges.iter().enumerate().for_each(|(index, gauge)| gauge.set(f64::from(u8::from(index == at))));
+                gauges
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, gauge)| gauge.set(f64::from(u8::from(index == at))));
             }
         })
     }

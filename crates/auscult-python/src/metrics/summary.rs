@@ -9,7 +9,7 @@ use super::metric::Metric;
 
 /// Count and sum of observations.
 #[pyclass(frozen, extends = Metric, module = "auscult")]
-pub struct Summary;
+pub(crate) struct Summary;
 
 #[pymethods]
 impl Summary {

@@ -1,0 +1,314 @@
+"""Several processes of one service: fork, spawn, forkserver, gunicorn. No hang, no loss, no duplicate.
+
+`AUSCULT_TEST_FULL=1` runs the numbers of the reliability table; without it they are small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from scrape import Scrape
+
+FULL = os.environ.get("AUSCULT_TEST_FULL") == "1"
+LIMIT = 10.0 if not FULL else 60.0
+
+
+@pytest.mark.parametrize("exits", ["os._exit", "sys.exit"])
+@pytest.mark.parametrize("_round", range(20 if FULL else 1))
+def test_fork_from_recording_threads(python, exits, _round):
+    ran = python(
+        """
+        import os, sys, threading, time, warnings
+        warnings.simplefilter("ignore")
+        import auscult
+        from scrape import Scrape
+
+        CHILDREN, CALLS = int(sys.argv[1]), 50
+        telemetry = auscult.init(sample_interval=0.01)
+        counter = auscult.Counter("counted", "d", ["l"])
+        histogram = auscult.Histogram("observed", "d")
+        auscult.Gauge("polled", "d").set_function(lambda: 1)
+        stopped = threading.Event()
+        made = [0] * 8
+
+        @auscult.instrument("infer", labels={"l": "l"})
+        def infer(l):
+            with auscult.stage("part"):
+                counter.labels(l).inc()
+            histogram.observe(0.5)
+
+        @auscult.instrument("stream")
+        def stream():
+            yield 1
+
+        def work(thread):
+            while not stopped.is_set():
+                infer(str(made[thread] % 5))
+                list(stream())
+                made[thread] += 1
+
+        def child(number):
+            for call in range(CALLS):
+                infer(f"child {number % 3} {call % 5}")
+                list(stream())
+            auscult.Counter("in_child", "d").inc()
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        began = time.monotonic()
+        for number in range(CHILDREN):
+            pid = os.fork()
+            if pid == 0:
+                child(number)
+                if sys.argv[2] == "os._exit":
+                    os._exit(7)
+                sys.exit(7)
+            deadline = time.monotonic() + 10
+            while (done := os.waitpid(pid, os.WNOHANG))[0] == 0:
+                if time.monotonic() > deadline:
+                    os.kill(pid, 9)
+                    sys.exit(f"child {number} hangs")
+                time.sleep(0.001)
+            assert os.waitstatus_to_exitcode(done[1]) == 7, done
+        stopped.set()
+        for thread in threads:
+            thread.join()
+        expected = sum(made) + CHILDREN * CALLS
+        scrape = Scrape(telemetry.render(), prefix="program")
+        assert scrape.outcomes("infer") == {"ok": expected}, (scrape.outcomes("infer"), expected)
+        assert scrape.outcomes("stream") == {"ok": expected}
+        assert scrape.sum("program_request_total", operation="infer") == expected
+        assert scrape.sum("counted_total") == expected
+        assert scrape.get("observed_count") == expected
+        assert scrape.get("in_child_total") == CHILDREN
+        assert scrape.stages("infer") == {"part": expected}
+        assert scrape.in_flight("infer") == scrape.in_flight("stream") == 0
+        print("ok")
+        """,
+        100 if FULL else 15,
+        exits,
+        timeout=300,
+    )
+    assert ran.stdout.strip() == "ok"
+
+
+def test_what_a_child_inherits_in_flight_is_its_parents(python):
+    ran = python(
+        """
+        import os, warnings
+        warnings.simplefilter("ignore")
+        import auscult
+        from scrape import Scrape
+
+        telemetry = auscult.init()
+
+        @auscult.instrument("stream")
+        def stream():
+            yield 1
+            yield 2
+
+        generator = stream()
+        next(generator)
+        with auscult.call("block") as call:
+            pid = os.fork()
+            if pid == 0:
+                generator.close()
+                call.fail("of the child")
+                auscult.instrument("child")(lambda: 1)()
+                os._exit(0)
+            os.waitpid(pid, 0)
+        list(generator)
+        scrape = Scrape(telemetry.render(), prefix="program")
+        print(scrape.outcomes("stream"), scrape.outcomes("block"), scrape.outcomes("child"))
+        """
+    )
+    assert ran.stdout.strip() == "{'ok': 1} {'ok': 1} {'ok': 1}"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(python, method):
+    ran = python(
+        """
+        import multiprocessing, sys, time, warnings
+        warnings.simplefilter("ignore")
+        import auscult
+        from scrape import Scrape
+
+        telemetry = auscult.init()
+        counter = auscult.Counter("counted", "d")
+
+        @auscult.instrument("infer")
+        def infer(number):
+            counter.inc()
+            return number
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context(sys.argv[1])
+            infer(0)
+            with context.Pool(3) as pool:
+                assert pool.map(infer, range(60)) == list(range(60))
+                running = Scrape(telemetry.render(), prefix="program").outcomes("infer")
+                pool.close()
+                pool.join()
+            totals = []
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                scrape = Scrape(telemetry.render(), prefix="program")
+                totals.append((scrape.outcomes("infer"), scrape.get("counted_total")))
+                if len(totals) > 20:
+                    break
+                time.sleep(0.02)
+            print(running, set(map(str, totals)))
+        """,
+        method,
+    )
+    assert ran.stdout.strip() == """{'ok': 61} {"({'ok': 61}, 61)"}"""
+
+
+APPLICATION = """
+import os
+import auscult
+
+telemetry = auscult.init("web", listen=os.environ["TEST_LISTEN"])
+counter = auscult.Counter("served", "d", ["kind"])
+
+@auscult.instrument("synthesize", labels={"emotion": "emotion"})
+def synthesize(emotion):
+    yield b"chunk"
+    yield b"chunk"
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/render":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [telemetry.render().encode()]
+    if path == "/pid":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [str(os.getpid()).encode()]
+    counter.labels("calls").inc()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return synthesize(path[1:])
+"""
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(self.path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed")
+@pytest.mark.parametrize("preload", [False, True])
+@pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
+def test_gunicorn(tmp_path, preload, listen):
+    (tmp_path / "service.py").write_text(textwrap.dedent(APPLICATION))
+    path = str(tmp_path / "s")
+    environment = {**os.environ, "AUSCULT_DIRECTORY": str(tmp_path / "state"), "TEST_LISTEN": listen}
+    log = (tmp_path / "log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-w", "3", "-b", "unix:" + path, "--graceful-timeout", "5"]
+        + ["--preload"] * preload
+        + ["service:app"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=log,
+        stderr=log,
+    )
+
+    def get(target):
+        with contextlib.closing(UnixConnection(path)) as connection:
+            connection.request("GET", target)
+            response = connection.getresponse()
+            assert response.status == 200
+            return response.read().decode()
+
+    def totals():
+        scrape = Scrape(get("/render"), prefix="web")
+        return scrape.outcomes("synthesize", emotion="sad").get("ok", 0), scrape.get(
+            "served_total", kind="calls"
+        ) or 0
+
+    try:
+        deadline = time.monotonic() + LIMIT
+        while True:
+            try:
+                get("/render")
+                break
+            except OSError:
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(0.02)
+        for _ in range(60):
+            assert get("/sad") == "chunkchunk"
+        assert totals() == (60, 60)
+        # A worker is killed; what it recorded stays, and its successor goes on.
+        os.kill(int(get("/pid")), signal.SIGKILL)
+        seen = []
+        for _ in range(40):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                get("/sad")
+                seen.append(totals())
+        assert seen == sorted(seen)
+        assert seen[-1][0] >= 60 + len(seen)
+        assert seen[-1][0] <= 100
+    finally:
+        began = time.monotonic()
+        server.terminate()
+        try:
+            server.wait(LIMIT)
+        finally:
+            server.kill()
+            log.close()
+    assert time.monotonic() - began < LIMIT
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_child_asks_the_functions_of_its_gauges_itself(python):
+    ran = python(
+        """
+        import os, time, warnings
+        warnings.simplefilter("ignore")
+        import auscult
+        from scrape import Scrape
+
+        gauge = auscult.Gauge("polled", "d", multiprocess_mode="sum")
+        gauge.set_function(lambda: 3)
+        telemetry = auscult.init(sample_interval=0.01)
+
+        def wait_for(value):
+            deadline = time.monotonic() + 10
+            while Scrape(telemetry.render(), prefix="program").get("polled") != value:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+        wait_for(3)
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+        os.close(reading)
+        wait_for(6)
+        os.close(writing)
+        os.waitpid(pid, 0)
+        wait_for(3)
+        print("ok")
+        """
+    )
+    assert ran.stdout.strip() == "ok"

@@ -1,0 +1,97 @@
+"""The stubs say what the binary has, and the package is typed."""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import auscult
+
+PACKAGE = pathlib.Path(auscult.__file__).parent
+CONFIGURATION = next(
+    (
+        folder / "pyproject.toml"
+        for folder in pathlib.Path(__file__).parents
+        if (folder / "pyproject.toml").exists()
+    ),
+    None,
+)
+
+
+def run(*arguments, cwd):
+    ran = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], check=False, capture_output=True, text=True, cwd=cwd
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_stubs_are_what_the_binary_has(tmp_path):
+    run("mypy.stubtest", "auscult._native", cwd=tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_the_package_is_typed(tmp_path):
+    run("mypy", "--strict", "--cache-dir", tmp_path / "cache", PACKAGE, cwd=tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_users_see_types(tmp_path):
+    (tmp_path / "user.py").write_text(
+        """
+import auscult
+
+telemetry: auscult.Telemetry = auscult.init("s", listen=None, labels={"a": "b"}, sinks=[])
+address: str | None = telemetry.address
+
+@auscult.instrument
+def bare(text: str) -> int: return 1
+
+@auscult.instrument("name", labels={"x": "text", "y": lambda a: a["text"]}, audio=auscult.audio(22050), streaming=True)
+def named(text: str) -> int: return 1
+
+@auscult.stage("part")
+async def part(x: int) -> str: return ""
+
+number: int = bare("a") + named("b")
+
+with auscult.call("block", labels={"a": 1}, request_id="x", field=3) as call, call.stage("part"):
+    call.chunk(audio_seconds=1.0)
+    call.set(a=1)
+
+async def main() -> None:
+    async with auscult.call("block") as call:
+        call.progress()
+
+current = auscult.current_call()
+if current is not None:
+    identity: str = current.request_id
+counter = auscult.Counter("c", "d", ["l"])
+counter.labels(l="x").inc()
+
+@auscult.Histogram("h", "d").time()
+def timed(x: int) -> int: return x
+
+timed(3)
+undo = auscult.patch(str, "upper", audio=lambda item: auscult.Audio(1.0))
+undo()
+""".lstrip()
+    )
+    (tmp_path / "wrong.py").write_text(
+        "import auscult\n\n@auscult.instrument\ndef f(x: int) -> int: return x\n\nf('a')\n"
+    )
+    run("mypy", "--strict", "--cache-dir", tmp_path / "cache", "user.py", cwd=tmp_path)
+    with pytest.raises(AssertionError, match="incompatible type"):
+        run("mypy", "--strict", "--cache-dir", tmp_path / "cache", "wrong.py", cwd=tmp_path)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("ruff") is None or CONFIGURATION is None, reason="ruff is not installed"
+)
+def test_the_package_is_clean():
+    for folder in (PACKAGE, pathlib.Path(__file__).parent):
+        run("ruff", "check", "--config", CONFIGURATION, folder, cwd=CONFIGURATION.parent)
