@@ -1,4 +1,5 @@
 //! After the first call of a label set nothing on the record path allocates.
+#![allow(clippy::expect_used)]
 
 mod common;
 
@@ -49,7 +50,8 @@ fn nothing_is_allocated_on_the_record_path() {
     let registry = calls.registry();
     let operation = calls.operation("op").labels(["voice"]).expects_output(true);
     let whole_call = || {
-        let begin = operation.begin(["anna"]).traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let begin =
+            operation.begin(["anna"]).traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         let call = begin.queued(std::time::Duration::from_millis(1)).start();
         let _entered = auscult_core::enter(&call);
         call.characters(128);

@@ -1,4 +1,5 @@
 //! Calls, stages and chunks through their public doors: every outcome and every request metric.
+#![allow(clippy::expect_used)]
 
 mod common;
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::Snapshot;
 use auscult_core::{
-    Call, CallFuture, Calls, Identity, LATENCY_BUCKETS, Options, Outcome, REQUEST_ID_BYTES, RATIO_BUCKETS,
+    Call, CallFuture, Calls, Identity, LATENCY_BUCKETS, Options, Outcome, RATIO_BUCKETS, REQUEST_ID_BYTES,
     Registry, RequestId, Seconds, Status, current_call, enter,
 };
 use common::*;
@@ -40,8 +41,7 @@ impl Service {
 
     /// Finished calls of the operation `op` with this outcome.
     fn count(&self, outcome: Outcome) -> f64 {
-        let labels =
-            [("operation", "op"), ("status", outcome.status().name()), ("outcome", outcome.name())];
+        let labels = [("operation", "op"), ("status", outcome.status().name()), ("outcome", outcome.name())];
         value(&self.snapshot(), "svc_request", &labels).unwrap_or(0.0)
     }
 
@@ -276,8 +276,11 @@ fn the_request_metrics_of_a_call_are_exact() {
     let queue = distribution(&snapshot, "svc_request_queue_seconds", &op);
     assert_eq!((queue.count(), queue.sum, &*queue.bounds), (1, 0.25, &LATENCY_BUCKETS[..]));
     let busy = distribution(&snapshot, "svc_request_busy_seconds", &op);
-    let durations =
-        distribution(&snapshot, "svc_request_duration_seconds", &[("operation", "op"), ("status", "success")]);
+    let durations = distribution(
+        &snapshot,
+        "svc_request_duration_seconds",
+        &[("operation", "op"), ("status", "success")],
+    );
     assert_eq!((busy.count(), durations.count()), (1, 1));
     assert_eq!(busy.sum, durations.sum, "never suspended");
     assert_between(durations.sum, 0.002, 60.0);
@@ -431,9 +434,8 @@ fn stalled_seconds_show_the_longest_wait() {
     let (first, second) = (service.start(), service.start());
     work(30);
     second.progress();
-    let stalled = || {
-        value(&service.snapshot(), "svc_request_stalled_seconds", &[("operation", "op")]).expect("known")
-    };
+    let stalled =
+        || value(&service.snapshot(), "svc_request_stalled_seconds", &[("operation", "op")]).expect("known");
     assert_between(stalled(), 0.030, 60.0);
     first.finish();
     second.finish();
@@ -713,8 +715,7 @@ fn a_future_is_a_call_however_it_ends() {
     let service = Service::new();
     let mut context = Context::from_waker(Waker::noop());
     let mut run = |polls: u32, steps: u32, output: fn() -> Result<(), std::io::Error>| {
-        let mut future =
-            Box::pin(CallFuture::new(service.start(), Steps(steps, Some(output)), conclude));
+        let mut future = Box::pin(CallFuture::new(service.start(), Steps(steps, Some(output)), conclude));
         let ready = (0..polls).any(|_| future.as_mut().poll(&mut context).is_ready());
         assert!(current_call().is_none(), "current only while polled");
         ready

@@ -1,4 +1,5 @@
 //! Damaged, cut, foreign files among the segments: nobody falls over, only what is damaged is lost.
+#![allow(clippy::expect_used)]
 
 mod common;
 #[path = "common/damage.rs"]
@@ -137,7 +138,12 @@ fn damaged_totals_do_not_keep_the_living_from_being_read() {
     let home = Home::new();
     let registry = home.registry();
     let ended = home.registry();
-    ended.family(auscult_core::Spec::counter("c")).expect("a family").counter(&[]).expect("a counter").inc(1.0);
+    ended
+        .family(auscult_core::Spec::counter("c"))
+        .expect("a family")
+        .counter(&[])
+        .expect("a counter")
+        .inc(1.0);
     drop(ended);
     let mut collector = home.collector(&registry);
     assert_eq!(collector.fold(), 1);

@@ -1,4 +1,5 @@
 //! Where files lie: any service name, any file system, nothing outside, nothing for others to see.
+#![allow(clippy::expect_used)]
 
 mod common;
 #[path = "common/processes.rs"]
@@ -37,10 +38,54 @@ fn record(place: &Place, service: &str) -> std::sync::Arc<Registry> {
 
 fn hostile_names() -> Vec<String> {
     let mut names: Vec<String> = [
-        ".", "..", "...", "../x", "../../x", "/", "/etc", "//", "/../x", "x/../../y", "x/", "./x", "x/.", "~",
-        "~root", "-rf", "--", "*", "?", "a b", " ", "\t", "\n", "\r\n", "a\0b", "\0", "\\", "..\\x", "x|y",
-        "$HOME", "`id`", "%2e%2e%2fx", "a:b", "a;b", "\"", "'", "语音服务", "é", "e\u{301}", "\u{202e}abc",
-        "\u{feff}x", "🎙", "CON", ".hidden", "x.segment", "retired.totals", "x~0123456789abcdef", "X",
+        ".",
+        "..",
+        "...",
+        "../x",
+        "../../x",
+        "/",
+        "/etc",
+        "//",
+        "/../x",
+        "x/../../y",
+        "x/",
+        "./x",
+        "x/.",
+        "~",
+        "~root",
+        "-rf",
+        "--",
+        "*",
+        "?",
+        "a b",
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "a\0b",
+        "\0",
+        "\\",
+        "..\\x",
+        "x|y",
+        "$HOME",
+        "`id`",
+        "%2e%2e%2fx",
+        "a:b",
+        "a;b",
+        "\"",
+        "'",
+        "语音服务",
+        "é",
+        "e\u{301}",
+        "\u{202e}abc",
+        "\u{feff}x",
+        "🎙",
+        "CON",
+        ".hidden",
+        "x.segment",
+        "retired.totals",
+        "x~0123456789abcdef",
+        "X",
     ]
     .map(str::to_owned)
     .into();
@@ -85,7 +130,7 @@ fn hostile_service_names_stay_in_their_directories() {
 #[test]
 fn a_service_needs_a_name() {
     let home = Home::new();
-    let error = Place::open_with_shared_memory(home.path(), "", home.path()).err().expect("refused");
+    let error = Place::open_with_shared_memory(home.path(), "", home.path()).expect_err("refused");
     assert!(error.is_config() && error.to_string().contains("service"), "{error}");
 }
 

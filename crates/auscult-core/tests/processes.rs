@@ -1,5 +1,6 @@
 //! Several processes of one service: births, kills, forks, folds. The child processes are this test's own
 //! binary, run again.
+#![allow(clippy::expect_used)]
 
 mod common;
 #[path = "common/processes.rs"]

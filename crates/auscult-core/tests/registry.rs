@@ -1,4 +1,5 @@
 //! The registry through its public doors: validation, units, limits, gauges, exemplars.
+#![allow(clippy::expect_used)]
 
 mod common;
 

@@ -83,7 +83,8 @@ impl Calls {
         let sets = find().unwrap_or_else(|| {
             let slow = slow_path();
             let make = || Arc::new(AppendMap::new());
-            find().unwrap_or_else(|| self.operations.insert(&slow, hash_of(&key), key.clone(), make()).clone())
+            find()
+                .unwrap_or_else(|| self.operations.insert(&slow, hash_of(&key), key.clone(), make()).clone())
         });
         Operation { calls: self.clone(), name: operation, labels, expects_output: false, sets }
     }

@@ -67,15 +67,18 @@ pub(crate) fn install() {
     });
 }
 
+#[cfg_attr(any(loom, miri), allow(dead_code))]
 extern "C" fn before_fork() {
     let guard = SLOW_PATH.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = HELD_FOR_FORK.try_with(|held| held.set(Some(guard)));
 }
 
+#[cfg_attr(any(loom, miri), allow(dead_code))]
 extern "C" fn after_in_parent() {
     let _ = HELD_FOR_FORK.try_with(Cell::take);
 }
 
+#[cfg_attr(any(loom, miri), allow(dead_code))]
 extern "C" fn after_in_child() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
     for slot in &CLOSE_IN_CHILD {

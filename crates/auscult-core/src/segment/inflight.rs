@@ -146,6 +146,8 @@ impl<'a> InFlight<'a> {
                     slot[word::STATE].compare_exchange(before, claimed, Ordering::Acquire, Ordering::Relaxed);
                 if won.is_ok() {
                     HINT.with(|hint| hint.set(index));
+                    // A reader that sees a word of this call sees that the slot is not the last one's.
+                    fence(Ordering::Release);
                     fill(slot, begin);
                     slot[word::STATE].store(state(Phase::Active, sequence), Ordering::Release);
                     return Some(Ticket { index: index as u32, sequence });

@@ -164,8 +164,8 @@ impl MergedFamily {
             total = match (total, part.repr) {
                 (Raw::Whole(total), Repr::Whole) => Raw::Whole(total.wrapping_add(source.sum(part.cell)?)),
                 (Raw::Float(total), Repr::Whole) => Raw::Float(total + source.sum(part.cell)? as f64),
-                (Raw::Whole(total), _) => Raw::Float(total as f64 + source.sum_f64(part.cell)?),
-                (Raw::Float(total), _) => Raw::Float(total + source.sum_f64(part.cell)?),
+                (Raw::Whole(total), Repr::Float) => Raw::Float(total as f64 + source.sum_f64(part.cell)?),
+                (Raw::Float(total), Repr::Float) => Raw::Float(total + source.sum_f64(part.cell)?),
                 (other, _) => other,
             };
         }

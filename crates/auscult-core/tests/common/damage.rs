@@ -62,7 +62,9 @@ fn shown(snapshot: &Snapshot) -> Shown {
     series
         .map(|(family, series)| {
             let value = match &series.value {
-                Value::Distribution(distribution) => format!("{:?} {}", distribution.counts, distribution.sum),
+                Value::Distribution(distribution) => {
+                    format!("{:?} {}", distribution.counts, distribution.sum)
+                }
                 other => format!("{other:?}"),
             };
             (format!("{}{:?}", family.name, series.labels), value)

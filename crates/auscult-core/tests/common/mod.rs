@@ -108,7 +108,11 @@ pub(crate) fn value(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) ->
     }
 }
 
-pub(crate) fn distribution<'a>(snapshot: &'a Snapshot, name: &str, labels: &[(&str, &str)]) -> &'a Distribution {
+pub(crate) fn distribution<'a>(
+    snapshot: &'a Snapshot,
+    name: &str,
+    labels: &[(&str, &str)],
+) -> &'a Distribution {
     match series(snapshot, name, labels).map(|series| &series.value) {
         Some(Value::Distribution(distribution)) => distribution,
         other => panic!("{name}{labels:?}: {other:?}"),

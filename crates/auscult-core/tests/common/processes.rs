@@ -289,11 +289,8 @@ pub(crate) struct Puppet {
 
 impl Puppet {
     pub(crate) fn start(root: &Path) -> Self {
-        let mut child = command("puppet", root)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a child");
+        let mut child =
+            command("puppet", root).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a child");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let mut puppet = Self { child: Running(child), input, output };
