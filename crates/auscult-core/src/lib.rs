@@ -14,6 +14,7 @@ mod registry;
 mod segment;
 pub mod snapshot;
 mod sync;
+pub mod thread;
 
 pub use call::{
     Call, CallBuilder, CallFuture, CallState, Calls, Entered, FieldValue, Operation, Outcome, RequestId,

@@ -10,7 +10,6 @@ pub mod encode;
 mod reporter;
 mod running;
 mod server;
-mod thread;
 
 pub use reporter::{Appendix, Config, Reporter};
 pub use server::{Auth, Health, Limits, Server, ServerConfig, Sources, TlsFiles};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use auscult_core::snapshot::Snapshot;
 use auscult_core::{Calls, Error, Histogram, PerProcess, Place, Registry, Spec, Unit};
+use auscult_vitals::Interval;
 
 use crate::encode;
 use crate::running::Running;
@@ -25,6 +26,8 @@ pub struct Config {
     pub idle_limit: Duration,
     /// Text appended to the exposition, see `Sources::appendix`.
     pub appendix: Option<Appendix>,
+    /// How often host, processes and GPUs are sampled; `None`: never.
+    pub sample_interval: Option<Interval>,
 }
 
 /// What a reporter works with; the same in a process and its forked children.

@@ -11,12 +11,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::{Collector, Snapshot, Value};
+use auscult_core::thread;
+use auscult_vitals::{Host, Processes, Sampler, Source};
 use tokio::sync::watch;
 
 use crate::election::{self, Elected};
 use crate::reporter::Seed;
 use crate::server::{Health, Server, Sources};
-use crate::thread;
 
 /// Between two looks: a process takes over well within 2 s.
 const TICK: Duration = Duration::from_millis(500);
@@ -32,6 +33,7 @@ pub(crate) struct Running {
     collector: Mutex<Collector>,
     elected: Mutex<Option<Elected>>,
     server: Mutex<Serving>,
+    sampler: Mutex<Option<Sampler>>,
     started: AtomicBool,
     stopping: Mutex<bool>,
     wake: Condvar,
@@ -55,6 +57,7 @@ impl Running {
             collector,
             elected: Mutex::new(None),
             server: Mutex::default(),
+            sampler: Mutex::new(None),
             started: AtomicBool::new(false),
             stopping: Mutex::new(false),
             wake: Condvar::new(),
@@ -103,8 +106,14 @@ impl Running {
         self.wake.notify_all();
         let deadline = Instant::now() + timeout;
         let watch = lock(&self.watch).take();
-        wait(watch, deadline);
+        if let Some(watch) = watch {
+            thread::join_until(watch, deadline);
+        }
         self.stop_serving(deadline);
+        let sampler = lock(&self.sampler).take();
+        if let Some(sampler) = sampler {
+            sampler.stop(deadline);
+        }
         let mut elected = lock(&self.elected);
         if elected.is_none() {
             *elected = election::stand(&self.seed.place, self.seed.registry.fallback().is_some());
@@ -139,6 +148,7 @@ impl Running {
             ("election", Self::stand),
             ("fold", Self::fold),
             ("serve", Self::keep_serving),
+            ("vitals", Self::keep_sampling),
         ] {
             if let Err(panic) = thread::guarded(|| step(self)) {
                 self.seed.registry.fault(part, &format!("{part}: {panic}"));
@@ -209,13 +219,34 @@ impl Running {
         }
     }
 
+    /// Samples host, processes and GPUs if this process is elected: one does for all.
+    fn keep_sampling(self: &Arc<Self>) {
+        let Some(interval) = self.seed.config.sample_interval.filter(|_| self.is_elected()) else { return };
+        let pids = lock(&self.collector).pids();
+        let mut sampler = lock(&self.sampler);
+        if let Some(sampler) = sampler.as_ref() {
+            sampler.set_pids(&pids);
+            return sampler.check();
+        }
+        let sources: Vec<Box<dyn Source>> = vec![Box::new(Host::new()), Box::new(Processes::new())];
+        match Sampler::start(&self.seed.registry, interval, sources) {
+            Ok(started) => {
+                started.set_pids(&pids);
+                *sampler = Some(started);
+            }
+            Err(error) => self.seed.registry.fault("vitals", &error.to_string()),
+        }
+    }
+
     fn stop_serving(&self, deadline: Instant) {
         let serving = std::mem::take(&mut *lock(&self.server));
         if let Some(stop) = serving.stop {
             let _ = stop.send(true);
             let _ = std::fs::remove_file(self.seed.place.directory().join(ADDRESS));
         }
-        wait(serving.thread, deadline);
+        if let Some(thread) = serving.thread {
+            thread::join_until(thread, deadline);
+        }
     }
 
     fn sources(self: &Arc<Self>) -> Sources {
@@ -249,17 +280,6 @@ impl Running {
 fn serve(server: Server, sources: Sources, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(server.serve(sources, stopped))
-}
-
-/// Waits for a thread until `deadline`; one that hangs is left behind.
-fn wait(thread: Option<JoinHandle<()>>, deadline: Instant) {
-    let Some(thread) = thread else { return };
-    while !thread.is_finished() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    if thread.is_finished() {
-        let _ = thread.join();
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -3,10 +3,20 @@
 //! A [`Source`] reads one thing and knows neither clock nor metric; the sampler asks it and writes what it
 //! says. What cannot be read is absent, never 0.
 
-#![forbid(unsafe_code)]
+// Denied, not forbidden: `gpu/raw.rs` calls C functions of NVML.
+#![deny(unsafe_code)]
 
+mod board;
+mod gpu;
+mod host;
 mod reading;
+mod sampler;
+mod schedule;
 mod source;
 
+pub use gpu::{Choice, DeviceMemory, Gpus, Identity, MigIdentity, Visible, Which, choose};
+pub use host::{Host, Processes};
 pub use reading::{Quantity, Reading, Readings};
+pub use sampler::Sampler;
+pub use schedule::{Interval, Schedule};
 pub use source::{Problem, Source};

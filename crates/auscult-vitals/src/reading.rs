@@ -1,6 +1,6 @@
 //! What a source read: quantities with labels and values.
 
-use auscult_core::{Spec, Unit};
+use auscult_core::{Merge, Spec, Unit};
 
 /// A quantity that is sampled; its name on the wire, kind and unit follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +21,8 @@ impl Quantity {
     /// The family of this quantity under a service's prefix.
     pub fn spec(&self, prefix: &str) -> Spec {
         let name = format!("{prefix}_{}", self.name);
-        let spec = if self.counter { Spec::counter(&name) } else { Spec::gauge(&name) };
-        spec.unit(self.unit).help(self.help).labels(self.labels)
+        let spec = if self.counter { Spec::sampled_counter(&name) } else { Spec::gauge(&name) };
+        spec.merge(Merge::Last).unit(self.unit).help(self.help).labels(self.labels)
     }
 }
 

@@ -9,6 +9,9 @@ pub trait Source: Send {
     /// A short name for threads, flags and errors: `host`, `gpu`.
     fn name(&self) -> &'static str;
 
+    /// The processes of the service from now on; for sources that tell them apart.
+    fn set_pids(&mut self, _pids: &[u32]) {}
+
     /// Reads everything now. What cannot be read is left out; an error means that nothing could be, and is
     /// shown with its reason until a later sample succeeds.
     ///

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
 use auscult_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
+use auscult_vitals::Interval;
 
 use crate::telemetry::Telemetry;
 
 /// Calls without progress for so long are `abandoned`, where nothing else is asked for.
 const IDLE_LIMIT: Duration = Duration::from_secs(600);
+/// Between two samples of host, processes and GPUs, where nothing else is asked for.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Configuration of a service's telemetry; everything has a default but the name.
 ///
@@ -28,6 +31,7 @@ pub struct Builder {
     auth: Option<Auth>,
     tls: Option<TlsFiles>,
     idle_limit: Duration,
+    sample_interval: Option<Duration>,
     pub(crate) options: Options,
     pub(crate) facade: bool,
     pub(crate) appendix: Option<Appendix>,
@@ -46,6 +50,7 @@ impl Builder {
             auth: None,
             tls: None,
             idle_limit: IDLE_LIMIT,
+            sample_interval: Some(SAMPLE_INTERVAL),
             options: Options::default(),
             facade: true,
             appendix: None,
@@ -99,6 +104,18 @@ impl Builder {
     /// Calls without progress for so long are `abandoned`; default: ten minutes.
     pub fn idle_limit(mut self, limit: Duration) -> Self {
         self.idle_limit = limit;
+        self
+    }
+
+    /// How often host, processes and GPUs are sampled, 0.1 s to 60 s; default: every second.
+    pub fn sample_interval(mut self, interval: Duration) -> Self {
+        self.sample_interval = Some(interval);
+        self
+    }
+
+    /// Samples nothing.
+    pub fn without_vitals(mut self) -> Self {
+        self.sample_interval = None;
         self
     }
 
@@ -174,7 +191,9 @@ impl Builder {
         let calls = Calls::new(&registry)?;
         let server =
             listen.map(|listen| ServerConfig { auth: self.auth, tls: self.tls, ..ServerConfig::new(listen) });
-        let config = Config { server, idle_limit: self.idle_limit, appendix: self.appendix };
+        let sample_interval =
+            self.sample_interval.map(|interval| Interval::new("sample_interval", interval)).transpose()?;
+        let config = Config { server, idle_limit: self.idle_limit, appendix: self.appendix, sample_interval };
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;
         if self.facade {
             // Somebody else's recorder stays: what is recorded through it is theirs.

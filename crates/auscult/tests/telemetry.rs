@@ -103,6 +103,30 @@ fn a_read_only_file_system_is_no_reason_not_to_serve() {
 }
 
 #[test]
+fn host_and_process_are_sampled() {
+    let directory = Directory::new();
+    let interval = Duration::from_millis(100);
+    let telemetry = directory.serving("vitals").sample_interval(interval).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let read = |name: &str| value(&telemetry.render(false), &format!("vitals_{name}"));
+    // The first sample has no time to be a share of.
+    until("two samples were taken", || read("cpu_usage_ratio").is_some());
+    let (used, total) = (read("host_memory_used_bytes").unwrap(), read("host_memory_total_bytes").unwrap());
+    assert!(0.0 < used && used < total, "{used} of {total}");
+    assert!((0.0..=1.0).contains(&read("cpu_usage_ratio").unwrap()));
+    assert!(read("load1").is_some());
+    let resident = samples(&telemetry.render(false), "vitals_process_resident_memory_bytes").len();
+    assert_eq!(resident, 1, "one process in {}", telemetry.render(false));
+    let text = telemetry.render(false);
+    assert!(text.contains("# TYPE vitals_process_cpu_seconds_total counter"), "{text}");
+    assert!(text.contains("auscult_host_available{reason=\"\"} 1"), "{text}");
+    let wrong = directory.serving("a").sample_interval(Duration::from_secs(61)).start().err().unwrap();
+    assert!(wrong.is_config() && wrong.to_string().contains("sample_interval"), "{wrong}");
+    telemetry.shutdown(Duration::from_secs(2));
+    assert!(samples(&telemetry.render(false), "vitals_load1").is_empty(), "taken down");
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     let directory = Directory::new();
     let message = |builder: auscult::Builder| {

@@ -134,6 +134,12 @@ impl Spec {
         Self::new(name, Kind::Gauge, Repr::Gauge)
     }
 
+    /// A counter that somebody else keeps (the kernel, a driver) and that is set to what it says; exposed as
+    /// a counter. Unlike one of ours it ends with the process that reads it, and processes do not add up.
+    pub fn sampled_counter(name: &str) -> Self {
+        Self { merge: Merge::Last, ..Self::new(name, Kind::Counter, Repr::Gauge) }
+    }
+
     /// A histogram with these upper bounds (inclusive, ascending); a last `+Inf` may be given or left out.
     pub fn histogram(name: &str, bounds: &[f64]) -> Self {
         let finite = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);

@@ -107,6 +107,14 @@ impl<'a> Processes<'a> {
         owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire))
     }
 
+    /// Everybody who ever held a slot last, alive or not.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = Owner> {
+        (0..PROCESS_SLOTS).filter_map(|slot| {
+            let generation = self.word(slot, GENERATION).load(Ordering::Acquire);
+            (generation > 0).then(|| Owner::new(slot, generation))
+        })
+    }
+
     fn word(&self, slot: usize, word: usize) -> &AtomicU64 {
         &self.words[slot * PROCESS_WORDS + word]
     }

@@ -148,6 +148,16 @@ impl Source {
         }
     }
 
+    /// Process ids of those who write it now.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let processes = match &self.memory {
+            Memory::Own(segment) => segment.processes(),
+            Memory::Foreign(_) => self.processes(),
+        };
+        let alive = processes.holders().filter(|owner| self.is_alive(*owner));
+        alive.filter_map(|owner| u32::try_from(processes.pid(owner)).ok()).collect()
+    }
+
     /// Process id behind `owner`.
     pub(crate) fn pid(&self, owner: Owner) -> u64 {
         self.processes().pid(owner)

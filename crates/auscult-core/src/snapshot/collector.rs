@@ -55,6 +55,15 @@ impl Collector {
         Snapshot { families }
     }
 
+    /// Process ids of the service's living processes, as they see themselves, sorted.
+    pub fn pids(&mut self) -> Vec<u32> {
+        self.refresh();
+        let mut pids: Vec<u32> = self.sources.iter().flat_map(|attached| attached.source.pids()).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
     /// Folds the segments of processes that are gone into the retired totals, and removes them; tells how
     /// many. Only the reporter calls it. Killed at any point it loses nothing and counts nothing twice: the
     /// new totals name the segments in them, and take the old ones' place at once.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
@@ -11,7 +12,10 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 const STACK: usize = 512 * 1024;
 
 /// Starts a thread. Signals are blocked before it exists, so none is ever delivered to it.
-pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
     let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
         let _ = guarded(body);
@@ -22,8 +26,21 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
     started
 }
 
-/// Runs `body`; a panic becomes an error with its text.
-pub(crate) fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+/// Waits for a thread until `deadline`; one that hangs is left behind.
+pub fn join_until(thread: JoinHandle<()>, deadline: Instant) {
+    while !thread.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    if thread.is_finished() {
+        let _ = thread.join();
+    }
+}
+
+/// Runs `body`.
+///
+/// # Errors
+/// A panic becomes an error with its text.
+pub fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|panic| text(&*panic))
 }
 

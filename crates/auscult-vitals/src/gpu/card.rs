@@ -1,0 +1,202 @@
+//! One device: what does not change about it, and one sample of what does.
+
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
+
+use super::fault::Answers;
+use super::memory::{DeviceMemory, Lists, Memory, memory};
+use super::mig::{Mig, migs};
+use super::namespace::Namespace;
+use super::quantity;
+use super::reading::{self, Pcie};
+use super::visible::Identity;
+use crate::reading::Readings;
+
+/// A device, with what does not change about it.
+#[derive(Debug)]
+pub(super) struct Card {
+    /// NVML's index.
+    pub(super) index: u32,
+    /// The index as a label.
+    pub(super) label: String,
+    pub(super) uuid: String,
+    pub(super) name: String,
+    /// Whether all of it is sampled.
+    pub(super) whole: bool,
+    pub(super) migs: Vec<Mig>,
+    /// Whether it is watched for XID errors.
+    pub(super) watched: bool,
+    power_limit: Option<u32>,
+    fans: u32,
+    pcie: Pcie,
+    answers: Answers,
+}
+
+/// What a sample of processes needs.
+pub(super) struct Processes<'a> {
+    pub(super) own: &'a [u32],
+    pub(super) namespace: &'a mut Namespace,
+    pub(super) lists: &'a mut Lists,
+}
+
+impl Card {
+    /// Asks all that does not change.
+    ///
+    /// # Errors
+    /// When there is no such device, it is lost, or it may not be used.
+    pub(super) fn discover(nvml: &Nvml, index: u32) -> Result<Self, NvmlError> {
+        let device = nvml.device_by_index(index)?;
+        let (uuid, name) = (device.uuid(), device.name());
+        if let Err(NvmlError::GpuLost) = uuid {
+            return Err(NvmlError::GpuLost);
+        }
+        Ok(Self {
+            index,
+            label: index.to_string(),
+            uuid: uuid.unwrap_or_default(),
+            name: name.unwrap_or_default(),
+            whole: false,
+            migs: migs(&device),
+            watched: false,
+            power_limit: device.enforced_power_limit().or_else(|_| device.power_management_limit()).ok(),
+            fans: device.num_fans().unwrap_or(0),
+            pcie: Pcie::default(),
+            answers: Answers::default(),
+        })
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        let migs = self.migs.iter().map(|mig| mig.identity.clone()).collect();
+        Identity { uuid: self.uuid.clone(), migs }
+    }
+
+    /// Whether anything of it is sampled.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.whole || self.migs.iter().any(|mig| mig.chosen)
+    }
+
+    /// Whether it fell off the bus.
+    pub(super) fn is_lost(&self) -> bool {
+        self.answers.lost()
+    }
+
+    /// Takes over what an earlier look at the same device knows.
+    pub(super) fn inherit(&mut self, earlier: Card) {
+        self.watched = earlier.watched;
+        self.pcie = earlier.pcie;
+    }
+
+    /// Reads everything.
+    pub(super) fn sample(&mut self, nvml: &Nvml, processes: &mut Processes<'_>, readings: &mut Readings) {
+        let Some(device) = self.device(nvml) else { return };
+        let labels = [self.label.as_str(), &self.uuid, &self.name, ""];
+        let answers = &mut self.answers;
+        let total = push_memory(readings, &labels, memory(&device, answers));
+        reading::load(&device, answers, &labels, readings);
+        reading::power_limit(readings, &labels, self.power_limit);
+        reading::speed(&device, answers, self.fans, &labels, readings);
+        reading::totals(&device, answers, &mut self.pcie, &labels, readings);
+        processes.lists.clear();
+        let mut listed = self.migs.is_empty() && processes.lists.add(&device, answers);
+        for mig in self.migs.iter_mut().filter(|mig| self.whole || mig.chosen) {
+            let Some(device) = mig_device(&device, mig) else { continue };
+            let labels = [self.label.as_str(), &mig.identity.uuid, &mig.name, &mig.label];
+            push_memory(readings, &labels, memory(&device, &mut mig.answers));
+            // Utilization and the like of a MIG device only where a driver gives it.
+            reading::load(&device, &mut mig.answers, &labels, readings);
+            listed |= processes.lists.add(&device, &mut mig.answers);
+        }
+        if listed {
+            self.push_shares(total, processes, readings);
+        }
+    }
+
+    /// Reads memory only. A device that cannot say is left out.
+    pub(super) fn memory(
+        &mut self,
+        nvml: &Nvml,
+        processes: &mut Processes<'_>,
+        into: &mut Vec<DeviceMemory>,
+    ) {
+        let Some(device) = self.device(nvml) else { return };
+        if self.migs.is_empty() {
+            let memory = memory(&device, &mut self.answers).filter(|memory| memory.is_plausible());
+            let Some(Memory { total, used }) = memory else { return };
+            let own = own(&device, &mut self.answers, processes, total);
+            into.push(DeviceMemory { gpu: self.index, mig: None, used, total, own });
+        }
+        for mig in self.migs.iter_mut().filter(|mig| self.whole || mig.chosen) {
+            let Some(device) = mig_device(&device, mig) else { continue };
+            let memory = memory(&device, &mut mig.answers).filter(|memory| memory.is_plausible());
+            let Some(Memory { total, used }) = memory else { continue };
+            let own = own(&device, &mut mig.answers, processes, total);
+            into.push(DeviceMemory { gpu: self.index, mig: Some(mig.index), used, total, own });
+        }
+    }
+
+    /// The device's handle; none once it is lost.
+    fn device<'nvml>(&mut self, nvml: &'nvml Nvml) -> Option<Device<'nvml>> {
+        if self.answers.lost() {
+            return None;
+        }
+        match nvml.device_by_index(self.index) {
+            Ok(device) => Some(device),
+            Err(error) => {
+                if matches!(error, NvmlError::GpuLost | NvmlError::Uninitialized) {
+                    self.answers.lose();
+                }
+                None
+            }
+        }
+    }
+
+    fn push_shares(&self, total: Option<u64>, processes: &mut Processes<'_>, readings: &mut Readings) {
+        let Some(shares) = processes.lists.shares(processes.own, processes.namespace) else { return };
+        let most = total.unwrap_or(u64::MAX);
+        let mut push = |pid: &str, memory: Option<u64>| match memory {
+            Some(memory) if memory <= most => {
+                readings.push(&quantity::PROCESS_MEMORY, &[&self.label, pid], memory as f64);
+            }
+            Some(_) => readings.reject(&quantity::PROCESS_MEMORY),
+            None => {}
+        };
+        for (pid, memory) in &shares.own {
+            push(&pid.to_string(), *memory);
+        }
+        push("other", shares.other);
+    }
+}
+
+fn mig_device<'nvml>(parent: &Device<'nvml>, mig: &Mig) -> Option<Device<'nvml>> {
+    parent.mig_device_by_index(mig.index).ok()
+}
+
+/// Memory of the own processes; none where it cannot be told or cannot be true.
+fn own(
+    device: &Device<'_>,
+    answers: &mut Answers,
+    processes: &mut Processes<'_>,
+    total: u64,
+) -> Option<u64> {
+    if processes.own.is_empty() {
+        return None;
+    }
+    processes.lists.clear();
+    if !processes.lists.add(device, answers) {
+        return None;
+    }
+    let shares = processes.lists.shares(processes.own, processes.namespace)?;
+    shares.own_sum().filter(|sum| *sum <= total)
+}
+
+/// Adds total and used memory; the total for judging others by, where it is known.
+fn push_memory(readings: &mut Readings, labels: &[&str; 4], memory: Option<Memory>) -> Option<u64> {
+    let memory = memory?;
+    if !memory.is_plausible() {
+        readings.reject(&quantity::MEMORY_USED);
+        return None;
+    }
+    readings.push(&quantity::MEMORY_USED, labels, memory.used as f64);
+    readings.push(&quantity::MEMORY_TOTAL, labels, memory.total as f64);
+    Some(memory.total)
+}

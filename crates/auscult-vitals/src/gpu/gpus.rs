@@ -1,0 +1,368 @@
+//! The source: NVML started, its devices found, and started again when they are lost.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nvml_wrapper::error::NvmlError;
+
+use super::card::{Card, Processes};
+use super::fault::{Fault, no_device, problem};
+use super::memory::{DeviceMemory, Lists};
+use super::namespace::Namespace;
+use super::quantity;
+use super::raw::Library;
+use super::visible::Which;
+use crate::reading::Readings;
+use crate::source::{Problem, Source};
+
+/// Where the driver's library is, in the order of trying: as the loader finds it, then the places of
+/// Debian, Red Hat, containers on Google's cloud, NixOS, and WSL.
+const LIBRARIES: [&str; 7] = [
+    "libnvidia-ml.so.1",
+    "libnvidia-ml.so",
+    "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
+    "/usr/lib64/libnvidia-ml.so.1",
+    "/usr/local/nvidia/lib64/libnvidia-ml.so.1",
+    "/run/opengl-driver/lib/libnvidia-ml.so.1",
+    "/usr/lib/wsl/lib/libnvidia-ml.so.1",
+];
+
+/// How long what does not change is believed: names, limits, MIG devices, what a device cannot say.
+const REFRESH: Duration = Duration::from_secs(30);
+/// Starting NVML takes 10 ms to a second and wakes the devices: not more often than this after a failure.
+const RETRY: Duration = Duration::from_secs(30);
+/// XID errors taken at one sample; the others stay for the next.
+const MOST_XIDS: usize = 64;
+
+/// GPUs through NVML.
+///
+/// Belongs to the process that made it: a forked child makes its own.
+#[derive(Debug)]
+pub struct Gpus {
+    libraries: Vec<OsString>,
+    which: Which,
+    pids: Vec<u32>,
+    proc_root: PathBuf,
+    namespace: Namespace,
+    lists: Lists,
+    retry: Duration,
+    refresh: Duration,
+    started: Option<Started>,
+    /// Why it is not started, and when to try again.
+    problem: Option<(Problem, Instant)>,
+    /// When it may be started again because a device was lost.
+    restart_after: Option<Instant>,
+    /// XID errors by UUID, kept when NVML starts anew.
+    xids: BTreeMap<String, u64>,
+}
+
+/// NVML as it is started.
+struct Started {
+    library: Library,
+    cards: Vec<Card>,
+    /// Devices by NVML's count, also those that could not be found.
+    count: u32,
+    /// NVML's indices of the devices that CUDA counts: all but those that this container may not use.
+    order: Vec<u32>,
+    /// Devices by the kernel driver's list, where it can be read.
+    driver_count: Option<usize>,
+    /// An error of a device that could not be found.
+    missing: Option<NvmlError>,
+    looked: Instant,
+    note: Option<&'static str>,
+}
+
+impl std::fmt::Debug for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Started").field("cards", &self.cards).finish_non_exhaustive()
+    }
+}
+
+impl Gpus {
+    /// GPUs through the library that `AUSCULT_NVML_PATH` names, or else the driver's. Nothing is loaded
+    /// before the first sample.
+    pub fn new(which: Which) -> Self {
+        match std::env::var_os("AUSCULT_NVML_PATH").filter(|path| !path.is_empty()) {
+            Some(path) => Self::with_library(path, which),
+            None => Self::with_libraries(LIBRARIES.iter().map(OsString::from).collect(), which),
+        }
+    }
+
+    /// GPUs through this library.
+    pub fn with_library(path: impl Into<OsString>, which: Which) -> Self {
+        Self::with_libraries(vec![path.into()], which)
+    }
+
+    fn with_libraries(libraries: Vec<OsString>, which: Which) -> Self {
+        let proc_root = PathBuf::from("/proc");
+        Self {
+            libraries,
+            which,
+            pids: Vec::new(),
+            namespace: Namespace::at(&proc_root),
+            proc_root,
+            lists: Lists::new(),
+            retry: RETRY,
+            refresh: REFRESH,
+            started: None,
+            problem: None,
+            restart_after: None,
+            xids: BTreeMap::new(),
+        }
+    }
+
+    /// How long to wait before NVML is started again after it failed or lost a device; 30 s by default.
+    #[must_use]
+    pub fn retry(mut self, retry: Duration) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// How long what does not change is believed; 30 s by default.
+    #[must_use]
+    pub fn refresh(mut self, refresh: Duration) -> Self {
+        self.refresh = refresh;
+        self
+    }
+
+    /// Where the `proc` file system is; for tests.
+    #[must_use]
+    pub fn proc_root(mut self, root: &Path) -> Self {
+        self.proc_root = root.to_owned();
+        self.namespace = Namespace::at(root);
+        self
+    }
+
+    /// Which devices to sample, from the next sample on.
+    pub fn set_which(&mut self, which: Which) {
+        if which != self.which {
+            self.which = which;
+            self.problem = None;
+            if let Some(started) = &mut self.started {
+                started.choose(&self.which);
+            }
+        }
+    }
+
+    /// What a person should know about the choice of devices, if anything.
+    pub fn note(&self) -> Option<&'static str> {
+        self.started.as_ref().and_then(|started| started.note)
+    }
+
+    /// Reads only memory, of each visible device: two or three calls of NVML a device. Replaces what `into`
+    /// held.
+    ///
+    /// # Errors
+    /// As [`Source::sample`].
+    pub fn memory(&mut self, into: &mut Vec<DeviceMemory>) -> Result<(), Problem> {
+        into.clear();
+        self.start()?;
+        let Some(started) = &mut self.started else { return Ok(()) };
+        let mut processes =
+            Processes { own: &self.pids, namespace: &mut self.namespace, lists: &mut self.lists };
+        for card in started.cards.iter_mut().filter(|card| card.is_chosen()) {
+            card.memory(started.library.nvml(), &mut processes, into);
+        }
+        started.check()
+    }
+
+    /// Starts NVML if it is not or must be again, and looks at the devices again if it is time.
+    fn start(&mut self) -> Result<(), Problem> {
+        let now = Instant::now();
+        if let Some((problem, _)) = self.problem.as_ref().filter(|(_, until)| now < *until) {
+            return Err(problem.clone());
+        }
+        self.problem = None;
+        if let Some(started) = &mut self.started {
+            if started.has_lost() && self.restart_after.is_none_or(|after| now >= after) {
+                self.restart_after = Some(now + self.retry);
+                self.started = None;
+            } else if now >= started.looked + self.refresh {
+                self.namespace.forget();
+                if driver_count(&self.proc_root) != started.driver_count {
+                    // NVML counts the devices that were there when it started.
+                    self.started = None;
+                } else {
+                    started.look(&self.which);
+                }
+            } else if started.library.nvml().device_count().is_ok_and(|count| count != started.count) {
+                started.look(&self.which);
+            }
+        }
+        if self.started.is_none() {
+            self.started = Some(self.open().map_err(|problem| self.off(problem))?);
+        }
+        let chosen = self.started.as_ref().and_then(|started| started.none_chosen(&self.which));
+        match chosen {
+            Some(problem) => Err(self.off(problem)),
+            None => Ok(()),
+        }
+    }
+
+    /// Shuts NVML down until it is time to try again.
+    fn off(&mut self, problem: Problem) -> Problem {
+        self.started = None;
+        self.problem = Some((problem.clone(), Instant::now() + self.retry));
+        problem
+    }
+
+    fn open(&self) -> Result<Started, Problem> {
+        if self.which.is_none() {
+            return Err(no_device("CUDA_VISIBLE_DEVICES shows this service no GPU"));
+        }
+        let mut first = None;
+        for path in &self.libraries {
+            match Library::open(path) {
+                Ok(library) => return Ok(Started::new(library, &self.which, &self.proc_root)),
+                // Another place may have it.
+                Err(error @ NvmlError::LibloadingError(_)) => drop(first.get_or_insert(error)),
+                Err(error) => return Err(problem(&error)),
+            }
+        }
+        Err(problem(&first.unwrap_or(NvmlError::LibraryNotFound)))
+    }
+
+    /// Takes the XID errors since the last sample, and adds their counts.
+    fn take_xids(&mut self, readings: &mut Readings) {
+        let Some(started) = &self.started else { return };
+        for _ in 0..MOST_XIDS {
+            let Some(device) = started.library.next_xid() else { break };
+            let Ok(index) = device.index() else { continue };
+            if let Some(card) = started.cards.iter().find(|card| card.index == index) {
+                *self.xids.entry(card.uuid.clone()).or_default() += 1;
+            }
+        }
+        for card in started.cards.iter().filter(|card| card.watched && card.is_chosen()) {
+            let count = self.xids.get(&card.uuid).copied().unwrap_or(0);
+            let labels = [card.label.as_str(), &card.uuid, &card.name];
+            readings.push(&quantity::XID_ERRORS, &labels, count as f64);
+        }
+    }
+}
+
+impl Source for Gpus {
+    fn name(&self) -> &'static str {
+        "gpu"
+    }
+
+    /// The pids are of this process's pid namespace.
+    fn set_pids(&mut self, pids: &[u32]) {
+        self.pids.clear();
+        self.pids.extend_from_slice(pids);
+    }
+
+    fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
+        self.start()?;
+        if let Some(started) = &mut self.started {
+            let mut processes =
+                Processes { own: &self.pids, namespace: &mut self.namespace, lists: &mut self.lists };
+            for card in started.cards.iter_mut().filter(|card| card.is_chosen()) {
+                card.sample(started.library.nvml(), &mut processes, readings);
+            }
+        }
+        self.take_xids(readings);
+        self.started.as_ref().map_or(Ok(()), Started::check)
+    }
+}
+
+impl Started {
+    fn new(library: Library, which: &Which, proc_root: &Path) -> Self {
+        let mut started = Self {
+            library,
+            cards: Vec::new(),
+            count: 0,
+            order: Vec::new(),
+            driver_count: driver_count(proc_root),
+            missing: None,
+            looked: Instant::now(),
+            note: None,
+        };
+        started.look(which);
+        started
+    }
+
+    /// Finds the devices and all that does not change about them.
+    fn look(&mut self, which: &Which) {
+        self.looked = Instant::now();
+        self.missing = None;
+        self.order.clear();
+        let mut earlier = std::mem::take(&mut self.cards);
+        match self.library.nvml().device_count() {
+            Ok(count) => self.count = count,
+            Err(error) => self.missing = Some(error),
+        }
+        for index in 0..self.count {
+            self.order.push(index);
+            match Card::discover(self.library.nvml(), index) {
+                Ok(mut card) => {
+                    if let Some(place) = earlier.iter().position(|other| other.uuid == card.uuid) {
+                        card.inherit(earlier.swap_remove(place));
+                    }
+                    self.cards.push(card);
+                }
+                Err(NvmlError::NoPermission) => drop(self.order.pop()),
+                Err(error) => self.missing = Some(error),
+            }
+        }
+        self.choose(which);
+        for card in self.cards.iter_mut().filter(|card| card.is_chosen() && !card.watched) {
+            card.watched = self.library.watch(card.index).is_ok();
+        }
+    }
+
+    fn choose(&mut self, which: &Which) {
+        let place = |index: &u32| self.cards.iter().position(|card| card.index == *index);
+        let places: Vec<Option<usize>> = self.order.iter().map(place).collect();
+        let identity = |place: &Option<usize>| place.map(|place| self.cards[place].identity());
+        let identities: Vec<_> = places.iter().map(|place| identity(place).unwrap_or_default()).collect();
+        for card in &mut self.cards {
+            card.whole = false;
+            card.migs.iter_mut().for_each(|mig| mig.chosen = false);
+        }
+        for choice in which.choices(&identities) {
+            let Some(card) = places[choice.device].map(|place| &mut self.cards[place]) else { continue };
+            match choice.mig {
+                None => card.whole = true,
+                Some(mig) => card.migs[mig].chosen = true,
+            }
+        }
+        let names: Vec<&str> = self.cards.iter().map(|card| card.name.as_str()).collect();
+        self.note = which.note(&names);
+    }
+
+    /// Why nothing is sampled, if so.
+    fn none_chosen(&self, which: &Which) -> Option<Problem> {
+        if self.cards.iter().any(Card::is_chosen) {
+            return None;
+        }
+        if let Some(error) = self.missing.as_ref() {
+            return Some(problem(error));
+        }
+        Some(match (self.count, self.cards.is_empty(), which) {
+            (0, ..) => no_device("the NVIDIA driver has no GPU"),
+            (_, true, _) => problem(&NvmlError::NoPermission),
+            (.., Which::Visible(_)) => no_device("CUDA_VISIBLE_DEVICES shows this service no GPU"),
+            (.., Which::All) => no_device("the NVIDIA driver has no GPU"),
+        })
+    }
+
+    /// Whether a device fell off the bus, or the library was shut down under us.
+    fn has_lost(&self) -> bool {
+        let missing = self.missing.as_ref().is_some_and(|error| Fault::of(error) == Fault::Lost);
+        missing || self.cards.iter().any(Card::is_lost)
+    }
+
+    /// An error if all devices that are sampled were lost.
+    fn check(&self) -> Result<(), Problem> {
+        let mut chosen = self.cards.iter().filter(|card| card.is_chosen());
+        if chosen.all(Card::is_lost) { Err(problem(&NvmlError::GpuLost)) } else { Ok(()) }
+    }
+}
+
+/// Devices of the kernel driver, which lists also those that came after NVML was started.
+fn driver_count(proc_root: &Path) -> Option<usize> {
+    fs::read_dir(proc_root.join("driver/nvidia/gpus")).ok().map(Iterator::count)
+}

@@ -1,0 +1,92 @@
+//! Memory of a device, the one thing that is also asked ten times a second.
+
+use nvml_wrapper::Device;
+
+use super::fault::Answers;
+use super::namespace::Namespace;
+use super::processes::{Listed, Shares, shares};
+use super::raw::{self, Kind};
+
+/// Questions of [`Answers`].
+const MEMORY: u8 = 0;
+const MEMORY_V1: u8 = 1;
+const COMPUTE: u8 = 2;
+const GRAPHICS: u8 = 3;
+/// The first number that other questions may have.
+pub(super) const NEXT_QUESTION: u8 = 4;
+
+/// Memory of a device at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// NVML's index of the device.
+    pub gpu: u32,
+    /// Index of the MIG device on it; none for a whole device.
+    pub mig: Option<u32>,
+    /// Bytes in use by everyone. Drivers before 510 count in what they reserve for themselves.
+    pub used: u64,
+    /// Bytes that there are.
+    pub total: u64,
+    /// Bytes in use by the service's processes; none where that is not known, 0 where they use none.
+    pub own: Option<u64>,
+}
+
+/// What a driver says about memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) total: u64,
+    pub(super) used: u64,
+}
+
+impl Memory {
+    /// Whether it can be true.
+    pub(super) fn is_plausible(self) -> bool {
+        self.total > 0 && self.used <= self.total
+    }
+}
+
+/// Total and used memory, by version 2 of the call or, where the driver has none, by version 1.
+pub(super) fn memory(device: &Device<'_>, answers: &mut Answers) -> Option<Memory> {
+    let second = answers
+        .ask(MEMORY, || device.memory_info())
+        .map(|info| Memory { total: info.total, used: info.used });
+    if second.is_some() || !answers.cannot(MEMORY) {
+        return second;
+    }
+    answers.ask(MEMORY_V1, || raw::memory_v1(device)).map(|(total, used)| Memory { total, used })
+}
+
+/// The lists of processes, reused from device to device.
+#[derive(Debug)]
+pub(super) struct Lists {
+    compute: Vec<Listed>,
+    graphics: Vec<Listed>,
+    /// Newest version of the list that this driver is known to have, by kind.
+    versions: [u8; 2],
+}
+
+impl Lists {
+    pub(super) fn new() -> Self {
+        Self { compute: Vec::new(), graphics: Vec::new(), versions: [3, 3] }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.compute.clear();
+        self.graphics.clear();
+    }
+
+    /// Adds the processes of a device; false if the driver does not list them.
+    pub(super) fn add(&mut self, device: &Device<'_>, answers: &mut Answers) -> bool {
+        let [compute, graphics] = &mut self.versions;
+        let known = answers
+            .ask(COMPUTE, || raw::processes(device, Kind::Compute, compute, &mut self.compute))
+            .is_some();
+        // Many data centre cards have no graphics; the list of compute processes is whole without.
+        answers.ask(GRAPHICS, || raw::processes(device, Kind::Graphics, graphics, &mut self.graphics));
+        known
+    }
+
+    /// Whose the memory is, of the devices that were added.
+    pub(super) fn shares(&self, own: &[u32], namespace: &mut Namespace) -> Option<Shares> {
+        shares(&self.compute, &self.graphics, own, namespace)
+    }
+}

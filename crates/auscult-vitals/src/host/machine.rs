@@ -1,0 +1,174 @@
+//! The machine, or the part of it that the cgroup of this process may use.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::host::cgroup::{CpuGroups, Hierarchies, MemoryGroups};
+use crate::host::cpu::{GroupShare, Share, Ticks};
+use crate::host::file::{Buffer, Watched};
+use crate::host::memory::Memory;
+use crate::host::parse::{decimal, lines, words};
+use crate::host::quantity::{CPU_LIMIT, CPU_THROTTLED, CPU_USAGE, LOAD1, MEMORY_TOTAL, MEMORY_USED};
+use crate::reading::{Quantity, Readings};
+use crate::source::{Problem, Source};
+
+/// After this many samples it is looked up again which cgroup this is: a process can be moved, and a group get a
+/// controller that it had not.
+const LOOK_AGAIN: u32 = 60;
+/// No machine has as many tasks (`PID_MAX_LIMIT` is 2^22).
+const MOST_LOAD: f64 = 4_194_304.0;
+
+/// CPU, memory and load of the host; inside a container, of what the container may use.
+///
+/// - `cpu_usage_ratio`: CPU time used since the last sample, 0 to 1 of what the host has, or of the tightest CPU limit
+///   among the cgroups of this process; then used by the group that has the limit. Absent in the first sample.
+/// - `cpu_limit_cores`: what 1 stands for.
+/// - `cpu_throttled_seconds_total`: how long a CPU quota kept tasks waiting; absent without one.
+/// - `host_memory_used_bytes`, `host_memory_total_bytes`: of the host, total less available; or of the group with the
+///   tightest limit, usage less inactive page cache.
+/// - `load1`: of the host, always.
+///
+/// It keeps the files open that it reads, and what it read last: make it in the process that samples.
+#[derive(Debug)]
+pub struct Host {
+    root: PathBuf,
+    stat: Watched,
+    meminfo: Watched,
+    loadavg: Watched,
+    memory_groups: MemoryGroups,
+    cpu_groups: CpuGroups,
+    until_look: u32,
+    last: Option<Ticks>,
+    group_share: GroupShare,
+    buffer: Buffer,
+}
+
+impl Host {
+    /// This host.
+    pub fn new() -> Self {
+        Self::at("/")
+    }
+
+    /// The host whose `proc` and `sys` are below a directory: for tests, and for a host that is mounted in a
+    /// container.
+    pub fn at(root: impl AsRef<Path>) -> Self {
+        let root = root.as_ref().to_path_buf();
+        let file = |name| Watched::new(root.join(name));
+        Self {
+            stat: file("proc/stat"),
+            meminfo: file("proc/meminfo"),
+            loadavg: file("proc/loadavg"),
+            memory_groups: MemoryGroups::default(),
+            cpu_groups: CpuGroups::default(),
+            until_look: 0,
+            last: None,
+            group_share: GroupShare::default(),
+            buffer: Buffer::default(),
+            root,
+        }
+    }
+
+    /// As [`Source::sample`], at a time of the monotonic clock that the caller read.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    pub fn sample_at(&mut self, now: Instant, readings: &mut Readings) -> Result<(), Problem> {
+        self.look_for_groups();
+        let before = readings.readings.len();
+        self.cpu(now, readings);
+        self.memory(readings);
+        self.load(readings);
+        if readings.readings.len() > before {
+            return Ok(());
+        }
+        let message =
+            format!("nothing can be read below {}: is /proc mounted?", self.root.join("proc").display());
+        Err(Problem { reason: "no_procfs", message })
+    }
+
+    fn look_for_groups(&mut self) {
+        if self.until_look == 0 {
+            let hierarchies = Hierarchies::read(&self.root);
+            self.memory_groups = MemoryGroups::find(&hierarchies);
+            self.cpu_groups = CpuGroups::find(&hierarchies);
+            self.until_look = LOOK_AGAIN;
+        }
+        self.until_look -= 1;
+    }
+
+    fn cpu(&mut self, now: Instant, readings: &mut Readings) {
+        let ticks = self.stat.read(&mut self.buffer).and_then(Ticks::parse);
+        let last = std::mem::replace(&mut self.last, ticks);
+        let cpus = ticks.map(|ticks| ticks.cpus);
+        let machine = cpus.map_or(f64::INFINITY, f64::from);
+        if let Some(limit) = self.cpu_groups.limit(machine, &mut self.buffer) {
+            put(readings, self.group_share.of(&limit, cpus, now));
+            readings.push(&CPU_LIMIT, &[], limit.cores);
+            readings.push_if(&CPU_THROTTLED, &[], limit.throttled);
+        } else {
+            self.group_share.forget();
+            if let (Some(ticks), Some(last)) = (&ticks, &last) {
+                put(readings, ticks.busy_since(last));
+            }
+            readings.push_if(&CPU_LIMIT, &[], cpus.map(f64::from));
+        }
+    }
+
+    fn memory(&mut self, readings: &mut Readings) {
+        let machine = self.meminfo.read(&mut self.buffer).and_then(Memory::parse);
+        // What v1 says for "no limit" is above 2^62.
+        let most = machine.map_or(1 << 62, |machine| machine.total);
+        let (total, used) = match self.memory_groups.limit(most, &mut self.buffer) {
+            Some(limit) => (limit.total, limit.used),
+            None => match machine {
+                Some(Memory { total, available: Some(available) }) if available > total => {
+                    readings.reject(&MEMORY_USED);
+                    (total, None)
+                }
+                Some(Memory { total, available }) => (total, available.map(|available| total - available)),
+                None => return,
+            },
+        };
+        readings.push(&MEMORY_TOTAL, &[], total as f64);
+        put_below(readings, &MEMORY_USED, used.map(|used| used as f64), most as f64);
+    }
+
+    fn load(&mut self, readings: &mut Readings) {
+        let text = self.loadavg.read(&mut self.buffer);
+        let load = text.and_then(|text| decimal(words(lines(text).next()?).next()?));
+        put_below(readings, &LOAD1, load, MOST_LOAD);
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Source for Host {
+    fn name(&self) -> &'static str {
+        "host"
+    }
+
+    fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
+        self.sample_at(Instant::now(), readings)
+    }
+}
+
+fn put(readings: &mut Readings, share: Share) {
+    match share {
+        Share::Ratio(ratio) => readings.push(&CPU_USAGE, &[], ratio),
+        Share::Absent => {}
+        Share::Impossible => readings.reject(&CPU_USAGE),
+    }
+}
+
+/// Adds what is at most `most`; what is above is not to be believed.
+fn put_below(readings: &mut Readings, quantity: &'static Quantity, value: Option<f64>, most: f64) {
+    match value {
+        Some(value) if value <= most => readings.push(quantity, &[], value),
+        Some(_) => readings.reject(quantity),
+        None => {}
+    }
+}

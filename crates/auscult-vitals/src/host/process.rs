@@ -1,0 +1,145 @@
+//! One process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::host::file::{Buffer, Watched};
+use crate::host::parse::{number, words};
+
+/// A process, recognised by its pid and when it started.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    /// Its label: the pid as text.
+    pub(super) label: String,
+    stat: Watched,
+    descriptors: PathBuf,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not read yet.
+    New,
+    /// Read; started this many ticks after the machine.
+    Known(u64),
+    /// Ended, and the pid is another's.
+    Gone,
+}
+
+/// What was read of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Figures {
+    pub(super) stat: Stat,
+    pub(super) descriptors: Option<u64>,
+}
+
+impl Process {
+    pub(super) fn new(root: &Path, pid: u32) -> Self {
+        let label = pid.to_string();
+        let directory = root.join("proc").join(&label);
+        let stat = Watched::new(directory.join("stat"));
+        Self { pid, label, stat, descriptors: directory.join("fd"), state: State::New }
+    }
+
+    /// Reads it, or nothing if it is no more.
+    ///
+    /// `sizes` says whether the kernel tells the number of descriptors as the size of their directory.
+    pub(super) fn read(&mut self, sizes: bool, buffer: &mut Buffer) -> Option<Figures> {
+        if self.state == State::Gone || !self.stat.open() {
+            return None;
+        }
+        // In this order: the open file belongs to this process and cannot be read once it has ended, so that the
+        // descriptors, which were found by pid, were its own.
+        let descriptors = self.count_descriptors(sizes);
+        let stat = self.stat.read(buffer).and_then(Stat::parse)?;
+        match self.state {
+            State::Known(started) if started != stat.started => {
+                self.state = State::Gone;
+                None
+            }
+            // A zombie holds nothing but its pid.
+            _ if matches!(stat.state, b'Z' | b'X') => None,
+            _ => {
+                self.state = State::Known(stat.started);
+                Some(Figures { stat, descriptors })
+            }
+        }
+    }
+
+    fn count_descriptors(&self, sizes: bool) -> Option<u64> {
+        if sizes {
+            let told = fs::metadata(&self.descriptors).map(|directory| directory.len());
+            // 0 is also what a kernel says that does not tell.
+            if let Ok(1..) = told {
+                return told.ok();
+            }
+        }
+        let entries = fs::read_dir(&self.descriptors).ok()?;
+        entries.map(|entry| entry.ok().map(|_| 1)).sum()
+    }
+}
+
+/// From `/proc/<pid>/stat`, proc_pid_stat(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    state: u8,
+    /// User and system time, in ticks.
+    pub(super) ticks: u64,
+    pub(super) threads: u64,
+    /// In ticks after the machine's start.
+    pub(super) started: u64,
+    /// Resident pages. The kernel counts by CPU and adds up late: right to some hundred pages.
+    pub(super) pages: u64,
+}
+
+impl Stat {
+    /// The name in parentheses may hold anything, parentheses and line ends included: it ends at the last one.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let end = text.iter().rposition(|&byte| byte == b')')?;
+        let rest = text.get(end + 1..)?;
+        // A number that nothing follows may have been cut off.
+        let whole = rest.iter().rposition(u8::is_ascii_whitespace)?;
+        let mut words = words(rest.get(..whole)?);
+        let state = words.next().filter(|word| word.len() == 1)?;
+        // What is left begins with field 4.
+        let mut field = |skip| words.nth(skip).and_then(number);
+        let (user, system) = (field(10)?, field(0)?);
+        let (threads, started) = (field(4)?, field(1)?);
+        let pages = field(1)?;
+        Some(Self { state: *state.first()?, ticks: user.checked_add(system)?, threads, started, pages })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINE: &str = "42 (a) b\n) (c)) S 1 42 42 0 -1 4194304 900 0 0 0 150 50 7 8 20 0 3 0 12345 99999 777 \
+                        18446744073709551615 1 1 0\n";
+
+    #[test]
+    fn finds_the_fields_behind_any_name() {
+        let stat = Stat::parse(LINE.as_bytes()).unwrap();
+        assert_eq!(stat, Stat { state: b'S', ticks: 200, threads: 3, started: 12345, pages: 777 });
+    }
+
+    #[test]
+    fn a_cut_is_never_a_smaller_number() {
+        let whole = Stat::parse(LINE.as_bytes());
+        for end in 0..LINE.len() {
+            let part = Stat::parse(&LINE.as_bytes()[..end]);
+            assert!(part.is_none() || part == whole, "{end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(text: Vec<u8>, line in "[0-9() A-Z\n]{0,80}") {
+            Stat::parse(&text);
+            Stat::parse(line.as_bytes());
+        }
+    }
+}

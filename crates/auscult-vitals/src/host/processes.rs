@@ -1,0 +1,159 @@
+//! The processes of the service.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::host::cpu::boot_time;
+use crate::host::file::{Buffer, read_once};
+use crate::host::parse::{lines, number};
+use crate::host::process::{Figures, Process};
+use crate::host::quantity::{CPU_SECONDS, OPEN_FDS, RESIDENT, START_TIME, THREADS};
+use crate::reading::{Quantity, Readings};
+use crate::source::{Problem, Source};
+
+/// No machine has as much memory: 4 PiB, what x86-64 can address at most.
+const MOST_MEMORY: f64 = (1u64 << 52) as f64;
+/// `PID_MAX_LIMIT`: every thread has an id of its own.
+const MOST_THREADS: f64 = 4_194_304.0;
+/// The most that the kernel lets `fs.nr_open` be.
+const MOST_DESCRIPTORS: f64 = 2_147_483_647.0;
+/// The end of the year 9999.
+const LATEST: f64 = 253_402_300_800.0;
+
+/// Memory, CPU time, threads, open files and start of every process of the service.
+///
+/// A process that is gone is absent, and so is one whose pid now belongs to another; a zombie is gone. What may not
+/// be read of another user's process is absent, and the rest is there. The label `pid` is empty with one process.
+#[derive(Debug)]
+pub struct Processes {
+    root: PathBuf,
+    processes: Vec<Process>,
+    machine: Machine,
+    buffer: Buffer,
+}
+
+/// What is the same for all processes, for as long as the machine runs.
+#[derive(Debug)]
+struct Machine {
+    ticks_per_second: Option<f64>,
+    page: Option<f64>,
+    /// Kept from the first time: it moves when the clock is set, and a process's start does not.
+    boot: Option<f64>,
+    /// Whether `/proc/<pid>/fd` has the number of descriptors as its size.
+    sizes: bool,
+}
+
+impl Processes {
+    /// Processes of this machine; none yet.
+    pub fn new() -> Self {
+        Self::at("/")
+    }
+
+    /// Processes of the machine whose `proc` is below a directory.
+    pub fn at(root: impl AsRef<Path>) -> Self {
+        let root = root.as_ref().to_path_buf();
+        let release = read_once(&root.join("proc/sys/kernel/osrelease"));
+        let machine = Machine {
+            ticks_per_second: positive(SysconfVar::CLK_TCK),
+            page: positive(SysconfVar::PAGE_SIZE),
+            boot: None,
+            sizes: tells_descriptors(&release),
+        };
+        Self { root, processes: Vec::new(), machine, buffer: Buffer::default() }
+    }
+
+    /// Says which processes there are. A pid that was there before is still the process it was; to take the one
+    /// that has the pid now, leave it out once.
+    pub fn set_pids(&mut self, pids: &[u32]) {
+        self.processes.retain(|process| pids.contains(&process.pid));
+        for &pid in pids {
+            if self.processes.iter().all(|known| known.pid != pid) {
+                self.processes.push(Process::new(&self.root, pid));
+            }
+        }
+    }
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Source for Processes {
+    fn name(&self) -> &'static str {
+        "processes"
+    }
+
+    fn set_pids(&mut self, pids: &[u32]) {
+        Self::set_pids(self, pids);
+    }
+
+    fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
+        if self.machine.boot.is_none() {
+            self.machine.boot = boot_time(&read_once(&self.root.join("proc/stat"))).map(|boot| boot as f64);
+        }
+        let several = self.processes.len() > 1;
+        let mut read = 0;
+        for process in &mut self.processes {
+            if let Some(figures) = process.read(self.machine.sizes, &mut self.buffer) {
+                let label = if several { process.label.as_str() } else { "" };
+                self.machine.put(&figures, label, readings);
+                read += 1;
+            }
+        }
+        if read == 0 && !self.processes.is_empty() && !self.root.join("proc/stat").exists() {
+            let message = format!("no process below {}: is /proc mounted?", self.root.join("proc").display());
+            return Err(Problem { reason: "no_procfs", message });
+        }
+        Ok(())
+    }
+}
+
+impl Machine {
+    fn put(&self, figures: &Figures, label: &str, readings: &mut Readings) {
+        let seconds = |ticks: u64| self.ticks_per_second.map(|rate| ticks as f64 / rate);
+        let stat = figures.stat;
+        let resident = self.page.map(|page| stat.pages as f64 * page);
+        let start = self.boot.zip(seconds(stat.started)).map(|(boot, after)| boot + after);
+        let cpu = seconds(stat.ticks);
+        let descriptors = figures.descriptors.map(|count| count as f64);
+        let mut put = |quantity: &'static Quantity, value: Option<f64>, most: f64| match value {
+            Some(value) if value <= most => readings.push(quantity, &[label], value),
+            Some(_) => readings.reject(quantity),
+            None => {}
+        };
+        put(&RESIDENT, resident, MOST_MEMORY);
+        put(&CPU_SECONDS, cpu, LATEST);
+        put(&THREADS, Some(stat.threads as f64), MOST_THREADS);
+        put(&OPEN_FDS, descriptors, MOST_DESCRIPTORS);
+        put(&START_TIME, start, LATEST);
+    }
+}
+
+fn positive(name: SysconfVar) -> Option<f64> {
+    sysconf(name).ok().flatten().filter(|&value| value > 0).map(|value| value as f64)
+}
+
+/// Linux 6.2 began to tell the number of descriptors as the size of `/proc/<pid>/fd`.
+fn tells_descriptors(release: &[u8]) -> bool {
+    let mut parts = lines(release).next().unwrap_or_default().split(|&byte| byte == b'.').map(number);
+    let (major, minor) = (parts.next().flatten(), parts.next().flatten());
+    major.zip(minor).is_some_and(|version| version >= (6, 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_that_tell_descriptors() {
+        for (release, tells) in [("6.2.0-x\n", true), ("6.18.44-fc\n", true), ("10.0.0\n", true)] {
+            assert_eq!(tells_descriptors(release.as_bytes()), tells, "{release:?}");
+        }
+        for release in ["6.1.99\n", "5.15.0\n", "4.4.0\n", "", "\n", "6.18", "six.two\n"] {
+            assert!(!tells_descriptors(release.as_bytes()), "{release:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Processes on a device, in the three versions of the list.
+
+use std::ffi::{c_uint, c_ulonglong};
+
+use crate::call::call;
+use crate::code::{self, Code};
+use crate::handle::{self, Handle, put};
+
+/// `NVML_VALUE_NOT_AVAILABLE`.
+const NOT_AVAILABLE: c_ulonglong = c_ulonglong::MAX;
+
+#[repr(C)]
+struct InfoV1 {
+    pid: c_uint,
+    memory: c_ulonglong,
+}
+
+/// Of versions 2 and 3.
+#[repr(C)]
+struct InfoV2 {
+    pid: c_uint,
+    memory: c_ulonglong,
+    gpu_instance: c_uint,
+    compute_instance: c_uint,
+}
+
+/// Fills a list, or says how long it must be.
+///
+/// # Safety
+/// `count` is null or valid; `infos` is null or valid for `*count` writes.
+unsafe fn list<T>(
+    function: &'static str,
+    device: Handle,
+    graphics: bool,
+    count: *mut c_uint,
+    infos: *mut T,
+    info: impl Fn(u32, u64, Option<(u32, u32)>) -> T,
+) -> Code {
+    call(function, |now| {
+        let on = handle::of(now, device)?;
+        let instance = handle::places(device).and_then(|(_, mig)| mig).map(|_| on.instance);
+        if count.is_null() {
+            return Err(code::INVALID_ARGUMENT);
+        }
+        let mut found = Vec::new();
+        for process in on.processes.iter().filter(|process| process.graphics == graphics) {
+            let pid = process.pid.unwrap_or_else(std::process::id);
+            match &process.memory {
+                None => found.push(info(pid, NOT_AVAILABLE, instance)),
+                // A process whose first step is in the future has not begun.
+                Some(memory) => found.extend(memory.at(now.seconds).map(|m| info(pid, m, instance))),
+            }
+        }
+        // SAFETY: checked for null, and valid by this function's contract.
+        let room = unsafe { count.read() } as usize;
+        // SAFETY: as above.
+        unsafe { put(count, found.len() as c_uint)? };
+        if room < found.len() {
+            return Err(code::INSUFFICIENT_SIZE);
+        }
+        for (place, info) in found.into_iter().enumerate() {
+            // SAFETY: the place is below `*count`.
+            unsafe { put(infos.wrapping_add(place), info)? };
+        }
+        Ok(())
+    })
+}
+
+fn v1(pid: u32, memory: u64, _instance: Option<(u32, u32)>) -> InfoV1 {
+    InfoV1 { pid, memory }
+}
+
+fn v2(pid: u32, memory: u64, instance: Option<(u32, u32)>) -> InfoV2 {
+    let (gpu_instance, compute_instance) = instance.unwrap_or((u32::MAX, u32::MAX));
+    InfoV2 { pid, memory, gpu_instance, compute_instance }
+}
+
+// SAFETY (of the functions below): pointers are as `nvml.h` asks, valid for so many writes or null.
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses(
+    device: Handle,
+    count: *mut c_uint,
+    infos: *mut InfoV1,
+) -> Code {
+    // SAFETY: as above.
+    unsafe { list("nvmlDeviceGetComputeRunningProcesses", device, false, count, infos, v1) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v2(
+    device: Handle,
+    count: *mut c_uint,
+    infos: *mut InfoV2,
+) -> Code {
+    // SAFETY: as above.
+    unsafe { list("nvmlDeviceGetComputeRunningProcesses_v2", device, false, count, infos, v2) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
+    device: Handle,
+    count: *mut c_uint,
+    infos: *mut InfoV2,
+) -> Code {
+    // SAFETY: as above.
+    unsafe { list("nvmlDeviceGetComputeRunningProcesses_v3", device, false, count, infos, v2) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetGraphicsRunningProcesses(
+    device: Handle,
+    count: *mut c_uint,
+    infos: *mut InfoV1,
+) -> Code {
+    // SAFETY: as above.
+    unsafe { list("nvmlDeviceGetGraphicsRunningProcesses", device, true, count, infos, v1) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v2(
+    device: Handle,
+    count: *mut c_uint,
+    infos: *mut InfoV2,
+) -> Code {
+    // SAFETY: as above.
+    unsafe { list("nvmlDeviceGetGraphicsRunningProcesses_v2", device, true, count, infos, v2) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v3(
+    device: Handle,
+    count: *mut c_uint,
+    infos: *mut InfoV2,
+) -> Code {
+    // SAFETY: as above.
+    unsafe { list("nvmlDeviceGetGraphicsRunningProcesses_v3", device, true, count, infos, v2) }
+}
