@@ -107,7 +107,8 @@ impl Calls {
             let Some(set) = self.sets.get(hash_of(at), |key| *key == at) else { continue };
             if let Some(call) = in_flight.end_if(call.index, |call| idle(&call.words)) {
                 let id = IdWords::new(&call.request_id().unwrap_or_default());
-                set.record_end(|word| call.words[word], &Ended { outcome: Outcome::Abandoned, now, id });
+                let ended = Ended { outcome: Outcome::Abandoned, now, id };
+                set.record_end(|word| call.words[word], || in_flight.count_at(call.index), &ended);
                 reaped += 1;
             }
         }

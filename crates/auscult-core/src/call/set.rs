@@ -83,9 +83,10 @@ impl CallSet {
         }
     }
 
-    /// Records the end of a call from the words of its slot.
+    /// Records the end of a call from the words of its slot. `count` is called right before the outcome is
+    /// counted.
     #[inline]
-    pub(crate) fn record_end(&self, slot: impl Fn(usize) -> u64, ended: &Ended) {
+    pub(crate) fn record_end(&self, slot: impl Fn(usize) -> u64, count: impl FnOnce(), ended: &Ended) {
         if let Some(gauge) = &self.mirrored_in_flight {
             gauge.decrement(1.0);
         }
@@ -94,7 +95,9 @@ impl CallSet {
         let resumed = slot(word::RESUMED);
         let running = if resumed == 0 { 0 } else { now.saturating_sub(resumed) };
         let busy = slot(word::BUSY) + running;
-        self.total(outcome).increment(1);
+        let total = self.total(outcome);
+        count();
+        total.increment(1);
         self.duration(outcome.status()).observe_exemplar(seconds(duration), &ended.id, now);
         self.histogram(&self.busy, &self.metrics.busy).observe(seconds(busy));
         let queued = slot(word::QUEUED);

@@ -7,7 +7,7 @@ use super::request_id::RequestId;
 use super::set::{CallSet, Ended};
 use super::stage::Stage;
 use crate::clock::{self, seconds};
-use crate::segment::{Begin, CALL_WORDS, Ticket, epoch, fill, flag, word};
+use crate::segment::{Begin, CALL_WORDS, InFlight, Ticket, epoch, fill, flag, word};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A length of audio, in seconds.
@@ -189,7 +189,7 @@ impl CallState {
         let slot = |word: usize| self.slot()[word].load(Ordering::Relaxed);
         let outcome = outcome(&slot);
         let ended = Ended { outcome, now: clock::monotonic_nanos(), id: self.id.words() };
-        self.set.record_end(slot, &ended);
+        self.set.record_end(slot, || InFlight::count(self.slot()), &ended);
         if outcome == Outcome::Poisoned {
             self.set.unhealthy("poisoned");
         }

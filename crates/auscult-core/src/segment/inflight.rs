@@ -38,6 +38,8 @@ pub(crate) mod word {
     pub(crate) const FLAGS: usize = 15;
     pub(crate) const ID_LENGTH: usize = 16;
     pub(crate) const ID: usize = 17;
+    /// 1 from the moment the outcome is counted: a call that died before is `died`, not lost.
+    pub(crate) const COUNTED: usize = 25;
 }
 
 /// Bits of [`word::FLAGS`].
@@ -97,6 +99,8 @@ pub(crate) struct Begin {
 #[derive(Clone, Debug)]
 pub(crate) struct RawCall {
     pub(crate) index: u32,
+    /// Somebody has begun to record its end, and has not counted it yet.
+    pub(crate) ending: bool,
     pub(crate) words: [u64; CALL_WORDS],
 }
 
@@ -193,8 +197,26 @@ impl<'a> InFlight<'a> {
         (still(&call) && end(self.slot(index as usize), sequence)).then_some(call)
     }
 
+    /// Says that the outcome is counted by the very next store. A process killed before it left a call that
+    /// died, one killed behind it a call that ended.
+    #[inline]
+    pub(crate) fn count(slot: &[AtomicU64]) {
+        slot[word::COUNTED].store(1, Ordering::Relaxed);
+        fence(Ordering::Release);
+    }
+
+    /// As [`InFlight::count`] for the slot of this number.
+    pub(crate) fn count_at(&self, index: u32) {
+        Self::count(self.slot(index as usize));
+    }
+
     /// All active calls.
     pub(crate) fn read(&self) -> impl Iterator<Item = RawCall> + 'a {
+        self.read_uncounted().filter(|call| !call.ending)
+    }
+
+    /// All calls whose outcome is not counted yet, those that are just ending among them.
+    pub(crate) fn read_uncounted(&self) -> impl Iterator<Item = RawCall> + 'a {
         let table = *self;
         (0..table.words.len() / CALL_WORDS)
             .filter_map(move |index| table.read_slot(index))
@@ -204,13 +226,16 @@ impl<'a> InFlight<'a> {
     fn read_slot(&self, index: usize) -> Option<(RawCall, u64)> {
         let slot = self.slot(index);
         let before = slot[word::STATE].load(Ordering::Acquire);
-        if phase_of(before) != Phase::Active as u64 {
+        let ending = phase_of(before) == Phase::Ending as u64;
+        if !ending && phase_of(before) != Phase::Active as u64 {
             return None;
         }
-        let words = std::array::from_fn(|word| slot[word].load(Ordering::Relaxed));
+        let words: [u64; CALL_WORDS] = std::array::from_fn(|word| slot[word].load(Ordering::Relaxed));
         fence(Ordering::Acquire);
         let unchanged = slot[word::STATE].load(Ordering::Relaxed) == before;
-        unchanged.then_some((RawCall { index: index as u32, words }, before >> PHASE_BITS))
+        let counted = ending && words[word::COUNTED] != 0;
+        let call = RawCall { index: index as u32, ending, words };
+        (unchanged && !counted).then_some((call, before >> PHASE_BITS))
     }
 
     #[inline]
@@ -243,6 +268,7 @@ pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
     set(word::UNDERRUN, 0);
     set(word::CHARACTERS, begin.characters);
     set(word::FLAGS, begin.flags);
+    set(word::COUNTED, 0);
     set(word::ID_LENGTH, begin.id.length);
     for (index, value) in begin.id.words.iter().enumerate() {
         set(word::ID + index, *value);

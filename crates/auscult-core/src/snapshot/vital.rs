@@ -32,14 +32,14 @@ impl Running {
                     running.in_flight.entry(labels.clone()).or_default();
                 }
             }
-            for call in attached.source.in_flight().read() {
+            for call in attached.source.in_flight().read_uncounted() {
                 let at = call.words[word::CALL_SET] as u32;
                 if dead || !living.is_alive(sources, index, call.owner()) {
                     if let Some(set) = attached.call_sets.get(&at) {
                         let died = attached.call_labels(set, &[("status", "error"), ("outcome", "died")]);
                         *running.died.entry(died).or_default() += 1;
                     }
-                } else if let Some(labels) = labels.get(&at) {
+                } else if let Some(labels) = labels.get(&at).filter(|_| !call.ending) {
                     let (count, stalled) = running.in_flight.entry(labels.clone()).or_default();
                     *count += 1;
                     *stalled = (*stalled).max(now.saturating_sub(call.words[word::PROGRESS]));
