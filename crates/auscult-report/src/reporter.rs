@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auscult_core::snapshot::Snapshot;
 use auscult_core::{Calls, Error, Histogram, PerProcess, Place, Registry, Spec, Unit};
-use auscult_vitals::Interval;
+use auscult_vitals::{Interval, Which};
 
 use crate::encode;
 use crate::running::Running;
@@ -28,6 +28,8 @@ pub struct Config {
     pub appendix: Option<Appendix>,
     /// How often host, processes and GPUs are sampled; `None`: never.
     pub sample_interval: Option<Interval>,
+    /// Which GPUs are sampled with them; `None`: none, and NVML is not loaded.
+    pub gpus: Option<Which>,
 }
 
 /// What a reporter works with; the same in a process and its forked children.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::{Collector, Snapshot, Value};
 use auscult_core::thread;
-use auscult_vitals::{Host, Processes, Sampler, Source};
+use auscult_vitals::{Gpus, Host, Processes, Sampler, Source};
 use tokio::sync::watch;
 
 use crate::election::{self, Elected};
@@ -228,7 +228,10 @@ impl Running {
             sampler.set_pids(&pids);
             return sampler.check();
         }
-        let sources: Vec<Box<dyn Source>> = vec![Box::new(Host::new()), Box::new(Processes::new())];
+        let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Host::new()), Box::new(Processes::new())];
+        if let Some(which) = &self.seed.config.gpus {
+            sources.push(Box::new(Gpus::new(which.clone())));
+        }
         match Sampler::start(&self.seed.registry, interval, sources) {
             Ok(started) => {
                 started.set_pids(&pids);

@@ -20,3 +20,8 @@ pub use reading::{Quantity, Reading, Readings};
 pub use sampler::Sampler;
 pub use schedule::{Interval, Schedule};
 pub use source::{Problem, Source};
+
+/// Everything that the sources of this crate can read, for the reference.
+pub fn quantities() -> impl Iterator<Item = &'static Quantity> {
+    host::quantity::ALL.into_iter().chain(gpu::quantity::ALL)
+}

@@ -177,8 +177,15 @@ impl Lane {
     }
 
     fn unavailable(&self, problem: &Problem) {
-        if self.available.set(Some(problem.reason)) {
-            self.registry.fault("vitals", &format!("{} off: {}", self.name.to_uppercase(), problem.message));
+        if !self.available.set(Some(problem.reason)) {
+            return;
+        }
+        let message = format!("{} off: {}", self.name.to_uppercase(), problem.message);
+        if [HANGS, PANICKED].contains(&problem.reason) {
+            self.registry.fault("vitals", &message);
+        } else {
+            // A machine without one is no fault.
+            self.registry.note("vitals", &message);
         }
     }
 

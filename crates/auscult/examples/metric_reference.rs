@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use auscult::{BYTES_BUCKETS, LATENCY_BUCKETS, Outcome, RATIO_BUCKETS, Seconds, Telemetry};
 use auscult_core::snapshot::{Family, Kind, Snapshot, Value};
+use auscult_vitals::Quantity;
 
 const SERVICE: &str = "service";
 const HEAD: &str = "\
@@ -39,6 +40,7 @@ pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
         .version("1")
         .no_listen()
         .without_facade()
+        .without_vitals()
         .start()?;
     record_one_of_everything(&telemetry);
     let snapshot = telemetry.snapshot();
@@ -67,6 +69,8 @@ fn describe(snapshot: &Snapshot) -> String {
         let row = row(family, &mut buckets);
         tables.entry(Part::of(family)).or_default().push_str(&row);
     }
+    let vitals = auscult_vitals::quantities().map(vitals_row).collect();
+    tables.insert(Part::Vitals, vitals);
     let mut text = HEAD.to_owned();
     for (part, rows) in tables {
         text.push_str(&format!(
@@ -98,6 +102,7 @@ fn describe(snapshot: &Snapshot) -> String {
 enum Part {
     Calls,
     Service,
+    Vitals,
     Itself,
 }
 
@@ -114,9 +119,18 @@ impl Part {
         match self {
             Self::Calls => "Calls and stages",
             Self::Service => "The service",
+            Self::Vitals => "Host, processes, GPUs",
             Self::Itself => "Auscult about itself",
         }
     }
+}
+
+/// A quantity that is sampled; what a machine does not have is absent there.
+fn vitals_row(quantity: &Quantity) -> String {
+    let (kind, suffix) = if quantity.counter { ("counter", "_total") } else { ("gauge", "") };
+    let labels: Vec<String> = quantity.labels.iter().map(|label| format!("`{label}`")).collect();
+    let (name, unit, help) = (quantity.name, quantity.unit.suffix(), quantity.help);
+    format!("| `{{ns}}_{name}{suffix}` | {kind} | {unit} | {} | {help} | |\n", labels.join(", "))
 }
 
 fn row(family: &Family, buckets: &mut BTreeMap<String, Vec<f64>>) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
 use auscult_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
-use auscult_vitals::Interval;
+use auscult_vitals::{Interval, Which};
 
 use crate::telemetry::Telemetry;
 
@@ -32,6 +32,7 @@ pub struct Builder {
     tls: Option<TlsFiles>,
     idle_limit: Duration,
     sample_interval: Option<Duration>,
+    gpus: Option<Which>,
     pub(crate) options: Options,
     pub(crate) facade: bool,
     pub(crate) appendix: Option<Appendix>,
@@ -51,6 +52,7 @@ impl Builder {
             tls: None,
             idle_limit: IDLE_LIMIT,
             sample_interval: Some(SAMPLE_INTERVAL),
+            gpus: Some(Which::from_environment()),
             options: Options::default(),
             facade: true,
             appendix: None,
@@ -110,6 +112,18 @@ impl Builder {
     /// How often host, processes and GPUs are sampled, 0.1 s to 60 s; default: every second.
     pub fn sample_interval(mut self, interval: Duration) -> Self {
         self.sample_interval = Some(interval);
+        self
+    }
+
+    /// Samples all GPUs of the machine; by default those that `CUDA_VISIBLE_DEVICES` leaves to the service.
+    pub fn all_gpus(mut self) -> Self {
+        self.gpus = Some(Which::All);
+        self
+    }
+
+    /// Samples no GPU, and does not load NVML.
+    pub fn without_gpus(mut self) -> Self {
+        self.gpus = None;
         self
     }
 
@@ -193,7 +207,13 @@ impl Builder {
             listen.map(|listen| ServerConfig { auth: self.auth, tls: self.tls, ..ServerConfig::new(listen) });
         let sample_interval =
             self.sample_interval.map(|interval| Interval::new("sample_interval", interval)).transpose()?;
-        let config = Config { server, idle_limit: self.idle_limit, appendix: self.appendix, sample_interval };
+        let config = Config {
+            server,
+            idle_limit: self.idle_limit,
+            appendix: self.appendix,
+            sample_interval,
+            gpus: self.gpus,
+        };
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;
         if self.facade {
             // Somebody else's recorder stays: what is recorded through it is theirs.

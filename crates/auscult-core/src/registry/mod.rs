@@ -234,6 +234,11 @@ impl Registry {
     /// Counts a fault of `part`, and logs each message once.
     pub fn fault(&self, part: &'static str, message: &str) {
         self.error(part);
+        self.note(part, message);
+    }
+
+    /// Logs each message once: something a person should know that is no fault.
+    pub fn note(&self, part: &'static str, message: &str) {
         let new = {
             let _slow = slow_path();
             let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,7 +253,7 @@ impl Registry {
         }
     }
 
-    /// The faults that were logged, from the `from`th on: for a host without a `tracing` subscriber.
+    /// What was logged, from the `from`th on: for a host without a `tracing` subscriber.
     pub fn faults(&self, from: usize) -> Vec<String> {
         let _slow = slow_path();
         let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);

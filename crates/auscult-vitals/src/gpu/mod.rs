@@ -10,7 +10,7 @@ mod memory;
 mod mig;
 mod namespace;
 mod processes;
-mod quantity;
+pub(crate) mod quantity;
 #[expect(unsafe_code, reason = "C functions that nvml-wrapper does not wrap")]
 mod raw;
 mod reading;

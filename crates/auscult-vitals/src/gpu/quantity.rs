@@ -97,3 +97,22 @@ pub(super) static PROCESS_MEMORY: Quantity = Quantity {
     counter: false,
     labels: &["gpu", "pid"],
 };
+
+/// All of them, as the reference lists them.
+pub(crate) static ALL: [&Quantity; 15] = [
+    &MEMORY_USED,
+    &MEMORY_TOTAL,
+    &UTILIZATION,
+    &MEMORY_UTILIZATION,
+    &TEMPERATURE,
+    &POWER,
+    &POWER_LIMIT,
+    &FAN,
+    &CLOCK,
+    &PCIE,
+    &THROTTLED,
+    &ENERGY,
+    &ECC_ERRORS,
+    &XID_ERRORS,
+    &PROCESS_MEMORY,
+];

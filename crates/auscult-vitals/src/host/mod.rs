@@ -13,7 +13,7 @@ mod memory;
 mod parse;
 mod process;
 mod processes;
-mod quantity;
+pub(crate) mod quantity;
 
 pub use machine::Host;
 pub use processes::Processes;

@@ -94,3 +94,18 @@ pub(super) static START_TIME: Quantity = Quantity {
     counter: false,
     labels: PID,
 };
+
+/// All of them, as the reference lists them.
+pub(crate) static ALL: [&Quantity; 11] = [
+    &CPU_USAGE,
+    &CPU_LIMIT,
+    &CPU_THROTTLED,
+    &MEMORY_USED,
+    &MEMORY_TOTAL,
+    &LOAD1,
+    &RESIDENT,
+    &CPU_SECONDS,
+    &THREADS,
+    &OPEN_FDS,
+    &START_TIME,
+];
