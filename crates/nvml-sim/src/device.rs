@@ -218,10 +218,7 @@ unsafe extern "C" fn nvmlDeviceGetPcieThroughput(device: Handle, counter: c_uint
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetCurrentClocksThrottleReasons(
-    device: Handle,
-    to: *mut c_ulonglong,
-) -> Code {
+unsafe extern "C" fn nvmlDeviceGetCurrentClocksThrottleReasons(device: Handle, to: *mut c_ulonglong) -> Code {
     // SAFETY: as above.
     unsafe { read_wide("nvmlDeviceGetCurrentClocksThrottleReasons", device, "throttle", to) }
 }

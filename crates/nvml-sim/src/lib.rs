@@ -10,6 +10,13 @@
 //! own has a simulator of its own, also within one process. Without a script `nvmlInit_v2` says that no
 //! driver is loaded.
 //!
+//! `scripts/demo.script` is one to begin with:
+//!
+//! ```text
+//! cargo build -p nvml-sim
+//! AUSCULT_NVML_PATH=target/debug/libnvml_sim.so NVML_SIM_SCRIPT=crates/nvml-sim/scripts/demo.script ...
+//! ```
+//!
 //! # Script
 //!
 //! One setting a line, `#` begins a comment. A line that cannot be understood makes `nvmlInit_v2` answer

@@ -8,6 +8,7 @@ use super::memory::{DeviceMemory, Lists, Memory, memory};
 use super::mig::{Mig, migs};
 use super::namespace::Namespace;
 use super::quantity;
+use super::raw;
 use super::reading::{self, Pcie};
 use super::visible::Identity;
 use crate::reading::Readings;
@@ -24,6 +25,8 @@ pub(super) struct Card {
     /// Whether all of it is sampled.
     pub(super) whole: bool,
     pub(super) migs: Vec<Mig>,
+    /// Of its handle, to know it again in an event.
+    pub(super) address: usize,
     /// Whether it is watched for XID errors.
     pub(super) watched: bool,
     power_limit: Option<u32>,
@@ -57,6 +60,7 @@ impl Card {
             name: name.unwrap_or_default(),
             whole: false,
             migs: migs(&device),
+            address: raw::address(&device),
             watched: false,
             power_limit: device.enforced_power_limit().or_else(|_| device.power_management_limit()).ok(),
             fans: device.num_fans().unwrap_or(0),
@@ -97,14 +101,18 @@ impl Card {
         reading::speed(&device, answers, self.fans, &labels, readings);
         reading::totals(&device, answers, &mut self.pcie, &labels, readings);
         processes.lists.clear();
-        let mut listed = self.migs.is_empty() && processes.lists.add(&device, answers);
+        // With MIG, the device's own list needs a privilege that those of its parts do not.
+        let mut listed = !self.migs.is_empty() || processes.lists.add(&device, answers);
         for mig in self.migs.iter_mut().filter(|mig| self.whole || mig.chosen) {
-            let Some(device) = mig_device(&device, mig) else { continue };
+            let Some(device) = mig_device(&device, mig) else {
+                listed = false;
+                continue;
+            };
             let labels = [self.label.as_str(), &mig.identity.uuid, &mig.name, &mig.label];
             push_memory(readings, &labels, memory(&device, &mut mig.answers));
             // Utilization and the like of a MIG device only where a driver gives it.
             reading::load(&device, &mut mig.answers, &labels, readings);
-            listed |= processes.lists.add(&device, &mut mig.answers);
+            listed &= processes.lists.add(&device, &mut mig.answers);
         }
         if listed {
             self.push_shares(total, processes, readings);
@@ -172,12 +180,7 @@ fn mig_device<'nvml>(parent: &Device<'nvml>, mig: &Mig) -> Option<Device<'nvml>>
 }
 
 /// Memory of the own processes; none where it cannot be told or cannot be true.
-fn own(
-    device: &Device<'_>,
-    answers: &mut Answers,
-    processes: &mut Processes<'_>,
-    total: u64,
-) -> Option<u64> {
+fn own(device: &Device<'_>, answers: &mut Answers, processes: &mut Processes<'_>, total: u64) -> Option<u64> {
     if processes.own.is_empty() {
         return None;
     }

@@ -56,7 +56,17 @@ pub struct Gpus {
     /// When it may be started again because a device was lost.
     restart_after: Option<Instant>,
     /// XID errors by UUID, kept when NVML starts anew.
-    xids: BTreeMap<String, u64>,
+    xids: BTreeMap<String, Xids>,
+}
+
+/// XID errors of a device.
+#[derive(Debug)]
+struct Xids {
+    gpu: String,
+    name: String,
+    /// Of the device's handle.
+    address: usize,
+    count: u64,
 }
 
 /// NVML as it is started.
@@ -225,20 +235,27 @@ impl Gpus {
         Err(problem(&first.unwrap_or(NvmlError::LibraryNotFound)))
     }
 
-    /// Takes the XID errors since the last sample, and adds their counts.
+    /// Takes the XID errors since the last sample, and adds their counts; also of a device that was lost,
+    /// whose loss is one of them (XID 79).
     fn take_xids(&mut self, readings: &mut Readings) {
         let Some(started) = &self.started else { return };
-        for _ in 0..MOST_XIDS {
-            let Some(device) = started.library.next_xid() else { break };
-            let Ok(index) = device.index() else { continue };
-            if let Some(card) = started.cards.iter().find(|card| card.index == index) {
-                *self.xids.entry(card.uuid.clone()).or_default() += 1;
-            }
+        for card in started.cards.iter().filter(|card| card.watched) {
+            let count = self.xids.get(&card.uuid).map_or(0, |known| known.count);
+            let known =
+                Xids { gpu: card.label.clone(), name: card.name.clone(), address: card.address, count };
+            self.xids.insert(card.uuid.clone(), known);
         }
-        for card in started.cards.iter().filter(|card| card.watched && card.is_chosen()) {
-            let count = self.xids.get(&card.uuid).copied().unwrap_or(0);
-            let labels = [card.label.as_str(), &card.uuid, &card.name];
-            readings.push(&quantity::XID_ERRORS, &labels, count as f64);
+        // Without a device that is watched there is nothing to wait for.
+        let most = if self.xids.is_empty() { 0 } else { MOST_XIDS };
+        for address in (0..most).map_while(|_| started.library.next_xid()) {
+            let of = self.xids.values_mut().find(|known| known.address == address);
+            of.into_iter().for_each(|known| known.count += 1);
+        }
+        for (uuid, known) in &self.xids {
+            let card = started.cards.iter().find(|card| card.uuid == *uuid);
+            if card.is_none_or(Card::is_chosen) {
+                readings.push(&quantity::XID_ERRORS, &[&known.gpu, uuid, &known.name], known.count as f64);
+            }
         }
     }
 }
@@ -308,11 +325,9 @@ impl Started {
             }
         }
         self.choose(which);
-        for card in self.cards.iter_mut().filter(|card| card.is_chosen() && !card.watched) {
-            card.watched = self.library.watch(card.index).is_ok();
-        }
     }
 
+    /// Chooses among the devices, and watches the chosen ones.
     fn choose(&mut self, which: &Which) {
         let place = |index: &u32| self.cards.iter().position(|card| card.index == *index);
         let places: Vec<Option<usize>> = self.order.iter().map(place).collect();
@@ -331,6 +346,9 @@ impl Started {
         }
         let names: Vec<&str> = self.cards.iter().map(|card| card.name.as_str()).collect();
         self.note = which.note(&names);
+        for card in self.cards.iter_mut().filter(|card| card.is_chosen() && !card.watched) {
+            card.watched = self.library.watch(card.index).is_ok();
+        }
     }
 
     /// Why nothing is sampled, if so.

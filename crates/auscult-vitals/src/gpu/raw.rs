@@ -55,8 +55,8 @@ impl Library {
         nvml_try(unsafe { register(device.handle(), u64::from(nvmlEventTypeXidCriticalError), events) })
     }
 
-    /// The device of the next XID error since the last call, without waiting.
-    pub(super) fn next_xid(&self) -> Option<Device<'_>> {
+    /// The device (by its [`address`]) of the next XID error since the last call, without waiting.
+    pub(super) fn next_xid(&self) -> Option<usize> {
         if self.events == 0 {
             return None;
         }
@@ -66,9 +66,7 @@ impl Library {
         // SAFETY: the set was created by this library and not freed; `data` is a valid place for the answer.
         nvml_try(unsafe { wait(events, data.as_mut_ptr(), 0) }).ok()?;
         // SAFETY: zeroes are a valid event, and NVML filled it in.
-        let data = unsafe { data.assume_init() };
-        // SAFETY: NVML gave the handle.
-        Some(unsafe { Device::new(data.device, &self.nvml) })
+        Some(unsafe { data.assume_init() }.device.addr())
     }
 }
 
@@ -81,6 +79,12 @@ impl Drop for Library {
             unsafe { free(std::ptr::with_exposed_provenance_mut(self.events)) };
         }
     }
+}
+
+/// Where a device's handle points to: a name for it among those of a started library.
+pub(super) fn address(device: &Device<'_>) -> usize {
+    // SAFETY: the handle is not used.
+    unsafe { device.handle() }.addr()
 }
 
 /// Total and used bytes by version 1, where what the driver reserves counts as used.

@@ -95,12 +95,7 @@ pub(super) fn power_limit(readings: &mut Readings, labels: &[&str; 4], milliwatt
 }
 
 /// Adds utilization, temperature and power of a device. Labels: gpu, uuid, name, mig.
-pub(super) fn load(
-    device: &Device<'_>,
-    answers: &mut Answers,
-    labels: &[&str; 4],
-    readings: &mut Readings,
-) {
+pub(super) fn load(device: &Device<'_>, answers: &mut Answers, labels: &[&str; 4], readings: &mut Readings) {
     let rates = answers.ask(UTILIZATION, || device.utilization_rates());
     if let Some(rates) = &rates {
         percent(readings, &quantity::UTILIZATION, labels, rates.gpu);
@@ -161,7 +156,8 @@ pub(super) fn totals(
     if pcie.asked.is_none_or(|asked| asked.elapsed() >= PCIE_EVERY) {
         pcie.asked = Some(Instant::now());
         for (place, counter) in (0..).zip([PcieUtilCounter::Send, PcieUtilCounter::Receive]) {
-            pcie.kilobytes[usize::from(place)] = answers.ask(PCIE + place, || device.pcie_throughput(counter));
+            pcie.kilobytes[usize::from(place)] =
+                answers.ask(PCIE + place, || device.pcie_throughput(counter));
         }
     }
     for (direction, kilobytes) in ["send", "receive"].into_iter().zip(pcie.kilobytes) {
