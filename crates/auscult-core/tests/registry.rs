@@ -281,6 +281,32 @@ fn beyond_the_limit_the_overflow_series_takes_the_rest_exactly() {
 }
 
 #[test]
+fn a_removed_series_leaves_room_for_another() {
+    let home = Home::new();
+    let registry = home.registry_with(Options { series_limit: 2, ..Options::default() });
+    let sessions = registry.family(Spec::counter("sessions").labels(&["id"])).expect("a family");
+    for id in 0..50 {
+        let id = id.to_string();
+        sessions.counter(&[&id]).expect("a counter").inc(1.0);
+        if id != "49" {
+            sessions.remove(&[&id]).expect("removed");
+            sessions.remove(&[&id]).expect("and again, which changes nothing");
+        }
+    }
+    let snapshot = home.snapshot(&registry);
+    assert_eq!(value(&snapshot, "sessions", &[("id", "49")]), Some(1.0));
+    assert_eq!(family(&snapshot, "sessions").series.len(), 1);
+    assert_eq!(value(&snapshot, "auscult_series_overflow", &[]), Some(0.0));
+    // Those that come back count again.
+    for id in ["1", "2"] {
+        sessions.counter(&[id]).expect("a counter").inc(1.0);
+    }
+    sessions.counter(&["new"]).expect("the overflow").inc(1.0);
+    let snapshot = home.snapshot(&registry);
+    assert_eq!(value(&snapshot, "sessions", &[("id", OVERFLOW)]), Some(1.0));
+}
+
+#[test]
 fn what_is_not_finite_is_rejected_and_counted() {
     let home = Home::new();
     let registry = home.registry();

@@ -217,7 +217,7 @@ impl Operation {
             values.resize(self.labels.len(), "");
             return self.set(&values);
         }
-        if self.sets.len() > registry.options().series_limit {
+        if self.sets.len() >= registry.options().series_limit {
             registry.overflowed();
             let rest = vec![OVERFLOW; values.len()];
             let hash = hash_values(&rest);
@@ -237,11 +237,12 @@ impl Operation {
         let mut labels: Vec<_> = self.labels.iter().cloned().zip(values.iter().cloned()).collect();
         labels.sort();
         let calls = &self.calls;
+        // Made before the lock is taken: a mirror asks a recorder that is not ours. One made twice is left.
+        let set = Arc::new(CallSet::new(&calls.registry, &calls.metrics, &self.name, labels.into()));
         let slow = slow_path();
         if let Some(set) = self.sets.get(hash, |key| same(key)) {
             return set.clone();
         }
-        let set = Arc::new(CallSet::new(&calls.registry, &calls.metrics, &self.name, labels.into()));
         calls.sets.insert(&slow, hash_of(set.at), set.at, set.clone());
         self.sets.insert(&slow, hash, values, set).clone()
     }

@@ -1,7 +1,7 @@
 //! Families of this process: what they are, and their series by labels.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::append_map::{AppendMap, hash_of};
 use super::handle::{Counter, Gauge, Histogram};
@@ -19,6 +19,8 @@ pub(crate) struct FamilyCore {
     pub(crate) record: FamilyRecord,
     pub(crate) bounds: Arc<[f64]>,
     pub(crate) series: AppendMap<LabelPairs, Arc<SeriesCore>>,
+    /// How many of them were taken out of the exposition.
+    pub(crate) hidden: AtomicUsize,
     /// More series than this go to the overflow series.
     pub(crate) limit: usize,
 }
@@ -64,6 +66,11 @@ impl SeriesCore {
 }
 
 impl FamilyCore {
+    /// Whether one more series may be shown.
+    pub(crate) fn has_room(&self) -> bool {
+        self.series.len().saturating_sub(self.hidden.load(Ordering::Relaxed)) < self.limit
+    }
+
     /// The series of these labels, pairs sorted by name.
     #[inline]
     pub(crate) fn find<'a>(
@@ -156,7 +163,7 @@ impl Family {
     pub fn remove(&self, values: &[&str]) -> Result<(), Error> {
         self.check(values)?;
         if let Some(series) = self.core.find(hash_labels(self.pairs(values)), self.pairs(values)) {
-            self.registry.segment().directory().set_hidden(series.at(), true);
+            self.hide(series);
         }
         Ok(())
     }
@@ -164,7 +171,13 @@ impl Family {
     /// Takes all series out of the exposition.
     pub fn clear(&self) {
         for series in self.core.series.values() {
-            self.registry.segment().directory().set_hidden(series.at(), true);
+            self.hide(series);
+        }
+    }
+
+    fn hide(&self, series: &SeriesCore) {
+        if self.registry.segment().directory().set_hidden(series.at(), true) {
+            self.core.hidden.fetch_add(1, Ordering::Relaxed);
         }
     }
 

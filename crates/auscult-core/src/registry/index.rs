@@ -4,7 +4,7 @@
 //! another process appended.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::append_map::{AppendMap, hash_of};
 use super::family::{FamilyCore, SeriesCore, hash_labels};
@@ -87,7 +87,9 @@ impl Registry {
         for cell in first..Spec::cells(record.repr, record.bounds.len()) {
             self.segment.clear_cell(series.cell() + cell as u32);
         }
-        directory.set_hidden(series.at(), false);
+        if directory.set_hidden(series.at(), false) {
+            family.hidden.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Brings the index up to the directory: what this process appended, and what others did.
@@ -119,7 +121,14 @@ impl Registry {
                 let bounds = record.bounds.as_slice().into();
                 let (hash, name) = (hash_of(&*record.name), record.name.as_str().into());
                 let limit = self.options.series_limit;
-                let core = FamilyCore { at, record, bounds, series: AppendMap::new(), limit };
+                let core = FamilyCore {
+                    at,
+                    record,
+                    bounds,
+                    series: AppendMap::new(),
+                    hidden: AtomicUsize::new(0),
+                    limit,
+                };
                 self.families.insert(slow, hash, name, Arc::new(core)).clone()
             }
         };

@@ -349,7 +349,7 @@ impl Registry {
         let (series, own, full) = {
             let slow = slow_path();
             self.absorb(&slow, owner);
-            let room = family.series.len() < family.limit || labels.is_empty();
+            let room = family.has_room() || labels.is_empty();
             let known = self.find_series(family, &labels);
             match known.or_else(|| room.then(|| self.make_series(&slow, owner, family, labels.clone()))?) {
                 Some(series) => (Some(series), true, false),

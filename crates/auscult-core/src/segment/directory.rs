@@ -120,14 +120,13 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// Takes a record out of the exposition, or back in.
-    pub(crate) fn set_hidden(&self, at: u32, hidden: bool) {
-        let Some(word) = self.words.get(at as usize) else { return };
-        let Some(head) = Head::decode(word.load(Ordering::Acquire)) else { return };
-        if head.state != RESERVED {
-            let state = if hidden { HIDDEN } else { COMMITTED };
-            word.store(Head { state, ..head }.encode(), Ordering::Release);
-        }
+    /// Takes a record out of the exposition, or back in; false when it was so already.
+    pub(crate) fn set_hidden(&self, at: u32, hidden: bool) -> bool {
+        let Some(word) = self.words.get(at as usize) else { return false };
+        let Some(head) = Head::decode(word.load(Ordering::Acquire)) else { return false };
+        let (before, after) = if hidden { (COMMITTED, HIDDEN) } else { (HIDDEN, COMMITTED) };
+        let head = |state| Head { state, ..head }.encode();
+        word.compare_exchange(head(before), head(after), Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Whether the record at `at` is exposed.

@@ -87,11 +87,14 @@ impl Collector {
             done.extend(paths.into_iter().map(|path| (path, 0)));
             let prefix = self.registry.identity().prefix();
             let sources = sources.into_iter().chain(totals).map(Attached::new).collect();
-            if let Err(error) = retire::write(&self.place, prefix, sources, ids) {
-                // They stay where they are and are read as before; the next tick tries again.
-                self.registry
-                    .fault("retire", &format!("cannot write the totals of ended processes: {error}"));
-                return 0;
+            match retire::write(&self.place, prefix, sources, ids) {
+                Ok(conflicts) => conflicts.iter().for_each(|conflict| self.registry.fault("merge", conflict)),
+                Err(error) => {
+                    // They stay where they are and are read as before; the next tick tries again.
+                    let message = format!("cannot write the totals of ended processes: {error}");
+                    self.registry.fault("retire", &message);
+                    return 0;
+                }
             }
         }
         for (path, _) in &done {

@@ -19,13 +19,13 @@ use crate::sync::Ordering;
 const SIZES: (usize, usize) = (1 << 20, crate::MAX_SEGMENT_BYTES);
 
 /// Writes the totals of `sources` (all dead, the older totals last) in the place of the older totals;
-/// `folded` are the ids of the segments in them whose files still exist.
+/// tells which families were left out because they contradict. `folded` are the ids of the segments in them whose files still exist.
 pub(super) fn write(
     place: &Place,
     prefix: &str,
     mut sources: Vec<Attached>,
     folded: Vec<u64>,
-) -> io::Result<()> {
+) -> io::Result<Vec<String>> {
     let mut merged = Merged::default();
     for (index, attached) in sources.iter_mut().enumerate() {
         merged.absorb(index, attached);
@@ -36,7 +36,7 @@ pub(super) fn write(
         let (segment, file) = Segment::for_retired(place, bytes)?;
         let writer = Writer { segment: &segment, hint: std::cell::Cell::new(0) };
         if writer.write_all(prefix, &merged, &sources, &running, &folded).is_some() {
-            return file.replace(&place.retired_file());
+            return file.replace(&place.retired_file()).map(|()| merged.conflicts);
         }
         bytes *= 2;
         if bytes > SIZES.1 {
