@@ -1,5 +1,5 @@
 //! C functions of NVML that `nvml-wrapper` has no safe method for: the first versions of some for old
-//! drivers, lists of processes in one call into a bounded buffer, MIG instances, and events that outlive a
+//! drivers and the successors of others for drivers to come, lists of processes in one call into a bounded buffer, MIG instances, and events that outlive a
 //! borrow of the library. All unsafe code of this crate.
 
 use std::ffi::OsStr;
@@ -9,7 +9,8 @@ use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
 use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings::{
     nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t, nvmlEventTypeXidCriticalError, nvmlMemory_t,
-    nvmlProcessInfo_t, nvmlProcessInfo_v1_t, nvmlReturn_t,
+    nvmlProcessInfo_t, nvmlProcessInfo_v1_t, nvmlReturn_t, nvmlTemperature_v1_t,
+    nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU,
 };
 
 use super::processes::Listed;
@@ -101,6 +102,30 @@ pub(super) fn fan_speed_v1(device: &Device<'_>) -> Result<u32, NvmlError> {
     let speed = nvml_sym(device.nvml().lib().nvmlDeviceGetFanSpeed.as_ref())?;
     // SAFETY: the function writes one value of this type, or fails.
     number(device, |handle, to| unsafe { speed(handle, to) })
+}
+
+/// Degrees Celsius by the function that newer drivers have instead of the wrapper's.
+pub(super) fn temperature(device: &Device<'_>) -> Result<u32, NvmlError> {
+    let temperature = nvml_sym(device.nvml().lib().nvmlDeviceGetTemperatureV.as_ref())?;
+    // `NVML_STRUCT_VERSION(Temperature, 1)` of `nvml.h`: size and number.
+    let version = (size_of::<nvmlTemperature_v1_t>() | (1 << 24)) as u32;
+    let mut info = nvmlTemperature_v1_t {
+        version,
+        sensorType: nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU,
+        temperature: 0,
+    };
+    // SAFETY: the handle is the device's own; `info` is a valid place for the answer.
+    nvml_try(unsafe { temperature(device.handle(), &raw mut info) })?;
+    Ok(info.temperature.max(0).unsigned_abs())
+}
+
+/// Reasons for slow clocks by the function that newer drivers have instead of the wrapper's.
+pub(super) fn event_reasons(device: &Device<'_>) -> Result<u64, NvmlError> {
+    let reasons = nvml_sym(device.nvml().lib().nvmlDeviceGetCurrentClocksEventReasons.as_ref())?;
+    let mut bits = 0;
+    // SAFETY: the handle is the device's own; `bits` is a valid place for the answer.
+    nvml_try(unsafe { reasons(device.handle(), &raw mut bits) })?;
+    Ok(bits)
 }
 
 /// GPU and compute instance of a MIG device.

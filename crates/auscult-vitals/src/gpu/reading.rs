@@ -24,6 +24,8 @@ const POWER: u8 = UTILIZATION + 2;
 const FAN_V1: u8 = UTILIZATION + 3;
 const THROTTLE: u8 = UTILIZATION + 4;
 const ENERGY: u8 = UTILIZATION + 5;
+const TEMPERATURE_NEW: u8 = UTILIZATION + 6;
+const THROTTLE_NEW: u8 = UTILIZATION + 7;
 /// Clocks, directions of PCIe, kinds of ECC errors and fans take a question each.
 const CLOCK: u8 = UTILIZATION + 8;
 const PCIE: u8 = UTILIZATION + 12;
@@ -101,8 +103,10 @@ pub(super) fn load(device: &Device<'_>, answers: &mut Answers, labels: &[&str; 4
         percent(readings, &quantity::UTILIZATION, labels, rates.gpu);
         percent(readings, &quantity::MEMORY_UTILIZATION, labels, rates.memory);
     }
-    let temperature = answers.ask(TEMPERATURE, || device.temperature(TemperatureSensor::Gpu)).map(f64::from);
-    judge(readings, &quantity::TEMPERATURE, labels, temperature, &CELSIUS, 1.0);
+    let temperature = answers
+        .ask(TEMPERATURE, || device.temperature(TemperatureSensor::Gpu))
+        .or_else(|| answers.ask(TEMPERATURE_NEW, || raw::temperature(device)));
+    judge(readings, &quantity::TEMPERATURE, labels, temperature.map(f64::from), &CELSIUS, 1.0);
     match answers.ask(POWER, || device.power_usage()) {
         Some(0) if rates.is_some_and(|rates| rates.gpu > 0) => readings.reject(&quantity::POWER),
         power => judge(readings, &quantity::POWER, labels, power.map(f64::from), &WATTS, 1e-3),
@@ -136,7 +140,11 @@ pub(super) fn speed(
         Some(_) => readings.reject(&quantity::FAN),
         None => {}
     }
-    if let Some(now) = answers.ask(THROTTLE, || device.current_throttle_reasons()) {
+    let reasons = answers.ask(THROTTLE, || device.current_throttle_reasons());
+    let reasons = reasons.or_else(|| {
+        answers.ask(THROTTLE_NEW, || raw::event_reasons(device)).map(ThrottleReasons::from_bits_truncate)
+    });
+    if let Some(now) = reasons {
         for (reason, bit) in REASONS {
             let labels = [gpu, uuid, name, mig, reason];
             readings.push(&quantity::THROTTLED, &labels, f64::from(u8::from(now.contains(bit))));

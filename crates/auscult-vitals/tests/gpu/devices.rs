@@ -120,12 +120,12 @@ fn memory_alone_is_cheap() {
 
 #[test]
 fn memory_over_time() {
-    let sim = Sim::new(&FULL.replace("memory_used 6GiB", "memory_used 1GiB 0.3:9GiB"));
+    let sim = Sim::new(&FULL.replace("memory_used 6GiB", "memory_used 1GiB 1:9GiB"));
     let mut gpus = sim.gpus(Which::All);
     let mut memory = Vec::new();
     gpus.memory(&mut memory).unwrap();
     assert_eq!(memory[0].used, GIB);
-    std::thread::sleep(std::time::Duration::from_millis(350));
+    std::thread::sleep(std::time::Duration::from_millis(1050));
     gpus.memory(&mut memory).unwrap();
     assert_eq!(memory[0].used, 9 * GIB);
 }

@@ -43,7 +43,7 @@ fn errors_of_the_start() {
 #[test]
 fn a_failed_start_is_retried_but_not_at_each_sample() {
     let sim = Sim::new("error nvmlInit_v2 driver_not_loaded");
-    let mut gpus = sim.gpus(Which::All).retry(Duration::from_millis(200));
+    let mut gpus = sim.gpus(Which::All).retry(Duration::from_secs(2));
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(100) {
         assert_eq!(reason(&mut gpus), "no_driver");
@@ -51,7 +51,7 @@ fn a_failed_start_is_retried_but_not_at_each_sample() {
     assert_eq!(sim.calls("nvmlInit_v2"), 1);
     sim.write(FULL);
     assert_eq!(reason(&mut gpus), "no_driver");
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_secs(2));
     assert_eq!(lines(&mut gpus).len(), 25);
     assert_eq!(sim.calls("nvmlInit_v2"), 2);
 }
@@ -68,7 +68,7 @@ fn no_device() {
 fn a_device_is_lost_and_comes_back() {
     let two = FULL.to_owned() + &FULL.replace("GPU-8932f937", "GPU-b0000000");
     let sim = Sim::new(&two);
-    let mut gpus = sim.gpus(Which::All).retry(Duration::from_millis(300));
+    let mut gpus = sim.gpus(Which::All).retry(Duration::from_secs(2));
     assert_eq!(lines(&mut gpus).len(), 50);
 
     sim.write(&(two.clone() + "error * gpu_is_lost"));
@@ -82,7 +82,7 @@ fn a_device_is_lost_and_comes_back() {
     assert_eq!(sim.calls("nvmlShutdown"), 1);
 
     sim.write(&two);
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_secs(2));
     assert_eq!(lines(&mut gpus).len(), 50);
     assert_eq!(sim.calls("nvmlInit_v2"), 3);
 }
@@ -118,13 +118,13 @@ fn a_device_appears_and_vanishes() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(Which::All);
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
-    sim.write(&format!("{FULL}{second}appears 0.3\nvanishes 0.6"));
+    sim.write(&format!("{FULL}{second}appears 1"));
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
-    std::thread::sleep(Duration::from_millis(350));
+    std::thread::sleep(Duration::from_millis(1050));
     let both = lines(&mut gpus);
     let used = of(&both, "gpu_memory_used_bytes");
     assert!(used[1].contains(r#"gpu="1",uuid="GPU-b0000000"#), "{used:?}");
-    std::thread::sleep(Duration::from_millis(350));
+    sim.write(&format!("{FULL}{second}vanishes 0"));
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
     assert_eq!(sim.calls("nvmlInit_v2"), 1);
 }

@@ -51,11 +51,9 @@ fn each_value_is_read_on_its_own() {
     };
     let functions = [
         ("nvmlDeviceGetUtilizationRates", &["gpu_utilization_ratio", "gpu_memory_utilization_ratio"][..]),
-        ("nvmlDeviceGetTemperature", &["gpu_temperature_celsius"]),
         ("nvmlDeviceGetPowerUsage", &["gpu_power_watts"]),
         ("nvmlDeviceGetClockInfo", &["gpu_clock_hertz"]),
         ("nvmlDeviceGetPcieThroughput", &["gpu_pcie_bytes_per_second"]),
-        ("nvmlDeviceGetCurrentClocksThrottleReasons", &["gpu_throttled"]),
         ("nvmlDeviceGetTotalEnergyConsumption", &["gpu_energy_joules_total"]),
         ("nvmlDeviceGetTotalEccErrors", &["gpu_ecc_errors_total"]),
         ("nvmlDeviceRegisterEvents", &["gpu_xid_errors_total"]),
@@ -167,6 +165,20 @@ fn old_drivers_have_older_functions() {
     let second = Sim::without(&newer[1..3], FULL);
     assert_eq!(of(&lines(&mut second.gpus(Which::All)), "gpu_process_memory_bytes").len(), 1);
     assert_eq!(second.calls("nvmlDeviceGetComputeRunningProcesses_v2"), 1);
+}
+
+#[test]
+fn drivers_to_come_have_newer_functions() {
+    let older = ["nvmlDeviceGetTemperature", "nvmlDeviceGetCurrentClocksThrottleReasons"];
+    let newer = ["nvmlDeviceGetTemperatureV", "nvmlDeviceGetCurrentClocksEventReasons"];
+    let whole = lines(&mut Sim::new(FULL).gpus(Which::All));
+    let sim = Sim::without(&older, FULL);
+    assert_eq!(lines(&mut sim.gpus(Which::All)), whole);
+    for function in newer {
+        assert_eq!(sim.calls(function), 1, "{function}");
+    }
+    let sim = Sim::without(&[older, newer].concat(), FULL);
+    assert_eq!(lines(&mut sim.gpus(Which::All)).len(), whole.len() - 1 - 6);
 }
 
 #[test]
