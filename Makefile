@@ -50,6 +50,10 @@ deny: .venv/tools ## Check dependencies with cargo-deny (installs it: minutes)
 
 bench: .venv/wheel ## Measure, side by side with the peers
 	$(CARGO) bench --package auscult-benches
+	python benches/summary.py
+	$(CARGO) run --quiet --release --package auscult-benches --bin memory
+	python -m pip install --quiet --disable-pip-version-check --requirement benches/python/requirements.txt
+	python benches/python/run.py
 
 docs: .venv/wheel ## Build the Rust documentation, and fail on a broken link
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude auscult-python

@@ -14,6 +14,8 @@ from demo.load import AT_ONCE, Sent, plan, send
 from demo.scrape import Scrape, fetch
 from demo.service import Service, poll, python_service
 from demo.table import table
+from demo.vitals import complete as vitals_complete
+from demo.vitals import vitals
 
 SETTLE_SECONDS = 15.0
 
@@ -50,6 +52,7 @@ def _demonstrate(service: Service) -> int:
         print(f"\nThe service wrote:\n{service.log() or '(nothing)'}")
         return 1
     audio = sum(scrape.sum_by("audio_seconds_total").values())
+    print(f"\n{vitals(_sampled(service))}")
     print(f"\nWhat was scraped is what was sent: {sent.calls.total()} calls by outcome, {audio:.1f} s of audio,")
     print("and nothing left in flight.")
     return 0
@@ -67,6 +70,21 @@ def _settled(service: Service, sent: Sent) -> Scrape:
 
     with contextlib.suppress(TimeoutError):
         poll(complete, "the last calls to end", SETTLE_SECONDS)
+    return scrape
+
+
+def _sampled(service: Service) -> Scrape:
+    """A scrape with everything that is sampled once a second, or the last one."""
+
+    scrape = Scrape("")
+
+    def complete() -> bool:
+        nonlocal scrape
+        scrape = Scrape(fetch(service.metrics_url))
+        return vitals_complete(scrape)
+
+    with contextlib.suppress(TimeoutError):
+        poll(complete, "host and GPU to be sampled", SETTLE_SECONDS)
     return scrape
 
 

@@ -27,6 +27,10 @@ class Scrape:
                 sums[tuple(sample.get(label, "") for label in labels)] += value
         return sums
 
+    def samples(self, name: str) -> list[tuple[Labels, float]]:
+        """All samples of this name, with their labels."""
+        return self._samples[name]
+
     def histogram(self, name: str, **where: str) -> "Histogram":
         """The histograms with these labels, added up."""
         buckets: defaultdict[float, float] = defaultdict(float)

@@ -1,0 +1,54 @@
+"""Prints what `cargo bench` measured last as a table: medians, and ours as a share of each peer's.
+
+    python benches/summary.py [TARGET_DIRECTORY]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+# Group and name of ours, then the peers it is held against and the most it may be of theirs.
+COMPARED = [
+    ("counter", "auscult facade", {"metrics-exporter-prometheus": 0.6, "prometheus IntCounter": 1.0}),
+    ("counter", "auscult typed f64", {"prometheus Counter": 1.0}),
+    ("histogram", "auscult facade", {"metrics-exporter-prometheus": 0.6, "prometheus Histogram": 1.0}),
+    ("scrape", "auscult text", {"metrics-exporter-prometheus": 0.5, "prometheus crate": None}),
+    ("scrape", "auscult openmetrics", {"metrics-exporter-prometheus": 0.5, "prometheus crate": None}),
+    ("call", "start, finish, 1 label", {}),
+    ("call", "with audio and characters", {}),
+    ("call", "stage", {}),
+    ("call", "chunk", {}),
+]
+
+
+def median(target: Path, group: str, name: str) -> float:
+    """The median in nanoseconds."""
+    directory = target / "criterion" / group / name
+    estimates = json.loads((directory / "new" / "estimates.json").read_text())
+    return float(estimates["median"]["point_estimate"])
+
+
+def shown(nanoseconds: float) -> str:
+    """The figure with its unit."""
+    return f"{nanoseconds:.1f} ns" if nanoseconds < 1e4 else f"{nanoseconds / 1e6:.2f} ms"
+
+
+def main() -> None:
+    """Prints the table."""
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "target")
+    print("| what | auscult | peer | its time | ours / its | at most |")
+    print("|---|---:|---|---:|---:|---:|")
+    for group, name, peers in COMPARED:
+        ours = median(target, group, name)
+        if not peers:
+            print(f"| {group}: {name} | {shown(ours)} | | | | |")
+        for peer, most in peers.items():
+            theirs = median(target, group, peer)
+            bar = "" if most is None else f"{most}"
+            print(f"| {group}: {name} | {shown(ours)} | {peer} | {shown(theirs)} | {ours / theirs:.2f} | {bar} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Prints how the machine did meanwhile: host, processes of the service, GPUs."""
+
+from demo.scrape import Scrape
+
+WIDTH = 34
+
+
+def complete(scrape: Scrape) -> bool:
+    """Whether all that is sampled has been: the CPU's share needs two samples, and the GPU says whether there is one."""
+    return bool(scrape.sum_by("cpu_limit_cores") and scrape.samples("cpu_usage_ratio") and _gpu(scrape))
+
+
+def vitals(scrape: Scrape) -> str:
+    """A line for each; what could not be read is not there."""
+    lines = ["The machine meanwhile"]
+
+    def row(title: str, text: str) -> None:
+        lines.append(f"  {title}".ljust(WIDTH) + text)
+
+    for _, ratio in scrape.samples("cpu_usage_ratio"):
+        cores = scrape.sum_by("cpu_limit_cores")[()]
+        row("CPU", f"{ratio:.0%} of {cores:g} cores")
+    used, total = scrape.sum_by("host_memory_used_bytes")[()], scrape.sum_by("host_memory_total_bytes")[()]
+    if total:
+        row("memory", f"{_gigabytes(used)} of {_gigabytes(total)}")
+    processes = scrape.samples("process_resident_memory_bytes")
+    if processes:
+        row("processes of the service", f"{len(processes)}, together {_gigabytes(sum(rss for _, rss in processes))}")
+    for line in _gpu(scrape):
+        row("GPU", line)
+    return "\n".join(lines)
+
+
+def _gpu(scrape: Scrape) -> list[str]:
+    """One line a GPU, or why there is none."""
+    off = [labels["reason"] for labels, available in scrape.samples("auscult_gpu_available") if not available]
+    if off:
+        return [f"off: {off[0].replace('_', ' ')}"]
+    lines = []
+    for labels, used in scrape.samples("gpu_memory_used_bytes"):
+        gpu = labels["gpu"]
+        facts = [f"{gpu} ({labels['name']})  {_gigabytes(used)} of {_gigabytes(_of(scrape, 'gpu_memory_total_bytes', gpu))}"]
+        facts += [f"busy {ratio:.0%}" for ratio in _values(scrape, "gpu_utilization_ratio", gpu)]
+        facts += [f"{degrees:.0f} °C" for degrees in _values(scrape, "gpu_temperature_celsius", gpu)]
+        facts += [f"{watts:.0f} W" for watts in _values(scrape, "gpu_power_watts", gpu)]
+        lines.append(", ".join(facts))
+    return lines
+
+
+def _values(scrape: Scrape, name: str, gpu: str) -> list[float]:
+    return [value for labels, value in scrape.samples(name) if labels["gpu"] == gpu]
+
+
+def _of(scrape: Scrape, name: str, gpu: str) -> float:
+    return sum(_values(scrape, name, gpu))
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
