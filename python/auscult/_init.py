@@ -58,7 +58,7 @@ def init(
         listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint.
             Default: `"127.0.0.1:9464"`.
         gpu: Whether to sample the GPUs.
-        sample_interval: Seconds between two samples, also of `Gauge.set_function`. Default: 1.
+        sample_interval: Seconds between two samples, 0.1 to 60, also of `Gauge.set_function`. Default: 1.
         labels: Labels of every metric; as a variable `name=value,name=value`.
         directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else
             `~/.local/state/auscult`.
@@ -102,12 +102,14 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
     from auscult import _polling
 
     _polling.start(wanted["sample_interval"])
+    _native.log_faults()
     atexit.register(shutdown)
     return telemetry
 
 
 def flush(timeout: float = 2.0) -> bool:
     """Waits at most `timeout` seconds until what was recorded is passed on, and tells whether it is."""
+    _native.log_faults()
     return _native.flush(timeout)
 
 
@@ -118,6 +120,7 @@ def shutdown(timeout: float = 2.0) -> None:
         if _running is None:
             return
         _running = None
+        _native.log_faults()
         LIVE.cell_contents = False
         from auscult import _polling
 

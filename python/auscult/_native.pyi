@@ -29,6 +29,7 @@ __all__ = [
     "current_call",
     "fault",
     "flush",
+    "log_faults",
     "set_strict",
     "shutdown",
     "stage",
@@ -474,6 +475,9 @@ def fault(part: str, subject: str, text: str, error: BaseException | None = None
 
     Raises `auscult.Error` under `AUSCULT_STRICT=1`, else counts it and logs it once per `subject`.
     """
+
+def log_faults() -> None:
+    """Logs the faults that the core has met since the last time."""
 
 def set_strict(strict: bool) -> None:
     """Sets whether faults are raised."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from auscult._native import fault
+from auscult._native import fault, log_faults
 
 if TYPE_CHECKING:
     import threading
@@ -61,6 +61,7 @@ def _loop(stopped: threading.Event) -> None:
     while not stopped.is_set() and _interval is not None:
         for gauge, function in list(_functions.items()):
             _ask(gauge, function)
+        log_faults()
         stopped.wait(_interval)
 
 

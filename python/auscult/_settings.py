@@ -143,6 +143,13 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _interval(value: object) -> float:
+    seconds = _seconds(value)
+    if not 0.1 <= seconds <= 60.0:
+        raise WrongError(f"{value!r} is no number of seconds from 0.1 to 60")
+    return seconds
+
+
 def _bytes(value: object) -> int:
     try:
         size = 0 if isinstance(value, (bool, float)) else int(value)  # type: ignore[call-overload]
@@ -221,7 +228,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "version": _optional(_text),
     "listen": _address,
     "gpu": _truth,
-    "sample_interval": _seconds,
+    "sample_interval": _interval,
     "labels": lambda value: () if value is None else _labels(value),
     "directory": _optional(_path),
     "sinks": lambda value: () if value is None else _no_sinks(value),

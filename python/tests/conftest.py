@@ -30,7 +30,7 @@ def telemetry(tmp_path_factory):
         service="tests",
         listen="127.0.0.1:0",
         gpu=False,
-        sample_interval=0.01,
+        sample_interval=0.1,
         directory=tmp_path_factory.mktemp("state"),
     )
 
@@ -64,6 +64,7 @@ def python(tmp_path):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
         environment |= {
             "AUSCULT_DIRECTORY": str(tmp_path / "state"),
+            "AUSCULT_GPU": "0",
             "AUSCULT_LISTEN": "none",
             "AUSCULT_SERVICE": "program",
         }

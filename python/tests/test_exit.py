@@ -1,6 +1,6 @@
 """However the interpreter ends: no crash, and within two seconds.
 
-`AUSCULT_TEST_FULL=1` runs each 100 times; without it twice.
+`AUSCULT_TEST_FULL=1` runs each 25 times, a thousand exits in all; without it each runs twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-ROUNDS = 100 if os.environ.get("AUSCULT_TEST_FULL") == "1" else 2
+ROUNDS = 25 if os.environ.get("AUSCULT_TEST_FULL") == "1" else 2
 
 COMMON = """
 import asyncio, atexit, os, signal, sys, threading
@@ -47,7 +47,7 @@ def threads(number=4):
     for _ in range(number):
         threading.Thread(target=record, daemon=True).start()
 
-auscult.init(sample_interval=0.001)
+auscult.init(sample_interval=0.1)
 infer("first")
 """
 

@@ -88,6 +88,8 @@ def test_every_argument_is_a_variable_too(argument, value, text, expected):
         ("gpu", 2, "2"),
         ("sample_interval", 0, "0"),
         ("sample_interval", -1, "-1"),
+        ("sample_interval", 0.05, "0.05"),
+        ("sample_interval", 61, "61"),
         ("sample_interval", "often", "often"),
         ("sample_interval", float("nan"), "nan"),
         ("sample_interval", float("inf"), "inf"),
@@ -355,6 +357,7 @@ def test_a_port_that_is_taken_is_no_error(python):
         """
     )
     assert ran.stdout.split() == ["True", "None", "True"]
+    assert "Address already in use" in ran.stderr
 
 
 def test_public_names():

@@ -34,7 +34,7 @@ def test_fork_from_recording_threads(python, exits, _round):
         from scrape import Scrape
 
         CHILDREN, CALLS = int(sys.argv[1]), 50
-        telemetry = auscult.init(sample_interval=0.01)
+        telemetry = auscult.init(sample_interval=0.1)
         counter = auscult.Counter("counted", "d", ["l"])
         histogram = auscult.Histogram("observed", "d")
         auscult.Gauge("polled", "d").set_function(lambda: 1)
@@ -288,7 +288,7 @@ def test_a_child_asks_the_functions_of_its_gauges_itself(python):
 
         gauge = auscult.Gauge("polled", "d", multiprocess_mode="sum")
         gauge.set_function(lambda: 3)
-        telemetry = auscult.init(sample_interval=0.01)
+        telemetry = auscult.init(sample_interval=0.1)
 
         def wait_for(value):
             deadline = time.monotonic() + 10

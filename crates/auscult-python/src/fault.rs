@@ -81,7 +81,7 @@ pub(crate) fn report(
         return Err(error);
     }
     if first(part, subject) {
-        log(py, &text);
+        log(py, &format!("{text}; this is logged once"));
     }
     Ok(())
 }
@@ -107,8 +107,25 @@ fn log(py: Python<'_>, text: &str) {
     let logged = py
         .import("logging")
         .and_then(|logging| logging.call_method1("getLogger", ("auscult",)))
-        .and_then(|logger| logger.call_method1("warning", ("%s; this is logged once", text)));
+        .and_then(|logger| logger.call_method1("warning", ("%s", text)));
     drop(logged);
+}
+
+/// How many of the core's faults have been logged, and of which `init`.
+static LOGGED_OF_CORE: Mutex<(u64, usize)> = Mutex::new((0, 0));
+
+/// Logs the faults that the core has met since the last time.
+#[pyfunction]
+pub(crate) fn log_faults(py: Python<'_>) {
+    let (Some(generation), Some(telemetry)) = (state::generation(), state::telemetry()) else { return };
+    let fresh = {
+        let mut logged = lock(&LOGGED_OF_CORE);
+        let from = if logged.0 == generation { logged.1 } else { 0 };
+        let fresh = telemetry.faults(from);
+        *logged = (generation, from + fresh.len());
+        fresh
+    };
+    fresh.iter().for_each(|text| log(py, text));
 }
 
 /// Reports a fault of the Python half of the package in `part`.

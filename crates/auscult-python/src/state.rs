@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use pyo3::prelude::*;
+
 use crate::metrics;
 
 static TELEMETRY: RwLock<Option<auscult::Telemetry>> = RwLock::new(None);
@@ -22,19 +24,19 @@ pub(crate) fn telemetry() -> Option<auscult::Telemetry> {
 }
 
 /// Starts recording to `telemetry`; what was created before is bound to it now.
-pub(crate) fn install(telemetry: &auscult::Telemetry) -> Vec<String> {
+pub(crate) fn install(py: Python<'_>, telemetry: &auscult::Telemetry) -> Vec<String> {
     *TELEMETRY.write().unwrap_or_else(PoisonError::into_inner) = Some(telemetry.clone());
-    let refused = metrics::bind_all(telemetry);
+    let refused = metrics::bind_all(py, telemetry);
     GENERATION.fetch_or(1, Ordering::AcqRel);
     refused
 }
 
 /// Stops recording, and gives what was running.
-pub(crate) fn remove() -> Option<auscult::Telemetry> {
+pub(crate) fn remove(py: Python<'_>) -> Option<auscult::Telemetry> {
     let removed = TELEMETRY.write().unwrap_or_else(PoisonError::into_inner).take();
     if removed.is_some() {
         GENERATION.fetch_add(1, Ordering::AcqRel);
-        metrics::unbind_all();
+        metrics::unbind_all(py);
     }
     removed
 }

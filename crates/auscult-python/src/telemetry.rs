@@ -58,6 +58,8 @@ struct Settings {
     labels: Vec<(String, String)>,
     directory: Option<PathBuf>,
     idle_limit: Option<f64>,
+    sample_interval: f64,
+    gpu: bool,
     bearer_token: Option<String>,
     basic_auth: Option<(String, String)>,
     tls: Option<(PathBuf, PathBuf)>,
@@ -85,6 +87,12 @@ impl Settings {
         }
         if let Some(limit) = self.idle_limit.and_then(crate::block::seconds) {
             builder = builder.idle_limit(limit);
+        }
+        if let Some(interval) = crate::block::seconds(self.sample_interval) {
+            builder = builder.sample_interval(interval);
+        }
+        if !self.gpu {
+            builder = builder.without_gpus();
         }
         if let Some(token) = self.bearer_token {
             builder = builder.bearer_token(token);
@@ -121,7 +129,7 @@ pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Te
         let text = error.to_string();
         if error.is_config() { PyValueError::new_err(text) } else { PyOSError::new_err(text) }
     })?;
-    for refused in state::install(&inner) {
+    for refused in state::install(py, &inner) {
         fault::report(py, Part::Metric, &refused, None, &refused)?;
     }
     Ok(Telemetry { inner })
@@ -139,7 +147,7 @@ pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>, timeout: f64) {
     let limit = crate::block::seconds(timeout).unwrap_or(Duration::ZERO);
-    if let Some(telemetry) = state::remove() {
+    if let Some(telemetry) = state::remove(py) {
         py.detach(|| telemetry.shutdown(limit));
     }
 }

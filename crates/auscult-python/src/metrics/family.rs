@@ -1,8 +1,12 @@
 //! A family as it was defined, and what it is bound to while something is recorded.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use auscult::{Error, Merge, Spec, Telemetry, Unit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::metric::{Metric, texts};
 
 use crate::state::{self, lock};
 
@@ -33,22 +37,24 @@ pub(crate) struct Family {
     pub(crate) labels: Vec<String>,
     pub(crate) kind: Kind,
     bound: RwLock<Option<auscult::Family>>,
-    children: Mutex<Vec<Weak<Child>>>,
+    /// The one series of a family without labels.
+    pub(crate) own: Slot,
+    /// The label names, and the series made so far: by their value, or by a tuple of several.
+    pub(crate) names: Py<PyTuple>,
+    pub(crate) series: Py<PyDict>,
 }
 
-/// One series of a family; for a state set, one of each state.
-pub(crate) struct Child {
-    pub(crate) values: Vec<String>,
-    handle: RwLock<Handle>,
-}
+/// Where one series records to.
+pub(crate) struct Slot(RwLock<Handle>);
 
-/// Where a child records to.
+/// What stands behind a series; for a state set, one gauge each state.
 pub(crate) enum Handle {
     Off,
     Counter(auscult::Counter),
     Gauge(auscult::Gauge),
     Histogram(auscult::Histogram),
-    States(Vec<auscult::Gauge>),
+    #[allow(clippy::box_collection)] // keeps a handle at two words, of which there are many
+    States(Box<Vec<auscult::Gauge>>),
 }
 
 /// What a metric is called and about.
@@ -65,8 +71,8 @@ impl Family {
     /// Defines a family; binds it if something is recorded already.
     ///
     /// # Errors
-    /// When it cannot be exposed, or contradicts one of the same name.
-    pub(crate) fn define(about: About<'_>, kind: Kind) -> Result<Arc<Self>, Error> {
+    /// `ValueError` when it cannot be exposed, or contradicts one of the same name.
+    pub(crate) fn define(py: Python<'_>, about: About<'_>, kind: Kind) -> PyResult<Arc<Self>> {
         let parts = [about.namespace, about.subsystem, about.name];
         let mut name = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("_");
         // A unit that is none of the base units is part of the name and nothing more.
@@ -86,14 +92,16 @@ impl Family {
             name,
             help: about.help.to_owned(),
             unit,
+            names: PyTuple::new(py, &about.labels)?.unbind(),
+            series: PyDict::new(py).unbind(),
             labels: about.labels,
             kind,
             bound: RwLock::new(None),
-            children: Mutex::new(Vec::new()),
+            own: Slot::new(Handle::Off),
         });
-        family.check()?;
+        family.check().map_err(refused)?;
         if let Some(telemetry) = state::telemetry() {
-            family.bind(&telemetry)?;
+            family.bind(py, &telemetry).map_err(refused)?;
         }
         lock(&FAMILIES).push(family.clone());
         Ok(family)
@@ -133,23 +141,34 @@ impl Family {
         spec.help(&self.help).unit(self.unit).labels(&labels)
     }
 
-    fn bind(&self, telemetry: &Telemetry) -> Result<(), Error> {
+    fn bind(&self, py: Python<'_>, telemetry: &Telemetry) -> Result<(), Error> {
         if self.kind == Kind::Info {
             return Ok(());
         }
         let bound = telemetry.family(self.spec(&[]))?;
-        let children: Vec<_> = lock(&self.children).iter().filter_map(Weak::upgrade).collect();
-        for child in children {
-            child.set(self.handle(&bound, &child.values)?);
+        if self.labels.is_empty() {
+            self.own.set(self.handle(&bound, &[])?);
+        }
+        for (key, series) in self.series.bind(py) {
+            if let (Ok(values), Ok(series)) = (texts(&key), series.cast::<Metric>()) {
+                let slot = series.get().slot();
+                if let Some(slot) = slot {
+                    slot.set(self.handle(&bound, &values)?);
+                }
+            }
         }
         *self.bound.write().unwrap_or_else(PoisonError::into_inner) = Some(bound);
         Ok(())
     }
 
-    fn unbind(&self) {
+    fn unbind(&self, py: Python<'_>) {
         *self.bound.write().unwrap_or_else(PoisonError::into_inner) = None;
-        lock(&self.children)
-            .retain(|child| child.upgrade().inspect(|child| child.set(Handle::Off)).is_some());
+        self.own.set(Handle::Off);
+        for series in self.series.bind(py).values() {
+            if let Some(slot) = series.cast::<Metric>().ok().and_then(|series| series.get().slot()) {
+                slot.set(Handle::Off);
+            }
+        }
     }
 
     /// The family an info with these facts belongs to, while something is recorded.
@@ -157,24 +176,17 @@ impl Family {
         state::telemetry().map(|telemetry| telemetry.family(self.spec(names))).transpose()
     }
 
-    /// A series of this family.
+    /// Where the series of these label values records to.
     ///
     /// # Errors
     /// When the core does not take its labels.
-    pub(crate) fn child(&self, values: Vec<String>) -> Result<Arc<Child>, Error> {
+    pub(crate) fn slot(&self, values: &[Box<str>]) -> Result<Slot, Error> {
         let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let handle = bound.map_or(Ok(Handle::Off), |bound| self.handle(&bound, &values))?;
-        let child = Arc::new(Child { values, handle: RwLock::new(handle) });
-        let mut children = lock(&self.children);
-        if children.len() == children.capacity() {
-            children.retain(|child| child.strong_count() > 0);
-        }
-        children.push(Arc::downgrade(&child));
-        Ok(child)
+        bound.map_or(Ok(Handle::Off), |bound| self.handle(&bound, values)).map(Slot::new)
     }
 
-    fn handle(&self, bound: &auscult::Family, values: &[String]) -> Result<Handle, Error> {
-        let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
+    fn handle(&self, bound: &auscult::Family, values: &[Box<str>]) -> Result<Handle, Error> {
+        let mut values: Vec<&str> = values.iter().map(|value| &**value).collect();
         Ok(match &self.kind {
             Kind::Counter => Handle::Counter(bound.counter(&values)?),
             Kind::Gauge(_) => Handle::Gauge(bound.gauge(&values)?),
@@ -190,16 +202,16 @@ impl Family {
                     gauge.set(f64::from(u8::from(index == 0)));
                     gauges.push(gauge);
                 }
-                Handle::States(gauges)
+                Handle::States(Box::new(gauges))
             }
         })
     }
 
     /// Takes one series out of the exposition.
-    pub(crate) fn remove(&self, values: &[String]) -> Result<(), Error> {
+    pub(crate) fn remove(&self, values: &[Box<str>]) -> Result<(), Error> {
         let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(bound) = bound else { return Ok(()) };
-        let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let mut values: Vec<&str> = values.iter().map(|value| &**value).collect();
         let Kind::StateSet(states) = &self.kind else { return bound.remove(&values) };
         for state in states {
             values.push(state);
@@ -216,31 +228,39 @@ impl Family {
     }
 }
 
-impl Child {
-    /// A series that takes updates and drops them.
-    pub(crate) fn lost() -> Arc<Self> {
-        Arc::new(Self { values: Vec::new(), handle: RwLock::new(Handle::Off) })
+impl Slot {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self(RwLock::new(handle))
     }
 
     fn set(&self, handle: Handle) {
-        *self.handle.write().unwrap_or_else(PoisonError::into_inner) = handle;
+        let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), handle);
+        drop(before);
     }
 
     /// Records through the handle. `record` runs no Python.
     #[inline]
     pub(crate) fn with(&self, record: impl FnOnce(&Handle)) {
-        record(&self.handle.read().unwrap_or_else(PoisonError::into_inner));
+        record(&self.0.read().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
+fn refused(error: Error) -> PyErr {
+    pyo3::exceptions::PyValueError::new_err(error.to_string())
+}
+
 /// Binds everything that was defined; gives what was refused.
-pub(crate) fn bind_all(telemetry: &Telemetry) -> Vec<String> {
+pub(crate) fn bind_all(py: Python<'_>, telemetry: &Telemetry) -> Vec<String> {
     let families = lock(&FAMILIES).clone();
-    families.iter().filter_map(|family| family.bind(telemetry).err()).map(|error| error.to_string()).collect()
+    families
+        .iter()
+        .filter_map(|family| family.bind(py, telemetry).err())
+        .map(|error| error.to_string())
+        .collect()
 }
 
 /// Has everything that was defined record to nothing.
-pub(crate) fn unbind_all() {
+pub(crate) fn unbind_all(py: Python<'_>) {
     let families = lock(&FAMILIES).clone();
-    families.iter().for_each(|family| family.unbind());
+    families.iter().for_each(|family| family.unbind(py));
 }

@@ -47,7 +47,7 @@ impl Info {
     /// Sets the facts: a dict of names to texts. The names stay the same from the first time on.
     fn info(slf: &Bound<'_, Self>, val: &Bound<'_, PyDict>) -> PyResult<()> {
         let (py, metric) = (slf.py(), slf.as_super().get());
-        let Some(child) = &metric.child else {
+        let Some(given) = metric.values(py)? else {
             return metric.fault(py, "labels are missing; use .labels(...)");
         };
         let mut facts = Vec::with_capacity(val.len());
@@ -62,8 +62,8 @@ impl Info {
             Ok(None) => return Ok(()),
             Err(error) => return metric.fault(py, &error.to_string()),
         };
-        let values: Vec<String> =
-            child.values.iter().cloned().chain(facts.into_iter().map(|(_, fact)| fact)).collect();
+        let given = given.iter().map(|value| value.to_string());
+        let values: Vec<String> = given.chain(facts.into_iter().map(|(_, fact)| fact)).collect();
         let refused = slf.get().show(family, values).err();
         refused.map_or(Ok(()), |error| metric.fault(py, &error.to_string()))
     }

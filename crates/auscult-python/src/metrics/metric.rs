@@ -5,9 +5,8 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyVisit};
 
-use super::family::{About, Child, Family, Handle, Kind};
+use super::family::{About, Family, Handle, Kind, Slot};
 use super::{Counter, Enum, Gauge, Histogram, Info, Summary};
 use crate::fault::{self, Part};
 use crate::value;
@@ -16,11 +15,16 @@ use crate::value;
 #[pyclass(frozen, subclass, module = "auscult")]
 pub(crate) struct Metric {
     pub(crate) family: Arc<Family>,
-    /// The series; `None` while there are label values to give.
-    pub(crate) child: Option<Arc<Child>>,
-    /// Label names, and the series made so far by their values.
-    names: Py<PyTuple>,
-    children: Py<PyDict>,
+    role: Role,
+}
+
+enum Role {
+    /// As it was defined; where it has labels, their values are to be given first.
+    Family,
+    /// The label value, or the tuple of them, and where it records to.
+    Series(Py<PyAny>, Slot),
+    /// Takes the place of a series that could not be had.
+    Lost,
 }
 
 impl Metric {
@@ -40,23 +44,37 @@ impl Metric {
                 about.name
             )));
         }
-        let refused = |error: auscult::Error| PyValueError::new_err(error.to_string());
-        let names = PyTuple::new(py, &about.labels)?.unbind();
-        let family = Family::define(about, kind).map_err(refused)?;
-        let child =
-            if family.labels.is_empty() { Some(family.child(Vec::new()).map_err(refused)?) } else { None };
-        Ok(Self { family, child, names, children: PyDict::new(py).unbind() })
+        Ok(Self { family: Family::define(py, about, kind)?, role: Role::Family })
+    }
+
+    /// Where it records to, unless there are label values to give.
+    #[inline]
+    pub(crate) fn slot(&self) -> Option<&Slot> {
+        match &self.role {
+            Role::Series(_, slot) => Some(slot),
+            Role::Family | Role::Lost => self.family.labels.is_empty().then_some(&self.family.own),
+        }
+    }
+
+    /// The label values of a series.
+    pub(crate) fn values(&self, py: Python<'_>) -> PyResult<Option<Box<[Box<str>]>>> {
+        match &self.role {
+            Role::Series(key, _) => texts(key.bind(py)).map(Some),
+            Role::Family if self.family.labels.is_empty() => Ok(Some(Box::default())),
+            Role::Family | Role::Lost => Ok(None),
+        }
     }
 
     /// Records to the series; a family with labels has none, which is a fault.
     #[inline]
     pub(crate) fn record(&self, py: Python<'_>, record: impl FnOnce(&Handle)) -> PyResult<()> {
-        match &self.child {
-            Some(child) => {
-                child.with(record);
+        match (self.slot(), &self.role) {
+            (Some(slot), _) => {
+                slot.with(record);
                 Ok(())
             }
-            None => self.fault(py, "labels are missing; use .labels(...)"),
+            (None, Role::Lost) => Ok(()),
+            (None, _) => self.fault(py, "labels are missing; use .labels(...)"),
         }
     }
 
@@ -71,52 +89,19 @@ impl Metric {
         )
     }
 
-    fn find<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.children.bind(values.py()).get_item(values)
-    }
-
-    /// The given label values as a tuple of texts, in order.
-    fn key<'py>(
-        &self,
-        py: Python<'py>,
-        values: &Bound<'py, PyTuple>,
-        named: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let names = self.names.bind(py);
-        let Some(named) = named else {
-            if values.len() != names.len() || self.child.is_some() {
-                return Ok(None);
-            }
-            let texts = values.iter().map(value::text).collect::<PyResult<Vec<_>>>()?;
-            return PyTuple::new(py, texts).map(Some);
-        };
-        if !values.is_empty() || named.len() != names.len() || self.child.is_some() {
-            return Ok(None);
-        }
-        let mut texts = Vec::with_capacity(names.len());
-        for name in names {
-            match named.get_item(name)? {
-                Some(value) => texts.push(value::text(value)?),
-                None => return Ok(None),
-            }
-        }
-        PyTuple::new(py, texts).map(Some)
-    }
-
     fn wrong_labels(&self, py: Python<'_>) -> PyResult<()> {
-        let text = match &self.child {
-            Some(_) => "it has its labels already".to_owned(),
-            None => format!("give values for the labels {:?}, by position or by name", self.family.labels),
+        let text = match &self.role {
+            Role::Series(..) => "it has its labels already".to_owned(),
+            Role::Family | Role::Lost => {
+                format!("give values for the labels {:?}, by position or by name", self.family.labels)
+            }
         };
         self.fault(py, &text)
     }
 
     /// A series of this metric: an object of the metric's own class.
-    fn series<'py>(&self, py: Python<'py>, child: Arc<Child>) -> PyResult<Bound<'py, PyAny>> {
-        let (family, child) = (self.family.clone(), Some(child));
-        let base =
-            Self { family, child, names: self.names.clone_ref(py), children: PyDict::new(py).unbind() };
-        let base = PyClassInitializer::from(base);
+    fn object<'py>(&self, py: Python<'py>, role: Role) -> PyResult<Bound<'py, PyAny>> {
+        let base = PyClassInitializer::from(Self { family: self.family.clone(), role });
         Ok(match &self.family.kind {
             Kind::Counter => Bound::new(py, base.add_subclass(Counter))?.into_any(),
             Kind::Gauge(_) => Bound::new(py, base.add_subclass(Gauge))?.into_any(),
@@ -127,28 +112,66 @@ impl Metric {
         })
     }
 
-    fn make<'py>(&self, key: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        let py = key.py();
-        let mut values = Vec::with_capacity(key.len());
-        for value in key {
-            values.push(value.cast::<PyString>()?.to_string_lossy().into_owned());
-        }
-        match self.family.child(values) {
-            Ok(child) => {
-                let series = self.series(py, child)?;
-                self.children.bind(py).set_item(key, &series)?;
+    #[inline]
+    fn find<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.family.series.bind(values.py()).get_item(key(values)?)
+    }
+
+    fn make<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, key) = (values.py(), key(values)?);
+        match self.family.slot(&texts(&key)?) {
+            Ok(slot) => {
+                let series = self.object(py, Role::Series(key.clone().unbind(), slot))?;
+                self.family.series.bind(py).set_item(key, &series)?;
                 Ok(series)
             }
             Err(error) => {
                 self.fault(py, &error.to_string())?;
-                self.lost(py)
+                self.object(py, Role::Lost)
             }
         }
     }
 
-    /// A series that takes updates and drops them, where the right one cannot be had.
-    fn lost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.series(py, Child::lost())
+    /// The given label values as texts, in order; `None` when they are not those of the names.
+    fn ordered<'py>(
+        &self,
+        values: &Bound<'py, PyTuple>,
+        named: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let py = values.py();
+        let names = self.family.names.bind(py);
+        let given = named.map_or(values.len(), |named| named.len() + values.len());
+        let mixed = named.is_some() && !values.is_empty();
+        if mixed || given != names.len() || given == 0 || !matches!(self.role, Role::Family) {
+            return Ok(None);
+        }
+        let mut texts = Vec::with_capacity(given);
+        for (index, name) in names.iter().enumerate() {
+            let value = match named {
+                None => Some(values.get_item(index)?),
+                Some(named) => named.get_item(name)?,
+            };
+            match value {
+                Some(value) => texts.push(value::text(value)?),
+                None => return Ok(None),
+            }
+        }
+        PyTuple::new(py, texts).map(Some)
+    }
+}
+
+/// What a series is kept under: its label value, or the tuple of several.
+#[inline]
+fn key<'py>(values: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    if values.len() == 1 { values.get_item(0) } else { Ok(values.clone().into_any()) }
+}
+
+/// The label values of a key.
+pub(crate) fn texts(key: &Bound<'_, PyAny>) -> PyResult<Box<[Box<str>]>> {
+    let text = |value: &Bound<'_, PyAny>| Ok(value.cast::<PyString>()?.to_string_lossy().into());
+    match key.cast::<PyTuple>() {
+        Ok(values) => values.iter().map(|value| text(&value)).collect(),
+        Err(_) => Ok(Box::new([text(key)?])),
     }
 }
 
@@ -164,32 +187,32 @@ impl Metric {
     ) -> PyResult<Bound<'py, PyAny>> {
         let texts_only = || labelvalues.iter_borrowed().all(|value| value.is_exact_instance_of::<PyString>());
         if labelkwargs.is_none()
+            && labelvalues.len() == self.family.labels.len()
+            && matches!(self.role, Role::Family)
             && texts_only()
             && let Some(series) = self.find(labelvalues)?
         {
             return Ok(series);
         }
-        let Some(key) = self.key(py, labelvalues, labelkwargs)? else {
+        let Some(values) = self.ordered(labelvalues, labelkwargs)? else {
             self.wrong_labels(py)?;
-            return self.lost(py);
+            return self.object(py, Role::Lost);
         };
-        match self.find(&key)? {
+        match self.find(&values)? {
             Some(series) => Ok(series),
-            None => self.make(&key),
+            None => self.make(&values),
         }
     }
 
     /// Takes the series of these label values out of the exposition.
     #[pyo3(signature = (*labelvalues))]
     fn remove<'py>(&self, py: Python<'py>, labelvalues: &Bound<'py, PyTuple>) -> PyResult<()> {
-        let Some(key) = self.key(py, labelvalues, None)? else { return self.wrong_labels(py) };
-        let values = key.extract::<Vec<Bound<'_, PyString>>>()?;
-        let values: Vec<String> = values.iter().map(|value| value.to_string_lossy().into_owned()).collect();
-        let children = self.children.bind(py);
-        if children.contains(&key)? {
-            children.del_item(&key)?;
+        let Some(values) = self.ordered(labelvalues, None)? else { return self.wrong_labels(py) };
+        let (series, key) = (self.family.series.bind(py), key(&values)?);
+        if series.contains(&key)? {
+            series.del_item(&key)?;
         }
-        match self.family.remove(&values) {
+        match self.family.remove(&texts(&key)?) {
             Ok(()) => Ok(()),
             Err(error) => self.fault(py, &error.to_string()),
         }
@@ -197,25 +220,16 @@ impl Metric {
 
     /// Takes all series out of the exposition.
     fn clear(&self, py: Python<'_>) {
-        self.children.bind(py).clear();
+        self.family.series.bind(py).clear();
         self.family.clear();
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let labels: Vec<String> = match &self.child {
-            Some(child) => self
-                .family
-                .labels
-                .iter()
-                .zip(&child.values)
-                .map(|(name, value)| format!("{name}={value:?}"))
-                .collect(),
-            None => self.names.bind(py).extract()?,
+        let names = self.family.labels.iter();
+        let labels: Vec<String> = match self.values(py)? {
+            Some(values) => names.zip(&values).map(|(name, value)| format!("{name}={value:?}")).collect(),
+            None => names.cloned().collect(),
         };
         Ok(format!("<auscult metric {} {{{}}}>", self.family.name, labels.join(", ")))
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.children)
     }
 }

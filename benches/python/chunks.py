@@ -1,0 +1,80 @@
+"""What one chunk of an instrumented generator costs."""
+
+from __future__ import annotations
+
+import collections
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+from table import Row
+from timing import over_bare
+
+RATE = 24_000
+
+
+def loop(generator: Callable[[int], Iterator[object]]) -> Callable[[int], None]:
+    """Takes so many chunks."""
+
+    def run(times: int) -> None:
+        collections.deque(generator(times), 0)
+
+    return run
+
+
+def of_prometheus(chunk: object) -> Callable[[int], Iterator[object]]:
+    """The same with prometheus_client, written out by hand: gap, first audio, audio seconds."""
+    import prometheus_client
+
+    registry = prometheus_client.CollectorRegistry()
+    gap = prometheus_client.Histogram("gap_seconds", "d", ["operation"], registry=registry)
+    first = prometheus_client.Histogram("first_seconds", "d", ["operation"], registry=registry)
+    audio = prometheus_client.Counter("audio_seconds", "d", ["operation"], registry=registry)
+
+    def generator(times: int) -> Iterator[object]:
+        began = last = time.perf_counter()
+        for index in range(times):
+            now = time.perf_counter()
+            (gap if index else first).labels("synthesize").observe(now - (last if index else began))
+            last = now
+            audio.labels("synthesize").inc(len(chunk) / 2 / RATE)
+            yield chunk
+
+    return generator
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """The rows."""
+    import numpy as np
+
+    import auscult
+
+    times, rounds = (2_000, 5) if quick else (50_000, 15)
+    raw, array = bytes(4800), np.zeros((1, 2400), dtype=np.float32)
+
+    def of(chunk: object) -> Callable[[int], Iterator[object]]:
+        def generator(times: int) -> Iterator[object]:
+            for _ in range(times):
+                yield chunk
+
+        return generator
+
+    audio = auscult.audio(RATE)
+    with tempfile.TemporaryDirectory() as directory:
+        auscult.init("bench", listen=None, gpu=False, directory=directory)
+        loops = {
+            "plain": loop(auscult.instrument("plain")(of(raw))),
+            "bytes": loop(auscult.instrument("bytes", audio=audio)(of(raw))),
+            "array": loop(auscult.instrument("array", audio=audio)(of(array))),
+            "function": loop(auscult.instrument("function", audio=lambda item: len(item) / 48000)(of(raw))),
+            "prometheus": loop(of_prometheus(raw)),
+        }
+        taken = over_bare(loop(of(raw)), loops, times=times, rounds=rounds)
+        auscult.shutdown()
+    peer = taken["prometheus"]
+    return [
+        Row("chunk of a generator, over the bare one", "ns", taken["plain"], bar=400),
+        Row("the same, audio measured: PCM bytes", "ns", taken["bytes"], peer, bar=400),
+        Row("the same, audio measured: NumPy array", "ns", taken["array"], peer, bar=400),
+        Row("the same, audio measured: a Python function", "ns", taken["function"], peer),
+    ]

@@ -1,0 +1,34 @@
+"""Programs in a fresh interpreter, for what can be measured only once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+PRELUDE = """
+import json, os, sys, time
+
+def resident():
+    "Resident memory of this process, bytes."
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+DIRECTORY = sys.argv[1]
+"""
+
+
+def run(program: str) -> Any:
+    """What the program prints last, as JSON. It finds a directory of its own in `DIRECTORY`."""
+    with tempfile.TemporaryDirectory() as directory:
+        ran = subprocess.run(
+            [sys.executable, "-c", PRELUDE + program, directory],
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    if ran.returncode:
+        sys.exit(f"the program ended with exit status {ran.returncode}:\n{program}")
+    return json.loads(ran.stdout.splitlines()[-1])
