@@ -1,6 +1,6 @@
 """Prints what `cargo bench` measured last as a table: medians, and ours as a share of each peer's.
 
-    python benches/summary.py [TARGET_DIRECTORY]
+python benches/summary.py [TARGET_DIRECTORY]
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def main() -> None:
         for peer, most in peers.items():
             theirs = median(target, group, peer)
             bar = "" if most is None else f"{most}"
-            print(f"| {group}: {name} | {shown(ours)} | {peer} | {shown(theirs)} | {ours / theirs:.2f} | {bar} |")
+            print(
+                f"| {group}: {name} | {shown(ours)} | {peer} | {shown(theirs)} | {ours / theirs:.2f} | {bar} |"
+            )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ def main() -> int:
     licences = set(rules["allow"])
     exceptions = {exception["crate"]: set(exception["allow"]) for exception in rules.get("exceptions", [])}
     command = ["cargo", "metadata", "--format-version", "1", "--all-features", "--locked"]
-    packages = json.loads(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout)["packages"]
+    packages = json.loads(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout)[
+        "packages"
+    ]
     wrong = [
         package
         for package in packages

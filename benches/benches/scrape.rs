@@ -45,7 +45,8 @@ fn prometheus_registry() -> prometheus::Registry {
     for family in 0..10 {
         let options = prometheus::Opts::new(format!("requests_{family}_total"), "x");
         let counters = prometheus::IntCounterVec::new(options, &["voice"]).unwrap();
-        let options = prometheus::HistogramOpts::new(format!("latency_{family}"), "x").buckets(BOUNDS.to_vec());
+        let options =
+            prometheus::HistogramOpts::new(format!("latency_{family}"), "x").buckets(BOUNDS.to_vec());
         let histograms = prometheus::HistogramVec::new(options, &["voice"]).unwrap();
         for index in (family..COUNTERS).step_by(10) {
             counters.with_label_values(&[&format!("voice-{index:05}")]).inc_by(index as u64);

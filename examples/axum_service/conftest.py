@@ -1,4 +1,6 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tts_service"))  # demo: this service answers the same requests
+sys.path.insert(
+    0, str(Path(__file__).parent.parent / "tts_service")
+)  # demo: this service answers the same requests

@@ -29,7 +29,9 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
             # Nothing changes from here on, so a scrape that begins now has it all.
             before = prometheus.last_scrapes()
             poll(
-                lambda: all(prometheus.last_scrapes().get(job, "") > before.get(job, NEVER) for job in targets),
+                lambda: all(
+                    prometheus.last_scrapes().get(job, "") > before.get(job, NEVER) for job in targets
+                ),
                 "one more scrape of each job",
                 20,
             )

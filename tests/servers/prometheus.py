@@ -63,7 +63,8 @@ class Prometheus:
         """The value of an instant query, by these labels."""
         result = self._get("query", query=promql)["result"]
         return {
-            tuple(each["metric"].get(label, "") for label in labels): float(each["value"][1]) for each in result
+            tuple(each["metric"].get(label, "") for label in labels): float(each["value"][1])
+            for each in result
         }
 
     def metadata(self, job: str) -> dict[str, str]:
@@ -90,6 +91,8 @@ class Prometheus:
 
     def _ready(self) -> bool:
         if self._process.poll() is not None:
-            raise RuntimeError(f"Prometheus ended with status {self._process.returncode}:\n{self._log.read_text()}")
+            raise RuntimeError(
+                f"Prometheus ended with status {self._process.returncode}:\n{self._log.read_text()}"
+            )
         with urllib.request.urlopen(f"{self._url}/-/ready", timeout=5):
             return True

@@ -3,7 +3,6 @@
 import subprocess
 
 import pytest
-
 from demo.scrape import fetch
 from prometheus import BIN
 from scraped import Scraped
@@ -16,7 +15,9 @@ OPERATIONS = ["synthesize", "synthesize_stream"]
 def test_promtool_has_nothing_to_say(scraped: Scraped) -> None:
     text = fetch(scraped.service.metrics_url, TEXT)
 
-    checked = subprocess.run([BIN / "promtool", "check", "metrics"], input=text, text=True, capture_output=True)
+    checked = subprocess.run(
+        [BIN / "promtool", "check", "metrics"], input=text, text=True, capture_output=True
+    )
 
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
@@ -71,14 +72,18 @@ def test_quantiles_are_what_the_demo_shows(
     labels = {"job": job, "operation": operation, **where}
     selector = ", ".join(f'{label}="{value}"' for label, value in labels.items())
 
-    answer = scraped.prometheus.query(f"histogram_quantile({q}, sum by (le) (tts_demo_{name}_bucket{{{selector}}}))")
+    answer = scraped.prometheus.query(
+        f"histogram_quantile({q}, sum by (le) (tts_demo_{name}_bucket{{{selector}}}))"
+    )
 
     shown = scraped.scrape.histogram(name, operation=operation, **where).quantile(q)
     assert answer[()] == pytest.approx(shown)
 
 
 def test_nothing_is_in_flight(scraped: Scraped) -> None:
-    assert set(scraped.prometheus.query("sum by (job) (tts_demo_requests_in_flight)", "job").values()) == {0.0}
+    assert set(scraped.prometheus.query("sum by (job) (tts_demo_requests_in_flight)", "job").values()) == {
+        0.0
+    }
 
 
 def test_exemplars_come_with_openmetrics(scraped: Scraped) -> None:

@@ -1,12 +1,16 @@
 //! The arrows between crates and modules: whatever the architecture does not allow fails here.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A name and the names it may use.
+type Uses = (&'static str, &'static [&'static str]);
+
 /// `core <- vitals <- report <- auscult <- {cli, python}`, `macros <- auscult`, `report -> core`; examples
 /// and benchmarks may use what a user or a peer of theirs could.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [Uses; 10] = [
     ("auscult-core", &[]),
     ("auscult-macros", &[]),
     ("auscult-vitals", &["auscult-core"]),
@@ -24,7 +28,7 @@ const CORE: [&str; 9] =
     ["getrandom", "libc", "loom", "metrics", "nix", "pin-project-lite", "rapidhash", "thiserror", "tracing"];
 
 /// Modules of a crate and the modules of the same crate each may use. `error` and the like are leaves.
-const MODULES: [(&str, &[(&str, &[&str])]); 2] = [
+const MODULES: [(&str, &[Uses]); 2] = [
     (
         "auscult-core",
         &[

@@ -1,4 +1,5 @@
 //! Beside metrics-exporter-prometheus: its recorder is kept, its rendering appended, its text agreed with.
+#![allow(clippy::unwrap_used)]
 #![cfg(feature = "metrics-exporter-prometheus")]
 
 mod common;

@@ -1,6 +1,6 @@
 //! `#[auscult::instrument]` on every kind of function. One telemetry for the process: the attribute records to
 //! the first one started.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

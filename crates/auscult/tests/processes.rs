@@ -1,4 +1,5 @@
 //! Several processes of one service: who serves, who takes over, what a crash leaves.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod common;
 

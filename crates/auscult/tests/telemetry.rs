@@ -1,4 +1,5 @@
 //! A service's telemetry from its builder to a scrape.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -20,8 +20,8 @@ impl Speech {
     pub(crate) fn new(telemetry: &Telemetry, engine: Engine) -> Self {
         Self {
             engine,
-            whole: telemetry.operation("synthesize").labels(["voice"]),
-            streamed: telemetry.operation("synthesize_stream").labels(["voice"]),
+            whole: telemetry.operation("synthesize").labels(["voice"]).expects_output(true),
+            streamed: telemetry.operation("synthesize_stream").labels(["voice"]).expects_output(true),
         }
     }
 
@@ -31,7 +31,7 @@ impl Speech {
 
     /// The whole text as PCM.
     pub(crate) fn synthesize(&self, text: &str, voice: &str) -> Result<Vec<u8>, EngineError> {
-        let mut call = self.start(&self.whole, text, voice);
+        let call = self.start(&self.whole, text, voice);
         let text = frontend(&call, text);
         let mut pcm = Vec::new();
         let made = {
@@ -50,7 +50,7 @@ impl Speech {
 
     /// The text as pieces of PCM, each as soon as the engine has made it, until the receiver is gone.
     pub(crate) fn synthesize_stream(&self, text: &str, voice: &str, client: &mpsc::Sender<Piece>) {
-        let mut call = self.start(&self.streamed, text, voice);
+        let call = self.start(&self.streamed, text, voice);
         let text = frontend(&call, text);
         let made = self.engine.speak(&text, voice, |samples| {
             let piece: Bytes = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
@@ -72,7 +72,7 @@ impl Speech {
     fn start(&self, operation: &Operation, text: &str, voice: &str) -> Call {
         // A label needs few values, and whoever sends a request chooses the voice: what is not a voice is one value.
         let label = if self.engine.voices().contains_key(voice) { voice } else { "unknown" };
-        let mut call = operation.start([label]);
+        let call = operation.start([label]);
         call.field("char_count", text.chars().count() as u64);
         call
     }

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import espeakng_loader
 import pytest
-
 from demo.check import differences
 from demo.load import plan, send
 from demo.scrape import Scrape, fetch

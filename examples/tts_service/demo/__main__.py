@@ -26,7 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--serve", action="store_true", help="stay up afterwards")
     options = parser.parse_args(arguments)
 
-    print(f"Starting the text-to-speech service (eSpeak NG, FastAPI) with {options.workers} workers ...", flush=True)
+    print(
+        f"Starting the text-to-speech service (eSpeak NG, FastAPI) with {options.workers} workers ...",
+        flush=True,
+    )
     with python_service(options.workers) as service:
         failed = _demonstrate(service)
         _where_next(service, options.serve)
@@ -38,8 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _demonstrate(service: Service) -> int:
     requests = plan()
     good = sum(request.outcome == "ok" for request in requests)
-    print(f"Sending {len(requests)} requests, {AT_ONCE} at a time: {good} good ones, whole and streamed, English and")
-    print("Mandarin; and some with an empty text, an unknown voice, or a client that hangs up half way.", flush=True)
+    print(
+        f"Sending {len(requests)} requests, {AT_ONCE} at a time: {good} good ones, whole and streamed, English and"
+    )
+    print(
+        "Mandarin; and some with an empty text, an unknown voice, or a client that hangs up half way.",
+        flush=True,
+    )
     began = time.monotonic()
     sent = send(service.port, requests)
     print(f"Done in {time.monotonic() - began:.1f} s. This is what {service.metrics_url} says:\n")
@@ -53,7 +61,9 @@ def _demonstrate(service: Service) -> int:
         return 1
     audio = sum(scrape.sum_by("audio_seconds_total").values())
     print(f"\n{vitals(_sampled(service))}")
-    print(f"\nWhat was scraped is what was sent: {sent.calls.total()} calls by outcome, {audio:.1f} s of audio,")
+    print(
+        f"\nWhat was scraped is what was sent: {sent.calls.total()} calls by outcome, {audio:.1f} s of audio,"
+    )
     print("and nothing left in flight.")
     return 0
 

@@ -18,7 +18,9 @@ def differences(sent: Sent, scrape: Scrape) -> list[str]:
     received = sent.audio_seconds[leavers]
     made = audio.pop(leavers, 0.0)
     if not received <= made:
-        found.append(f"audio for clients that left: they got {received:.2f} s, and only {made:.2f} s were recorded")
+        found.append(
+            f"audio for clients that left: they got {received:.2f} s, and only {made:.2f} s were recorded"
+        )
     others = {key: seconds for key, seconds in sent.audio_seconds.items() if key != leavers}
     found += _compare("seconds of audio", others, audio, tolerance=1e-6)
 

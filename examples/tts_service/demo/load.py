@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from tts_service import wav
+
 from demo.scrape import Sums
 from demo.texts import ENGLISH, MANDARIN, NOVEL
-from tts_service import wav
 
 AT_ONCE = 6
 TIMEOUT = 60.0

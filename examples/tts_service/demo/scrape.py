@@ -58,7 +58,9 @@ class Histogram:
         lower, below = 0.0, 0.0
         for upper, count in self.buckets:
             if count >= rank:
-                return lower if math.isinf(upper) else lower + (upper - lower) * (rank - below) / (count - below)
+                return (
+                    lower if math.isinf(upper) else lower + (upper - lower) * (rank - below) / (count - below)
+                )
             lower, below = upper, count
         return lower
 

@@ -82,7 +82,9 @@ class Service:
 def python_service(workers: int = 2) -> Service:
     """The FastAPI service beside this file."""
     start = [sys.executable, "-m", "tts_service", "--workers", str(workers)]
-    return Service(lambda port, metrics_port: [*start, "--port", str(port), "--metrics-port", str(metrics_port)])
+    return Service(
+        lambda port, metrics_port: [*start, "--port", str(port), "--metrics-port", str(metrics_port)]
+    )
 
 
 def poll(question: Callable[[], T], what: str, seconds: float) -> T:

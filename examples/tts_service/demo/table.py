@@ -25,7 +25,11 @@ def table(scrape: Scrape) -> str:
     lines = [row("", str), "-" * (WIDTH + COLUMN * len(operations))]
     lines += [row("calls", lambda operation: _count(sum(calls[operation, outcome] for outcome in outcomes)))]
     for outcome in outcomes:
-        lines.append(row(f"  {outcome}", partial(lambda outcome, operation: _count(calls[operation, outcome]), outcome)))
+        lines.append(
+            row(
+                f"  {outcome}", partial(lambda outcome, operation: _count(calls[operation, outcome]), outcome)
+            )
+        )
     lines += [
         row("in flight now", lambda operation: _count(in_flight[operation,])),
         row("audio made", lambda operation: f"{audio[operation,]:.1f} s"),

@@ -25,7 +25,10 @@ def vitals(scrape: Scrape) -> str:
         row("memory", f"{_gigabytes(used)} of {_gigabytes(total)}")
     processes = scrape.samples("process_resident_memory_bytes")
     if processes:
-        row("processes of the service", f"{len(processes)}, together {_gigabytes(sum(rss for _, rss in processes))}")
+        row(
+            "processes of the service",
+            f"{len(processes)}, together {_gigabytes(sum(rss for _, rss in processes))}",
+        )
     for line in _gpu(scrape):
         row("GPU", line)
     return "\n".join(lines)
@@ -39,7 +42,9 @@ def _gpu(scrape: Scrape) -> list[str]:
     lines = []
     for labels, used in scrape.samples("gpu_memory_used_bytes"):
         gpu = labels["gpu"]
-        facts = [f"{gpu} ({labels['name']})  {_gigabytes(used)} of {_gigabytes(_of(scrape, 'gpu_memory_total_bytes', gpu))}"]
+        facts = [
+            f"{gpu} ({labels['name']})  {_gigabytes(used)} of {_gigabytes(_of(scrape, 'gpu_memory_total_bytes', gpu))}"
+        ]
         facts += [f"busy {ratio:.0%}" for ratio in _values(scrape, "gpu_utilization_ratio", gpu)]
         facts += [f"{degrees:.0f} °C" for degrees in _values(scrape, "gpu_temperature_celsius", gpu)]
         facts += [f"{watts:.0f} W" for watts in _values(scrape, "gpu_power_watts", gpu)]

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-
 from demo.__main__ import main
 from demo.check import differences
 from demo.load import Sent

@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-
 from tts_service.engine import Engine, UnknownVoice
 
 
@@ -12,7 +11,9 @@ def engine() -> Engine:
     return Engine()
 
 
-@pytest.mark.parametrize(("voice", "text"), [("en-us", "Good morning to you all."), ("cmn", "早上好，很高兴见到你。")])
+@pytest.mark.parametrize(
+    ("voice", "text"), [("en-us", "Good morning to you all."), ("cmn", "早上好，很高兴见到你。")]
+)
 def test_speaks(engine: Engine, voice: str, text: str) -> None:
     pieces = list(engine.stream(text, voice))
 

@@ -11,9 +11,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--metrics-port", type=int, default=9464, help="where /metrics is served, on loopback")
+    parser.add_argument(
+        "--metrics-port", type=int, default=9464, help="where /metrics is served, on loopback"
+    )
     arguments = parser.parse_args()
-    os.environ["AUSCULT_LISTEN"] = f"127.0.0.1:{arguments.metrics_port}"  # read by auscult.init in every worker
+    os.environ["AUSCULT_LISTEN"] = (
+        f"127.0.0.1:{arguments.metrics_port}"  # read by auscult.init in every worker
+    )
     uvicorn.run(
         "tts_service.app:app",
         host=arguments.host,

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Generator
 
 import anyio
-import auscult
 from anyio import to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
+import auscult
 from tts_service import __version__, wav
 from tts_service.engine import UnknownVoice, Voice
 from tts_service.speech import engine, synthesize, synthesize_stream

@@ -10,7 +10,9 @@ from pathlib import PurePosixPath
 import espeakng_loader
 
 # From espeak-ng/speak_lib.h.
-_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: audio goes to the callback; espeak_Synth returns after the last of it
+_SYNCHRONOUS = (
+    2  # AUDIO_OUTPUT_SYNCHRONOUS: audio goes to the callback; espeak_Synth returns after the last of it
+)
 _DONT_EXIT = 0x8000  # without it the library ends the process when it finds no data
 _CHARS_UTF8 = 1
 _CONTINUE, _STOP = 0, 1
@@ -54,7 +56,9 @@ class Engine:
         self._lock = threading.Lock()
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path()
-        self.sample_rate: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _PIECE_MS, data.encode(), _DONT_EXIT)
+        self.sample_rate: int = self._lib.espeak_Initialize(
+            _SYNCHRONOUS, _PIECE_MS, data.encode(), _DONT_EXIT
+        )
         if self.sample_rate <= 0:
             # The library keeps this path in 160 bytes; a deep installation is the usual reason.
             raise EngineError(f"eSpeak NG did not start with the data in {data}")
@@ -108,5 +112,7 @@ def _speak(lib: ctypes.CDLL, text: bytes) -> Iterator[bytes]:
             raise EngineError(f"eSpeak NG failed with status {item}")
     finally:
         closed.set()
-        while isinstance(item, bytes):  # let a waiting callback see it, and wait until the engine is free again
+        while isinstance(
+            item, bytes
+        ):  # let a waiting callback see it, and wait until the engine is free again
             item = made.get()

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import auscult
-
 from tts_service.engine import Engine
 
 engine = Engine()

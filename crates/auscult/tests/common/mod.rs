@@ -1,5 +1,5 @@
 //! What the tests share: a directory that is removed, a scrape by hand, waiting with a deadline.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
