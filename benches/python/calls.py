@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from table import Row
 from timing import over_bare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def bare(text: str, emotion: str = "neutral") -> None:

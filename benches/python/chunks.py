@@ -5,10 +5,13 @@ from __future__ import annotations
 import collections
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from table import Row
 from timing import over_bare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 RATE = 24_000
 

@@ -447,9 +447,11 @@ class Telemetry:
 
     @property
     def address(self) -> str | None:
-        """Host and port of the endpoint, with the real port where 0 was asked; None without an endpoint, or
-        while another process of the service has it.
+        """Host and port where the metrics are served, by this process or another one of the service.
+
+        With the real port where 0 was asked; None without an endpoint, or before it is up.
         """
+
     @property
     def directory(self) -> Path:
         """The folder of the service's store and state."""

@@ -72,7 +72,8 @@ impl Call {
     #[inline]
     pub(crate) fn enter(&self, py: Python<'_>, this: &Py<Self>) {
         if let Body::Own(own) = &self.body {
-            let before = lock(&own.entered).replace(context::enter(py, this));
+            let token = context::enter(py, this);
+            let before = lock(&own.entered).replace(token);
             drop(before);
         }
     }

@@ -186,7 +186,8 @@ impl Iteration {
             return Ok(true);
         }
         if !self.is_async && error.is_instance_of::<PyStopIteration>() {
-            let before = lock(&self.kept).replace(error.getattr(intern!(py, "value"))?.unbind());
+            let value = error.getattr(intern!(py, "value"))?.unbind();
+            let before = lock(&self.kept).replace(value);
             drop(before);
             self.scope.finish();
             return Ok(true);

@@ -2,10 +2,11 @@
 //!
 //! They translate and decide nothing: which outcome, which metric, which bucket is the core's business. The
 //! decorators themselves are Python functions (`python/auscult/_functions.py`), because only a Python function
-//! has a kind, a signature and binds as a method; each calls once into here.
+//! has a kind, a signature and binds as a method; each calls what it wraps between two calls into here.
 //!
-//! Rules kept throughout: no lock is held while Python runs; what runs in a finalizer takes no Python lock and
-//! logs nothing; nothing outlives a call but numbers and strings.
+//! Rules kept throughout: no lock is held while Python runs; code of the host runs in no frame of Rust where a
+//! wrapper can call it; what runs in a finalizer takes no Python lock and logs nothing; nothing outlives a call
+//! but numbers and strings.
 
 mod audio;
 mod block;

@@ -19,8 +19,8 @@ pub(crate) struct Telemetry {
 
 #[pymethods]
 impl Telemetry {
-    /// Host and port of the endpoint, with the real port where 0 was asked; None without an endpoint, or while
-    /// another process of the service has it.
+    /// Host and port where the metrics are served, by this process or another one of the service, with the
+    /// real port where 0 was asked; None without an endpoint, or before it is up.
     #[getter]
     fn address(&self) -> Option<String> {
         self.inner.address()
