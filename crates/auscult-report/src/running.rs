@@ -23,6 +23,8 @@ use crate::server::{Health, Server, Sources};
 const TICK: Duration = Duration::from_millis(500);
 /// Between two tries to listen on a port that was taken.
 const PORT_RETRY: Duration = Duration::from_secs(5);
+/// Between two tries to be the one who removes the files, when several processes stop at once.
+const STOP_RETRY: Duration = Duration::from_millis(5);
 /// The file that tells the service's other processes where its metrics are.
 const ADDRESS: &str = "address";
 /// Reasons of `unhealthy` after which the process cannot work: only they fail `/healthz`.
@@ -102,6 +104,8 @@ impl Running {
     }
 
     pub(crate) fn stop(&self, timeout: Duration) {
+        // First of all, so that others who stop at this moment see that nobody goes on.
+        self.seed.registry.close();
         *lock(&self.stopping) = true;
         self.wake.notify_all();
         let deadline = Instant::now() + timeout;
@@ -115,15 +119,23 @@ impl Running {
             sampler.stop(deadline);
         }
         let mut elected = lock(&self.elected);
-        if elected.is_none() {
-            *elected = election::stand(&self.seed.place, self.seed.registry.fallback().is_some());
+        while elected.is_none() {
+            *elected = self.stand_now();
+            // Whoever is elected may be about to stop as well; somebody has to be the last.
+            let wait = elected.is_none() && !lock(&self.collector).goes_on_elsewhere();
+            if !wait || Instant::now() >= deadline {
+                break;
+            }
+            std::thread::sleep(STOP_RETRY);
         }
         if elected.is_some() {
             lock(&self.collector).end();
-        } else {
-            self.seed.registry.close();
         }
         *elected = None;
+    }
+
+    fn stand_now(&self) -> Option<Elected> {
+        election::stand(&self.seed.place, self.seed.registry.fallback().is_some())
     }
 
     fn watch(self: Arc<Self>) {
@@ -166,10 +178,15 @@ impl Running {
         if elected.is_some() {
             return;
         }
-        *elected = election::stand(&self.seed.place, self.seed.registry.fallback().is_some());
+        *elected = self.stand_now();
         // Only a process that starts may find that the run before it is over.
         if elected.is_some() && lock(&self.watch).is_none() {
             lock(&self.collector).begin();
+            self.seed.place.reclaim();
+        }
+        if elected.is_some() {
+            // What it says is of a server that is gone.
+            let _ = std::fs::remove_file(self.seed.place.directory().join(ADDRESS));
         }
     }
 

@@ -5,6 +5,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -184,6 +185,67 @@ fn a_worker_that_leaves_hands_over_its_totals() {
     }
     until("all are counted", || value(&get(&address, "/metrics", "").1, OK) == Some(5.0));
     second.end();
+}
+
+/// The service's folder in shared memory, if there is one.
+fn shared_folder(directory: &Directory) -> Option<PathBuf> {
+    let of = directory.path().join("workers");
+    let users = std::fs::read_dir("/dev/shm").unwrap().flatten().map(|entry| entry.path());
+    let folders = users.flat_map(|user| std::fs::read_dir(user).into_iter().flatten().flatten());
+    let is_ours = |folder: &PathBuf| {
+        std::fs::read_to_string(folder.join("of")).is_ok_and(|path| Path::new(&path) == of.as_path())
+    };
+    folders.map(|folder| folder.path()).find(is_ours)
+}
+
+#[test]
+fn processes_that_stop_at_once_leave_nothing() {
+    for _ in 0..5 {
+        let directory = Directory::new();
+        let port = free_port();
+        let mut workers: Vec<Worker> = (0..4).map(|_| Worker::start(&directory, port)).collect();
+        assert!(shared_folder(&directory).is_some());
+        for worker in &mut workers {
+            writeln!(worker.commands, "end").unwrap();
+        }
+        for worker in &mut workers {
+            assert_eq!(worker.answer(), "ended");
+            assert!(worker.child.wait().unwrap().success());
+        }
+        assert_eq!(shared_folder(&directory), None);
+        let left: Vec<_> = std::fs::read_dir(directory.path().join("workers")).unwrap().collect();
+        assert_eq!(left.len(), 1, "the lock alone: {left:?}");
+    }
+}
+
+#[test]
+fn what_nobody_can_come_back_to_is_reclaimed() {
+    let (gone, here) = (Directory::new(), Directory::new());
+    let mut worker = Worker::start(&gone, free_port());
+    worker.tell("call");
+    worker.kill();
+    let left = shared_folder(&gone).unwrap();
+    let living = Worker::start(&here, free_port());
+    assert!(left.exists(), "its directory is there, it may come back");
+    living.end();
+    drop(gone);
+    let living = Worker::start(&here, free_port());
+    assert!(!left.exists(), "its directory is gone, it cannot come back");
+    assert!(shared_folder(&here).is_some());
+    living.end();
+}
+
+#[test]
+fn the_address_of_a_server_that_was_killed_is_forgotten() {
+    let directory = Directory::new();
+    let port = free_port();
+    let mut worker = Worker::start(&directory, port);
+    assert_eq!(worker.tell("address"), format!("127.0.0.1:{port}"));
+    worker.kill();
+    let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let mut next = Worker::start(&directory, port);
+    assert_eq!(next.tell("address"), "");
+    next.end();
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Families of this process: what they are, and their series by labels.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::append_map::{AppendMap, hash_of};
 use super::handle::{Counter, Gauge, Histogram};
@@ -19,6 +20,8 @@ pub(crate) struct FamilyCore {
     pub(crate) record: FamilyRecord,
     pub(crate) bounds: Arc<[f64]>,
     pub(crate) series: AppendMap<LabelPairs, Arc<SeriesCore>>,
+    /// For gauges: positions of all records of a series, by the hash of its labels, whoever made them.
+    pub(crate) gauges: Mutex<HashMap<u64, Vec<u32>>>,
     /// How many of them were taken out of the exposition.
     pub(crate) hidden: AtomicUsize,
     /// More series than this go to the overflow series.

@@ -3,15 +3,15 @@
 //! A series is made by appending it to the directory and then reading the directory on, as for one that
 //! another process appended.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::append_map::{AppendMap, hash_of};
 use super::family::{FamilyCore, SeriesCore, hash_labels};
 use super::record::{FamilyRecord, LabelPairs, SeriesRecord};
 use super::spec::Repr;
 use super::{Registry, Spec, gauge_cell, name};
-use crate::segment::{Owner, RecordKind, SlowPath, slow_path, take_cells};
+use crate::segment::{Lookup, Owner, RecordKind, SlowPath, slow_path, take_cells};
 
 impl Registry {
     pub(super) fn find_series(&self, family: &FamilyCore, labels: &LabelPairs) -> Option<Arc<SeriesCore>> {
@@ -54,14 +54,15 @@ impl Registry {
         if let Some(cell) = series.own_cell() {
             return Some(cell);
         }
-        let left = self.segment.directory().read(0).filter_map(|record| {
-            let found = SeriesRecord::decode(&record)?;
-            (found.family == family.at && found.labels == series.labels).then_some((record.at, found.cell))
-        });
-        for (at, cell) in left {
-            if self.take_over(cell, owner) {
-                series.set_place(at, cell);
-                return Some(cell);
+        let hash = hash_labels(series.labels.iter().map(|(name, value)| (&**name, &**value)));
+        let known = family.gauges.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        for at in known.unwrap_or_default() {
+            let Lookup::Record(record) = self.segment.directory().get(at) else { continue };
+            let left = SeriesRecord::decode(&record).filter(|left| left.labels == series.labels);
+            if let Some(left) = left.filter(|left| self.take_over(left.cell, owner)) {
+                series.set_place(at, left.cell);
+                self.segment.directory().set_hidden(at, false);
+                return Some(left.cell);
             }
         }
         self.append_series(owner, family, &series.labels)?;
@@ -126,6 +127,7 @@ impl Registry {
                     record,
                     bounds,
                     series: AppendMap::new(),
+                    gauges: Mutex::default(),
                     hidden: AtomicUsize::new(0),
                     limit,
                 };
@@ -139,6 +141,11 @@ impl Registry {
         let Some(family) = self.by_position.get(hash_of(record.family), |key| *key == record.family) else {
             return;
         };
+        let hash = hash_labels(record.labels.iter().map(|(name, value)| (&**name, &**value)));
+        if family.record.repr == Repr::Gauge {
+            let mut gauges = family.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+            gauges.entry(hash).or_default().push(at);
+        }
         let foreign = family.record.repr == Repr::Gauge
             && self.segment.shared_cell(record.cell + gauge_cell::OWNER).load(crate::sync::Ordering::Acquire)
                 != owner.word();
@@ -152,7 +159,6 @@ impl Registry {
             Some(_) => {}
             None => {
                 let labels = record.labels.clone();
-                let hash = hash_labels(labels.iter().map(|(name, value)| (&**name, &**value)));
                 let series = SeriesCore::new(record.labels, at, record.cell, record.exemplars);
                 family.series.insert(slow, hash, labels, Arc::new(series));
             }

@@ -18,6 +18,8 @@ use crate::error::Error;
 
 /// A segment's file name ends in this.
 const EXTENSION: &str = "segment";
+/// In shared memory: which durable directory the folder belongs to.
+const OF: &str = "of";
 /// The service's retired totals.
 pub(crate) const RETIRED: &str = "retired.totals";
 
@@ -65,6 +67,9 @@ impl Place {
         // Two roots with a service of one name stay apart.
         let fast = user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())));
         let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
+        if let (Ok(fast), None) = (&fast, &unwritable) {
+            write_file(fast, OF, &state.to_string_lossy()).ok();
+        }
         let problem = unwritable.map(|error| format!("cannot write {}: {error}", state.display()));
         let (state, segments) = match (fast, &problem) {
             (Ok(fast), None) => (state.clone(), vec![fast, state]),
@@ -89,11 +94,21 @@ impl Place {
     /// # Errors
     /// When the directory cannot be written.
     pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
-        let hidden = self.state.join(format!(".{name}.{:016x}", random()));
-        let mut file = private_file().create_new(true).open(&hidden)?;
-        io::Write::write_all(&mut file, contents.as_bytes())
-            .and_then(|()| std::fs::rename(&hidden, self.state.join(name)))
-            .inspect_err(|_| drop(std::fs::remove_file(&hidden)))
+        write_file(&self.state, name, contents)
+    }
+
+    /// Removes what services whose durable directory is gone have left in shared memory: nobody else would.
+    pub fn reclaim(&self) {
+        let Some(user) = self.segments[0].parent().filter(|_| self.segments.len() > 1) else { return };
+        let folders = user.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        for folder in folders.filter(|folder| *folder != self.segments[0]) {
+            let Ok(of) = std::fs::read_to_string(folder.join(OF)) else { continue };
+            let gone =
+                std::fs::symlink_metadata(&of).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            if gone && !segments_in(&folder).iter().any(|segment| is_held(segment)) {
+                let _ = std::fs::remove_dir_all(&folder);
+            }
+        }
     }
 
     /// Opens, and makes where missing, a private file in the service's durable directory.
@@ -106,9 +121,7 @@ impl Place {
 
     /// Files of segments, living or dead, in any order.
     pub(crate) fn segment_files(&self) -> Vec<PathBuf> {
-        let entries = self.segments.iter().filter_map(|directory| directory.read_dir().ok()).flatten();
-        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
+        self.segments.iter().flat_map(|directory| segments_in(directory)).collect()
     }
 
     /// Where the retired totals lie: with the segments, so that they live as long.
@@ -141,10 +154,31 @@ impl Place {
 
     /// Removes the service's directory in shared memory if nothing is left in it.
     pub(crate) fn remove_if_empty(&self) {
-        if self.segments.len() > 1 {
+        if self.segments.len() > 1 && segments_in(&self.segments[0]).is_empty() {
+            let _ = std::fs::remove_file(self.segments[0].join(OF));
             let _ = std::fs::remove_dir(&self.segments[0]);
         }
     }
+}
+
+fn segments_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = directory.read_dir().into_iter().flatten();
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
+}
+
+/// Whether a process holds the segment, or nobody can tell.
+fn is_held(segment: &Path) -> bool {
+    open_foreign(segment).map_or(true, |file| !is_dead(&file))
+}
+
+/// Writes a small file in the place of another, at once.
+fn write_file(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
+    let hidden = directory.join(format!(".{name}.{:016x}", random()));
+    let mut file = private_file().create_new(true).open(&hidden)?;
+    io::Write::write_all(&mut file, contents.as_bytes())
+        .and_then(|()| std::fs::rename(&hidden, directory.join(name)))
+        .inspect_err(|_| drop(std::fs::remove_file(&hidden)))
 }
 
 /// A segment's file before it has its name.

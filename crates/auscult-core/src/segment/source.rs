@@ -148,6 +148,14 @@ impl Source {
         }
     }
 
+    /// Whether nobody will record to it any more: all who wrote it are gone, or its creator said that it
+    /// leaves and nobody else, such as a forked child, holds it.
+    pub(crate) fn is_left(&self) -> bool {
+        let creator = self.words()[header::PID].load(Ordering::Relaxed);
+        self.is_dead()
+            || self.state() == State::Closed && self.pids().iter().all(|pid| u64::from(*pid) == creator)
+    }
+
     /// Process ids of those who write it now.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let processes = match &self.memory {

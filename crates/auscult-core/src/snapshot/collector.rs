@@ -120,7 +120,7 @@ impl Collector {
     pub fn begin(&mut self) {
         self.refresh();
         let others = || self.sources.iter().filter(|attached| !attached.source.is_own());
-        let alive = others().any(|attached| !attached.source.is_dead());
+        let alive = others().any(|attached| !attached.source.is_left());
         let retired = self.place.retired_file();
         let mut segments = others().filter(|attached| attached.source.path() != Some(&retired));
         let crashed = segments.any(|attached| attached.source.state() != State::Closed);
@@ -132,20 +132,29 @@ impl Collector {
         }
     }
 
+    /// Whether another process of the service goes on, so that this one may leave the rest to it.
+    pub fn goes_on_elsewhere(&mut self) -> bool {
+        self.refresh();
+        let retired = self.place.retired_file();
+        let mut others = self.sources.iter().skip(1).filter(|other| other.source.path() != Some(&retired));
+        let me = std::process::id();
+        others.any(|other| !other.source.is_left())
+            || self.sources[0].source.pids().iter().any(|pid| *pid != me)
+    }
+
     /// Ends the service's run if this is its last process: removes its segment and the retired totals.
+    /// Processes that are leaving as well do not count as living.
     pub fn end(&mut self) {
         self.registry.close();
         self.fold();
-        self.refresh();
-        let alone =
-            !self.sources.iter().any(|attached| !attached.source.is_own() && !attached.source.is_dead());
-        if alone && self.registry.segment().is_creator() {
-            self.remove_others();
-            if let Some(path) = self.registry.segment().path() {
-                let _ = std::fs::remove_file(path);
-            }
-            self.place.remove_if_empty();
+        if self.goes_on_elsewhere() || !self.registry.segment().is_creator() {
+            return;
         }
+        self.remove_others();
+        if let Some(path) = self.registry.segment().path() {
+            let _ = std::fs::remove_file(path);
+        }
+        self.place.remove_if_empty();
     }
 
     fn remove_others(&mut self) {
