@@ -1,6 +1,7 @@
 """The HTTP side: `POST /v1/tts` answers with a WAV file, `POST /v1/tts/stream` with one that grows while it is made."""
 
 from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 
 import anyio
 from anyio import to_thread
@@ -18,7 +19,15 @@ from tts_service.speech import engine, synthesize, synthesize_stream
 # line; one of them serves the figures of all.
 auscult.init(service="tts_demo", version=__version__)
 
-app = FastAPI(title="Text to speech", version=__version__)
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Says goodbye while there is time: uvicorn ends its process by the signal it got, before Python's own exit."""
+    yield
+    auscult.shutdown()
+
+
+app = FastAPI(title="Text to speech", version=__version__, lifespan=lifespan)
 
 # Requests wait for the engine in threads of their own. If they waited in the pool that carries the pieces of the text
 # being spoken, enough of them would leave it no thread to finish in.
