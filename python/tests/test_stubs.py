@@ -36,7 +36,7 @@ def test_stubs_are_what_the_binary_has(tmp_path):
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_the_package_is_typed(tmp_path):
-    run("mypy", "--strict", "--cache-dir", tmp_path / "cache", PACKAGE, cwd=tmp_path)
+    run("mypy", "--strict", "--cache-dir", tmp_path / "cache", "-p", "auscult", cwd=tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
