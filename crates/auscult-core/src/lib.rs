@@ -24,7 +24,7 @@ pub use error::Error;
 pub use per_process::PerProcess;
 pub use registry::{
     BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, Identity,
-    LATENCY_BUCKETS, Merge, OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
+    LATENCY_BUCKETS, Merge, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES,

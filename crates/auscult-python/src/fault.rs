@@ -81,7 +81,7 @@ pub(crate) fn report(
         return Err(error);
     }
     if first(part, subject) {
-        log(py, &format!("{text}; this is logged once"));
+        log(py, "warning", &format!("{text}; this is logged once"));
     }
     Ok(())
 }
@@ -103,11 +103,11 @@ fn first(part: Part, subject: &str) -> bool {
     true
 }
 
-fn log(py: Python<'_>, text: &str) {
+fn log(py: Python<'_>, level: &str, text: &str) {
     let logged = py
         .import("logging")
         .and_then(|logging| logging.call_method1("getLogger", ("auscult",)))
-        .and_then(|logger| logger.call_method1("warning", ("%s", text)));
+        .and_then(|logger| logger.call_method1(level, ("%s", text)));
     drop(logged);
 }
 
@@ -121,11 +121,13 @@ pub(crate) fn log_faults(py: Python<'_>) {
     let fresh = {
         let mut logged = lock(&LOGGED_OF_CORE);
         let from = if logged.0 == generation { logged.1 } else { 0 };
-        let fresh = telemetry.faults(from);
+        let fresh = telemetry.notices(from);
         *logged = (generation, from + fresh.len());
         fresh
     };
-    fresh.iter().for_each(|text| log(py, text));
+    for notice in fresh {
+        log(py, if notice.fault { "warning" } else { "info" }, &notice.message);
+    }
 }
 
 /// Reports a fault of the Python half of the package in `part`.

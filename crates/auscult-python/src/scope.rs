@@ -174,14 +174,3 @@ fn hear(listen: bool, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) ->
         }
     }
 }
-
-/// Stands in for a method of the core.
-trait Discard {
-    fn discard(&self);
-}
-
-impl Discard for auscult::CallState {
-    fn discard(&self) {
-        self.abandon();
-    }
-}

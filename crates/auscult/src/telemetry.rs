@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use auscult_core::{Calls, Error, Family, Operation, Place, Spec, Stage, set_once};
+use auscult_core::{Calls, Error, Family, Notice, Operation, Place, Spec, Stage, set_once};
 use auscult_report::Reporter;
 
 use crate::builder::Builder;
@@ -100,10 +100,10 @@ impl Telemetry {
         self.inner.calls.registry().error(part);
     }
 
-    /// The faults of Auscult so far, from the `from`th on, each message once and at most 64 of them: what
+    /// What Auscult had to say so far, from the `from`th on, each message once and at most 64 of them: what
     /// `tracing` was told as well; for bindings.
-    pub fn faults(&self, from: usize) -> Vec<String> {
-        self.inner.calls.registry().faults(from)
+    pub fn notices(&self, from: usize) -> Vec<Notice> {
+        self.inner.calls.registry().notices(from)
     }
 
     /// Shows in `unhealthy{reason}` that something is wrong, or is right again.

@@ -98,9 +98,12 @@ fn a_read_only_file_system_is_no_reason_not_to_serve() {
     let total = r#"readonly_request_total{operation="synthesize",outcome="ok",status="success"}"#;
     assert_eq!(value(&text, total), Some(1.0));
     assert_eq!(value(&text, r#"readonly_unhealthy{reason="directory_not_writable"}"#), Some(1.0));
-    let faults = telemetry.faults(0);
-    assert!(faults.len() == 1 && faults[0].contains(&unwritable), "{faults:?}");
-    assert!(telemetry.faults(1).is_empty());
+    let notices = telemetry.notices(0);
+    assert!(
+        notices.len() == 1 && notices[0].fault && notices[0].message.contains(&unwritable),
+        "{notices:?}"
+    );
+    assert!(telemetry.notices(1).is_empty());
 }
 
 #[test]

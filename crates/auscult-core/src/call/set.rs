@@ -83,6 +83,13 @@ impl CallSet {
         }
     }
 
+    /// Takes back what [`CallSet::record_start`] counted.
+    pub(crate) fn record_discarded(&self) {
+        if let Some(gauge) = &self.mirrored_in_flight {
+            gauge.decrement(1.0);
+        }
+    }
+
     /// Records the end of a call from the words of its slot. `count` is called right before the outcome is
     /// counted.
     #[inline]

@@ -173,17 +173,29 @@ impl CallState {
         }
     }
 
+    /// Ends the call without a trace: it turned out that nothing was begun, as with a generator that was made
+    /// and never started.
+    pub fn discard(&self) {
+        if self.win_end() {
+            InFlight::count(self.slot());
+            self.set.record_discarded();
+            self.release();
+        }
+    }
+
+    /// Wins the right to end the call. What a forked child inherited is its parent's to end.
+    #[inline]
+    fn win_end(&self) -> bool {
+        self.epoch == epoch()
+            && match &self.place {
+                Place::Slot(ticket) => self.set.registry.segment().in_flight().end(*ticket),
+                Place::Local(slot) => slot[word::STATE].swap(0, Ordering::AcqRel) == 1,
+            }
+    }
+
     #[inline]
     fn conclude(&self, outcome: impl FnOnce(&dyn Fn(usize) -> u64) -> Outcome) {
-        // What a forked child inherited is its parent's to end.
-        if self.epoch != epoch() {
-            return;
-        }
-        let won = match &self.place {
-            Place::Slot(ticket) => self.set.registry.segment().in_flight().end(*ticket),
-            Place::Local(slot) => slot[word::STATE].swap(0, Ordering::AcqRel) == 1,
-        };
-        if !won {
+        if !self.win_end() {
             return;
         }
         let slot = |word: usize| self.slot()[word].load(Ordering::Relaxed);

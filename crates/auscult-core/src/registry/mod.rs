@@ -89,8 +89,17 @@ pub struct Registry {
     /// Names on the wire and the family they belong to.
     exposed: AppendMap<Box<str>, Box<str>>,
     own: std::sync::OnceLock<Own>,
-    logged: Mutex<Vec<String>>,
+    logged: Mutex<Vec<Notice>>,
     fallback: Option<String>,
+}
+
+/// Something that was logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it is a fault, and not only something to know.
+    pub fault: bool,
+    /// For a person.
+    pub message: String,
 }
 
 /// Where what is recorded under some labels goes.
@@ -234,27 +243,31 @@ impl Registry {
     /// Counts a fault of `part`, and logs each message once.
     pub fn fault(&self, part: &'static str, message: &str) {
         self.error(part);
-        self.note(part, message);
-    }
-
-    /// Logs each message once: something a person should know that is no fault.
-    pub fn note(&self, part: &'static str, message: &str) {
-        let new = {
-            let _slow = slow_path();
-            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = logged.len() < LOGGED_FAULTS && !logged.iter().any(|seen| seen == message);
-            if new {
-                logged.push(message.to_owned());
-            }
-            new
-        };
-        if new {
+        if self.is_new(true, message) {
             tracing::warn!(target: "auscult", part, "{message}");
         }
     }
 
+    /// Logs each message once: something a person should know that is no fault.
+    pub fn note(&self, part: &'static str, message: &str) {
+        if self.is_new(false, message) {
+            tracing::info!(target: "auscult", part, "{message}");
+        }
+    }
+
+    /// Whether a message was not logged yet; the first of them are remembered.
+    fn is_new(&self, fault: bool, message: &str) -> bool {
+        let _slow = slow_path();
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = logged.len() < LOGGED_FAULTS && !logged.iter().any(|seen| seen.message == message);
+        if new {
+            logged.push(Notice { fault, message: message.to_owned() });
+        }
+        new
+    }
+
     /// What was logged, from the `from`th on: for a host without a `tracing` subscriber.
-    pub fn faults(&self, from: usize) -> Vec<String> {
+    pub fn notices(&self, from: usize) -> Vec<Notice> {
         let _slow = slow_path();
         let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         logged.iter().skip(from).cloned().collect()
