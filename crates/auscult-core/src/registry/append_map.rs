@@ -43,11 +43,22 @@ impl<K, V> AppendMap<K, V> {
     /// The value whose key has this hash and satisfies `same`.
     #[inline]
     pub(crate) fn get(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<&V> {
+        self.node(hash, same).map(|node| &node.value)
+    }
+
+    /// The key that has this hash and satisfies `same`.
+    #[inline]
+    pub(crate) fn get_key(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<&K> {
+        self.node(hash, same).map(|node| &node.key)
+    }
+
+    #[inline]
+    fn node(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<&Node<K, V>> {
         for level in self.levels.iter().rev().filter_map(OnceLock::get) {
             let mut link = &level[hash as usize & (level.len() - 1)];
             while let Some(node) = link.get() {
                 if node.hash == hash && same(&node.key) {
-                    return Some(&node.value);
+                    return Some(node);
                 }
                 link = &node.next;
             }
@@ -68,12 +79,10 @@ impl<K, V> AppendMap<K, V> {
         &link.get_or_init(|| Box::new(Node { hash, key, value, next: OnceLock::new() })).value
     }
 
-    /// All entries, in no order.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+    /// All keys, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
         let links = self.levels.iter().filter_map(OnceLock::get).flat_map(|level| level.iter());
-        links
-            .flat_map(|link| std::iter::successors(link.get(), |node| node.next.get()))
-            .map(|node| &node.value)
+        links.flat_map(|link| std::iter::successors(link.get(), |node| node.next.get())).map(|node| &node.key)
     }
 }
 

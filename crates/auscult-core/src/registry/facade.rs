@@ -25,10 +25,28 @@ const REFUSED_KEYS: usize = 4096;
 /// A [`metrics::Recorder`]; install it with [`metrics::set_global_recorder`] or use it locally.
 pub struct Facade {
     registry: Arc<Registry>,
-    counters: AppendMap<Key, metrics::Counter>,
-    gauges: AppendMap<Key, metrics::Gauge>,
-    histograms: AppendMap<Key, metrics::Histogram>,
+    counters: AppendMap<Known, metrics::Counter>,
+    gauges: AppendMap<Known, metrics::Gauge>,
+    histograms: AppendMap<Known, metrics::Histogram>,
+    /// Keys that cannot be exposed, so that each is said to be so once.
+    refused: AppendMap<(Kind, Key), ()>,
     described: Mutex<HashMap<String, Described>>,
+}
+
+/// What a key came to: told apart by what the registry keeps of it anyway.
+struct Known {
+    family: Arc<FamilyCore>,
+    series: Arc<SeriesCore>,
+}
+
+impl Known {
+    /// Whether `key` says the same in the same words. A key whose words had to be changed for the exposition
+    /// is looked for anew each time.
+    fn is(&self, key: &Key) -> bool {
+        self.family.record.given == key.name()
+            && self.series.labels.len() == key.labels().len()
+            && key.labels().all(|label| self.series.labels.contains(label.key(), label.value()))
+    }
 }
 
 #[derive(Clone)]
@@ -44,6 +62,7 @@ impl Facade {
             counters: AppendMap::new(),
             gauges: AppendMap::new(),
             histograms: AppendMap::new(),
+            refused: AppendMap::new(),
             described: Mutex::new(HashMap::new()),
         }
     }
@@ -52,28 +71,38 @@ impl Facade {
     /// as somebody cares to send.
     fn register<H: Clone>(
         &self,
-        known: &AppendMap<Key, H>,
+        known: &AppendMap<Known, H>,
         key: &Key,
         kind: Kind,
         make: impl Fn(&Arc<FamilyCore>, Option<Arc<SeriesCore>>) -> H,
         noop: H,
     ) -> H {
-        let find = || known.get(key.get_hash(), |other| other == key).cloned();
+        let hash = key.get_hash();
+        let find = || known.get(hash, |known| known.is(key)).cloned();
         if let Some(handle) = find() {
             return handle;
         }
-        let (handle, keep) = match self.series(key, kind) {
-            Ok((family, found)) => (make(&family, found.series), found.own),
+        let is_refused = |(of, refused): &(Kind, Key)| *of == kind && refused == key;
+        if self.refused.get(hash, is_refused).is_some() {
+            return noop;
+        }
+        match self.series(key, kind) {
+            Ok((family, found)) => {
+                let handle = make(&family, found.series.clone());
+                let own = found.series.filter(|_| found.own).map(|series| Known { family, series });
+                let Some(own) = own.filter(|known| known.is(key)) else { return handle };
+                let slow = slow_path();
+                find().unwrap_or_else(|| known.insert(&slow, hash, own, handle).clone())
+            }
             Err(error) => {
                 self.registry.fault("facade", &error.to_string());
-                (noop, known.len() < REFUSED_KEYS)
+                let slow = slow_path();
+                if self.refused.len() < REFUSED_KEYS && self.refused.get(hash, is_refused).is_none() {
+                    self.refused.insert(&slow, hash, (kind, key.to_retained()), ());
+                }
+                noop
             }
-        };
-        if !keep {
-            return handle;
         }
-        let slow = slow_path();
-        find().unwrap_or_else(|| known.insert(&slow, key.get_hash(), key.to_retained(), handle).clone())
     }
 
     fn series(&self, key: &Key, kind: Kind) -> Result<(Arc<FamilyCore>, Found), Error> {

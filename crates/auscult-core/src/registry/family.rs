@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::append_map::{AppendMap, hash_of};
 use super::handle::{Counter, Gauge, Histogram};
 use super::name;
+use super::packed::PackedLabels;
 use super::record::{FamilyRecord, LabelPairs};
 use super::spec::Repr;
 use super::{Registry, Spec};
@@ -19,7 +20,7 @@ pub(crate) struct FamilyCore {
     pub(crate) at: u32,
     pub(crate) record: FamilyRecord,
     pub(crate) bounds: Arc<[f64]>,
-    pub(crate) series: AppendMap<LabelPairs, Arc<SeriesCore>>,
+    pub(crate) series: AppendMap<Arc<SeriesCore>, ()>,
     /// For gauges: positions of all records of a series, by the hash of its labels, whoever made them.
     pub(crate) gauges: Mutex<HashMap<u64, Vec<u32>>>,
     /// How many of them were taken out of the exposition.
@@ -30,7 +31,7 @@ pub(crate) struct FamilyCore {
 
 /// A series in this process's index: where its cells are.
 pub(crate) struct SeriesCore {
-    pub(crate) labels: LabelPairs,
+    pub(crate) labels: PackedLabels,
     /// Position of the record, cell, and the fork epoch they are for: a gauge has cells of its own in each
     /// process, everything else one place for all.
     place: AtomicU64,
@@ -39,8 +40,13 @@ pub(crate) struct SeriesCore {
 }
 
 impl SeriesCore {
-    pub(crate) fn new(labels: LabelPairs, at: u32, cell: u32, exemplars: Option<u32>) -> Self {
-        let series = Self { labels, place: AtomicU64::new(0), at: AtomicU64::new(0), exemplars };
+    pub(crate) fn new(labels: &LabelPairs, at: u32, cell: u32, exemplars: Option<u32>) -> Self {
+        let series = Self {
+            labels: PackedLabels::new(labels),
+            place: AtomicU64::new(0),
+            at: AtomicU64::new(0),
+            exemplars,
+        };
         series.set_place(at, cell);
         series
     }
@@ -81,11 +87,7 @@ impl FamilyCore {
         hash: u64,
         labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     ) -> Option<&Arc<SeriesCore>> {
-        self.series.get(hash, |key| {
-            let mut given = labels.clone();
-            let same = key.iter().all(|(name, value)| given.next() == Some((&**name, &**value)));
-            same && given.next().is_none()
-        })
+        self.series.get_key(hash, |series| series.labels.equal(labels.clone()))
     }
 }
 
@@ -173,7 +175,7 @@ impl Family {
 
     /// Takes all series out of the exposition.
     pub fn clear(&self) {
-        for series in self.core.series.values() {
+        for series in self.core.series.keys() {
             self.hide(series);
         }
     }

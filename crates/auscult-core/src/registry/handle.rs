@@ -34,7 +34,7 @@ pub(crate) struct CounterCell {
     cell: u32,
     whole: bool,
     rejected: u32,
-    mirror: Option<Mirror>,
+    mirror: Option<Box<Mirror>>,
 }
 
 impl Counter {
@@ -113,7 +113,7 @@ pub(crate) struct GaugeCell {
     registry: Arc<Registry>,
     family: Arc<FamilyCore>,
     series: Arc<SeriesCore>,
-    mirror: Option<Mirror>,
+    mirror: Option<Box<Mirror>>,
 }
 
 impl Gauge {
@@ -221,7 +221,7 @@ pub(crate) struct HistogramCell {
     exemplars: Option<u32>,
     bounds: Arc<[f64]>,
     scale: Scale,
-    mirror: Option<Mirror>,
+    mirror: Option<Box<Mirror>>,
 }
 
 impl Histogram {

@@ -54,18 +54,19 @@ impl Registry {
         if let Some(cell) = series.own_cell() {
             return Some(cell);
         }
-        let hash = hash_labels(series.labels.iter().map(|(name, value)| (&**name, &**value)));
+        let labels = series.labels.unpack();
+        let hash = hash_labels(labels.iter().map(|(name, value)| (&**name, &**value)));
         let known = family.gauges.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
         for at in known.unwrap_or_default() {
             let Lookup::Record(record) = self.segment.directory().get(at) else { continue };
-            let left = SeriesRecord::decode(&record).filter(|left| left.labels == series.labels);
+            let left = SeriesRecord::decode(&record).filter(|left| left.labels == labels);
             if let Some(left) = left.filter(|left| self.take_over(left.cell, owner)) {
                 series.set_place(at, left.cell);
                 self.segment.directory().set_hidden(at, false);
                 return Some(left.cell);
             }
         }
-        self.append_series(owner, family, &series.labels)?;
+        self.append_series(owner, family, &labels)?;
         self.absorb(&slow, owner);
         series.own_cell()
     }
@@ -158,9 +159,8 @@ impl Registry {
             }
             Some(_) => {}
             None => {
-                let labels = record.labels.clone();
-                let series = SeriesCore::new(record.labels, at, record.cell, record.exemplars);
-                family.series.insert(slow, hash, labels, Arc::new(series));
+                let series = SeriesCore::new(&record.labels, at, record.cell, record.exemplars);
+                family.series.insert(slow, hash, Arc::new(series), ());
             }
         }
     }

@@ -64,16 +64,19 @@ impl Registry {
     }
 
     /// The series in the global recorder, if this registry writes there too.
-    pub(crate) fn mirror(&self, family: &FamilyCore, series: &SeriesCore) -> Option<Mirror> {
+    pub(crate) fn mirror(&self, family: &FamilyCore, series: &SeriesCore) -> Option<Box<Mirror>> {
         if !self.options().mirror {
             return None;
         }
         let record = &family.record;
         let suffix = if record.kind == Kind::Counter { "_total" } else { "" };
-        let labels =
-            series.labels.iter().map(|(name, value)| Label::new(name.to_string(), value.to_string()));
+        let labels = series
+            .labels
+            .unpack()
+            .into_iter()
+            .map(|(name, value)| Label::new(String::from(name), String::from(value)));
         let key = Key::from_parts(format!("{}{suffix}", record.name), labels.collect::<Vec<_>>());
-        Some(metrics::with_recorder(|recorder| {
+        Some(Box::new(metrics::with_recorder(|recorder| {
             let (name, help) = (key.name().to_owned(), record.help.clone());
             match record.repr {
                 Repr::Whole => {
@@ -89,6 +92,6 @@ impl Registry {
                     Mirror::Histogram(recorder.register_histogram(&key, &METADATA))
                 }
             }
-        }))
+        })))
     }
 }

@@ -13,6 +13,7 @@ mod index;
 mod kind;
 mod mirror;
 mod name;
+mod packed;
 mod record;
 mod spec;
 #[cfg(test)]
