@@ -84,7 +84,6 @@ def test_pitfall_1_what_was_never_started_is_not_counted(name, scrape):
     assert scrape().outcomes(name) == {}
 
 
-@pytest.mark.xfail(reason="the core cannot yet end a call without a trace", strict=False)
 @pytest.mark.filterwarnings("ignore:coroutine")
 @pytest.mark.parametrize("kind", ["generator", "coroutine", "async_generator"])
 def test_pitfall_1_what_a_function_returned_and_nobody_started_is_not_counted(name, scrape, kind):
