@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import os
 import threading
 import types
 
@@ -395,6 +396,23 @@ def test_a_function_that_raises_is_counted(name, scrape, lenient):
     gauge.set_function(lambda: 1)
     while not scrape().get(name):
         pass
+
+
+def test_labels_without_end_do_not_take_memory_without_end(name, scrape):
+    counter = auscult.Counter(name, "d", ["k"])
+    kept = [counter.labels(f"{i:040}") for i in range(2_000)]
+    before = resident()
+    for i in range(100_000):
+        counter.labels(f"{i:040}").inc()
+    assert resident() - before < 4 << 20
+    assert counter.labels(f"{1_999:040}") is kept[-1]
+    assert scrape().get(name + "_total", k="overflow") == 98_000
+
+
+def resident():
+    """Bytes of this process that lie in memory."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def test_exemplars(name, telemetry):

@@ -11,6 +11,9 @@ use super::{Counter, Enum, Gauge, Histogram, Info, Summary};
 use crate::fault::{self, Part};
 use crate::value;
 
+/// Series kept by their labels; a family of the core has no more of its own.
+const MAX_SERIES: usize = 2_000;
+
 /// A metric: a family with label names, or one series of it.
 #[pyclass(frozen, subclass, module = "auscult")]
 pub(crate) struct Metric {
@@ -122,7 +125,11 @@ impl Metric {
         match self.family.slot(&texts(&key)?) {
             Ok(slot) => {
                 let series = self.object(py, Role::Series(key.clone().unbind(), slot))?;
-                self.family.series.bind(py).set_item(key, &series)?;
+                let known = self.family.series.bind(py);
+                // What is beyond shares the overflow series: to keep them all would cost memory and gain nothing.
+                if known.len() < MAX_SERIES {
+                    known.set_item(key, &series)?;
+                }
                 Ok(series)
             }
             Err(error) => {
