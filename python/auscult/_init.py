@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from _thread import allocate_lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from auscult import _native
 from auscult._live import LIVE
@@ -32,7 +32,7 @@ def init(
     *,
     version: str | Unset | None = UNSET,
     listen: str | Unset | None = UNSET,
-    gpu: bool | Unset = UNSET,
+    gpu: bool | Literal["all"] | Unset = UNSET,
     sample_interval: float | Unset = UNSET,
     labels: Mapping[str, str] | Unset | None = UNSET,
     directory: str | os.PathLike[str] | Unset | None = UNSET,
@@ -57,7 +57,7 @@ def init(
         version: Version of the service.
         listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint.
             Default: `"127.0.0.1:9464"`.
-        gpu: Whether to sample the GPUs.
+        gpu: Whether to sample the GPUs that the service may use; `"all"` for all of the machine.
         sample_interval: Seconds between two samples, 0.1 to 60, also of `Gauge.set_function`. Default: 1.
         labels: Labels of every metric; as a variable `name=value,name=value`.
         directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else

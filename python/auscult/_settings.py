@@ -133,6 +133,15 @@ def _truth(value: object) -> bool:
     return truth
 
 
+def _gpu(value: object) -> bool | str:
+    if isinstance(value, str) and value.strip().lower() == "all":
+        return "all"
+    try:
+        return _truth(value)
+    except WrongError:
+        raise WrongError(f'{value!r} is none of true, false and "all"') from None
+
+
 def _seconds(value: object) -> float:
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
@@ -227,7 +236,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "service": _text,
     "version": _optional(_text),
     "listen": _address,
-    "gpu": _truth,
+    "gpu": _gpu,
     "sample_interval": _interval,
     "labels": lambda value: () if value is None else _labels(value),
     "directory": _optional(_path),

@@ -59,11 +59,20 @@ struct Settings {
     directory: Option<PathBuf>,
     idle_limit: Option<f64>,
     sample_interval: f64,
-    gpu: bool,
+    gpu: Gpu,
     bearer_token: Option<String>,
     basic_auth: Option<(String, String)>,
     tls: Option<(PathBuf, PathBuf)>,
     segment_bytes: Option<usize>,
+}
+
+/// Which GPUs to sample.
+#[derive(FromPyObject)]
+enum Gpu {
+    /// Those that the service may use, or none.
+    Visible(bool),
+    /// `"all"`; `init` lets no other text through.
+    All(#[allow(dead_code)] String),
 }
 
 impl Settings {
@@ -91,9 +100,11 @@ impl Settings {
         if let Some(interval) = crate::block::seconds(self.sample_interval) {
             builder = builder.sample_interval(interval);
         }
-        if !self.gpu {
-            builder = builder.without_gpus();
-        }
+        builder = match self.gpu {
+            Gpu::Visible(true) => builder,
+            Gpu::Visible(false) => builder.without_gpus(),
+            Gpu::All(_) => builder.all_gpus(),
+        };
         if let Some(token) = self.bearer_token {
             builder = builder.bearer_token(token);
         }
