@@ -8,6 +8,7 @@ binding, and forgets its arguments before it waits for anything.
 from __future__ import annotations
 
 import functools
+import keyword
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,25 @@ def kind_of(function: object) -> int:
     return flags & (_GENERATOR | _COROUTINE | _ASYNC_GENERATOR)
 
 
+def unfit(function: object, name: str, decorator: str) -> bool:
+    """Whether something is no function and cannot be decorated, which is a fault."""
+    if callable(function) and not isinstance(function, type):
+        return False
+    if isinstance(function, type):
+        text = f"{decorator} was put on the class {function.__qualname__}; put it on its methods"
+    else:
+        text = f"{decorator} was put on a {type(function).__name__}; put it on a function, below the others"
+    fault("operation", f"{name} {decorator}", f"{name!r}: {text}")
+    return True
+
+
+def _is_free(name: object) -> bool:
+    """Whether a function can be defined under this name."""
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        return False
+    return name != "__debug__" and not name.startswith(PREFIX)
+
+
 def wrapped(
     function: Callable[..., Any],
     plan: Plan,
@@ -95,7 +115,7 @@ def wrapped(
     """
     kind = kind_of(function)
     name = getattr(function, "__name__", "")
-    name = name if name.isidentifier() and not name.startswith(PREFIX) else PREFIX + "wrapper"
+    name = name if _is_free(name) else PREFIX + "wrapper"
     fields = {
         "name": name,
         "declaration": parameters.declaration,
@@ -183,6 +203,8 @@ def staged(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The function as a stage: what `@auscult.stage(name)` makes."""
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(staged(function.__func__, name))
+    if unfit(function, name, "stage"):
+        return function
     return wrapped(function, Plan(name, stage=True), Parameters(function, PREFIX))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
 
 from auscult._audio import Measuring, measured
-from auscult._functions import PREFIX, asking, wrapped
-from auscult._native import Plan, fault
+from auscult._functions import PREFIX, asking, unfit, wrapped
+from auscult._native import Measure, Plan, fault
 from auscult._parameters import Parameters
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,11 +15,15 @@ Source = str | Callable[[Any], Any]
 """The name of a parameter, or a function of the bound arguments, which come as a mapping by name."""
 
 
+Named = Mapping[str, Source] | Sequence[str]
+"""Sources by name, or names of parameters that are to go by their own."""
+
+
 class Options(NamedTuple):
     """What `instrument` and `patch` are told, see there."""
 
-    labels: Mapping[str, Source] | None = None
-    fields: Mapping[str, Source] | None = None
+    labels: Named | None = None
+    fields: Named | None = None
     audio: Measuring | None = None
     streaming: Source | bool | None = None
     request_id: Source | None = None
@@ -36,8 +40,8 @@ def instrument(
     operation: str | None = None,
     /,
     *,
-    labels: Mapping[str, Source] | None = None,
-    fields: Mapping[str, Source] | None = None,
+    labels: Named | None = None,
+    fields: Named | None = None,
     audio: Measuring | None = None,
     streaming: Source | bool | None = None,
     request_id: Source | None = None,
@@ -50,8 +54,8 @@ def instrument(
     operation: Any = None,
     /,
     *,
-    labels: Mapping[str, Source] | None = None,
-    fields: Mapping[str, Source] | None = None,
+    labels: Named | None = None,
+    fields: Named | None = None,
     audio: Measuring | None = None,
     streaming: Source | bool | None = None,
     request_id: Source | None = None,
@@ -66,7 +70,8 @@ def instrument(
 
     Args:
         operation: Name of the operation; default: the function's name.
-        labels: Labels of the metrics: from each name to a parameter or a function. Few values each.
+        labels: Labels of the metrics: from each name to a parameter or a function; or a list of parameters,
+            whose names they take. Few values each.
         fields: Per-call values for logs and the store, from the same sources; `char_count` counts characters.
         audio: How to measure what comes back: `auscult.audio(...)`, or a function from one returned or
             yielded item to seconds, `auscult.Skip`, `auscult.Error` or `auscult.Audio`. With it, a call
@@ -77,8 +82,9 @@ def instrument(
         traceparent: Where a W3C `traceparent` comes from, whose trace id becomes the call's id.
         queued_at: Where the `time.monotonic()` comes from at which the request was accepted.
 
-    A parameter that the function does not have, and a function that raises, cost their value and nothing
-    else: it is left out, counted in `auscult_errors_total`, and logged once.
+    A parameter that the function does not have, a function that raises, and an argument of the wrong type
+    cost their value and nothing else: it is left out, counted in `auscult_errors_total`, and logged once.
+    What is no function is given back as it is.
     """
     if operation is not None and not isinstance(operation, str):
         return instrumented(operation, None, Options())
@@ -91,9 +97,15 @@ def instrumented(function: Any, operation: str | None, options: Options) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(instrumented(function.__func__, operation, options))
     name = str(operation or getattr(function, "__name__", type(function).__name__))
-    measure, tells = measured(options.audio)
+    if unfit(function, name, "instrument"):
+        return function
+    audio = options.audio
+    if not (audio is None or isinstance(audio, Measure) or callable(audio)):
+        _wrong("audio", name, "audio", audio, "auscult.audio(...) or a function")
+        audio = None
+    measure, tells = measured(audio)
     sources = _Sources(name, Parameters(function, PREFIX))
-    labels, fields = dict(options.labels or {}), dict(options.fields or {})
+    labels, fields = _named("label", name, options.labels), _named("field", name, options.fields)
     for label, source in labels.items():
         sources.add("label", label, source, "")
     for field, source in fields.items():
@@ -110,6 +122,32 @@ def instrumented(function: Any, operation: str | None, options: Options) -> Any:
         tells=None if tells is None else _telling(name, tells),
     )
     return wrapped(function, plan, sources.parameters, sources.values, plan.tells)
+
+
+def _named(part: str, operation: str, given: Any) -> dict[str, Source]:
+    """What `labels=` or `fields=` was given, by name; what cannot be used is a fault, and left out."""
+    if given is None:
+        return {}
+    wanted = "a dict from names to parameters or functions, or a list of parameters"
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        _wrong(part, operation, part + "s", given, wanted)
+        return {}
+    named = dict(given) if isinstance(given, Mapping) else {}
+    for name in () if named else given:
+        if isinstance(name, str):
+            named[name] = name
+        else:
+            _wrong(part, operation, part + "s", name, wanted)
+    for name in [name for name in named if not isinstance(name, str)]:
+        del named[name]
+        _wrong(part, operation, part + "s", name, wanted)
+    return named
+
+
+def _wrong(part: str, operation: str, argument: str, given: object, wanted: str) -> None:
+    """An argument is of the wrong type."""
+    text = f"{operation!r}: {argument}= was given a {type(given).__name__}; give {wanted}"
+    fault(part, f"{operation} {argument}", text)
 
 
 def _telling(operation: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -133,6 +171,9 @@ class _Sources:
         elif callable(source):
             ask = asking(part, self.operation, name, source, otherwise)
             self.values.append(f"{self.parameters.constant(ask)}({self.parameters.bound})")
+        elif not isinstance(source, str):
+            _wrong(part, self.operation, name, source, "the name of a parameter or a function")
+            self.values.append(repr(otherwise))
         else:
             value = self.parameters.value(source)
             if value is None:

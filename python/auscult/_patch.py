@@ -8,10 +8,10 @@ from auscult._instrument import Options, instrumented
 from auscult._native import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from auscult._audio import Measuring
-    from auscult._instrument import Source
+    from auscult._instrument import Named, Source
 
 _MISSING = object()
 
@@ -21,8 +21,8 @@ def patch(
     name: str,
     *,
     operation: str | None = None,
-    labels: Mapping[str, Source] | None = None,
-    fields: Mapping[str, Source] | None = None,
+    labels: Named | None = None,
+    fields: Named | None = None,
     audio: Measuring | None = None,
     streaming: Source | bool | None = None,
     request_id: Source | None = None,

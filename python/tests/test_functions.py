@@ -423,3 +423,15 @@ def test_a_decorated_function_behind_a_decorator_keeps_its_parameters(name, scra
     assert after.outcomes(name, emotion="neutral") == {"ok": 1}
     assert after.outcomes(name, emotion="sad") == {"ok": 2}
     assert after.total("characters_total", name) == 12
+
+
+@pytest.mark.parametrize("called", ["class", "None", "__debug__", "match", "a b", "λ", ""])
+def test_a_function_of_any_name(called):
+    def infer(a):
+        return a
+
+    infer.__name__ = called
+    for decorate in (auscult.instrument, auscult.stage("stage")):
+        wrapper = decorate(infer)
+        assert wrapper.__name__ == called
+        assert wrapper(3) == 3

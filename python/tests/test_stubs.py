@@ -54,6 +54,9 @@ def bare(text: str) -> int: return 1
 @auscult.instrument("name", labels={"x": "text", "y": lambda a: a["text"]}, audio=auscult.audio(22050), streaming=True)
 def named(text: str) -> int: return 1
 
+@auscult.instrument("name", labels=["text"], fields=("text",))
+def listed(text: str) -> int: return 1
+
 @auscult.stage("part")
 async def part(x: int) -> str: return ""
 

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::call::Call;
 use crate::context;
 use crate::fault::{self, Part};
-use crate::plan::queued_since;
+use crate::plan::{self, queued_since};
 use crate::scope::Scope;
 use crate::state::{self, lock, take};
 use crate::value;
@@ -113,7 +113,7 @@ impl CallBlock {
 
 impl CallBlock {
     fn begin(&self, py: Python<'_>) -> PyResult<(Scope, Py<Call>)> {
-        let request_id = self.text(py, self.request_id.as_ref())?;
+        let request_id = self.text(py, "request_id", self.request_id.as_ref())?;
         let Some(telemetry) = state::telemetry() else {
             return Ok((
                 Scope::Off,
@@ -125,12 +125,12 @@ impl CallBlock {
             let scope = stage.map_or(Scope::Off, Scope::stage);
             return Ok((scope, Py::new(py, Call::inner(outer.unbind()))?));
         }
-        let traceparent = self.text(py, self.traceparent.as_ref())?;
+        let traceparent = self.text(py, "traceparent", self.traceparent.as_ref())?;
         let Some(operation) = self.operation(py, &telemetry)? else {
             return Ok((Scope::Off, Py::new(py, Call::off(&self.operation, ""))?));
         };
         let core = value::with_texts(
-            self.labels.len(),
+            operation.label_names().len(),
             |index| self.label(py, index),
             |values| {
                 let mut builder = operation.begin(values).streaming(self.streaming);
@@ -155,20 +155,25 @@ impl CallBlock {
         match value::text(value.bind(py).clone()) {
             Ok(text) => Ok(Some(text)),
             Err(error) => {
-                fault::report(py, Part::Label, name, Some(error), &format!("label {name:?}"))?;
+                self.fault(py, Part::Label, name, error)?;
                 Ok(None)
             }
         }
     }
 
-    fn text(&self, py: Python<'_>, value: Option<&Py<PyAny>>) -> PyResult<Option<String>> {
+    #[cold]
+    fn fault(&self, py: Python<'_>, part: Part, name: &str, error: PyErr) -> PyResult<()> {
+        fault::of_operation(py, part, &self.operation, name, error)
+    }
+
+    fn text(&self, py: Python<'_>, name: &str, value: Option<&Py<PyAny>>) -> PyResult<Option<String>> {
         let Some(value) = value.map(|value| value.bind(py)).filter(|value| !value.is_none()) else {
             return Ok(None);
         };
         match value::text(value.clone()) {
             Ok(text) => Ok(Some(text.to_string_lossy().into_owned())),
             Err(error) => {
-                fault::report(py, Part::RequestId, &self.operation, Some(error), "request id")?;
+                self.fault(py, Part::RequestId, name, error)?;
                 Ok(None)
             }
         }
@@ -190,12 +195,8 @@ impl CallBlock {
             return Ok(found);
         }
         let labels: Vec<&str> = self.labels.iter().map(|(name, _)| name.as_str()).collect();
-        let operation = match telemetry.try_operation(self.operation.as_str(), &labels) {
-            Ok(operation) => operation,
-            Err(error) => {
-                fault::report(py, Part::Operation, &self.operation, None, &error.to_string())?;
-                return Ok(None);
-            }
+        let Some(operation) = plan::operation(py, telemetry, &self.operation, &labels)? else {
+            return Ok(None);
         };
         let mut known = OPERATIONS.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|known| known.generation == generation);

@@ -101,7 +101,7 @@ impl Call {
             Ok(None) => {}
             Ok(Some(given)) => own.core.field(name, given),
             Err(error) => {
-                fault::report(value.py(), Part::Field, name, Some(error), &format!("field {name:?}"))?
+                fault::of_operation(value.py(), Part::Field, own.core.operation(), name, error)?;
             }
         }
         Ok(())

@@ -86,6 +86,19 @@ pub(crate) fn report(
     Ok(())
 }
 
+/// The same, of what one operation was given for `part` under a name.
+#[cold]
+pub(crate) fn of_operation(
+    py: Python<'_>,
+    part: Part,
+    operation: &str,
+    name: &str,
+    cause: PyErr,
+) -> PyResult<()> {
+    let text = format!("{operation:?}: {} {name:?}", part.name());
+    report(py, part, &format!("{operation} {name}"), Some(cause), &text)
+}
+
 /// Counts a fault and nothing else: for finalizers, which may run inside any lock of Python's.
 pub(crate) fn count(part: Part) {
     if let Some(telemetry) = state::telemetry() {

@@ -200,11 +200,13 @@ impl Plan {
             Some(at) => self.streams(&*values.get_borrowed_item(at)?)?.unwrap_or(generator),
         };
         let expects = generator || self.audio.is_some() || self.tells.is_some();
+        // None where its label names were refused.
+        let labels = operation.label_names().len();
         let begin = |texts: &[&str]| operation.begin(texts).streaming(streaming).expects_output(expects);
         let core = if self.request_id.is_none() && self.traceparent.is_none() && self.queued_at.is_none() {
-            value::with_texts(self.labels.len(), |at| self.label(values, at), |texts| begin(texts).start())?
+            value::with_texts(labels, |at| self.label(values, at), |texts| begin(texts).start())?
         } else {
-            self.begin_with_origin(values, begin)?
+            self.begin_with_origin(values, labels, begin)?
         };
         let call = Call::own(core);
         for (at, name) in self.fields.iter().enumerate() {
@@ -217,13 +219,14 @@ impl Plan {
     fn begin_with_origin(
         &self,
         values: &Bound<'_, PyTuple>,
+        labels: usize,
         begin: impl FnOnce(&[&str]) -> auscult::CallBuilder,
     ) -> PyResult<auscult::Call> {
         let request_id = self.text(values, self.request_id)?;
         let traceparent = self.text(values, self.traceparent)?;
         let queued = self.queued(values)?;
         value::with_texts(
-            self.labels.len(),
+            labels,
             |at| self.label(values, at),
             |texts| {
                 let mut builder = begin(texts);
@@ -288,14 +291,7 @@ impl Plan {
 
     #[cold]
     fn fault(&self, py: Python<'_>, part: Part, name: &str, error: PyErr) -> PyResult<()> {
-        let subject = format!("{} {name}", self.operation);
-        fault::report(
-            py,
-            part,
-            &subject,
-            Some(error),
-            &format!("{:?}: {} {name:?}", self.operation, part.name()),
-        )
+        fault::of_operation(py, part, &self.operation, name, error)
     }
 
     #[inline]
@@ -312,18 +308,11 @@ impl Plan {
     fn resolve(&self, py: Python<'_>, generation: u64) -> PyResult<Option<Arc<auscult::Operation>>> {
         let Some(telemetry) = state::telemetry() else { return Ok(None) };
         let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
-        match telemetry.try_operation(self.operation.as_str(), &labels) {
-            Ok(operation) => {
-                let operation = Arc::new(operation);
-                let resolved = Some((generation, operation.clone()));
-                *self.resolved.write().unwrap_or_else(PoisonError::into_inner) = resolved;
-                Ok(Some(operation))
-            }
-            Err(error) => {
-                fault::report(py, Part::Operation, &self.operation, None, &error.to_string())?;
-                Ok(None)
-            }
-        }
+        let Some(operation) = operation(py, &telemetry, &self.operation, &labels)? else { return Ok(None) };
+        let operation = Arc::new(operation);
+        let resolved = Some((generation, operation.clone()));
+        *self.resolved.write().unwrap_or_else(PoisonError::into_inner) = resolved;
+        Ok(Some(operation))
     }
 
     /// A plain function gave something that runs later: the recording goes on with it.
@@ -355,6 +344,23 @@ impl Plan {
             Later::Generator | Later::Coroutine => {
                 functions.call_method1(intern!(py, "drive"), (iteration, tells))
             }
+        }
+    }
+}
+
+/// The operation with these label names; where one of them cannot be, that is a fault, and it has none.
+pub(crate) fn operation(
+    py: Python<'_>,
+    telemetry: &auscult::Telemetry,
+    name: &str,
+    labels: &[&str],
+) -> PyResult<Option<auscult::Operation>> {
+    match telemetry.try_operation(name, labels) {
+        Ok(operation) => Ok(Some(operation)),
+        Err(error) => {
+            let text = format!("{name:?}: {error}; it is recorded without labels");
+            fault::report(py, Part::Operation, name, None, &text)?;
+            Ok(telemetry.try_operation(name, &[]).ok())
         }
     }
 }

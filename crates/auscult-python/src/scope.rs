@@ -80,7 +80,7 @@ impl Scope {
     #[inline]
     pub(crate) fn took(&self, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) -> PyResult<()> {
         let Some(own) = self.call() else { return Ok(()) };
-        let (heard, fault) = hear(own.listens(), item, measure);
+        let (heard, fault) = hear(own, item, measure);
         own.handed_over(&heard);
         fault
     }
@@ -99,7 +99,7 @@ impl Scope {
             self.finish();
             return Ok(());
         };
-        let (heard, fault) = hear(own.listens(), result, measure);
+        let (heard, fault) = hear(own, result, measure);
         own.gave(&heard);
         fault
     }
@@ -158,19 +158,13 @@ impl Scope {
 
 /// Measures an item; without a measure, or with one that fails, it is output of unknown length.
 #[inline]
-fn hear(listen: bool, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) -> (Heard, PyResult<()>) {
+fn hear(own: &Own, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) -> (Heard, PyResult<()>) {
     let Some(measure) = measure else { return (Heard::Output, Ok(())) };
-    match measure.get().hear(item, listen) {
+    match measure.get().hear(item, own.listens()) {
         Ok(heard) => (heard, Ok(())),
         Err(error) => {
-            let fault = fault::report(
-                item.py(),
-                Part::Audio,
-                "audio",
-                Some(error),
-                "audio= could not measure an item",
-            );
-            (Heard::Output, fault)
+            let operation = own.core().operation();
+            (Heard::Output, fault::of_operation(item.py(), Part::Audio, operation, "audio", error))
         }
     }
 }
