@@ -1,6 +1,6 @@
 //! A map that only grows: lookups take no lock, so that they neither wait nor break across `fork`.
 //!
-//! Entries hang in chains of `OnceLock`s. When a table has more than two entries a chain, a table eight
+//! Entries hang in chains of `OnceLock`s. When a table has more than four entries a chain, a table four
 //! times as large takes the new ones; a lookup asks the largest first. Inserting needs the [`SlowPath`].
 
 use std::hash::{Hash, Hasher};
@@ -11,8 +11,10 @@ use rapidhash::fast::RapidHasher;
 
 use crate::segment::SlowPath;
 
-const LEVELS: usize = 6;
+const LEVELS: usize = 8;
 const FIRST_HEADS: usize = 8;
+/// Entries a chain, on average, before a larger table takes the new ones.
+const LOAD: usize = 4;
 
 /// Insert-only map.
 pub(crate) struct AppendMap<K, V> {
@@ -52,6 +54,12 @@ impl<K, V> AppendMap<K, V> {
         self.node(hash, same).map(|node| &node.key)
     }
 
+    /// Both.
+    #[inline]
+    pub(crate) fn get_entry(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<(&K, &V)> {
+        self.node(hash, same).map(|node| (&node.key, &node.value))
+    }
+
     #[inline]
     fn node(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<&Node<K, V>> {
         for level in self.levels.iter().rev().filter_map(OnceLock::get) {
@@ -69,8 +77,8 @@ impl<K, V> AppendMap<K, V> {
     /// Adds an entry; the caller has looked that there is none of this key.
     pub(crate) fn insert(&self, _slow: &SlowPath, hash: u64, key: K, value: V) -> &V {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let heads = |level: usize| FIRST_HEADS << (3 * level);
-        let level = (0..LEVELS - 1).find(|level| count < 2 * heads(*level)).unwrap_or(LEVELS - 1);
+        let heads = |level: usize| FIRST_HEADS << (2 * level);
+        let level = (0..LEVELS - 1).find(|level| count < LOAD * heads(*level)).unwrap_or(LEVELS - 1);
         let table = self.levels[level].get_or_init(|| (0..heads(level)).map(|_| OnceLock::new()).collect());
         let mut link = &table[hash as usize & (table.len() - 1)];
         while let Some(node) = link.get() {

@@ -25,7 +25,7 @@ const REFUSED_KEYS: usize = 4096;
 /// A [`metrics::Recorder`]; install it with [`metrics::set_global_recorder`] or use it locally.
 pub struct Facade {
     registry: Arc<Registry>,
-    counters: AppendMap<Known, metrics::Counter>,
+    counters: AppendMap<Known, ()>,
     gauges: AppendMap<Known, metrics::Gauge>,
     histograms: AppendMap<Known, metrics::Histogram>,
     /// Keys that cannot be exposed, so that each is said to be so once.
@@ -69,30 +69,36 @@ impl Facade {
 
     /// Makes a handle and remembers it, unless its labels have no series of their own: those are as many
     /// as somebody cares to send.
-    fn register<H: Clone>(
+    fn register<H, S>(
         &self,
-        known: &AppendMap<Known, H>,
+        known: &AppendMap<Known, S>,
         key: &Key,
         kind: Kind,
         make: impl Fn(&Arc<FamilyCore>, Option<Arc<SeriesCore>>) -> H,
-        noop: H,
-    ) -> H {
+        stored: impl Fn(&H) -> S,
+        restored: impl Fn(&Known, &S) -> H,
+    ) -> Option<H> {
         let hash = key.get_hash();
-        let find = || known.get(hash, |known| known.is(key)).cloned();
+        let find =
+            || known.get_entry(hash, |known| known.is(key)).map(|(known, stored)| restored(known, stored));
         if let Some(handle) = find() {
-            return handle;
+            return Some(handle);
         }
         let is_refused = |(of, refused): &(Kind, Key)| *of == kind && refused == key;
         if self.refused.get(hash, is_refused).is_some() {
-            return noop;
+            return None;
         }
         match self.series(key, kind) {
             Ok((family, found)) => {
                 let handle = make(&family, found.series.clone());
                 let own = found.series.filter(|_| found.own).map(|series| Known { family, series });
-                let Some(own) = own.filter(|known| known.is(key)) else { return handle };
-                let slow = slow_path();
-                find().unwrap_or_else(|| known.insert(&slow, hash, own, handle).clone())
+                if let Some(own) = own.filter(|known| known.is(key)) {
+                    let slow = slow_path();
+                    if known.get(hash, |known| known.is(key)).is_none() {
+                        known.insert(&slow, hash, own, stored(&handle));
+                    }
+                }
+                Some(handle)
             }
             Err(error) => {
                 self.registry.fault("facade", &error.to_string());
@@ -100,7 +106,7 @@ impl Facade {
                 if self.refused.len() < REFUSED_KEYS && self.refused.get(hash, is_refused).is_none() {
                     self.refused.insert(&slow, hash, (kind, key.to_retained()), ());
                 }
-                noop
+                None
             }
         }
     }
@@ -220,11 +226,12 @@ impl metrics::Recorder for Facade {
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
-        let make = |family: &Arc<FamilyCore>, series| {
-            let shared = Counter::new(&self.registry, family, series).into_shared();
-            shared.map_or_else(metrics::Counter::noop, metrics::Counter::from_arc)
-        };
-        self.register(&self.counters, key, Kind::Counter, make, metrics::Counter::noop())
+        let make =
+            |family: &Arc<FamilyCore>, series| Counter::new(&self.registry, family, series).into_facade();
+        // The series is the handle: nothing else has to be kept.
+        let restored = |known: &Known, &(): &()| make(&known.family, Some(known.series.clone()));
+        let handle = self.register(&self.counters, key, Kind::Counter, make, |_| (), restored);
+        handle.unwrap_or(metrics::Counter::noop())
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
@@ -232,7 +239,9 @@ impl metrics::Recorder for Facade {
             let shared = Gauge::new(&self.registry, family, series).into_shared();
             shared.map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
         };
-        self.register(&self.gauges, key, Kind::Gauge, make, metrics::Gauge::noop())
+        let restored = |_: &Known, handle: &metrics::Gauge| handle.clone();
+        let handle = self.register(&self.gauges, key, Kind::Gauge, make, metrics::Gauge::clone, restored);
+        handle.unwrap_or(metrics::Gauge::noop())
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
@@ -240,6 +249,9 @@ impl metrics::Recorder for Facade {
             let shared = Histogram::new(&self.registry, family, series).into_shared();
             shared.map_or_else(metrics::Histogram::noop, metrics::Histogram::from_arc)
         };
-        self.register(&self.histograms, key, Kind::Histogram, make, metrics::Histogram::noop())
+        let restored = |_: &Known, handle: &metrics::Histogram| handle.clone();
+        let clone = metrics::Histogram::clone;
+        let handle = self.register(&self.histograms, key, Kind::Histogram, make, clone, restored);
+        handle.unwrap_or(metrics::Histogram::noop())
     }
 }

@@ -1,18 +1,18 @@
 //! Families of this process: what they are, and their series by labels.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::append_map::{AppendMap, hash_of};
 use super::handle::{Counter, Gauge, Histogram};
 use super::name;
 use super::packed::PackedLabels;
-use super::record::{FamilyRecord, LabelPairs};
+use super::record::{FamilyRecord, SeriesRecord};
 use super::spec::Repr;
 use super::{Registry, Spec};
 use crate::error::Error;
-use crate::segment::epoch;
+use crate::segment::{Segment, epoch};
 
 /// A family in this process's index.
 pub(crate) struct FamilyCore {
@@ -29,35 +29,55 @@ pub(crate) struct FamilyCore {
     pub(crate) limit: usize,
 }
 
-/// A series in this process's index: where its cells are.
+/// A series in this process's index: where its cells are. Kept small: there may be many.
 pub(crate) struct SeriesCore {
+    pub(crate) segment: Arc<Segment>,
     pub(crate) labels: PackedLabels,
-    /// Position of the record, cell, and the fork epoch they are for: a gauge has cells of its own in each
-    /// process, everything else one place for all.
+    /// Cell, and the fork epoch it is for: a gauge has cells of its own in each process, everything else one
+    /// place for all.
     place: AtomicU64,
-    at: AtomicU64,
-    pub(crate) exemplars: Option<u32>,
+    /// Position of the record.
+    at: AtomicU32,
+    /// First exemplar place, or one of the two numbers below, which no place has.
+    exemplars: u32,
 }
 
+const NO_EXEMPLARS: u32 = u32::MAX;
+/// No exemplars, and the cell holds a whole number.
+const WHOLE: u32 = u32::MAX - 1;
+
 impl SeriesCore {
-    pub(crate) fn new(labels: &LabelPairs, at: u32, cell: u32, exemplars: Option<u32>) -> Self {
+    pub(crate) fn new(segment: &Arc<Segment>, repr: Repr, at: u32, record: &SeriesRecord) -> Self {
+        let none = if repr == Repr::Whole { WHOLE } else { NO_EXEMPLARS };
         let series = Self {
-            labels: PackedLabels::new(labels),
+            segment: segment.clone(),
+            labels: PackedLabels::new(&record.labels),
             place: AtomicU64::new(0),
-            at: AtomicU64::new(0),
-            exemplars,
+            at: AtomicU32::new(0),
+            exemplars: record.exemplars.unwrap_or(none),
         };
-        series.set_place(at, cell);
+        series.set_place(at, record.cell);
         series
     }
 
     pub(crate) fn set_place(&self, at: u32, cell: u32) {
-        self.at.store(u64::from(at), Ordering::Relaxed);
+        self.at.store(at, Ordering::Relaxed);
         self.place.store(u64::from(epoch()) << 32 | u64::from(cell), Ordering::Release);
     }
 
     pub(crate) fn at(&self) -> u32 {
-        self.at.load(Ordering::Relaxed) as u32
+        self.at.load(Ordering::Relaxed)
+    }
+
+    /// Whether the cell holds a whole number.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.exemplars == WHOLE
+    }
+
+    /// First exemplar place.
+    pub(crate) fn exemplars(&self) -> Option<u32> {
+        (self.exemplars < WHOLE).then_some(self.exemplars)
     }
 
     /// The cell, whoever made it.

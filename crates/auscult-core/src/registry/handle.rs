@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use metrics::CounterFn;
+
 use super::Registry;
 use super::family::{FamilyCore, SeriesCore};
 use super::mirror::Mirror;
-use super::spec::Repr;
 use super::unit::Scale;
 use crate::clock;
 use crate::segment::{IdWords, Segment};
@@ -26,39 +27,27 @@ pub(crate) mod gauge_cell {
 #[derive(Clone)]
 #[must_use = "a counter counts nothing until it is incremented"]
 pub struct Counter {
-    cell: Option<Arc<CounterCell>>,
-}
-
-pub(crate) struct CounterCell {
-    segment: Arc<Segment>,
-    cell: u32,
-    whole: bool,
-    rejected: u32,
-    mirror: Option<Box<Mirror>>,
+    series: Option<Arc<SeriesCore>>,
+    mirror: Option<Arc<Mirror>>,
 }
 
 impl Counter {
     pub(crate) fn new(registry: &Registry, family: &FamilyCore, series: Option<Arc<SeriesCore>>) -> Self {
-        let cell = series.map(|series| {
-            let (segment, rejected) = (registry.segment().clone(), registry.rejected_cell());
-            let mirror = registry.mirror(family, &series);
-            let whole = family.record.repr == Repr::Whole;
-            Arc::new(CounterCell { segment, cell: series.cell(), whole, rejected, mirror })
-        });
-        Self { cell }
+        let mirror = series.as_ref().and_then(|series| registry.mirror(family, series)).map(Arc::from);
+        Self { series, mirror }
     }
 
     /// Adds `amount`, which must be finite and not negative; anything else is counted and dropped.
     #[inline]
     pub fn inc(&self, amount: f64) {
-        let Some(counter) = &self.cell else { return };
+        let Some(series) = &self.series else { return };
         if !(0.0..f64::INFINITY).contains(&amount) {
-            counter.segment.add(counter.rejected, 1);
-        } else if counter.whole {
+            series.segment.reject(1);
+        } else if series.is_whole() {
             self.increment(amount as u64);
         } else {
-            counter.segment.add_f64(counter.cell, amount);
-            if let Some(mirror) = &counter.mirror {
+            series.segment.add_f64(series.cell(), amount);
+            if let Some(mirror) = &self.mirror {
                 mirror.add(amount);
             }
         }
@@ -67,38 +56,57 @@ impl Counter {
     /// Adds a whole number.
     #[inline]
     pub fn increment(&self, amount: u64) {
-        let Some(counter) = &self.cell else { return };
-        metrics::CounterFn::increment(&**counter, amount);
+        let Some(series) = &self.series else { return };
+        series.increment(amount);
+        if let Some(mirror) = &self.mirror {
+            mirror.add(amount as f64);
+        }
     }
 
-    /// For the facade, which shares its handles.
-    pub(crate) fn into_shared(self) -> Option<Arc<CounterCell>> {
-        self.cell
+    /// For the facade, which shares its handles: the series itself, unless there is a mirror as well.
+    pub(crate) fn into_facade(self) -> metrics::Counter {
+        match (self.series, self.mirror) {
+            (Some(series), None) => metrics::Counter::from_arc(series),
+            (Some(series), Some(mirror)) => metrics::Counter::from_arc(Arc::new(Mirrored { series, mirror })),
+            (None, _) => metrics::Counter::noop(),
+        }
     }
 }
 
-impl metrics::CounterFn for CounterCell {
+impl CounterFn for SeriesCore {
     #[inline]
     fn increment(&self, value: u64) {
-        if self.whole {
-            self.segment.add(self.cell, value);
+        if self.is_whole() {
+            self.segment.add(self.cell(), value);
         } else {
-            self.segment.add_f64(self.cell, value as f64);
-        }
-        if let Some(mirror) = &self.mirror {
-            mirror.add(value as f64);
+            self.segment.add_f64(self.cell(), value as f64);
         }
     }
 
     fn absolute(&self, value: u64) {
-        if self.whole {
-            self.segment.raise(self.cell, value);
+        if self.is_whole() {
+            self.segment.raise(self.cell(), value);
         } else {
-            self.segment.raise_f64(self.cell, value as f64);
+            self.segment.raise_f64(self.cell(), value as f64);
         }
-        if let Some(mirror) = &self.mirror {
-            mirror.absolute(value);
-        }
+    }
+}
+
+/// A counter that is written to another recorder as well.
+struct Mirrored {
+    series: Arc<SeriesCore>,
+    mirror: Arc<Mirror>,
+}
+
+impl CounterFn for Mirrored {
+    fn increment(&self, value: u64) {
+        self.series.increment(value);
+        self.mirror.add(value as f64);
+    }
+
+    fn absolute(&self, value: u64) {
+        self.series.absolute(value);
+        self.mirror.absolute(value);
     }
 }
 
@@ -217,7 +225,6 @@ pub struct Histogram {
 pub(crate) struct HistogramCell {
     segment: Arc<Segment>,
     cell: u32,
-    rejected: u32,
     exemplars: Option<u32>,
     bounds: Arc<[f64]>,
     scale: Scale,
@@ -230,8 +237,7 @@ impl Histogram {
             Arc::new(HistogramCell {
                 segment: registry.segment().clone(),
                 cell: series.cell(),
-                rejected: registry.rejected_cell(),
-                exemplars: series.exemplars,
+                exemplars: series.exemplars(),
                 bounds: family.bounds.clone(),
                 scale: family.record.scale,
                 mirror: registry.mirror(family, &series),
@@ -274,7 +280,7 @@ impl HistogramCell {
     fn observe(&self, value: f64, times: usize) -> Option<u32> {
         let value = if self.scale.is_one() { value } else { self.scale.apply(value) };
         if !value.is_finite() {
-            self.segment.add(self.rejected, times as u64);
+            self.segment.reject(times as u64);
             return None;
         }
         let bucket = self.bounds.partition_point(|bound| *bound < value) as u32;

@@ -159,7 +159,7 @@ impl Registry {
             }
             Some(_) => {}
             None => {
-                let series = SeriesCore::new(&record.labels, at, record.cell, record.exemplars);
+                let series = SeriesCore::new(&self.segment, family.record.repr, at, &record);
                 family.series.insert(slow, hash, Arc::new(series), ());
             }
         }

@@ -115,7 +115,6 @@ struct Own {
     /// The family alone: a handle's registry would keep the registry alive for ever.
     errors: Arc<FamilyCore>,
     overflow: Counter,
-    rejected: u32,
 }
 
 impl Registry {
@@ -172,16 +171,14 @@ impl Registry {
             .labels(&["reason"]);
         let reason = registry.family(rejected)?;
         let rejected = reason.series_cell(&["non_finite"]);
+        let rejected = rejected.ok_or_else(|| Error::config("segment_bytes: too small for one series"))?;
+        registry.segment.set_rejected(rejected);
         let errors = registry.family_core(&errors.checked()?)?;
         // These are needed when there is no room to make them any more.
         for part in ["facade", "segment", OVERFLOW] {
             registry.series(&errors, [("part".into(), part.into())].into());
         }
-        let own = Own {
-            errors,
-            overflow: registry.family(overflow)?.counter(&[])?,
-            rejected: rejected.ok_or_else(|| Error::config("segment_bytes: too small for one series"))?,
-        };
+        let own = Own { errors, overflow: registry.family(overflow)?.counter(&[])? };
         let _ = registry.own.set(own);
         Ok(registry)
     }
@@ -300,13 +297,8 @@ impl Registry {
         &self.segment
     }
 
-    #[inline]
-    pub(crate) fn rejected_cell(&self) -> u32 {
-        self.own.get().map_or(0, |own| own.rejected)
-    }
-
     pub(crate) fn reject(&self) {
-        self.segment.add(self.rejected_cell(), 1);
+        self.segment.reject(1);
     }
 
     /// Counts a label set that went to an overflow series.

@@ -96,18 +96,18 @@ pub(crate) struct SeriesRecord {
 
 impl SeriesRecord {
     pub(crate) fn encode(&self) -> Payload {
+        // Two numbers of 32 bits to a word: there may be many series.
         let places = self.exemplars.map_or(0, |place| u64::from(place) + 1);
-        let payload = Payload::default().word(u64::from(self.family)).word(u64::from(self.cell)).word(places);
-        encode_labels(payload, &self.labels)
+        let payload = Payload::default().word(u64::from(self.family) | u64::from(self.cell) << 32);
+        encode_labels(payload, &self.labels, places)
     }
 
     pub(crate) fn decode(record: &Record) -> Option<Self> {
         let mut reader = (record.kind == RecordKind::Series).then(|| record.payload.reader())?;
-        let family = u32::try_from(reader.word()?).ok()?;
-        let cell = u32::try_from(reader.word()?).ok()?;
-        let exemplars = reader.word()?.checked_sub(1).and_then(|place| u32::try_from(place).ok());
-        let labels = decode_labels(&mut reader)?;
-        Some(Self { family, cell, exemplars, labels })
+        let place = reader.word()?;
+        let (labels, places) = decode_labels(&mut reader)?;
+        let exemplars = places.checked_sub(1);
+        Some(Self { family: place as u32, cell: (place >> 32) as u32, exemplars, labels })
     }
 }
 
@@ -120,22 +120,28 @@ pub(crate) struct CallSetRecord {
 
 impl CallSetRecord {
     pub(crate) fn encode(&self) -> Payload {
-        encode_labels(Payload::default().text(&self.operation), &self.labels)
+        encode_labels(Payload::default().text(&self.operation), &self.labels, 0)
     }
 
     pub(crate) fn decode(record: &Record) -> Option<Self> {
         let mut reader = (record.kind == RecordKind::CallSet).then(|| record.payload.reader())?;
-        Some(Self { operation: reader.text()?, labels: decode_labels(&mut reader)? })
+        Some(Self { operation: reader.text()?, labels: decode_labels(&mut reader)?.0 })
     }
 }
 
-fn encode_labels(payload: Payload, labels: &LabelPairs) -> Payload {
-    let payload = payload.word(labels.len() as u64);
-    labels.iter().fold(payload, |payload, (name, value)| payload.text(name).text(value))
+/// Labels, and a number of 32 bits in the word of their count.
+fn encode_labels(payload: Payload, labels: &LabelPairs, beside: u64) -> Payload {
+    let payload = payload.word(labels.len() as u64 | beside << 32);
+    labels.iter().fold(payload, |payload, (name, value)| payload.pair(name, value))
 }
 
-fn decode_labels(reader: &mut crate::segment::PayloadReader<'_>) -> Option<LabelPairs> {
-    (0..reader.count()?).map(|_| Some((reader.text()?.into(), reader.text()?.into()))).collect()
+fn decode_labels(reader: &mut crate::segment::PayloadReader<'_>) -> Option<(LabelPairs, u32)> {
+    let word = reader.word()?;
+    let count = reader.at_most((word & 0xFFFF_FFFF) as usize)?;
+    let labels = (0..count)
+        .map(|_| reader.pair().map(|(name, value)| (name.into(), value.into())))
+        .collect::<Option<_>>()?;
+    Some((labels, (word >> 32) as u32))
 }
 
 /// A fact about the segment as a record.

@@ -293,6 +293,18 @@ impl Payload {
         self
     }
 
+    /// Two texts in one: a word with both lengths, and the bytes of both.
+    pub(crate) fn pair(mut self, first: &str, second: &str) -> Self {
+        self.words.push(first.len() as u64 | (second.len() as u64) << 32);
+        let mut bytes = first.bytes().chain(second.bytes()).peekable();
+        while bytes.peek().is_some() {
+            let mut word = [0; 8];
+            word.iter_mut().zip(&mut bytes).for_each(|(place, byte)| *place = byte);
+            self.words.push(u64::from_le_bytes(word));
+        }
+        self
+    }
+
     pub(crate) fn reader(&self) -> PayloadReader<'_> {
         PayloadReader { words: &self.words }
     }
@@ -312,16 +324,34 @@ impl PayloadReader<'_> {
 
     pub(crate) fn text(&mut self) -> Option<String> {
         let length = usize::try_from(self.word()?).ok()?;
+        String::from_utf8(self.bytes(length)?).ok()
+    }
+
+    /// What [`Payload::pair`] wrote.
+    pub(crate) fn pair(&mut self) -> Option<(String, String)> {
+        let lengths = self.word()?;
+        let (first, second) = ((lengths & 0xFFFF_FFFF) as usize, (lengths >> 32) as usize);
+        let mut bytes = self.bytes(first.checked_add(second)?)?;
+        let second = bytes.split_off(first);
+        Some((String::from_utf8(bytes).ok()?, String::from_utf8(second).ok()?))
+    }
+
+    fn bytes(&mut self, length: usize) -> Option<Vec<u8>> {
         let (words, rest) = self.words.split_at_checked(length.div_ceil(8))?;
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         bytes.truncate(length);
         self.words = rest;
-        String::from_utf8(bytes).ok()
+        Some(bytes)
     }
 
     /// A count that fits what is left, so that a damaged one cannot make the reader allocate.
     pub(crate) fn count(&mut self) -> Option<usize> {
         let count = usize::try_from(self.word()?).ok()?;
+        self.at_most(count)
+    }
+
+    /// `count`, if so many words can follow.
+    pub(crate) fn at_most(&self, count: usize) -> Option<usize> {
         (count <= self.words.len()).then_some(count)
     }
 }

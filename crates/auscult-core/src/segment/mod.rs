@@ -53,6 +53,8 @@ pub(crate) struct Segment {
     creator_epoch: u32,
     owner: LocalU64,
     owner_epoch: LocalU64,
+    /// Cell of the counter of values that were not recorded; `u64::MAX` before there is one.
+    rejected: LocalU64,
     on_rejoin: OnceLock<Box<dyn Fn() + Send + Sync>>,
     file: Option<(File, PathBuf)>,
     myself: Weak<Segment>,
@@ -107,6 +109,7 @@ impl Segment {
             creator_epoch: fork::epoch(),
             owner: LocalU64::new(Owner::UNKNOWN.word()),
             owner_epoch: LocalU64::new(0),
+            rejected: LocalU64::new(u64::MAX),
             on_rejoin: OnceLock::new(),
             file,
             myself: myself.clone(),
@@ -254,6 +257,19 @@ impl Segment {
             word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
         } else {
             word.fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+
+    /// Says where values that were not recorded are counted.
+    pub(crate) fn set_rejected(&self, cell: u32) {
+        self.rejected.store(u64::from(cell), Relaxed);
+    }
+
+    /// Counts values that were not recorded.
+    #[cold]
+    pub(crate) fn reject(&self, times: u64) {
+        if let Ok(cell) = u32::try_from(self.rejected.load(Relaxed)) {
+            self.add(cell, times);
         }
     }
 
