@@ -101,15 +101,17 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
     LIVE.cell_contents = True
     from auscult import _polling
 
+    _polling.log_notices()
     _polling.start(wanted["sample_interval"])
-    _native.log_faults()
     atexit.register(shutdown)
     return telemetry
 
 
 def flush(timeout: float = 2.0) -> bool:
     """Waits at most `timeout` seconds until what was recorded is passed on, and tells whether it is."""
-    _native.log_faults()
+    from auscult import _polling
+
+    _polling.log_notices()
     return _native.flush(timeout)
 
 
@@ -120,10 +122,10 @@ def shutdown(timeout: float = 2.0) -> None:
         if _running is None:
             return
         _running = None
-        _native.log_faults()
-        LIVE.cell_contents = False
         from auscult import _polling
 
+        _polling.log_notices()
+        LIVE.cell_contents = False
         _polling.stop()
         atexit.unregister(shutdown)
     _native.shutdown(timeout)

@@ -29,7 +29,7 @@ __all__ = [
     "current_call",
     "fault",
     "flush",
-    "log_faults",
+    "notices",
     "set_strict",
     "shutdown",
     "stage",
@@ -478,8 +478,11 @@ def fault(part: str, subject: str, text: str, error: BaseException | None = None
     Raises `auscult.Error` under `AUSCULT_STRICT=1`, else counts it and logs it once per `subject`.
     """
 
-def log_faults() -> None:
-    """Logs the faults that the core has met since the last time."""
+def notices() -> list[tuple[bool, str]]:
+    """What the core has had to say since the last time: whether it is a fault, and the text.
+
+    Python logs it: a daemon thread that does so while the interpreter ends must meet no frame of Rust.
+    """
 
 def set_strict(strict: bool) -> None:
     """Sets whether faults are raised."""

@@ -1,6 +1,7 @@
-"""Gauges whose value a function gives: one thread of Python's asks all of them once every sample interval.
+"""What a thread of Python's does once every sample interval, from `init` on.
 
-The reporter never does it: none of its threads runs Python.
+It asks the gauges whose value a function gives, and logs what the core has had to say. The reporter does
+neither: none of its threads runs Python.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from auscult._native import fault, log_faults
+from auscult._native import fault, notices
 
 if TYPE_CHECKING:
     import threading
@@ -16,34 +17,56 @@ if TYPE_CHECKING:
 
     from auscult._native import Gauge
 
-_functions: dict[Gauge, Callable[[], float]] = {}
+_functions: dict[tuple[str, tuple[str, ...]], tuple[Gauge, Callable[[], float]]] = {}
+"""Gauges and their functions, by name and label values."""
 _interval: float | None = None
 _stop: threading.Event | None = None
 _forks_from_main = True
 
 
-def poll(gauge: Gauge, function: Callable[[], float]) -> None:
+def poll(gauge: Gauge, name: str, values: tuple[str, ...], function: Callable[[], float]) -> None:
     """Has `function` give the gauge's value from now on, or from `init` on."""
-    _functions[gauge] = function
+    _functions[name, values] = gauge, function
     if _interval is not None:
         _run()
 
 
+def forget(name: str, values: tuple[str, ...] | None) -> None:
+    """Asks no longer for the gauge of these label values, or for all of that name."""
+    for key in list(_functions):
+        if key[0] == name and values in (None, key[1]):
+            _functions.pop(key, None)
+
+
 def start(interval: float) -> None:
-    """Begins to ask, every `interval` seconds."""
+    """Begins to ask and to log, every `interval` seconds."""
     global _interval
     _interval = interval
-    if _functions:
-        _run()
+    _run()
 
 
 def stop() -> None:
-    """Stops asking; `start` begins anew."""
+    """Stops; `start` begins anew."""
     global _interval, _stop
     _interval = None
     if _stop is not None:
         _stop.set()
         _stop = None
+
+
+def log_notices() -> None:
+    """Logs what the core has had to say since the last time."""
+    fresh = notices()
+    if not fresh:
+        return
+    import contextlib
+    import logging
+
+    logger = logging.getLogger("auscult")
+    for is_fault, text in fresh:
+        # A handler or filter of the host's may raise anything.
+        with contextlib.suppress(Exception):
+            logger.log(logging.WARNING if is_fault else logging.INFO, "%s", text)
 
 
 def _run() -> None:
@@ -54,14 +77,19 @@ def _run() -> None:
     import threading
 
     _stop = threading.Event()
-    threading.Thread(target=_loop, args=(_stop,), name="auscult-poll", daemon=True).start()
+    try:
+        threading.Thread(target=_loop, args=(_stop,), name="auscult-poll", daemon=True).start()
+    except RuntimeError:
+        # No thread can be had, or the interpreter ends: everything but this is recorded.
+        _stop = None
 
 
 def _loop(stopped: threading.Event) -> None:
     while not stopped.is_set() and _interval is not None:
-        for gauge, function in list(_functions.items()):
-            _ask(gauge, function)
-        log_faults()
+        for key, (gauge, function) in list(_functions.items()):
+            if key in _functions:
+                _ask(gauge, function)
+        log_notices()
         stopped.wait(_interval)
 
 
@@ -87,7 +115,7 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    """A child's gauges are its own, so it asks for itself.
+    """A child's gauges are its own, so it asks for itself; without any it needs no thread.
 
     Not where another thread than the main one forked: a child that ends with that thread would never end.
     """

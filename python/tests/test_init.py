@@ -382,3 +382,31 @@ def test_address_and_directory_without_an_endpoint(python, tmp_path):
     address, directory, representation = json.loads(ran.stdout)
     assert (address, representation) == (None, "<auscult.Telemetry>")
     assert directory.startswith(str(tmp_path / "state"))
+
+
+def test_what_the_core_says_after_init_is_logged(python):
+    ran = python(
+        """
+        import logging, time
+        import auscult
+
+        said = []
+        class Listening(logging.Handler):
+            def emit(self, record):
+                said.append((record.levelname, record.getMessage()))
+                raise RuntimeError("a handler that raises")
+
+        logging.getLogger("auscult").addHandler(Listening())
+        telemetry = auscult.init(segment_bytes=128 << 10, sample_interval=0.1)
+        before = len(said)
+        for i in range(60):
+            metric = auscult.Histogram(f"metric_{i}", "d", ["k"])
+            for k in range(60):
+                metric.labels(str(k)).observe(1)
+        end = time.monotonic() + 20
+        while len(said) == before and time.monotonic() < end:
+            time.sleep(0.01)
+        print(said[-1][0], "full" in said[-1][1] or said)
+        """
+    )
+    assert ran.stdout.strip() == "WARNING True"

@@ -398,6 +398,33 @@ def test_a_function_that_raises_is_counted(name, scrape, lenient):
         pass
 
 
+def test_a_gauge_that_is_taken_out_asks_its_function_no_longer(name, scrape):
+    def asked_again(asked):
+        """Whether a function is asked during a few rounds of the polling."""
+        rounds = iter(range(1000))
+        auscult.Gauge(name + "_rounds", "d").set_function(lambda: next(rounds))
+        before = scrape().get(name + "_rounds") or 0
+        count = len(asked)
+        while (scrape().get(name + "_rounds") or 0) < before + 3:
+            pass
+        return len(asked) > count + 1
+
+    gauge, plain = auscult.Gauge(name, "d", ["k"]), auscult.Gauge(name + "_plain", "d")
+    asked = {key: [] for key in ("a", "b", "plain")}
+    gauge.labels("a").set_function(lambda: asked["a"].append(1) or 1)
+    gauge.labels("b").set_function(lambda: asked["b"].append(1) or 1)
+    plain.set_function(lambda: asked["plain"].append(1) or 1)
+    assert all(asked_again(asked[key]) for key in asked)
+    gauge.remove("a")
+    assert [asked_again(asked[key]) for key in asked] == [False, True, True]
+    gauge.clear()
+    plain.clear()
+    assert [asked_again(asked[key]) for key in asked] == [False] * 3
+    assert scrape().get(name, k="a") is None
+    with pytest.raises(auscult.Error, match="labels are missing"):
+        gauge.set_function(lambda: 1)
+
+
 def test_labels_without_end_do_not_take_memory_without_end(name, scrape):
     counter = auscult.Counter(name, "d", ["k"])
     kept = [counter.labels(f"{i:040}") for i in range(2_000)]

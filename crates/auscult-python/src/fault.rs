@@ -81,7 +81,7 @@ pub(crate) fn report(
         return Err(error);
     }
     if first(part, subject) {
-        log(py, "warning", &format!("{text}; this is logged once"));
+        log(py, &format!("{text}; this is logged once"));
     }
     Ok(())
 }
@@ -116,31 +116,30 @@ fn first(part: Part, subject: &str) -> bool {
     true
 }
 
-fn log(py: Python<'_>, level: &str, text: &str) {
+fn log(py: Python<'_>, text: &str) {
     let logged = py
         .import("logging")
         .and_then(|logging| logging.call_method1("getLogger", ("auscult",)))
-        .and_then(|logger| logger.call_method1(level, ("%s", text)));
+        .and_then(|logger| logger.call_method1("warning", ("%s", text)));
     drop(logged);
 }
 
-/// How many of the core's faults have been logged, and of which `init`.
-static LOGGED_OF_CORE: Mutex<(u64, usize)> = Mutex::new((0, 0));
+/// How many of the core's notices have been taken, and of which `init`.
+static TAKEN: Mutex<(u64, usize)> = Mutex::new((0, 0));
 
-/// Logs the faults that the core has met since the last time.
+/// What the core has had to say since the last time: whether it is a fault, and the text.
+///
+/// Python logs it: a daemon thread that does so while the interpreter ends must meet no frame of Rust.
 #[pyfunction]
-pub(crate) fn log_faults(py: Python<'_>) {
-    let (Some(generation), Some(telemetry)) = (state::generation(), state::telemetry()) else { return };
-    let fresh = {
-        let mut logged = lock(&LOGGED_OF_CORE);
-        let from = if logged.0 == generation { logged.1 } else { 0 };
-        let fresh = telemetry.notices(from);
-        *logged = (generation, from + fresh.len());
-        fresh
+pub(crate) fn notices() -> Vec<(bool, String)> {
+    let (Some(generation), Some(telemetry)) = (state::generation(), state::telemetry()) else {
+        return Vec::new();
     };
-    for notice in fresh {
-        log(py, if notice.fault { "warning" } else { "info" }, &notice.message);
-    }
+    let mut taken = lock(&TAKEN);
+    let from = if taken.0 == generation { taken.1 } else { 0 };
+    let fresh = telemetry.notices(from);
+    *taken = (generation, from + fresh.len());
+    fresh.into_iter().map(|notice| (notice.fault, notice.message)).collect()
 }
 
 /// Reports a fault of the Python half of the package in `part`.

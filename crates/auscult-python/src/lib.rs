@@ -35,7 +35,7 @@ mod _native {
     #[pymodule_export]
     use crate::call::{Call, current_call};
     #[pymodule_export]
-    use crate::fault::{fault, log_faults, set_strict};
+    use crate::fault::{fault, notices, set_strict};
     #[pymodule_export]
     use crate::iteration::{Iteration, Pending};
     #[pymodule_export]

@@ -6,6 +6,7 @@ use auscult::Merge;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use super::around::{Around, What};
 use super::family::{About, Handle, Kind};
@@ -83,9 +84,11 @@ impl Gauge {
 
     /// Has a function give the value: a thread of Python's asks it once every `sample_interval`.
     fn set_function(slf: &Bound<'_, Self>, f: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.py()
-            .import(intern!(slf.py(), "auscult._polling"))?
-            .call_method1(intern!(slf.py(), "poll"), (slf, f))?;
+        let (py, metric) = (slf.py(), slf.as_super().get());
+        let Some(values) = metric.values(py)? else { return metric.record(py, |_| ()) };
+        let values = PyTuple::new(py, values.iter().map(|value| &**value))?;
+        py.import(intern!(py, "auscult._polling"))?
+            .call_method1(intern!(py, "poll"), (slf, &metric.family.name, values, f))?;
         Ok(())
     }
 

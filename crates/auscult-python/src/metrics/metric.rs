@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
@@ -139,6 +140,15 @@ impl Metric {
         }
     }
 
+    /// Has the functions that give the values of a gauge, of one series or of all, be asked no longer.
+    fn forget(&self, py: Python<'_>, values: Option<&Bound<'_, PyTuple>>) -> PyResult<()> {
+        if let Kind::Gauge(_) = self.family.kind {
+            py.import(intern!(py, "auscult._polling"))?
+                .call_method1(intern!(py, "forget"), (&self.family.name, values))?;
+        }
+        Ok(())
+    }
+
     /// The given label values as texts, in order; `None` when they are not those of the names.
     fn ordered<'py>(
         &self,
@@ -219,6 +229,7 @@ impl Metric {
         if series.contains(&key)? {
             series.del_item(&key)?;
         }
+        self.forget(py, Some(&values))?;
         match self.family.remove(&texts(&key)?) {
             Ok(()) => Ok(()),
             Err(error) => self.fault(py, &error.to_string()),
@@ -226,9 +237,11 @@ impl Metric {
     }
 
     /// Takes all series out of the exposition.
-    fn clear(&self, py: Python<'_>) {
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
         self.family.series.bind(py).clear();
+        self.forget(py, None)?;
         self.family.clear();
+        Ok(())
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
