@@ -158,7 +158,7 @@ impl Family {
     /// # Errors
     /// When the number of values is wrong or the family is no counter.
     pub fn counter(&self, values: &[&str]) -> Result<Counter, Error> {
-        self.expect(matches!(self.core.record.repr, Repr::Whole | Repr::Float), "counter")?;
+        self.must_be(matches!(self.core.record.repr, Repr::Whole | Repr::Float), "counter")?;
         Ok(Counter::new(&self.registry, &self.core, self.series(values)?))
     }
 
@@ -167,7 +167,7 @@ impl Family {
     /// # Errors
     /// When the number of values is wrong or the family is no gauge.
     pub fn gauge(&self, values: &[&str]) -> Result<Gauge, Error> {
-        self.expect(self.core.record.repr == Repr::Gauge, "gauge")?;
+        self.must_be(self.core.record.repr == Repr::Gauge, "gauge")?;
         Ok(Gauge::new(&self.registry, &self.core, self.series(values)?))
     }
 
@@ -176,7 +176,7 @@ impl Family {
     /// # Errors
     /// When the number of values is wrong or the family is neither.
     pub fn histogram(&self, values: &[&str]) -> Result<Histogram, Error> {
-        self.expect(self.core.record.repr == Repr::Distribution, "histogram")?;
+        self.must_be(self.core.record.repr == Repr::Distribution, "histogram")?;
         Ok(Histogram::new(&self.registry, &self.core, self.series(values)?))
     }
 
@@ -238,7 +238,7 @@ impl Family {
         )))
     }
 
-    fn expect(&self, right: bool, asked: &str) -> Result<(), Error> {
+    fn must_be(&self, right: bool, asked: &str) -> Result<(), Error> {
         if right {
             return Ok(());
         }
