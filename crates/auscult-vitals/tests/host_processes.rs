@@ -156,23 +156,30 @@ fn this_process_is_as_proc_says() {
     assert!((now - 600.0..now + 2.0).contains(&start), "{start} at {now}");
 }
 
+/// Asks until it is so; fails after ten seconds.
+fn until(mut so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !so() {
+        assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_real_process_that_ends_is_absent() {
     let mut child = Command::new("sleep").arg("60").spawn().unwrap();
     let mut processes = Processes::new();
     processes.set_pids(&[child.id(), std::process::id()]);
     let label = child.id().to_string();
-    // Until it has become `sleep` it has the descriptors of its parent.
-    std::thread::sleep(Duration::from_millis(200));
-    let [memory, _, threads, descriptors, _] = all(&sample(&mut processes), &label);
-    assert!(memory.unwrap() > 0.0);
-    assert_eq!(threads, Some(1.0));
-    let counted = fs::read_dir(format!("/proc/{label}/fd")).unwrap().count();
-    assert_eq!(descriptors, Some(counted as f64));
+    // While it becomes `sleep` it opens and closes files.
+    until(|| {
+        let [memory, _, threads, descriptors, _] = all(&sample(&mut processes), &label);
+        let counted = fs::read_dir(format!("/proc/{label}/fd")).unwrap().count();
+        memory.unwrap() > 0.0 && threads == Some(1.0) && descriptors == Some(counted as f64)
+    });
     child.kill().unwrap();
     // Dead and not yet waited for, then no more.
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(all(&sample(&mut processes), &label), [None; 5]);
+    until(|| all(&sample(&mut processes), &label) == [None; 5]);
     child.wait().unwrap();
     let readings = sample(&mut processes);
     assert_eq!((all(&readings, &label), readings.readings.len()), ([None; 5], 5));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use auscult_vitals::{Gpus, Which};
 
-use super::sim::{FULL, Sim, lines, of, reason, sample};
+use super::sim::{FULL, Sim, lines, of, reason, sample, until};
 
 #[test]
 fn no_library() {
@@ -51,7 +51,8 @@ fn a_failed_start_is_retried_but_not_at_each_sample() {
     assert_eq!(sim.calls("nvmlInit_v2"), 1);
     sim.write(FULL);
     assert_eq!(reason(&mut gpus), "no_driver");
-    std::thread::sleep(Duration::from_secs(2));
+    until(|| sample(&mut gpus).is_ok());
+    assert!(start.elapsed() >= Duration::from_secs(2), "not before the time");
     assert_eq!(lines(&mut gpus).len(), 25);
     assert_eq!(sim.calls("nvmlInit_v2"), 2);
 }
@@ -82,8 +83,7 @@ fn a_device_is_lost_and_comes_back() {
     assert_eq!(sim.calls("nvmlShutdown"), 1);
 
     sim.write(&two);
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(lines(&mut gpus).len(), 50);
+    until(|| lines(&mut gpus).len() == 50);
     assert_eq!(sim.calls("nvmlInit_v2"), 3);
 }
 
@@ -120,7 +120,7 @@ fn a_device_appears_and_vanishes() {
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
     sim.write(&format!("{FULL}{second}appears 1"));
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
-    std::thread::sleep(Duration::from_millis(1050));
+    until(|| of(&lines(&mut gpus), "gpu_memory_used_bytes").len() == 2);
     let both = lines(&mut gpus);
     let used = of(&both, "gpu_memory_used_bytes");
     assert!(used[1].contains(r#"gpu="1",uuid="GPU-b0000000"#), "{used:?}");
