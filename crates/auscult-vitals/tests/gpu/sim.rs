@@ -180,7 +180,7 @@ fn library() -> &'static Path {
 }
 
 /// Asks until it is so; fails after ten seconds.
-pub fn until(mut so: impl FnMut() -> bool) {
+pub(super) fn until(mut so: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !so() {
         assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
