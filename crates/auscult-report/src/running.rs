@@ -90,6 +90,8 @@ impl Running {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
+        // In a forked child this starts the watch, which takes the locks below.
+        self.seed.registry.join();
         lock(&self.collector).snapshot()
     }
 
@@ -104,6 +106,9 @@ impl Running {
     }
 
     pub(crate) fn stop(&self, timeout: Duration) {
+        // A forked child that never recorded joins now, before locks are taken, and starts nothing any more.
+        self.started.store(true, Ordering::Release);
+        self.seed.registry.join();
         // First of all, so that others who stop at this moment see that nobody goes on.
         self.seed.registry.close();
         *lock(&self.stopping) = true;

@@ -276,6 +276,12 @@ impl Registry {
         self.segment.on_rejoin(action);
     }
 
+    /// Takes this process's place in the segment, as its first recording would. A forked child runs what
+    /// [`Registry::on_fork_child`] was given now, so the caller holds no lock of its own.
+    pub fn join(&self) {
+        self.segment.owner();
+    }
+
     /// Says that the process lives.
     pub fn beat(&self) {
         self.segment.beat();
