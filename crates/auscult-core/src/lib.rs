@@ -17,8 +17,8 @@ mod sync;
 pub mod thread;
 
 pub use call::{
-    Call, CallBuilder, CallFuture, CallState, Calls, Entered, FieldValue, Operation, Outcome, RequestId,
-    Seconds, Stage, Status, current_call, enter, set_once,
+    Call, CallBuilder, CallFuture, CallState, Calls, Entered, FieldValue, FinishedCall, GpuUse, InFlightCall,
+    Operation, Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter, set_once,
 };
 pub use error::Error;
 pub use per_process::PerProcess;

@@ -3,6 +3,7 @@
 #[allow(clippy::module_inception)]
 mod call;
 mod current;
+mod finished;
 mod metrics;
 mod operation;
 mod outcome;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use call::{Call, CallBuilder, FieldValue};
 pub use current::{CallFuture, Entered, current_call, enter};
+pub use finished::{FinishedCall, GpuUse, InFlightCall, StageTime};
 pub use operation::{Calls, Operation};
 pub use outcome::{Outcome, Status};
 pub use request_id::RequestId;
