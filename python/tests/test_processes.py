@@ -136,6 +136,37 @@ def test_what_a_child_inherits_in_flight_is_its_parents(python):
     assert ran.stdout.strip() == "{'ok': 1} {'ok': 1} {'ok': 1}"
 
 
+@pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
+@pytest.mark.parametrize("first", ["pass", "telemetry.render()", "auscult.flush()", "auscult.shutdown()"])
+def test_a_child_whose_first_touch_is_no_recording_ends(python, first, listen):
+    ran = python(
+        """
+        import os, sys, time, warnings
+        warnings.simplefilter("ignore")
+        import auscult
+        from scrape import Scrape
+
+        telemetry = auscult.init(sample_interval=0.1)
+        auscult.instrument("infer")(lambda: 1)()
+        pid = os.fork()
+        if pid == 0:
+            exec(sys.argv[1])
+            sys.exit(7)
+        deadline = time.monotonic() + 10
+        while (done := os.waitpid(pid, os.WNOHANG))[0] == 0:
+            if time.monotonic() > deadline:
+                os.kill(pid, 9)
+                sys.exit("the child hangs")
+            time.sleep(0.001)
+        assert os.waitstatus_to_exitcode(done[1]) == 7, done
+        print(Scrape(telemetry.render(), prefix="program").outcomes("infer"))
+        """,
+        first,
+        AUSCULT_LISTEN=listen,
+    )
+    assert ran.stdout.strip() == "{'ok': 1}"
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(python, method):
     ran = python(
