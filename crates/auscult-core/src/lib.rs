@@ -27,6 +27,6 @@ pub use registry::{
     LATENCY_BUCKETS, Merge, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
 };
 pub use segment::{
-    CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES,
+    CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES, Role,
     close_in_child, epoch, user_id,
 };

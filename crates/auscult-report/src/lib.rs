@@ -11,5 +11,6 @@ mod reporter;
 mod running;
 mod server;
 
+pub use election::{agent, reporter};
 pub use reporter::{Appendix, Config, Reporter};
 pub use server::{Auth, Health, Limits, Server, ServerConfig, Sources, TlsFiles};

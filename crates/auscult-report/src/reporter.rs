@@ -7,6 +7,7 @@ use auscult_core::snapshot::Snapshot;
 use auscult_core::{Calls, Error, Histogram, PerProcess, Place, Registry, Spec, Unit};
 use auscult_vitals::{Interval, Which};
 
+use crate::election;
 use crate::encode;
 use crate::running::Running;
 use crate::server::ServerConfig;
@@ -30,6 +31,8 @@ pub struct Config {
     pub sample_interval: Option<Interval>,
     /// Which GPUs are sampled with them; `None`: none, and NVML is not loaded.
     pub gpus: Option<Which>,
+    /// Whether this process is no process of the service, but reports for it: the others leave it to this one.
+    pub agent: bool,
 }
 
 /// What a reporter works with; the same in a process and its forked children.
@@ -53,7 +56,7 @@ impl Reporter {
     /// but a flag.
     ///
     /// # Errors
-    /// When the server's configuration cannot be used.
+    /// When the server's configuration cannot be used, or the service has another agent.
     pub fn start(
         place: Place,
         registry: Arc<Registry>,
@@ -67,8 +70,10 @@ impl Reporter {
             .unit(Unit::Seconds)
             .help("Time to read all segments, render and compress one scrape.");
         let scrapes = registry.family(spec)?.histogram(&[])?;
+        let announced = config.agent.then(|| election::announce(&place)).transpose()?;
         let seed = Arc::new(Seed { place, registry, calls, config, scrapes });
         let reporter = Arc::new(Self { seed, running: PerProcess::new() });
+        reporter.running().announce(announced);
         reporter.running().start();
         let myself = Arc::downgrade(&reporter);
         reporter.seed.registry.on_fork_child(move || {

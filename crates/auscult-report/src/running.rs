@@ -15,12 +15,16 @@ use auscult_core::thread;
 use auscult_vitals::{Gpus, Host, Processes, Sampler, Source};
 use tokio::sync::watch;
 
-use crate::election::{self, Elected};
+use crate::election::{self, Announced, Elected};
 use crate::reporter::Seed;
 use crate::server::{Health, Server, Sources};
 
 /// Between two looks: a process takes over well within 2 s.
 const TICK: Duration = Duration::from_millis(500);
+/// The same for an agent that waits for a process of the service to hand over.
+const WAITING_TICK: Duration = Duration::from_millis(50);
+/// What a process may take to stop reporting when an agent is there.
+const STEP_BACK: Duration = Duration::from_millis(500);
 /// Between two tries to listen on a port that was taken.
 const PORT_RETRY: Duration = Duration::from_secs(5);
 /// Between two tries to be the one who removes the files, when several processes stop at once.
@@ -33,6 +37,7 @@ const FATAL: [&str; 1] = ["poisoned"];
 pub(crate) struct Running {
     seed: Arc<Seed>,
     collector: Mutex<Collector>,
+    announced: Mutex<Option<Announced>>,
     elected: Mutex<Option<Elected>>,
     server: Mutex<Serving>,
     sampler: Mutex<Option<Sampler>>,
@@ -57,6 +62,7 @@ impl Running {
         Self {
             seed,
             collector,
+            announced: Mutex::new(None),
             elected: Mutex::new(None),
             server: Mutex::default(),
             sampler: Mutex::new(None),
@@ -65,6 +71,11 @@ impl Running {
             wake: Condvar::new(),
             watch: Mutex::new(None),
         }
+    }
+
+    /// Keeps what says that this process is the agent until it stops.
+    pub(crate) fn announce(&self, announced: Option<Announced>) {
+        *lock(&self.announced) = announced;
     }
 
     /// Stands for election, listens if elected, and starts the watching thread; once.
@@ -110,7 +121,9 @@ impl Running {
         self.started.store(true, Ordering::Release);
         self.seed.registry.join();
         // First of all, so that others who stop at this moment see that nobody goes on.
-        self.seed.registry.close();
+        if !self.seed.config.agent {
+            self.seed.registry.close();
+        }
         *lock(&self.stopping) = true;
         self.wake.notify_all();
         let deadline = Instant::now() + timeout;
@@ -127,7 +140,8 @@ impl Running {
         while elected.is_none() {
             *elected = self.stand_now();
             // Whoever is elected may be about to stop as well; somebody has to be the last.
-            let wait = elected.is_none() && !lock(&self.collector).goes_on_elsewhere();
+            let wait =
+                elected.is_none() && !self.leaves_it_to_agent() && !lock(&self.collector).goes_on_elsewhere();
             if !wait || Instant::now() >= deadline {
                 break;
             }
@@ -137,6 +151,12 @@ impl Running {
             lock(&self.collector).end();
         }
         *elected = None;
+        *lock(&self.announced) = None;
+    }
+
+    /// Whether an agent reports for this process.
+    fn leaves_it_to_agent(&self) -> bool {
+        !self.seed.config.agent && election::agent(&self.seed.place).is_some()
     }
 
     fn stand_now(&self) -> Option<Elected> {
@@ -145,10 +165,12 @@ impl Running {
 
     fn watch(self: Arc<Self>) {
         loop {
+            let waits = self.seed.config.agent && !self.is_elected();
+            let tick = if waits { WAITING_TICK } else { TICK };
             let stopping = lock(&self.stopping);
             let (stopping, _) = self
                 .wake
-                .wait_timeout_while(stopping, TICK, |stopping| !*stopping)
+                .wait_timeout_while(stopping, tick, |stopping| !*stopping)
                 .unwrap_or_else(PoisonError::into_inner);
             if *stopping {
                 return;
@@ -179,6 +201,9 @@ impl Running {
     }
 
     fn stand(self: &Arc<Self>) {
+        if self.leaves_it_to_agent() {
+            return self.step_back();
+        }
         let mut elected = lock(&self.elected);
         if elected.is_some() {
             return;
@@ -195,9 +220,29 @@ impl Running {
         }
     }
 
+    /// Leaves reporting to the agent, if this process was elected.
+    fn step_back(&self) {
+        if !self.is_elected() {
+            return;
+        }
+        let deadline = Instant::now() + STEP_BACK;
+        self.stop_serving(deadline);
+        self.seed.calls.set_unhealthy("port_taken", false);
+        let sampler = lock(&self.sampler).take();
+        if let Some(sampler) = sampler {
+            sampler.stop(deadline);
+        }
+        *lock(&self.elected) = None;
+    }
+
     fn fold(self: &Arc<Self>) {
-        if self.is_elected() {
-            lock(&self.collector).fold();
+        if !self.is_elected() {
+            return;
+        }
+        let mut collector = lock(&self.collector);
+        collector.fold();
+        if self.seed.config.agent {
+            collector.turn_over();
         }
     }
 

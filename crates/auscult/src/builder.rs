@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
+use auscult_core::{Calls, Error, Identity, Options, Place, Registry, Role};
 use auscult_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
 use auscult_vitals::{Interval, Which};
 
@@ -12,6 +12,8 @@ use crate::telemetry::Telemetry;
 
 /// Calls without progress for so long are `abandoned`, where nothing else is asked for.
 const IDLE_LIMIT: Duration = Duration::from_secs(600);
+/// Segment of an agent, bytes: it records vitals and no calls.
+const AGENT_SEGMENT: usize = 1024 * 1024;
 /// Between two samples of host, processes and GPUs, where nothing else is asked for.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -176,10 +178,21 @@ impl Builder {
         self
     }
 
+    /// Reports for the service without being one of its processes: as long as this runs, its processes leave
+    /// sampling and serving to it. What keeps a service's last state when it crashes; the program `auscult` does it.
+    /// It leaves the `metrics` facade alone.
+    pub fn agent(mut self) -> Self {
+        self.options.role = Role::Agent;
+        self.options.segment_bytes = AGENT_SEGMENT;
+        self.facade = false;
+        self
+    }
+
     /// Makes the segment, stands for election, listens if elected.
     ///
     /// # Errors
-    /// When an argument or `AUSCULT_*` variable cannot be used; the message names it. A port that is taken
+    /// When an argument or `AUSCULT_*` variable cannot be used; the message names it. An agent where there is one
+    /// already. A port that is taken
     /// is no error: it is logged, shown in `unhealthy{reason="port_taken"}`, and tried again.
     pub fn start(self) -> Result<Telemetry, Error> {
         let given = |argument: Option<String>, variable: &str| argument.or_else(|| environment(variable));
@@ -201,6 +214,7 @@ impl Builder {
         }
         let root = self.directory.map_or_else(default_directory, Ok)?;
         let place = Place::open(&root, &self.service)?;
+        let agent = self.options.role == Role::Agent;
         let registry = Registry::open(&place, identity, self.options)?;
         let calls = Calls::new(&registry)?;
         let server =
@@ -213,6 +227,7 @@ impl Builder {
             appendix: self.appendix,
             sample_interval,
             gpus: self.gpus,
+            agent,
         };
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;
         if self.facade {

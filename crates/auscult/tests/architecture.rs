@@ -49,7 +49,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("encode", &[]),
             ("election", &[]),
             ("server", &["encode"]),
-            ("reporter", &["encode", "server", "running"]),
+            ("reporter", &["election", "encode", "server", "running"]),
             ("running", &["election", "server", "reporter::Seed"]),
         ],
     ),

@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
-use crate::segment::{Payload, Place, RecordKind, Segment, State, slow_path};
+use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
 
 /// At most so many series a family, where nothing else is asked for.
 pub const DEFAULT_SERIES_LIMIT: usize = 2000;
@@ -65,6 +65,8 @@ pub struct Options {
     pub buckets: Vec<(String, Vec<f64>)>,
     /// Also writes everything through the facade to the recorder that is installed globally.
     pub mirror: bool,
+    /// Whether this is a process of the service.
+    pub role: Role,
 }
 
 impl Default for Options {
@@ -74,6 +76,7 @@ impl Default for Options {
             series_limit: DEFAULT_SERIES_LIMIT,
             buckets: Vec::new(),
             mirror: false,
+            role: Role::default(),
         }
     }
 }
@@ -133,9 +136,21 @@ impl Registry {
                 sizes.end()
             )));
         }
-        let (segment, fallback) = Segment::create(place, options.segment_bytes)
+        let (segment, fallback) = Segment::create(place, options.segment_bytes, options.role)
             .map_err(|error| Error::io("cannot allocate the segment in", place.directory(), error))?;
         Self::over(segment, identity, options, fallback)
+    }
+
+    /// A registry that no other process sees, for one that only reads what a service recorded.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn unseen(identity: Identity) -> Result<Arc<Self>, Error> {
+        let options =
+            Options { segment_bytes: crate::MIN_SEGMENT_BYTES, role: Role::Agent, ..Options::default() };
+        let segment = Segment::anonymous(options.segment_bytes, options.role)
+            .map_err(|error| Error::config(format!("no memory for a segment: {error}")))?;
+        Self::over(segment, identity, options, None)
     }
 
     /// A registry over a given segment.

@@ -18,6 +18,8 @@ use crate::error::Error;
 
 /// A segment's file name ends in this.
 const EXTENSION: &str = "segment";
+/// The name of an agent's segment ends in this before the extension: the name is there as soon as the file is.
+pub(crate) const AGENT: &str = ".agent";
 /// In shared memory: which durable directory the folder belongs to.
 const OF: &str = "of";
 /// The service's retired totals.
@@ -165,6 +167,11 @@ fn segments_in(directory: &Path) -> Vec<PathBuf> {
     let entries = directory.read_dir().into_iter().flatten();
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
     paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
+}
+
+/// Whether the name is that of an agent's segment.
+pub(crate) fn is_agents(segment: &Path) -> bool {
+    segment.file_stem().is_some_and(|stem| stem.as_encoded_bytes().ends_with(AGENT.as_bytes()))
 }
 
 /// Whether a process holds the segment, or nobody can tell.

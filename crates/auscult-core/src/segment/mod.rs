@@ -57,35 +57,51 @@ pub(crate) struct Segment {
     rejected: LocalU64,
     on_rejoin: OnceLock<Box<dyn Fn() + Send + Sync>>,
     file: Option<(File, PathBuf)>,
+    role: Role,
     myself: Weak<Segment>,
+}
+
+/// Whose segment it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// A process of the service.
+    #[default]
+    Service,
+    /// A reporter that is no process of the service: that it lives does not say that the service does.
+    Agent,
 }
 
 impl Segment {
     /// A segment in a file of `place`, or in anonymous memory when no file can be had (the error says why).
-    pub(crate) fn create(place: &Place, bytes: usize) -> io::Result<(Arc<Self>, Option<io::Error>)> {
-        match Self::in_file(place, bytes) {
+    pub(crate) fn create(
+        place: &Place,
+        bytes: usize,
+        role: Role,
+    ) -> io::Result<(Arc<Self>, Option<io::Error>)> {
+        match Self::in_file(place, bytes, role) {
             Ok(segment) => Ok((segment, None)),
-            Err(error) => Ok((Self::anonymous(bytes)?, Some(error))),
+            Err(error) => Ok((Self::anonymous(bytes, role)?, Some(error))),
         }
     }
 
-    fn in_file(place: &Place, bytes: usize) -> io::Result<Arc<Self>> {
+    fn in_file(place: &Place, bytes: usize, role: Role) -> io::Result<Arc<Self>> {
         let new = place.create(bytes)?;
         let layout = Layout::of_bytes(bytes);
         let region = Region::map(&new.file, layout.words, true)?;
         let id = random();
         write_header(region.words(), &layout, id);
-        let (file, path) = new.publish(&format!("{}-{id:016x}", std::process::id()))?;
-        Ok(Self::new(region, layout, id, Some((file, path))))
+        let mark = if role == Role::Agent { file::AGENT } else { "" };
+        let (file, path) = new.publish(&format!("{}-{id:016x}{mark}", std::process::id()))?;
+        Ok(Self::new(region, layout, id, role, Some((file, path))))
     }
 
     /// A segment that only this process and its forked children see.
-    pub(crate) fn anonymous(bytes: usize) -> io::Result<Arc<Self>> {
+    pub(crate) fn anonymous(bytes: usize, role: Role) -> io::Result<Arc<Self>> {
         let layout = Layout::of_bytes(bytes);
         let region = Region::anonymous(layout.words)?;
         let id = random();
         write_header(region.words(), &layout, id);
-        Ok(Self::new(region, layout, id, None))
+        Ok(Self::new(region, layout, id, role, None))
     }
 
     /// A segment that will be the retired totals of `place`: [`Segment::replace_retired`] puts it there.
@@ -95,10 +111,10 @@ impl Segment {
         let region = Region::map(&new.file, layout.words, true)?;
         let id = random();
         write_header(region.words(), &layout, id);
-        Ok((Self::new(region, layout, id, None), new))
+        Ok((Self::new(region, layout, id, Role::Service, None), new))
     }
 
-    fn new(region: Region, layout: Layout, id: u64, file: Option<(File, PathBuf)>) -> Arc<Self> {
+    fn new(region: Region, layout: Layout, id: u64, role: Role, file: Option<(File, PathBuf)>) -> Arc<Self> {
         static NONCE: LocalU64 = LocalU64::new(1);
         fork::install();
         let segment = Arc::new_cyclic(|myself| Self {
@@ -112,6 +128,7 @@ impl Segment {
             rejected: LocalU64::new(u64::MAX),
             on_rejoin: OnceLock::new(),
             file,
+            role,
             myself: myself.clone(),
         });
         segment.join(u64::from(fork::epoch()));
@@ -137,6 +154,10 @@ impl Segment {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
 use super::process::{Owner, Processes};
 use super::region::{Region, WORD};
-use super::{Directory, Exemplars, InFlight, Segment, file};
+use super::{Directory, Exemplars, InFlight, Role, Segment, file};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How a segment stands, as its writer says.
@@ -107,6 +107,15 @@ impl Source {
     /// Whether this process writes it.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self.memory, Memory::Own(_))
+    }
+
+    /// Whose it is.
+    pub(crate) fn role(&self) -> Role {
+        match &self.memory {
+            Memory::Own(segment) => segment.role(),
+            Memory::Foreign(_) if self.path().is_some_and(file::is_agents) => Role::Agent,
+            Memory::Foreign(_) => Role::Service,
+        }
     }
 
     /// The segment's random number.

@@ -10,7 +10,7 @@ use super::retire;
 use super::vital::{self, Running};
 use crate::clock;
 use crate::registry::{Meta, Registry};
-use crate::segment::{Place, Source, State};
+use crate::segment::{Place, Role, Source, State};
 
 /// Reads all segments of a service, this process's own among them.
 pub struct Collector {
@@ -21,6 +21,12 @@ pub struct Collector {
     /// Segments that are in the retired totals; their files may still be there.
     counted: Vec<u64>,
     merged: Merged,
+    /// What the names of the service's metrics begin with, as far as is known.
+    prefix: String,
+    /// Whether the processes that were folded last had left in good order.
+    left_well: bool,
+    /// For an agent: whether no process of the service was there at the last look.
+    gone: bool,
 }
 
 /// How often files that come and go are looked at before a snapshot is made of what was found.
@@ -30,7 +36,9 @@ impl Collector {
     /// A collector for the service of `registry`.
     pub fn new(place: Place, registry: Arc<Registry>) -> Self {
         let own = Attached::new(Source::own(registry.segment().clone()));
-        Self { place, registry, sources: vec![own], counted: Vec::new(), merged: Merged::default() }
+        let prefix = registry.identity().prefix().to_owned();
+        let (sources, merged) = (vec![own], Merged::default());
+        Self { place, registry, sources, counted: Vec::new(), merged, prefix, left_well: true, gone: false }
     }
 
     /// Everything the service exposes now.
@@ -38,7 +46,7 @@ impl Collector {
         self.refresh();
         let (now, mut living) = (clock::monotonic_nanos(), Living::default());
         let running = Running::read(&self.sources, &mut living, now);
-        let prefix = self.registry.identity().prefix();
+        let prefix = self.prefix.as_str();
         let mut families = Vec::with_capacity(self.merged.families.len() + 5);
         for merged in self.merged.families.values() {
             let mut family = merged.read(&self.sources, &mut living);
@@ -50,15 +58,16 @@ impl Collector {
         let made = running.families(prefix).into_iter().chain(vital::service(&self.sources, prefix));
         families.extend(made.filter(|made| !self.merged.families.contains_key(&made.name)));
         let count = 1 + families.iter().map(|family| family.series.len()).sum::<usize>();
-        families.push(vital::series_count(count, self.sources[0].constant_labels(&[])));
+        families.push(vital::series_count(count, vital::constant_labels(&self.sources)));
         families.sort_by(|a, b| a.name.cmp(&b.name));
         Snapshot { families }
     }
 
-    /// Process ids of the service's living processes, as they see themselves, sorted.
+    /// Process ids of the service's living processes, as they see themselves, sorted; an agent is none of them.
     pub fn pids(&mut self) -> Vec<u32> {
         self.refresh();
-        let mut pids: Vec<u32> = self.sources.iter().flat_map(|attached| attached.source.pids()).collect();
+        let own = vital::of_service(&self.sources);
+        let mut pids: Vec<u32> = own.flat_map(|attached| attached.source.pids()).collect();
         pids.sort_unstable();
         pids.dedup();
         pids
@@ -85,7 +94,11 @@ impl Collector {
                 dead.iter().map(|(_, source)| source.id()).chain(done.iter().map(|(_, id)| *id)).collect();
             let (paths, sources): (Vec<PathBuf>, Vec<Source>) = dead.into_iter().unzip();
             done.extend(paths.into_iter().map(|path| (path, 0)));
-            let prefix = self.registry.identity().prefix();
+            let well = sources.iter().all(|source| source.state() == State::Closed);
+            if !well || sources.iter().any(|source| source.role() == Role::Service) {
+                self.left_well = well;
+            }
+            let prefix = self.prefix.as_str();
             let sources = sources.into_iter().chain(totals).map(Attached::new).collect();
             match retire::write(&self.place, prefix, sources, ids) {
                 Ok(conflicts) => conflicts.iter().for_each(|conflict| self.registry.fault("merge", conflict)),
@@ -120,7 +133,8 @@ impl Collector {
     pub fn begin(&mut self) {
         self.refresh();
         let others = || self.sources.iter().filter(|attached| !attached.source.is_own());
-        let alive = others().any(|attached| !attached.source.is_left());
+        let of_service = |other: &&Attached| other.source.role() == Role::Service;
+        let alive = others().filter(of_service).any(|attached| !attached.source.is_left());
         let retired = self.place.retired_file();
         let mut segments = others().filter(|attached| attached.source.path() != Some(&retired));
         let crashed = segments.any(|attached| attached.source.state() != State::Closed);
@@ -138,16 +152,36 @@ impl Collector {
         let retired = self.place.retired_file();
         let mut others = self.sources.iter().skip(1).filter(|other| other.source.path() != Some(&retired));
         let me = std::process::id();
-        others.any(|other| !other.source.is_left())
+        others.any(|other| other.source.role() == Role::Service && !other.source.is_left())
             || self.sources[0].source.pids().iter().any(|pid| *pid != me)
     }
 
+    /// For an agent, which outlives runs of the service: lets go of the totals of a run that ended in good order
+    /// when the next one begins, and of no other.
+    pub fn turn_over(&mut self) {
+        let goes_on = self.goes_on_elsewhere();
+        if goes_on && self.gone && self.left_well {
+            let _ = std::fs::remove_file(self.place.retired_file());
+            self.restart();
+        }
+        self.gone = !goes_on;
+    }
+
     /// Ends the service's run if this is its last process: removes its segment and the retired totals.
-    /// Processes that are leaving as well do not count as living.
+    /// Processes that are leaving as well do not count as living. An agent whose service crashed leaves the
+    /// totals, and its own segment as one of a run that goes on.
     pub fn end(&mut self) {
-        self.registry.close();
+        let agent = self.registry.segment().role() == Role::Agent;
+        if !agent {
+            self.registry.close();
+        }
         self.fold();
-        if self.goes_on_elsewhere() || !self.registry.segment().is_creator() {
+        let goes_on = self.goes_on_elsewhere();
+        if agent && !goes_on && !self.left_well {
+            return;
+        }
+        self.registry.close();
+        if goes_on || !self.registry.segment().is_creator() {
             return;
         }
         self.remove_others();
@@ -185,6 +219,9 @@ impl Collector {
                     format!("{}: {} damaged records were left out", path.display(), attached.damaged);
                 self.registry.fault("segment_damaged", &message);
             }
+        }
+        if let Some(prefix) = vital::namespace(&self.sources) {
+            self.prefix = prefix;
         }
         for conflict in self.merged.conflicts.drain(..) {
             self.registry.fault("merge", &conflict);

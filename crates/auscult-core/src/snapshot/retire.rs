@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::attached::Attached;
 use super::merge::{Living, Merged, MergedFamily, Raw};
 use super::model::{Exemplar, Labels};
-use super::vital::Running;
+use super::vital::{self, Running};
 use crate::clock;
 use crate::registry::{FamilyRecord, Meta, Repr, SeriesRecord, Spec};
 use crate::segment::{IdWords, Payload, Place, RecordKind, Segment};
@@ -30,6 +30,8 @@ pub(super) fn write(
     for (index, attached) in sources.iter_mut().enumerate() {
         merged.absorb(index, attached);
     }
+    let named = vital::namespace(&sources);
+    let prefix = named.as_deref().unwrap_or(prefix);
     let running = Running::read(&sources, &mut Living::default(), clock::monotonic_nanos());
     let mut bytes = SIZES.0;
     loop {

@@ -8,7 +8,7 @@ use super::merge::Living;
 use super::model::{Family, Labels, Series, Value};
 use crate::clock::seconds;
 use crate::registry::{Kind, Meta, Unit};
-use crate::segment::word;
+use crate::segment::{Role, word};
 
 /// Calls as the segments show them at one moment.
 #[derive(Default)]
@@ -88,9 +88,9 @@ impl Running {
 
 /// `up` and `build_info` of the service.
 pub(super) fn service(sources: &[Attached], prefix: &str) -> [Family; 2] {
-    let alive = || sources.iter().filter(|attached| !attached.source.is_dead());
+    let alive = || of_service(sources).filter(|attached| !attached.source.is_dead());
     let up = f64::from(u8::from(alive().next().is_some()));
-    let labels = sources.first().map_or_else(|| Labels::from([]), |first| first.constant_labels(&[]));
+    let labels = constant_labels(sources);
     let up = vec![Series { labels, value: Value::Float(up) }];
     let mut builds: BTreeMap<Labels, Series> = BTreeMap::new();
     for attached in alive() {
@@ -109,6 +109,25 @@ pub(super) fn service(sources: &[Attached], prefix: &str) -> [Family; 2] {
         family(&format!("{prefix}_up"), Kind::Gauge, help, Unit::None, up),
         family(&format!("{prefix}_build"), Kind::Info, info, Unit::None, builds.into_values().collect()),
     ]
+}
+
+/// Segments of the service's own processes.
+pub(super) fn of_service(sources: &[Attached]) -> impl Iterator<Item = &Attached> {
+    sources.iter().filter(|attached| attached.source.role() == Role::Service)
+}
+
+/// Labels that are on every metric of the service: of its first process, or of who reads it.
+pub(super) fn constant_labels(sources: &[Attached]) -> Labels {
+    let first = of_service(sources).find(|attached| attached.identity.is_some()).or(sources.first());
+    first.map_or_else(|| Labels::from([]), |first| first.constant_labels(&[]))
+}
+
+/// What the names of the service's metrics begin with, as its processes say; an agent may not know.
+pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
+    of_service(sources).find_map(|attached| match &attached.identity {
+        Some(Meta::Service { namespace, .. }) => Some(namespace.clone()),
+        _ => None,
+    })
 }
 
 /// `auscult_series`: how many series there are.
