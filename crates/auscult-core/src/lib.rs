@@ -9,6 +9,7 @@
 mod call;
 pub mod clock;
 mod error;
+pub mod history;
 mod per_process;
 mod registry;
 mod segment;

@@ -22,6 +22,8 @@ const EXTENSION: &str = "segment";
 pub(crate) const AGENT: &str = ".agent";
 /// In shared memory: which durable directory the folder belongs to.
 const OF: &str = "of";
+/// The history of the service's vitals.
+const HISTORY: &str = "history";
 /// The service's retired totals.
 pub(crate) const RETIRED: &str = "retired.totals";
 
@@ -126,6 +128,16 @@ impl Place {
         self.segments.iter().flat_map(|directory| segments_in(directory)).collect()
     }
 
+    /// Where a history may lie: with the segments.
+    pub(crate) fn history_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.segments.iter().map(|directory| directory.join(HISTORY))
+    }
+
+    /// Removes the history: the run is over.
+    pub(crate) fn remove_history(&self) {
+        self.history_files().for_each(|file| drop(std::fs::remove_file(file)));
+    }
+
     /// Where the retired totals lie: with the segments, so that they live as long.
     pub(crate) fn retired_file(&self) -> PathBuf {
         self.segments[0].join(RETIRED)
@@ -212,6 +224,13 @@ impl NewFile {
         Ok((self.file.try_clone()?, path))
     }
 
+    /// Makes the file the service's history, in the place of the one that is there.
+    pub(crate) fn become_history(self) -> io::Result<(File, PathBuf)> {
+        let path = self.hidden.with_file_name(HISTORY);
+        std::fs::rename(&self.hidden, &path)?;
+        Ok((self.file.try_clone()?, path))
+    }
+
     /// Puts the file in the place of `path`, at once.
     pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
         std::fs::rename(&self.hidden, path)
@@ -225,11 +244,20 @@ impl Drop for NewFile {
     }
 }
 
-/// Opens a segment of somebody else, for reading; never through a symbolic link, never another user's.
+/// Opens a file of somebody else, for reading; never through a symbolic link, never another user's.
 pub(crate) fn open_foreign(path: &Path) -> io::Result<File> {
+    open_existing(path, false)
+}
+
+/// As [`open_foreign`], to go on writing what another process of the service began.
+pub(crate) fn open_own(path: &Path) -> io::Result<File> {
+    open_existing(path, true)
+}
+
+fn open_existing(path: &Path, writable: bool) -> io::Result<File> {
     // A FIFO must not keep the reader waiting for its other end.
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    let file = private_file().write(false).custom_flags(flags).open(path)?;
+    let file = private_file().write(writable).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.uid() != user_id() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not a file of this user"));
@@ -279,6 +307,12 @@ fn lock_shared(file: &File) -> io::Result<()> {
         std::fs::TryLockError::Error(error) => error,
         std::fs::TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
     })
+}
+
+/// As [`lock_shared`] for a file that others see: whoever asks at this moment whether it is held holds it for
+/// an instant.
+pub(crate) fn lock_held(file: &File) -> io::Result<()> {
+    file.lock_shared()
 }
 
 /// Whether no process holds the segment. The lock is given back at once: holding it would make the

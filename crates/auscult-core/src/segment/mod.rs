@@ -19,14 +19,15 @@ mod tests;
 pub(crate) use directory::{Directory, Lookup, Payload, PayloadReader, Record, RecordKind};
 pub use exemplar::REQUEST_ID_BYTES;
 pub(crate) use exemplar::{Exemplars, IdWords};
-pub(crate) use file::random;
 pub use file::{Place, user_id};
+pub(crate) use file::{is_dead, lock_held, open_foreign, open_own, random};
 pub use fork::{CloseInChild, close_in_child, epoch};
 pub(crate) use fork::{SlowPath, slow_path};
 pub(crate) use inflight::{Begin, InFlight, Ticket, fill, flag, word};
-pub(crate) use layout::CALL_WORDS;
+pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
 pub(crate) use process::{Owner, Processes, take_cells};
+pub(crate) use region::{Region, WORD};
 pub(crate) use source::{Source, State};
 
 use std::fs::File;
@@ -35,8 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use self::layout::{EXEMPLAR_WORDS, LANES, LAYOUT_VERSION, Layout, MAGIC, header};
-use self::region::{Region, WORD};
+use self::layout::{EXEMPLAR_WORDS, LANES, LAYOUT_VERSION, MAGIC, header};
 use crate::clock;
 use crate::sync::{AtomicU64, Ordering};
 

@@ -197,6 +197,7 @@ impl Collector {
         {
             let _ = std::fs::remove_file(path);
         }
+        self.place.remove_history();
         self.restart();
     }
 

@@ -1,0 +1,203 @@
+//! What a call did to GPU memory, from the samples around it.
+
+use std::collections::HashMap;
+
+use super::reader::{HistoryReader, Sample};
+use super::table::{Series, SeriesId};
+use crate::GpuUse;
+
+/// Memory in use by everyone: labels `gpu`, `mig`.
+pub const GPU_MEMORY: &str = "gpu_memory_used_bytes";
+/// Memory of one process: labels `gpu`, `pid`.
+pub const GPU_PROCESS_MEMORY: &str = "gpu_process_memory_bytes";
+/// Utilization, 0 to 1: labels `gpu`, `mig`.
+pub const GPU_UTILIZATION: &str = "gpu_utilization_ratio";
+/// 1 for a device that a process sees: labels `gpu`, `mig`, `pid`. Where no process has any, all see all.
+pub const GPU_VISIBLE: &str = "gpu_visible";
+
+/// A sample that is older than this before the start says nothing about it, nanoseconds.
+const BEFORE: u64 = 130_000_000_000;
+
+/// When and where a call ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallWindow {
+    /// Its process, as that sees its id.
+    pub pid: u32,
+    /// When it started, monotonic nanoseconds.
+    pub started: u64,
+    /// When it ended; none while it runs.
+    pub ended: Option<u64>,
+}
+
+/// A device or a MIG device by its labels.
+type Device = (String, String);
+
+/// What a series is to a call.
+enum Role {
+    Memory(Device),
+    Utilization(Device),
+    /// Memory of the call's process, or of another.
+    Process {
+        own: bool,
+    },
+    /// The call's process sees this device; another does, without one.
+    Visible(Option<Device>),
+}
+
+/// The GPU's part of one sample.
+#[derive(Default)]
+struct Look {
+    at: u64,
+    memory: HashMap<Device, u64>,
+    utilization: HashMap<Device, f64>,
+    /// Memory of the call's process; none where the driver does not say whose memory is whose.
+    own: Option<u64>,
+}
+
+/// The looks around a call, in the order of time.
+#[derive(Default)]
+struct Looks {
+    before: Option<Look>,
+    inside: Vec<Look>,
+    after: Option<Look>,
+    /// Devices that the call's process sees, where that is not all.
+    visible: Option<Vec<Device>>,
+}
+
+impl CallWindow {
+    /// What the call did to GPU memory, so far or in all: before it is the last sample at or before its start,
+    /// after it the first one after its end, or the last there is. None without a sample before it.
+    ///
+    /// Memory is that of the call's process where the driver tells it, else that of all on the devices that the
+    /// process sees. `shared`: whether another call ran meanwhile, which samples do not tell.
+    pub fn gpu_use(&self, reader: &mut HistoryReader, shared: bool) -> Option<GpuUse> {
+        let looks = self.looks(reader);
+        let before = looks.before.as_ref()?;
+        let later = || looks.inside.iter().chain(&looks.after);
+        let of_process =
+            before.own.is_some() && (later().next().is_none() || later().any(|look| look.own.is_some()));
+        let memory = |look: &Look| if of_process { look.own } else { looks.used(look) };
+        let memory_before = memory(before)?;
+        let memories = || later().filter_map(memory);
+        let memory_peak = memories().fold(memory_before, u64::max);
+        let memory_after = memories().next_back().unwrap_or(memory_before);
+        let utilization: Vec<f64> = looks.inside.iter().filter_map(|look| looks.utilization(look)).collect();
+        Some(GpuUse {
+            memory_before,
+            memory_peak,
+            memory_delta: memory_after.wrapping_sub(memory_before) as i64,
+            utilization_mean: mean(&utilization),
+            shared,
+            of_process,
+        })
+    }
+
+    /// Whether a GPU was sampled after a moment, and when it last was.
+    pub fn last_gpu_sample(reader: &mut HistoryReader) -> Option<u64> {
+        reader.refresh();
+        let gpu: HashMap<SeriesId, ()> =
+            reader.series().filter(|(_, series)| series.name == GPU_MEMORY).map(|(id, _)| (id, ())).collect();
+        let mut last = None;
+        reader.back(|sample| {
+            if sample.values.iter().any(|(id, value)| value.is_some() && gpu.contains_key(id)) {
+                last = Some(sample.at);
+            }
+            last.is_none()
+        });
+        last
+    }
+
+    fn looks(&self, reader: &mut HistoryReader) -> Looks {
+        reader.refresh();
+        let pid = self.pid.to_string();
+        let roles: HashMap<SeriesId, Role> =
+            reader.series().filter_map(|(id, series)| Some((id, role(series, &pid)?))).collect();
+        let mut looks = Looks::default();
+        if roles.is_empty() {
+            return looks;
+        }
+        reader.back(|sample| {
+            if sample.at.saturating_add(BEFORE) < self.started {
+                return false;
+            }
+            let Some(look) = looks.look(sample, &roles) else { return true };
+            if look.at <= self.started {
+                looks.before = Some(look);
+                return false;
+            }
+            if self.ended.is_some_and(|ended| look.at > ended) {
+                looks.after = Some(look);
+            } else {
+                looks.inside.push(look);
+            }
+            true
+        });
+        looks.inside.reverse();
+        looks
+    }
+}
+
+impl Looks {
+    /// The GPU's part of a sample; none in a sample of something else.
+    fn look(&mut self, sample: &Sample, roles: &HashMap<SeriesId, Role>) -> Option<Look> {
+        let mut look = Look { at: sample.at, ..Look::default() };
+        let mut any = false;
+        for (id, value) in &sample.values {
+            let (Some(role), Some(value)) = (roles.get(id), value) else { continue };
+            match role {
+                Role::Memory(device) => {
+                    any = true;
+                    look.memory.insert(device.clone(), *value as u64);
+                }
+                Role::Utilization(device) => drop(look.utilization.insert(device.clone(), *value)),
+                Role::Process { own } => {
+                    let memory = if *own { *value as u64 } else { 0 };
+                    look.own = Some(look.own.unwrap_or(0).saturating_add(memory));
+                }
+                Role::Visible(device) => {
+                    let visible = self.visible.get_or_insert_default();
+                    if let Some(device) = device.as_ref().filter(|device| !visible.contains(device)) {
+                        visible.push(device.clone());
+                    }
+                }
+            }
+        }
+        any.then_some(look)
+    }
+
+    /// Whether the call's process sees the device. A MIG device counts where it is named: its memory is in its
+    /// parent's as well.
+    fn sees(&self, device: &Device) -> bool {
+        match &self.visible {
+            Some(visible) => visible.contains(device),
+            None => device.1.is_empty(),
+        }
+    }
+
+    fn used(&self, look: &Look) -> Option<u64> {
+        let seen = look.memory.iter().filter(|(device, _)| self.sees(device)).map(|(_, used)| *used);
+        seen.reduce(u64::saturating_add)
+    }
+
+    fn utilization(&self, look: &Look) -> Option<f64> {
+        let seen = look.utilization.iter().filter(|(device, _)| self.sees(device)).map(|(_, ratio)| *ratio);
+        mean(&seen.collect::<Vec<_>>())
+    }
+}
+
+fn role(series: &Series, pid: &str) -> Option<Role> {
+    let label = |name: &str| series.label(name).unwrap_or_default().to_owned();
+    let device = || (label("gpu"), label("mig"));
+    let own = series.label("pid") == Some(pid);
+    match series.name.as_str() {
+        GPU_MEMORY => Some(Role::Memory(device())),
+        GPU_UTILIZATION => Some(Role::Utilization(device())),
+        GPU_PROCESS_MEMORY => Some(Role::Process { own }),
+        GPU_VISIBLE => Some(Role::Visible(own.then(device))),
+        _ => None,
+    }
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}

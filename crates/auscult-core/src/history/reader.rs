@@ -1,0 +1,126 @@
+//! Reading a history, while it is written or afterwards.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::memory::Memory;
+use super::ring::Raw;
+use super::table::{Series, SeriesId};
+use crate::segment::Place;
+
+/// What was sampled at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// When, by the monotonic clock, nanoseconds.
+    pub at: u64,
+    /// When, nanoseconds since the Unix epoch.
+    pub unix: u64,
+    /// Series and values; none where the series is gone from then on. A sample is of one source: what it does
+    /// not mention is as it was.
+    pub values: Vec<(SeriesId, Option<f64>)>,
+}
+
+/// Reads the history of a service.
+pub struct HistoryReader {
+    memory: Arc<Memory>,
+    series: HashMap<SeriesId, Series>,
+    /// Position behind the last series that is known.
+    seen: u32,
+}
+
+impl HistoryReader {
+    /// Reads the history of a service, whether anybody writes it or not.
+    ///
+    /// # Errors
+    /// When there is none of this boot and version.
+    pub fn open(place: &Place) -> io::Result<Self> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for path in place.history_files() {
+            match Memory::read(&path) {
+                Ok(memory) => return Ok(Self::over(Arc::new(memory))),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    pub(super) fn over(memory: Arc<Memory>) -> Self {
+        let mut reader = Self { memory, series: HashMap::new(), seen: 0 };
+        reader.refresh();
+        reader
+    }
+
+    /// Whether nothing will be added any more: nobody wrote it when it was opened, or another has taken its
+    /// place. Then it is time to open it again.
+    pub fn is_over(&self) -> bool {
+        self.memory.is_over()
+    }
+
+    /// Takes note of series that were added.
+    pub fn refresh(&mut self) {
+        let (new, seen) = self.memory.table().read(self.seen);
+        self.series.extend(new);
+        self.seen = seen;
+    }
+
+    /// All series of the table.
+    pub fn series(&self) -> impl Iterator<Item = (SeriesId, &Series)> {
+        self.series.iter().map(|(id, series)| (*id, series))
+    }
+
+    /// A series by its number; of one that was added lately, after [`HistoryReader::refresh`].
+    pub fn get(&self, id: SeriesId) -> Option<&Series> {
+        self.series.get(&id)
+    }
+
+    /// Samples taken in a span of monotonic time, oldest first.
+    pub fn samples(&mut self, span: RangeInclusive<u64>) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        self.back(|sample| {
+            if span.contains(&sample.at) {
+                samples.push(sample.clone());
+            }
+            // Threads take their samples side by side: one may be some milliseconds out of its order.
+            sample.at.saturating_add(SLACK) >= *span.start()
+        });
+        samples.sort_by_key(|sample| sample.at);
+        samples
+    }
+
+    /// The last value of each series at a moment, as far as it is no older than `age`.
+    pub fn as_of(&mut self, at: u64, age: u64) -> HashMap<SeriesId, f64> {
+        let mut values = HashMap::new();
+        for sample in self.samples(at.saturating_sub(age)..=at) {
+            for (id, value) in sample.values {
+                match value {
+                    Some(value) => values.insert(id, value),
+                    None => values.remove(&id),
+                };
+            }
+        }
+        values
+    }
+
+    /// Visits samples from the newest on, until `visit` says false.
+    pub fn back(&mut self, mut visit: impl FnMut(&Sample) -> bool) {
+        self.refresh();
+        let mut sample = Sample::default();
+        self.memory.ring().back(|raw: &Raw| {
+            (sample.at, sample.unix) = (raw.at, raw.unix);
+            sample.values.clear();
+            sample.values.extend(raw.values.iter().map(|(id, value)| (SeriesId(*id), *value)));
+            visit(&sample)
+        });
+    }
+}
+
+/// How far out of their order samples may be, nanoseconds.
+const SLACK: u64 = 1_000_000_000;
+
+impl std::fmt::Debug for HistoryReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HistoryReader").field("series", &self.series.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,219 @@
+//! The ring of samples. One writer; any number of readers, who take what they read only if the writer did
+//! not come round meanwhile.
+//!
+//! A record's place is its position modulo the ring's length; positions count words from the first sample on
+//! and never repeat. The writer first says that the oldest records are gone, then overwrites them, then says
+//! where the new end is: killed at any point it has lost nothing that it said was there. Each record holds
+//! its own position, its length, that of the one before it, and a checksum, so that damage costs the record
+//! it hit.
+
+use crate::sync::{AtomicU64, Ordering, fence};
+
+const MARK: u64 = 0xA5C7;
+/// Words of a record before its values.
+const PREFIX: usize = 5;
+/// Most values of a record.
+pub(super) const MOST_VALUES: usize = 4096;
+/// Bits of a value that says: there is none from here on. A NaN that no arithmetic makes.
+const ABSENT: u64 = 0x7FF8_A05E_A05E_A05E;
+
+/// Positions of the cursors.
+const END: usize = 0;
+const BEGIN: usize = 1;
+/// Bits of the length of the last record, beside the end.
+const LENGTH_BITS: u32 = 16;
+
+/// A sample as words; reused from read to read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Raw {
+    pub(super) at: u64,
+    pub(super) unix: u64,
+    /// Series and values; none where the series is gone.
+    pub(super) values: Vec<(u16, Option<f64>)>,
+    words: Vec<u64>,
+}
+
+/// The ring of one history.
+#[derive(Clone, Copy)]
+pub(super) struct Ring<'a> {
+    cursors: &'a [AtomicU64],
+    words: &'a [AtomicU64],
+}
+
+/// Where the records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Extent {
+    begin: u64,
+    end: u64,
+    /// Of the last record; 0 where there is none.
+    last: u64,
+}
+
+impl<'a> Ring<'a> {
+    pub(super) fn new(cursors: &'a [AtomicU64], words: &'a [AtomicU64]) -> Self {
+        Self { cursors, words }
+    }
+
+    /// Appends a sample; only one may at a time. Values beyond [`MOST_VALUES`] are left out.
+    pub(super) fn append(&self, at: u64, unix: u64, values: &[(u16, Option<f64>)]) {
+        let values = &values[..values.len().min(MOST_VALUES)];
+        let mut words = vec![0; PREFIX];
+        words.extend(values.chunks(4).map(|ids| {
+            ids.iter().enumerate().fold(0, |word, (place, (id, _))| word | u64::from(*id) << (16 * place))
+        }));
+        words.extend(values.iter().map(|(_, value)| value.map_or(ABSENT, f64::to_bits)));
+        let length = words.len() as u64;
+        if length > self.words.len() as u64 / 2 {
+            return;
+        }
+        let extent = self.extent();
+        words[0] = MARK << 48 | length << 32 | extent.last << 16 | values.len() as u64;
+        words[1] = extent.end;
+        words[2] = at;
+        words[3] = unix;
+        words[4] = record_checksum(&words);
+        let begin = self.begin_for(&extent, extent.end + length);
+        self.cursors[BEGIN].store(begin, Ordering::Release);
+        // A reader that sees a word of this record sees that the old ones are gone.
+        fence(Ordering::Release);
+        for (offset, word) in words.iter().enumerate() {
+            self.word(extent.end + offset as u64).store(*word, Ordering::Relaxed);
+        }
+        self.cursors[END].store((extent.end + length) << LENGTH_BITS | length, Ordering::Release);
+    }
+
+    /// Visits samples from the newest to the oldest, until `visit` says false.
+    pub(super) fn back(&self, mut visit: impl FnMut(&Raw) -> bool) {
+        let extent = self.extent();
+        let (mut at, mut length) = (extent.end, extent.last);
+        let mut raw = Raw::default();
+        while length > 0 && at >= extent.begin + length {
+            at -= length;
+            match self.read(at, &mut raw) {
+                Some(previous) if !visit(&raw) || previous == 0 => return,
+                Some(previous) => length = previous,
+                None if self.is_gone(at) => return,
+                None => break,
+            }
+        }
+        // Behind a damaged record only a walk from the front finds its way.
+        let mut before = Vec::new();
+        self.forward(&Extent { end: at, ..extent }, |place, _| before.push(place));
+        for place in before.into_iter().rev() {
+            if self.read(place, &mut raw).is_some() && !visit(&raw) {
+                return;
+            }
+        }
+    }
+
+    /// Visits sound records in their order, with position and length.
+    fn forward(&self, extent: &Extent, mut visit: impl FnMut(u64, u64)) {
+        let mut raw = Raw::default();
+        let mut at = extent.begin;
+        while at < extent.end {
+            if self.read(at, &mut raw).is_some() {
+                visit(at, raw.words.len() as u64);
+                at += raw.words.len() as u64;
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// The record at a position, and the length of the one before it; none if there is none, or no more.
+    fn read(&self, at: u64, into: &mut Raw) -> Option<u64> {
+        let head = self.word(at).load(Ordering::Acquire);
+        let (length, count) = ((head >> 32 & 0xFFFF) as usize, (head & 0xFFFF) as usize);
+        let shape = count <= MOST_VALUES && length == PREFIX + count.div_ceil(4) + count;
+        if head >> 48 != MARK || !shape || length > self.words.len() {
+            return None;
+        }
+        into.words.clear();
+        into.words.extend((0..length).map(|offset| self.word(at + offset as u64).load(Ordering::Relaxed)));
+        fence(Ordering::Acquire);
+        if self.is_gone(at) || into.words[1] != at || into.words[4] != record_checksum(&into.words) {
+            return None;
+        }
+        (into.at, into.unix) = (into.words[2], into.words[3]);
+        let (ids, values) = into.words[PREFIX..].split_at(count.div_ceil(4));
+        let values = values.iter().enumerate().map(|(place, bits)| {
+            let id = (ids[place / 4] >> (16 * (place % 4))) as u16;
+            (id, (*bits != ABSENT).then(|| f64::from_bits(*bits)))
+        });
+        into.values.clear();
+        into.values.extend(values);
+        Some(into.words[0] >> 16 & 0xFFFF)
+    }
+
+    /// Whether the writer took the place of what was here. A beginning far behind the end is damage.
+    fn is_gone(&self, at: u64) -> bool {
+        let begin = self.cursors[BEGIN].load(Ordering::Relaxed);
+        let end = self.cursors[END].load(Ordering::Relaxed) >> LENGTH_BITS;
+        begin > at && begin <= end.saturating_add(self.words.len() as u64)
+    }
+
+    /// Where the records are, by the cursors or, where those are damaged, by what is found.
+    fn extent(&self) -> Extent {
+        // The beginning first: it can only be too old, and then the records there are found to be gone.
+        let begin = self.cursors[BEGIN].load(Ordering::Acquire);
+        let end = self.cursors[END].load(Ordering::Acquire);
+        let extent = Extent { begin, end: end >> LENGTH_BITS, last: end & 0xFFFF };
+        let begin = extent.end.saturating_sub(self.words.len() as u64).max(begin);
+        let empty = extent.end == 0 && extent.last == 0 && begin == 0;
+        let last = extent.end.checked_sub(extent.last).filter(|at| *at >= begin && extent.last > 0);
+        let sound = last.is_some_and(|at| {
+            let head = self.word(at).load(Ordering::Relaxed);
+            head >> 48 == MARK
+                && head >> 32 & 0xFFFF == extent.last
+                && self.word(at + 1).load(Ordering::Relaxed) == at
+        });
+        if empty || sound { Extent { begin, ..extent } } else { self.found() }
+    }
+
+    /// Where records are found, one by one.
+    fn found(&self) -> Extent {
+        let mut extent = Extent { begin: 0, end: 0, last: 0 };
+        let mut raw = Raw::default();
+        for index in 0..self.words.len() as u64 {
+            let position = self.word(index + 1).load(Ordering::Relaxed);
+            let here = position % self.words.len() as u64 == index;
+            if here && self.word(index).load(Ordering::Relaxed) >> 48 == MARK {
+                let sound = self.read(position, &mut raw).is_some();
+                let end = position.saturating_add(raw.words.len() as u64);
+                if sound && end > extent.end {
+                    extent = Extent { begin: 0, end, last: raw.words.len() as u64 };
+                }
+            }
+        }
+        extent.begin = extent.end.saturating_sub(self.words.len() as u64);
+        extent
+    }
+
+    /// The oldest record that stays when the ring ends at `end`.
+    fn begin_for(&self, extent: &Extent, end: u64) -> u64 {
+        let least = end.saturating_sub(self.words.len() as u64);
+        let mut begin = extent.begin;
+        while begin < least {
+            let head = self.word(begin).load(Ordering::Relaxed);
+            let known = head >> 48 == MARK && self.word(begin + 1).load(Ordering::Relaxed) == begin;
+            begin += if known { (head >> 32 & 0xFFFF).max(1) } else { 1 };
+        }
+        begin.min(extent.end)
+    }
+
+    fn word(&self, position: u64) -> &'a AtomicU64 {
+        &self.words[(position % self.words.len() as u64) as usize]
+    }
+}
+
+fn record_checksum(words: &[u64]) -> u64 {
+    checksum(words[..PREFIX - 1].iter().chain(&words[PREFIX..]).copied())
+}
+
+/// FNV-1a over words.
+pub(super) fn checksum(words: impl Iterator<Item = u64>) -> u64 {
+    words.fold(0xCBF2_9CE4_8422_2325, |sum, word| {
+        let mixed = (sum ^ word).wrapping_mul(0x0000_0100_0000_01B3);
+        mixed ^ mixed >> 29
+    })
+}

@@ -1,0 +1,225 @@
+//! Writing a history: one in each process that reports, shared by its sampling threads.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::memory::{BYTES, Memory, TABLE_WORDS};
+use super::reader::HistoryReader;
+use super::ring::MOST_VALUES;
+use super::table::Series;
+use crate::clock;
+use crate::segment::Place;
+
+/// How far back a history shall go.
+const SPAN: Duration = Duration::from_secs(15 * 60);
+/// What a sample may take, bytes: some 100 values.
+const SAMPLE_BYTES: usize = 1024;
+/// What a glance may take: some 8 values.
+const GLANCE_BYTES: usize = 128;
+/// Files are of whole multiples of this.
+const STEP: usize = 256 * 1024;
+
+/// The size of a history that holds 15 minutes of samples at these intervals, bytes; 1 to 8 MiB.
+pub fn history_bytes(interval: Duration, glances: Option<Duration>) -> usize {
+    let times = |interval: Duration| (SPAN.as_secs_f64() / interval.as_secs_f64().max(0.01)) as usize;
+    let glances = glances.map_or(0, |glances| times(glances) * GLANCE_BYTES);
+    // As much again for machines with more than one GPU.
+    let wanted = 2 * (times(interval) * SAMPLE_BYTES + glances);
+    wanted.next_multiple_of(STEP).clamp(*BYTES.start(), *BYTES.end())
+}
+
+/// One value of a sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a> {
+    /// Name of the quantity, without the service's prefix.
+    pub name: &'a str,
+    /// Names of its labels.
+    pub label_names: &'a [&'a str],
+    /// Their values, in the same order; empty text for one that does not apply.
+    pub label_values: &'a [String],
+    /// None: there is none from now on.
+    pub value: Option<f64>,
+}
+
+/// Writes the history of a service. Only the elected process has one.
+pub struct HistoryWriter {
+    place: Option<Place>,
+    bytes: usize,
+    fallback: Option<String>,
+    state: Mutex<State>,
+}
+
+struct State {
+    memory: Arc<Memory>,
+    /// Series by a text made of name and labels.
+    series: HashMap<String, u16>,
+    /// Position behind the last series of the table.
+    seen: u32,
+    /// Where the text and the values of a sample are put together.
+    key: String,
+    values: Vec<(u16, Option<f64>)>,
+}
+
+impl HistoryWriter {
+    /// Goes on with the history that is there, or begins one of about `bytes`. Where no file can be had, it is
+    /// in memory that only this process sees, see [`HistoryWriter::fallback`].
+    pub fn open(place: &Place, bytes: usize) -> Self {
+        let (memory, before, fallback) = match Memory::open(place, bytes) {
+            Ok((memory, before)) => (memory, before, None),
+            Err(error) => (Memory::heap(bytes), None, Some(error.to_string())),
+        };
+        let place = fallback.is_none().then(|| place.clone());
+        let writer = Self { place, bytes, fallback, state: Mutex::new(State::new(Arc::new(memory))) };
+        if let Some(before) = before {
+            before.set_replaced();
+            writer.lock().take_over(&before);
+        }
+        writer
+    }
+
+    /// A history in memory that only this process sees.
+    pub fn in_memory(bytes: usize) -> Self {
+        let state = Mutex::new(State::new(Arc::new(Memory::heap(bytes))));
+        Self { place: None, bytes, fallback: None, state }
+    }
+
+    /// Why there is no file, if so.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
+    /// Appends a sample taken now.
+    pub fn append<'a>(&self, points: impl IntoIterator<Item = Point<'a>>) {
+        self.append_at(clock::monotonic_nanos(), clock::unix_nanos(), points);
+    }
+
+    /// As [`HistoryWriter::append`] for a sample taken then: monotonic and since the Unix epoch, nanoseconds.
+    pub fn append_at<'a>(&self, at: u64, unix: u64, points: impl IntoIterator<Item = Point<'a>>) {
+        let mut state = self.lock();
+        let mut values = std::mem::take(&mut state.values);
+        values.clear();
+        for point in points {
+            if let Some(id) = state.id(&point).or_else(|| self.renewed(&mut state, &mut values, &point)) {
+                values.push((id, point.value));
+            }
+        }
+        for values in values.chunks(MOST_VALUES) {
+            state.memory.ring().append(at, unix, values);
+        }
+        state.values = values;
+    }
+
+    /// Reads what this writes.
+    pub fn reader(&self) -> HistoryReader {
+        HistoryReader::over(self.lock().memory.clone())
+    }
+
+    /// The table is full of series that nobody needs any more: a new history takes over what the ring holds.
+    fn renewed(
+        &self,
+        state: &mut State,
+        values: &mut [(u16, Option<f64>)],
+        point: &Point<'_>,
+    ) -> Option<u16> {
+        let full = state.memory.clone();
+        let renewed = match &self.place {
+            Some(place) => Memory::create(place, self.bytes).ok()?,
+            None => Memory::heap(self.bytes),
+        };
+        let mut new = State::new(Arc::new(renewed));
+        new.take_over(&full);
+        let (known, _) = full.table().read(0);
+        let known: HashMap<u16, Series> = known.into_iter().map(|(id, series)| (id.0, series)).collect();
+        for (id, _) in values {
+            *id = known.get(id).and_then(|series| new.id_of(series))?;
+        }
+        full.set_replaced();
+        *state = new;
+        state.id(point)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn new(memory: Arc<Memory>) -> Self {
+        let mut state =
+            Self { memory, series: HashMap::new(), seen: 0, key: String::new(), values: Vec::new() };
+        let (known, seen) = state.memory.table().read(0);
+        for (id, series) in known {
+            let labels = series.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            write_key(&mut state.key, &series.name, labels);
+            state.series.insert(state.key.clone(), id.0);
+        }
+        state.seen = seen;
+        state
+    }
+
+    /// The series of a point, made where there is none; none when the table is full.
+    fn id(&mut self, point: &Point<'_>) -> Option<u16> {
+        let labels = || {
+            let labels = point.label_names.iter().zip(point.label_values);
+            labels.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, value.as_str()))
+        };
+        write_key(&mut self.key, point.name, labels());
+        if let Some(id) = self.series.get(&self.key) {
+            return Some(*id);
+        }
+        let labels = labels().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.add(&Series { name: point.name.to_owned(), labels })
+    }
+
+    fn id_of(&mut self, series: &Series) -> Option<u16> {
+        let labels = series.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        write_key(&mut self.key, &series.name, labels);
+        self.series.get(&self.key).copied().or_else(|| self.add(series))
+    }
+
+    /// Adds a series whose key was just written.
+    fn add(&mut self, series: &Series) -> Option<u16> {
+        let id = self.memory.table().add(self.seen, series)?;
+        self.seen = id.0.into();
+        self.series.insert(self.key.clone(), id.0);
+        Some(id.0)
+    }
+
+    /// Appends what another history holds, the newest samples, as far as their series fill half of the table.
+    fn take_over(&mut self, before: &Memory) {
+        let (series, _) = before.table().read(0);
+        let series: HashMap<u16, Series> = series.into_iter().map(|(id, series)| (id.0, series)).collect();
+        let mut samples = Vec::new();
+        before.ring().back(|raw| {
+            let mut values = raw.values.clone();
+            values.retain_mut(|(id, _)| {
+                let new = series.get(id).and_then(|series| self.id_of(series));
+                new.is_some_and(|new| {
+                    *id = new;
+                    true
+                })
+            });
+            samples.push((raw.at, raw.unix, values));
+            (self.seen as usize) < TABLE_WORDS / 2
+        });
+        for (at, unix, values) in samples.into_iter().rev() {
+            self.memory.ring().append(at, unix, &values);
+        }
+    }
+}
+
+/// Name and labels as one text.
+fn write_key<'a>(key: &mut String, name: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) {
+    key.clear();
+    key.push_str(name);
+    for (name, value) in labels {
+        key.extend(["\0", name, "\u{1}", value]);
+    }
+}
+
+impl std::fmt::Debug for HistoryWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HistoryWriter").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
