@@ -40,7 +40,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("registry", &["sync", "error", "clock", "segment"]),
             ("per_process", &["segment", "registry"]),
             ("history", &["sync", "error", "clock", "segment"]),
-            ("call", &["sync", "error", "clock", "segment", "registry", "history"]),
+            ("call", &["sync", "error", "clock", "segment", "registry", "history", "per_process"]),
             ("snapshot", &["sync", "error", "clock", "segment", "registry"]),
         ],
     ),

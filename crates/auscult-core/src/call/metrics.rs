@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::gpu::GpuHistory;
 use crate::error::Error;
 use crate::registry::{FamilyCore, Gauge, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Registry, Spec};
 
@@ -20,6 +21,8 @@ pub(crate) struct RequestMetrics {
     pub(crate) stage_duration: Arc<FamilyCore>,
     pub(crate) stage_failure: Arc<FamilyCore>,
     pub(crate) unhealthy: Arc<FamilyCore>,
+    /// Not recorded to, but read: see [`super::CallState::gpu`].
+    pub(crate) gpu: GpuHistory,
 }
 
 impl RequestMetrics {
@@ -76,6 +79,7 @@ impl RequestMetrics {
                 "unhealthy",
                 "1 while something keeps the service or its instrumentation from working, by reason.",
             )?,
+            gpu: GpuHistory::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 mod call;
 mod current;
 mod finished;
+mod gpu;
 mod metrics;
 mod operation;
 mod outcome;

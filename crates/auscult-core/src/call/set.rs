@@ -14,7 +14,7 @@ use crate::segment::{IdWords, RecordKind, flag, slow_path, word};
 /// Series of one operation and one set of label values; each is made when it is first needed.
 pub(crate) struct CallSet {
     pub(crate) registry: Arc<Registry>,
-    metrics: Arc<RequestMetrics>,
+    pub(crate) metrics: Arc<RequestMetrics>,
     /// Position of its record, which calls in flight point to.
     pub(crate) at: u32,
     pub(crate) operation: Arc<str>,

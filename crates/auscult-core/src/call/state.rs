@@ -1,12 +1,15 @@
 //! A call in flight, as those who hold on to it see it: its call set, its slot, its request id.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
 
+use super::finished::GpuUse;
 use super::outcome::Outcome;
 use super::request_id::RequestId;
 use super::set::{CallSet, Ended};
 use super::stage::Stage;
 use crate::clock::{self, seconds};
+use crate::history::CallWindow;
 use crate::segment::{Begin, CALL_WORDS, InFlight, Ticket, epoch, fill, flag, word};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -16,12 +19,14 @@ pub struct Seconds(pub f64);
 
 /// A running call, shared: what stages, chunks and the current call refer to. Recording on a call that
 /// has ended does nothing.
-#[derive(Clone)]
 pub struct CallState {
     set: Arc<CallSet>,
     place: Place,
     id: RequestId,
     epoch: u32,
+    started: u64,
+    /// When it was ended through this value; 0 before.
+    ended: LocalU64,
 }
 
 #[derive(Clone)]
@@ -45,7 +50,7 @@ impl CallState {
             }
         };
         set.record_start();
-        Self { set, place, id, epoch: epoch() }
+        Self { set, place, id, epoch: epoch(), started: begin.now, ended: LocalU64::new(0) }
     }
 
     /// The request id: the caller's, the trace's, or made.
@@ -63,6 +68,30 @@ impl CallState {
         let mut active = false;
         self.with_slot(|_| active = true);
         active
+    }
+
+    /// What the call did to GPU memory: so far while it runs, in all after its end. None where no GPU is sampled,
+    /// or none was before its start, and in a forked child that inherited the call.
+    ///
+    /// Read from the history that the service's reporter writes, ten times a second while calls run: right after
+    /// the end the last sample may be one of before it. Whether the call had the GPU to itself is as this process
+    /// sees it at this moment, from its own calls in flight; the record of the finished call knows of all others.
+    pub fn gpu(&self) -> Option<GpuUse> {
+        if self.epoch != epoch() {
+            return None;
+        }
+        let ended = Some(self.ended.load(Relaxed)).filter(|ended| *ended > 0);
+        let window = CallWindow { pid: std::process::id(), started: self.started, ended };
+        let registry = &self.set.registry;
+        let own = match &self.place {
+            Place::Slot(ticket) if ended.is_none() => Some(ticket.index()),
+            _ => None,
+        };
+        let meanwhile = |started: u64| ended.is_none_or(|ended| started < ended);
+        let others = registry.segment().in_flight().read();
+        let shared =
+            others.into_iter().any(|other| Some(other.index) != own && meanwhile(other.words[word::STARTED]));
+        self.set.metrics.gpu.gpu_use(registry.place()?, &window, shared)
     }
 
     /// Begins a stage of this call.
@@ -201,6 +230,7 @@ impl CallState {
         let slot = |word: usize| self.slot()[word].load(Ordering::Relaxed);
         let outcome = outcome(&slot);
         let ended = Ended { outcome, now: clock::monotonic_nanos(), id: self.id.words() };
+        self.ended.store(ended.now, Relaxed);
         self.set.record_end(slot, || InFlight::count(self.slot()), &ended);
         if outcome == Outcome::Poisoned {
             self.set.unhealthy("poisoned");
@@ -262,6 +292,18 @@ impl CallState {
         match &self.place {
             Place::Slot(ticket) => self.set.registry.segment().in_flight().of(*ticket),
             Place::Local(slot) => slot,
+        }
+    }
+}
+
+impl Clone for CallState {
+    fn clone(&self) -> Self {
+        Self {
+            set: self.set.clone(),
+            place: self.place.clone(),
+            id: self.id,
+            ended: LocalU64::new(self.ended.load(Relaxed)),
+            ..*self
         }
     }
 }

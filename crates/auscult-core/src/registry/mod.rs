@@ -84,6 +84,7 @@ impl Default for Options {
 /// Families and series of one process of a service.
 pub struct Registry {
     segment: Arc<Segment>,
+    place: Option<Place>,
     identity: Identity,
     options: Options,
     /// Directory position up to which the index is made.
@@ -138,7 +139,7 @@ impl Registry {
         }
         let (segment, fallback) = Segment::create(place, options.segment_bytes, options.role)
             .map_err(|error| Error::io("cannot allocate the segment in", place.directory(), error))?;
-        Self::over(segment, identity, options, fallback)
+        Self::over(segment, Some(place.clone()), identity, options, fallback)
     }
 
     /// A registry that no other process sees, for one that only reads what a service recorded.
@@ -150,18 +151,20 @@ impl Registry {
             Options { segment_bytes: crate::MIN_SEGMENT_BYTES, role: Role::Agent, ..Options::default() };
         let segment = Segment::anonymous(options.segment_bytes, options.role)
             .map_err(|error| Error::config(format!("no memory for a segment: {error}")))?;
-        Self::over(segment, identity, options, None)
+        Self::over(segment, None, identity, options, None)
     }
 
     /// A registry over a given segment.
     pub(crate) fn over(
         segment: Arc<Segment>,
+        place: Option<Place>,
         identity: Identity,
         options: Options,
         fallback: Option<io::Error>,
     ) -> Result<Arc<Self>, Error> {
         let registry = Arc::new(Self {
             segment,
+            place,
             identity,
             options,
             seen: AtomicU32::new(0),
@@ -233,6 +236,11 @@ impl Registry {
     /// Why the segment lies in anonymous memory, where other processes do not see it.
     pub fn fallback(&self) -> Option<&str> {
         self.fallback.as_deref()
+    }
+
+    /// Where the service keeps its files; none for a registry that no other process sees.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// Who the service is.

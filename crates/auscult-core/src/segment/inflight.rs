@@ -84,6 +84,13 @@ pub(crate) struct Ticket {
     sequence: u64,
 }
 
+impl Ticket {
+    /// The slot's number.
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
+}
+
 /// What a call begins with.
 pub(crate) struct Begin {
     pub(crate) owner: Owner,
