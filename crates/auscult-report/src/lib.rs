@@ -10,6 +10,7 @@ pub mod encode;
 mod reporter;
 mod running;
 mod server;
+pub mod store;
 
 pub use election::{agent, reporter};
 pub use reporter::{Appendix, Config, Reporter};

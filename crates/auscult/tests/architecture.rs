@@ -48,6 +48,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
         "auscult-report",
         &[
             ("encode", &[]),
+            ("store", &[]),
             ("election", &[]),
             ("server", &["encode"]),
             ("reporter", &["election", "encode", "server", "running"]),

@@ -1,0 +1,37 @@
+//! What is written at once.
+
+use auscult_core::FinishedCall;
+
+use super::vitals::VitalsSample;
+
+/// What is stored in one transaction: all of it or nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Batch<'a> {
+    /// Calls that finished, in the order in which sinks are to get them.
+    pub calls: &'a [FinishedCall],
+    /// Calls whose process died; one that is stored already is left out.
+    pub died: &'a [(DeathKey, FinishedCall)],
+    /// Samples of host, processes and GPUs.
+    pub vitals: &'a [VitalsSample],
+    /// Of each segment, the position in its ring up to which everything is in this batch or was in an
+    /// earlier one.
+    pub cursors: &'a [(u64, u64)],
+}
+
+impl Batch<'_> {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.died.is_empty() && self.vitals.is_empty() && self.cursors.is_empty()
+    }
+}
+
+/// One call in flight of a process that died, wherever it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeathKey {
+    /// The segment it was in.
+    pub segment: u64,
+    /// The slot of the segment.
+    pub slot: u32,
+    /// Which use of the slot.
+    pub sequence: u64,
+}

@@ -1,0 +1,37 @@
+//! The store: calls and vitals of a service in one SQLite file, written by its reporter and readable by
+//! everybody.
+//!
+//! `docs/guide/store.md` says what is in it. [`Store`] writes, [`Reader`] reads, [`Backlog`] holds what cannot be
+//! written at the moment. Nothing here has a thread or a clock of its own.
+
+mod backlog;
+mod batch;
+mod call_row;
+mod column;
+mod error;
+mod file;
+mod filter;
+mod json;
+mod limits;
+mod reader;
+mod retention;
+mod samples;
+mod schema;
+mod sinks;
+mod sql;
+mod vitals;
+mod writer;
+
+pub use backlog::{Backlog, Dropped};
+pub use batch::{Batch, DeathKey};
+pub use call_row::CallRow;
+pub use error::StoreError;
+pub use file::FILE;
+pub use filter::{CallFilter, Order};
+pub use limits::Limits;
+pub use reader::{Reader, Summary};
+pub use retention::Progress;
+pub use schema::VERSION;
+pub use sinks::{Acknowledgement, SinkState};
+pub use vitals::{Entity, GpuName, VitalsSample};
+pub use writer::Store;

@@ -1,0 +1,204 @@
+//! Retention, in small steps: what is too old, what is too much, and old vitals to one a minute.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+
+use super::call_row::whole;
+use super::column::Table;
+use super::limits::{LOG_BYTES, Limits};
+use super::samples::NANOS;
+
+/// Most rows that a step removes from a table: a few milliseconds.
+const ROWS: i64 = 1024;
+
+/// Old vitals are kept one for so long, milliseconds.
+const MINUTE: i64 = 60_000;
+
+/// How much of a table a step thins, milliseconds.
+const STRETCH: i64 = 5 * MINUTE;
+
+/// Pages that a step gives back to the file system.
+const PAGES: i64 = 64;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Calls that were removed; sinks that had not shipped them count them as dropped.
+    pub calls: u64,
+    /// Samples that were removed.
+    pub samples: u64,
+    /// Whether another step has something to do.
+    pub more: bool,
+}
+
+/// The newest record that was removed; 0 for none.
+pub(super) fn deleted_through(connection: &Connection) -> rusqlite::Result<u64> {
+    let value: Option<i64> = state(connection, "deleted_through")?;
+    Ok(value.unwrap_or(0).max(0).cast_unsigned())
+}
+
+pub(super) fn set_deleted_through(connection: &Connection, sequence: u64) -> rusqlite::Result<()> {
+    set_state(connection, "deleted_through", whole(sequence))
+}
+
+/// The first of these that has something to do, does a step of it.
+pub(super) fn step(connection: &mut Connection, limits: &Limits) -> rusqlite::Result<Progress> {
+    let kept_from = whole(limits.ago(limits.age));
+    let size = Size::of(connection)?;
+    let room = limits.file_bytes();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut progress = older_than(&transaction, kept_from)?;
+    if !progress.more && size.used > room {
+        progress = oldest(&transaction)?;
+    }
+    if !progress.more {
+        progress = thin(&transaction, whole(limits.ago(limits.vitals_full_rate) / NANOS))?;
+    }
+    if progress.more {
+        transaction.commit()?;
+        return Ok(progress);
+    }
+    drop(transaction);
+    // Free pages are used again; only many of them are given back.
+    if size.free_pages > 0 && (size.whole > room || size.free > size.whole / 4 && size.free > LOG_BYTES) {
+        connection.pragma(None, "incremental_vacuum", PAGES, |_| Ok(()))?;
+        progress.more = true;
+    }
+    Ok(progress)
+}
+
+/// How large the file is, without its log.
+struct Size {
+    whole: u64,
+    free: u64,
+    used: u64,
+    free_pages: u64,
+}
+
+impl Size {
+    fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let number = |name| {
+            connection.pragma_query_value(None, name, |row| row.get(0).map(|n: i64| n.max(0).cast_unsigned()))
+        };
+        let [page, pages, free_pages] =
+            [number("page_size")?, number("page_count")?, number("freelist_count")?];
+        let [whole, free] = [page * pages, page * free_pages];
+        Ok(Self { whole, free, used: whole.saturating_sub(free), free_pages })
+    }
+}
+
+/// Removes what is older than a nanosecond.
+fn older_than(transaction: &Transaction<'_>, nanos: i64) -> rusqlite::Result<Progress> {
+    let mut progress = Progress::default();
+    // Only from the front, so that what a sink missed is one stretch. A call with a time in the future, after
+    // the clock was wrong, keeps those behind it until its time has come, or room is needed.
+    let last: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT max(sequence) FROM (SELECT sequence FROM stored_calls WHERE sequence < coalesce( \
+             (SELECT min(sequence) FROM (SELECT sequence, ended FROM stored_calls ORDER BY sequence LIMIT ?2) \
+             WHERE ended >= ?1), 1 << 62) ORDER BY sequence LIMIT ?2)",
+        )?
+        .query_row([nanos, ROWS], |row| row.get(0))?;
+    if let Some(last) = last {
+        progress.calls = delete_calls(transaction, last)?;
+    }
+    for table in Table::ALL {
+        progress.samples += delete_samples(transaction, table, nanos / NANOS.cast_signed())?;
+    }
+    progress.more = progress.calls + progress.samples > 0;
+    Ok(progress)
+}
+
+/// Removes the oldest of all there is.
+fn oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Progress> {
+    let first_call: Option<i64> = transaction
+        .prepare_cached("SELECT ended FROM stored_calls ORDER BY sequence LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let mut first_sample: Option<(i64, Table)> = None;
+    for table in Table::ALL {
+        let time: Option<i64> = transaction
+            .prepare_cached(&format!("SELECT min(time) FROM {}", table.name()))?
+            .query_row([], |row| row.get(0))?;
+        if let Some(time) = time.filter(|time| first_sample.is_none_or(|(first, _)| *time < first)) {
+            first_sample = Some((time, table));
+        }
+    }
+    let mut progress = Progress::default();
+    match (first_call, first_sample) {
+        (call, Some((time, table))) if call.is_none_or(|call| time <= call / NANOS.cast_signed()) => {
+            progress.samples = delete_samples(transaction, table, i64::MAX)?;
+        }
+        (Some(_), _) => {
+            let last: i64 = transaction
+                .prepare_cached(
+                    "SELECT max(sequence) FROM (SELECT sequence FROM stored_calls ORDER BY sequence LIMIT ?1)",
+                )?
+                .query_row([ROWS], |row| row.get(0))?;
+            progress.calls = delete_calls(transaction, last)?;
+        }
+        (None, _) => {}
+    }
+    progress.more = progress.calls + progress.samples > 0;
+    Ok(progress)
+}
+
+/// Removes calls through a sequence number.
+fn delete_calls(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<u64> {
+    let deleted =
+        transaction.prepare_cached("DELETE FROM stored_calls WHERE sequence <= ?1")?.execute([last])?;
+    transaction.prepare_cached("DELETE FROM deaths WHERE call <= ?1")?.execute([last])?;
+    set_state(transaction, "deleted_through", last)?;
+    Ok(deleted as u64)
+}
+
+/// Removes the oldest samples of a table that are older than a millisecond.
+fn delete_samples(transaction: &Transaction<'_>, table: Table, before: i64) -> rusqlite::Result<u64> {
+    let name = table.name();
+    let deleted = transaction
+        .prepare_cached(&format!(
+            "DELETE FROM {name} WHERE time < ?1 AND time <= \
+             (SELECT max(time) FROM (SELECT time FROM {name} ORDER BY time LIMIT ?2))"
+        ))?
+        .execute([before, ROWS])?;
+    Ok(deleted as u64)
+}
+
+/// Leaves the first sample of each minute of each thing, in the next stretch that is old enough.
+fn thin(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<Progress> {
+    let before = before / MINUTE * MINUTE;
+    for table in Table::ALL {
+        let name = table.name();
+        let mark = format!("thinned_{name}");
+        let thinned = state(transaction, &mark)?.unwrap_or(0);
+        let first: Option<i64> = transaction
+            .prepare_cached(&format!("SELECT min(time) FROM {name} WHERE time >= ?1"))?
+            .query_row([thinned], |row| row.get(0))?;
+        let Some(first) = first.filter(|first| *first < before) else { continue };
+        let from = first / MINUTE * MINUTE;
+        let to = (from + STRETCH).min(before);
+        let keys = table.keys().iter().map(|key| format!(", {key}")).collect::<String>();
+        let deleted = transaction
+            .prepare_cached(&format!(
+                "DELETE FROM {name} WHERE time >= ?1 AND time < ?2 AND (time{keys}) NOT IN \
+                 (SELECT min(time){keys} FROM {name} WHERE time >= ?1 AND time < ?2 GROUP BY time / {MINUTE}{keys})"
+            ))?
+            .execute([from, to])?;
+        set_state(transaction, &mark, to)?;
+        return Ok(Progress { calls: 0, samples: deleted as u64, more: true });
+    }
+    Ok(Progress::default())
+}
+
+fn state(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT value FROM state WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()
+}
+
+fn set_state(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO state (name, value) VALUES (?1, ?2)")?
+        .execute((name, value))
+        .map(drop)
+}

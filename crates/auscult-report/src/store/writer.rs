@@ -1,0 +1,295 @@
+//! The one writer of the store.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::batch::Batch;
+use super::call_row::{self, whole};
+use super::error::{About as _, StoreError};
+use super::file;
+use super::limits::Limits;
+use super::retention::{self, Progress};
+use super::samples::Samples;
+use super::sinks::{Acknowledgement, SinkRow, SinkState};
+
+/// Statements that are kept ready.
+const STATEMENTS: usize = 32;
+
+/// The store, as its one writer has it: the reporter of the service.
+///
+/// Whatever fails leaves the store usable: the same may be tried again. A file that turns out to be damaged is
+/// set aside, and a new one begun, within the call that finds out.
+pub struct Store {
+    path: PathBuf,
+    limits: Limits,
+    /// None after a new file could not be made in the place of a damaged one.
+    open: Option<Open>,
+    /// The newest record's sequence number.
+    last: u64,
+    /// Sinks of a file that was set aside, for the next.
+    orphans: Vec<SinkRow>,
+    notice: Option<String>,
+}
+
+/// The open file.
+struct Open {
+    connection: Connection,
+    samples: Samples,
+    insertion: String,
+}
+
+impl Store {
+    /// Opens `store.sqlite` in a service's directory, which is there; makes or migrates it. The text says what
+    /// a person should know: that a damaged file was set aside, and where.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or made, is not ours ([`StoreError::is_refused`]), or was written by a
+    /// newer version ([`StoreError::is_newer`]), which leaves it as it is.
+    pub fn open(directory: &Path, limits: Limits) -> Result<(Self, Option<String>), StoreError> {
+        let path = file::path_in(directory)?;
+        let mut store = Self { path, limits, open: None, last: 0, orphans: Vec::new(), notice: None };
+        store.with(|_, _| Ok(()))?;
+        let notice = store.take_notice();
+        Ok((store, notice))
+    }
+
+    /// What happened since the last time this was asked, and a person should know.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.notice.take()
+    }
+
+    /// Stores a batch, in one transaction: rows, and the cursors of the segments they came from.
+    ///
+    /// # Errors
+    /// Nothing was stored; see the predicates of [`StoreError`].
+    pub fn write(&mut self, batch: &Batch<'_>) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.last = self.with(|open, last| open.write(batch, last))?;
+        Ok(())
+    }
+
+    /// Up to where everything of a segment's ring is stored.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn segment_cursor(&mut self, segment: u64) -> Result<Option<u64>, StoreError> {
+        self.with(|open, _| {
+            open.connection
+                .prepare_cached("SELECT position FROM segment_cursors WHERE segment = ?1")?
+                .query_row([segment.cast_signed()], |row| row.get(0).map(i64::cast_unsigned))
+                .optional()
+        })
+    }
+
+    /// Forgets the cursor of a segment whose file is gone.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn forget_segment(&mut self, segment: u64) -> Result<(), StoreError> {
+        self.with(|open, _| {
+            open.connection
+                .prepare_cached("DELETE FROM segment_cursors WHERE segment = ?1")?
+                .execute([segment.cast_signed()])
+                .map(drop)
+        })
+    }
+
+    /// Makes what was written power-durable. To be called every second in which something was written.
+    ///
+    /// # Errors
+    /// When the disk fails; what was written is still process-durable.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        file::sync(&self.path)
+    }
+
+    /// Does one small step of retention, some milliseconds: removes what is too old or too much, and thins old
+    /// vitals.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn retain(&mut self) -> Result<Progress, StoreError> {
+        let limits = self.limits.clone();
+        self.with(|open, _| retention::step(&mut open.connection, &limits))
+    }
+
+    /// Bytes on disk: the file and its log.
+    pub fn bytes(&self) -> u64 {
+        file::bytes(&self.path)
+    }
+
+    /// Makes a sink known, if it is not: it gets what is stored from now on.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn add_sink(&mut self, sink: &str) -> Result<(), StoreError> {
+        self.with(|open, last| match SinkRow::find(&open.connection, sink)? {
+            Some(_) => Ok(()),
+            None => SinkRow::new(sink, last).save(&open.connection),
+        })
+    }
+
+    /// Notes what a sink did with what it read.
+    ///
+    /// # Errors
+    /// When it does not fit the sink's cursor, or the file cannot be written.
+    pub fn acknowledge(&mut self, sink: &str, done: Acknowledgement) -> Result<(), StoreError> {
+        let last = self.last;
+        let found = self.with(|open, _| {
+            let deleted = retention::deleted_through(&open.connection)?;
+            Ok(SinkRow::find(&open.connection, sink)?.map(|row| (row, deleted)))
+        })?;
+        let Some((mut row, deleted)) = found else {
+            return Err(StoreError::misused(format!("there is no sink {sink:?}")));
+        };
+        row.acknowledge(done, last, deleted)?;
+        self.with(|open, _| row.save(&open.connection))
+    }
+
+    /// Counts of all sinks, by name.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sinks(&mut self) -> Result<Vec<SinkState>, StoreError> {
+        self.with(|open, last| {
+            let deleted = retention::deleted_through(&open.connection)?;
+            Ok(SinkRow::all(&open.connection)?.iter().map(|row| row.state(last, deleted)).collect())
+        })
+    }
+
+    /// Does something with the open file; if it is found damaged, once more with a new one.
+    fn with<T>(
+        &mut self,
+        mut act: impl FnMut(&mut Open, u64) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        match self.attempt(&mut act) {
+            Err(error) if error.is_damaged() => {
+                self.set_aside(&error)?;
+                self.attempt(&mut act)
+            }
+            result => result,
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        act: &mut impl FnMut(&mut Open, u64) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin()?,
+        };
+        act(self.open.insert(open), self.last).about(&self.path)
+    }
+
+    /// Opens the file.
+    fn begin(&mut self) -> Result<Open, StoreError> {
+        let connection = file::open(&self.path)?;
+        let open = Open::new(connection).about(&self.path)?;
+        let found = open.last().about(&self.path)?;
+        if found < self.last {
+            // Numbers go on where those of the file before ended: a sink may have read some.
+            let sinks = std::mem::take(&mut self.orphans);
+            open.adopt(self.last, &sinks).about(&self.path)?;
+        }
+        self.last = self.last.max(found);
+        Ok(open)
+    }
+
+    fn set_aside(&mut self, error: &StoreError) -> Result<(), StoreError> {
+        if let Some(open) = self.open.take() {
+            self.orphans = open.sinks();
+            file::abandon(open.connection);
+        }
+        let now = (self.limits.clock)() / 1_000_000_000;
+        let aside = file::set_aside(&self.path, now)?;
+        self.notice = Some(format!("{error}; it was set aside as {} and a new one begun", aside.display()));
+        Ok(())
+    }
+}
+
+impl Open {
+    fn new(connection: Connection) -> rusqlite::Result<Self> {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        let samples = Samples::new(&connection)?;
+        let insertion = call_row::insertion();
+        connection.prepare_cached(&insertion)?;
+        Ok(Self { connection, samples, insertion })
+    }
+
+    /// The newest record's sequence number, also when it is deleted.
+    fn last(&self) -> rusqlite::Result<u64> {
+        let newest: Option<i64> =
+            self.connection.query_row("SELECT max(sequence) FROM stored_calls", [], |row| row.get(0))?;
+        let newest = newest.unwrap_or(0).max(0).cast_unsigned();
+        Ok(newest.max(retention::deleted_through(&self.connection)?))
+    }
+
+    /// The sinks, as far as a damaged file tells.
+    fn sinks(&self) -> Vec<SinkRow> {
+        SinkRow::all(&self.connection).unwrap_or_default()
+    }
+
+    /// Goes on with the numbers and sinks of another file, whose records are lost.
+    fn adopt(&self, last: u64, sinks: &[SinkRow]) -> rusqlite::Result<()> {
+        let transaction = self.connection.unchecked_transaction()?;
+        retention::set_deleted_through(&transaction, last)?;
+        for sink in sinks {
+            let mut sink = sink.clone();
+            sink.after_damage(last);
+            sink.save(&transaction)?;
+        }
+        transaction.commit()
+    }
+
+    /// Stores a batch; the new last sequence number.
+    fn write(&mut self, batch: &Batch<'_>, last: u64) -> rusqlite::Result<u64> {
+        let Self { connection, samples, insertion } = self;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let last = write_calls(&transaction, insertion, batch, last)?;
+        let written = samples.write(&transaction, batch.vitals);
+        if written.is_err() {
+            samples.forget();
+        }
+        written?;
+        for (segment, position) in batch.cursors {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO segment_cursors (segment, position) VALUES (?1, ?2)")?
+                .execute([segment.cast_signed(), position.cast_signed()])?;
+        }
+        transaction.commit().inspect_err(|_| samples.forget())?;
+        Ok(last)
+    }
+}
+
+fn write_calls(
+    transaction: &Transaction<'_>,
+    insertion: &str,
+    batch: &Batch<'_>,
+    mut last: u64,
+) -> rusqlite::Result<u64> {
+    let mut insert = transaction.prepare_cached(insertion)?;
+    for call in batch.calls {
+        last += 1;
+        call_row::insert(&mut insert, last, call)?;
+    }
+    for (key, call) in batch.died {
+        let new = transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO deaths (segment, slot, sequence, call) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                key.segment.cast_signed(),
+                key.slot,
+                key.sequence.cast_signed(),
+                whole(last + 1)
+            ])?;
+        if new == 1 {
+            last += 1;
+            call_row::insert(&mut insert, last, call)?;
+        }
+    }
+    Ok(last)
+}

@@ -1,0 +1,7 @@
+//! The store, through its public doors.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod calls;
+mod retention;
+mod support;
+mod vitals;

@@ -1,0 +1,143 @@
+//! What is too old or too much goes, oldest first, in small steps.
+
+use std::time::Duration;
+
+use auscult_core::FinishedCall;
+use auscult_report::store::{Batch, CallFilter, DeathKey, Entity, Limits, Progress, Store, VitalsSample};
+
+use super::support::*;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Retains until there is nothing more to do; what was removed.
+fn retain(store: &mut Store) -> Progress {
+    let mut done = Progress::default();
+    loop {
+        let step = store.retain().unwrap();
+        done.calls += step.calls;
+        done.samples += step.samples;
+        if !step.more {
+            return done;
+        }
+    }
+}
+
+fn calls_at(unix_nanos: u64, count: usize) -> Vec<FinishedCall> {
+    let call = |number| FinishedCall { ended_unix: unix_nanos, ..call(&format!("{unix_nanos}-{number}")) };
+    (0..count).map(call).collect()
+}
+
+fn sample(unix_nanos: u64, entity: Entity) -> VitalsSample {
+    let column = match entity {
+        Entity::Host => "load1",
+        Entity::Process { .. } => "process_threads",
+        Entity::Gpu(_) => "gpu_power_watts",
+        Entity::GpuProcess { .. } => "gpu_process_memory_bytes",
+    };
+    VitalsSample { unix_nanos, entity, values: vec![(column, 1.0)] }
+}
+
+#[test]
+fn calls_go_when_they_are_too_old() {
+    let (place, clock) = (directory(), Clock::new());
+    let mut store = open_with(place.path(), clock.limits());
+    write_calls(&mut store, &calls_at(clock.now(), 5_000));
+    clock.advance(DAY);
+    write_calls(&mut store, &calls_at(clock.now(), 10));
+    assert_eq!(retain(&mut store), Progress::default());
+    clock.advance(29 * DAY + Duration::from_nanos(1));
+    assert_eq!(store.retain().unwrap().calls, 1024, "a step is small");
+    assert_eq!(retain(&mut store).calls, 5_000 - 1024);
+    assert_eq!(reader(place.path()).summary(&CallFilter::default()).unwrap().total(), 10);
+    clock.advance(DAY);
+    assert_eq!(retain(&mut store).calls, 10);
+    drop(store);
+    // The numbers go on where they were.
+    write_calls(&mut open_with(place.path(), clock.limits()), &[call("next")]);
+    assert_eq!(all_calls(place.path())[0].sequence, 5_011);
+}
+
+#[test]
+fn what_became_of_a_dead_call_is_known_as_long_as_the_call_is() {
+    let (place, clock) = (directory(), Clock::new());
+    let mut store = open_with(place.path(), clock.limits());
+    let died = [(DeathKey { segment: 1, slot: 2, sequence: 3 }, call("a"))];
+    let batch = Batch { died: &died, ..Batch::default() };
+    for _ in 0..2 {
+        store.write(&batch).unwrap();
+        clock.advance(29 * DAY);
+        retain(&mut store);
+    }
+    assert_eq!(all_request_ids(place.path()), [] as [&str; 0]);
+    store.write(&batch).unwrap();
+    assert_eq!(all_request_ids(place.path()), ["a"]);
+}
+
+#[test]
+fn old_vitals_are_thinned_to_one_a_minute_and_go_at_last() {
+    let (place, clock) = (directory(), Clock::new());
+    let mut store = open_with(place.path(), clock.limits());
+    let start = NOW / (60 * SECOND) * 60 * SECOND;
+    let entities = |second: u64| {
+        let gpu = || Entity::GpuProcess { gpu: "0".to_owned(), pid: None };
+        let process = |pid| Entity::Process { pid };
+        // The second process comes in the middle of the second minute.
+        let young = (second >= 90).then_some(process(2));
+        [Some(Entity::Host), Some(process(1)), young, Some(gpu())].into_iter().flatten()
+    };
+    let samples: Vec<_> = (0..20 * 60)
+        .flat_map(|second| entities(second).map(move |entity| sample(start + second * SECOND, entity)))
+        .collect();
+    store.write(&Batch { vitals: &samples, ..Batch::default() }).unwrap();
+    assert_eq!(retain(&mut store), Progress::default());
+    clock.advance(DAY + Duration::from_secs(20 * 60));
+    retain(&mut store);
+    let left = reader(place.path()).vitals(0..u64::MAX, &[]).unwrap();
+    let seconds = |entity: &Entity| -> Vec<u64> {
+        left.iter()
+            .filter(|sample| sample.entity == *entity)
+            .map(|sample| (sample.unix_nanos - start) / SECOND)
+            .collect()
+    };
+    let minutes: Vec<u64> = (0..20).map(|minute| minute * 60).collect();
+    assert_eq!(seconds(&Entity::Host), minutes);
+    assert_eq!(seconds(&Entity::Process { pid: 1 }), minutes);
+    assert_eq!(seconds(&Entity::GpuProcess { gpu: "0".to_owned(), pid: None }), minutes);
+    let young: Vec<u64> = std::iter::once(90).chain((2..20).map(|minute| minute * 60)).collect();
+    assert_eq!(seconds(&Entity::Process { pid: 2 }), young);
+    clock.advance(30 * DAY);
+    retain(&mut store);
+    assert_eq!(reader(place.path()).vitals(0..u64::MAX, &[]).unwrap(), []);
+}
+
+#[test]
+fn the_file_stays_within_its_size_and_shrinks_when_that_shrinks() {
+    let (place, clock) = (directory(), Clock::new());
+    const MIB: u64 = 1 << 20;
+    let limits = |bytes| Limits { bytes, ..clock.limits() };
+    let mut store = open_with(place.path(), limits(24 * MIB));
+    let mut written = 0;
+    for round in 0..60 {
+        clock.advance(Duration::from_secs(1));
+        let samples: Vec<_> =
+            (0..50).map(|pid| sample(clock.now(), Entity::Process { pid: round * 50 + pid })).collect();
+        let calls = calls_at(clock.now(), 2_000);
+        store.write(&Batch { calls: &calls, vitals: &samples, ..Batch::default() }).unwrap();
+        written += calls.len();
+        retain(&mut store);
+        assert!(store.bytes() < 24 * MIB, "{} bytes after {written} calls", store.bytes());
+    }
+    let left = all_calls(place.path());
+    assert!(left.len() > 10_000 && left.len() < written, "{} of {written}", left.len());
+    assert_eq!(left.last().unwrap().sequence, written as u64);
+    // Vitals of the time that is gone are gone as well.
+    let vitals = reader(place.path()).vitals(0..u64::MAX, &[]).unwrap();
+    assert!(vitals[0].unix_nanos >= left[0].ended_unix, "vitals are older than the oldest call");
+    drop(store);
+    let mut store = open_with(place.path(), limits(16 * MIB));
+    retain(&mut store);
+    drop(store);
+    let small = std::fs::metadata(place.path().join("store.sqlite")).unwrap().len();
+    assert!(small < 16 * MIB, "{small} bytes");
+    assert!(!all_calls(place.path()).is_empty());
+}

@@ -1,0 +1,145 @@
+//! A store in a directory of its own, and things to put in it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use auscult_core::{FieldValue, FinishedCall, GpuUse, Outcome, StageTime};
+use auscult_report::store::{Batch, CallFilter, CallRow, Limits, Reader, Store};
+use tempfile::TempDir;
+
+pub(crate) const SECOND: u64 = 1_000_000_000;
+/// 2026-01-02T03:04:05Z.
+pub(crate) const NOW: u64 = 1_767_323_045 * SECOND;
+
+/// A clock that only a test moves.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(NOW)))
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        let clock = self.clone();
+        Limits { clock: Arc::new(move || clock.now()), ..Limits::default() }
+    }
+}
+
+pub(crate) fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// A store that has nothing to say.
+pub(crate) fn open(directory: &Path) -> Store {
+    open_with(directory, Clock::new().limits())
+}
+
+pub(crate) fn open_with(directory: &Path, limits: Limits) -> Store {
+    let (store, notice) = Store::open(directory, limits).unwrap();
+    assert_eq!(notice, None);
+    store
+}
+
+pub(crate) fn reader(directory: &Path) -> Reader {
+    Reader::open(directory).unwrap().unwrap()
+}
+
+pub(crate) fn all_calls(directory: &Path) -> Vec<CallRow> {
+    reader(directory).calls_after(0, usize::MAX).unwrap()
+}
+
+pub(crate) fn all_request_ids(directory: &Path) -> Vec<String> {
+    all_calls(directory).into_iter().map(|call| call.request_id).collect()
+}
+
+pub(crate) fn write_calls(store: &mut Store, calls: &[FinishedCall]) {
+    store.write(&Batch { calls, ..Batch::default() }).unwrap();
+}
+
+/// A call with a little of everything.
+pub(crate) fn call(request_id: &str) -> FinishedCall {
+    let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
+    FinishedCall {
+        request_id: request_id.to_owned(),
+        operation: "synthesize".to_owned(),
+        labels: vec![text("emotion", "sad"), text("mode", "zero_shot")],
+        outcome: Outcome::Ok,
+        pid: 4711,
+        segment: 0xFEDC_BA98_7654_3210,
+        ended_unix: NOW,
+        started: 1_000 * SECOND,
+        ended: 1_000 * SECOND + 942_345_678,
+        busy: 900_000_001,
+        queued: Some(12_000_000),
+        first_audio: Some(301_000_000),
+        underrun: None,
+        chunks: 7,
+        audio_seconds: 4.2,
+        characters: 128,
+        streaming: true,
+        died_in: None,
+        stages: vec![
+            stage("frontend", 12_345_678),
+            StageTime { name: "llm".to_owned(), count: 3, failures: 1, nanos: 700_000_000 },
+            stage("vocoder", 1),
+        ],
+        fields: vec![
+            ("voice".to_owned(), FieldValue::Text("ä\"\\\u{0}\n'".to_owned())),
+            ("seed".to_owned(), FieldValue::Int(-7)),
+            ("speed".to_owned(), FieldValue::Float(1.0)),
+            ("cached".to_owned(), FieldValue::Bool(true)),
+        ],
+        gpu: Some(GpuUse {
+            memory_before: 6 << 30,
+            memory_peak: 9 << 30,
+            memory_delta: -5,
+            utilization_mean: Some(0.75),
+            shared: true,
+            of_process: false,
+        }),
+    }
+}
+
+/// The row a call must become.
+pub(crate) fn row(sequence: u64, call: &FinishedCall) -> CallRow {
+    let call = call.clone();
+    CallRow {
+        sequence,
+        ended_unix: call.ended_unix,
+        duration: call.duration(),
+        request_id: call.request_id,
+        operation: call.operation,
+        outcome: call.outcome,
+        busy: call.busy,
+        queued: call.queued,
+        first_audio: call.first_audio,
+        underrun: call.underrun,
+        audio_seconds: call.audio_seconds,
+        characters: call.characters,
+        chunks: call.chunks,
+        streaming: call.streaming,
+        pid: call.pid,
+        segment: call.segment,
+        died_in: call.died_in,
+        gpu: call.gpu,
+        labels: call.labels,
+        fields: call.fields,
+        stages: call.stages,
+    }
+}
+
+pub(crate) fn newest(directory: &Path, filter: CallFilter) -> Vec<String> {
+    reader(directory).calls(&filter).unwrap().into_iter().map(|call| call.request_id).collect()
+}
