@@ -33,6 +33,7 @@ def init(
     version: str | Unset | None = UNSET,
     listen: str | Unset | None = UNSET,
     gpu: bool | Literal["all"] | Unset = UNSET,
+    torch: bool | Literal["always"] | Unset = UNSET,
     sample_interval: float | Unset = UNSET,
     labels: Mapping[str, str] | Unset | None = UNSET,
     directory: str | os.PathLike[str] | Unset | None = UNSET,
@@ -58,6 +59,8 @@ def init(
         listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint.
             Default: `"127.0.0.1:9464"`.
         gpu: Whether to sample the GPUs that the service may use; `"all"` for all of the machine.
+        torch: Whether to read PyTorch's allocator at the start and end of a call, where PyTorch is imported
+            and uses CUDA. It is left out once that takes more than 50 us on average, except with `"always"`.
         sample_interval: Seconds between two samples, 0.1 to 60, also of `Gauge.set_function`. Default: 1.
         labels: Labels of every metric; as a variable `name=value,name=value`.
         directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else

@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, object] = {
     "version": None,
     "listen": "127.0.0.1:9464",
     "gpu": True,
+    "torch": True,
     "sample_interval": 1.0,
     "labels": (),
     "directory": None,
@@ -133,13 +134,16 @@ def _truth(value: object) -> bool:
     return truth
 
 
-def _gpu(value: object) -> bool | str:
-    if isinstance(value, str) and value.strip().lower() == "all":
-        return "all"
-    try:
-        return _truth(value)
-    except WrongError:
-        raise WrongError(f'{value!r} is none of true, false and "all"') from None
+def _truth_or(word: str) -> Callable[[object], bool | str]:
+    def check(value: object) -> bool | str:
+        if isinstance(value, str) and value.strip().lower() == word:
+            return word
+        try:
+            return _truth(value)
+        except WrongError:
+            raise WrongError(f'{value!r} is none of true, false and "{word}"') from None
+
+    return check
 
 
 def _seconds(value: object) -> float:
@@ -236,7 +240,8 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "service": _text,
     "version": _optional(_text),
     "listen": _address,
-    "gpu": _gpu,
+    "gpu": _truth_or("all"),
+    "torch": _truth_or("always"),
     "sample_interval": _interval,
     "labels": lambda value: () if value is None else _labels(value),
     "directory": _optional(_path),

@@ -99,3 +99,39 @@ def python(tmp_path):
         return ran
 
     return run
+
+
+class NvmlSim:
+    """The simulated driver library, and scripts for it."""
+
+    def __init__(self, library, directory):
+        self.library = str(library)
+        self.directory = directory
+
+    def device(self, number, *lines):
+        """Text of a device with memory alone, whose UUID has its number."""
+        uuid = f"GPU-b0000000-0000-4000-8000-{number:012}"
+        memory = ("memory_total 24GiB", "memory_used 4GiB")
+        return "\n".join([f"device {uuid}", "name Simulated GPU", *memory, *lines])
+
+    def script(self, *devices):
+        """A script with these devices."""
+        path = self.directory / "nvml-sim.script"
+        path.write_text("\n".join(["driver 550.54.14", "nvml 12.550.54.14", "cuda 12040", *devices, ""]))
+        return str(path)
+
+
+@pytest.fixture(scope="session")
+def nvml_sim_library():
+    """Builds the simulated driver library."""
+    root = HERE.parents[1]
+    subprocess.run(
+        ["cargo", "build", "--quiet", "--package", "nvml-sim"], check=True, cwd=root, stdin=subprocess.DEVNULL
+    )
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "debug" / "libnvml_sim.so"
+
+
+@pytest.fixture
+def nvml_sim(nvml_sim_library, tmp_path):
+    """A simulated driver: set `AUSCULT_NVML_PATH` to its `library` and `NVML_SIM_SCRIPT` to a `script`."""
+    return NvmlSim(nvml_sim_library, tmp_path)

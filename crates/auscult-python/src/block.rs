@@ -14,6 +14,7 @@ use crate::fault::{self, Part};
 use crate::plan::{self, queued_since};
 use crate::scope::Scope;
 use crate::state::{self, lock, take};
+use crate::torch;
 use crate::value;
 
 /// A call around a block of code; also with `async with`. Inside of another call the block is one of its stages.
@@ -83,15 +84,17 @@ impl CallBlock {
         _kind: Option<&Bound<'_, PyAny>>,
         error: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
-    ) {
-        let Some(scope) = take(&self.entered) else { return };
+    ) -> PyResult<()> {
+        let Some(scope) = take(&self.entered) else { return Ok(()) };
         scope.leave(py);
+        let read = scope.ending(py);
         match error {
             None => scope.finish(),
             // The generator around the block was closed.
             Some(error) if error.is_instance_of::<PyGeneratorExit>() => scope.closed(),
             Some(error) => scope.failed(py, &PyErr::from_value(error.clone())),
         }
+        read
     }
 
     fn __aenter__(&self, py: Python<'_>) -> PyResult<Ready> {
@@ -105,9 +108,9 @@ impl CallBlock {
         kind: Option<&Bound<'_, PyAny>>,
         error: Option<&Bound<'_, PyAny>>,
         traceback: Option<&Bound<'_, PyAny>>,
-    ) -> Ready {
-        self.__exit__(py, kind, error, traceback);
-        Ready::none()
+    ) -> PyResult<Ready> {
+        self.__exit__(py, kind, error, traceback)?;
+        Ok(Ready::none())
     }
 }
 
@@ -146,7 +149,11 @@ impl CallBlock {
                 builder.start()
             },
         )?;
-        let call = Py::new(py, Call::own(core))?;
+        let call = Call::own(core);
+        if let Some(own) = call.recording() {
+            torch::started(py, own)?;
+        }
+        let call = Py::new(py, call)?;
         Ok((Scope::Call(call.clone_ref(py)), call))
     }
 

@@ -1,8 +1,9 @@
 //! A running call, as Python sees it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
+use auscult::torch::Devices;
 use auscult::{Outcome, Seconds};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -13,6 +14,7 @@ use crate::fault::{self, Part};
 use crate::outcome::Failure;
 use crate::stage::Stage;
 use crate::state::{lock, take};
+use crate::torch;
 use crate::value;
 
 /// One request for generated output, while it runs.
@@ -40,6 +42,8 @@ pub(crate) struct Own {
     failure: Mutex<Option<String>>,
     /// What was current before this call was.
     entered: Mutex<Option<Token>>,
+    /// Devices of PyTorch's that held memory at the start.
+    torch: OnceLock<Devices>,
 }
 
 impl Call {
@@ -47,7 +51,8 @@ impl Call {
     pub(crate) fn own(core: auscult::Call) -> Self {
         let flag = || AtomicBool::new(false);
         let (failure, entered) = (Mutex::new(None), Mutex::new(None));
-        Self { body: Body::Own(Own { core, heard: flag(), silence: flag(), failure, entered }) }
+        let (heard, silence, torch) = (flag(), flag(), OnceLock::new());
+        Self { body: Body::Own(Own { core, heard, silence, failure, entered, torch }) }
     }
 
     pub(crate) fn inner(outer: Py<Self>) -> Self {
@@ -141,10 +146,11 @@ impl Call {
     }
 
     /// Records audio that is part of one result, seconds.
-    fn audio(&self, seconds: f64) {
-        if let Body::Own(own) = &self.body {
-            own.gave(&Heard::Seconds(seconds));
-        }
+    fn audio(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        let Body::Own(own) = &self.body else { return Ok(()) };
+        let read = own.ending(py);
+        own.gave(&Heard::Seconds(seconds));
+        read
     }
 
     /// Records that the call is getting on, which keeps it from being taken for stalled.
@@ -171,19 +177,21 @@ impl Call {
     /// Ends the call as failed: with an exception, or with the text of an error.
     fn fail(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let Body::Own(own) = &self.body else { return Ok(()) };
+        let read = own.ending(py);
         if error.is_instance_of::<pyo3::exceptions::PyBaseException>() {
             own.failed(py, &PyErr::from_value(error.clone()));
         } else {
             own.end_with(&Failure::from_text(value::text(error.clone())?.to_string_lossy().into_owned()));
         }
-        Ok(())
+        read
     }
 
     /// Marks the output as cut short: the call ends as `truncated`.
-    fn truncated(&self) {
-        if let Body::Own(own) = &self.body {
-            own.core.end(Outcome::Truncated);
-        }
+    fn truncated(&self, py: Python<'_>) -> PyResult<()> {
+        let Body::Own(own) = &self.body else { return Ok(()) };
+        let read = own.ending(py);
+        own.core.end(Outcome::Truncated);
+        read
     }
 
     fn __repr__(&self) -> String {
@@ -195,6 +203,25 @@ impl Own {
     #[inline]
     pub(crate) fn core(&self) -> &auscult::Call {
         &self.core
+    }
+
+    /// Reads what is to be read while the call has not ended; then end it, whatever this returns.
+    ///
+    /// # Errors
+    /// With what the host must see: an interrupt, or a fault under `AUSCULT_STRICT`.
+    #[inline]
+    pub(crate) fn ending(&self, py: Python<'_>) -> PyResult<()> {
+        torch::ended(py, self)
+    }
+
+    /// Devices of PyTorch's that held memory when the call began, if that was read.
+    pub(crate) fn torch_devices(&self) -> Option<Devices> {
+        self.torch.get().copied()
+    }
+
+    /// Says which devices of PyTorch's hold memory now that the call begins.
+    pub(crate) fn reads_torch(&self, devices: Devices) {
+        let _ = self.torch.set(devices);
     }
 
     /// Whether a look for silence is still of use.

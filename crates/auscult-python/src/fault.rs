@@ -25,10 +25,11 @@ pub(crate) enum Part {
     RequestId,
     SetFunction,
     Streaming,
+    Torch,
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Audio,
         Self::Field,
         Self::Label,
@@ -38,6 +39,7 @@ impl Part {
         Self::RequestId,
         Self::SetFunction,
         Self::Streaming,
+        Self::Torch,
     ];
 
     /// Its value as a label.
@@ -52,6 +54,7 @@ impl Part {
             Self::RequestId => "request_id",
             Self::SetFunction => "set_function",
             Self::Streaming => "streaming",
+            Self::Torch => "torch",
         }
     }
 }

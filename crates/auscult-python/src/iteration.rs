@@ -107,7 +107,9 @@ impl Iteration {
     #[cold]
     fn closed(&self, py: Python<'_>) -> PyResult<()> {
         drop(take(&self.inner));
+        let read = self.scope.ending(py);
         self.scope.closed();
+        read?;
         take(&self.thrown).map_or(Ok(()), |thrown| Err(PyErr::from_value(thrown.into_bound(py))))
     }
 }
@@ -181,19 +183,20 @@ impl Iteration {
         }
         self.left(py);
         drop(take(&self.inner));
+        let read = self.scope.ending(py);
         if self.is_async && error.is_instance_of::<PyStopAsyncIteration>() {
             self.scope.finish();
-            return Ok(true);
+            return read.map(|()| true);
         }
         if !self.is_async && error.is_instance_of::<PyStopIteration>() {
             let value = error.getattr(intern!(py, "value"))?.unbind();
             let before = lock(&self.kept).replace(value);
             drop(before);
             self.scope.finish();
-            return Ok(true);
+            return read.map(|()| true);
         }
         self.scope.failed(py, &PyErr::from_value(error.clone()));
-        Ok(false)
+        read.map(|()| false)
     }
 
     /// What the generator returned; once.

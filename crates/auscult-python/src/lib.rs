@@ -23,6 +23,7 @@ mod scope;
 mod stage;
 mod state;
 mod telemetry;
+mod torch;
 mod value;
 
 /// The extension module `auscult._native`.

@@ -24,6 +24,7 @@ use crate::iteration::{Iteration, Pending};
 use crate::scope::Scope;
 use crate::stage::{self, Running};
 use crate::state;
+use crate::torch;
 use crate::value;
 
 /// How one decorated function is recorded.
@@ -131,8 +132,10 @@ impl Plan {
     ) -> PyResult<Bound<'py, PyAny>> {
         if let Some(run) = run {
             let (heard, fault) = self.heard(said);
-            Scope::left(run).heard(&heard);
-            fault?;
+            let scope = Scope::left(run);
+            let read = scope.ending(said.py());
+            scope.heard(&heard);
+            fault.and(read)?;
         }
         Ok(result)
     }
@@ -144,14 +147,16 @@ impl Plan {
     }
 
     /// Ends what `begin` began, with an exception.
-    fn failed<'py>(&self, run: Option<&Bound<'py, PyAny>>, error: &Bound<'py, PyAny>) {
-        let Some(run) = run else { return };
+    fn failed<'py>(&self, run: Option<&Bound<'py, PyAny>>, error: &Bound<'py, PyAny>) -> PyResult<()> {
+        let Some(run) = run else { return Ok(()) };
         let scope = Scope::left(run);
+        let read = scope.ending(run.py());
         if error.is_instance_of::<PyGeneratorExit>() {
             scope.end(Outcome::Cancelled);
         } else {
             scope.failed(run.py(), &PyErr::from_value(error.clone()));
         }
+        read
     }
 
     /// Records what a generator does; call it at the first resumption.
@@ -209,6 +214,9 @@ impl Plan {
             self.begin_with_origin(values, labels, begin)?
         };
         let call = Call::own(core);
+        if let Some(own) = call.recording() {
+            torch::started(py, own)?;
+        }
         for (at, name) in self.fields.iter().enumerate() {
             call.set_field(name, &values.get_item(self.labels.len() + at)?)?;
         }

@@ -76,6 +76,12 @@ impl Scope {
         }
     }
 
+    /// What precedes the end of a call; see [`Own::ending`].
+    #[inline]
+    pub(crate) fn ending(&self, py: Python<'_>) -> PyResult<()> {
+        self.call().map_or(Ok(()), |own| own.ending(py))
+    }
+
     /// An item was yielded: from now on the consumer has the floor.
     #[inline]
     pub(crate) fn took(&self, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) -> PyResult<()> {
@@ -100,8 +106,9 @@ impl Scope {
             return Ok(());
         };
         let (heard, fault) = hear(own, result, measure);
+        let read = own.ending(result.py());
         own.gave(&heard);
-        fault
+        fault.and(read)
     }
 
     /// The same, of a result that is known.

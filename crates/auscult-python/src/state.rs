@@ -1,13 +1,15 @@
 //! The telemetry of this process: none before `init` and after `shutdown`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use auscult::torch::{Allocator, Reads};
 use pyo3::prelude::*;
 
 use crate::metrics;
 
 static TELEMETRY: RwLock<Option<auscult::Telemetry>> = RwLock::new(None);
+static TORCH: RwLock<Option<Arc<Allocator>>> = RwLock::new(None);
 /// Grows with every `init` and `shutdown`; 0 before the first. Odd while recording.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
@@ -23,8 +25,15 @@ pub(crate) fn telemetry() -> Option<auscult::Telemetry> {
     TELEMETRY.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// What reads of PyTorch's allocator go to.
+pub(crate) fn torch() -> Option<Arc<Allocator>> {
+    TORCH.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Starts recording to `telemetry`; what was created before is bound to it now.
-pub(crate) fn install(py: Python<'_>, telemetry: &auscult::Telemetry) -> Vec<String> {
+pub(crate) fn install(py: Python<'_>, telemetry: &auscult::Telemetry, torch: Reads) -> Vec<String> {
+    let allocator = Arc::new(Allocator::new(telemetry, torch));
+    *TORCH.write().unwrap_or_else(PoisonError::into_inner) = Some(allocator);
     *TELEMETRY.write().unwrap_or_else(PoisonError::into_inner) = Some(telemetry.clone());
     let refused = metrics::bind_all(py, telemetry);
     GENERATION.fetch_or(1, Ordering::AcqRel);
@@ -37,6 +46,7 @@ pub(crate) fn remove(py: Python<'_>) -> Option<auscult::Telemetry> {
     if removed.is_some() {
         GENERATION.fetch_add(1, Ordering::AcqRel);
         metrics::unbind_all(py);
+        drop(TORCH.write().unwrap_or_else(PoisonError::into_inner).take());
     }
     removed
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auscult::torch::Reads;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -60,6 +61,7 @@ struct Settings {
     idle_limit: Option<f64>,
     sample_interval: f64,
     gpu: Gpu,
+    torch: Torch,
     bearer_token: Option<String>,
     basic_auth: Option<(String, String)>,
     tls: Option<(PathBuf, PathBuf)>,
@@ -73,6 +75,25 @@ enum Gpu {
     Visible(bool),
     /// `"all"`; `init` lets no other text through.
     All(#[allow(dead_code)] String),
+}
+
+/// Whether to read PyTorch's allocator.
+#[derive(FromPyObject)]
+enum Torch {
+    /// While that is cheap, or never.
+    WhileCheap(bool),
+    /// `"always"`; `init` lets no other text through.
+    Always(#[allow(dead_code)] String),
+}
+
+impl From<&Torch> for Reads {
+    fn from(torch: &Torch) -> Self {
+        match torch {
+            Torch::WhileCheap(true) => Self::WhileCheap,
+            Torch::WhileCheap(false) => Self::Never,
+            Torch::Always(_) => Self::Always,
+        }
+    }
 }
 
 impl Settings {
@@ -134,13 +155,15 @@ fn resolved(address: &str) -> PyResult<SocketAddr> {
 /// Raises `ValueError` for settings that cannot be used, `OSError` when the system refuses.
 #[pyfunction]
 pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Telemetry> {
-    let builder = settings.extract::<Settings>()?.builder()?;
+    let settings = settings.extract::<Settings>()?;
+    let torch = Reads::from(&settings.torch);
+    let builder = settings.builder()?;
     let started = py.detach(move || builder.start());
     let inner = started.map_err(|error| {
         let text = error.to_string();
         if error.is_config() { PyValueError::new_err(text) } else { PyOSError::new_err(text) }
     })?;
-    for refused in state::install(py, &inner) {
+    for refused in state::install(py, &inner, torch) {
         fault::report(py, Part::Metric, &refused, None, &refused)?;
     }
     Ok(Telemetry { inner })

@@ -10,11 +10,16 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use auscult::{BYTES_BUCKETS, LATENCY_BUCKETS, Outcome, RATIO_BUCKETS, Seconds, Telemetry};
+use auscult::torch::{Allocator, Memory, Reading, Reads};
+use auscult::{
+    BYTES_BUCKETS, LATENCY_BUCKETS, Merge, Outcome, RATIO_BUCKETS, Seconds, Spec, Telemetry, Unit,
+};
 use auscult_core::snapshot::{Family, Kind, Snapshot, Value};
 use auscult_vitals::Quantity;
 
 const SERVICE: &str = "service";
+/// The gauge of the sampler's that says which GPUs there are.
+const SAMPLED: &str = "gpu_memory_total_bytes";
 const HEAD: &str = "\
 # Metric reference
 
@@ -43,7 +48,9 @@ pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
         .without_vitals()
         .start()?;
     record_one_of_everything(&telemetry);
+    let allocator = read_torch(&telemetry)?;
     let snapshot = telemetry.snapshot();
+    drop(allocator);
     telemetry.shutdown(Duration::from_secs(1));
     Ok(describe(&snapshot))
 }
@@ -62,15 +69,31 @@ fn record_one_of_everything(telemetry: &Telemetry) {
     telemetry.error("serve");
 }
 
+/// PyTorch's allocator is shown of a GPU that is sampled.
+fn read_torch(telemetry: &Telemetry) -> Result<Allocator, Box<dyn Error>> {
+    let spec = Spec::gauge(&format!("{SERVICE}_{SAMPLED}")).unit(Unit::Bytes).merge(Merge::Last);
+    telemetry
+        .family(spec.labels(&["gpu", "uuid", "name", "mig"]))?
+        .gauge(&["0", "GPU-0", "GPU", ""])?
+        .set(1.0);
+    let allocator = Allocator::new(telemetry, Reads::Always);
+    allocator.identify(0, Some("GPU-0"));
+    let call = telemetry.operation("synthesize").start::<&str>([]);
+    allocator.started(&call, &Reading { devices: vec![(0, Memory::default())], ..Reading::default() });
+    call.finish();
+    Ok(allocator)
+}
+
 fn describe(snapshot: &Snapshot) -> String {
     let mut tables: BTreeMap<Part, String> = BTreeMap::new();
     let mut buckets: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for family in &snapshot.families {
+    let sampled = |family: &&Family| family.name.ends_with(SAMPLED);
+    for family in snapshot.families.iter().filter(|family| !sampled(family)) {
         let row = row(family, &mut buckets);
         tables.entry(Part::of(family)).or_default().push_str(&row);
     }
-    let vitals = auscult_vitals::quantities().map(vitals_row).collect();
-    tables.insert(Part::Vitals, vitals);
+    let vitals: String = auscult_vitals::quantities().map(vitals_row).collect();
+    tables.entry(Part::Vitals).or_default().insert_str(0, &vitals);
     let mut text = HEAD.to_owned();
     for (part, rows) in tables {
         text.push_str(&format!(
@@ -111,6 +134,7 @@ impl Part {
         match family.name.strip_prefix(SERVICE) {
             None => Self::Itself,
             Some("_up" | "_build" | "_unhealthy") => Self::Service,
+            Some(name) if name.starts_with("_torch_") => Self::Vitals,
             Some(_) => Self::Calls,
         }
     }

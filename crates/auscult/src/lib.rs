@@ -33,6 +33,7 @@ mod exporter;
 #[doc(hidden)]
 pub mod private;
 mod telemetry;
+pub mod torch;
 
 pub use auscult_core::{
     BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge,

@@ -95,6 +95,21 @@ impl Telemetry {
         self.inner.reporter.is_elected()
     }
 
+    /// What the service's metrics begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        self.inner.calls.registry().identity().prefix()
+    }
+
+    /// Counts a fault of `part`, and logs each message once.
+    pub(crate) fn fault(&self, part: &'static str, message: &str) {
+        self.inner.calls.registry().fault(part, message);
+    }
+
+    /// Logs each message once: something a person should know that is no fault.
+    pub(crate) fn note(&self, part: &'static str, message: &str) {
+        self.inner.calls.registry().note(part, message);
+    }
+
     /// Counts a fault of `part` in `auscult_errors_total`; for bindings.
     pub fn error(&self, part: &str) {
         self.inner.calls.registry().error(part);

@@ -1,0 +1,297 @@
+"""PyTorch's allocator around calls: what is read, when, and what is left alone.
+
+No GPU is needed: `fake_torch` has the functions that are read. What the readings become is tested in Rust, in
+`crates/auscult/tests/torch.rs`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+COMMON = """
+    import asyncio, os, sys, threading, warnings
+    warnings.simplefilter("ignore")
+    import auscult
+    from fake_torch import Torch
+    from scrape import Scrape
+
+    GIB = 1 << 30
+
+    @auscult.instrument("plain")
+    def plain(error=None):
+        if error is not None:
+            raise error
+
+    @auscult.instrument("stream")
+    def stream():
+        yield 1
+        yield 2
+
+    @auscult.instrument("wait")
+    async def wait():
+        await asyncio.sleep(0)
+
+    @auscult.instrument("each")
+    async def each():
+        yield 1
+
+    async def drain():
+        async for _ in each():
+            pass
+"""
+
+
+@pytest.fixture
+def program(python):
+    def run(source, **variables):
+        return python(COMMON + source, AUSCULT_STRICT="1", **variables).stdout.strip()
+
+    return run
+
+
+def test_a_call_of_any_kind_reads_at_its_start_and_at_its_end(program):
+    assert (
+        program(
+            """
+    telemetry = auscult.init()
+    torch = Torch().imported()
+    torch.allocate(GIB)
+
+    def reads(action):
+        torch.reads.clear()
+        action()
+        return torch.reads
+
+    def fails():
+        try:
+            plain(ValueError("no"))
+        except ValueError:
+            pass
+
+    def block():
+        with auscult.call("block") as call:
+            with call.stage("part"):
+                plain()
+
+    def tells():
+        with auscult.call("tells") as call:
+            call.fail("no")
+
+    def closes():
+        generator = stream()
+        next(generator)
+        generator.close()
+
+    here = threading.get_ident()
+    for action in (plain, fails, block, tells, closes, lambda: list(stream()), lambda: next(stream()),
+                   lambda: asyncio.run(wait()), lambda: asyncio.run(drain())):
+        assert reads(action) == [(0, here)] * 2, (action, torch.reads)
+    auscult.shutdown()
+    assert reads(plain) == []
+    print("ok")
+    """
+        )
+        == "ok"
+    )
+
+
+def test_nothing_happens_before_the_host_has_imported_torch_and_begun_to_use_cuda(program):
+    assert (
+        program(
+            """
+    telemetry = auscult.init()
+    plain()
+    assert not any(name.startswith("torch") for name in sys.modules)
+    torch = Torch()
+    # In the middle of its import.
+    sys.modules["torch"] = type(sys)("torch")
+    plain()
+    torch.imported()
+    for _ in range(3):
+        plain()
+    assert torch.reads == [] and not torch.initialized
+    torch.allocate(GIB)
+    plain()
+    assert len(torch.reads) == 2
+    # As in the child of a process that uses CUDA.
+    torch.initialized = False
+    plain()
+    assert len(torch.reads) == 2
+    print("ok")
+    """
+        )
+        == "ok"
+    )
+
+
+def test_a_torch_without_cuda_is_asked_once(program):
+    assert (
+        program(
+            """
+    auscult.init()
+    torch = Torch(built=False).imported()
+    torch.modules["torch.cuda"].is_initialized = None
+    plain()
+    print(torch.reads)
+    """
+        )
+        == "[]"
+    )
+
+
+def test_cuda_that_begins_in_the_call_is_read_at_its_end(program):
+    assert (
+        program(
+            """
+    auscult.init()
+    torch = Torch().imported()
+
+    @auscult.instrument
+    def first():
+        torch.allocate(GIB)
+
+    first()
+    print(len(torch.reads))
+    """
+        )
+        == "1"
+    )
+
+
+def test_switched_off_it_is_not_read(program):
+    source = """
+    auscult.init()
+    torch = Torch().imported()
+    torch.allocate(GIB)
+    plain()
+    print(len(torch.reads))
+    """
+    assert program(source) == "2"
+    assert program(source, AUSCULT_TORCH="0") == "0"
+    assert program(source.replace("init()", "init(torch=False)")) == "0"
+
+
+def test_a_slow_one_is_left_out_and_said_once_unless_it_is_asked_for(program):
+    source = """
+    import logging
+    logged = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())
+    logging.getLogger("auscult").addHandler(handler)
+    logging.getLogger("auscult").setLevel(logging.INFO)
+    auscult.init()
+    torch = Torch(slow=200e-6).imported()
+    torch.allocate(GIB)
+    for _ in range(50):
+        plain()
+    auscult.flush()
+    print(len(torch.reads) < 20, sum("torch" in text for text in logged))
+    """
+    assert program(source) == "True 1"
+    assert program(source, AUSCULT_TORCH="always") == "False 0"
+
+
+def test_an_allocator_that_cannot_be_read_is_a_fault_once_and_an_interrupt_is_none(program):
+    assert (
+        program(
+            """
+    import signal
+    telemetry = auscult.init()
+    torch = Torch().imported()
+    torch.allocate(GIB)
+    torch.raises = KeyboardInterrupt()
+    for action in (plain, lambda: list(stream())):
+        try:
+            action()
+        except KeyboardInterrupt:
+            continue
+        raise SystemExit("the interrupt is lost")
+    torch.raises = None
+    plain()
+
+    # In the call, so that its end is met.
+    with auscult.call("block"):
+        torch.raises = RuntimeError("CUDAPluggableAllocator does not yet support getDeviceStats")
+        auscult._native.set_strict(False)
+    plain()
+    torch.raises = None
+    reads = len(torch.reads)
+    plain()
+    scrape = Scrape(telemetry.render(), prefix="program")
+    print(scrape.errors("torch"), len(torch.reads) - reads, scrape.outcomes("block"), scrape.in_flight("block"))
+    """
+        )
+        == "1 0 {'ok': 1} 0"
+    )
+
+
+def test_gauges_are_of_the_gpu_as_nvml_counts_it(program, nvml_sim):
+    script = nvml_sim.script(*(nvml_sim.device(number) for number in range(3)))
+    assert (
+        program(
+            """
+    import time
+    # As CUDA shows them: 0 is NVML's 2, and 1 is its 0. The first torch knows its UUID, the second does not.
+    torch = Torch(["b0000000-0000-4000-8000-000000000002", None])
+    telemetry = auscult.init(gpu=True, sample_interval=0.1)
+    deadline = time.monotonic() + 10
+    while "program_gpu_memory_total_bytes{" not in telemetry.render():
+        assert time.monotonic() < deadline, telemetry.render()
+        time.sleep(0.01)
+    torch.imported()
+    torch.allocate(2 * GIB)
+    torch.free(GIB)
+    torch.allocate(3 * GIB, device=1)
+    plain()
+    scrape = Scrape(telemetry.render(), prefix="program")
+    pid = str(os.getpid())
+    for gpu, allocated, reserved in [("2", GIB, 2 * GIB), ("0", 3 * GIB, 3 * GIB)]:
+        assert scrape.get("program_torch_memory_allocated_bytes", gpu=gpu, pid=pid) == allocated, scrape.text
+        assert scrape.get("program_torch_memory_reserved_bytes", gpu=gpu, pid=pid) == reserved
+    assert scrape.text.count("torch_memory_allocated_bytes{") == 2
+    print("ok")
+    """,
+            CUDA_VISIBLE_DEVICES="2,0",
+            AUSCULT_NVML_PATH=nvml_sim.library,
+            NVML_SIM_SCRIPT=script,
+        )
+        == "ok"
+    )
+
+
+def test_each_process_has_gauges_of_its_own_while_it_lives(program, nvml_sim):
+    assert (
+        program(
+            """
+    import time
+    telemetry = auscult.init(gpu=True, sample_interval=0.1)
+    deadline = time.monotonic() + 10
+    while "program_gpu_memory_total_bytes{" not in telemetry.render():
+        assert time.monotonic() < deadline, telemetry.render()
+        time.sleep(0.01)
+    torch = Torch(["b0000000-0000-4000-8000-000000000000"]).imported()
+    there, back = os.pipe(), os.pipe()
+    pid = os.fork()
+    torch.allocate(GIB if pid else 2 * GIB)
+    plain()
+    if pid == 0:
+        os.write(there[1], b".")
+        os.read(back[0], 1)
+        os._exit(0)
+
+    def shown():
+        scrape = Scrape(telemetry.render(), prefix="program")
+        values = [(p, scrape.get("program_torch_memory_allocated_bytes", gpu="0", pid=str(p))) for p in (os.getpid(), pid)]
+        return [value for _, value in values]
+
+    os.read(there[0], 1)
+    before = shown()
+    os.write(back[1], b".")
+    os.waitpid(pid, 0)
+    print(before == [GIB, 2 * GIB], shown() == [GIB, None])
+    """,
+            AUSCULT_NVML_PATH=nvml_sim.library,
+            NVML_SIM_SCRIPT=nvml_sim.script(nvml_sim.device(0)),
+        )
+        == "True True"
+    )
