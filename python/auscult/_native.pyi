@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar, final
+from typing import Any, ClassVar, Literal, TypeVar, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -15,6 +15,7 @@ __all__ = [
     "Enum",
     "Error",
     "Gauge",
+    "GpuUse",
     "Histogram",
     "Info",
     "Iteration",
@@ -95,6 +96,11 @@ class Call:
     @property
     def operation(self) -> str:
         """The name of the operation."""
+    @property
+    def gpu(self) -> GpuUse | None:
+        """What the call did to GPU memory: so far while it runs, in all after its end. None where no GPU is
+        sampled, or none was before the call began.
+        """
     def chunk(self, audio_seconds: float = 0.0) -> None:
         """Records that a chunk is ready: with its length in seconds, or 0 for a header or any other piece
         that is no audio.
@@ -111,6 +117,32 @@ class Call:
         """Ends the call as failed: with an exception, or with the text of an error."""
     def truncated(self) -> None:
         """Marks the output as cut short: the call ends as `truncated`."""
+
+@final
+class GpuUse:
+    """GPU memory around a call, from samples; bytes. It does not change."""
+
+    @property
+    def memory_before(self) -> int:
+        """Of the last sample before the call."""
+    @property
+    def memory_peak(self) -> int:
+        """The most that was seen from its start to its end, or to now."""
+    @property
+    def memory_delta(self) -> int:
+        """After the call, or now, less before it."""
+    @property
+    def utilization_mean(self) -> float | None:
+        """Mean utilization during the call, 0 to 1; None where it is not known."""
+    @property
+    def shared(self) -> bool:
+        """Whether another call ran at the same time, so that the figures are of all of them."""
+    @property
+    def of_process(self) -> bool:
+        """Whether the memory is that of the call's own process, and not of everybody on the device."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 def current_call() -> Call | None:
     """The call that is running in this context, or None."""

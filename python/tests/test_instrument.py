@@ -260,11 +260,20 @@ def test_a_call_can_be_ended_by_hand(name, scrape):
         call.fail(TimeoutError())
     with auscult.call(name) as call:
         call.truncated()
+    assert scrape().outcomes(name) == {"oom": 1, "timeout": 1, "truncated": 1}
+
+
+def test_audio_of_a_result_adds_up_and_does_not_end_the_call(name, scrape):
     with auscult.call(name) as call:
         call.audio(2.0)
+        call.audio(0.5)
+        assert auscult.current_call() is call
+        with call.stage("save"):
+            assert scrape().in_flight(name) == 1
     after = scrape()
-    assert after.outcomes(name) == {"oom": 1, "timeout": 1, "truncated": 1, "ok": 1}
-    assert after.total("audio_seconds_total", name) == 2.0
+    assert after.outcomes(name) == {"ok": 1}
+    assert after.total("audio_seconds_total", name) == 2.5
+    assert after.stages(name) == {"save": 1}
 
 
 def test_stages_of_every_kind_of_function(name, scrape):
@@ -447,3 +456,11 @@ def test_mocks_can_be_instrumented(name, scrape):
     infer = auscult.instrument(name)(mock.Mock(return_value=3))
     assert infer(1, x=2) == 3
     assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_without_a_gpu_a_call_has_no_figures_of_one(name):
+    with auscult.call(name) as call:
+        assert call.gpu is None
+        with auscult.call("inner") as inner:
+            assert inner.gpu is None
+    assert call.gpu is None

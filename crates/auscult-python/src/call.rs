@@ -11,6 +11,7 @@ use pyo3::types::PyDict;
 use crate::audio::Heard;
 use crate::context::{self, Token};
 use crate::fault::{self, Part};
+use crate::gpu_use::GpuUse;
 use crate::outcome::Failure;
 use crate::stage::Stage;
 use crate::state::{lock, take};
@@ -135,6 +136,14 @@ impl Call {
         }
     }
 
+    /// What the call did to GPU memory: so far while it runs, in all after its end. None where no GPU is
+    /// sampled, or none was before the call began.
+    #[getter]
+    fn gpu(&self, py: Python<'_>) -> Option<GpuUse> {
+        let own = self.recording()?;
+        py.detach(|| own.core.gpu()).map(GpuUse::from)
+    }
+
     /// Records that a chunk is ready: with its length in seconds, or 0 for a header or any other piece that is
     /// no audio.
     #[pyo3(signature = (audio_seconds=0.0))]
@@ -146,11 +155,11 @@ impl Call {
     }
 
     /// Records audio that is part of one result, seconds.
-    fn audio(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
-        let Body::Own(own) = &self.body else { return Ok(()) };
-        let read = own.ending(py);
-        own.gave(&Heard::Seconds(seconds));
-        read
+    fn audio(&self, seconds: f64) {
+        if let Body::Own(own) = &self.body {
+            own.heard.store(true, Ordering::Relaxed);
+            own.core.audio(Seconds(seconds));
+        }
     }
 
     /// Records that the call is getting on, which keeps it from being taken for stalled.

@@ -14,6 +14,7 @@ mod call;
 mod context;
 mod fault;
 mod file;
+mod gpu_use;
 mod iteration;
 mod metrics;
 mod outcome;
@@ -37,6 +38,8 @@ mod _native {
     use crate::call::{Call, current_call};
     #[pymodule_export]
     use crate::fault::{fault, notices, set_strict};
+    #[pymodule_export]
+    use crate::gpu_use::GpuUse;
     #[pymodule_export]
     use crate::iteration::{Iteration, Pending};
     #[pymodule_export]

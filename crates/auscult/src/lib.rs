@@ -36,7 +36,7 @@ mod telemetry;
 pub mod torch;
 
 pub use auscult_core::{
-    BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge,
+    BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
     Histogram, LATENCY_BUCKETS, Merge, Notice, Operation, Outcome, RATIO_BUCKETS, RequestId, Seconds, Spec,
     Stage, Status, Unit, current_call, enter, sanitized,
 };
