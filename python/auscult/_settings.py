@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, object] = {
     "gpu": True,
     "torch": True,
     "sample_interval": 1.0,
+    "gpu_memory_interval": 0.1,
     "labels": (),
     "directory": None,
     "sinks": (),
@@ -163,6 +164,15 @@ def _interval(value: object) -> float:
     return seconds
 
 
+def _glances(value: object) -> float | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none", "off")):
+        return None
+    seconds = _seconds(value)
+    if not 0.05 <= seconds <= 1.0:
+        raise WrongError(f"{value!r} is no number of seconds from 0.05 to 1, and not None")
+    return seconds
+
+
 def _bytes(value: object) -> int:
     try:
         size = 0 if isinstance(value, (bool, float)) else int(value)  # type: ignore[call-overload]
@@ -243,6 +253,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "gpu": _truth_or("all"),
     "torch": _truth_or("always"),
     "sample_interval": _interval,
+    "gpu_memory_interval": _glances,
     "labels": lambda value: () if value is None else _labels(value),
     "directory": _optional(_path),
     "sinks": lambda value: () if value is None else _no_sinks(value),

@@ -60,6 +60,7 @@ struct Settings {
     directory: Option<PathBuf>,
     idle_limit: Option<f64>,
     sample_interval: f64,
+    gpu_memory_interval: Option<f64>,
     gpu: Gpu,
     torch: Torch,
     bearer_token: Option<String>,
@@ -121,6 +122,7 @@ impl Settings {
         if let Some(interval) = crate::block::seconds(self.sample_interval) {
             builder = builder.sample_interval(interval);
         }
+        builder = builder.gpu_memory_interval(self.gpu_memory_interval.and_then(crate::block::seconds));
         builder = match self.gpu {
             Gpu::Visible(true) => builder,
             Gpu::Visible(false) => builder.without_gpus(),

@@ -5,12 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod attribution;
 mod election;
 pub mod encode;
 mod reporter;
 mod running;
 mod server;
 pub mod store;
+mod vitals;
 
 pub use election::{agent, reporter};
 pub use reporter::{Appendix, Config, Reporter};

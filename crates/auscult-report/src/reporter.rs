@@ -29,6 +29,8 @@ pub struct Config {
     pub appendix: Option<Appendix>,
     /// How often host, processes and GPUs are sampled; `None`: never.
     pub sample_interval: Option<Interval>,
+    /// How often a glance is taken at the GPUs while calls run; `None`: never.
+    pub gpu_memory_interval: Option<Interval>,
     /// Which GPUs are sampled with them; `None`: none, and NVML is not loaded.
     pub gpus: Option<Which>,
     /// Whether this process is no process of the service, but reports for it: the others leave it to this one.

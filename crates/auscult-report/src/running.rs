@@ -10,14 +10,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use auscult_core::snapshot::{Collector, Snapshot, Value};
+use auscult_core::snapshot::{Activity, Collector, Snapshot, Value};
 use auscult_core::thread;
-use auscult_vitals::{Gpus, Host, Processes, Sampler, Source};
 use tokio::sync::watch;
 
+use crate::attribution::Attribution;
 use crate::election::{self, Announced, Elected};
 use crate::reporter::Seed;
 use crate::server::{Health, Server, Sources};
+use crate::vitals::{Known, Vitals, Wanted, say_facts};
 
 /// Between two looks: a process takes over well within 2 s.
 const TICK: Duration = Duration::from_millis(500);
@@ -40,7 +41,8 @@ pub(crate) struct Running {
     announced: Mutex<Option<Announced>>,
     elected: Mutex<Option<Elected>>,
     server: Mutex<Serving>,
-    sampler: Mutex<Option<Sampler>>,
+    vitals: Mutex<Option<Vitals>>,
+    attribution: Attribution,
     started: AtomicBool,
     stopping: Mutex<bool>,
     wake: Condvar,
@@ -59,13 +61,15 @@ struct Serving {
 impl Running {
     pub(crate) fn new(seed: Arc<Seed>) -> Self {
         let collector = Mutex::new(Collector::new(seed.place.clone(), seed.registry.clone()));
+        let attribution = Attribution::new(seed.calls.clone());
         Self {
             seed,
             collector,
             announced: Mutex::new(None),
             elected: Mutex::new(None),
             server: Mutex::default(),
-            sampler: Mutex::new(None),
+            vitals: Mutex::new(None),
+            attribution,
             started: AtomicBool::new(false),
             stopping: Mutex::new(false),
             wake: Condvar::new(),
@@ -92,6 +96,7 @@ impl Running {
             self.seed.calls.set_unhealthy("directory_not_writable", true);
             self.seed.registry.fault("directory", &format!("directory: {problem}"));
         }
+        say_facts(&self.seed.calls);
         self.look();
         let myself = self.clone();
         match thread::spawn("auscult-watch", move || myself.watch()) {
@@ -132,10 +137,7 @@ impl Running {
             thread::join_until(watch, deadline);
         }
         self.stop_serving(deadline);
-        let sampler = lock(&self.sampler).take();
-        if let Some(sampler) = sampler {
-            sampler.stop(deadline);
-        }
+        self.stop_sampling(deadline);
         let mut elected = lock(&self.elected);
         while elected.is_none() {
             *elected = self.stand_now();
@@ -228,10 +230,7 @@ impl Running {
         let deadline = Instant::now() + STEP_BACK;
         self.stop_serving(deadline);
         self.seed.calls.set_unhealthy("port_taken", false);
-        let sampler = lock(&self.sampler).take();
-        if let Some(sampler) = sampler {
-            sampler.stop(deadline);
-        }
+        self.stop_sampling(deadline);
         *lock(&self.elected) = None;
     }
 
@@ -288,23 +287,34 @@ impl Running {
 
     /// Samples host, processes and GPUs if this process is elected: one does for all.
     fn keep_sampling(self: &Arc<Self>) {
-        let Some(interval) = self.seed.config.sample_interval.filter(|_| self.is_elected()) else { return };
-        let pids = lock(&self.collector).pids();
-        let mut sampler = lock(&self.sampler);
-        if let Some(sampler) = sampler.as_ref() {
-            sampler.set_pids(&pids);
-            return sampler.check();
+        let config = &self.seed.config;
+        let Some(interval) = config.sample_interval.filter(|_| self.is_elected()) else { return };
+        let known = Known::of(&mut lock(&self.collector));
+        let mut vitals = lock(&self.vitals);
+        if let Some(vitals) = vitals.as_ref() {
+            vitals.set_known(&known);
+            return vitals.check();
         }
-        let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Host::new()), Box::new(Processes::new())];
-        if let Some(which) = &self.seed.config.gpus {
-            sources.push(Box::new(Gpus::new(which.clone())));
-        }
-        match Sampler::start(&self.seed.registry, interval, sources) {
+        let wanted = Wanted { interval, glances: config.gpu_memory_interval, gpus: config.gpus.clone() };
+        let myself = Arc::downgrade(self);
+        let activity = move || {
+            let running = myself.upgrade();
+            running.map_or_else(Activity::default, |running| lock(&running.collector).activity())
+        };
+        match Vitals::start(&self.seed.place, &self.seed.calls, &wanted, &known, activity) {
             Ok(started) => {
-                started.set_pids(&pids);
-                *sampler = Some(started);
+                self.attribution.set_history(Some(started.history().clone()));
+                *vitals = Some(started);
             }
             Err(error) => self.seed.registry.fault("vitals", &error.to_string()),
+        }
+    }
+
+    fn stop_sampling(&self, deadline: Instant) {
+        let vitals = lock(&self.vitals).take();
+        if let Some(vitals) = vitals {
+            vitals.stop(deadline);
+            self.attribution.set_history(None);
         }
     }
 

@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod board;
+mod glances;
 mod gpu;
 mod host;
 mod reading;
@@ -14,12 +15,13 @@ mod sampler;
 mod schedule;
 mod source;
 
-pub use gpu::{Choice, DeviceMemory, Gpus, Identity, MigIdentity, Visible, Which, choose};
+pub use glances::Glances;
+pub use gpu::{Choice, Gpus, Identity, MigIdentity, Visible, Which, choose};
 pub use host::{Host, Processes};
 pub use reading::{Quantity, Reading, Readings};
-pub use sampler::Sampler;
+pub use sampler::{Sampler, Sampling};
 pub use schedule::{Interval, Schedule};
-pub use source::{Problem, Source};
+pub use source::{Glance, Problem, Source};
 
 /// Everything that the sources of this crate can read, for the reference.
 pub fn quantities() -> impl Iterator<Item = &'static Quantity> {

@@ -42,6 +42,8 @@ pub struct Reading {
 pub struct Readings {
     /// In any order; a quantity and labels occur once.
     pub readings: Vec<Reading>,
+    /// Values for the history alone, which are not shown.
+    pub aside: Vec<Reading>,
     /// Values that could not be true and were dropped, by the quantity's name.
     pub dropped: Vec<&'static str>,
 }
@@ -51,6 +53,12 @@ impl Readings {
     pub fn push(&mut self, quantity: &'static Quantity, labels: &[&str], value: f64) {
         let labels = labels.iter().map(|&label| label.to_owned()).collect();
         self.readings.push(Reading { quantity, labels, value });
+    }
+
+    /// Adds a value for the history alone.
+    pub fn push_aside(&mut self, quantity: &'static Quantity, labels: &[&str], value: f64) {
+        let labels = labels.iter().map(|&label| label.to_owned()).collect();
+        self.aside.push(Reading { quantity, labels, value });
     }
 
     /// Adds a value if there is one.
@@ -68,6 +76,7 @@ impl Readings {
     /// Forgets everything, and keeps the memory.
     pub fn clear(&mut self) {
         self.readings.clear();
+        self.aside.clear();
         self.dropped.clear();
     }
 }

@@ -1,27 +1,40 @@
 //! The sampler: asks each source on a thread of its own, at a steady rate, and shows what it said.
 //!
 //! A source that hangs holds up nothing but itself: what it showed is taken down, it is flagged, and it is
-//! asked again when it comes back. One that panics or is not there is asked again ever more slowly.
+//! asked again when it comes back. One that panics is asked again at the next sample; one that is not there
+//! knows itself how often to look.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use auscult_core::history::HistoryWriter;
 use auscult_core::{Error, Family, Merge, Registry, Spec, thread};
 
 use crate::board::Board;
+use crate::glances::{Glances, Watch};
+use crate::gpu::Visible;
 use crate::reading::Readings;
 use crate::schedule::{Interval, Schedule};
 use crate::source::{Problem, Source};
 
 /// A source that has been at it for so long hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
-/// A source that is not there is asked this often, at the most slowly.
-const SLOWEST_RETRY: Duration = Duration::from_secs(60);
 /// Its reason while it hangs.
 const HANGS: &str = "hangs";
 /// Its reason after it panicked.
 const PANICKED: &str = "panicked";
+
+/// How to sample.
+#[derive(Clone, Debug, Default)]
+pub struct Sampling {
+    /// Between two samples.
+    pub interval: Interval,
+    /// Glances between them; none: no glances.
+    pub glances: Option<Glances>,
+    /// Where samples and glances are kept.
+    pub history: Option<Arc<HistoryWriter>>,
+}
 
 /// Samples sources until it is dropped.
 #[must_use = "sampling ends when this is dropped"]
@@ -41,6 +54,7 @@ struct Lane {
 struct State {
     board: Board,
     pids: Vec<u32>,
+    visible: Vec<(u32, Visible)>,
     /// When the sample that is being taken began.
     sampling_since: Option<Instant>,
     stopping: bool,
@@ -53,15 +67,16 @@ impl Sampler {
     /// When a name of the sampler's own metrics is taken, or no thread can be started.
     pub fn start(
         registry: &Arc<Registry>,
-        interval: Interval,
+        sampling: &Sampling,
         sources: Vec<Box<dyn Source>>,
     ) -> Result<Self, Error> {
         let mut sampler = Self { lanes: Vec::with_capacity(sources.len()) };
         for source in sources {
             let name = source.name();
             let state = State {
-                board: Board::new(registry)?,
+                board: Board::new(registry, sampling.history.clone())?,
                 pids: vec![std::process::id()],
+                visible: Vec::new(),
                 sampling_since: None,
                 stopping: false,
             };
@@ -72,8 +87,8 @@ impl Sampler {
                 state: Mutex::new(state),
                 wake: Condvar::new(),
             });
-            let running = lane.clone();
-            let thread = thread::spawn(&format!("auscult-{name}"), move || running.run(source, interval))
+            let (running, sampling) = (lane.clone(), sampling.clone());
+            let thread = thread::spawn(&format!("auscult-{name}"), move || running.run(source, &sampling))
                 .map_err(|error| Error::config(format!("cannot start a thread: {error}")))?;
             sampler.lanes.push((lane, Some(thread)));
         }
@@ -84,6 +99,13 @@ impl Sampler {
     pub fn set_pids(&self, pids: &[u32]) {
         for (lane, _) in &self.lanes {
             lane.lock().pids = pids.to_vec();
+        }
+    }
+
+    /// What the environments of the service's processes show them of GPUs, by pid, from now on.
+    pub fn set_visible(&self, visible: &[(u32, Visible)]) {
+        for (lane, _) in &self.lanes {
+            lane.lock().visible = visible.to_vec();
         }
     }
 
@@ -127,57 +149,93 @@ impl Drop for Sampler {
 }
 
 impl Lane {
-    fn run(&self, mut source: Box<dyn Source>, interval: Interval) {
-        let mut schedule = Schedule::new(interval, Instant::now());
+    fn run(&self, mut source: Box<dyn Source>, sampling: &Sampling) {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(sampling.interval, start);
+        let glances = sampling.glances.clone().filter(|_| source.glance().is_some());
+        let mut watch = glances.map(|glances| Watch::new(glances, start));
         let mut readings = Readings::default();
-        let mut failures = 0_u32;
-        while self.sleep(schedule.wait(Instant::now())) {
-            if !schedule.take(Instant::now()) {
-                continue;
+        let mut there = false;
+        loop {
+            let now = Instant::now();
+            let glance = watch.as_ref().map_or(Duration::MAX, |watch| watch.wait(now));
+            if !self.sleep(schedule.wait(now).min(glance)) {
+                return;
             }
-            readings.clear();
-            match self.sample(&mut *source, &mut readings) {
-                Ok(()) => {
-                    failures = 0;
-                    self.available.set(None);
-                    let mut state = self.lock();
-                    if !state.stopping {
-                        state.board.show(&readings);
-                    }
-                }
-                Err(problem) => {
-                    self.lock().board.clear();
-                    self.unavailable(&problem);
-                    failures = failures.saturating_add(1);
-                    let slower = interval.get().saturating_mul(1 << failures.min(10)).min(SLOWEST_RETRY);
-                    if !self.sleep(slower) {
-                        return;
-                    }
-                }
+            let now = Instant::now();
+            if schedule.take(now) {
+                there = self.sample(&mut *source, &mut readings);
+            } else if there && watch.as_mut().is_some_and(|watch| watch.is_wanted(now)) {
+                self.glance(&mut *source, &mut readings);
             }
         }
     }
 
-    /// One sample. No lock is held meanwhile, so that a source that hangs holds up nobody.
-    fn sample(&self, source: &mut dyn Source, readings: &mut Readings) -> Result<(), Problem> {
-        let pids = {
+    /// One sample, shown; whether the source is there.
+    fn sample(&self, source: &mut dyn Source, readings: &mut Readings) -> bool {
+        let sampled = self.read(source, readings, |source, readings| source.sample(readings));
+        if sampled.is_ok() {
+            self.available.set(None);
+        }
+        {
+            let mut state = self.lock();
+            if !state.stopping {
+                state.board.show(readings);
+            }
+        }
+        if let Some(note) = source.note() {
+            self.registry.note("vitals", note);
+        }
+        sampled.inspect_err(|problem| self.unavailable(problem)).is_ok()
+    }
+
+    /// One glance, kept. That the source is not there any more is left to the next sample to say.
+    fn glance(&self, source: &mut dyn Source, readings: &mut Readings) {
+        let glanced = self.read(source, readings, |source, readings| {
+            source.glance().map_or(Ok(()), |source| source.glance(readings))
+        });
+        match glanced {
+            Ok(()) => {
+                let state = self.lock();
+                if !state.stopping {
+                    state.board.glance(readings);
+                }
+            }
+            Err(problem) if problem.reason == PANICKED => self.unavailable(&problem),
+            Err(_) => {}
+        }
+    }
+
+    /// Asks the source. No lock is held meanwhile, so that a source that hangs holds up nobody.
+    fn read(
+        &self,
+        source: &mut dyn Source,
+        readings: &mut Readings,
+        ask: impl FnOnce(&mut dyn Source, &mut Readings) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let (pids, visible) = {
             let mut state = self.lock();
             state.sampling_since = Some(Instant::now());
-            state.pids.clone()
+            (state.pids.clone(), state.visible.clone())
         };
-        let sampled = thread::guarded(|| {
+        readings.clear();
+        let read = thread::guarded(|| {
             source.set_pids(&pids);
-            source.sample(readings)
+            source.set_visible(&visible);
+            ask(source, readings)
         });
         self.lock().sampling_since = None;
-        sampled.unwrap_or_else(|panic| {
+        read.unwrap_or_else(|panic| {
+            // What it was about to say is not believed.
+            readings.clear();
             let message = format!("{}: sampling panicked: {panic}", self.name);
             Err(Problem { reason: PANICKED, message })
         })
     }
 
     fn unavailable(&self, problem: &Problem) {
-        if !self.available.set(Some(problem.reason)) {
+        // Each panic is a fault of its own.
+        if !self.available.set(Some(problem.reason)) && problem.reason != PANICKED {
             return;
         }
         let message = format!("{} off: {}", self.name.to_uppercase(), problem.message);

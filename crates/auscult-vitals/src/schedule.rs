@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use auscult_core::Error;
 
-/// How long it is from one sample to the next: 0.1 s to 60 s.
+/// How long it is from one sample to the next: 0.1 s to 60 s; from one glance to the next: 0.05 s to 1 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interval(Duration);
 
@@ -13,6 +13,21 @@ impl Interval {
     pub const SHORTEST: Self = Self(Duration::from_millis(100));
     /// The longest.
     pub const LONGEST: Self = Self(Duration::from_secs(60));
+
+    /// The longest between two glances; they can be twice as frequent as samples.
+    const GLANCES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+    /// The interval of glances for the argument of this name.
+    ///
+    /// # Errors
+    /// When it is not from 0.05 s to 1 s; the message names the argument.
+    pub fn of_glances(argument: &str, interval: Duration) -> Result<Self, Error> {
+        if (Self::GLANCES.0..=Self::GLANCES.1).contains(&interval) {
+            return Ok(Self(interval));
+        }
+        let seconds = interval.as_secs_f64();
+        Err(Error::config(format!("{argument} is {seconds} s, and must be from 0.05 s to 1 s")))
+    }
 
     /// An interval for the argument of this name.
     ///

@@ -17,6 +17,9 @@ const AGENT_SEGMENT: usize = 1024 * 1024;
 /// Between two samples of host, processes and GPUs, where nothing else is asked for.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Between two glances at GPU memory while calls run, where nothing else is asked for.
+const GPU_MEMORY_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Configuration of a service's telemetry; everything has a default but the name.
 ///
 /// What is not set is taken from the environment: `AUSCULT_LISTEN` (`host:port`, or `none`),
@@ -34,6 +37,7 @@ pub struct Builder {
     tls: Option<TlsFiles>,
     idle_limit: Duration,
     sample_interval: Option<Duration>,
+    gpu_memory_interval: Option<Duration>,
     gpus: Option<Which>,
     pub(crate) options: Options,
     pub(crate) facade: bool,
@@ -54,6 +58,7 @@ impl Builder {
             tls: None,
             idle_limit: IDLE_LIMIT,
             sample_interval: Some(SAMPLE_INTERVAL),
+            gpu_memory_interval: Some(GPU_MEMORY_INTERVAL),
             gpus: Some(Which::from_environment()),
             options: Options::default(),
             facade: true,
@@ -114,6 +119,13 @@ impl Builder {
     /// How often host, processes and GPUs are sampled, 0.1 s to 60 s; default: every second.
     pub fn sample_interval(mut self, interval: Duration) -> Self {
         self.sample_interval = Some(interval);
+        self
+    }
+
+    /// How often a glance is taken at GPU memory and utilization while calls run, 0.05 s to 1 s, for what each
+    /// call did to them; default: every 0.1 s. None: never, and calls are told by the samples alone.
+    pub fn gpu_memory_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.gpu_memory_interval = interval.into();
         self
     }
 
@@ -221,11 +233,16 @@ impl Builder {
             listen.map(|listen| ServerConfig { auth: self.auth, tls: self.tls, ..ServerConfig::new(listen) });
         let sample_interval =
             self.sample_interval.map(|interval| Interval::new("sample_interval", interval)).transpose()?;
+        let gpu_memory_interval = self
+            .gpu_memory_interval
+            .map(|interval| Interval::of_glances("gpu_memory_interval", interval))
+            .transpose()?;
         let config = Config {
             server,
             idle_limit: self.idle_limit,
             appendix: self.appendix,
             sample_interval,
+            gpu_memory_interval,
             gpus: self.gpus,
             agent,
         };

@@ -52,7 +52,9 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("election", &[]),
             ("server", &["encode"]),
             ("reporter", &["election", "encode", "server", "running"]),
-            ("running", &["election", "server", "reporter::Seed"]),
+            ("vitals", &[]),
+            ("attribution", &[]),
+            ("running", &["attribution", "election", "server", "vitals", "reporter::Seed"]),
         ],
     ),
 ];

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::gpu::GpuHistory;
 use crate::error::Error;
-use crate::registry::{FamilyCore, Gauge, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Registry, Spec};
+use crate::registry::{
+    BYTES_BUCKETS, FamilyCore, Gauge, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Registry, Spec,
+};
 
 /// Families that calls record to.
 pub(crate) struct RequestMetrics {
@@ -20,6 +22,7 @@ pub(crate) struct RequestMetrics {
     pub(crate) characters: Arc<FamilyCore>,
     pub(crate) stage_duration: Arc<FamilyCore>,
     pub(crate) stage_failure: Arc<FamilyCore>,
+    pub(crate) gpu_memory_peak: Arc<FamilyCore>,
     pub(crate) unhealthy: Arc<FamilyCore>,
     /// Not recorded to, but read: see [`super::CallState::gpu`].
     pub(crate) gpu: GpuHistory,
@@ -74,6 +77,11 @@ impl RequestMetrics {
             characters: family(&Spec::whole_counter, "characters", "Characters of text taken in.")?,
             stage_duration: family(&seconds, "stage_duration_seconds", "Wall time of stages of calls.")?,
             stage_failure: family(&Spec::whole_counter, "stage_failure", "Stages that ended in an error.")?,
+            gpu_memory_peak: family(
+                &|name| Spec::histogram(name, &BYTES_BUCKETS).unit(crate::Unit::Bytes).exemplars(),
+                "request_gpu_memory_peak_bytes",
+                "Most GPU memory that was seen in use during a call: of its process, or of all where that is not told.",
+            )?,
             unhealthy: family(
                 &|name| Spec::gauge(name).merge(Merge::Max),
                 "unhealthy",

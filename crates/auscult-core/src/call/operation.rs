@@ -10,7 +10,7 @@ use super::set::{CallSet, Ended};
 use super::stage::Stage;
 use crate::clock;
 use crate::error::Error;
-use crate::registry::{AppendMap, OVERFLOW, Registry, check_label, hash_of, label_value};
+use crate::registry::{AppendMap, Histogram, OVERFLOW, Registry, check_label, hash_of, label_value};
 use crate::segment::{IdWords, slow_path, word};
 
 /// Labels that request metrics have of their own.
@@ -113,6 +113,23 @@ impl Calls {
             }
         }
         reaped
+    }
+
+    /// Observes the most GPU memory that was in use during a finished call of any process, bytes.
+    pub fn observe_gpu_peak(
+        &self,
+        operation: &str,
+        labels: &[(String, String)],
+        bytes: u64,
+        request_id: &str,
+    ) {
+        let own = [("operation".into(), operation.into())];
+        let labels = labels.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
+        let mut labels: Vec<(Box<str>, Box<str>)> = labels.chain(own).collect();
+        labels.sort();
+        let family = &self.metrics.gpu_memory_peak;
+        let histogram = Histogram::new(&self.registry, family, self.registry.series(family, labels.into()));
+        histogram.observe_with_exemplar(bytes as f64, request_id);
     }
 
     /// The registry the calls record to.

@@ -1,6 +1,6 @@
 //! What a call did to GPU memory, from the samples around it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::reader::{HistoryReader, Sample};
 use super::table::{Series, SeriesId};
@@ -8,7 +8,7 @@ use crate::GpuUse;
 
 /// Memory in use by everyone: labels `gpu`, `mig`.
 pub const GPU_MEMORY: &str = "gpu_memory_used_bytes";
-/// Memory of one process: labels `gpu`, `pid`.
+/// Memory of one process: labels `gpu`, `pid`; 0 of one that is known to use none, nothing where that is not known.
 pub const GPU_PROCESS_MEMORY: &str = "gpu_process_memory_bytes";
 /// Utilization, 0 to 1: labels `gpu`, `mig`.
 pub const GPU_UTILIZATION: &str = "gpu_utilization_ratio";
@@ -36,10 +36,8 @@ type Device = (String, String);
 enum Role {
     Memory(Device),
     Utilization(Device),
-    /// Memory of the call's process, or of another.
-    Process {
-        own: bool,
-    },
+    /// Memory of the call's process.
+    Process,
     /// The call's process sees this device; another does, without one.
     Visible(Option<Device>),
 }
@@ -50,8 +48,8 @@ struct Look {
     at: u64,
     memory: HashMap<Device, u64>,
     utilization: HashMap<Device, f64>,
-    /// Memory of the call's process; none where the driver does not say whose memory is whose.
-    own: Option<u64>,
+    /// Memory of the call's process, and on how many devices; none where the driver does not say.
+    own: Option<(u64, usize)>,
 }
 
 /// The looks around a call, in the order of time.
@@ -74,9 +72,11 @@ impl CallWindow {
         let looks = self.looks(reader);
         let before = looks.before.as_ref()?;
         let later = || looks.inside.iter().chain(&looks.after);
+        // Where a device did not say this time, the sum is of less than before.
+        let own = |look: &Look| look.own.filter(|own| before.own.is_some_and(|before| own.1 >= before.1));
         let of_process =
-            before.own.is_some() && (later().next().is_none() || later().any(|look| look.own.is_some()));
-        let memory = |look: &Look| if of_process { look.own } else { looks.used(look) };
+            before.own.is_some() && (later().next().is_none() || later().any(|look| own(look).is_some()));
+        let memory = |look: &Look| if of_process { own(look).map(|own| own.0) } else { looks.used(look) };
         let memory_before = memory(before)?;
         let memories = || later().filter_map(memory);
         let memory_peak = memories().fold(memory_before, u64::max);
@@ -92,19 +92,18 @@ impl CallWindow {
         })
     }
 
-    /// Whether a GPU was sampled after a moment, and when it last was.
-    pub fn last_gpu_sample(reader: &mut HistoryReader) -> Option<u64> {
+    /// Whether a GPU was sampled after a moment; none if none was ever.
+    pub fn is_sampled_after(reader: &mut HistoryReader, moment: u64) -> Option<bool> {
         reader.refresh();
-        let gpu: HashMap<SeriesId, ()> =
-            reader.series().filter(|(_, series)| series.name == GPU_MEMORY).map(|(id, _)| (id, ())).collect();
-        let mut last = None;
+        let gpu: HashSet<SeriesId> =
+            reader.series().filter(|(_, series)| series.name == GPU_MEMORY).map(|(id, _)| id).collect();
+        let mut sampled = (!gpu.is_empty()).then_some(false)?;
         reader.back(|sample| {
-            if sample.values.iter().any(|(id, value)| value.is_some() && gpu.contains_key(id)) {
-                last = Some(sample.at);
-            }
-            last.is_none()
+            let later = sample.at > moment;
+            sampled = later && sample.values.iter().any(|(id, value)| value.is_some() && gpu.contains(id));
+            later && !sampled
         });
-        last
+        Some(sampled)
     }
 
     fn looks(&self, reader: &mut HistoryReader) -> Looks {
@@ -150,9 +149,9 @@ impl Looks {
                     look.memory.insert(device.clone(), *value as u64);
                 }
                 Role::Utilization(device) => drop(look.utilization.insert(device.clone(), *value)),
-                Role::Process { own } => {
-                    let memory = if *own { *value as u64 } else { 0 };
-                    look.own = Some(look.own.unwrap_or(0).saturating_add(memory));
+                Role::Process => {
+                    let (memory, devices) = look.own.unwrap_or_default();
+                    look.own = Some((memory.saturating_add(*value as u64), devices + 1));
                 }
                 Role::Visible(device) => {
                     let visible = self.visible.get_or_insert_default();
@@ -192,7 +191,7 @@ fn role(series: &Series, pid: &str) -> Option<Role> {
     match series.name.as_str() {
         GPU_MEMORY => Some(Role::Memory(device())),
         GPU_UTILIZATION => Some(Role::Utilization(device())),
-        GPU_PROCESS_MEMORY => Some(Role::Process { own }),
+        GPU_PROCESS_MEMORY if own => Some(Role::Process),
         GPU_VISIBLE => Some(Role::Visible(own.then(device))),
         _ => None,
     }

@@ -305,6 +305,14 @@ impl Registry {
         self.segment.owner();
     }
 
+    /// Says something about this process that the reporter can read, see
+    /// [`crate::snapshot::Collector::process_facts`].
+    pub fn set_process_fact(&self, name: &str, value: &str) {
+        let pid = u64::from(std::process::id());
+        let fact = Meta::Process { pid, name: name.to_owned(), value: value.to_owned() };
+        self.append(RecordKind::Meta, &fact.encode());
+    }
+
     /// Says that the process lives.
     pub fn beat(&self) {
         self.segment.beat();

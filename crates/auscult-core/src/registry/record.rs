@@ -153,6 +153,8 @@ pub(crate) enum Meta {
     Label { name: String, value: String },
     /// A segment whose totals are already in this (retired) one.
     Folded { id: u64 },
+    /// Something about one of the processes that write the segment.
+    Process { pid: u64, name: String, value: String },
 }
 
 impl Meta {
@@ -163,6 +165,9 @@ impl Meta {
             }
             Self::Label { name, value } => Payload::default().word(2).text(name).text(value),
             Self::Folded { id } => Payload::default().word(3).word(*id),
+            Self::Process { pid, name, value } => {
+                Payload::default().word(4).word(*pid).text(name).text(value)
+            }
         }
     }
 
@@ -177,6 +182,7 @@ impl Meta {
             },
             2 => Self::Label { name: reader.text()?, value: reader.text()? },
             3 => Self::Folded { id: reader.word()? },
+            4 => Self::Process { pid: reader.word()?, name: reader.text()?, value: reader.text()? },
             _ => return None,
         })
     }

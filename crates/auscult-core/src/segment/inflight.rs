@@ -222,6 +222,23 @@ impl<'a> InFlight<'a> {
         self.read_uncounted().filter(|call| !call.ending)
     }
 
+    /// Whether a call of a living owner is in a slot, and how many were ever begun, modulo 2^64. Reads one word of
+    /// each slot.
+    pub(crate) fn activity(&self, alive: impl Fn(Owner) -> bool) -> (bool, u64) {
+        let (mut running, mut dead, mut begun) = (false, None, 0_u64);
+        for slot in self.words.chunks_exact(CALL_WORDS) {
+            let state = slot[word::STATE].load(Ordering::Relaxed);
+            begun = begun.wrapping_add(state >> PHASE_BITS);
+            if !running && phase_of(state) != Phase::Free as u64 {
+                let owner = Some(Owner::from_word(slot[word::OWNER].load(Ordering::Relaxed)));
+                running = owner != dead && owner.is_some_and(&alive);
+                // A slot of a dead process stays taken until it is folded.
+                dead = owner.filter(|_| !running);
+            }
+        }
+        (running, begun)
+    }
+
     /// All calls whose outcome is not counted yet, those that are just ending among them.
     pub(crate) fn read_uncounted(&self) -> impl Iterator<Item = RawCall> + 'a {
         let table = *self;

@@ -19,6 +19,8 @@ pub(super) struct Attached {
     pub(super) call_sets: HashMap<u32, CallSetRecord>,
     pub(super) identity: Option<Meta>,
     constant: Vec<(Arc<str>, Arc<str>)>,
+    /// What processes said of themselves: pid, name, value.
+    pub(super) facts: Vec<(u64, String, String)>,
     /// Damaged stretches and records without an end met so far.
     pub(super) damaged: u64,
 }
@@ -44,6 +46,7 @@ impl Attached {
             call_sets: HashMap::new(),
             identity: None,
             constant: Vec::new(),
+            facts: Vec::new(),
             damaged: 0,
         }
     }
@@ -91,6 +94,7 @@ impl Attached {
             RecordKind::Meta => match Meta::decode(&record) {
                 Some(Meta::Label { name, value }) => self.constant.push((name.into(), value.into())),
                 Some(Meta::Folded { .. }) => {}
+                Some(Meta::Process { pid, name, value }) => self.facts.push((pid, name, value)),
                 Some(identity @ Meta::Service { .. }) => self.identity = Some(identity),
                 None => self.damaged += 1,
             },

@@ -29,6 +29,15 @@ pub struct Collector {
     gone: bool,
 }
 
+/// Whether calls run, and how many began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Whether a call is in flight.
+    pub running: bool,
+    /// A number that changes when a call begins, or a process comes or goes.
+    pub begun: u64,
+}
+
 /// How often files that come and go are looked at before a snapshot is made of what was found.
 const LOOKS: usize = 8;
 
@@ -71,6 +80,26 @@ impl Collector {
         pids.sort_unstable();
         pids.dedup();
         pids
+    }
+
+    /// What processes of the service said of themselves: pid, name, value; of one name the last holds. As of the
+    /// last look.
+    pub fn process_facts(&self) -> impl Iterator<Item = (u32, &str, &str)> {
+        let facts = vital::of_service(&self.sources).flat_map(|attached| &attached.facts);
+        facts
+            .filter_map(|(pid, name, value)| Some((u32::try_from(*pid).ok()?, name.as_str(), value.as_str())))
+    }
+
+    /// What the calls of all processes that are known do now: cheap enough to be asked ten times a second.
+    pub fn activity(&self) -> Activity {
+        let mut activity = Activity::default();
+        for attached in &self.sources {
+            let (running, begun) =
+                attached.source.in_flight().activity(|owner| attached.source.is_alive(owner));
+            activity.running |= running;
+            activity.begun = activity.begun.wrapping_add(begun);
+        }
+        activity
     }
 
     /// Folds the segments of processes that are gone into the retired totals, and removes them; tells how

@@ -10,5 +10,5 @@ mod tests;
 mod vital;
 
 pub use crate::registry::Kind;
-pub use collector::Collector;
+pub use collector::{Activity, Collector};
 pub use model::{Distribution, Exemplar, Family, Labels, Series, Snapshot, Value};

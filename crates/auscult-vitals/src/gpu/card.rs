@@ -4,7 +4,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 use super::fault::Answers;
-use super::memory::{DeviceMemory, Lists, Memory, memory};
+use super::memory::{Lists, Memory, memory};
 use super::mig::{Mig, migs};
 use super::namespace::Namespace;
 use super::quantity;
@@ -90,56 +90,77 @@ impl Card {
         self.pcie = earlier.pcie;
     }
 
+    /// Measures PCIe traffic if it is time: 40 ms on hardware, so before all that should be of one moment.
+    pub(super) fn measure_pcie(&mut self, nvml: &Nvml) {
+        if self.pcie.is_due()
+            && let Some(device) = self.device(nvml)
+        {
+            self.pcie.measure(&device, &mut self.answers);
+        }
+    }
+
     /// Reads everything.
     pub(super) fn sample(&mut self, nvml: &Nvml, processes: &mut Processes<'_>, readings: &mut Readings) {
         let Some(device) = self.device(nvml) else { return };
+        let busy = self.look(&device, processes, readings, true);
         let labels = [self.label.as_str(), &self.uuid, &self.name, ""];
         let answers = &mut self.answers;
-        let total = push_memory(readings, &labels, memory(&device, answers));
-        reading::load(&device, answers, &labels, readings);
+        reading::load(&device, answers, &labels, busy, readings);
         reading::power_limit(readings, &labels, self.power_limit);
         reading::speed(&device, answers, self.fans, &labels, readings);
-        reading::totals(&device, answers, &mut self.pcie, &labels, readings);
+        reading::totals(&device, answers, &self.pcie, &labels, readings);
+    }
+
+    /// Reads what is looked at ten times a second: memory, whose it is, utilization.
+    pub(super) fn glance(&mut self, nvml: &Nvml, processes: &mut Processes<'_>, readings: &mut Readings) {
+        if let Some(device) = self.device(nvml) {
+            self.look(&device, processes, readings, false);
+        }
+    }
+
+    /// Memory and utilization of the device and of its MIG devices, and memory by process; of MIG devices also
+    /// the rest if it is to be a `full` look. Whether a kernel ran.
+    fn look(
+        &mut self,
+        device: &Device<'_>,
+        processes: &mut Processes<'_>,
+        readings: &mut Readings,
+        full: bool,
+    ) -> bool {
+        let labels = [self.label.as_str(), &self.uuid, &self.name, ""];
+        let answers = &mut self.answers;
+        let total = push_memory(readings, &labels, memory(device, answers));
+        let busy = reading::utilization(device, answers, &labels, readings);
         processes.lists.clear();
         // With MIG, the device's own list needs a privilege that those of its parts do not.
-        let mut listed = !self.migs.is_empty() || processes.lists.add(&device, answers);
+        let mut listed = !self.migs.is_empty() || processes.lists.add(device, answers);
         for mig in self.migs.iter_mut().filter(|mig| self.whole || mig.chosen) {
-            let Some(device) = mig_device(&device, mig) else {
+            let Some(device) = mig_device(device, mig) else {
                 listed = false;
                 continue;
             };
             let labels = [self.label.as_str(), &mig.identity.uuid, &mig.name, &mig.label];
             push_memory(readings, &labels, memory(&device, &mut mig.answers));
             // Utilization and the like of a MIG device only where a driver gives it.
-            reading::load(&device, &mut mig.answers, &labels, readings);
+            let busy = reading::utilization(&device, &mut mig.answers, &labels, readings);
+            if full {
+                reading::load(&device, &mut mig.answers, &labels, busy, readings);
+            }
             listed &= processes.lists.add(&device, &mut mig.answers);
         }
         if listed {
             self.push_shares(total, processes, readings);
         }
+        busy
     }
 
-    /// Reads memory only. A device that cannot say is left out.
-    pub(super) fn memory(
-        &mut self,
-        nvml: &Nvml,
-        processes: &mut Processes<'_>,
-        into: &mut Vec<DeviceMemory>,
-    ) {
-        let Some(device) = self.device(nvml) else { return };
-        if self.migs.is_empty() {
-            let memory = memory(&device, &mut self.answers).filter(|memory| memory.is_plausible());
-            let Some(Memory { total, used }) = memory else { return };
-            let own = own(&device, &mut self.answers, processes, total);
-            into.push(DeviceMemory { gpu: self.index, mig: None, used, total, own });
-        }
-        for mig in self.migs.iter_mut().filter(|mig| self.whole || mig.chosen) {
-            let Some(device) = mig_device(&device, mig) else { continue };
-            let memory = memory(&device, &mut mig.answers).filter(|memory| memory.is_plausible());
-            let Some(Memory { total, used }) = memory else { continue };
-            let own = own(&device, &mut mig.answers, processes, total);
-            into.push(DeviceMemory { gpu: self.index, mig: Some(mig.index), used, total, own });
-        }
+    /// What a process that chose this device, or MIG devices of it, sees of it: labels gpu and mig.
+    pub(super) fn labels_of(&self, mig: Option<usize>) -> Option<[String; 2]> {
+        let mig = match mig {
+            Some(place) => self.migs.get(place)?.label.clone(),
+            None => String::new(),
+        };
+        Some([self.label.clone(), mig])
     }
 
     /// The device's handle; none once it is lost.
@@ -172,24 +193,14 @@ impl Card {
             push(&pid.to_string(), *memory);
         }
         push("other", shares.other);
+        for pid in processes.own.iter().filter(|pid| shares.whole && !shares.own.contains_key(pid)) {
+            readings.push_aside(&quantity::PROCESS_MEMORY, &[&self.label, &pid.to_string()], 0.0);
+        }
     }
 }
 
 fn mig_device<'nvml>(parent: &Device<'nvml>, mig: &Mig) -> Option<Device<'nvml>> {
     parent.mig_device_by_index(mig.index).ok()
-}
-
-/// Memory of the own processes; none where it cannot be told or cannot be true.
-fn own(device: &Device<'_>, answers: &mut Answers, processes: &mut Processes<'_>, total: u64) -> Option<u64> {
-    if processes.own.is_empty() {
-        return None;
-    }
-    processes.lists.clear();
-    if !processes.lists.add(device, answers) {
-        return None;
-    }
-    let shares = processes.lists.shares(processes.own, processes.namespace)?;
-    shares.own_sum().filter(|sum| *sum <= total)
 }
 
 /// Adds total and used memory; the total for judging others by, where it is known.

@@ -1,22 +1,24 @@
 //! The source: NVML started, its devices found, and started again when they are lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
 use super::card::{Card, Processes};
 use super::fault::{Fault, no_device, problem};
-use super::memory::{DeviceMemory, Lists};
+use super::memory::Lists;
 use super::namespace::Namespace;
 use super::quantity;
 use super::raw::Library;
-use super::visible::Which;
+use super::retry::Retry;
+use super::visible::{Identity, Visible, Which, choose};
 use crate::reading::Readings;
-use crate::source::{Problem, Source};
+use crate::source::{Glance, Problem, Source};
 
 /// Where the driver's library is, in the order of trying: as the loader finds it, then the places of
 /// Debian, Red Hat, containers on Google's cloud, NixOS, and WSL.
@@ -32,8 +34,6 @@ const LIBRARIES: [&str; 7] = [
 
 /// How long what does not change is believed: names, limits, MIG devices, what a device cannot say.
 const REFRESH: Duration = Duration::from_secs(30);
-/// Starting NVML takes 10 ms to a second and wakes the devices: not more often than this after a failure.
-const RETRY: Duration = Duration::from_secs(30);
 /// XID errors taken at one sample; the others stay for the next.
 const MOST_XIDS: usize = 64;
 
@@ -48,13 +48,15 @@ pub struct Gpus {
     proc_root: PathBuf,
     namespace: Namespace,
     lists: Lists,
-    retry: Duration,
+    retry: Retry,
     refresh: Duration,
     started: Option<Started>,
-    /// Why it is not started, and when to try again.
-    problem: Option<(Problem, Instant)>,
-    /// When it may be started again because a device was lost.
-    restart_after: Option<Instant>,
+    /// Why it is not started.
+    problem: Option<Problem>,
+    /// What processes see, where they differ from one another or from what is sampled.
+    visible: Vec<(u32, Visible)>,
+    /// The same as labels of devices: gpu, mig, pid.
+    seen: Vec<[String; 3]>,
     /// XID errors by UUID, kept when NVML starts anew.
     xids: BTreeMap<String, Xids>,
 }
@@ -115,19 +117,21 @@ impl Gpus {
             namespace: Namespace::at(&proc_root),
             proc_root,
             lists: Lists::new(),
-            retry: RETRY,
+            retry: Retry::default(),
             refresh: REFRESH,
             started: None,
             problem: None,
-            restart_after: None,
+            visible: Vec::new(),
+            seen: Vec::new(),
             xids: BTreeMap::new(),
         }
     }
 
-    /// How long to wait before NVML is started again after it failed or lost a device; 30 s by default.
+    /// How long to wait at first before NVML is started again after it failed or lost a device; 4 s by default,
+    /// and longer after some tries, up to a minute.
     #[must_use]
     pub fn retry(mut self, retry: Duration) -> Self {
-        self.retry = retry;
+        self.retry = Retry::first(retry);
         self
     }
 
@@ -151,59 +155,81 @@ impl Gpus {
         if which != self.which {
             self.which = which;
             self.problem = None;
-            if let Some(started) = &mut self.started {
-                started.choose(&self.which);
-            }
+            self.choose();
         }
     }
 
-    /// What a person should know about the choice of devices, if anything.
-    pub fn note(&self) -> Option<&'static str> {
-        self.started.as_ref().and_then(|started| started.note)
+    /// Chooses among the devices, and notes who sees which.
+    fn choose(&mut self) {
+        self.seen.clear();
+        if let Some(started) = &mut self.started {
+            started.choose(&self.which);
+            self.seen = started.seen(&self.visible);
+        }
     }
 
-    /// Reads only memory, of each visible device: two or three calls of NVML a device. Replaces what `into`
-    /// held.
-    ///
-    /// # Errors
-    /// As [`Source::sample`].
-    pub fn memory(&mut self, into: &mut Vec<DeviceMemory>) -> Result<(), Problem> {
-        into.clear();
-        self.start()?;
-        let Some(started) = &mut self.started else { return Ok(()) };
+    /// Asks all devices that are sampled.
+    fn ask(
+        &mut self,
+        readings: &mut Readings,
+        card: impl Fn(&mut Card, &Nvml, &mut Processes<'_>, &mut Readings),
+    ) {
+        let Some(started) = &mut self.started else { return };
         let mut processes =
             Processes { own: &self.pids, namespace: &mut self.namespace, lists: &mut self.lists };
-        for card in started.cards.iter_mut().filter(|card| card.is_chosen()) {
-            card.memory(started.library.nvml(), &mut processes, into);
+        for chosen in started.cards.iter_mut().filter(|card| card.is_chosen()) {
+            card(chosen, started.library.nvml(), &mut processes, readings);
         }
-        started.check()
+        for labels in &self.seen {
+            readings.push_aside(&quantity::VISIBLE, &labels.each_ref().map(String::as_str), 1.0);
+        }
+    }
+
+    /// All is well: after the next failure the first try comes soon again.
+    fn settle(&mut self) {
+        if self.started.as_ref().is_some_and(|started| !started.has_lost()) {
+            self.retry.settle();
+        }
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        self.started.as_ref().map_or(Ok(()), Started::check)
     }
 
     /// Starts NVML if it is not or must be again, and looks at the devices again if it is time.
     fn start(&mut self) -> Result<(), Problem> {
         let now = Instant::now();
-        if let Some((problem, _)) = self.problem.as_ref().filter(|(_, until)| now < *until) {
+        if let Some(problem) = self.problem.as_ref().filter(|_| !self.retry.is_due(now)) {
             return Err(problem.clone());
         }
         self.problem = None;
+        let mut looked = false;
         if let Some(started) = &mut self.started {
-            if started.has_lost() && self.restart_after.is_none_or(|after| now >= after) {
-                self.restart_after = Some(now + self.retry);
-                self.started = None;
+            if started.has_lost() {
+                if self.retry.is_due(now) {
+                    self.retry.tried(now);
+                    self.shut_down();
+                }
             } else if now >= started.looked + self.refresh {
                 self.namespace.forget();
                 if driver_count(&self.proc_root) != started.driver_count {
                     // NVML counts the devices that were there when it started.
-                    self.started = None;
+                    self.shut_down();
                 } else {
-                    started.look(&self.which);
+                    started.look();
+                    looked = true;
                 }
             } else if started.library.nvml().device_count().is_ok_and(|count| count != started.count) {
-                started.look(&self.which);
+                started.look();
+                looked = true;
             }
         }
         if self.started.is_none() {
             self.started = Some(self.open().map_err(|problem| self.off(problem))?);
+            looked = true;
+        }
+        if looked {
+            self.choose();
         }
         let chosen = self.started.as_ref().and_then(|started| started.none_chosen(&self.which));
         match chosen {
@@ -214,9 +240,16 @@ impl Gpus {
 
     /// Shuts NVML down until it is time to try again.
     fn off(&mut self, problem: Problem) -> Problem {
-        self.started = None;
-        self.problem = Some((problem.clone(), Instant::now() + self.retry));
+        self.shut_down();
+        self.retry.tried(Instant::now());
+        self.problem = Some(problem.clone());
         problem
+    }
+
+    /// Shuts NVML down; what it has to say of XID errors is heard before.
+    fn shut_down(&mut self) {
+        self.hear_xids();
+        self.started = None;
     }
 
     fn open(&self) -> Result<Started, Problem> {
@@ -226,7 +259,7 @@ impl Gpus {
         let mut first = None;
         for path in &self.libraries {
             match Library::open(path) {
-                Ok(library) => return Ok(Started::new(library, &self.which, &self.proc_root)),
+                Ok(library) => return Ok(Started::new(library, &self.proc_root)),
                 // Another place may have it.
                 Err(error @ NvmlError::LibloadingError(_)) => drop(first.get_or_insert(error)),
                 Err(error) => return Err(problem(&error)),
@@ -235,9 +268,9 @@ impl Gpus {
         Err(problem(&first.unwrap_or(NvmlError::LibraryNotFound)))
     }
 
-    /// Takes the XID errors since the last sample, and adds their counts; also of a device that was lost,
-    /// whose loss is one of them (XID 79).
-    fn take_xids(&mut self, readings: &mut Readings) {
+    /// Counts the XID errors since the last time; also of a device that was lost, whose loss is one of them
+    /// (XID 79).
+    fn hear_xids(&mut self) {
         let Some(started) = &self.started else { return };
         for card in started.cards.iter().filter(|card| card.watched) {
             let count = self.xids.get(&card.uuid).map_or(0, |known| known.count);
@@ -251,8 +284,12 @@ impl Gpus {
             let of = self.xids.values_mut().find(|known| known.address == address);
             of.into_iter().for_each(|known| known.count += 1);
         }
+    }
+
+    /// Adds the counts of XID errors of all devices but those that are there and not sampled.
+    fn push_xids(&self, readings: &mut Readings) {
         for (uuid, known) in &self.xids {
-            let card = started.cards.iter().find(|card| card.uuid == *uuid);
+            let card = self.started.as_ref().and_then(|started| started.card(uuid));
             if card.is_none_or(Card::is_chosen) {
                 readings.push(&quantity::XID_ERRORS, &[&known.gpu, uuid, &known.name], known.count as f64);
             }
@@ -271,22 +308,51 @@ impl Source for Gpus {
         self.pids.extend_from_slice(pids);
     }
 
-    fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
-        self.start()?;
-        if let Some(started) = &mut self.started {
-            let mut processes =
-                Processes { own: &self.pids, namespace: &mut self.namespace, lists: &mut self.lists };
-            for card in started.cards.iter_mut().filter(|card| card.is_chosen()) {
-                card.sample(started.library.nvml(), &mut processes, readings);
-            }
+    fn set_visible(&mut self, visible: &[(u32, Visible)]) {
+        if visible == self.visible {
+            return;
         }
-        self.take_xids(readings);
-        self.started.as_ref().map_or(Ok(()), Started::check)
+        self.visible = visible.to_vec();
+        if matches!(self.which, Which::Visible(_)) && !visible.is_empty() {
+            let mut all: Vec<Visible> = visible.iter().map(|(_, visible)| visible.clone()).collect();
+            all.sort_unstable();
+            all.dedup();
+            self.set_which(Which::Visible(all));
+        }
+        self.choose();
+    }
+
+    /// What a person should know about the choice of devices, if anything.
+    fn note(&self) -> Option<&'static str> {
+        self.started.as_ref().and_then(|started| started.note)
+    }
+
+    fn glance(&mut self) -> Option<&mut dyn Glance> {
+        Some(self)
+    }
+
+    fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
+        let started = self.start();
+        if started.is_ok() {
+            self.ask(&mut Readings::default(), |card, nvml, _, _| card.measure_pcie(nvml));
+            self.ask(readings, Card::sample);
+        }
+        self.hear_xids();
+        self.push_xids(readings);
+        started.and_then(|()| self.check()).inspect(|()| self.settle())
+    }
+}
+
+impl Glance for Gpus {
+    /// Five calls of NVML a device. Starts nothing.
+    fn glance(&mut self, readings: &mut Readings) -> Result<(), Problem> {
+        self.ask(readings, Card::glance);
+        self.check()
     }
 }
 
 impl Started {
-    fn new(library: Library, which: &Which, proc_root: &Path) -> Self {
+    fn new(library: Library, proc_root: &Path) -> Self {
         let mut started = Self {
             library,
             cards: Vec::new(),
@@ -297,12 +363,12 @@ impl Started {
             looked: Instant::now(),
             note: None,
         };
-        started.look(which);
+        started.look();
         started
     }
 
     /// Finds the devices and all that does not change about them.
-    fn look(&mut self, which: &Which) {
+    fn look(&mut self) {
         self.looked = Instant::now();
         self.missing = None;
         self.order.clear();
@@ -324,15 +390,42 @@ impl Started {
                 Err(error) => self.missing = Some(error),
             }
         }
-        self.choose(which);
+    }
+
+    /// The place among the cards of each device that CUDA counts, and how they can be named.
+    fn identities(&self) -> (Vec<Option<usize>>, Vec<Identity>) {
+        let place = |index: &u32| self.cards.iter().position(|card| card.index == *index);
+        let places: Vec<Option<usize>> = self.order.iter().map(place).collect();
+        let identity = |place: &Option<usize>| place.map(|place| self.cards[place].identity());
+        let identities = places.iter().map(|place| identity(place).unwrap_or_default()).collect();
+        (places, identities)
+    }
+
+    fn card(&self, uuid: &str) -> Option<&Card> {
+        self.cards.iter().find(|card| card.uuid == uuid)
+    }
+
+    /// What processes see, as labels gpu, mig and pid; nothing if each sees just what is sampled.
+    fn seen(&self, visible: &[(u32, Visible)]) -> Vec<[String; 3]> {
+        let (places, identities) = self.identities();
+        let sampled =
+            self.cards.iter().filter(|card| card.is_chosen()).filter_map(|card| card.labels_of(None));
+        let sampled: BTreeSet<[String; 2]> = sampled.collect();
+        let of = |visible: &Visible| -> BTreeSet<[String; 2]> {
+            let choices = choose(visible.devices.as_deref(), &identities).into_iter();
+            choices.filter_map(|choice| self.cards[places[choice.device]?].labels_of(choice.mig)).collect()
+        };
+        let seen: Vec<_> = visible.iter().map(|(pid, visible)| (pid.to_string(), of(visible))).collect();
+        if seen.iter().all(|(_, seen)| *seen == sampled) {
+            return Vec::new();
+        }
+        let labels = seen.iter().flat_map(|(pid, seen)| seen.iter().map(move |labels| (pid, labels)));
+        labels.map(|(pid, [gpu, mig])| [gpu.clone(), mig.clone(), pid.clone()]).collect()
     }
 
     /// Chooses among the devices, and watches the chosen ones.
     fn choose(&mut self, which: &Which) {
-        let place = |index: &u32| self.cards.iter().position(|card| card.index == *index);
-        let places: Vec<Option<usize>> = self.order.iter().map(place).collect();
-        let identity = |place: &Option<usize>| place.map(|place| self.cards[place].identity());
-        let identities: Vec<_> = places.iter().map(|place| identity(place).unwrap_or_default()).collect();
+        let (places, identities) = self.identities();
         for card in &mut self.cards {
             card.whole = false;
             card.migs.iter_mut().for_each(|mig| mig.chosen = false);

@@ -1,4 +1,4 @@
-//! Memory of a device, the one thing that is also asked ten times a second.
+//! Memory of a device, and the lists of processes that use it.
 
 use nvml_wrapper::Device;
 
@@ -14,21 +14,6 @@ const COMPUTE: u8 = 2;
 const GRAPHICS: u8 = 3;
 /// The first number that other questions may have.
 pub(super) const NEXT_QUESTION: u8 = 4;
-
-/// Memory of a device at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceMemory {
-    /// NVML's index of the device.
-    pub gpu: u32,
-    /// Index of the MIG device on it; none for a whole device.
-    pub mig: Option<u32>,
-    /// Bytes in use by everyone. Drivers before 510 count in what they reserve for themselves.
-    pub used: u64,
-    /// Bytes that there are.
-    pub total: u64,
-    /// Bytes in use by the service's processes; none where that is not known, 0 where they use none.
-    pub own: Option<u64>,
-}
 
 /// What a driver says about memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

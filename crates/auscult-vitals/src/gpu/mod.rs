@@ -14,8 +14,8 @@ pub(crate) mod quantity;
 #[expect(unsafe_code, reason = "C functions that nvml-wrapper does not wrap")]
 mod raw;
 mod reading;
+mod retry;
 mod visible;
 
 pub use gpus::Gpus;
-pub use memory::DeviceMemory;
 pub use visible::{Choice, Identity, MigIdentity, Visible, Which, choose};

@@ -27,14 +27,8 @@ pub(super) struct Shares {
     pub(super) own: BTreeMap<u32, Option<u64>>,
     /// Bytes of all others together; none where that is not known.
     pub(super) other: Option<u64>,
-}
-
-impl Shares {
-    /// Bytes of all own processes together; none where one of them is not known.
-    pub(super) fn own_sum(&self) -> Option<u64> {
-        let mut known = self.own.values();
-        known.try_fold(0_u64, |sum, memory| Some(sum.saturating_add((*memory)?)))
-    }
+    /// Whether a process that is not listed uses none.
+    pub(super) whole: bool,
 }
 
 /// Shares of a device's memory from its lists of compute and graphics processes.
@@ -55,7 +49,7 @@ pub(super) fn shares(
     if !host && !memory.keys().all(|pid| namespace.exists(*pid)) {
         return None;
     }
-    let mut shares = Shares { own: BTreeMap::new(), other: Some(0) };
+    let mut shares = Shares { own: BTreeMap::new(), other: Some(0), whole: host };
     for (pid, memory) in memory {
         if own.contains(&pid) {
             if !host && !namespace.holds_gpu(pid) {

@@ -1,6 +1,7 @@
 //! The quantities of GPUs.
 
 use auscult_core::Unit;
+use auscult_core::history::{GPU_MEMORY, GPU_PROCESS_MEMORY, GPU_UTILIZATION, GPU_VISIBLE};
 
 use crate::reading::Quantity;
 
@@ -11,13 +12,13 @@ const fn gauge(name: &'static str, unit: Unit, help: &'static str) -> Quantity {
 }
 
 pub(super) static MEMORY_USED: Quantity =
-    gauge("gpu_memory_used_bytes", Unit::Bytes, "GPU memory in use by everyone, in bytes");
+    gauge(GPU_MEMORY, Unit::Bytes, "GPU memory in use by everyone, in bytes");
 
 pub(super) static MEMORY_TOTAL: Quantity =
     gauge("gpu_memory_total_bytes", Unit::Bytes, "GPU memory that there is, in bytes");
 
 pub(super) static UTILIZATION: Quantity = gauge(
-    "gpu_utilization_ratio",
+    GPU_UTILIZATION,
     Unit::Ratio,
     "Share of the driver's last sample period (1/6 s to 1 s) in which a kernel ran",
 );
@@ -91,11 +92,20 @@ pub(super) static XID_ERRORS: Quantity = Quantity {
 };
 
 pub(super) static PROCESS_MEMORY: Quantity = Quantity {
-    name: "gpu_process_memory_bytes",
+    name: GPU_PROCESS_MEMORY,
     help: "GPU memory of a process of the service; pid \"other\": of all other processes together",
     unit: Unit::Bytes,
     counter: false,
     labels: &["gpu", "pid"],
+};
+
+/// For the history alone.
+pub(super) static VISIBLE: Quantity = Quantity {
+    name: GPU_VISIBLE,
+    help: "1 for a device that a process of the service sees, where not all see all",
+    unit: Unit::None,
+    counter: false,
+    labels: &["gpu", "mig", "pid"],
 };
 
 /// All of them, as the reference lists them.

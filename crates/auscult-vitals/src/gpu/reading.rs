@@ -66,6 +66,21 @@ pub(super) struct Pcie {
     kilobytes: [Option<u32>; 2],
 }
 
+impl Pcie {
+    /// Whether it is time to measure again.
+    pub(super) fn is_due(&self) -> bool {
+        self.asked.is_none_or(|asked| asked.elapsed() >= PCIE_EVERY)
+    }
+
+    pub(super) fn measure(&mut self, device: &Device<'_>, answers: &mut Answers) {
+        self.asked = Some(Instant::now());
+        for (place, counter) in (0..).zip([PcieUtilCounter::Send, PcieUtilCounter::Receive]) {
+            self.kilobytes[usize::from(place)] =
+                answers.ask(PCIE + place, || device.pcie_throughput(counter));
+        }
+    }
+}
+
 /// Adds a value that can be true, and notes one that cannot.
 pub(super) fn judge(
     readings: &mut Readings,
@@ -96,19 +111,33 @@ pub(super) fn power_limit(readings: &mut Readings, labels: &[&str; 4], milliwatt
     judge(readings, &quantity::POWER_LIMIT, labels, milliwatts, &(0.001..=*WATTS.end()), 1e-3);
 }
 
-/// Adds utilization, temperature and power of a device. Labels: gpu, uuid, name, mig.
-pub(super) fn load(device: &Device<'_>, answers: &mut Answers, labels: &[&str; 4], readings: &mut Readings) {
-    let rates = answers.ask(UTILIZATION, || device.utilization_rates());
-    if let Some(rates) = &rates {
-        percent(readings, &quantity::UTILIZATION, labels, rates.gpu);
-        percent(readings, &quantity::MEMORY_UTILIZATION, labels, rates.memory);
-    }
+/// Adds utilization of a device; whether a kernel ran. Labels: gpu, uuid, name, mig.
+pub(super) fn utilization(
+    device: &Device<'_>,
+    answers: &mut Answers,
+    labels: &[&str; 4],
+    readings: &mut Readings,
+) -> bool {
+    let Some(rates) = answers.ask(UTILIZATION, || device.utilization_rates()) else { return false };
+    percent(readings, &quantity::UTILIZATION, labels, rates.gpu);
+    percent(readings, &quantity::MEMORY_UTILIZATION, labels, rates.memory);
+    rates.gpu > 0
+}
+
+/// Adds temperature and power of a device that is `busy` or not.
+pub(super) fn load(
+    device: &Device<'_>,
+    answers: &mut Answers,
+    labels: &[&str; 4],
+    busy: bool,
+    readings: &mut Readings,
+) {
     let temperature = answers
         .ask(TEMPERATURE, || device.temperature(TemperatureSensor::Gpu))
         .or_else(|| answers.ask(TEMPERATURE_NEW, || raw::temperature(device)));
     judge(readings, &quantity::TEMPERATURE, labels, temperature.map(f64::from), &CELSIUS, 1.0);
     match answers.ask(POWER, || device.power_usage()) {
-        Some(0) if rates.is_some_and(|rates| rates.gpu > 0) => readings.reject(&quantity::POWER),
+        Some(0) if busy => readings.reject(&quantity::POWER),
         power => judge(readings, &quantity::POWER, labels, power.map(f64::from), &WATTS, 1e-3),
     }
 }
@@ -156,18 +185,11 @@ pub(super) fn speed(
 pub(super) fn totals(
     device: &Device<'_>,
     answers: &mut Answers,
-    pcie: &mut Pcie,
+    pcie: &Pcie,
     labels: &[&str; 4],
     readings: &mut Readings,
 ) {
     let [gpu, uuid, name, mig] = *labels;
-    if pcie.asked.is_none_or(|asked| asked.elapsed() >= PCIE_EVERY) {
-        pcie.asked = Some(Instant::now());
-        for (place, counter) in (0..).zip([PcieUtilCounter::Send, PcieUtilCounter::Receive]) {
-            pcie.kilobytes[usize::from(place)] =
-                answers.ask(PCIE + place, || device.pcie_throughput(counter));
-        }
-    }
     for (direction, kilobytes) in ["send", "receive"].into_iter().zip(pcie.kilobytes) {
         let labels = [gpu, uuid, name, mig, direction];
         judge(readings, &quantity::PCIE, &labels, kilobytes.map(f64::from), &BYTES_PER_SECOND, 1e3);

@@ -60,7 +60,7 @@ impl Which {
 }
 
 /// What the environment of a process shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Visible {
     /// `CUDA_VISIBLE_DEVICES`; none where it is not set.
     pub devices: Option<String>,

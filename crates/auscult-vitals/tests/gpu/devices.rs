@@ -1,8 +1,8 @@
 //! Several devices, and which belong to the service.
 
-use auscult_vitals::{DeviceMemory, Source, Visible, Which};
+use auscult_vitals::{Source, Visible, Which};
 
-use super::sim::{FULL, Sim, lines, of, reason, until};
+use super::sim::{FULL, Sim, glance, lines, of, reason, until};
 
 const GIB: u64 = 1 << 30;
 
@@ -19,10 +19,13 @@ fn visible(devices: &str) -> Which {
     Which::Visible(vec![Visible { devices: Some(devices.to_owned()), by_bus: false }])
 }
 
+/// The value of a line, in GiB.
+fn gib(line: &str) -> u64 {
+    line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap() / GIB
+}
+
 fn used(sim: &Sim, which: Which) -> Vec<u64> {
-    let mut memory = Vec::new();
-    sim.gpus(which).memory(&mut memory).unwrap();
-    memory.iter().map(|memory| memory.used / GIB).collect()
+    of(&lines(&mut sim.gpus(which)), "gpu_memory_used_bytes").into_iter().map(gib).collect()
 }
 
 #[test]
@@ -96,37 +99,62 @@ fn numbers_of_unlike_devices_are_doubtful() {
 }
 
 #[test]
-fn memory_alone_is_cheap() {
+fn a_glance_is_a_few_values_and_cheap() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(Which::All);
-    let mut memory = Vec::new();
-    gpus.memory(&mut memory).unwrap();
-    let expected = DeviceMemory { gpu: 0, mig: None, used: 6 * GIB, total: 24 * GIB, own: None };
-    assert_eq!(memory, [expected]);
+    assert_eq!(glance(&mut gpus).unwrap(), (vec![], vec![]), "nothing is started by it");
+    assert_eq!(sim.all_calls(), 0);
+    gpus.set_pids(&[11, 13]);
+    let whole = lines(&mut gpus);
     let before = sim.all_calls();
-    gpus.memory(&mut memory).unwrap();
-    assert_eq!(sim.all_calls() - before, 3, "count, handle, memory");
-    gpus.set_pids(&[11, 12, 13]);
-    gpus.memory(&mut memory).unwrap();
-    assert_eq!(memory, [DeviceMemory { own: Some(5 * GIB), ..expected }]);
-    assert_eq!(sim.all_calls() - before, 3 + 5, "and two lists of processes");
-    gpus.set_pids(&[13]);
-    gpus.memory(&mut memory).unwrap();
-    assert_eq!(memory, [DeviceMemory { own: Some(0), ..expected }]);
-    sim.write(&FULL.replace("memory_used 6GiB", "memory_used 60GiB"));
-    gpus.memory(&mut memory).unwrap();
-    assert_eq!(memory, []);
+    let (glanced, aside) = glance(&mut gpus).unwrap();
+    assert_eq!(sim.all_calls() - before, 5, "handle, memory, utilization, two lists of processes");
+    assert!(glanced.iter().all(|line| whole.contains(line)), "{glanced:#?}");
+    let names = ["gpu_memory_used_bytes", "gpu_utilization_ratio", "gpu_process_memory_bytes"];
+    assert_eq!(names.map(|name| of(&glanced, name).len()), [1, 1, 2]);
+    assert_eq!(aside, [r#"gpu_process_memory_bytes{gpu="0",pid="13"} 0"#]);
+    sim.write(&(FULL.to_owned() + "error * gpu_is_lost"));
+    assert_eq!(glance(&mut gpus).unwrap_err().reason, "lost");
 }
 
 #[test]
 fn memory_over_time() {
     let sim = Sim::new(&FULL.replace("memory_used 6GiB", "memory_used 1GiB 1:9GiB"));
     let mut gpus = sim.gpus(Which::All);
-    let mut memory = Vec::new();
-    gpus.memory(&mut memory).unwrap();
-    assert_eq!(memory[0].used, GIB);
-    until(|| {
-        gpus.memory(&mut memory).unwrap();
-        memory[0].used == 9 * GIB
-    });
+    lines(&mut gpus);
+    let mut used = || gib(of(&glance(&mut gpus).unwrap().0, "gpu_memory_used_bytes")[0]);
+    assert_eq!(used(), 1);
+    until(|| used() == 9);
+}
+
+#[test]
+fn processes_with_different_devices() {
+    let sim = Sim::new(&eight());
+    let of_process = |pid: u32, devices: Option<&str>| {
+        (pid, Visible { devices: devices.map(str::to_owned), by_bus: false })
+    };
+    let mut gpus = sim.gpus(visible("0"));
+    gpus.set_visible(&[of_process(11, Some("0")), of_process(12, Some("0"))]);
+    let seen = |gpus: &mut _| {
+        let all = lines(gpus);
+        let (_, aside) = glance(gpus).unwrap();
+        let seen: Vec<String> = of(&aside, "gpu_visible").into_iter().map(str::to_owned).collect();
+        (of(&all, "gpu_memory_used_bytes").len(), seen)
+    };
+    assert_eq!(seen(&mut gpus), (1, vec![]), "all see what is sampled");
+    gpus.set_visible(&[
+        of_process(11, Some("0,2")),
+        of_process(12, Some("GPU-4444")),
+        of_process(13, Some("")),
+    ]);
+    let line = |gpu: u32, pid: u32| format!("gpu_visible{{gpu=\"{gpu}\",pid=\"{pid}\"}} 1");
+    assert_eq!(seen(&mut gpus), (3, vec![line(0, 11), line(2, 11), line(3, 12)]));
+    gpus.set_visible(&[of_process(11, None), of_process(12, Some("1"))]);
+    let (sampled, pairs) = seen(&mut gpus);
+    assert_eq!((sampled, pairs.len()), (8, 9), "one sees all, the other one");
+    assert_eq!(sim.calls("nvmlInit_v2"), 1);
+
+    let mut gpus = sim.gpus(Which::All);
+    gpus.set_visible(&[of_process(11, Some("1"))]);
+    assert_eq!(seen(&mut gpus), (8, vec![line(1, 11)]), "more is sampled than it sees");
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use auscult_vitals::{Gpus, Problem, Readings, Source, Which};
+use auscult_vitals::{Gpus, Problem, Reading, Readings, Source, Which};
 use tempfile::TempDir;
 
 /// Namespaces of a fake `/proc`.
@@ -131,7 +131,12 @@ pub(crate) fn lines(gpus: &mut Gpus) -> Vec<String> {
 pub(crate) fn sample(gpus: &mut Gpus) -> Result<(Vec<String>, Vec<&'static str>), Problem> {
     let mut readings = Readings::default();
     gpus.sample(&mut readings)?;
-    let line = |reading: &auscult_vitals::Reading| {
+    readings.dropped.sort_unstable();
+    Ok((text(&readings.readings), readings.dropped))
+}
+
+fn text(readings: &[Reading]) -> Vec<String> {
+    let line = |reading: &Reading| {
         assert_eq!(reading.quantity.labels.len(), reading.labels.len(), "{reading:?}");
         let labels = reading.quantity.labels.iter().zip(&reading.labels);
         let labels: Vec<String> =
@@ -139,12 +144,18 @@ pub(crate) fn sample(gpus: &mut Gpus) -> Result<(Vec<String>, Vec<&'static str>)
         let total = if reading.quantity.counter { "_total" } else { "" };
         format!("{}{total}{{{}}} {}", reading.quantity.name, labels.join(","), reading.value)
     };
-    let mut lines: Vec<String> = readings.readings.iter().map(line).collect();
+    let mut lines: Vec<String> = readings.iter().map(line).collect();
     lines.sort_unstable();
     let unique = lines.iter().map(|line| line.rsplit_once(' ').unwrap().0);
     assert_eq!(unique.collect::<std::collections::BTreeSet<_>>().len(), lines.len(), "{lines:#?}");
-    readings.dropped.sort_unstable();
-    Ok((lines, readings.dropped))
+    lines
+}
+
+/// What a glance gives, as lines in order, and beside it what is for the history alone.
+pub(crate) fn glance(gpus: &mut Gpus) -> Result<(Vec<String>, Vec<String>), Problem> {
+    let mut readings = Readings::default();
+    gpus.glance().unwrap().glance(&mut readings)?;
+    Ok((text(&readings.readings), text(&readings.aside)))
 }
 
 /// Why there is no sample.

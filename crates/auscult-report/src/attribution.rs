@@ -1,0 +1,96 @@
+//! What each finished call did to GPU memory, worked out by the reporter from the history of samples: it costs a
+//! call nothing, and is there for calls that died as well.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use auscult_core::history::{CallWindow, HistoryReader, HistoryWriter};
+use auscult_core::{Calls, FinishedCall, InFlightCall, clock};
+
+/// The first sample after a call is waited for at most this long, nanoseconds: three glances.
+const PATIENCE: u64 = 300_000_000;
+/// Calls whose times are remembered, to tell which overlapped.
+const REMEMBERED: usize = 4096;
+
+/// Completes finished calls with their use of GPU memory.
+pub struct Attribution {
+    calls: Arc<Calls>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    history: Option<Arc<HistoryWriter>>,
+    reader: Option<HistoryReader>,
+    /// Start and end of the calls seen last.
+    seen: VecDeque<(u64, u64)>,
+}
+
+impl Attribution {
+    /// Completes nothing until there is a history.
+    pub fn new(calls: Arc<Calls>) -> Self {
+        Self { calls, state: Mutex::default() }
+    }
+
+    /// The history to go by; none while nothing is sampled.
+    pub fn set_history(&self, history: Option<Arc<HistoryWriter>>) {
+        let mut state = self.lock();
+        (state.history, state.reader) = (history, None);
+    }
+
+    /// Takes note of calls that finished: others may have run at the same time. To be told of each call once,
+    /// before any that ended later is completed.
+    pub fn see(&self, calls: &[FinishedCall]) {
+        let mut state = self.lock();
+        state.seen.extend(calls.iter().map(|call| (call.started, call.ended)));
+        let surplus = state.seen.len().saturating_sub(REMEMBERED);
+        state.seen.drain(..surplus);
+    }
+
+    /// Whether a call that ended then can be completed: a GPU was sampled after its end, none is sampled, or
+    /// there was time enough for one.
+    pub fn is_ready(&self, ended: u64) -> bool {
+        if clock::monotonic_nanos().saturating_sub(ended) >= PATIENCE {
+            return true;
+        }
+        let mut state = self.lock();
+        state.reader().is_none_or(|reader| CallWindow::is_sampled_after(reader, ended).unwrap_or(true))
+    }
+
+    /// Says of calls that were seen what they did to GPU memory, and observes their peaks. `running`: the calls
+    /// in flight now.
+    pub fn complete(&self, calls: &mut [FinishedCall], running: &[InFlightCall]) {
+        let mut state = self.lock();
+        for call in calls.iter_mut().filter(|call| call.gpu.is_none()) {
+            let shared = state.is_shared(call, running);
+            let window = CallWindow { pid: call.pid, started: call.started, ended: Some(call.ended) };
+            call.gpu = state.reader().and_then(|reader| window.gpu_use(reader, shared));
+            if let Some(gpu) = call.gpu {
+                let FinishedCall { operation, labels, request_id, .. } = call;
+                self.calls.observe_gpu_peak(operation, labels, gpu.memory_peak, request_id);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn reader(&mut self) -> Option<&mut HistoryReader> {
+        let history = self.history.as_ref()?;
+        if self.reader.as_ref().is_none_or(HistoryReader::is_over) {
+            self.reader = Some(history.reader());
+        }
+        self.reader.as_mut()
+    }
+
+    /// Whether another call ran while this one did.
+    fn is_shared(&self, call: &FinishedCall, running: &[InFlightCall]) -> bool {
+        let overlaps = |started: u64, ended: u64| started < call.ended && call.started < ended;
+        // The call itself is among those seen.
+        let finished = self.seen.iter().filter(|(started, ended)| overlaps(*started, *ended)).count();
+        finished > 1 || running.iter().any(|other| other.started < call.ended)
+    }
+}
