@@ -4,7 +4,11 @@ use auscult_core::{FieldValue, FinishedCall, GpuUse, Outcome, StageTime};
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{CachedStatement, Row, params};
 
-use super::json;
+use super::kinds::Kinds;
+use super::{json, request_id};
+
+/// What the mean utilization is multiplied by to be a short whole number.
+const UTILIZATION: f64 = 1e4;
 
 /// A call as the store has it. Times are nanoseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +43,6 @@ pub struct CallRow {
     pub streaming: bool,
     /// The process it ran in.
     pub pid: u32,
-    /// The segment it was recorded in.
-    pub segment: u64,
     /// The stage it was in when its process died.
     pub died_in: Option<String>,
     /// What it did to GPU memory.
@@ -61,10 +63,10 @@ impl CallRow {
 }
 
 /// Columns in the order of [`insert`] and [`read`].
-pub(super) const COLUMNS: &str = "sequence, ended, request_id, operation, outcome, duration, busy, queued, \
-    first_audio, underrun, audio_seconds, characters, chunks, streaming, pid, segment, died_in, \
-    gpu_memory_before, gpu_memory_peak, gpu_memory_delta, gpu_utilization, gpu_shared, gpu_of_process, labels, \
-    fields, stages";
+pub(super) const COLUMNS: &str = "sequence, ended, request_id, kind, outcome, duration, busy, queued, \
+    first_audio, underrun, audio_seconds, characters, chunks, streaming, pid, died_in, gpu_memory_before, \
+    gpu_memory_peak, gpu_memory_delta, gpu_utilization, gpu_shared, gpu_of_process, fields, stages, \
+    stage_counts, stage_failures";
 
 /// The statement of [`insert`].
 pub(super) fn insertion() -> String {
@@ -80,14 +82,16 @@ pub(super) fn whole(number: u64) -> i64 {
 pub(super) fn insert(
     statement: &mut CachedStatement<'_>,
     sequence: u64,
+    kind: i64,
     call: &FinishedCall,
 ) -> rusqlite::Result<()> {
     let gpu = call.gpu.as_ref();
+    let stages = json::stages(&call.stages);
     statement.execute(params![
         whole(sequence),
         whole(call.ended_unix),
-        call.request_id,
-        call.operation,
+        request_id::stored(&call.request_id),
+        kind,
         call.outcome.name(),
         whole(call.duration()),
         whole(call.busy),
@@ -99,44 +103,45 @@ pub(super) fn insert(
         whole(call.chunks),
         call.streaming,
         call.pid,
-        call.segment.cast_signed(),
         call.died_in,
         gpu.map(|gpu| whole(gpu.memory_before)),
         gpu.map(|gpu| whole(gpu.memory_peak)),
         gpu.map(|gpu| gpu.memory_delta),
-        gpu.and_then(|gpu| gpu.utilization_mean),
+        gpu.and_then(|gpu| gpu.utilization_mean).map(|mean| (mean * UTILIZATION).round() as i64),
         gpu.map(|gpu| gpu.shared),
         gpu.map(|gpu| gpu.of_process),
-        json::labels(&call.labels),
         json::fields(&call.fields),
-        json::stages(&call.stages),
+        stages.ms,
+        stages.counts,
+        stages.failures,
     ])?;
     Ok(())
 }
 
 /// Reads a row of [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CallRow> {
+pub(super) fn read(row: &Row<'_>, kinds: &mut Kinds<'_>) -> rusqlite::Result<CallRow> {
     let number = |column: usize| row.get(column).map(|number: i64| number.max(0).cast_unsigned());
     let optional = |column: usize| {
         row.get(column).map(|number: Option<i64>| number.map(|number| number.max(0).cast_unsigned()))
     };
     let outcome = row.get_ref(4)?.as_str()?;
-    let gpu = match optional(18)? {
+    let gpu = match optional(17)? {
         Some(memory_peak) => Some(GpuUse {
-            memory_before: number(17)?,
+            memory_before: number(16)?,
             memory_peak,
-            memory_delta: row.get(19)?,
-            utilization_mean: row.get(20)?,
-            shared: row.get(21)?,
-            of_process: row.get(22)?,
+            memory_delta: row.get(18)?,
+            utilization_mean: optional(19)?.map(|mean| mean as f64 / UTILIZATION),
+            shared: row.get(20)?,
+            of_process: row.get(21)?,
         }),
         None => None,
     };
+    let (operation, labels) = kinds.get(row.get(3)?)?;
     Ok(CallRow {
         sequence: number(0)?,
         ended_unix: number(1)?,
-        request_id: row.get(2)?,
-        operation: row.get(3)?,
+        request_id: request_id::read(row.get_ref(2)?)?,
+        operation,
         outcome: Outcome::from_name(outcome).ok_or(FromSqlError::InvalidType)?,
         duration: number(5)?,
         busy: number(6)?,
@@ -148,17 +153,28 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         chunks: number(12)?,
         streaming: row.get(13)?,
         pid: row.get(14)?,
-        segment: row.get::<_, i64>(15)?.cast_unsigned(),
-        died_in: row.get(16)?,
+        died_in: row.get(15)?,
         gpu,
-        labels: parsed(row, 23, json::read_labels)?,
-        fields: parsed(row, 24, json::read_fields)?,
-        stages: parsed(row, 25, json::read_stages)?,
+        labels,
+        fields: parsed(row, 22, json::read_fields)?,
+        stages: stages(row)?,
     })
 }
 
+fn stages(row: &Row<'_>) -> rusqlite::Result<Vec<StageTime>> {
+    let mut stages = parsed(row, 23, json::read_stages)?;
+    let of = |counts: &[(String, u32)], name: &str| Some(counts.iter().find(|(stage, _)| stage == name)?.1);
+    let counts = parsed(row, 24, json::read_counts)?;
+    let failures = parsed(row, 25, json::read_counts)?;
+    for stage in &mut stages {
+        stage.count = of(&counts, &stage.name).unwrap_or(1);
+        stage.failures = of(&failures, &stage.name).unwrap_or(0);
+    }
+    Ok(stages)
+}
+
 /// A column of JSON.
-fn parsed<T>(
+pub(super) fn parsed<T>(
     row: &Row<'_>,
     column: usize,
     parse: fn(Option<&str>) -> serde_json::Result<T>,

@@ -89,12 +89,11 @@ const HOST: [Column; 6] = [
     scaled("load1", 1e2),
 ];
 
-const PROCESS: [Column; 5] = [
+const PROCESS: [Column; 4] = [
     whole("process_resident_memory_bytes"),
     scaled("process_cpu_seconds", 1e3),
     whole("process_threads"),
     whole("process_open_fds"),
-    scaled("process_start_time_seconds", 1e2),
 ];
 
 const CLOCK: &str = "gpu_clock_hertz";

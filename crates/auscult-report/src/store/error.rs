@@ -100,6 +100,11 @@ impl StoreError {
         Self { message: format!("{}: {what}", path.display()), kind: Kind::Damaged }
     }
 
+    /// The same, of statements that any file of our version must be able to do.
+    pub(super) fn of_preparing(self) -> Self {
+        if self.kind == Kind::Misused { Self { kind: Kind::Damaged, ..self } } else { self }
+    }
+
     pub(super) fn misused(message: String) -> Self {
         Self { message, kind: Kind::Misused }
     }
@@ -134,8 +139,8 @@ fn kind(error: &rusqlite::Error) -> Kind {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Kind::Damaged,
         ErrorCode::CannotOpen if failure.extended_code == ffi::SQLITE_CANTOPEN_SYMLINK => Kind::Refused,
         ErrorCode::SystemIoFailure if DAMAGING.contains(&failure.extended_code) => Kind::Damaged,
-        // `SQLITE_ERROR`: a table or column that the version has and the file has not.
-        ErrorCode::Unknown => Kind::Damaged,
+        // `SQLITE_ERROR`: something in a statement that the file does not have.
+        ErrorCode::Unknown => Kind::Misused,
         _ => Kind::Io,
     }
 }

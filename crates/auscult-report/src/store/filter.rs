@@ -6,6 +6,7 @@ use auscult_core::{Outcome, Status};
 use rusqlite::types::Value;
 
 use super::call_row::whole;
+use super::request_id;
 
 /// Which calls, in which order. The default is all of them, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,17 +77,18 @@ impl CallFilter {
             add("outcome = ?", Value::Text(outcome.name().to_owned()));
         }
         if let Some(operation) = &self.operation {
-            add("operation = ?", Value::Text(operation.clone()));
+            add("kind IN (SELECT id FROM kinds WHERE operation = ?)", Value::Text(operation.clone()));
         }
         if let Some(request_id) = &self.request_id {
-            add("request_id = ?", Value::Text(request_id.clone()));
+            add("request_id = ?", request_id::stored(request_id));
         }
         if let Some(least) = self.min_duration {
             let nanos = u64::try_from(least.as_nanos()).unwrap_or(u64::MAX);
             add("duration >= ?", Value::Integer(whole(nanos)));
         }
         for (name, value) in &self.labels {
-            add("EXISTS (SELECT 1 FROM json_each(labels) WHERE key = ?", Value::Text(name.clone()));
+            let label = "kind IN (SELECT kinds.id FROM kinds, json_each(labels) WHERE key = ?";
+            add(label, Value::Text(name.clone()));
             add("value = ?)", Value::Text(value.clone()));
         }
         if let Some(status) = self.status {

@@ -4,12 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use auscult_core::{FieldValue, StageTime};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
-/// An object of these labels; `None` for none.
-pub(super) fn labels(labels: &[(String, String)]) -> Option<String> {
-    object(labels.iter().map(|(name, value)| (name, value.as_str())))
+/// An object of these labels.
+pub(super) fn labels(labels: &[(String, String)]) -> String {
+    object(labels.iter().map(|(name, value)| (name, value.as_str()))).unwrap_or_else(|| "{}".to_owned())
 }
 
 /// An object of these fields; `None` for none. A number that JSON has no word for is `null`.
@@ -17,10 +17,30 @@ pub(super) fn fields(fields: &[(String, FieldValue)]) -> Option<String> {
     object(fields.iter().map(|(name, value)| (name, Field(value))))
 }
 
-/// An object of these stages, each `{"ms": 12.5}` with `count` and `failures` where there is more than one
-/// stage, or a failed one; `None` for none.
-pub(super) fn stages(stages: &[StageTime]) -> Option<String> {
-    object(stages.iter().map(|stage| (&stage.name, Stage(stage))))
+/// Stages as three objects by name; `None` for an empty one.
+pub(super) struct Stages {
+    /// Milliseconds.
+    pub(super) ms: Option<String>,
+    /// How many there were, of those of which there was not one.
+    pub(super) counts: Option<String>,
+    /// How many failed, of those of which any did.
+    pub(super) failures: Option<String>,
+}
+
+/// The objects of these stages.
+pub(super) fn stages(stages: &[StageTime]) -> Stages {
+    let numbers = |number: fn(&StageTime) -> u32, usual: u32| {
+        if stages.iter().all(|stage| number(stage) == usual) {
+            return None;
+        }
+        let unusual = stages.iter().filter(|stage| number(stage) != usual);
+        object(unusual.map(|stage| (&stage.name, number(stage))))
+    };
+    Stages {
+        ms: object(stages.iter().map(|stage| (&stage.name, stage.nanos as f64 / 1e6))),
+        counts: numbers(|stage| stage.count, 1),
+        failures: numbers(|stage| stage.failures, 0),
+    }
 }
 
 /// Labels of such text.
@@ -33,21 +53,25 @@ pub(super) fn read_fields(text: Option<&str>) -> serde_json::Result<Vec<(String,
     Ok(read(text)?.into_iter().map(|(name, OwnField(value))| (name, value)).collect())
 }
 
-/// Stages of such text.
+/// Stages of the object of milliseconds.
 pub(super) fn read_stages(text: Option<&str>) -> serde_json::Result<Vec<StageTime>> {
-    let stage = |(name, times): (String, StageFields)| StageTime {
+    let stage = |(name, ms): (String, f64)| StageTime {
         name,
-        count: times.count,
-        failures: times.failures,
-        nanos: (times.ms * 1e6).round() as u64,
+        count: 1,
+        failures: 0,
+        nanos: (ms * 1e6).round() as u64,
     };
     Ok(read(text)?.into_iter().map(stage).collect())
 }
 
-fn object<'a>(entries: impl ExactSizeIterator<Item = (&'a String, impl Serialize)>) -> Option<String> {
-    if entries.len() == 0 {
-        return None;
-    }
+/// One of the other objects of stages.
+pub(super) fn read_counts(text: Option<&str>) -> serde_json::Result<Vec<(String, u32)>> {
+    read(text)
+}
+
+fn object<'a>(entries: impl Iterator<Item = (&'a String, impl Serialize)>) -> Option<String> {
+    let mut entries = entries.peekable();
+    entries.peek()?;
     let mut text = Vec::with_capacity(128);
     // Writing to memory cannot fail, and every key is text.
     serde_json::Serializer::new(&mut text).collect_map(entries).ok()?;
@@ -71,22 +95,6 @@ impl Serialize for Field<'_> {
             FieldValue::Float(number) => serializer.serialize_f64(*number),
             FieldValue::Bool(truth) => serializer.serialize_bool(*truth),
         }
-    }
-}
-
-struct Stage<'a>(&'a StageTime);
-
-impl Serialize for Stage<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("ms", &(self.0.nanos as f64 / 1e6))?;
-        if self.0.count != 1 {
-            map.serialize_entry("count", &self.0.count)?;
-        }
-        if self.0.failures != 0 {
-            map.serialize_entry("failures", &self.0.failures)?;
-        }
-        map.end()
     }
 }
 
@@ -153,39 +161,5 @@ impl<'de> Deserialize<'de> for OwnField {
             }
         }
         deserializer.deserialize_any(Scalar)
-    }
-}
-
-/// What is written of a stage beside its name.
-struct StageFields {
-    ms: f64,
-    count: u32,
-    failures: u32,
-}
-
-impl<'de> Deserialize<'de> for StageFields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = StageFields;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object with ms")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StageFields, A::Error> {
-                let mut stage = StageFields { ms: 0.0, count: 1, failures: 0 };
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "ms" => stage.ms = map.next_value()?,
-                        "count" => stage.count = map.next_value()?,
-                        "failures" => stage.failures = map.next_value()?,
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(stage)
-            }
-        }
-        deserializer.deserialize_map(Object)
     }
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auscult_core::Outcome;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, OpenFlags, Params, params_from_iter};
 
 use super::call_row::{self, CallRow, whole};
 use super::column::Table;
 use super::error::{About as _, StoreError};
 use super::filter::CallFilter;
+use super::kinds::Kinds;
 use super::vitals::VitalsSample;
 use super::{file, retention, samples, schema};
 
@@ -81,12 +82,7 @@ impl Reader {
     /// When the file cannot be read.
     pub fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
         let (sql, values) = filter.select(call_row::COLUMNS);
-        let rows = || -> rusqlite::Result<Vec<CallRow>> {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params_from_iter(&values), call_row::read)?;
-            rows.collect()
-        };
-        rows().about(&self.path)
+        self.rows(&sql, params_from_iter(&values)).about(&self.path)
     }
 
     /// Calls with sequence numbers above one, in their order: what a sink is to ship next.
@@ -99,11 +95,15 @@ impl Reader {
             call_row::COLUMNS
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = || -> rusqlite::Result<Vec<CallRow>> {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            statement.query_map([whole(sequence), limit], call_row::read)?.collect()
-        };
-        rows().about(&self.path)
+        self.rows(&sql, [whole(sequence), limit]).about(&self.path)
+    }
+
+    fn rows(&self, sql: &str, values: impl Params) -> rusqlite::Result<Vec<CallRow>> {
+        // One transaction, so that a kind is there as long as its calls are.
+        let transaction = self.connection.unchecked_transaction()?;
+        let mut kinds = Kinds::new(&transaction)?;
+        let mut statement = transaction.prepare_cached(sql)?;
+        statement.query_map(values, |row| call_row::read(row, &mut kinds))?.collect()
     }
 
     /// The newest sequence number that was given, also if its record is gone.

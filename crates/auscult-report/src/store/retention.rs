@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::call_row::whole;
 use super::column::Table;
+use super::kinds;
 use super::limits::{LOG_BYTES, Limits};
 use super::samples::NANOS;
 
@@ -147,6 +148,7 @@ fn delete_calls(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<u6
     let deleted =
         transaction.prepare_cached("DELETE FROM stored_calls WHERE sequence <= ?1")?.execute([last])?;
     transaction.prepare_cached("DELETE FROM deaths WHERE call <= ?1")?.execute([last])?;
+    kinds::delete_unused(transaction, last)?;
     set_state(transaction, "deleted_through", last)?;
     Ok(deleted as u64)
 }

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use auscult_core::FinishedCall;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::batch::Batch;
+use super::batch::{Batch, DeathKey};
 use super::call_row::{self, whole};
 use super::error::{About as _, StoreError};
 use super::file;
+use super::kinds::KindIds;
 use super::limits::Limits;
 use super::retention::{self, Progress};
 use super::samples::Samples;
@@ -35,6 +37,7 @@ pub struct Store {
 /// The open file.
 struct Open {
     connection: Connection,
+    kinds: KindIds,
     samples: Samples,
     insertion: String,
 }
@@ -112,7 +115,10 @@ impl Store {
     /// When the file cannot be written.
     pub fn retain(&mut self) -> Result<Progress, StoreError> {
         let limits = self.limits.clone();
-        self.with(|open, _| retention::step(&mut open.connection, &limits))
+        self.with(|open, _| {
+            open.kinds.forget();
+            retention::step(&mut open.connection, &limits)
+        })
     }
 
     /// Bytes on disk: the file and its log.
@@ -187,7 +193,7 @@ impl Store {
     /// Opens the file.
     fn begin(&mut self) -> Result<Open, StoreError> {
         let connection = file::open(&self.path)?;
-        let open = Open::new(connection).about(&self.path)?;
+        let open = Open::new(connection).about(&self.path).map_err(StoreError::of_preparing)?;
         let found = open.last().about(&self.path)?;
         if found < self.last {
             // Numbers go on where those of the file before ended: a sink may have read some.
@@ -216,7 +222,7 @@ impl Open {
         let samples = Samples::new(&connection)?;
         let insertion = call_row::insertion();
         connection.prepare_cached(&insertion)?;
-        Ok(Self { connection, samples, insertion })
+        Ok(Self { connection, kinds: KindIds::default(), samples, insertion })
     }
 
     /// The newest record's sequence number, also when it is deleted.
@@ -246,50 +252,63 @@ impl Open {
 
     /// Stores a batch; the new last sequence number.
     fn write(&mut self, batch: &Batch<'_>, last: u64) -> rusqlite::Result<u64> {
-        let Self { connection, samples, insertion } = self;
+        let Self { connection, kinds, samples, insertion } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let last = write_calls(&transaction, insertion, batch, last)?;
-        let written = samples.write(&transaction, batch.vitals);
+        let written = write_calls(&transaction, insertion, kinds, batch, last).and_then(|last| {
+            samples.write(&transaction, batch.vitals)?;
+            write_cursors(&transaction, batch.cursors)?;
+            transaction.commit()?;
+            Ok(last)
+        });
         if written.is_err() {
+            // What was made for this batch is not there.
+            kinds.forget();
             samples.forget();
         }
-        written?;
-        for (segment, position) in batch.cursors {
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO segment_cursors (segment, position) VALUES (?1, ?2)")?
-                .execute([segment.cast_signed(), position.cast_signed()])?;
-        }
-        transaction.commit().inspect_err(|_| samples.forget())?;
-        Ok(last)
+        written
     }
 }
 
 fn write_calls(
     transaction: &Transaction<'_>,
     insertion: &str,
+    kinds: &mut KindIds,
     batch: &Batch<'_>,
     mut last: u64,
 ) -> rusqlite::Result<u64> {
     let mut insert = transaction.prepare_cached(insertion)?;
+    let mut add = |call: &FinishedCall, sequence| {
+        let kind = kinds.id(transaction, call, sequence)?;
+        call_row::insert(&mut insert, sequence, kind, call)
+    };
     for call in batch.calls {
         last += 1;
-        call_row::insert(&mut insert, last, call)?;
+        add(call, last)?;
     }
     for (key, call) in batch.died {
-        let new = transaction
-            .prepare_cached(
-                "INSERT OR IGNORE INTO deaths (segment, slot, sequence, call) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![
-                key.segment.cast_signed(),
-                key.slot,
-                key.sequence.cast_signed(),
-                whole(last + 1)
-            ])?;
-        if new == 1 {
+        if is_news(transaction, key, last + 1)? {
             last += 1;
-            call_row::insert(&mut insert, last, call)?;
+            add(call, last)?;
         }
     }
+    kinds.finish(transaction)?;
     Ok(last)
+}
+
+/// Notes that a call died; whether that was not known.
+fn is_news(transaction: &Transaction<'_>, key: &DeathKey, sequence: u64) -> rusqlite::Result<bool> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO deaths (segment, slot, sequence, call) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let [segment, use_of_slot] = [key.segment, key.sequence].map(u64::cast_signed);
+    Ok(statement.execute(params![segment, key.slot, use_of_slot, whole(sequence)])? == 1)
+}
+
+fn write_cursors(transaction: &Transaction<'_>, cursors: &[(u64, u64)]) -> rusqlite::Result<()> {
+    let mut statement = transaction
+        .prepare_cached("INSERT OR REPLACE INTO segment_cursors (segment, position) VALUES (?1, ?2)")?;
+    for (segment, position) in cursors {
+        statement.execute([segment.cast_signed(), position.cast_signed()])?;
+    }
+    Ok(())
 }

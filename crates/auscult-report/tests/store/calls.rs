@@ -17,7 +17,7 @@ fn any_call() -> impl Strategy<Value = FinishedCall> {
         any::<bool>().prop_map(FieldValue::Bool),
     ];
     let stage = (any::<u32>(), any::<u32>(), 0..1_u64 << 50);
-    let texts = (any::<String>(), any::<String>(), proptest::option::of(any::<String>()));
+    let texts = ("[0-9a-fA-F]{32}|.*", any::<String>(), proptest::option::of(any::<String>()));
     let maps = (
         proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4),
         proptest::collection::btree_map(any::<String>(), value, 0..6),

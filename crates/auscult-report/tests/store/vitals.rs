@@ -8,7 +8,9 @@ use super::support::*;
 /// A value of every quantity, with label values that it can have.
 fn readings() -> Readings {
     let mut readings = Readings::default();
-    for (number, quantity) in quantities().enumerate() {
+    // The same at each sample of a process: not worth its bytes.
+    let kept = quantities().filter(|quantity| quantity.name != "process_start_time_seconds");
+    for (number, quantity) in kept.enumerate() {
         let values: &[&str] = match quantity.name {
             "gpu_clock_hertz" => &["graphics", "sm", "memory", "video"],
             "gpu_pcie_bytes_per_second" => &["send", "receive"],

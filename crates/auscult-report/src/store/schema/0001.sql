@@ -1,12 +1,22 @@
 -- Version 1. A version that was released is never changed: the next one is a file of its own.
 
+-- The operations and labels that calls have; last: the newest call of the kind.
+CREATE TABLE kinds (
+    id INTEGER PRIMARY KEY,
+    operation TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    UNIQUE (operation, labels)
+) STRICT;
+
 -- Calls that have ended. Times are nanoseconds; sequence is one ascending number over everything that sinks
--- are given, without gaps, so that what is pending is a difference and not a count.
+-- are given, without gaps, so that what is pending is a difference and not a count. A request id of 32 hexadecimal digits is
+-- a blob of 16 bytes.
 CREATE TABLE stored_calls (
     sequence INTEGER PRIMARY KEY,
     ended INTEGER NOT NULL,
-    request_id TEXT NOT NULL,
-    operation TEXT NOT NULL,
+    request_id ANY NOT NULL,
+    kind INTEGER NOT NULL,
     outcome TEXT NOT NULL,
     duration INTEGER NOT NULL,
     busy INTEGER NOT NULL,
@@ -18,17 +28,17 @@ CREATE TABLE stored_calls (
     chunks INTEGER NOT NULL,
     streaming INTEGER NOT NULL,
     pid INTEGER NOT NULL,
-    segment INTEGER NOT NULL,
     died_in TEXT,
     gpu_memory_before INTEGER,
     gpu_memory_peak INTEGER,
     gpu_memory_delta INTEGER,
-    gpu_utilization REAL,
+    gpu_utilization INTEGER,
     gpu_shared INTEGER,
     gpu_of_process INTEGER,
-    labels TEXT,
     fields TEXT,
-    stages TEXT
+    stages TEXT,
+    stage_counts TEXT,
+    stage_failures TEXT
 ) STRICT;
 CREATE INDEX stored_calls_ended ON stored_calls (ended);
 CREATE INDEX stored_calls_failed ON stored_calls (ended) WHERE outcome <> 'ok';
@@ -78,7 +88,6 @@ CREATE TABLE process_samples (
     process_cpu_seconds INTEGER,
     process_threads INTEGER,
     process_open_fds INTEGER,
-    process_start_time_seconds INTEGER,
     PRIMARY KEY (time, pid)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE gpus (
@@ -135,7 +144,7 @@ CREATE VIEW calls AS SELECT
     CASE outcome WHEN 'ok' THEN 'success' WHEN 'cancelled' THEN 'cancelled' WHEN 'abandoned' THEN 'cancelled'
         ELSE 'error' END AS status,
     outcome,
-    request_id,
+    CASE typeof(request_id) WHEN 'blob' THEN lower(hex(request_id)) ELSE request_id END AS request_id,
     duration / 1e6 AS duration_ms,
     busy / 1e6 AS busy_ms,
     queued / 1e6 AS queue_ms,
@@ -152,15 +161,16 @@ CREATE VIEW calls AS SELECT
     gpu_memory_before / 1048576.0 AS gpu_memory_before_mb,
     gpu_memory_peak / 1048576.0 AS gpu_memory_peak_mb,
     gpu_memory_delta / 1048576.0 AS gpu_memory_delta_mb,
-    gpu_utilization,
+    gpu_utilization / 1e4 AS gpu_utilization,
     gpu_shared,
     gpu_of_process,
-    coalesce(labels, '{}') AS labels,
+    labels,
     coalesce(fields, '{}') AS fields,
     coalesce(stages, '{}') AS stages,
-    pid,
-    segment
-FROM stored_calls;
+    coalesce(stage_counts, '{}') AS stage_counts,
+    coalesce(stage_failures, '{}') AS stage_failures,
+    pid
+FROM stored_calls JOIN kinds ON kinds.id = kind;
 
 CREATE VIEW vitals_host AS SELECT
     strftime('%Y-%m-%dT%H:%M:%fZ', time / 1e3, 'unixepoch') AS time,
@@ -180,8 +190,7 @@ CREATE VIEW vitals_process AS SELECT
     process_resident_memory_bytes,
     process_cpu_seconds / 1e3 AS process_cpu_seconds,
     process_threads,
-    process_open_fds,
-    process_start_time_seconds / 1e2 AS process_start_time_seconds
+    process_open_fds
 FROM process_samples;
 
 CREATE VIEW vitals_gpu AS SELECT
