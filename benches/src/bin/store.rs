@@ -205,7 +205,6 @@ fn day(directory: &Path) {
     write_all(&mut store, 1_000, 100_000, now - SECONDS * SECOND, SECONDS * SECOND / 100_000);
     drop(store);
     let all = file_mib(directory);
-    std::fs::copy(directory.join("store.sqlite"), "/tmp/day.sqlite").unwrap();
     print("24 h of vitals (host, 1 GPU, 3 processes)", format_args!("{vitals_only:.1} MiB"));
     print("with 100,000 calls", format_args!("{all:.1} MiB"));
 }
