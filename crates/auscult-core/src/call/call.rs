@@ -1,6 +1,6 @@
 //! A call: one request for generated output, from its start to its one end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::outcome::Outcome;
@@ -10,77 +10,14 @@ use super::state::CallState;
 use crate::clock;
 use crate::segment::{Begin, flag};
 
-/// More fields than this are dropped and counted.
-const FIELDS: usize = 64;
-/// Longer field texts are cut, bytes.
-const FIELD_TEXT: usize = 8192;
-
-/// Value of a field: anything about one call, never a label.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FieldValue {
-    /// Text.
-    Text(String),
-    /// A whole number.
-    Int(i64),
-    /// Any other number.
-    Float(f64),
-    /// A truth value.
-    Bool(bool),
-}
-
-macro_rules! field_value {
-    ($($given:ty => $variant:ident by $make:expr),* $(,)?) => {
-        $(impl From<$given> for FieldValue {
-            fn from(value: $given) -> Self {
-                let make: fn($given) -> _ = $make;
-                Self::$variant(make(value))
-            }
-        })*
-    };
-}
-
-field_value! {
-    &str => Text by |text| text[..text.floor_char_boundary(FIELD_TEXT)].to_owned(),
-    String => Text by |mut text| { text.truncate(text.floor_char_boundary(FIELD_TEXT)); text },
-    i32 => Int by i64::from,
-    i64 => Int by |value| value,
-    u32 => Int by i64::from,
-    u64 => Int by |value| i64::try_from(value).unwrap_or(i64::MAX),
-    usize => Int by |value| i64::try_from(value).unwrap_or(i64::MAX),
-    f32 => Float by f64::from,
-    f64 => Float by |value| value,
-    bool => Bool by |value| value,
-}
-
 /// A running call. Every method takes `&self` and does nothing once the call has ended; the first end
 /// counts. Dropped without one it is `abandoned`, or `error` while the thread unwinds.
 #[must_use = "a call lasts as long as this value; dropped at once it is counted as abandoned"]
 pub struct Call {
     state: CallState,
-    /// Name and value; kept for whoever reads the call, see [`Call::fields`].
-    fields: Mutex<Vec<(Box<str>, FieldValue)>>,
 }
 
 impl Call {
-    /// A field: any value that belongs to this call alone. `char_count` also feeds the characters metric.
-    pub fn field(&self, name: &str, value: impl Into<FieldValue>) {
-        let value = value.into();
-        if let ("char_count", FieldValue::Int(count)) = (name, &value) {
-            self.state.characters(u64::try_from(*count).unwrap_or(0));
-        }
-        let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
-        match fields.iter().position(|(known, _)| **known == *name) {
-            Some(at) => fields[at].1 = value,
-            None if fields.len() < FIELDS => fields.push((name.into(), value)),
-            None => {}
-        }
-    }
-
-    /// The fields set so far.
-    pub fn fields(&self) -> Vec<(Box<str>, FieldValue)> {
-        self.fields.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Ends the call with what the error says it is: `oom`, `poisoned`, `timeout` or `error`.
     pub fn fail(&self, error: &(dyn std::error::Error + 'static)) {
         self.end_with(Outcome::of_error(error), "", &error.to_string());
@@ -183,6 +120,6 @@ impl CallBuilder {
             flags: self.flags,
             id: id.words(),
         };
-        Call { state: CallState::begin(self.set, id, &begin), fields: Mutex::new(Vec::new()) }
+        Call { state: CallState::begin(self.set, id, &begin) }
     }
 }

@@ -1,6 +1,6 @@
 //! Calls as plain data: what a store, a sink or a terminal is given.
 
-use super::call::FieldValue;
+use super::field::FieldValue;
 use super::outcome::Outcome;
 
 /// A call that has ended. Times are nanoseconds; `started` and `ended` are of the monotonic clock, which is one

@@ -3,6 +3,8 @@
 #[allow(clippy::module_inception)]
 mod call;
 mod current;
+mod entry;
+mod field;
 mod finished;
 mod gpu;
 mod metrics;
@@ -15,8 +17,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Call, CallBuilder, FieldValue};
+pub use call::{Call, CallBuilder};
 pub use current::{CallFuture, Entered, current_call, enter};
+pub(crate) use entry::Entry;
+pub use field::FieldValue;
 pub use finished::{FinishedCall, GpuUse, InFlightCall, StageTime};
 pub use operation::{Calls, Operation};
 pub use outcome::{Outcome, Status};

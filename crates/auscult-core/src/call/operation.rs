@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::{Call, CallBuilder};
+use super::field::Fields;
 use super::metrics::RequestMetrics;
 use super::outcome::Outcome;
 use super::set::{CallSet, Ended};
@@ -11,7 +12,7 @@ use super::stage::Stage;
 use crate::clock;
 use crate::error::Error;
 use crate::registry::{AppendMap, Histogram, OVERFLOW, Registry, check_label, hash_of, label_value};
-use crate::segment::{IdWords, slow_path, word};
+use crate::segment::{IdWords, InFlight, Ticket, slow_path, word};
 
 /// Labels that request metrics have of their own.
 const OWN_LABELS: [&str; 4] = ["operation", "status", "outcome", "stage"];
@@ -25,6 +26,7 @@ pub struct Calls {
     /// Call sets by the position of their record.
     sets: AppendMap<u32, Arc<CallSet>>,
     operations: AppendMap<OperationKey, Arc<Sets>>,
+    fields: Arc<Fields>,
 }
 
 /// Name and label names of an operation.
@@ -42,7 +44,9 @@ impl Calls {
     pub fn new(registry: &Arc<Registry>) -> Result<Arc<Self>, Error> {
         let metrics = Arc::new(RequestMetrics::register(registry)?);
         let registry = registry.clone();
-        Ok(Arc::new(Self { registry, metrics, sets: AppendMap::new(), operations: AppendMap::new() }))
+        let fields = Arc::new(Fields::new(registry.segment().layout().call_slots));
+        let (sets, operations) = (AppendMap::new(), AppendMap::new());
+        Ok(Arc::new(Self { registry, metrics, sets, operations, fields }))
     }
 
     /// An operation without labels; see [`Operation::labels`].
@@ -107,8 +111,13 @@ impl Calls {
             let Some(set) = self.sets.get(hash_of(at), |key| *key == at) else { continue };
             if let Some(call) = in_flight.end_if(call.index, |call| idle(&call.words)) {
                 let id = IdWords::new(&call.request_id().unwrap_or_default());
-                let ended = Ended { outcome: Outcome::Abandoned, now, id };
-                set.record_end(|word| call.words[word], || in_flight.count_at(call.index), &ended);
+                let words = |word: usize| call.words[word];
+                let ended = Ended::new(words, Outcome::Abandoned, now, id);
+                let fields = self.fields.get(call.index);
+                let fields = fields.as_ref().map_or(&[][..], |fields| fields.words(call.sequence));
+                let ticket = Ticket { index: call.index, sequence: call.sequence };
+                set.append(Some(ticket), in_flight.at(call.index), &words, &ended, fields);
+                set.record_end(|word| call.words[word], || InFlight::count(in_flight.at(call.index)), &ended);
                 reaped += 1;
             }
         }
@@ -255,7 +264,8 @@ impl Operation {
         labels.sort();
         let calls = &self.calls;
         // Made before the lock is taken: a mirror asks a recorder that is not ours. One made twice is left.
-        let set = Arc::new(CallSet::new(&calls.registry, &calls.metrics, &self.name, labels.into()));
+        let set =
+            Arc::new(CallSet::new(&calls.registry, &calls.metrics, &calls.fields, &self.name, labels.into()));
         let slow = slow_path();
         if let Some(set) = self.sets.get(hash, |key| same(key)) {
             return set.clone();

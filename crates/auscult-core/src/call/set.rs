@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::entry::Closing;
+use super::field::Fields;
 use super::metrics::RequestMetrics;
 use super::outcome::{Outcome, Status};
 use super::stage::StageSet;
@@ -9,11 +11,13 @@ use crate::clock::seconds;
 use crate::registry::{
     AppendMap, CallSetRecord, Counter, FamilyCore, Histogram, LabelPairs, OVERFLOW, Registry, hash_of,
 };
-use crate::segment::{IdWords, RecordKind, flag, slow_path, word};
+use crate::segment::{IdWords, RecordKind, Ticket, flag, slow_path, word};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Series of one operation and one set of label values; each is made when it is first needed.
 pub(crate) struct CallSet {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) fields: Arc<Fields>,
     pub(crate) metrics: Arc<RequestMetrics>,
     /// Position of its record, which calls in flight point to.
     pub(crate) at: u32,
@@ -38,13 +42,24 @@ pub(crate) struct CallSet {
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     pub(crate) now: u64,
+    pub(crate) busy: u64,
     pub(crate) id: IdWords,
+}
+
+impl Ended {
+    #[inline]
+    pub(crate) fn new(slot: impl Fn(usize) -> u64, outcome: Outcome, now: u64, id: IdWords) -> Self {
+        let resumed = slot(word::RESUMED);
+        let running = if resumed == 0 { 0 } else { now.saturating_sub(resumed) };
+        Self { outcome, now, busy: slot(word::BUSY) + running, id }
+    }
 }
 
 impl CallSet {
     pub(crate) fn new(
         registry: &Arc<Registry>,
         metrics: &Arc<RequestMetrics>,
+        fields: &Arc<Fields>,
         operation: &Arc<str>,
         labels: LabelPairs,
     ) -> Self {
@@ -54,6 +69,7 @@ impl CallSet {
         Self {
             registry: registry.clone(),
             metrics: metrics.clone(),
+            fields: fields.clone(),
             at,
             operation: operation.clone(),
             mirrored_in_flight: registry.mirror_gauge(
@@ -90,6 +106,22 @@ impl CallSet {
         }
     }
 
+    /// Appends the record of a call that ends to the event ring. A process killed behind it left a call that
+    /// ended, one killed before it a call that died.
+    #[inline]
+    pub(crate) fn append(
+        &self,
+        ticket: Option<Ticket>,
+        slot: &[AtomicU64],
+        words: &dyn Fn(usize) -> u64,
+        ended: &Ended,
+        fields: &[u64],
+    ) {
+        let appended = Closing { ticket, slot, words, ended, fields }.append(self.registry.segment().ring());
+        slot[word::RECORDED].store(1, Ordering::Relaxed);
+        self.registry.count_event(appended);
+    }
+
     /// Records the end of a call from the words of its slot. `count` is called right before the outcome is
     /// counted.
     #[inline]
@@ -97,11 +129,8 @@ impl CallSet {
         if let Some(gauge) = &self.mirrored_in_flight {
             gauge.decrement(1.0);
         }
-        let (outcome, now) = (ended.outcome, ended.now);
+        let Ended { outcome, now, busy, .. } = *ended;
         let duration = now.saturating_sub(slot(word::STARTED));
-        let resumed = slot(word::RESUMED);
-        let running = if resumed == 0 { 0 } else { now.saturating_sub(resumed) };
-        let busy = slot(word::BUSY) + running;
         let total = self.total(outcome);
         count();
         total.increment(1);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::state::CallState;
 use crate::clock::{self, seconds};
 use crate::registry::{Counter, Histogram};
-use crate::segment::{epoch, word};
+use crate::segment::{add_stage, epoch, word};
 use crate::sync::Ordering;
 
 /// What stages of one name within a call set record to.
@@ -55,13 +55,16 @@ impl Drop for Stage {
             return;
         }
         let now = clock::monotonic_nanos();
-        self.set.duration.observe(seconds(now.saturating_sub(self.started)));
-        if *self.failed.get_mut() || std::thread::panicking() {
+        let nanos = now.saturating_sub(self.started);
+        self.set.duration.observe(seconds(nanos));
+        let failed = *self.failed.get_mut() || std::thread::panicking();
+        if failed {
             self.set.failures.increment(1);
         }
         if let Some((call, before)) = &self.call {
             call.with_slot(|slot| {
                 slot[word::STAGE].store(*before, Ordering::Relaxed);
+                add_stage(slot, self.set.at, nanos, failed);
                 slot[word::PROGRESS].store(now, Ordering::Relaxed);
             });
         }

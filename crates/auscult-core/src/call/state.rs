@@ -1,8 +1,9 @@
 //! A call in flight, as those who hold on to it see it: its call set, its slot, its request id.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
+use super::field::{self, FieldBuffer, FieldValue};
 use super::finished::GpuUse;
 use super::outcome::Outcome;
 use super::request_id::RequestId;
@@ -10,6 +11,7 @@ use super::set::{CallSet, Ended};
 use super::stage::Stage;
 use crate::clock::{self, seconds};
 use crate::history::CallWindow;
+use crate::registry::Dropped;
 use crate::segment::{Begin, CALL_WORDS, InFlight, Ticket, epoch, fill, flag, word};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -33,9 +35,18 @@ pub struct CallState {
 enum Place {
     /// In the segment, where other processes see it.
     Slot(Ticket),
-    /// On the heap, when every slot is taken; the first word is 1 until the call ends.
-    Local(Arc<[AtomicU64]>),
+    /// On the heap, when every slot is taken.
+    Local(Arc<Local>),
 }
+
+/// A call without a slot; its first word is 1 until it ends.
+struct Local {
+    words: Box<[AtomicU64]>,
+    fields: Mutex<FieldBuffer>,
+}
+
+/// Fields of a call without a slot belong to it alone.
+const LOCAL_TICKET: u64 = 1;
 
 impl CallState {
     #[inline]
@@ -43,10 +54,10 @@ impl CallState {
         let place = match set.registry.segment().in_flight().begin(begin) {
             Some(ticket) => Place::Slot(ticket),
             None => {
-                let slot: Arc<[AtomicU64]> = (0..CALL_WORDS).map(|_| AtomicU64::new(0)).collect();
-                fill(&slot, begin);
-                slot[word::STATE].store(1, Ordering::Release);
-                Place::Local(slot)
+                let words: Box<[AtomicU64]> = (0..CALL_WORDS).map(|_| AtomicU64::new(0)).collect();
+                fill(&words, begin);
+                words[word::STATE].store(1, Ordering::Release);
+                Place::Local(Arc::new(Local { words, fields: Mutex::default() }))
             }
         };
         set.record_start();
@@ -170,6 +181,51 @@ impl CallState {
         });
     }
 
+    /// A field: any value that belongs to this call alone. `char_count` also feeds the characters metric.
+    /// Beyond 64 fields or 64 KiB a field is left out, and counted.
+    pub fn field(&self, name: &str, value: impl Into<FieldValue>) {
+        let value = value.into();
+        self.with_slot(|slot| {
+            if let ("char_count", FieldValue::Int(count)) = (name, &value) {
+                slot[word::CHARACTERS].store(u64::try_from(*count).unwrap_or(0), Ordering::Relaxed);
+            }
+            let fields = &self.set.fields;
+            let set = match &self.place {
+                Place::Slot(ticket) => {
+                    fields.of(ticket.index).map(|mut buffer| buffer.set(ticket.sequence, name, &value))
+                }
+                Place::Local(local) => {
+                    field::lock(&local.fields).map(|mut buffer| buffer.set(LOCAL_TICKET, name, &value))
+                }
+            };
+            if set != Some(true) {
+                self.set.registry.drop_event(Dropped::TooManyFields, 1);
+            }
+        });
+    }
+
+    /// The fields set so far; none once the call has ended and another has taken its place.
+    pub fn fields(&self) -> Vec<(String, FieldValue)> {
+        let mut fields = Vec::new();
+        self.with_fields(|words| fields = field::decode(words));
+        fields
+    }
+
+    /// The words of this call's fields.
+    fn with_fields<R>(&self, use_words: impl FnOnce(&[u64]) -> R) -> R {
+        match &self.place {
+            _ if self.epoch != epoch() => use_words(&[]),
+            Place::Slot(ticket) => match self.set.fields.get(ticket.index) {
+                Some(buffer) => use_words(buffer.words(ticket.sequence)),
+                None => use_words(&[]),
+            },
+            Place::Local(local) => match field::lock(&local.fields) {
+                Some(buffer) => use_words(buffer.words(LOCAL_TICKET)),
+                None => use_words(&[]),
+            },
+        }
+    }
+
     /// Ends the call: `ok`, or `empty` when output was expected and none came. Only the first end counts.
     #[inline]
     pub fn finish(&self) {
@@ -207,6 +263,7 @@ impl CallState {
     pub fn discard(&self) {
         if self.win_end() {
             InFlight::count(self.slot());
+            self.slot()[word::RECORDED].store(1, Ordering::Relaxed);
             self.set.record_discarded();
             self.release();
         }
@@ -218,7 +275,7 @@ impl CallState {
         self.epoch == epoch()
             && match &self.place {
                 Place::Slot(ticket) => self.set.registry.segment().in_flight().end(*ticket),
-                Place::Local(slot) => slot[word::STATE].swap(0, Ordering::AcqRel) == 1,
+                Place::Local(local) => local.words[word::STATE].swap(0, Ordering::AcqRel) == 1,
             }
     }
 
@@ -229,8 +286,10 @@ impl CallState {
         }
         let slot = |word: usize| self.slot()[word].load(Ordering::Relaxed);
         let outcome = outcome(&slot);
-        let ended = Ended { outcome, now: clock::monotonic_nanos(), id: self.id.words() };
+        let ended = Ended::new(slot, outcome, clock::monotonic_nanos(), self.id.words());
         self.ended.store(ended.now, Relaxed);
+        let ticket = if let Place::Slot(ticket) = self.place { Some(ticket) } else { None };
+        self.with_fields(|fields| self.set.append(ticket, self.slot(), &slot, &ended, fields));
         self.set.record_end(slot, || InFlight::count(self.slot()), &ended);
         if outcome == Outcome::Poisoned {
             self.set.unhealthy("poisoned");
@@ -280,7 +339,7 @@ impl CallState {
         }
         let active = match &self.place {
             Place::Slot(ticket) => self.set.registry.segment().in_flight().is_active(*ticket),
-            Place::Local(slot) => slot[word::STATE].load(Ordering::Relaxed) == 1,
+            Place::Local(local) => local.words[word::STATE].load(Ordering::Relaxed) == 1,
         };
         if active {
             use_slot(self.slot());
@@ -291,7 +350,7 @@ impl CallState {
     fn slot(&self) -> &[AtomicU64] {
         match &self.place {
             Place::Slot(ticket) => self.set.registry.segment().in_flight().of(*ticket),
-            Place::Local(slot) => slot,
+            Place::Local(local) => &local.words,
         }
     }
 }

@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
-use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
+use crate::segment::{Payload, Place, RecordKind, Refused, Role, Segment, State, slow_path};
 
 /// At most so many series a family, where nothing else is asked for.
 pub const DEFAULT_SERIES_LIMIT: usize = 2000;
@@ -119,6 +119,31 @@ struct Own {
     /// The family alone: a handle's registry would keep the registry alive for ever.
     errors: Arc<FamilyCore>,
     overflow: Counter,
+    events: Counter,
+    dropped: [Counter; Dropped::ALL.len()],
+}
+
+/// Why an event, or part of it, was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// The event ring was full: the reporter does not keep up, or there is none.
+    RingFull,
+    /// The event is longer than the ring takes.
+    TooLarge,
+    /// A call has more fields than are kept; the call itself was.
+    TooManyFields,
+}
+
+impl Dropped {
+    const ALL: [Self; 3] = [Self::RingFull, Self::TooLarge, Self::TooManyFields];
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring_full",
+            Self::TooLarge => "too_large",
+            Self::TooManyFields => "too_many_fields",
+        }
+    }
 }
 
 impl Registry {
@@ -196,7 +221,19 @@ impl Registry {
         for part in ["facade", "segment", OVERFLOW] {
             registry.series(&errors, [("part".into(), part.into())].into());
         }
-        let own = Own { errors, overflow: registry.family(overflow)?.counter(&[])? };
+        let events = Spec::whole_counter("auscult_events")
+            .help("Finished calls and log events that were taken for the store and the sinks.");
+        let dropped = Spec::whole_counter("auscult_events_dropped")
+            .help("Events, or fields of them, that were not kept, by reason.")
+            .labels(&["reason"]);
+        let dropped = registry.family(dropped)?;
+        let [full, large, fields] = Dropped::ALL.map(|dropped_for| dropped.counter(&[dropped_for.reason()]));
+        let own = Own {
+            errors,
+            overflow: registry.family(overflow)?.counter(&[])?,
+            events: registry.family(events)?.counter(&[])?,
+            dropped: [full?, large?, fields?],
+        };
         let _ = registry.own.set(own);
         Ok(registry)
     }
@@ -325,6 +362,18 @@ impl Registry {
         }
     }
 
+    /// Up to where events were recorded, as a position of the segment's event ring; see
+    /// [`Registry::events_stored`].
+    pub fn events_recorded(&self) -> u64 {
+        self.segment.ring().head()
+    }
+
+    /// Up to where the reporter has stored this process's events: all that were recorded when it reaches
+    /// what [`Registry::events_recorded`] told then.
+    pub fn events_stored(&self) -> u64 {
+        self.segment.ring().stored()
+    }
+
     /// Bytes of the segment that hold something: records, cells in all lanes, exemplars.
     pub fn used_bytes(&self) -> usize {
         self.segment.used_bytes(self.seen.load(Ordering::Relaxed))
@@ -336,6 +385,31 @@ impl Registry {
 
     pub(crate) fn reject(&self) {
         self.segment.reject(1);
+    }
+
+    /// Counts an event that was offered to the ring, and what of it was left out.
+    #[inline]
+    pub(crate) fn count_event(&self, appended: Result<u64, Refused>) {
+        match appended {
+            Ok(left) => {
+                if let Some(own) = self.own.get() {
+                    own.events.increment(1);
+                }
+                if left > 0 {
+                    self.drop_event(Dropped::TooManyFields, left);
+                }
+            }
+            Err(Refused::Full) => self.drop_event(Dropped::RingFull, 1),
+            Err(Refused::TooLarge) => self.drop_event(Dropped::TooLarge, 1),
+        }
+    }
+
+    /// Counts what was not kept.
+    #[cold]
+    pub(crate) fn drop_event(&self, why: Dropped, times: u64) {
+        if let Some(own) = self.own.get() {
+            own.dropped[why as usize].increment(times);
+        }
     }
 
     /// Counts a label set that went to an overflow series.

@@ -38,6 +38,12 @@ impl IdWords {
         Self { length: id.len() as u64, words }
     }
 
+    /// The words that hold something.
+    #[inline]
+    pub(crate) fn used(&self) -> &[u64] {
+        &self.words[..(self.length as usize).div_ceil(8).min(REQUEST_ID_BYTES / 8)]
+    }
+
     pub(crate) fn text(&self) -> Option<String> {
         let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
         bytes.truncate(usize::try_from(self.length).ok().filter(|length| *length <= REQUEST_ID_BYTES)?);

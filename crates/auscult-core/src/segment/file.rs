@@ -249,7 +249,8 @@ pub(crate) fn open_foreign(path: &Path) -> io::Result<File> {
     open_existing(path, false)
 }
 
-/// As [`open_foreign`], to go on writing what another process of the service began.
+/// As [`open_foreign`], to go on writing what another process of the service began, or to free what was taken
+/// from its event ring.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     open_existing(path, true)
 }

@@ -40,6 +40,11 @@ pub(crate) mod word {
     pub(crate) const ID: usize = 17;
     /// 1 from the moment the outcome is counted: a call that died before is `died`, not lost.
     pub(crate) const COUNTED: usize = 25;
+    /// 1 from the moment the call's record is in the event ring.
+    pub(crate) const RECORDED: usize = 26;
+    /// Stages by name: key (see [`super::RawStage`]) and nanoseconds, in the order they were first left. Of
+    /// names beyond the slot's end only the metrics know.
+    pub(crate) const STAGES: usize = 32;
 }
 
 /// Bits of [`word::FLAGS`].
@@ -53,6 +58,77 @@ pub(crate) mod flag {
     pub(crate) fn with(flags: u64, bit: u64, on: bool) -> u64 {
         if on { flags | bit } else { flags & !bit }
     }
+}
+
+/// Time in stages of one name, as a slot has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RawStage {
+    /// Position of the stage's record, 12 bits of failures, 20 bits of how many there were; never 0.
+    pub(crate) key: u64,
+    pub(crate) nanos: u64,
+}
+
+const FAILURE: u64 = 1 << 20;
+
+impl RawStage {
+    /// Position of the record with the name.
+    pub(crate) fn at(self) -> u32 {
+        (self.key >> 32) as u32
+    }
+
+    pub(crate) fn count(self) -> u32 {
+        (self.key & (FAILURE - 1)) as u32
+    }
+
+    pub(crate) fn failures(self) -> u32 {
+        (self.key >> 20 & 0xFFF) as u32
+    }
+}
+
+/// Adds a stage that ended to those of its call.
+#[inline]
+pub(crate) fn add_stage(slot: &[AtomicU64], at: u32, nanos: u64, failed: bool) {
+    let once = 1 + if failed { FAILURE } else { 0 };
+    let first = u64::from(at) << 32 | once;
+    for entry in slot[word::STAGES..].chunks_exact(2) {
+        let key = entry[0].load(Ordering::Relaxed);
+        let known = if key == 0 {
+            match entry[0].compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => {
+                    entry[1].fetch_add(nanos, Ordering::Relaxed);
+                    return;
+                }
+                Err(other) => other,
+            }
+        } else {
+            key
+        };
+        if (known >> 32) as u32 == at {
+            entry[0].fetch_add(once, Ordering::Relaxed);
+            entry[1].fetch_add(nanos, Ordering::Relaxed);
+            return;
+        }
+    }
+}
+
+/// Stages of a slot.
+#[inline]
+pub(crate) fn stages_of(slot: &[AtomicU64]) -> impl ExactSizeIterator<Item = RawStage> + Clone {
+    let entries = slot.get(word::STAGES..).unwrap_or_default();
+    let get = |word: &AtomicU64| word.load(Ordering::Relaxed);
+    let used = entries.chunks_exact(2).take_while(|entry| get(&entry[0]) != 0).count();
+    entries[..used * 2]
+        .chunks_exact(2)
+        .map(move |entry| RawStage { key: get(&entry[0]), nanos: get(&entry[1]) })
+}
+
+/// Stages of a slot that was read.
+pub(crate) fn stages_of_words(words: &[u64; CALL_WORDS]) -> Vec<RawStage> {
+    let entries = words[word::STAGES..].chunks_exact(2);
+    entries
+        .map(|entry| RawStage { key: entry[0], nanos: entry[1] })
+        .take_while(|stage| stage.key != 0)
+        .collect()
 }
 
 /// Phase of a slot.
@@ -78,10 +154,26 @@ fn phase_of(state: u64) -> u64 {
 }
 
 /// A claimed place in the table: index and the sequence number of the claim.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
-    index: u32,
-    sequence: u64,
+    pub(crate) index: u32,
+    pub(crate) sequence: u64,
+}
+
+const SEQUENCE_BITS: u32 = 44;
+const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
+
+impl Ticket {
+    /// In one word; of the sequence number 44 bits.
+    pub(crate) fn word(self) -> u64 {
+        u64::from(self.index) << SEQUENCE_BITS | self.sequence & SEQUENCE_MASK
+    }
+
+    /// What [`Ticket::word`] gave; `None` when all bits are set.
+    pub(crate) fn from_word(word: u64) -> Option<Self> {
+        let ticket = Self { index: (word >> SEQUENCE_BITS) as u32, sequence: word & SEQUENCE_MASK };
+        (word != u64::MAX).then_some(ticket)
+    }
 }
 
 impl Ticket {
@@ -106,6 +198,8 @@ pub(crate) struct Begin {
 #[derive(Clone, Debug)]
 pub(crate) struct RawCall {
     pub(crate) index: u32,
+    /// How often the slot was claimed: with the index it names the call.
+    pub(crate) sequence: u64,
     /// Somebody has begun to record its end, and has not counted it yet.
     pub(crate) ending: bool,
     pub(crate) words: [u64; CALL_WORDS],
@@ -212,9 +306,9 @@ impl<'a> InFlight<'a> {
         fence(Ordering::Release);
     }
 
-    /// As [`InFlight::count`] for the slot of this number.
-    pub(crate) fn count_at(&self, index: u32) {
-        Self::count(self.slot(index as usize));
+    /// The slot of this number.
+    pub(crate) fn at(&self, index: u32) -> &'a [AtomicU64] {
+        self.slot(index as usize)
     }
 
     /// All active calls.
@@ -247,7 +341,21 @@ impl<'a> InFlight<'a> {
             .map(|(call, _)| call)
     }
 
+    /// All calls that have no record in the event ring yet.
+    pub(crate) fn read_unrecorded(&self) -> impl Iterator<Item = RawCall> + 'a {
+        let table = *self;
+        let slots = (0..table.words.len() / CALL_WORDS).filter_map(move |index| table.read_any(index));
+        slots.filter(|call| call.words[word::RECORDED] == 0)
+    }
+
     fn read_slot(&self, index: usize) -> Option<(RawCall, u64)> {
+        let call = self.read_any(index)?;
+        let counted = call.ending && call.words[word::COUNTED] != 0;
+        let sequence = call.sequence;
+        (!counted).then_some((call, sequence))
+    }
+
+    fn read_any(&self, index: usize) -> Option<RawCall> {
         let slot = self.slot(index);
         let before = slot[word::STATE].load(Ordering::Acquire);
         let ending = phase_of(before) == Phase::Ending as u64;
@@ -257,9 +365,8 @@ impl<'a> InFlight<'a> {
         let words: [u64; CALL_WORDS] = std::array::from_fn(|word| slot[word].load(Ordering::Relaxed));
         fence(Ordering::Acquire);
         let unchanged = slot[word::STATE].load(Ordering::Relaxed) == before;
-        let counted = ending && words[word::COUNTED] != 0;
-        let call = RawCall { index: index as u32, ending, words };
-        (unchanged && !counted).then_some((call, before >> PHASE_BITS))
+        let call = RawCall { index: index as u32, sequence: before >> PHASE_BITS, ending, words };
+        unchanged.then_some(call)
     }
 
     #[inline]
@@ -293,6 +400,14 @@ pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
     set(word::CHARACTERS, begin.characters);
     set(word::FLAGS, begin.flags);
     set(word::COUNTED, 0);
+    set(word::RECORDED, 0);
+    for entry in slot[word::STAGES..].chunks_exact(2) {
+        if entry[0].load(Ordering::Relaxed) == 0 {
+            break;
+        }
+        entry[0].store(0, Ordering::Relaxed);
+        entry[1].store(0, Ordering::Relaxed);
+    }
     set(word::ID_LENGTH, begin.id.length);
     for (index, value) in begin.id.words.iter().enumerate() {
         set(word::ID + index, *value);

@@ -12,6 +12,7 @@ mod lane;
 mod layout;
 mod process;
 mod region;
+mod ring;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -23,11 +24,14 @@ pub use file::{Place, user_id};
 pub(crate) use file::{is_dead, lock_held, open_foreign, open_own, random};
 pub use fork::{CloseInChild, close_in_child, epoch};
 pub(crate) use fork::{SlowPath, slow_path};
-pub(crate) use inflight::{Begin, InFlight, Ticket, fill, flag, word};
+pub(crate) use inflight::{
+    Begin, InFlight, RawCall, RawStage, Ticket, add_stage, fill, flag, stages_of, stages_of_words, word,
+};
 pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
 pub(crate) use process::{Owner, Processes, take_cells};
 pub(crate) use region::{Region, WORD};
+pub(crate) use ring::{Refused, Ring, Slot};
 pub(crate) use source::{Source, State};
 
 use std::fs::File;
@@ -232,6 +236,12 @@ impl Segment {
         InFlight::new(self.words(), &self.layout)
     }
 
+    /// The event ring.
+    #[inline]
+    pub(crate) fn ring(&self) -> Ring<'_> {
+        Ring::new(self.words(), &self.layout)
+    }
+
     pub(crate) fn exemplars(&self) -> Exemplars<'_> {
         Exemplars::new(self.words(), &self.layout)
     }
@@ -396,6 +406,7 @@ fn write_header(words: &[AtomicU64], layout: &Layout, id: u64) {
         words[copy + header::CHECKSUM].store(sum, Ordering::Relaxed);
     }
     let now = clock::monotonic_nanos();
+    words[header::RING_TAIL_TURNED].store(!0, Ordering::Relaxed);
     words[header::HEARTBEAT].store(now, Ordering::Relaxed);
     words[header::WALL_OFFSET].store(clock::unix_nanos().wrapping_sub(now), Ordering::Release);
 }

@@ -33,6 +33,17 @@ impl Owner {
         Self(generation << 16 | (slot as u64 + 1))
     }
 
+    /// In 32 bits: nine of the slot, the rest of the generation.
+    #[inline]
+    pub(crate) fn short(self) -> u64 {
+        (self.0 & 0x1FF | self.0 >> 16 << 9) & 0xFFFF_FFFF
+    }
+
+    /// What [`Owner::short`] gave.
+    pub(crate) fn from_short(short: u64) -> Self {
+        if short == Self::UNKNOWN.short() { Self::UNKNOWN } else { Self(short >> 9 << 16 | short & 0x1FF) }
+    }
+
     fn slot(self) -> Option<usize> {
         let slot = (self.0 & 0xFFFF) as usize;
         (1..=PROCESS_SLOTS).contains(&slot).then(|| slot - 1)

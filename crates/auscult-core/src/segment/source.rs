@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
 use super::process::{Owner, Processes};
 use super::region::{Region, WORD};
-use super::{Directory, Exemplars, InFlight, Role, Segment, file};
+use super::{Directory, Exemplars, InFlight, Ring, Role, Segment, file};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How a segment stands, as its writer says.
@@ -52,7 +52,16 @@ impl Source {
             return Ok(Self::own(segment));
         }
         let file = file::open_foreign(path)?;
-        if file::is_dead(&file) { Self::copy(file, path) } else { Self::attach(file, path) }
+        if file::is_dead(&file) { Self::copy(file, path) } else { Self::attach(file, path, false) }
+    }
+
+    /// As [`Source::open`], able to free what was taken from the event ring; for the reporter.
+    pub(crate) fn open_to_drain(path: &Path) -> io::Result<Self> {
+        if let Some(segment) = Segment::own_at(path) {
+            return Ok(Self::own(segment));
+        }
+        let file = file::open_own(path)?;
+        if file::is_dead(&file) { Self::copy(file, path) } else { Self::attach(file, path, true) }
     }
 
     /// A file that nobody writes any more, such as the retired totals.
@@ -60,10 +69,10 @@ impl Source {
         Self::copy(file::open_foreign(path)?, path)
     }
 
-    fn attach(file: File, path: &Path) -> io::Result<Self> {
+    fn attach(file: File, path: &Path, writable: bool) -> io::Result<Self> {
         let bytes = checked_length(&file)?;
         let layout = Layout::of_bytes(bytes);
-        let region = Region::map(&file, layout.words, false)?;
+        let region = Region::map(&file, layout.words, writable)?;
         let id = check_header(region.words(), &layout)?;
         Ok(Self { memory: Memory::Foreign(region), layout, id, file: Some((file, path.into())), dead: false })
     }
@@ -143,6 +152,15 @@ impl Source {
 
     pub(crate) fn in_flight(&self) -> InFlight<'_> {
         InFlight::new(self.words(), &self.layout)
+    }
+
+    pub(crate) fn ring(&self) -> Ring<'_> {
+        Ring::new(self.words(), &self.layout)
+    }
+
+    /// When one of its writers last said that it lives, by the monotonic clock.
+    pub(crate) fn heartbeat(&self) -> u64 {
+        self.words()[header::HEARTBEAT].load(Ordering::Relaxed)
     }
 
     pub(crate) fn exemplars(&self) -> Exemplars<'_> {

@@ -40,7 +40,12 @@ mod unit {
                 assert!(layout.processes >= HEADER_WORDS);
                 assert!(layout.calls + layout.call_slots * CALL_WORDS <= layout.exemplars);
                 assert!(layout.exemplars + layout.exemplar_slots * 12 <= layout.directory);
-                assert!(layout.directory + layout.directory_words <= layout.cells);
+                assert!(layout.directory + layout.directory_words <= layout.ring);
+                assert!(layout.ring + layout.ring_words <= layout.cells);
+                assert!(
+                    layout.ring_words.is_power_of_two()
+                        && layout.ring_words >= (layout.words / 4).min(1 << 20)
+                );
                 assert!(layout.lane(LANES) <= layout.words && layout.words * 8 <= size, "{size}");
                 assert!(layout.lane_words > 1000 && layout.call_slots >= 8, "{size}: {layout:?}");
             }
@@ -198,7 +203,7 @@ mod unit {
         assert!(Source::open(&path).is_ok());
         let cases = [
             (header::VERSION, 0, "layout version 0"),
-            (header::VERSION, LAYOUT_VERSION + 1, "layout version 2"),
+            (header::VERSION, LAYOUT_VERSION + 1, "layout version 3"),
             (header::VERSION, u64::MAX, "layout version"),
             (header::WORDS, 1, "words"),
             (header::WORDS, u64::MAX, "words"),
@@ -297,6 +302,8 @@ mod loom_models {
             exemplar_slots: 1,
             directory: 0,
             directory_words: 64,
+            ring: 0,
+            ring_words: 0,
             cells: 0,
             lane_words: 1,
         }

@@ -1,13 +1,16 @@
 //! The collector: finds the segments of a service, reads them as one, and folds those that died.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attached::Attached;
 use super::merge::{Living, Merged};
 use super::model::Snapshot;
+use super::names::Names;
 use super::retire;
 use super::vital::{self, Running};
+use crate::call::InFlightCall;
 use crate::clock;
 use crate::registry::{Meta, Registry};
 use crate::segment::{Place, Role, Source, State};
@@ -27,6 +30,8 @@ pub struct Collector {
     left_well: bool,
     /// For an agent: whether no process of the service was there at the last look.
     gone: bool,
+    /// Segments whose event rings were taken over; `None`: nobody asks.
+    adopted: Option<HashSet<u64>>,
 }
 
 /// Whether calls run, and how many began.
@@ -46,8 +51,36 @@ impl Collector {
     pub fn new(place: Place, registry: Arc<Registry>) -> Self {
         let own = Attached::new(Source::own(registry.segment().clone()));
         let prefix = registry.identity().prefix().to_owned();
-        let (sources, merged) = (vec![own], Merged::default());
-        Self { place, registry, sources, counted: Vec::new(), merged, prefix, left_well: true, gone: false }
+        Self {
+            place,
+            registry,
+            sources: vec![own],
+            counted: Vec::new(),
+            merged: Merged::default(),
+            prefix,
+            left_well: true,
+            gone: false,
+            adopted: None,
+        }
+    }
+
+    /// Lets no segment go before [`Collector::adopt`] names it.
+    #[must_use]
+    pub fn only_adopted(mut self) -> Self {
+        self.adopted = Some(HashSet::new());
+        self
+    }
+
+    /// Says that everything in the event ring of this segment is in the store, and that its calls in flight
+    /// are known: it may be folded.
+    pub fn adopt(&mut self, segment: u64) {
+        if let Some(adopted) = &mut self.adopted {
+            adopted.insert(segment);
+        }
+    }
+
+    fn may_go(&self, segment: u64) -> bool {
+        self.adopted.as_ref().is_none_or(|adopted| adopted.contains(&segment))
     }
 
     /// Everything the service exposes now.
@@ -70,6 +103,23 @@ impl Collector {
         families.push(vital::series_count(count, vital::constant_labels(&self.sources)));
         families.sort_by(|a, b| a.name.cmp(&b.name));
         Snapshot { families }
+    }
+
+    /// Calls in flight in all living processes, the oldest first.
+    pub fn in_flight(&mut self) -> Vec<InFlightCall> {
+        self.refresh();
+        let (now, mut living) = (clock::monotonic_nanos(), Living::default());
+        let mut calls = Vec::new();
+        for (index, attached) in self.sources.iter().enumerate().filter(|(_, a)| !a.source.is_dead()) {
+            let mut names = Names::default();
+            for call in attached.source.in_flight().read() {
+                if living.is_alive(&self.sources, index, call.owner()) {
+                    calls.push(names.in_flight(&attached.source, &call, now));
+                }
+            }
+        }
+        calls.sort_by_key(|call| call.started);
+        calls
     }
 
     /// Process ids of the service's living processes, as they see themselves, sorted; an agent is none of them.
@@ -113,6 +163,7 @@ impl Collector {
         for path in self.place.segment_files() {
             match Source::open(&path) {
                 Ok(source) if !source.is_dead() => {}
+                Ok(source) if !self.may_go(source.id()) => {}
                 Ok(source) if before.contains(&source.id()) => done.push((path, source.id())),
                 Ok(source) => dead.push((path, source)),
                 Err(error) => self.set_aside(&path, &error),
@@ -221,10 +272,11 @@ impl Collector {
     }
 
     fn remove_others(&mut self) {
-        for path in
-            self.sources.iter().filter(|attached| !attached.source.is_own()).filter_map(|a| a.source.path())
-        {
-            let _ = std::fs::remove_file(path);
+        let retired = self.place.retired_file();
+        let others = self.sources.iter().filter(|attached| !attached.source.is_own());
+        for source in others.map(|attached| &attached.source) {
+            let path = source.path().filter(|path| **path == retired || self.may_go(source.id()));
+            path.map(std::fs::remove_file);
         }
         self.place.remove_history();
         self.restart();

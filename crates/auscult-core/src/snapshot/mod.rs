@@ -2,8 +2,10 @@
 
 mod attached;
 mod collector;
+mod drain;
 mod merge;
 mod model;
+mod names;
 mod retire;
 #[cfg(test)]
 mod tests;
@@ -11,4 +13,5 @@ mod vital;
 
 pub use crate::registry::Kind;
 pub use collector::{Activity, Collector};
+pub use drain::{DeathKey, Drain, Drained};
 pub use model::{Distribution, Exemplar, Family, Labels, Series, Snapshot, Value};
