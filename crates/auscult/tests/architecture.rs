@@ -41,7 +41,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("per_process", &["segment", "registry"]),
             ("history", &["sync", "error", "clock", "segment"]),
             ("call", &["sync", "error", "clock", "segment", "registry", "history", "per_process"]),
-            ("snapshot", &["sync", "error", "clock", "segment", "registry"]),
+            ("snapshot", &["sync", "error", "clock", "segment", "registry", "call"]),
         ],
     ),
     (
