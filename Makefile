@@ -13,7 +13,7 @@ export PYTHON3 CARGO
 # Tests and examples that run `auscult`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-rust test-python test-servers lint deny bench docs clean
+.PHONY: help setup demo test test-rust test-python test-servers gpu-check lint deny bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## Say what there is
@@ -34,6 +34,9 @@ test-python: .venv/wheel
 
 test-servers: .venv/wheel ## Run the tests against a real Prometheus
 	PROMETHEUS_BIN="$$(scripts/prometheus)" pytest tests/servers
+
+gpu-check: .venv/wheel ## Check on a real GPU what can be seen only there (see docs/gpu.md)
+	@python scripts/gpu_check $(if $(ONLY),--only $(ONLY))
 
 lint: .venv/wheel ## Check format, lints, types, stubs and licences
 	$(CARGO) fmt --all --check

@@ -1,0 +1,130 @@
+"""`make gpu-check`, as far as a machine without a GPU can tell: with the simulated driver and a fake nvidia-smi."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+CHECK = pathlib.Path(__file__).parents[2] / "scripts" / "gpu_check"
+
+DEVICE = """
+utilization 75
+memory_utilization 30
+temperature 61
+power 71500
+power_limit 72000
+clock_graphics 2040
+clock_sm 2040
+clock_memory 6251
+clock_video 1770
+"""
+SAID = {
+    "index": "0",
+    "uuid": "GPU-b0000000-0000-4000-8000-000000000000",
+    "name": "Simulated GPU",
+    "driver_version": "550.54.14",
+    "mig.mode.current": "[N/A]",
+    "memory.total": "24576",
+    "memory.used": "4096",
+    "utilization.gpu": "70",
+    "utilization.memory": "30",
+    "temperature.gpu": "60",
+    "power.draw": "70.00",
+    "enforced.power.limit": "72.00",
+    "clocks.gr": "2040",
+    "clocks.sm": "2040",
+    "clocks.mem": "6251",
+    "clocks.video": "1770",
+    "fan.speed": "[N/A]",
+}
+
+SMI = """#!{python}
+import json, os, sys
+if "-L" in sys.argv:
+    print("GPU 0: Simulated GPU (UUID: GPU-b0000000-0000-4000-8000-000000000000)")
+    sys.exit()
+said = json.load(open(os.environ["FAKE_SMI"]))
+query = next(argument for argument in sys.argv if argument.startswith("--query-gpu="))
+print(", ".join(said[name] for name in query.partition("=")[2].split(",")))
+"""
+
+
+@pytest.fixture
+def check(tmp_path, nvml_sim):
+    """Runs the check where nvidia-smi says this of the simulated GPU."""
+
+    def run(*arguments, smi=SMI, device=DEVICE, path="", **said):
+        binaries = tmp_path / "bin"
+        binaries.mkdir()
+        if smi:
+            program = binaries / "nvidia-smi"
+            program.write_text(smi.format(python=sys.executable))
+            program.chmod(0o755)
+        (tmp_path / "said.json").write_text(json.dumps({**SAID, **said}))
+        environment = {
+            **os.environ,
+            "PATH": str(binaries),
+            "FAKE_SMI": str(tmp_path / "said.json"),
+            "AUSCULT_NVML_PATH": nvml_sim.library,
+            "NVML_SIM_SCRIPT": nvml_sim.script(nvml_sim.device(0, device)),
+            "AUSCULT_DIRECTORY": str(tmp_path / "state"),
+            "PYTHONPATH": path,
+        }
+        return subprocess.run(
+            [sys.executable, str(CHECK), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120,
+        )
+
+    return run
+
+
+def test_where_there_is_no_driver_it_says_so(check):
+    ran = check(smi="")
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "no GPU here, nothing was checked: there is no nvidia-smi" in ran.stderr
+
+
+def test_where_the_driver_does_not_answer_it_says_what_that_says(check):
+    ran = check(smi="#!/bin/sh\necho 'NVIDIA-SMI has failed'; exit 9\n")
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "nvidia-smi says: NVIDIA-SMI has failed" in ran.stderr
+
+
+def test_figures_that_agree(check):
+    ran = check("--only", "wheel")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 x Simulated GPU, driver 550.54.14" in ran.stdout
+    rows = [line for line in ran.stdout.splitlines() if line.startswith("| gpu 0 ")]
+    assert len(rows) == 12
+    assert "| gpu 0 gpu_memory_used_bytes | 4.29497e+09 | 4.29497e+09 | agrees |" in rows
+    assert "| gpu 0 gpu_fan_ratio | absent | not known | absent in both |" in rows
+
+
+def test_figures_that_do_not_agree(check):
+    said = {"memory.used": "2048", "temperature.gpu": "[N/A]", "fan.speed": "30"}
+    ran = check("--only", "wheel", **said)
+    assert ran.returncode == 1
+    rows = {
+        line.split("|")[1].strip(): line for line in ran.stdout.splitlines() if line.startswith("| gpu 0 ")
+    }
+    assert "**differs by more than" in rows["gpu 0 gpu_memory_used_bytes"]
+    assert rows["gpu 0 gpu_fan_ratio"] == "| gpu 0 gpu_fan_ratio | absent | 0.3 | **only nvidia-smi knows** |"
+    assert "| only auscult knows |" in rows["gpu 0 gpu_temperature_celsius"]
+    assert "wheel: gpu 0 gpu_fan_ratio: only nvidia-smi knows" in ran.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
+def test_without_pytorch_what_needs_it_is_not_passed_over(check):
+    ran = check("--only", "calls")
+    assert ran.returncode == 1
+    assert "Not checked: PyTorch is not installed." in ran.stdout

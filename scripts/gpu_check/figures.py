@@ -1,0 +1,68 @@
+"""Values beside nvidia-smi's."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from smi import QUANTITIES, Card, Quantity
+
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+class Row(NamedTuple):
+    """A line of a table: what, the figures, and whether it is as it should be."""
+
+    what: str
+    ours: str
+    theirs: str
+    verdict: str
+    good: bool = True
+
+
+class Scrape:
+    """The samples of a scrape; names without the service's prefix."""
+
+    def __init__(self, text: str, prefix: str = "gpu_check_") -> None:
+        self.samples: list[tuple[str, dict[str, str], float]] = []
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                series, _, value = line.rpartition(" ")
+                name, _, labels = series.partition("{")
+                self.samples.append((name.removeprefix(prefix), dict(_LABEL.findall(labels)), float(value)))
+
+    def get(self, metric: str, **labels: str) -> float | None:
+        """The first sample of this name that has these labels among its own."""
+        for name, own, value in self.samples:
+            if name == metric and labels.items() <= own.items():
+                return value
+        return None
+
+
+def beside(text: str, before: list[Card], after: list[Card]) -> list[Row]:
+    """A row for each figure of each card: ours, and nvidia-smi's right before and right after."""
+    scrape = Scrape(text)
+    return [
+        _row(scrape, card, quantity, (card.figures[at], later.figures[at]))
+        for card, later in zip(before, after, strict=True)
+        for at, quantity in enumerate(QUANTITIES)
+    ]
+
+
+def _row(scrape: Scrape, card: Card, quantity: Quantity, theirs: tuple[float | None, float | None]) -> Row:
+    labels = dict(quantity.labels)
+    ours = scrape.get(quantity.metric, gpu=card.index, uuid=card.uuid, **labels)
+    what = " ".join([f"gpu {card.index}", quantity.metric, *labels.values()])
+    known = [figure for figure in theirs if figure is not None]
+    shown = " .. ".join(dict.fromkeys(f"{figure:.6g}" for figure in known)) or "not known"
+    if ours is None and not known:
+        return Row(what, "absent", shown, "absent in both")
+    if ours is None or not known:
+        # Under MIG, and where one asks in another way than the other, one may know what the other does not.
+        verdict = "only nvidia-smi knows" if ours is None else "only auscult knows"
+        return Row(what, "absent" if ours is None else f"{ours:.6g}", shown, verdict, good=ours is not None)
+    margin = quantity.absolute + quantity.relative * max(known)
+    good = min(known) - margin <= ours <= max(known) + margin
+    return Row(
+        what, f"{ours:.6g}", shown, "agrees" if good else f"differs by more than {margin:.3g}", good=good
+    )

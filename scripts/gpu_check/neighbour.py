@@ -1,0 +1,29 @@
+"""A service that holds memory of the GPU until a line comes in, and then prints what it sees of the others."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+
+import torch
+
+import auscult
+
+
+def main(service: str, mib: int) -> None:
+    """Holds, waits, prints."""
+    held = torch.zeros(mib << 20, dtype=torch.uint8, device="cuda")
+    torch.cuda.synchronize()
+    with tempfile.TemporaryDirectory() as directory:
+        telemetry = auscult.init(service, listen=None, sample_interval=0.5, directory=directory)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        time.sleep(2.0)  # a sample or more with all of them there
+        print(telemetry.render())
+        auscult.shutdown()
+    del held
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
