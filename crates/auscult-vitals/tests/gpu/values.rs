@@ -1,8 +1,8 @@
 //! Every value of a device: there, absent, impossible.
 
-use auscult_vitals::Which;
+use auscult_vitals::{Gpus, Readings, Source, Which};
 
-use super::sim::{FULL, Sim, lines, of, sample};
+use super::sim::{FULL, Sim, lines, of, sample, until};
 
 const LABELS: &str = r#"gpu="0",uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",name="NVIDIA L4""#;
 
@@ -10,7 +10,7 @@ const LABELS: &str = r#"gpu="0",uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",
 fn all_values_of_a_device() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(Which::All);
-    auscult_vitals::Source::set_pids(&mut gpus, &[11, 12]);
+    gpus.set_pids(&[11, 12]);
     let expected = [
         r#"gpu_clock_hertz{L,clock="graphics"} 2040000000"#,
         r#"gpu_clock_hertz{L,clock="memory"} 6251000000"#,
@@ -124,7 +124,7 @@ fn impossible_values_are_dropped_and_counted() {
 fn memory_of_more_than_the_device_is_no_process() {
     let sim = Sim::new(&FULL.replace("compute 4GiB", "compute 400GiB"));
     let mut gpus = sim.gpus(Which::All);
-    auscult_vitals::Source::set_pids(&mut gpus, &[11]);
+    gpus.set_pids(&[11]);
     let (lines, dropped) = sample(&mut gpus).unwrap();
     assert_eq!(dropped, ["gpu_process_memory_bytes"]);
     assert_eq!(of(&lines, "gpu_process_memory_bytes").len(), 1);
@@ -147,7 +147,7 @@ fn old_drivers_have_older_functions() {
     let failing = Sim::new(&(faults + FULL));
     for sim in [absent, failing] {
         let mut gpus = sim.gpus(Which::All);
-        auscult_vitals::Source::set_pids(&mut gpus, &[11]);
+        gpus.set_pids(&[11]);
         for _ in 0..2 {
             let lines = lines(&mut gpus);
             assert_eq!(lines.len(), 26);
@@ -203,13 +203,16 @@ fn xid_errors_are_counted() {
     let mut gpus = sim.gpus(Which::All);
     let xids = |gpus: &mut _| of(&lines(gpus), "gpu_xid_errors_total").concat();
     assert!(xids(&mut gpus).ends_with(" 0"));
-    std::thread::sleep(std::time::Duration::from_millis(30));
-    sim.write(&FULL.replace("xid 3600:79", "xid 0:79 0.001:31"));
-    std::thread::sleep(std::time::Duration::from_millis(30));
+    sim.write(&FULL.replace("xid 3600:79", "xid 0.05:79 0.06:31"));
+    until(|| xids(&mut gpus).ends_with(" 2"));
     assert!(xids(&mut gpus).ends_with(" 2"));
-    assert!(xids(&mut gpus).ends_with(" 2"));
-    // The loss of a device is one itself.
-    sim.write(&(FULL.replace("xid 3600:79", "xid 0:79") + "error * gpu_is_lost 0.1"));
-    std::thread::sleep(std::time::Duration::from_millis(30));
-    assert!(xids(&mut gpus).ends_with(" 3"));
+    // The loss of a device is one itself, and shown while nothing else is.
+    sim.write(&(FULL.replace("xid 3600:79", "xid 0.05:79") + "error * gpu_is_lost 0.1"));
+    let lost = |gpus: &mut Gpus| {
+        let mut readings = Readings::default();
+        let problem = gpus.sample(&mut readings).err().map(|problem| problem.reason);
+        (problem, readings.readings.iter().map(|reading| reading.value).collect::<Vec<_>>())
+    };
+    until(|| lost(&mut gpus) == (Some("lost"), vec![3.0]));
+    assert_eq!(lost(&mut gpus), (Some("lost"), vec![3.0]), "NVML is started anew, the count stays");
 }
