@@ -57,6 +57,7 @@ bench: .venv/wheel ## Measure, side by side with the peers
 	$(CARGO) run --quiet --release --package auscult-benches --bin memory
 	python -m pip install --quiet --disable-pip-version-check --requirement benches/python/requirements.txt
 	python benches/python/run.py
+	python benches/python/vitals.py
 
 docs: .venv/wheel ## Build the Rust documentation, and fail on a broken link
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude auscult-python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ DIRECTORY = sys.argv[1]
 """
 
 
-def run(program: str) -> Any:
+def run(program: str, **variables: str) -> Any:
     """What the program prints last, as JSON. It finds a directory of its own in `DIRECTORY`."""
     with tempfile.TemporaryDirectory() as directory:
         ran = subprocess.run(
@@ -28,6 +29,7 @@ def run(program: str) -> Any:
             check=False,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **variables},
         )
     if ran.returncode:
         sys.exit(f"the program ended with exit status {ran.returncode}:\n{program}")
