@@ -63,8 +63,8 @@ def init(
         torch: Whether to read PyTorch's allocator at the start and end of a call, where PyTorch is imported
             and uses CUDA. It is left out once that takes more than 50 us on average, except with `"always"`.
         sample_interval: Seconds between two samples, 0.1 to 60, also of `Gauge.set_function`. Default: 1.
-        gpu_memory_interval: Seconds between two looks at GPU memory while calls run, 0.05 to 1; None for none.
-            Default: 0.1.
+        gpu_memory_interval: Seconds between two looks at GPU memory while calls run, 0.05 to 1; None for
+            none. Default: 0.1.
         labels: Labels of every metric; as a variable `name=value,name=value`.
         directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else
             `~/.local/state/auscult`.

@@ -128,3 +128,56 @@ def test_without_pytorch_what_needs_it_is_not_passed_over(check):
     ran = check("--only", "calls")
     assert ran.returncode == 1
     assert "Not checked: PyTorch is not installed." in ran.stdout
+
+
+TORCH = """
+# A torch whose tensors are numbers, and show on the simulated card as this process's memory.
+import os, sys
+from fake_torch import Torch
+
+fake = Torch(["b0000000-0000-4000-8000-000000000000"]).imported()
+module, cuda = sys.modules["torch"], sys.modules["torch.cuda"]
+context = 300 << 20
+with open(os.environ["NVML_SIM_SCRIPT"]) as script:
+    nothing = script.read()
+
+
+def show():
+    path = os.environ["NVML_SIM_SCRIPT"]
+    with open(path + ".new", "w") as script:
+        script.write(nothing + f"process self compute {context + fake.devices[0].reserved}\\n")
+    os.replace(path + ".new", path)
+
+
+class Tensor:
+    def __init__(self, size):
+        self.size = size
+        fake.allocate(size)
+        show()
+
+    def __del__(self):
+        fake.free(self.size)
+
+
+def empty_cache():
+    fake.devices[0].reserved = fake.devices[0].allocated
+    show()
+
+
+module.uint8 = 1
+module.zeros = module.empty = lambda size, dtype=1, device="cuda": Tensor(max(size, 512))
+cuda.memory_allocated = lambda: fake.devices[0].allocated
+cuda.empty_cache = empty_cache
+"""
+
+
+def test_calls_that_allocate(check, tmp_path):
+    (tmp_path / "torch.py").write_text(TORCH)
+    ran = check("--only", "calls", path=os.pathsep.join([str(tmp_path), str(pathlib.Path(__file__).parent)]))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for size in (1, 2, 4):
+        for how, delta in (("kept", size), ("given back", 0)):
+            call = f"| call that takes {size} GiB, {how}: "
+            assert f"{call}peak above before | {size}.000 GiB | {size}.000 GiB | agrees |" in ran.stdout
+            assert f"{call}delta | {delta}.000 GiB | {delta}.000 GiB | agrees |" in ran.stdout
+    assert "| gauge of PyTorch's allocated memory | 7.000 GiB | 7.000 GiB | agrees |" in ran.stdout

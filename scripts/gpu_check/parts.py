@@ -74,7 +74,8 @@ def _call(call: dict, how: str, delta: int) -> list[Row]:
 def _near(what: str, ours: float, theirs: float) -> Row:
     good = abs(ours - theirs) <= SLACK
     verdict = "agrees" if good else "differs"
-    return Row(what, f"{ours / GIB:.3f} GiB", f"{theirs / GIB:.3f} GiB", verdict, good=good)
+    shown = [f"{round(figure / GIB, 3) + 0.0:.3f} GiB" for figure in (ours, theirs)]  # no "-0.000"
+    return Row(what, *shown, verdict, good=good)
 
 
 def _within(what: str, ours: float, most: float) -> Row:

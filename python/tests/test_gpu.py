@@ -1,0 +1,117 @@
+"""What calls say of GPU memory, through the simulated driver."""
+
+from __future__ import annotations
+
+import pytest
+
+PROGRAM = """
+    import os, time, warnings
+    warnings.simplefilter("ignore")
+    import auscult
+    from scrape import Scrape
+
+    GIB = 1 << 30
+
+    def world(used, own=None):
+        "Says what the card holds, and what of it is this process's, in GiB."
+        lines = ["driver 550", "nvml 12.550", "cuda 12040", "device GPU-b0", "name Simulated GPU"]
+        lines += ["memory_total 24GiB", f"memory_used {used}GiB", "utilization 50"]
+        lines += [f"process self compute {own}GiB"] * (own is not None)
+        path = os.environ["NVML_SIM_SCRIPT"]
+        with open(path + ".new", "w") as script:
+            script.write("\\n".join([*lines, ""]))
+        os.replace(path + ".new", path)
+
+    def until(condition):
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, telemetry.render()
+            time.sleep(0.005)
+
+    world(4, 1)
+    telemetry = auscult.init(gpu=True, sample_interval=0.1)
+    until(lambda: "program_gpu_process_memory_bytes{" in telemetry.render())
+"""
+
+
+@pytest.fixture
+def program(python, nvml_sim):
+    def run(source):
+        variables = {"AUSCULT_NVML_PATH": nvml_sim.library, "NVML_SIM_SCRIPT": nvml_sim.script()}
+        return python(PROGRAM + source, AUSCULT_STRICT="1", **variables).stdout.strip()
+
+    return run
+
+
+def test_a_call_knows_what_it_did_to_gpu_memory_while_it_runs_and_after(program):
+    assert (
+        program(
+            """
+    with auscult.call("synthesize") as call:
+        until(lambda: call.gpu is not None)
+        assert call.gpu.memory_before == GIB and call.gpu.memory_delta == 0, call.gpu
+        world(9, 6)
+        until(lambda: call.gpu.memory_peak == 6 * GIB)
+        assert call.gpu.memory_delta == 5 * GIB
+        world(5, 2)
+        until(lambda: call.gpu.memory_delta == GIB)
+    used = call.gpu
+    assert (used.memory_before, used.memory_peak, used.memory_delta) == (GIB, 6 * GIB, GIB), used
+    assert used.of_process and not used.shared
+    assert abs(used.utilization_mean - 0.5) < 1e-9
+    assert used == call.gpu
+    assert repr(used).startswith(f"GpuUse(memory_before={GIB}, memory_peak={6 * GIB}, memory_delta={GIB}, utilization_mean=0.5")
+    try:
+        used.memory_peak = 0
+    except AttributeError:
+        print("ok")
+    """
+        )
+        == "ok"
+    )
+
+
+def test_the_current_call_of_a_decorated_function_has_it_and_so_has_a_call_inside(program):
+    assert (
+        program(
+            """
+    @auscult.instrument
+    def infer():
+        call = auscult.current_call()
+        until(lambda: call.gpu is not None)
+        with auscult.call("inside") as inside:
+            return call.gpu.memory_before == inside.gpu.memory_before == GIB
+
+    print(infer())
+    """
+        )
+        == "True"
+    )
+
+
+def test_calls_that_overlap_share_their_figures(program):
+    assert (
+        program(
+            """
+    import threading
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with auscult.call("other"):
+            entered.set()
+            leave.wait(20)
+
+    with auscult.call("synthesize") as call:
+        until(lambda: call.gpu is not None)
+        assert not call.gpu.shared
+        thread = threading.Thread(target=other)
+        thread.start()
+        entered.wait(20)
+        until(lambda: call.gpu.shared)
+        leave.set()
+        thread.join()
+    print("ok")
+    """
+        )
+        == "ok"
+    )
