@@ -48,6 +48,9 @@ def init(
     tls_key: str | os.PathLike[str] | Unset | None = UNSET,
     idle_limit: float | Unset | None = UNSET,
     segment_bytes: int | Unset | None = UNSET,
+    store: bool | Unset = UNSET,
+    store_days: float | Unset | None = UNSET,
+    store_bytes: int | Unset | None = UNSET,
 ) -> Telemetry:
     """Starts to record, and to serve `/metrics`; once a process.
 
@@ -78,6 +81,9 @@ def init(
         tls_key: Its key, PEM.
         idle_limit: Seconds without progress after which a call in flight counts as abandoned.
         segment_bytes: Size of the shared memory of one process, bytes.
+        store: Whether finished calls and vitals are kept on disk.
+        store_days: For how many days. Default: 30.
+        store_bytes: Most bytes on disk, at least 16 MiB; the oldest go first. Default: 512 MiB.
 
     Returns:
         The telemetry. A second `init` with the same arguments returns the same one.
@@ -114,7 +120,7 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
 
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits at most `timeout` seconds until what was recorded is passed on, and tells whether it is."""
+    """Waits at most `timeout` seconds until what this process recorded is in the store; tells whether it is."""
     from auscult import _polling
 
     _polling.log_notices()

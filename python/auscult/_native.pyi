@@ -499,7 +499,7 @@ def start(settings: dict[str, Any]) -> Telemetry:
     """
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits until what was recorded has been passed on, at most `timeout` seconds. Returns whether it has."""
+    """Waits until what this process recorded is in the store, at most `timeout` seconds. Returns whether it is."""
 
 def shutdown(timeout: float) -> None:
     """Stops recording and serving; `auscult.shutdown` is the way to call it."""

@@ -40,6 +40,9 @@ DEFAULTS: Mapping[str, object] = {
     "tls_key": None,
     "idle_limit": None,
     "segment_bytes": None,
+    "store": True,
+    "store_days": None,
+    "store_bytes": None,
 }
 _TRUTH = {
     "1": True,
@@ -157,6 +160,13 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _days(value: object) -> float:
+    try:
+        return _seconds(value)
+    except WrongError:
+        raise WrongError(f"{value!r} is no number of days above 0") from None
+
+
 def _interval(value: object) -> float:
     seconds = _seconds(value)
     if not 0.1 <= seconds <= 60.0:
@@ -266,4 +276,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "tls_key": _optional(_path),
     "idle_limit": _optional(_seconds),
     "segment_bytes": _optional(_bytes),
+    "store": _truth,
+    "store_days": _optional(_days),
+    "store_bytes": _optional(_bytes),
 }

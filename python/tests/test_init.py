@@ -38,6 +38,9 @@ def test_defaults():
         "tls": None,
         "idle_limit": None,
         "segment_bytes": None,
+        "store": True,
+        "store_days": None,
+        "store_bytes": None,
     }
 
 
@@ -70,6 +73,9 @@ def test_defaults():
         ("basic_auth", ("user", "pass:word"), "user:pass:word", ("user", "pass:word")),
         ("idle_limit", 60, "60", 60.0),
         ("segment_bytes", 1 << 20, "1048576", 1 << 20),
+        ("store", False, "off", False),
+        ("store_days", 0.5, "0.5", 0.5),
+        ("store_bytes", 1 << 30, "1073741824", 1 << 30),
     ],
 )
 def test_every_argument_is_a_variable_too(argument, value, text, expected):
@@ -125,6 +131,9 @@ def test_every_argument_is_a_variable_too(argument, value, text, expected):
         ("segment_bytes", 0, "0"),
         ("segment_bytes", "many", "many"),
         ("segment_bytes", 1.5, "1.5"),
+        ("store", "maybe", "maybe"),
+        ("store_days", -1, "-1"),
+        ("store_bytes", 0, "0"),
     ],
 )
 def test_what_cannot_be_read_is_named(argument, value, text):
@@ -407,7 +416,7 @@ def test_what_the_core_says_after_init_is_logged(python):
                 raise RuntimeError("a handler that raises")
 
         logging.getLogger("auscult").addHandler(Listening())
-        telemetry = auscult.init(segment_bytes=128 << 10, sample_interval=0.1)
+        telemetry = auscult.init(segment_bytes=256 << 10, sample_interval=0.1)
         before = len(said)
         for i in range(60):
             metric = auscult.Histogram(f"metric_{i}", "d", ["k"])

@@ -67,6 +67,9 @@ struct Settings {
     basic_auth: Option<(String, String)>,
     tls: Option<(PathBuf, PathBuf)>,
     segment_bytes: Option<usize>,
+    store: bool,
+    store_days: Option<f64>,
+    store_bytes: Option<u64>,
 }
 
 /// Which GPUs to sample.
@@ -140,6 +143,15 @@ impl Settings {
         if let Some(bytes) = self.segment_bytes {
             builder = builder.segment_bytes(bytes);
         }
+        if let Some(age) = self.store_days.and_then(|days| crate::block::seconds(days * 86_400.0)) {
+            builder = builder.store_age(age);
+        }
+        if let Some(bytes) = self.store_bytes {
+            builder = builder.store_bytes(bytes);
+        }
+        if !self.store {
+            builder = builder.without_store();
+        }
         Ok(self.labels.into_iter().fold(builder, |builder, (name, value)| builder.label(name, value)))
     }
 }
@@ -171,7 +183,7 @@ pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Te
     Ok(Telemetry { inner })
 }
 
-/// Waits until what was recorded has been passed on, at most `timeout` seconds. Returns whether it has.
+/// Waits until what this process recorded is in the store, at most `timeout` seconds. Returns whether it is.
 #[pyfunction]
 #[pyo3(signature = (timeout=2.0))]
 pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {

@@ -8,6 +8,7 @@
 pub mod attribution;
 mod election;
 pub mod encode;
+mod keeper;
 mod reporter;
 mod running;
 mod server;

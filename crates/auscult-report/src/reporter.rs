@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::snapshot::Snapshot;
-use auscult_core::{Calls, Error, Histogram, PerProcess, Place, Registry, Spec, Unit};
+use auscult_core::{Calls, Error, Histogram, InFlightCall, PerProcess, Place, Registry, Spec, Unit};
 use auscult_vitals::{Interval, Which};
 
 use crate::election;
 use crate::encode;
 use crate::running::Running;
 use crate::server::ServerConfig;
+use crate::store;
 
 /// Upper bounds for the time a scrape takes, seconds.
 const SCRAPE_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -33,6 +34,8 @@ pub struct Config {
     pub gpu_memory_interval: Option<Interval>,
     /// Which GPUs are sampled with them; `None`: none, and NVML is not loaded.
     pub gpus: Option<Which>,
+    /// What the store keeps; `None`: there is no store, and finished calls are let go.
+    pub store: Option<store::Limits>,
     /// Whether this process is no process of the service, but reports for it: the others leave it to this one.
     pub agent: bool,
 }
@@ -108,6 +111,16 @@ impl Reporter {
             (None, true) => encode::openmetrics(&snapshot),
             (None, false) => encode::text(&snapshot),
         }
+    }
+
+    /// Calls in flight in all processes of the service, the oldest first.
+    pub fn in_flight(&self) -> Vec<InFlightCall> {
+        self.running().in_flight()
+    }
+
+    /// Waits until what this process recorded so far is in the store; false when `timeout` passed first.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.running().flush(timeout)
     }
 
     /// Whether this process is the reporter.

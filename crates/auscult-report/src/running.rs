@@ -11,13 +11,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::{Activity, Collector, Snapshot, Value};
-use auscult_core::thread;
+use auscult_core::{InFlightCall, clock, thread};
+use auscult_vitals::Listener;
 use tokio::sync::watch;
 
 use crate::attribution::Attribution;
 use crate::election::{self, Announced, Elected};
+use crate::keeper::{Keeper, Surroundings};
 use crate::reporter::Seed;
 use crate::server::{Health, Server, Sources};
+use crate::store::VitalsSample;
 use crate::vitals::{Known, Vitals, Wanted, say_facts};
 
 /// Between two looks: a process takes over well within 2 s.
@@ -28,6 +31,8 @@ const WAITING_TICK: Duration = Duration::from_millis(50);
 const STEP_BACK: Duration = Duration::from_millis(500);
 /// Between two tries to listen on a port that was taken.
 const PORT_RETRY: Duration = Duration::from_secs(5);
+/// Between two looks whether what was recorded is stored.
+const FLUSH_LOOK: Duration = Duration::from_millis(5);
 /// Between two tries to be the one who removes the files, when several processes stop at once.
 const STOP_RETRY: Duration = Duration::from_millis(5);
 /// The file that tells the service's other processes where its metrics are.
@@ -37,12 +42,13 @@ const FATAL: [&str; 1] = ["poisoned"];
 
 pub(crate) struct Running {
     seed: Arc<Seed>,
-    collector: Mutex<Collector>,
+    collector: Arc<Mutex<Collector>>,
     announced: Mutex<Option<Announced>>,
     elected: Mutex<Option<Elected>>,
     server: Mutex<Serving>,
     vitals: Mutex<Option<Vitals>>,
-    attribution: Attribution,
+    attribution: Arc<Attribution>,
+    keeper: Mutex<Option<Arc<Keeper>>>,
     started: AtomicBool,
     stopping: Mutex<bool>,
     wake: Condvar,
@@ -60,8 +66,9 @@ struct Serving {
 
 impl Running {
     pub(crate) fn new(seed: Arc<Seed>) -> Self {
-        let collector = Mutex::new(Collector::new(seed.place.clone(), seed.registry.clone()));
-        let attribution = Attribution::new(seed.calls.clone());
+        let collector = Collector::new(seed.place.clone(), seed.registry.clone()).only_adopted();
+        let collector = Arc::new(Mutex::new(collector));
+        let attribution = Arc::new(Attribution::new(seed.calls.clone()));
         Self {
             seed,
             collector,
@@ -70,6 +77,7 @@ impl Running {
             server: Mutex::default(),
             vitals: Mutex::new(None),
             attribution,
+            keeper: Mutex::new(None),
             started: AtomicBool::new(false),
             stopping: Mutex::new(false),
             wake: Condvar::new(),
@@ -150,6 +158,9 @@ impl Running {
             std::thread::sleep(STOP_RETRY);
         }
         if elected.is_some() {
+            // What the others left is taken over before the last one removes it.
+            self.make_keeper();
+            self.stop_storing(deadline);
             lock(&self.collector).end();
         }
         *elected = None;
@@ -189,6 +200,7 @@ impl Running {
             ("election", Self::stand),
             ("fold", Self::fold),
             ("serve", Self::keep_serving),
+            ("store", Self::keep_storing),
             ("vitals", Self::keep_sampling),
         ] {
             if let Err(panic) = thread::guarded(|| step(self)) {
@@ -231,6 +243,7 @@ impl Running {
         self.stop_serving(deadline);
         self.seed.calls.set_unhealthy("port_taken", false);
         self.stop_sampling(deadline);
+        self.stop_storing(deadline);
         *lock(&self.elected) = None;
     }
 
@@ -285,6 +298,61 @@ impl Running {
         }
     }
 
+    /// Moves what is recorded into the store if this process is elected.
+    fn keep_storing(self: &Arc<Self>) {
+        if !self.is_elected() || lock(&self.keeper).is_some() {
+            return;
+        }
+        if let Some(keeper) = self.make_keeper()
+            && let Err(error) = keeper.start()
+        {
+            self.seed.registry.fault("store", &format!("cannot start a thread: {error}"));
+        }
+    }
+
+    /// The keeper, made where there is none.
+    fn make_keeper(&self) -> Option<Arc<Keeper>> {
+        let mut keeper = lock(&self.keeper);
+        if keeper.is_none() {
+            let made = Keeper::new(Surroundings {
+                place: self.seed.place.clone(),
+                calls: self.seed.calls.clone(),
+                collector: self.collector.clone(),
+                attribution: self.attribution.clone(),
+                limits: self.seed.config.store.clone(),
+            });
+            *keeper = made.inspect_err(|error| self.seed.registry.fault("store", &error.to_string())).ok();
+        }
+        keeper.clone()
+    }
+
+    fn stop_storing(&self, deadline: Instant) {
+        let keeper = lock(&self.keeper).take();
+        if let Some(keeper) = keeper {
+            keeper.stop(deadline);
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> Vec<InFlightCall> {
+        self.seed.registry.join();
+        lock(&self.collector).in_flight()
+    }
+
+    /// Waits until what this process recorded so far is stored; false when `timeout` passed first.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        self.seed.registry.join();
+        let (deadline, recorded) = (Instant::now() + timeout, self.seed.registry.events_recorded());
+        let keeper = lock(&self.keeper).clone();
+        while self.seed.registry.events_stored() < recorded {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            keeper.iter().for_each(|keeper| keeper.hurry());
+            std::thread::sleep(FLUSH_LOOK);
+        }
+        true
+    }
+
     /// Samples host, processes and GPUs if this process is elected: one does for all.
     fn keep_sampling(self: &Arc<Self>) {
         let config = &self.seed.config;
@@ -295,7 +363,16 @@ impl Running {
             vitals.set_known(&known);
             return vitals.check();
         }
-        let wanted = Wanted { interval, glances: config.gpu_memory_interval, gpus: config.gpus.clone() };
+        let keeper = Arc::downgrade(self);
+        let listener = Listener(Arc::new(move |readings| {
+            let running = keeper.upgrade();
+            let keeper = running.and_then(|running| lock(&running.keeper).clone());
+            if let Some(keeper) = keeper {
+                keeper.take(VitalsSample::of(clock::unix_nanos(), readings));
+            }
+        }));
+        let (glances, gpus) = (config.gpu_memory_interval, config.gpus.clone());
+        let wanted = Wanted { interval, glances, gpus, listener };
         let myself = Arc::downgrade(self);
         let activity = move || {
             let running = myself.upgrade();

@@ -6,7 +6,9 @@ use std::time::Instant;
 use auscult_core::history::{HistoryWriter, history_bytes};
 use auscult_core::snapshot::{Activity, Collector};
 use auscult_core::{Calls, Error, Place};
-use auscult_vitals::{Glances, Gpus, Host, Interval, Processes, Sampler, Sampling, Source, Visible, Which};
+use auscult_vitals::{
+    Glances, Gpus, Host, Interval, Listener, Processes, Sampler, Sampling, Source, Visible, Which,
+};
 
 /// What a process says of itself for the choice of GPUs: the variables that CUDA goes by.
 const FACTS: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
@@ -18,6 +20,8 @@ pub(crate) struct Wanted {
     pub(crate) glances: Option<Interval>,
     /// None: GPUs are not sampled.
     pub(crate) gpus: Option<Which>,
+    /// Told of each sample.
+    pub(crate) listener: Listener,
 }
 
 /// The sampler at work, and the history it writes.
@@ -63,6 +67,7 @@ impl Vitals {
             interval: wanted.interval,
             glances: wanted.glances.map(|interval| Glances { interval, activity }),
             history: Some(history.clone()),
+            listener: Some(wanted.listener.clone()),
         };
         let vitals = Self { sampler: Sampler::start(calls.registry(), &sampling, sources)?, history };
         vitals.set_known(known);

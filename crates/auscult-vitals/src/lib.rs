@@ -19,7 +19,7 @@ pub use glances::Glances;
 pub use gpu::{Choice, Gpus, Identity, MigIdentity, Visible, Which, choose};
 pub use host::{Host, Processes};
 pub use reading::{Quantity, Reading, Readings};
-pub use sampler::{Sampler, Sampling};
+pub use sampler::{Listener, Sampler, Sampling};
 pub use schedule::{Interval, Schedule};
 pub use source::{Glance, Problem, Source};
 

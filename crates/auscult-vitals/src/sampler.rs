@@ -34,6 +34,18 @@ pub struct Sampling {
     pub glances: Option<Glances>,
     /// Where samples and glances are kept.
     pub history: Option<Arc<HistoryWriter>>,
+    /// Who else is told of each sample, on the source's thread.
+    pub listener: Option<Listener>,
+}
+
+/// Hears of every sample.
+#[derive(Clone)]
+pub struct Listener(pub Arc<dyn Fn(&Readings) + Send + Sync>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 /// Samples sources until it is dropped.
@@ -165,6 +177,9 @@ impl Lane {
             let now = Instant::now();
             if schedule.take(now) {
                 there = self.sample(&mut *source, &mut readings);
+                if let Some(Listener(hear)) = &sampling.listener {
+                    hear(&readings);
+                }
             } else if there && watch.as_mut().is_some_and(|watch| watch.is_wanted(now)) {
                 self.glance(&mut *source, &mut readings);
             }

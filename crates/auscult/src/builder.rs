@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use auscult_core::{Calls, Error, Identity, Options, Place, Registry, Role};
+use auscult_report::store::Limits;
 use auscult_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
 use auscult_vitals::{Interval, Which};
 
@@ -39,6 +40,7 @@ pub struct Builder {
     sample_interval: Option<Duration>,
     gpu_memory_interval: Option<Duration>,
     gpus: Option<Which>,
+    store: Option<Limits>,
     pub(crate) options: Options,
     pub(crate) facade: bool,
     pub(crate) appendix: Option<Appendix>,
@@ -60,6 +62,7 @@ impl Builder {
             sample_interval: Some(SAMPLE_INTERVAL),
             gpu_memory_interval: Some(GPU_MEMORY_INTERVAL),
             gpus: Some(Which::from_environment()),
+            store: Some(Limits::default()),
             options: Options::default(),
             facade: true,
             appendix: None,
@@ -144,6 +147,28 @@ impl Builder {
     /// Samples nothing.
     pub fn without_vitals(mut self) -> Self {
         self.sample_interval = None;
+        self
+    }
+
+    /// How long the store keeps calls and vitals; default: 30 days.
+    pub fn store_age(mut self, age: Duration) -> Self {
+        if let Some(limits) = &mut self.store {
+            limits.age = age;
+        }
+        self
+    }
+
+    /// Most bytes the store takes on disk, at least 16 MiB; default: 512 MiB.
+    pub fn store_bytes(mut self, bytes: u64) -> Self {
+        if let Some(limits) = &mut self.store {
+            limits.bytes = bytes;
+        }
+        self
+    }
+
+    /// Stores nothing: finished calls are counted, and let go.
+    pub fn without_store(mut self) -> Self {
+        self.store = None;
         self
     }
 
@@ -244,6 +269,7 @@ impl Builder {
             sample_interval,
             gpu_memory_interval,
             gpus: self.gpus,
+            store: self.store,
             agent,
         };
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;

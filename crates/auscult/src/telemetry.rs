@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use auscult_core::{Calls, Error, Family, Notice, Operation, Place, Spec, Stage, set_once};
+use auscult_core::{Calls, Error, Family, InFlightCall, Notice, Operation, Place, Spec, Stage, set_once};
 use auscult_report::Reporter;
 
 use crate::builder::Builder;
@@ -126,10 +126,15 @@ impl Telemetry {
         self.inner.calls.set_unhealthy(reason, unhealthy);
     }
 
-    /// Waits until what was recorded is where it survives this process. It is as soon as a record call
-    /// returns, so this does not wait; true.
-    pub fn flush(&self, _timeout: Duration) -> bool {
-        true
+    /// Waits until what this process recorded so far is in the store; false when `timeout` passed first, as
+    /// when the store cannot be written. What was recorded survives the process without it.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.inner.reporter.flush(timeout)
+    }
+
+    /// Calls in flight in all processes of the service, the oldest first.
+    pub fn in_flight(&self) -> Vec<InFlightCall> {
+        self.inner.reporter.in_flight()
     }
 
     /// Stops serving and lets another process of the service take over; the last one removes the service's

@@ -51,10 +51,14 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("store", &[]),
             ("election", &[]),
             ("server", &["encode"]),
-            ("reporter", &["election", "encode", "server", "running"]),
+            ("reporter", &["election", "encode", "server", "store", "running"]),
             ("vitals", &[]),
             ("attribution", &[]),
-            ("running", &["attribution", "election", "server", "vitals", "reporter::Seed"]),
+            ("keeper", &["attribution", "store"]),
+            (
+                "running",
+                &["attribution", "election", "keeper", "server", "store", "vitals", "reporter::Seed"],
+            ),
         ],
     ),
 ];

@@ -223,11 +223,7 @@ impl Registry {
         }
         let events = Spec::whole_counter("auscult_events")
             .help("Finished calls and log events that were taken for the store and the sinks.");
-        let dropped = Spec::whole_counter("auscult_events_dropped")
-            .help("Events, or fields of them, that were not kept, by reason.")
-            .labels(&["reason"]);
-        let dropped = registry.family(dropped)?;
-        let [full, large, fields] = Dropped::ALL.map(|dropped_for| dropped.counter(&[dropped_for.reason()]));
+        let [full, large, fields] = Dropped::ALL.map(|dropped| registry.dropped_events(dropped.reason()));
         let own = Own {
             errors,
             overflow: registry.family(overflow)?.counter(&[])?,
@@ -385,6 +381,17 @@ impl Registry {
 
     pub(crate) fn reject(&self) {
         self.segment.reject(1);
+    }
+
+    /// The counter of events that were not kept for this reason.
+    ///
+    /// # Errors
+    /// When the segment has no room for it.
+    pub fn dropped_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
+        let dropped = Spec::whole_counter("auscult_events_dropped")
+            .help("Events, or fields of them, that were not kept, by reason.")
+            .labels(&["reason"]);
+        self.family(dropped)?.counter(&[reason])
     }
 
     /// Counts an event that was offered to the ring, and what of it was left out.

@@ -32,6 +32,8 @@ pub struct Collector {
     gone: bool,
     /// Segments whose event rings were taken over; `None`: nobody asks.
     adopted: Option<HashSet<u64>>,
+    /// Segments of a run that is over: not read, and removed once they are adopted.
+    over: HashSet<u64>,
 }
 
 /// Whether calls run, and how many began.
@@ -61,6 +63,7 @@ impl Collector {
             left_well: true,
             gone: false,
             adopted: None,
+            over: HashSet::new(),
         }
     }
 
@@ -164,7 +167,9 @@ impl Collector {
             match Source::open(&path) {
                 Ok(source) if !source.is_dead() => {}
                 Ok(source) if !self.may_go(source.id()) => {}
-                Ok(source) if before.contains(&source.id()) => done.push((path, source.id())),
+                Ok(source) if before.contains(&source.id()) || self.over.contains(&source.id()) => {
+                    done.push((path, source.id()));
+                }
                 Ok(source) => dead.push((path, source)),
                 Err(error) => self.set_aside(&path, &error),
             }
@@ -274,10 +279,14 @@ impl Collector {
     fn remove_others(&mut self) {
         let retired = self.place.retired_file();
         let others = self.sources.iter().filter(|attached| !attached.source.is_own());
+        let mut over = HashSet::new();
         for source in others.map(|attached| &attached.source) {
-            let path = source.path().filter(|path| **path == retired || self.may_go(source.id()));
-            path.map(std::fs::remove_file);
+            match source.path() {
+                Some(path) if path == retired || self.may_go(source.id()) => drop(std::fs::remove_file(path)),
+                _ => drop(over.insert(source.id())),
+            }
         }
+        self.over.extend(over);
         self.place.remove_history();
         self.restart();
     }
@@ -340,7 +349,7 @@ impl Collector {
                 continue;
             }
             match Source::open(&file) {
-                Ok(source) if self.counted.contains(&source.id()) => {}
+                Ok(source) if self.counted.contains(&source.id()) || self.over.contains(&source.id()) => {}
                 Ok(source) => self.sources.push(Attached::new(source)),
                 Err(error) => {
                     complete &= error.kind() != std::io::ErrorKind::NotFound;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use super::names::Names;
 use crate::call::{Entry, FinishedCall};
 use crate::registry::Registry;
-use crate::segment::{Owner, Place, Slot, Source};
+use crate::segment::{Owner, Place, Ring, Slot, Source};
 
 /// Names a call that died, for ever: where it was in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeathKey {
     /// The segment.
     pub segment: u64,
@@ -76,12 +76,15 @@ impl Drain {
         self.rings.iter().map(|ring| ring.source.ring().fill()).fold(0.0, f64::max)
     }
 
-    /// Looks for segments that came and went; `stored` tells up to where one is in the store.
-    pub fn attach(&mut self, mut stored: impl FnMut(u64) -> Option<u64>) {
+    /// Looks for segments that came; `stored` tells up to where one is in the store. Gives those that are gone.
+    pub fn attach(&mut self, mut stored: impl FnMut(u64) -> Option<u64>) -> Vec<u64> {
         let files = self.place.segment_files();
+        let mut gone = Vec::new();
         self.rings.retain(|ring| {
             let here = |path| files.iter().any(|file| file == path);
-            ring.source.is_own() || ring.source.path().is_some_and(here)
+            let kept = ring.source.is_own() || ring.source.path().is_some_and(here);
+            gone.extend((!kept).then(|| ring.source.id()));
+            kept
         });
         if self.rings.is_empty() {
             self.push(Source::own(self.registry.segment().clone()), &mut stored);
@@ -94,6 +97,7 @@ impl Drain {
                 }
             }
         }
+        gone
     }
 
     fn push(&mut self, source: Source, stored: &mut impl FnMut(u64) -> Option<u64>) {
@@ -132,13 +136,20 @@ impl Drain {
 
     /// Says that segments are in the store up to these positions: their rings are freed.
     pub fn stored(&mut self, positions: &[(u64, u64)]) {
-        for (segment, position) in positions {
-            for ring in self.rings.iter().filter(|ring| ring.source.id() == *segment) {
-                let words = ring.source.ring();
-                words.set_stored(*position);
-                words.free(*position);
-            }
-        }
+        self.let_go(positions);
+        self.rings_at(positions).for_each(|(ring, position)| ring.set_stored(position));
+    }
+
+    /// Frees rings up to these positions, because the store cannot be written and they get full.
+    pub fn let_go(&mut self, positions: &[(u64, u64)]) {
+        self.rings_at(positions).for_each(|(ring, position)| ring.free(position));
+    }
+
+    fn rings_at(&self, positions: &[(u64, u64)]) -> impl Iterator<Item = (Ring<'_>, u64)> {
+        positions.iter().flat_map(|(segment, position)| {
+            let rings = self.rings.iter().filter(|ring| ring.source.id() == *segment);
+            rings.map(|ring| (ring.source.ring(), *position))
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is written at once.
 
 use auscult_core::FinishedCall;
+pub use auscult_core::snapshot::DeathKey;
 
 use super::vitals::VitalsSample;
 
@@ -23,15 +24,4 @@ impl Batch<'_> {
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty() && self.died.is_empty() && self.vitals.is_empty() && self.cursors.is_empty()
     }
-}
-
-/// One call in flight of a process that died, wherever it is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeathKey {
-    /// The segment it was in.
-    pub segment: u64,
-    /// The slot of the segment.
-    pub slot: u32,
-    /// Which use of the slot.
-    pub sequence: u64,
 }

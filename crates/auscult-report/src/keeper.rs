@@ -1,0 +1,370 @@
+//! The keeper: moves finished calls, calls that died and vitals from the segments into the store.
+//!
+//! What it takes stays in its segment until it is stored, unless that takes so long that the ring gets full.
+//! Killed at any point it loses nothing, and the next one stores nothing twice: how far each segment is stored
+//! is written in the same transaction.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use auscult_core::snapshot::{Collector, Drain, Drained};
+use auscult_core::{Calls, Counter, Error, FinishedCall, Gauge, Merge, Place, Spec, Unit, thread};
+
+use crate::attribution::Attribution;
+use crate::store::{Backlog, Limits, Store, StoreError, VitalsSample};
+
+/// How often it is looked how full the rings are.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often they are read when they are not.
+const ROUND: Duration = Duration::from_millis(200);
+/// A ring so full is read at once.
+const FILLING: f64 = 0.2;
+/// A ring so full waits neither for the sample behind a call nor for the store.
+const NEARLY_FULL: f64 = 0.5;
+/// Calls in one transaction.
+const LIMIT: usize = 4096;
+/// How often segments that came and went, and calls that died, are looked for; and what was written is synced.
+const SECOND: Duration = Duration::from_secs(1);
+/// Between two steps of retention when the last one had nothing more to do.
+const RETENTION: Duration = Duration::from_secs(10);
+/// A store that cannot be written for so long does not keep dead segments from being folded any more.
+const GIVES_UP: Duration = Duration::from_secs(10);
+/// Samples that wait for the next round.
+const SAMPLES: usize = 4096;
+/// Reason of `unhealthy` while the store cannot be written.
+const UNWRITABLE: &str = "store_not_writable";
+
+/// What a keeper works with.
+pub(crate) struct Surroundings {
+    pub(crate) place: Place,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) collector: Arc<Mutex<Collector>>,
+    pub(crate) attribution: Arc<Attribution>,
+    /// None: calls are attributed and let go.
+    pub(crate) limits: Option<Limits>,
+}
+
+/// Keeps while it is not stopped.
+pub(crate) struct Keeper {
+    around: Surroundings,
+    work: Mutex<Work>,
+    samples: Mutex<Vec<VitalsSample>>,
+    signal: Mutex<Signal>,
+    wake: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Signal {
+    /// Somebody waits for what was recorded.
+    hurry: bool,
+    stopping: bool,
+}
+
+struct Work {
+    drain: Drain,
+    store: Option<Store>,
+    backlog: Backlog,
+    /// What was read and is not stored.
+    positions: Vec<(u64, u64)>,
+    /// Dead segments, read to their end, that are not stored.
+    finished: Vec<u64>,
+    /// Since when the store cannot be written, and when it is tried again.
+    failing: Option<(Instant, Instant)>,
+    attached: Option<Instant>,
+    unsynced: Option<Instant>,
+    retention: Instant,
+    metrics: Metrics,
+}
+
+struct Metrics {
+    bytes: Gauge,
+    torn: Counter,
+    backlog: Counter,
+}
+
+impl Keeper {
+    /// A keeper that has not begun.
+    ///
+    /// # Errors
+    /// When a name of its metrics is taken.
+    pub(crate) fn new(around: Surroundings) -> Result<Arc<Self>, Error> {
+        let registry = around.calls.registry();
+        let bytes = Spec::gauge("auscult_store_bytes")
+            .unit(Unit::Bytes)
+            .help("Size of the store on disk, its log included.")
+            .merge(Merge::Last);
+        let metrics = Metrics {
+            bytes: registry.family(bytes)?.gauge(&[])?,
+            torn: registry.dropped_events("torn")?,
+            backlog: registry.dropped_events("store_backlog")?,
+        };
+        let work = Work {
+            drain: Drain::new(around.place.clone(), registry.clone()),
+            store: None,
+            backlog: Backlog::default(),
+            positions: Vec::new(),
+            finished: Vec::new(),
+            failing: None,
+            attached: None,
+            unsynced: None,
+            retention: Instant::now() + RETENTION,
+            metrics,
+        };
+        Ok(Arc::new(Self {
+            around,
+            work: Mutex::new(work),
+            samples: Mutex::default(),
+            signal: Mutex::default(),
+            wake: Condvar::new(),
+            thread: Mutex::default(),
+        }))
+    }
+
+    /// Starts its thread.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        let myself = self.clone();
+        *lock(&self.thread) = Some(thread::spawn("auscult-store", move || myself.run())?);
+        Ok(())
+    }
+
+    /// Takes a sample of vitals; beyond a bound the oldest goes.
+    pub(crate) fn take(&self, sampled: Vec<VitalsSample>) {
+        let mut samples = lock(&self.samples);
+        samples.extend(sampled);
+        let surplus = samples.len().saturating_sub(SAMPLES);
+        samples.drain(..surplus);
+    }
+
+    /// Stores what was recorded up to now soon.
+    pub(crate) fn hurry(&self) {
+        lock(&self.signal).hurry = true;
+        self.wake.notify_all();
+    }
+
+    /// Ends its thread, stores what is there, and closes the store.
+    pub(crate) fn stop(&self, deadline: Instant) {
+        lock(&self.signal).stopping = true;
+        self.wake.notify_all();
+        if let Some(thread) = lock(&self.thread).take() {
+            thread::join_until(thread, deadline);
+        }
+        // A disk that hangs keeps the work's lock: what is not stored stays in the segment.
+        if let Ok(mut work) = self.work.try_lock() {
+            self.guarded(|| work.round(self, true));
+            work.store = None;
+        }
+    }
+
+    fn run(&self) {
+        let mut last = Instant::now();
+        loop {
+            let (signal, _) = self
+                .wake
+                .wait_timeout_while(lock(&self.signal), LOOK, |signal| !signal.hurry && !signal.stopping)
+                .unwrap_or_else(PoisonError::into_inner);
+            let hurry = signal.hurry;
+            if signal.stopping {
+                return;
+            }
+            drop(signal);
+            let mut work = lock(&self.work);
+            if hurry || last.elapsed() >= ROUND || work.drain.fill() >= FILLING {
+                lock(&self.signal).hurry = false;
+                self.guarded(|| work.round(self, false));
+                last = Instant::now();
+            }
+        }
+    }
+
+    fn guarded(&self, act: impl FnOnce()) {
+        if let Err(panic) = thread::guarded(act) {
+            self.around.calls.registry().fault("store", &format!("store: {panic}"));
+        }
+    }
+}
+
+impl Work {
+    /// One round; in the last one nothing waits for anything.
+    fn round(&mut self, keeper: &Keeper, last: bool) {
+        let due = last || self.attached.is_none_or(|attached| attached.elapsed() >= SECOND);
+        if due {
+            self.attach(keeper);
+        }
+        for sample in std::mem::take(&mut *lock(&keeper.samples)) {
+            self.backlog.vitals(sample);
+        }
+        if due {
+            let deaths = self.drain.read_deaths();
+            self.take(keeper, deaths);
+        }
+        loop {
+            let patient = !last && self.drain.fill() < NEARLY_FULL;
+            let attribution = &keeper.around.attribution;
+            let (mut ready, mut waits) = (0, u64::MAX);
+            let drained = self.drain.read(LIMIT, |call| {
+                if patient && call.ended > ready && call.ended < waits {
+                    let known = if attribution.is_ready(call.ended) { &mut ready } else { &mut waits };
+                    *known = call.ended;
+                }
+                !patient || call.ended <= ready
+            });
+            let more = drained.more;
+            self.take(keeper, drained);
+            self.save(keeper, last);
+            if !more {
+                break;
+            }
+        }
+        self.tend(keeper, last);
+    }
+
+    /// Looks for segments; opens the store first, which knows how far they are stored.
+    fn attach(&mut self, keeper: &Keeper) {
+        self.open(keeper);
+        let store = &mut self.store;
+        let stored = |segment| store.as_mut().and_then(|store| store.segment_cursor(segment).ok().flatten());
+        for gone in self.drain.attach(stored) {
+            let _ = self.store.as_mut().map(|store| store.forget_segment(gone));
+        }
+        self.attached = Some(Instant::now());
+    }
+
+    fn open(&mut self, keeper: &Keeper) {
+        let Some(limits) = keeper.around.limits.as_ref().filter(|_| self.store.is_none()) else { return };
+        if self.failing.is_some_and(|(_, retry)| Instant::now() < retry) {
+            return;
+        }
+        match Store::open(keeper.around.place.directory(), limits.clone()) {
+            Ok((store, notice)) => {
+                self.store = Some(store);
+                notice.into_iter().for_each(|notice| keeper.around.calls.registry().fault("store", &notice));
+            }
+            Err(error) => self.failed(keeper, &error),
+        }
+    }
+
+    /// Completes what was drained, and puts it where it waits for the store.
+    fn take(&mut self, keeper: &Keeper, drained: Drained) {
+        let Drained { mut calls, died, positions, lost, finished, .. } = drained;
+        self.metrics.torn.inc(lost as f64);
+        let (keys, mut died): (Vec<_>, Vec<FinishedCall>) = died.into_iter().unzip();
+        if !calls.is_empty() || !died.is_empty() {
+            let attribution = &keeper.around.attribution;
+            let running = lock(&keeper.around.collector).in_flight();
+            for calls in [&mut calls, &mut died] {
+                attribution.see(calls);
+                attribution.complete(calls, &running);
+            }
+        }
+        calls.into_iter().for_each(|call| self.backlog.call(call));
+        keys.into_iter().zip(died).for_each(|(key, call)| self.backlog.died(key, call));
+        for (segment, position) in positions {
+            self.backlog.cursor(segment, position);
+            match self.positions.iter_mut().find(|(known, _)| *known == segment) {
+                Some((_, known)) => *known = position,
+                None => self.positions.push((segment, position)),
+            }
+        }
+        self.finished.extend(finished);
+    }
+
+    /// Writes what waits; what is stored is let go.
+    fn save(&mut self, keeper: &Keeper, last: bool) {
+        if keeper.around.limits.is_none() {
+            self.backlog = Backlog::default();
+            return self.saved(keeper);
+        }
+        self.open(keeper);
+        let waits = !last && self.failing.is_some_and(|(_, retry)| Instant::now() < retry);
+        if !waits && let Some(mut store) = self.store.take() {
+            let written = self.write(&mut store);
+            store.take_notice().into_iter().for_each(|notice| {
+                keeper.around.calls.registry().fault("store", &notice);
+            });
+            self.store = Some(store);
+            match written {
+                Ok(()) => {
+                    if self.failing.take().is_some() {
+                        keeper.around.calls.set_unhealthy(UNWRITABLE, false);
+                    }
+                    return self.saved(keeper);
+                }
+                Err(error) => self.failed(keeper, &error),
+            }
+        }
+        if self.drain.fill() >= NEARLY_FULL {
+            self.drain.let_go(&self.positions);
+        }
+        if self.failing.is_some_and(|(since, _)| last || since.elapsed() >= GIVES_UP) {
+            self.adopt(keeper);
+        }
+        self.metrics.backlog.inc(self.backlog.take_dropped().calls as f64);
+    }
+
+    fn write(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        while !self.backlog.is_empty() {
+            let batch = self.backlog.batch();
+            let rows = batch.calls.len() + batch.died.len() + batch.vitals.len();
+            store.write(&batch)?;
+            self.backlog.stored();
+            if rows > 0 {
+                self.unsynced.get_or_insert_with(Instant::now);
+            }
+        }
+        Ok(())
+    }
+
+    fn saved(&mut self, keeper: &Keeper) {
+        self.drain.stored(&self.positions);
+        self.positions.clear();
+        self.adopt(keeper);
+    }
+
+    /// Lets dead segments be folded.
+    fn adopt(&mut self, keeper: &Keeper) {
+        if !self.finished.is_empty() {
+            let mut collector = lock(&keeper.around.collector);
+            self.finished.drain(..).for_each(|segment| collector.adopt(segment));
+        }
+    }
+
+    /// Makes durable what was written, and keeps the store within its bounds.
+    fn tend(&mut self, keeper: &Keeper, last: bool) {
+        let Some(mut store) = self.store.take() else { return };
+        let due = self.unsynced.is_some_and(|since| last || since.elapsed() >= SECOND);
+        let mut tended = Ok(());
+        if due {
+            tended = store.sync();
+            self.unsynced = None;
+        }
+        if self.failing.is_none() && Instant::now() >= self.retention {
+            let step = store.retain();
+            let more = step.as_ref().is_ok_and(|step| step.more);
+            self.retention = Instant::now() + if more { ROUND } else { RETENTION };
+            tended = tended.and(step.map(drop));
+            self.metrics.bytes.set(store.bytes() as f64);
+        }
+        self.store = Some(store);
+        if let Err(error) = tended {
+            self.failed(keeper, &error);
+        }
+    }
+
+    fn failed(&mut self, keeper: &Keeper, error: &StoreError) {
+        let now = Instant::now();
+        let since = self.failing.map_or(now, |(since, _)| since);
+        self.failing = Some((since, now + SECOND));
+        let calls = &keeper.around.calls;
+        calls.set_unhealthy(UNWRITABLE, true);
+        calls.registry().fault("store", &format!("store: {error}"));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

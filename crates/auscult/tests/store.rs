@@ -1,0 +1,181 @@
+//! What a service recorded is in its store: at once, after a crash, and once.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use auscult::{Outcome, Seconds, Telemetry};
+use auscult_report::store::{CallFilter, CallRow, Order, Reader};
+use common::{Directory, Ending, get, until, value};
+
+fn stored(telemetry_directory: &Path) -> Vec<CallRow> {
+    let reader = Reader::open(telemetry_directory).unwrap();
+    let filter = CallFilter { order: Order::Oldest, ..CallFilter::default() };
+    reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default()
+}
+
+#[test]
+fn a_flushed_call_can_be_asked_for() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("flushed").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let operation = telemetry.operation("synthesize").labels(["voice"]);
+    let call = operation.begin(["anna"]).request_id("one").start();
+    call.field("char_count", 12);
+    drop(call.stage("llm"));
+    call.chunk(Seconds(0.5));
+    call.finish();
+    operation.begin(["bert"]).request_id("two").start().end_with(Outcome::Oom, "", "CUDA out of memory");
+    assert!(telemetry.flush(Duration::from_secs(10)));
+    let calls = stored(telemetry.directory());
+    let [one, two] = &calls[..] else { panic!("two calls: {calls:?}") };
+    assert_eq!((one.request_id.as_str(), one.outcome, one.characters), ("one", Outcome::Ok, 12));
+    assert_eq!(
+        (one.labels.clone(), one.stages[0].name.as_str()),
+        (vec![("voice".into(), "anna".into())], "llm")
+    );
+    assert_eq!(
+        (two.outcome, two.fields.clone()),
+        (Outcome::Oom, vec![("error".into(), "CUDA out of memory".into())])
+    );
+    until("vitals are stored as well", || {
+        let reader = Reader::open(telemetry.directory()).unwrap().unwrap();
+        !reader.vitals(0..u64::MAX, &["host_memory_used_bytes"]).unwrap().is_empty()
+    });
+}
+
+#[test]
+fn without_a_store_there_is_none() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("storeless").without_store().start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    telemetry.operation("op").start::<&str>([]).finish();
+    assert!(telemetry.flush(Duration::from_secs(10)));
+    assert!(Reader::open(telemetry.directory()).unwrap().is_none());
+}
+
+#[test]
+fn what_was_recorded_last_is_stored_when_the_service_ends() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("ending").start().unwrap();
+    let operation = telemetry.operation("op");
+    (0..1000).for_each(|_| operation.start::<&str>([]).finish());
+    telemetry.shutdown(Duration::from_secs(10));
+    assert_eq!(stored(telemetry.directory()).len(), 1000);
+    // The next run has its own totals, and the same store.
+    let next = directory.serving("ending").start().unwrap();
+    let _ending = Ending(next.clone());
+    next.operation("op").start::<&str>([]).finish();
+    assert!(next.flush(Duration::from_secs(10)));
+    assert_eq!(stored(next.directory()).len(), 1001);
+    let total = r#"ending_request_total{operation="op",outcome="ok",status="success"}"#;
+    assert_eq!(value(&next.render(false), total), Some(1.0));
+}
+
+/// A process of the service `crashing`: this test program again.
+struct Worker {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Worker {
+    fn start(directory: &Path, role: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "worker", "--nocapture", "--test-threads=1"])
+            .env("AUSCULT_TEST_STORE", directory)
+            .env("AUSCULT_TEST_ROLE", role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut worker = Self { child, lines };
+        worker.hear();
+        worker
+    }
+
+    fn hear(&mut self) {
+        assert!(self.lines.any(|line| line.unwrap().ends_with("> ready")));
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        self.hear();
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The worker's side; without the variable it is no test.
+#[test]
+fn worker() {
+    let Some(directory) = std::env::var_os("AUSCULT_TEST_STORE") else { return };
+    let telemetry =
+        Telemetry::builder("crashing").directory(directory).no_listen().without_facade().start().unwrap();
+    let role = std::env::var("AUSCULT_TEST_ROLE").unwrap();
+    let operation = telemetry.operation("synthesize");
+    let mut running = Vec::new();
+    println!("\n> ready");
+    for (index, line) in std::io::stdin().lines().enumerate() {
+        let call = operation.begin::<&str>([]).request_id(&format!("{role}-{index}")).start();
+        match line.unwrap().as_str() {
+            "finish" => call.finish(),
+            _ => {
+                std::mem::forget(call.stage("vocoder"));
+                running.push(call);
+            }
+        }
+        println!("\n> ready");
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_its_calls_to_the_others() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("crashing").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let mut worker = Worker::start(directory.path(), "worker");
+    worker.tell("finish");
+    worker.tell("begin");
+    worker.kill();
+    until("the dead one's calls are stored", || stored(telemetry.directory()).len() == 2);
+    let calls = stored(telemetry.directory());
+    let outcomes: Vec<_> = calls.iter().map(|call| (call.request_id.as_str(), call.outcome)).collect();
+    assert_eq!(outcomes, [("worker-0", Outcome::Ok), ("worker-1", Outcome::Died)]);
+    assert_eq!(calls[1].died_in.as_deref(), Some("vocoder"));
+    let died = r#"crashing_request_total{operation="synthesize",outcome="died",status="error"}"#;
+    let address = telemetry.address().unwrap();
+    until("it is folded", || value(&get(&address, "/metrics", "").1, died) == Some(1.0));
+}
+
+#[test]
+fn the_next_start_recovers_what_a_crash_left_and_stores_nothing_twice() {
+    let directory = Directory::new();
+    let mut last = 0;
+    for round in 1..=4 {
+        let mut worker = Worker::start(directory.path(), &format!("round{round}"));
+        for _ in 0..20 {
+            worker.tell("finish");
+        }
+        worker.tell("begin");
+        worker.kill();
+        last = round;
+    }
+    let telemetry = directory.serving("crashing").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    until("all rounds are stored", || stored(telemetry.directory()).len() >= last * 21);
+    let mut ids: Vec<_> = stored(telemetry.directory()).into_iter().map(|call| call.request_id).collect();
+    assert_eq!(ids.len(), last * 21, "nothing twice");
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), last * 21, "nothing lost");
+    let ok = r#"crashing_request_total{operation="synthesize",outcome="ok",status="success"}"#;
+    until("the totals go on", || value(&telemetry.render(false), ok) == Some(80.0));
+}
