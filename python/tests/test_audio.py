@@ -234,6 +234,28 @@ def test_silence(item, silent):
     assert audio(1000)(item).silent is False
 
 
+def test_silence_of_a_tensor_that_is_differentiated_is_looked_for_without_its_gradient():
+    class Tensor:
+        """As PyTorch's, which warns where such a one becomes a number."""
+
+        shape, dtype, device = (1, 1000), "torch.float32", "cpu"
+
+        def __init__(self, *, requires_grad):
+            self.requires_grad = requires_grad
+
+        def detach(self):
+            return Tensor(requires_grad=False)
+
+        def max(self):
+            assert not self.requires_grad, "a UserWarning"
+            return 0.0
+
+        def min(self):
+            return self.max()
+
+    assert audio(1000, silence=True)(Tensor(requires_grad=True)).silent is True
+
+
 def test_results_are_values():
     assert Audio(1.5) == Audio(1.5) != Audio(2.0)
     assert repr(Audio(1.5)) == "Audio(1.5)"

@@ -345,6 +345,12 @@ fn array_is_silent(item: &Bound<'_, PyAny>) -> PyResult<bool> {
         kind if kind.ends_with("int32") => f64::from(1_u32 << 31),
         _ => 1.0,
     };
+    // PyTorch warns where a number is taken from a tensor that is being differentiated.
+    let differentiated = attribute(item, intern!(py, "requires_grad"))?.map(|grad| grad.is_truthy());
+    let item = match differentiated.transpose()? {
+        Some(true) => &item.call_method0(intern!(py, "detach"))?,
+        _ => item,
+    };
     let highest: f64 = item.call_method0(intern!(py, "max"))?.extract()?;
     let lowest: f64 = item.call_method0(intern!(py, "min"))?.extract()?;
     Ok(highest.max(-lowest) < full_scale * SILENCE)
