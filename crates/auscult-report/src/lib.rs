@@ -17,4 +17,5 @@ mod vitals;
 
 pub use election::{agent, reporter};
 pub use reporter::{Appendix, Config, Reporter};
+pub use running::ADDRESS;
 pub use server::{Auth, Health, Limits, Server, ServerConfig, Sources, TlsFiles};

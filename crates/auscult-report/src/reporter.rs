@@ -99,6 +99,22 @@ impl Reporter {
         self.running().snapshot()
     }
 
+    /// Waits until what processes that are gone have left is in the store and in the totals; false when `timeout`
+    /// passed first, or another process reports.
+    pub fn recover(&self, timeout: Duration) -> bool {
+        self.running().recover(timeout)
+    }
+
+    /// Process ids of the service's living processes, as they see themselves.
+    pub fn pids(&self) -> Vec<u32> {
+        self.running().pids()
+    }
+
+    /// What the names of the service's metrics begin with; an agent learns it from the service's processes.
+    pub fn namespace(&self) -> String {
+        self.running().namespace()
+    }
+
     /// The text a scrape would get now.
     pub fn render(&self, openmetrics: bool) -> String {
         let snapshot = self.snapshot();

@@ -36,7 +36,7 @@ const FLUSH_LOOK: Duration = Duration::from_millis(5);
 /// Between two tries to be the one who removes the files, when several processes stop at once.
 const STOP_RETRY: Duration = Duration::from_millis(5);
 /// The file that tells the service's other processes where its metrics are.
-const ADDRESS: &str = "address";
+pub const ADDRESS: &str = "address";
 /// Reasons of `unhealthy` after which the process cannot work: only they fail `/healthz`.
 const FATAL: [&str; 1] = ["poisoned"];
 
@@ -117,6 +117,15 @@ impl Running {
         // In a forked child this starts the watch, which takes the locks below.
         self.seed.registry.join();
         lock(&self.collector).snapshot()
+    }
+
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.seed.registry.join();
+        lock(&self.collector).pids()
+    }
+
+    pub(crate) fn namespace(&self) -> String {
+        lock(&self.collector).prefix().to_owned()
     }
 
     pub(crate) fn is_elected(&self) -> bool {
@@ -351,6 +360,25 @@ impl Running {
             std::thread::sleep(FLUSH_LOOK);
         }
         true
+    }
+
+    /// Waits until what processes that are gone have left is in the store and in the totals; false when `timeout`
+    /// passed first, or this process is not elected.
+    pub(crate) fn recover(self: &Arc<Self>, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        while self.is_elected() {
+            let keeper = lock(&self.keeper).clone();
+            keeper.iter().for_each(|keeper| keeper.hurry());
+            self.fold();
+            if !lock(&self.collector).has_remains() {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            std::thread::sleep(FLUSH_LOOK);
+        }
+        false
     }
 
     /// Samples host, processes and GPUs if this process is elected: one does for all.

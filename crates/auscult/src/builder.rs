@@ -249,7 +249,7 @@ impl Builder {
         for (name, bounds) in &self.options.buckets {
             auscult_core::Spec::histogram(&auscult_core::sanitized(name, true), bounds).check()?;
         }
-        let root = self.directory.map_or_else(default_directory, Ok)?;
+        let root = self.directory.unwrap_or_else(default_directory);
         let place = Place::open(&root, &self.service)?;
         let agent = self.options.role == Role::Agent;
         let registry = Registry::open(&place, identity, self.options)?;
@@ -296,10 +296,12 @@ fn parse_listen(text: &str) -> Result<Option<SocketAddr>, Error> {
     })
 }
 
-fn default_directory() -> Result<PathBuf, Error> {
+/// Where services keep their files if nothing else is asked for: `AUSCULT_DIRECTORY`, else
+/// `$XDG_STATE_HOME/auscult`, else `~/.local/state/auscult`, else `auscult-<uid>` among the temporary files.
+pub fn default_directory() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = || variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
     let temporary = || std::env::temp_dir().join(format!("auscult-{}", auscult_core::user_id()));
     let directory = variable("AUSCULT_DIRECTORY").or_else(|| Some(state()?.join("auscult")));
-    Ok(directory.unwrap_or_else(temporary))
+    directory.unwrap_or_else(temporary)
 }

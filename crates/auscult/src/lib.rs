@@ -32,16 +32,20 @@ mod builder;
 mod exporter;
 #[doc(hidden)]
 pub mod private;
+mod service;
+pub mod snapshot;
+pub mod store;
 mod telemetry;
 pub mod torch;
 
 pub use auscult_core::{
     BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
     Histogram, InFlightCall, LATENCY_BUCKETS, Merge, Notice, Operation, Outcome, RATIO_BUCKETS, RequestId,
-    Seconds, Spec, Stage, Status, Unit, current_call, enter, sanitized,
+    Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
 };
 /// Records calls of a function: see the crate's guide for its arguments.
 #[cfg(feature = "macros")]
 pub use auscult_macros::instrument;
-pub use builder::Builder;
+pub use builder::{Builder, default_directory};
+pub use service::{Gpu, Service, gpus};
 pub use telemetry::{Telemetry, global};

@@ -85,6 +85,17 @@ impl Telemetry {
         self.inner.reporter.snapshot()
     }
 
+    /// What the names of the service's metrics begin with, without the underscore; an agent learns it from the
+    /// service's processes.
+    pub fn namespace(&self) -> String {
+        self.inner.reporter.namespace()
+    }
+
+    /// Process ids of the service's living processes, as they see themselves; an agent is none of them.
+    pub fn pids(&self) -> Vec<u32> {
+        self.inner.reporter.pids()
+    }
+
     /// The service's directory.
     pub fn directory(&self) -> &Path {
         self.inner.place.directory()
@@ -130,6 +141,12 @@ impl Telemetry {
     /// when the store cannot be written. What was recorded survives the process without it.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.inner.reporter.flush(timeout)
+    }
+
+    /// Waits until what processes that are gone have left is in the store, with the calls that were in flight; false
+    /// when `timeout` passed first, or another process reports. An agent asks for it after a crash.
+    pub fn recover(&self, timeout: Duration) -> bool {
+        self.inner.reporter.recover(timeout)
     }
 
     /// Calls in flight in all processes of the service, the oldest first.

@@ -10,13 +10,14 @@ type Uses = (&'static str, &'static [&'static str]);
 
 /// `core <- vitals <- report <- auscult <- {cli, python}`, `macros <- auscult`, `report -> core`; examples
 /// and benchmarks may use what a user or a peer of theirs could.
-const CRATES: [Uses; 10] = [
+const CRATES: [Uses; 11] = [
     ("auscult-core", &[]),
     ("auscult-macros", &[]),
     ("auscult-vitals", &["auscult-core"]),
     ("auscult-report", &["auscult-core", "auscult-vitals"]),
     ("auscult", &["auscult-core", "auscult-macros", "auscult-report", "auscult-vitals"]),
-    ("auscult-python", &["auscult"]),
+    ("auscult-cli", &["auscult"]),
+    ("auscult-python", &["auscult", "auscult-cli"]),
     ("nvml-sim", &[]),
     ("axum-service", &["auscult"]),
     ("existing-exporter", &["auscult"]),

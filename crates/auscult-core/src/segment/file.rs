@@ -20,6 +20,10 @@ use crate::error::Error;
 const EXTENSION: &str = "segment";
 /// The name of an agent's segment ends in this before the extension: the name is there as soon as the file is.
 pub(crate) const AGENT: &str = ".agent";
+/// Where memory is shared.
+const SHARED: &str = "/dev/shm";
+/// Files that every service's durable directory has one of: the locks of reporter and agent.
+const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
 /// In shared memory: which durable directory the folder belongs to.
 const OF: &str = "of";
 /// The history of the service's vitals.
@@ -50,7 +54,31 @@ impl Place {
     /// When the service's name is empty, or its directory is a symbolic link, a file, or belongs to
     /// somebody else.
     pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
-        Self::open_with_shared_memory(root, service, Path::new("/dev/shm"))
+        Self::open_with_shared_memory(root, service, Path::new(SHARED))
+    }
+
+    /// Where `service` has kept files below `root`, without making anything; `service` may also be the folder's
+    /// name. `None` where there is nothing.
+    pub fn find(root: &Path, service: &str) -> Option<Self> {
+        let root = std::path::absolute(root).ok()?;
+        let folder = Path::new(service).components().eq([std::path::Component::Normal(service.as_ref())]);
+        let plain = Some(root.join(service)).filter(|path| folder && path.is_dir());
+        let state = plain.or_else(|| Some(root.join(directory_name(service).ok()?)))?;
+        let fast = shared_folder(&user_folder(Path::new(SHARED)), &state);
+        match (state.is_dir(), fast.is_dir()) {
+            (true, _) => Some(Self { segments: vec![fast, state.clone()], state, problem: None }),
+            (false, true) => Some(Self { segments: vec![fast.clone()], state: fast, problem: None }),
+            (false, false) => None,
+        }
+    }
+
+    /// Folders of services below `root`, sorted: their names, but for what cannot be part of a path.
+    pub fn services(root: &Path) -> Vec<String> {
+        let entries = root.read_dir().into_iter().flatten().flatten();
+        let kept = entries.filter(|entry| MARKS.iter().any(|mark| entry.path().join(mark).is_file()));
+        let mut names: Vec<String> = kept.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
     }
 
     /// As [`Place::open`], with another directory in place of `/dev/shm`.
@@ -67,9 +95,8 @@ impl Place {
             Err(error) if is_unwritable(&error) => Some(error),
             Err(error) => return Err(Error::io("directory: cannot use", &state, error)),
         };
-        let user = shared.join(format!("auscult-{}", nix::unistd::geteuid()));
-        // Two roots with a service of one name stay apart.
-        let fast = user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())));
+        let user = user_folder(shared);
+        let fast = shared_folder(&user, &state);
         let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
         if let (Ok(fast), None) = (&fast, &unwritable) {
             write_file(fast, OF, &state.to_string_lossy()).ok();
@@ -86,6 +113,11 @@ impl Place {
     /// Why nothing can be written below the root that was asked for, if that is so.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Directories that may hold segments, the preferred one first.
+    pub fn segment_directories(&self) -> &[PathBuf] {
+        &self.segments
     }
 
     /// Durable directory of the service.
@@ -179,6 +211,18 @@ fn segments_in(directory: &Path) -> Vec<PathBuf> {
     let entries = directory.read_dir().into_iter().flatten();
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
     paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
+}
+
+/// This user's folder in shared memory.
+fn user_folder(shared: &Path) -> PathBuf {
+    shared.join(format!("auscult-{}", user_id()))
+}
+
+/// The folder in shared memory of the service whose durable directory is `state`: two roots with a service of one
+/// name stay apart.
+fn shared_folder(user: &Path, state: &Path) -> PathBuf {
+    let name = state.file_name().unwrap_or_default().to_string_lossy();
+    user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())))
 }
 
 /// Whether the name is that of an agent's segment.

@@ -125,6 +125,20 @@ impl Collector {
         calls
     }
 
+    /// Whether a process has left a segment that is not folded yet.
+    pub fn has_remains(&mut self) -> bool {
+        self.refresh();
+        let retired = self.place.retired_file();
+        let mut others = self.sources.iter().skip(1).filter(|other| other.source.path() != Some(&retired));
+        others.any(|other| other.source.is_dead())
+    }
+
+    /// What the names of the service's metrics begin with, without the underscore, as far as its processes have
+    /// said it by the last look.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Process ids of the service's living processes, as they see themselves, sorted; an agent is none of them.
     pub fn pids(&mut self) -> Vec<u32> {
         self.refresh();
@@ -245,8 +259,21 @@ impl Collector {
     /// when the next one begins, and of no other.
     pub fn turn_over(&mut self) {
         let goes_on = self.goes_on_elsewhere();
+        let retired = self.place.retired_file();
+        let others = self.sources.iter().skip(1).map(|attached| &attached.source);
+        let mut left: Vec<(u64, bool)> = Vec::new();
+        for other in others.filter(|other| other.role() == Role::Service && other.path() != Some(&retired)) {
+            if other.is_left() {
+                left.push((other.id(), other.state() == State::Closed));
+            }
+        }
+        // Those that are not folded yet left last.
+        if !left.is_empty() && (!goes_on || self.gone) {
+            self.left_well = left.iter().all(|(_, well)| *well);
+        }
         if goes_on && self.gone && self.left_well {
-            let _ = std::fs::remove_file(self.place.retired_file());
+            self.over.extend(left.iter().map(|(id, _)| *id));
+            let _ = std::fs::remove_file(retired);
             self.restart();
         }
         self.gone = !goes_on;

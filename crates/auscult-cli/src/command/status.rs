@@ -1,0 +1,159 @@
+//! `auscult status`: what is running.
+
+use std::io::Write;
+
+use auscult::{InFlightCall, Service};
+use serde::Serialize;
+
+use super::write_json;
+use crate::arguments::{Status, Which};
+use crate::describe::{machine, oldest, seconds};
+use crate::failure::Failure;
+use crate::figures::{Figures, Machine};
+use crate::output::{Paint, Terminal, count, plain, span};
+use crate::which;
+
+/// A service, as a line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    service: &'a str,
+    up: bool,
+    pids: Vec<u32>,
+    reporter_pid: Option<u32>,
+    agent_pid: Option<u32>,
+    address: Option<String>,
+    versions: Vec<&'a str>,
+    unhealthy: &'a [String],
+    requests_in_flight: u64,
+    /// Age of the oldest call in flight.
+    oldest_seconds: Option<f64>,
+    outcomes: std::collections::BTreeMap<String, u64>,
+    #[serde(flatten)]
+    machine: &'a Machine,
+    directory: String,
+}
+
+/// Shows the service that is meant, or all where none is named.
+pub(super) fn show(
+    which: &Which,
+    command: &Status,
+    terminal: Terminal,
+    out: &mut dyn Write,
+) -> Result<i32, Failure> {
+    let services = match which::named(which) {
+        Some(_) => vec![which::service(which)?],
+        None => {
+            let directory = which::directory(which);
+            let names = Service::all(&directory);
+            if names.is_empty() {
+                // For the message.
+                which::name(which)?;
+            }
+            let found = names.iter().filter_map(|name| Service::find(&directory, name).transpose());
+            found.collect::<Result<_, _>>()?
+        }
+    };
+    for (index, mut service) in services.into_iter().enumerate() {
+        let snapshot = service.snapshot();
+        let figures = Figures::read(&snapshot, service.prefix());
+        let calls = service.in_flight();
+        if command.json {
+            write_json(out, &line(&mut service, &figures, &calls))?;
+        } else {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            for text in lines(&mut service, &figures, &calls, terminal.paint) {
+                writeln!(out, "{text}")?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn line<'a>(service: &'a mut Service, figures: &'a Figures, calls: &[InFlightCall]) -> Line<'a> {
+    let mut outcomes = std::collections::BTreeMap::new();
+    for (outcome, calls) in figures.operations.values().flat_map(|operation| &operation.outcomes) {
+        *outcomes.entry(outcome.clone()).or_default() += calls;
+    }
+    let pids = service.pids();
+    Line {
+        up: figures.up,
+        pids,
+        reporter_pid: service.reporter(),
+        agent_pid: service.agent(),
+        address: service.address(),
+        versions: figures.builds.iter().map(|(version, _)| version.as_str()).collect(),
+        unhealthy: &figures.unhealthy,
+        requests_in_flight: figures.in_flight(),
+        oldest_seconds: oldest(calls).map(|call| seconds(call.age)),
+        outcomes,
+        machine: &figures.machine,
+        directory: service.directory().display().to_string(),
+        service: service.name(),
+    }
+}
+
+fn lines(service: &mut Service, figures: &Figures, calls: &[InFlightCall], paint: Paint) -> Vec<String> {
+    let pids = service.pids();
+    let state = match (figures.up, service.reporter()) {
+        (true, _) => paint.good("up"),
+        (false, Some(_)) => paint.bad("down"),
+        (false, None) => paint.dim("not running"),
+    };
+    let mut lines = vec![format!("{}  {state}", paint.bold(&plain(service.name())))];
+    let mut say =
+        |name: &str, text: String| lines.push(format!("  {} {text}", paint.dim(&format!("{name:<10}"))));
+    if !pids.is_empty() {
+        let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        say("processes", format!("{} ({list})", pids.len()));
+    }
+    for (version, commit) in &figures.builds {
+        let text = [version, commit].map(|text| plain(text)).join(" ");
+        if !text.trim().is_empty() {
+            say("version", text.trim().to_owned());
+        }
+    }
+    if let Some(agent) = service.agent() {
+        say("agent", format!("process {agent}"));
+    }
+    match (service.address(), service.reporter()) {
+        (Some(address), _) => say("endpoint", format!("http://{}/metrics", plain(&address))),
+        (None, Some(_)) => say("endpoint", "none".to_owned()),
+        (None, None) => {}
+    }
+    if !figures.unhealthy.is_empty() {
+        say("unhealthy", paint.bad(&plain(&figures.unhealthy.join(", "))));
+    }
+    if figures.up {
+        say("in flight", in_flight(figures, calls));
+    }
+    for (name, operation) in figures.operations.iter().filter(|(_, operation)| operation.finished() > 0) {
+        let outcomes = operation.outcomes.iter().filter(|(_, calls)| **calls > 0);
+        let outcomes: Vec<String> =
+            outcomes.map(|(outcome, calls)| format!("{outcome} {}", count(*calls))).collect();
+        let median = operation.duration.quantile(0.5).map(|time| format!("; half within {}", span(time)));
+        say(
+            "finished",
+            format!("{}: {}{}", plain(name), plain(&outcomes.join(", ")), median.unwrap_or_default()),
+        );
+    }
+    for text in machine(&figures.machine) {
+        say("machine", text);
+    }
+    say("files", plain(&service.directory().display().to_string()));
+    lines
+}
+
+fn in_flight(figures: &Figures, calls: &[InFlightCall]) -> String {
+    let Some(oldest) = oldest(calls) else { return count(figures.in_flight()) };
+    let stage = oldest.stage.as_ref().map(|stage| format!(", in stage {}", plain(stage)));
+    format!(
+        "{}; the oldest, {} {}, for {}{}",
+        count(figures.in_flight()),
+        plain(&oldest.operation),
+        plain(&oldest.request_id),
+        span(seconds(oldest.age)),
+        stage.unwrap_or_default()
+    )
+}

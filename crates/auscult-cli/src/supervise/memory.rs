@@ -1,0 +1,34 @@
+//! Whether the kernel killed for want of memory.
+
+use std::path::PathBuf;
+
+/// Kills for want of memory in this process's control group, so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OutOfMemory {
+    before: Option<u64>,
+}
+
+impl OutOfMemory {
+    /// From now on.
+    pub(super) fn begin() -> Self {
+        Self { before: kills() }
+    }
+
+    /// Whether there was one since.
+    pub(super) fn happened(self) -> bool {
+        matches!((self.before, kills()), (Some(before), Some(now)) if now > before)
+    }
+}
+
+/// `oom_kill` of `memory.events` (cgroup v2), else of the whole machine.
+fn kills() -> Option<u64> {
+    let group = std::fs::read_to_string("/proc/self/cgroup").ok();
+    let group = group.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("0::/")));
+    let events = group.map(|group| PathBuf::from("/sys/fs/cgroup").join(group).join("memory.events"));
+    let files =
+        events.into_iter().chain([PathBuf::from("/sys/fs/cgroup/memory.events"), "/proc/vmstat".into()]);
+    files.filter_map(|file| std::fs::read_to_string(file).ok()).find_map(|text| {
+        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+        count.trim().parse().ok()
+    })
+}

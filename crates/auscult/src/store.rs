@@ -1,0 +1,21 @@
+//! The store of a service: its finished calls and vitals, as anybody may read them.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), auscult::store::StoreError> {
+//! use auscult::store::{CallFilter, Order, Reader};
+//!
+//! let directory = auscult::default_directory().join("indextts2");
+//! if let Some(store) = Reader::open(&directory)? {
+//!     let slowest = CallFilter { order: Order::Slowest, limit: Some(10), ..CallFilter::default() };
+//!     for call in store.calls(&slowest)? {
+//!         println!("{} {} ms", call.request_id, call.duration / 1_000_000);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub use auscult_report::store::{
+    CallFilter, CallRow, Entity, FILE, GpuName, Limits, Order, Progress, Reader, Store, StoreError, Summary,
+    VitalsSample,
+};
