@@ -2,6 +2,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod common;
+#[path = "common/store_kills.rs"]
+mod store_kills;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -178,4 +180,16 @@ fn the_next_start_recovers_what_a_crash_left_and_stores_nothing_twice() {
     assert_eq!(ids.len(), last * 21, "nothing lost");
     let ok = r#"crashing_request_total{operation="synthesize",outcome="ok",status="success"}"#;
     until("the totals go on", || value(&telemetry.render(false), ok) == Some(80.0));
+}
+
+/// Plays a role when run by another test; by itself it does nothing.
+#[test]
+fn killed_process() {
+    store_kills::play_role();
+}
+
+#[test]
+fn killed_recorders_and_reporters_lose_nothing_and_store_nothing_twice() {
+    let kills = store_kills::kill(8);
+    assert!(kills.reporters > 0 && kills.returned > 0, "{kills:?}");
 }

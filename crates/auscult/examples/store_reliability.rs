@@ -1,0 +1,26 @@
+//! The store's long run of the reliability table, with figures: `cargo run --release -p auscult --example
+//! store_reliability -- [TIMES]`.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../tests/common/store_kills.rs"]
+mod store_kills;
+
+use std::time::Instant;
+
+fn main() {
+    store_kills::play_role();
+    let times = std::env::args().nth(1).map_or(200, |times| times.parse().unwrap());
+    let started = Instant::now();
+    let kills = store_kills::kill(times);
+    println!(
+        "{} recording processes and {} reporters killed; {} calls whose recording had returned, 0 lost, 0 twice; \
+         {} finished and {} died are stored; recovered in {:.0} ms; {:.0} s",
+        kills.recorders,
+        kills.reporters,
+        kills.returned,
+        kills.finished,
+        kills.died,
+        kills.recovery.as_secs_f64() * 1e3,
+        started.elapsed().as_secs_f64()
+    );
+}
