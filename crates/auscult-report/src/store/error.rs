@@ -137,6 +137,8 @@ fn kind(error: &rusqlite::Error) -> Kind {
             Kind::Busy
         }
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Kind::Damaged,
+        // We break no constraint: a number that is new to the one table or index is not to the other.
+        ErrorCode::ConstraintViolation => Kind::Damaged,
         ErrorCode::CannotOpen if failure.extended_code == ffi::SQLITE_CANTOPEN_SYMLINK => Kind::Refused,
         ErrorCode::SystemIoFailure if DAMAGING.contains(&failure.extended_code) => Kind::Damaged,
         // `SQLITE_ERROR`: something in a statement that the file does not have.

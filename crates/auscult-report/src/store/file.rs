@@ -26,6 +26,9 @@ const PARTS: [&str; 3] = [LOG, "-shm", ""];
 /// The log, which holds what is not in the file yet.
 const LOG: &str = "-wal";
 
+/// SQLite's smallest page: a database is not smaller.
+const SMALLEST_PAGE: u64 = 512;
+
 /// How long somebody with `sqlite3` may hold the file before a write gives up, and is tried again later.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -58,6 +61,11 @@ pub(super) fn check(path: &Path) -> Result<bool, StoreError> {
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     if !check(path)? {
         create(path)?;
+    }
+    let length = fs::symlink_metadata(path).map_or(0, |found| found.len());
+    if (1..SMALLEST_PAGE).contains(&length) {
+        // SQLite would take it for an empty file, and write over it.
+        return Err(StoreError::damaged(path, "is no store"));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NOFOLLOW

@@ -35,14 +35,57 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, Store
 /// Makes the file one of our version, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let from = version(connection, path)?;
-    if from == VERSION {
+    advance(connection, path, from, &STEPS)
+}
+
+/// Does the steps after a version.
+fn advance(connection: &mut Connection, path: &Path, from: i64, steps: &[&str]) -> Result<(), StoreError> {
+    let Some(due) = steps.get(usize::try_from(from).unwrap_or(0)..).filter(|due| !due.is_empty()) else {
         return Ok(());
-    }
+    };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).about(path)?;
-    for step in STEPS.iter().skip(usize::try_from(from).unwrap_or(0)) {
+    for step in due {
         transaction.execute_batch(step).about(path)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION).about(path)?;
-    transaction.pragma_update(None, "user_version", VERSION).about(path)?;
+    transaction.pragma_update(None, "user_version", steps.len() as i64).about(path)?;
     transaction.commit().about(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A version that there is not yet, with what every step may do.
+    const NEXT: &str = "ALTER TABLE stored_calls ADD COLUMN mood TEXT; DROP VIEW vitals_host; \
+                        CREATE VIEW vitals_host AS SELECT time FROM host_samples";
+
+    fn number(connection: &Connection, sql: &str) -> i64 {
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_old_file_is_brought_up_to_date_with_what_is_in_it() {
+        let path = Path::new("a store");
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, path).unwrap();
+        connection.execute("INSERT INTO host_samples (time, load1) VALUES (7, 100)", []).unwrap();
+        advance(&mut connection, path, VERSION, &[STEPS.as_slice(), &[NEXT]].concat()).unwrap();
+        assert_eq!(number(&connection, "PRAGMA user_version"), VERSION + 1);
+        assert_eq!(number(&connection, "SELECT time FROM vitals_host"), 7);
+        assert_eq!(number(&connection, "SELECT count(mood) FROM stored_calls"), 0);
+        // And now this program is the old one.
+        assert!(version(&connection, path).is_err_and(|error| error.is_newer()));
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let path = Path::new("a store");
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, path).unwrap();
+        let steps = [STEPS.as_slice(), &[NEXT, "DROP TABLE nothing"]].concat();
+        assert!(advance(&mut connection, path, VERSION, &steps).is_err());
+        assert_eq!(version(&connection, path).unwrap(), VERSION);
+        assert!(connection.prepare("SELECT mood FROM stored_calls").is_err());
+    }
 }

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod damage;
+mod full;
+mod guide;
 mod model;
 mod retention;
 mod support;
