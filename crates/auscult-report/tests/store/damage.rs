@@ -75,9 +75,13 @@ fn cut_files() {
     let step = if std::env::var_os("AUSCULT_TEST_FULL").is_some() { 61 } else { 4_001 };
     for length in (1..whole.len()).step_by(step) {
         let place = with_file(&whole[..length]);
-        assert!(use_it(place.path()), "{length} of {} bytes", whole.len());
-        let aside = damaged_files(place.path());
-        assert_eq!(fs::read(&aside[0]).unwrap().len(), length, "it is kept as it was");
+        if use_it(place.path()) {
+            let aside = damaged_files(place.path());
+            assert_eq!(fs::read(&aside[0]).unwrap().len(), length, "it is kept as it was");
+        } else {
+            // SQLite has no sums over its pages: what is missing at the end of the last one, it cannot tell.
+            assert!(length > whole.len() - 4096, "{length} of {} bytes", whole.len());
+        }
         assert_eq!(newest_ids(place.path()), ["after"; 6]);
     }
 }
