@@ -55,6 +55,7 @@ bench: .venv/wheel ## Measure, side by side with the peers
 	$(CARGO) bench --package auscult-benches
 	python benches/summary.py
 	$(CARGO) run --quiet --release --package auscult-benches --bin memory
+	$(CARGO) run --quiet --release --package auscult-benches --bin store
 	python -m pip install --quiet --disable-pip-version-check --requirement benches/python/requirements.txt
 	python benches/python/run.py
 	python benches/python/vitals.py
