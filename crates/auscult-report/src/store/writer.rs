@@ -100,11 +100,18 @@ impl Store {
         })
     }
 
-    /// Makes what was written power-durable. To be called every second in which something was written.
+    /// Makes what was written power-durable. To be called every second in which something was written. A file that
+    /// somebody removed is begun anew.
     ///
     /// # Errors
     /// When the disk fails; what was written is still process-durable.
     pub fn sync(&mut self) -> Result<(), StoreError> {
+        if self.open.is_some() && !file::check(&self.path)? {
+            // Nobody would find what is written to it from now on.
+            self.close();
+            self.notice = Some(format!("{} was removed; a new one was begun", self.path.display()));
+            return self.with(|_, _| Ok(()));
+        }
         file::sync(&self.path)
     }
 
@@ -204,11 +211,16 @@ impl Store {
         Ok(open)
     }
 
-    fn set_aside(&mut self, error: &StoreError) -> Result<(), StoreError> {
+    /// Leaves the file as it is, and keeps what the next one goes on with.
+    fn close(&mut self) {
         if let Some(open) = self.open.take() {
             self.orphans = open.sinks();
             file::abandon(open.connection);
         }
+    }
+
+    fn set_aside(&mut self, error: &StoreError) -> Result<(), StoreError> {
+        self.close();
         let now = (self.limits.clock)() / 1_000_000_000;
         let aside = file::set_aside(&self.path, now)?;
         self.notice = Some(format!("{error}; it was set aside as {} and a new one begun", aside.display()));

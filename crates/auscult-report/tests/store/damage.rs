@@ -192,6 +192,24 @@ fn damage_while_the_store_is_open() {
 }
 
 #[test]
+fn a_file_that_was_removed() {
+    let place = directory();
+    let mut store = open(place.path());
+    store.add_sink("loki").unwrap();
+    write_calls(&mut store, &[call("a")]);
+    fs::remove_file(place.path().join("store.sqlite")).unwrap();
+    store.sync().unwrap();
+    assert!(store.take_notice().unwrap().contains("removed"));
+    write_calls(&mut store, &[call("b")]);
+    let calls = all_calls(place.path());
+    assert_eq!((calls[0].request_id.as_str(), calls[0].sequence), ("b", 2));
+    let sink = &store.sinks().unwrap()[0];
+    assert_eq!((sink.accepted, sink.dropped, sink.pending), (2, 1, 1));
+    drop(store);
+    assert_eq!(all_request_ids(place.path()), ["b"]);
+}
+
+#[test]
 fn links_and_other_things_are_refused() {
     let (place, outside) = (directory(), directory());
     let target = outside.path().join("target");
