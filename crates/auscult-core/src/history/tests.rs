@@ -265,7 +265,8 @@ fn every_word_may_be_damaged() {
     }
 }
 
-/// Samples of GPU memory by hand: seconds, memory of all, memory of process 7, utilization.
+/// Samples of GPU memory by hand: seconds, memory of all, memory of process 7, utilization. Meanwhile the wall
+/// clock steps by an hour, forth and back.
 fn use_of(samples: &[(u64, f64, Option<f64>, f64)], started: u64, ended: Option<u64>) -> Option<GpuUse> {
     let writer = HistoryWriter::in_memory(1 << 20);
     let device = ["0".to_owned()];
@@ -278,7 +279,8 @@ fn use_of(samples: &[(u64, f64, Option<f64>, f64)], started: u64, ended: Option<
             value: Some(own),
         });
         let points = [point(GPU_MEMORY, &device, *used), point(GPU_UTILIZATION, &device, *utilization)];
-        writer.append_at(second * SECOND, 0, points.into_iter().chain(own));
+        let unix = [2, 1, 3][*second as usize % 3] * 3600 * SECOND;
+        writer.append_at(second * SECOND, unix, points.into_iter().chain(own));
         // A sample of something else between them.
         writer.append_at(second * SECOND + 1, 0, [point("load1", &[], 3.0)]);
     }
