@@ -1,7 +1,7 @@
 //! What each finished call did to GPU memory, worked out by the reporter from the history of samples: it costs a
 //! call nothing, and is there for calls that died as well.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auscult_core::history::{CallWindow, HistoryReader, HistoryWriter};
@@ -18,12 +18,15 @@ pub struct Attribution {
     state: Mutex<State>,
 }
 
+/// A call: when it ended and started, its segment, its process.
+type Seen = (u64, u64, u64, u32);
+
 #[derive(Default)]
 struct State {
     history: Option<Arc<HistoryWriter>>,
     reader: Option<HistoryReader>,
-    /// Start and end of the calls seen last.
-    seen: VecDeque<(u64, u64)>,
+    /// The calls seen that ended last.
+    seen: BTreeSet<Seen>,
 }
 
 impl Attribution {
@@ -38,13 +41,14 @@ impl Attribution {
         (state.history, state.reader) = (history, None);
     }
 
-    /// Takes note of calls that finished: others may have run at the same time. To be told of each call once,
-    /// before any that ended later is completed.
+    /// Takes note of calls that finished: others may have run at the same time. To be told of each call at least
+    /// once, before any that it overlapped is completed.
     pub fn see(&self, calls: &[FinishedCall]) {
         let mut state = self.lock();
-        state.seen.extend(calls.iter().map(|call| (call.started, call.ended)));
-        let surplus = state.seen.len().saturating_sub(REMEMBERED);
-        state.seen.drain(..surplus);
+        state.seen.extend(calls.iter().map(seen));
+        while state.seen.len() > REMEMBERED {
+            state.seen.pop_first();
+        }
     }
 
     /// Whether a call that ended then can be completed: a GPU was sampled after its end, none is sampled, or
@@ -88,9 +92,12 @@ impl State {
 
     /// Whether another call ran while this one did.
     fn is_shared(&self, call: &FinishedCall, running: &[InFlightCall]) -> bool {
-        let overlaps = |started: u64, ended: u64| started < call.ended && call.started < ended;
-        // The call itself is among those seen.
-        let finished = self.seen.iter().filter(|(started, ended)| overlaps(*started, *ended)).count();
-        finished > 1 || running.iter().any(|other| other.started < call.ended)
+        let mut ended_later = self.seen.range((call.started.saturating_add(1), 0, 0, 0)..);
+        ended_later.any(|other| *other != seen(call) && other.1 < call.ended)
+            || running.iter().any(|other| other.started < call.ended)
     }
+}
+
+fn seen(call: &FinishedCall) -> Seen {
+    (call.ended, call.started, call.segment, call.pid)
 }

@@ -207,6 +207,8 @@ impl Work {
             let attribution = &keeper.around.attribution;
             let (mut ready, mut waits) = (0, u64::MAX);
             let drained = self.drain.read(LIMIT, |call| {
+                // One that has to wait may have run beside one that is ready.
+                attribution.see(std::slice::from_ref(call));
                 if patient && call.ended > ready && call.ended < waits {
                     let known = if attribution.is_ready(call.ended) { &mut ready } else { &mut waits };
                     *known = call.ended;

@@ -177,8 +177,10 @@ impl Lane {
             let now = Instant::now();
             if schedule.take(now) {
                 there = self.sample(&mut *source, &mut readings);
-                if let Some(Listener(hear)) = &sampling.listener {
-                    hear(&readings);
+                let heard =
+                    sampling.listener.as_ref().map(|Listener(hear)| thread::guarded(|| hear(&readings)));
+                if let Some(Err(panic)) = heard {
+                    self.registry.fault("vitals", &format!("{}: {panic}", self.name));
                 }
             } else if there && watch.as_mut().is_some_and(|watch| watch.is_wanted(now)) {
                 self.glance(&mut *source, &mut readings);

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use auscult_core::history::HistoryWriter;
 use auscult_core::snapshot::{Activity, Collector, Value};
 use auscult_core::{Identity, Options, Place, Registry, Unit};
-use auscult_vitals::{Glance, Glances, Interval, Problem, Quantity, Readings, Sampler, Sampling, Source};
+use auscult_vitals::{
+    Glance, Glances, Interval, Listener, Problem, Quantity, Readings, Sampler, Sampling, Source,
+};
 
 static SHOWN: Quantity =
     Quantity { name: "shown", help: "", unit: Unit::None, counter: false, labels: &["which"] };
@@ -90,6 +92,10 @@ struct Bench {
 
 /// A sampler with a sample each `interval`, and glances each 50 ms while the activity says so.
 fn bench(interval: Duration, does: Does) -> Bench {
+    bench_with(interval, does, None)
+}
+
+fn bench_with(interval: Duration, does: Does, listener: Option<Listener>) -> Bench {
     let root = tempfile::tempdir().unwrap();
     let place = Place::open_with_shared_memory(root.path(), "svc", root.path()).unwrap();
     let registry = Registry::open(&place, Identity::new("svc"), Options::default()).unwrap();
@@ -105,6 +111,7 @@ fn bench(interval: Duration, does: Does) -> Bench {
             activity: Arc::new(move || *asked.lock().unwrap()),
         }),
         history: Some(history.clone()),
+        listener,
     };
     let sampler = Sampler::start(&registry, &sampling, vec![Box::new(source)]).unwrap();
     Bench { place, registry, history, sampler, does, activity, samples, glances, _root: root }
@@ -242,6 +249,14 @@ fn settle(bench: &Bench) -> u64 {
         last.1.elapsed() > Duration::from_millis(500)
     });
     last.0
+}
+
+#[test]
+fn a_listener_that_panics_ends_nothing() {
+    let listener = Listener(Arc::new(|readings: &Readings| assert!(readings.readings.is_empty(), "heard")));
+    let bench = bench_with(SOON, Does::Reads(vec![("a", 1.0)]), Some(listener));
+    until(|| bench.value("auscult_errors", "vitals").is_some_and(|panics| panics >= 2.0));
+    assert_eq!(bench.value("svc_shown", "a"), Some(1.0));
 }
 
 #[test]

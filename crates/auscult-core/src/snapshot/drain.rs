@@ -110,7 +110,7 @@ impl Drain {
     }
 
     /// Takes up to about `limit` calls. A call that is not `ready` is left for the next round, with all that
-    /// follow it in its segment.
+    /// follow it in its segment; `ready` is asked of those as well.
     pub fn read(&mut self, limit: usize, mut ready: impl FnMut(&FinishedCall) -> bool) -> Drained {
         let mut drained = Drained::default();
         for ring in &mut self.rings {
@@ -154,6 +154,23 @@ impl Drain {
 }
 
 impl Tail {
+    /// Shows the calls from `position` on, and takes none.
+    fn show(&mut self, mut position: u64, limit: usize, ready: &mut impl FnMut(&FinishedCall) -> bool) {
+        for _ in 0..limit {
+            // One that is not finished is not waited for.
+            match self.source.ring().read(position, |_| true) {
+                Slot::End | Slot::Unfinished => return,
+                Slot::Freed { next } | Slot::Lost { next } => position = next,
+                Slot::Record { payload, next } => {
+                    if let Some(entry) = Entry::decode(&payload) {
+                        ready(&self.names.finished(&self.source, entry));
+                    }
+                    position = next;
+                }
+            }
+        }
+    }
+
     /// Reads on; true when there is nothing left.
     fn read(
         &mut self,
@@ -164,6 +181,7 @@ impl Tail {
     ) -> bool {
         let (source, before) = (&self.source, self.position);
         let ring = source.ring();
+        let mut behind = None;
         let complete = loop {
             if drained.calls.len() >= limit {
                 drained.more = true;
@@ -183,6 +201,7 @@ impl Tail {
                             let slot = entry.slot;
                             let call = self.names.finished(source, entry);
                             if !ready(&call) {
+                                behind = Some(next);
                                 break false;
                             }
                             self.last.extend(slot.map(|slot| (slot.index, slot.sequence)));
@@ -196,6 +215,9 @@ impl Tail {
         };
         if self.position != before {
             drained.positions.push((source.id(), self.position));
+        }
+        if let Some(behind) = behind {
+            self.show(behind, limit, ready);
         }
         complete
     }
