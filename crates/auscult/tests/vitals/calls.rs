@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::common::Directory;
 use super::sim::Sim;
 use super::worker::Worker;
+use auscult_report::store::{CallFilter, Order, Reader};
 
 const GIB: u64 = 1 << 30;
 
@@ -68,5 +69,24 @@ fn a_call_whose_process_allocates() {
     }
     sim.write(&script(9));
     until(&mut worker, "gpu", &figures(2, 7, 1));
+    worker.end();
+}
+
+#[test]
+fn the_store_has_the_figures_of_each_call_and_knows_which_overlapped() {
+    let (sim, directory) = (Sim::new(&script(2)), Directory::new());
+    let mut worker = Worker::start(&directory, &sim.path("libnvidia-ml.so.1"), &[]);
+    until(&mut worker, "render", &["svc_gpu_memory_used_bytes{".to_owned()]);
+    assert_eq!(worker.tell("three"), "true");
+    let reader = Reader::open(&directory.path().join("svc")).unwrap().unwrap();
+    let calls = reader.calls(&CallFilter { order: Order::Oldest, ..CallFilter::default() }).unwrap();
+    let figures: Vec<_> = calls
+        .iter()
+        .map(|call| (call.request_id.as_str(), call.gpu.map(|gpu| (gpu.memory_peak / GIB, gpu.shared))))
+        .collect();
+    let expected = [("first", true), ("second", true), ("third", false)];
+    assert_eq!(figures, expected.map(|(id, shared)| (id, Some((2, shared)))));
+    let text = worker.tell("render");
+    assert!(text.contains("svc_request_gpu_memory_peak_bytes_count{operation=\"synthesize\"} 3"), "{text}");
     worker.end();
 }

@@ -125,6 +125,15 @@ fn worker() {
                 answer("begun");
             }
             "gpu" => answer(&format!("{:?}", call.as_ref().and_then(|call| call.gpu()))),
+            // Two at once, and one behind them.
+            "three" => {
+                let [first, second] =
+                    ["first", "second"].map(|id| operation.begin::<&str>([]).request_id(id).start());
+                first.finish();
+                second.finish();
+                operation.begin::<&str>([]).request_id("third").start().finish();
+                answer(&telemetry.flush(Duration::from_secs(10)).to_string());
+            }
             "finish" => {
                 call.as_ref().unwrap().finish();
                 answer("finished");
