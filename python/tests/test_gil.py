@@ -1,4 +1,4 @@
-"""A thread that holds the GIL does not stop scrapes: no thread of auscult's runs Python."""
+"""A thread that holds the GIL stops neither scrapes nor samples: no thread of auscult's runs Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAM = """
 import ctypes, sys
 import auscult
 
-telemetry = auscult.init("held", listen="127.0.0.1:0")
+telemetry = auscult.init("held", listen="127.0.0.1:0", sample_interval=0.1)
 
 @auscult.instrument("infer")
 def infer(seconds):
@@ -40,7 +40,7 @@ def test_scrapes_go_on_while_a_thread_holds_the_gil(tmp_path):
     ) as holder:
         address = holder.stdout.readline().strip()
         began = time.monotonic()
-        slowest, scrapes, stalled = 0.0, 0, 0.0
+        slowest, scrapes, stalled, sampled = 0.0, 0, 0.0, set()
         while time.monotonic() - began < HELD - 1:
             started = time.monotonic()
             with urllib.request.urlopen(f"http://{address}/metrics", timeout=HELD) as response:
@@ -49,9 +49,12 @@ def test_scrapes_go_on_while_a_thread_holds_the_gil(tmp_path):
             scrapes += 1
             assert read.in_flight("infer") == 1
             stalled = read.sum("held_request_stalled_seconds", operation="infer")
+            sampled.add(read.sum("held_process_cpu_seconds_total"))
             assert holder.poll() is None
             time.sleep(0.05)
         assert holder.stdout.readline().strip() == "done"
     assert scrapes > 10
+    # The scrapes themselves take time of the CPU, so that each sample says another figure.
+    assert len(sampled) > 3, sampled
     assert slowest < 1.0
     assert stalled == pytest.approx(HELD - 1, abs=1)

@@ -44,6 +44,8 @@ impl Board {
     /// Shows a sample.
     pub(crate) fn show(&mut self, readings: &Readings) {
         self.sample += 1;
+        // First of all: a call that starts when the values are shown finds them there.
+        self.keep(readings, &[]);
         self.rejected.inc(readings.dropped.len() as f64);
         for reading in &readings.readings {
             let key = (reading.quantity, reading.labels.clone());
@@ -61,7 +63,7 @@ impl Board {
         }
         let now = self.sample;
         let gone = self.take_down(|shown| shown.sample != now);
-        self.keep(readings, &gone);
+        self.keep(&Readings::default(), &gone);
     }
 
     /// Keeps a glance, which is not shown.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use super::common::Directory;
 use super::sim::Sim;
 use super::worker::Worker;
+use auscult_core::Place;
+use auscult_core::history::{GPU_MEMORY, HistoryReader};
 use auscult_report::store::{CallFilter, Order, Reader};
 
 const GIB: u64 = 1 << 30;
@@ -89,4 +91,49 @@ fn the_store_has_the_figures_of_each_call_and_knows_which_overlapped() {
     let text = worker.tell("render");
     assert!(text.contains("svc_request_gpu_memory_peak_bytes_count{operation=\"synthesize\"} 3"), "{text}");
     worker.end();
+}
+
+#[test]
+fn what_was_sampled_and_a_call_that_died_outlive_their_process() {
+    let (sim, directory) = (Sim::new(&script(2)), Directory::new());
+    let start = || Worker::start(&directory, &sim.path("libnvidia-ml.so.1"), &[]);
+    let mut worker = start();
+    until(&mut worker, "render", &["svc_gpu_memory_used_bytes{".to_owned()]);
+    worker.tell("begin");
+    sim.write(&script(7));
+    until(&mut worker, "gpu", &figures(2, 7, 5));
+    worker.kill();
+
+    let place = Place::open(directory.path(), "svc").unwrap();
+    let peak = || {
+        let mut reader = HistoryReader::open(&place).unwrap();
+        let samples = reader.samples(0..=u64::MAX);
+        let is_memory = |id| reader.get(id).is_some_and(|series| series.name == GPU_MEMORY);
+        let values = samples.iter().flat_map(|sample| &sample.values).filter(|(id, _)| is_memory(*id));
+        let most = values.filter_map(|(_, value)| *value).fold(0.0, f64::max);
+        (samples.len(), most as u64 / GIB)
+    };
+    let (left, most) = peak();
+    assert!(left > 2 && most == 7, "{left} samples, at most {most} GiB");
+
+    let mut next = start();
+    until(&mut next, "render", &["svc_gpu_memory_used_bytes{".to_owned()]);
+    let (now, most) = peak();
+    assert!(now > left && most == 7, "the next run goes on with them: {now}");
+    // What the call that died did is told by the samples of the run before.
+    let died = || {
+        let reader = Reader::open(&directory.path().join("svc")).unwrap()?;
+        reader.calls(&CallFilter::default()).unwrap().into_iter().find_map(|call| call.gpu)
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let gpu = loop {
+        assert!(Instant::now() < deadline, "no call that died");
+        if let Some(gpu) = died() {
+            break gpu;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!((gpu.memory_before / GIB, gpu.memory_peak / GIB), (2, 7));
+    next.end();
+    assert!(HistoryReader::open(&place).is_err(), "it ends with a run that ends in good order");
 }

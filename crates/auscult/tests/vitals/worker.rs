@@ -88,6 +88,12 @@ impl Worker {
         }
     }
 
+    /// Kills the process, as the kernel would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub(crate) fn end(mut self) {
         self.tell("end");
         assert!(self.child.wait().unwrap().success());
