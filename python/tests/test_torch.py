@@ -1,7 +1,7 @@
 """PyTorch's allocator around calls: what is read, when, and what is left alone.
 
-No GPU is needed: `fake_torch` has the functions that are read. What the readings become is tested in Rust, in
-`crates/auscult/tests/torch.rs`.
+No GPU is needed: `fake_torch` has the functions that are read. More of what the readings become is tested in
+Rust, in `crates/auscult/tests/torch.rs`.
 """
 
 from __future__ import annotations
@@ -169,6 +169,35 @@ def test_switched_off_it_is_not_read(program):
     assert program(source) == "2"
     assert program(source, AUSCULT_TORCH="0") == "0"
     assert program(source.replace("init()", "init(torch=False)")) == "0"
+
+
+def test_the_figures_are_fields_of_the_call_in_the_store(program):
+    assert (
+        program(
+            """
+    import json, sqlite3
+    telemetry = auscult.init()
+    torch = Torch().imported()
+    torch.allocate(2 * GIB)
+    torch.free(GIB)
+
+    @auscult.instrument(fields={"size": "size"})
+    def keeps(size):
+        torch.allocate(size)
+
+    keeps(2 * GIB)
+    assert auscult.flush(10)
+    store = sqlite3.connect(telemetry.directory / "store.sqlite")
+    [(fields,)] = store.execute("SELECT fields FROM calls")
+    for when, figures in [("before", (1, 2, 2)), ("after", (3, 3, 3))]:
+        for what, expected in zip(("allocated", "reserved", "peak"), figures):
+            assert json.loads(fields).pop(f"torch_memory_{what}_{when}") == expected * GIB, fields
+    assert json.loads(fields)["size"] == 2 * GIB and len(json.loads(fields)) == 7
+    print("ok")
+    """
+        )
+        == "ok"
+    )
 
 
 def test_a_slow_one_is_left_out_and_said_once_unless_it_is_asked_for(program):
