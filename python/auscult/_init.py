@@ -120,7 +120,7 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
 
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits at most `timeout` seconds until what this process recorded is in the store; tells whether it is."""
+    """Waits at most `timeout` seconds until what this process recorded is in the store. Tells whether."""
     from auscult import _polling
 
     _polling.log_notices()

@@ -499,7 +499,7 @@ def start(settings: dict[str, Any]) -> Telemetry:
     """
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits until what this process recorded is in the store, at most `timeout` seconds. Returns whether it is."""
+    """Waits at most `timeout` seconds until what this process recorded is in the store. Tells whether."""
 
 def shutdown(timeout: float) -> None:
     """Stops recording and serving; `auscult.shutdown` is the way to call it."""
