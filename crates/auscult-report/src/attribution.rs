@@ -35,10 +35,10 @@ impl Attribution {
         Self { calls, state: Mutex::default() }
     }
 
-    /// The history to go by; none while nothing is sampled.
-    pub fn set_history(&self, history: Option<Arc<HistoryWriter>>) {
+    /// The history to go by from now on, also when sampling has ended.
+    pub fn set_history(&self, history: Arc<HistoryWriter>) {
         let mut state = self.lock();
-        (state.history, state.reader) = (history, None);
+        (state.history, state.reader) = (Some(history), None);
     }
 
     /// Takes note of calls that finished: others may have run at the same time. To be told of each call at least

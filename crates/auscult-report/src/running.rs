@@ -408,7 +408,7 @@ impl Running {
         };
         match Vitals::start(&self.seed.place, &self.seed.calls, &wanted, &known, activity) {
             Ok(started) => {
-                self.attribution.set_history(Some(started.history().clone()));
+                self.attribution.set_history(started.history().clone());
                 *vitals = Some(started);
             }
             Err(error) => self.seed.registry.fault("vitals", &error.to_string()),
@@ -419,7 +419,6 @@ impl Running {
         let vitals = lock(&self.vitals).take();
         if let Some(vitals) = vitals {
             vitals.stop(deadline);
-            self.attribution.set_history(None);
         }
     }
 

@@ -90,7 +90,13 @@ fn the_store_has_the_figures_of_each_call_and_knows_which_overlapped() {
     assert_eq!(figures, expected.map(|(id, shared)| (id, Some((2, shared)))));
     let text = worker.tell("render");
     assert!(text.contains("svc_request_gpu_memory_peak_bytes_count{operation=\"synthesize\"} 3"), "{text}");
+    // One that ends right before its service does.
+    worker.tell("begin");
+    worker.tell("finish");
     worker.end();
+    let reader = Reader::open(&directory.path().join("svc")).unwrap().unwrap();
+    let calls = reader.calls(&CallFilter { order: Order::Oldest, ..CallFilter::default() }).unwrap();
+    assert_eq!(calls.last().and_then(|call| call.gpu).map(|gpu| gpu.memory_peak / GIB), Some(2));
 }
 
 #[test]
