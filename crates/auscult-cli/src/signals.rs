@@ -47,6 +47,11 @@ impl Signals {
         Ok(Self { descriptor, before })
     }
 
+    /// The signals that were blocked before: those of a program that is started.
+    pub(crate) fn before(&self) -> &SigSet {
+        &self.before
+    }
+
     /// The next signal, if one comes within `timeout`.
     ///
     /// # Errors

@@ -251,17 +251,45 @@ fn a_death_that_nobody_watched_is_known_from_the_store() {
     ");
 }
 
+/// A process of the service without an agent.
+fn unwatched(directory: &Directory, script: &str, listen: &str) -> Running {
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", &directory.service(script)])
+        .env("AUSCULT_DIRECTORY", directory.path())
+        .env("AUSCULT_LISTEN", listen)
+        .env_remove("AUSCULT_SERVICE");
+    Running::start(command)
+}
+
+#[test]
+fn the_next_start_finds_what_a_death_without_an_agent_left() {
+    let directory = Directory::new();
+    let mut service = unwatched(&directory, "call begin ready wait", "none");
+    service.says("ready");
+    service.signal(Signal::SIGKILL);
+    service.end();
+    assert!(directory.run(&["postmortem"]).good().contains("no death of speech is known"));
+    let mut service = unwatched(&directory, "ready wait", "none");
+    service.says("ready");
+    until("it is recovered", || directory.run(&["postmortem"]).good().contains("req-7d8e9f"));
+    let text = directory.run(&["postmortem"]).good();
+    for part in
+        ["how is not known: no agent watched", "1 call in flight: synthesize req-7d8e9f", "in stage vocoder"]
+    {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    let died = directory.run(&["calls", "--outcome", "died"]).good();
+    assert!(died.contains("req-7d8e9f") && died.contains("in stage vocoder"), "{died}");
+    service.signal(Signal::SIGKILL);
+    service.end();
+}
+
 #[test]
 fn a_running_service_is_shown() {
     let directory = Directory::new();
     let address = format!("127.0.0.1:{}", free_port());
-    let mut command = std::process::Command::new("sh");
-    command
-        .args(["-c", &directory.service("call begin pid ready wait")])
-        .env("AUSCULT_DIRECTORY", directory.path())
-        .env("AUSCULT_LISTEN", &address)
-        .env_remove("AUSCULT_SERVICE");
-    let mut service = Running::start(command);
+    let mut service = unwatched(&directory, "call begin pid ready wait", &address);
     let pid = service.says("pid ");
     service.says("ready");
     let text = directory.run(&["status"]).good();
@@ -460,7 +488,7 @@ fn answers_are_quick_over_many_calls() {
 /// Lines of shell in the guide and in the help that run the program.
 fn written_commands(directory: &Directory) -> Vec<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut texts: Vec<String> = ["docs/guide/cli.md", "docs/guide/agent.md"]
+    let mut texts: Vec<String> = ["README.md", "docs/guide/cli.md", "docs/guide/agent.md"]
         .map(|document| {
             let text = std::fs::read_to_string(root.join(document)).unwrap();
             let blocks =

@@ -36,6 +36,8 @@ fn a_command_that_ends_well_leaves_nothing() {
     assert_eq!((done.status.code(), own(&done.err)), (Some(0), vec![]), "{}", done.err);
     let status = directory.run(&["status"]).good();
     assert!(status.starts_with("speech  not running\n"), "{status}");
+    let calls = directory.run(&["calls", "--csv"]).good();
+    assert_eq!(calls.matches(",synthesize,success,ok,").count(), 1, "{calls}");
     assert!(directory.run(&["postmortem"]).good().contains("no death of speech is known"));
 }
 
@@ -195,7 +197,7 @@ fn what_is_ignored_stays_ignored() {
     let directory = Directory::new();
     let program = env!("CARGO_BIN_EXE_auscult");
     let line = format!(
-        "trap '' HUP; exec {program} run -s {SERVICE} -- sh -c 'grep SigIgn /proc/$$/status; echo ready; sleep 0.3'"
+        "trap '' HUP; exec {program} run -s {SERVICE} -- sh -c 'grep Sig /proc/self/status; echo ready; sleep 0.3'"
     );
     let mut command = directory.program(&[]);
     let environment: Vec<_> = command
@@ -219,6 +221,17 @@ fn what_is_ignored_stays_ignored() {
     let mask = u64::from_str_radix(mask, 16).unwrap();
     // The last two before the real-time ones are the C library's own.
     assert_eq!(mask & 0x7FFF_FFFF, 1, "HUP is ignored in the command, and nothing else is");
+    assert!(done.out.contains("SigBlk:\t0000000000000000"), "and nothing is blocked: {}", done.out);
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_does_not_care() {
+    let directory = Directory::new();
+    let mut running = run(&directory, &[], "echo ready; exec sleep 60");
+    running.says("ready");
+    running.signal(Signal::SIGINT);
+    let done = running.end();
+    assert_eq!((done.status.signal(), own(&done.err)), (Some(2), vec![]));
 }
 
 #[test]

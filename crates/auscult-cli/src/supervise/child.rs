@@ -1,14 +1,14 @@
 //! The command: how it is started, sent signals, and how its end is passed on.
 
-use std::ffi::OsString;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
 
+use nix::errno::Errno;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{Signal, kill, raise};
-use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
+use nix::sys::signal::{SigSet, Signal, kill, raise};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 /// Exit status where there is no such command, and where it cannot be executed: as shells have it.
@@ -17,7 +17,7 @@ const NOT_EXECUTABLE: i32 = 126;
 
 /// The running command.
 pub(super) struct Child {
-    child: std::process::Child,
+    pid: Pid,
 }
 
 /// How a command ended.
@@ -28,31 +28,31 @@ pub(super) enum Ended {
 }
 
 impl Child {
-    /// Starts the command in this process's group, so that it keeps the terminal.
-    pub(super) fn start(command: &[OsString], service: &str, directory: &Path) -> Result<Self, Ended> {
-        let Some((program, arguments)) = command.split_first() else { return Err(Ended::Exited(NOT_FOUND)) };
-        let started = Command::new(program)
-            .args(arguments)
-            .env("AUSCULT_SERVICE", service)
-            .env("AUSCULT_DIRECTORY", directory)
-            .spawn();
-        started.map(|child| Self { child }).map_err(|error| {
-            eprintln!("auscult: cannot start {}: {error}", Path::new(program).display());
-            let missing = error.kind() == io::ErrorKind::NotFound;
-            Ended::Exited(if missing { NOT_FOUND } else { NOT_EXECUTABLE })
+    /// Starts the command in this process's group, so that it keeps the terminal, with this signal mask.
+    pub(super) fn start(
+        command: &[OsString],
+        variables: &[(&str, &OsStr)],
+        mask: &SigSet,
+    ) -> Result<Self, Ended> {
+        let program = command.first().map(OsString::as_os_str).unwrap_or_default();
+        spawn(program, command, variables, mask).map(|pid| Self { pid }).map_err(|error| {
+            eprintln!("auscult: cannot start {}: {}", Path::new(program).display(), error.desc());
+            Ended::Exited(if error == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
         })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid.as_raw().cast_unsigned()
     }
 
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Option<Ended> {
         self.reap_orphans();
-        match self.child.try_wait() {
-            Ok(status) => status.map(Ended::of),
-            // Somebody made the kernel reap it: how it ended nobody knows.
+        match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, status)) => Some(Ended::Exited(status)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signalled(signal as i32)),
+            Ok(_) | Err(Errno::EINTR) => None,
+            // By a real-time signal, or somebody made the kernel reap it: how it ended nobody knows.
             Err(_) => Some(Ended::Exited(1)),
         }
     }
@@ -65,7 +65,7 @@ impl Child {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         while let Ok(status) = waitid(Id::All, flags) {
             match status.pid() {
-                Some(pid) if pid.as_raw().cast_unsigned() != self.pid() => {
+                Some(pid) if pid != self.pid => {
                     let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
                 }
                 _ => break,
@@ -75,21 +75,11 @@ impl Child {
 
     /// Sends a signal. The command was not waited for, so that the number is still its own.
     pub(super) fn send(&self, signal: Signal) {
-        if let Ok(pid) = i32::try_from(self.pid()) {
-            let _ = kill(Pid::from_raw(pid), signal);
-        }
+        let _ = kill(self.pid, signal);
     }
 }
 
 impl Ended {
-    fn of(status: ExitStatus) -> Self {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Self::Exited(code),
-            (None, Some(signal)) => Self::Signalled(signal),
-            (None, None) => Self::Exited(1),
-        }
-    }
-
     pub(super) fn is_success(self) -> bool {
         self == Self::Exited(0)
     }
@@ -114,6 +104,33 @@ impl Ended {
             }
         }
     }
+}
+
+/// Not by the standard library: it would let the command inherit the signals that are blocked here.
+fn spawn(
+    program: &OsStr,
+    command: &[OsString],
+    variables: &[(&str, &OsStr)],
+    mask: &SigSet,
+) -> Result<Pid, Errno> {
+    let text = |text: OsString| CString::new(text.into_vec()).map_err(|_| Errno::EINVAL);
+    let arguments = command.iter().cloned().map(text).collect::<Result<Vec<_>, _>>()?;
+    let inherited = std::env::vars_os().filter(|(name, _)| variables.iter().all(|(own, _)| *name != **own));
+    let own = variables.iter().map(|(name, value)| (OsString::from(name), (*value).to_owned()));
+    let pair = |(mut name, value): (OsString, OsString)| {
+        name.push("=");
+        name.push(value);
+        text(name)
+    };
+    let environment = inherited.chain(own).map(pair).collect::<Result<Vec<_>, _>>()?;
+    // Rust and Python ignore it for themselves.
+    let defaults: SigSet = [Signal::SIGPIPE].into_iter().collect();
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
+    attributes.set_sigmask(mask)?;
+    attributes.set_sigdefault(&defaults)?;
+    let program = text(program.to_owned())?;
+    posix_spawnp(&program, &PosixSpawnFileActions::init()?, &attributes, &arguments, &environment)
 }
 
 /// The name of a signal, without `SIG`.

@@ -143,8 +143,10 @@ impl Supervisor<'_> {
     /// One life of the command; how it ended where it could not be started.
     fn live(&mut self) -> Result<Result<Life, Ended>, Failure> {
         let memory = OutOfMemory::begin();
+        let variables =
+            [("AUSCULT_SERVICE", self.service.as_ref()), ("AUSCULT_DIRECTORY", self.directory.as_os_str())];
         let (started, started_unix) = (Instant::now(), now());
-        let mut child = match Child::start(&self.command.command, &self.service, &self.directory) {
+        let mut child = match Child::start(&self.command.command, &variables, self.signals.before()) {
             Ok(child) => child,
             Err(ended) => return Ok(Err(ended)),
         };
