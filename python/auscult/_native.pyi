@@ -31,6 +31,7 @@ __all__ = [
     "fault",
     "flush",
     "notices",
+    "program",
     "set_strict",
     "shutdown",
     "stage",
@@ -514,6 +515,15 @@ def notices() -> list[tuple[bool, str]]:
     """What the core has had to say since the last time: whether it is a fault, and the text.
 
     Python logs it: a daemon thread that does so while the interpreter ends must meet no frame of Rust.
+    """
+
+def program(arguments: Sequence[str]) -> int:
+    """Runs the program `auscult` with these arguments, the first of which is its name.
+
+    `run` may end the process by the signal that ended its command.
+
+    Returns:
+        Its exit status.
     """
 
 def set_strict(strict: bool) -> None:

@@ -19,6 +19,7 @@ mod iteration;
 mod metrics;
 mod outcome;
 mod plan;
+mod program;
 mod result;
 mod scope;
 mod stage;
@@ -46,6 +47,8 @@ mod _native {
     use crate::metrics::{Around, Counter, Enum, Gauge, Histogram, Info, Metric, Summary};
     #[pymodule_export]
     use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::program::program;
     #[pymodule_export]
     use crate::result::{Audio, Error, Skip};
     #[pymodule_export]

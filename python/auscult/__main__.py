@@ -1,0 +1,7 @@
+"""`python -m auscult` is the program `auscult`."""
+
+import sys
+
+from auscult._program import main
+
+sys.exit(main())

@@ -1,0 +1,155 @@
+"""The program `auscult`, as the wheel brings it."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("auscult")
+
+SERVICE = """
+import os, signal, sys, auscult
+auscult.init()
+with auscult.call("synthesize", labels={"emotion": "sad"}, request_id="req-7d8e9f") as call:
+    with call.stage("vocoder"):
+        call.chunk(audio_seconds=0.5)
+        print("ready", flush=True)
+        sys.stdin.read()
+"""
+
+
+def program(directory, *arguments, **options):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
+    environment |= {"AUSCULT_DIRECTORY": str(directory), "AUSCULT_LISTEN": "none", "AUSCULT_GPU": "false"}
+    return subprocess.Popen(
+        [PROGRAM, *arguments],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def ended(process):
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def run(directory, *command):
+    return program(directory, "run", "--service", "speech", "--", *command)
+
+
+def test_the_wheel_has_the_program(tmp_path):
+    status, out, err = ended(program(tmp_path, "--version"))
+    assert (status, err) == (0, "")
+    assert out.startswith("auscult ")
+    again = subprocess.run(
+        [sys.executable, "-m", "auscult", "--version"], check=True, capture_output=True, text=True
+    )
+    assert again.stdout == out
+
+
+def test_status_and_signals_are_passed_on(tmp_path):
+    assert ended(run(tmp_path, "sh", "-c", "exit 3"))[0] == 3
+    assert ended(run(tmp_path, "sh", "-c", "kill -9 $$"))[0] == -signal.SIGKILL
+    assert ended(run(tmp_path, "/nowhere"))[0] == 127
+
+
+def test_the_interpreter_does_not_interfere(tmp_path):
+    """Ctrl-C is the command's; no KeyboardInterrupt, and nothing ignored that was not."""
+    command = "trap 'echo got it; exit 5' INT; grep SigIgn /proc/$$/status; echo ready; while :; do sleep 0.01; done"
+    process = run(tmp_path, "sh", "-c", command)
+    ignored = int(process.stdout.readline().split()[1], 16)
+    assert ignored & 0x7FFF_FFFF == 0
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    status, out, err = ended(process)
+    assert (status, out, err) == (5, "got it\n", "")
+
+
+def test_ctrl_c_ends_a_command_as_it_ends_others(tmp_path):
+    process = run(tmp_path, "sh", "-c", "echo ready; exec sleep 60")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    status, _, err = ended(process)
+    assert (status, err) == (-signal.SIGINT, "")
+
+
+def test_a_killed_service_is_told_with_its_call(tmp_path):
+    process = run(tmp_path, sys.executable, "-c", SERVICE)
+    assert process.stdout.readline() == "ready\n"
+    status = json.loads(ended(program(tmp_path, "status", "--json"))[1])
+    assert status["requests_in_flight"] == 1
+    (pid,) = status["pids"]
+    os.kill(pid, signal.SIGKILL)
+    status, _, err = ended(process)
+    assert status == -signal.SIGKILL
+    lines = [line for line in err.splitlines() if line.startswith("auscult: ")]
+    assert len(lines) == 5, err
+    assert "1 call in flight: synthesize req-7d8e9f" in lines[1]
+    death = json.loads(ended(program(tmp_path, "postmortem", "--json"))[1])
+    assert [(call["operation"], call["stage"]) for call in death["calls"]] == [("synthesize", "vocoder")]
+
+
+@pytest.mark.parametrize("command", [["calls"], ["status"], ["vitals"]])
+def test_what_is_not_there_is_said(tmp_path, command):
+    status, out, err = ended(program(tmp_path, *command))
+    assert (status, out) == (2, "")
+    assert "no service has kept files" in err
+
+
+def on_a_terminal(directory, *arguments):
+    """The program with a controlling terminal of its own: its pid, and the other end of the terminal."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ |= {
+            "AUSCULT_DIRECTORY": str(directory),
+            "AUSCULT_LISTEN": "none",
+            "AUSCULT_GPU": "false",
+            "TERM": "xterm",
+        }
+        os.execv(PROGRAM, ["auscult", *arguments])
+    return pid, terminal
+
+
+def read_until(terminal, expected):
+    text = ""
+    while expected not in text:
+        text += os.read(terminal, 4096).decode(errors="replace")
+    return text
+
+
+def test_a_key_of_the_terminal_reaches_the_command_once(tmp_path):
+    count = "n=0; trap 'n=$((n+1)); echo got $n' INT; trap 'echo end $n; exit 5' TERM; echo ready; while :; do sleep 0.01; done"
+    pid, terminal = on_a_terminal(tmp_path, "run", "--service", "speech", "--", "sh", "-c", count)
+    read_until(terminal, "ready")
+    os.write(terminal, b"\x03")
+    read_until(terminal, "got 1")
+    os.kill(pid, signal.SIGTERM)
+    read_until(terminal, "end 1\r\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+    os.close(terminal)
+
+
+@pytest.mark.parametrize("end", [b"q", b"\x03"])
+def test_the_live_view_gives_the_terminal_back(tmp_path, end):
+    assert ended(run(tmp_path, "true"))[0] == 0
+    pid, terminal = on_a_terminal(tmp_path, "top", "--interval", "100ms")
+    shown = read_until(terminal, "no call is in flight")
+    assert "\x1b[?1049h" in shown
+    assert "\x1b[1mspeech\x1b[0m" in shown
+    during = termios.tcgetattr(terminal)
+    os.write(terminal, end)
+    assert read_until(terminal, "\x1b[?1049l")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert during[3] & (termios.ECHO | termios.ICANON) == 0
+    assert termios.tcgetattr(terminal)[3] & (termios.ECHO | termios.ICANON) == termios.ECHO | termios.ICANON
+    os.close(terminal)
