@@ -35,7 +35,8 @@
 //! memory_total 24GiB
 //! memory_used 2GiB 5:6GiB 9:2GiB
 //! memory_reserved 512MiB
-//! process 4711 compute 1GiB   # or: graphics; or: self, the process that asks; or: none, no memory given
+//! process 4711 compute 1GiB   # or: graphics; or: self, the process that asks; siblings, it
+//!                             # and those of its parent; or: none, no memory given
 //! appears 5                   # the device is there from second 5
 //! vanishes 9                  # and no longer from second 9
 //! xid 5:79 9:31               # XID errors at seconds 5 and 9

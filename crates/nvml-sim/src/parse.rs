@@ -1,7 +1,7 @@
 //! From a script's text to what it says.
 
 use crate::code;
-use crate::script::{Device, Fault, Process, Script};
+use crate::script::{Device, Fault, Process, Script, Who};
 use crate::value::Value;
 
 /// Names of the values of a device.
@@ -86,14 +86,18 @@ fn of_device(device: &mut Device, key: &str, words: &[&str]) -> Option<()> {
         ("vanishes", [second]) => device.vanishes = Some(second.parse().ok()?),
         ("xid", words) => device.xid = Some(Value::parse(words)?),
         ("process", [pid, kind, memory @ ..]) => {
-            let pid = if *pid == "self" { None } else { Some(pid.parse().ok()?) };
+            let who = match *pid {
+                "self" => Who::Asker,
+                "siblings" => Who::Siblings,
+                pid => Who::Pid(pid.parse().ok()?),
+            };
             let graphics = match *kind {
                 "graphics" => true,
                 "compute" => false,
                 _ => return None,
             };
             let memory = if *memory == ["none"] { None } else { Some(Value::parse(memory)?) };
-            device.processes.push(Process { pid, graphics, memory });
+            device.processes.push(Process { who, graphics, memory });
         }
         (key, words) if VALUES.contains(&key) => {
             device.values.insert(key.to_owned(), Value::parse(words)?);

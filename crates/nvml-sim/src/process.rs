@@ -5,6 +5,7 @@ use std::ffi::{c_uint, c_ulonglong};
 use crate::call::call;
 use crate::code::{self, Code};
 use crate::handle::{self, Handle, put};
+use crate::script::Who;
 
 /// `NVML_VALUE_NOT_AVAILABLE`.
 const NOT_AVAILABLE: c_ulonglong = c_ulonglong::MAX;
@@ -44,12 +45,14 @@ unsafe fn list<T>(
         }
         let mut found = Vec::new();
         for process in on.processes.iter().filter(|process| process.graphics == graphics) {
-            let pid = process.pid.unwrap_or_else(std::process::id);
-            match &process.memory {
-                None => found.push(info(pid, NOT_AVAILABLE, instance)),
-                // A process whose first step is in the future has not begun.
-                Some(memory) => found.extend(memory.at(now.seconds).map(|m| info(pid, m, instance))),
-            }
+            // A process whose first step is in the future has not begun.
+            let memory = process.memory.as_ref().map_or(Some(NOT_AVAILABLE), |memory| memory.at(now.seconds));
+            let pids = match process.who {
+                Who::Pid(pid) => vec![pid],
+                Who::Asker => vec![std::process::id()],
+                Who::Siblings => siblings(),
+            };
+            found.extend(memory.into_iter().flat_map(|memory| pids.iter().map(move |pid| (*pid, memory))));
         }
         // SAFETY: checked for null, and valid by this function's contract.
         let room = unsafe { count.read() } as usize;
@@ -58,12 +61,25 @@ unsafe fn list<T>(
         if room < found.len() {
             return Err(code::INSUFFICIENT_SIZE);
         }
-        for (place, info) in found.into_iter().enumerate() {
+        for (place, (pid, memory)) in found.into_iter().enumerate() {
             // SAFETY: the place is below `*count`.
-            unsafe { put(infos.wrapping_add(place), info)? };
+            unsafe { put(infos.wrapping_add(place), info(pid, memory, instance))? };
         }
         Ok(())
     })
+}
+
+/// Processes with the parent of this one, itself among them.
+fn siblings() -> Vec<u32> {
+    let parent = std::os::unix::process::parent_id();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parent_of = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may hold anything.
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    pids.filter(|pid| parent_of(pid) == Some(parent)).collect()
 }
 
 fn v1(pid: u32, memory: u64, _instance: Option<(u32, u32)>) -> InfoV1 {

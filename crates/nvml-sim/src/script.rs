@@ -35,11 +35,20 @@ pub(crate) fn device_fault(faults: &[Fault], function: &str, seconds: f64) -> Op
     faults.iter().find(applies).map(|fault| fault.code)
 }
 
+/// Which process it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Who {
+    Pid(u32),
+    /// The process that asks.
+    Asker,
+    /// The process that asks and those of the same parent: workers of a server.
+    Siblings,
+}
+
 /// A process that uses a device.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Process {
-    /// None: the process that asks.
-    pub(crate) pid: Option<u32>,
+    pub(crate) who: Who,
     pub(crate) graphics: bool,
     /// None: NVML does not say.
     pub(crate) memory: Option<Value>,
