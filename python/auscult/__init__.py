@@ -14,6 +14,7 @@ faults are counted in `auscult_errors_total` and logged once; `AUSCULT_STRICT=1`
 """
 
 from auscult._audio import audio
+from auscult._calls import calls
 from auscult._init import flush, init, shutdown
 from auscult._instrument import instrument
 from auscult._native import (
@@ -50,6 +51,7 @@ __all__ = [
     "Telemetry",
     "audio",
     "call",
+    "calls",
     "current_call",
     "flush",
     "init",

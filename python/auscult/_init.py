@@ -119,6 +119,11 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
     return telemetry
 
 
+def running() -> dict[str, Any] | None:
+    """The settings of the `init` that counts; None before it and after `shutdown`."""
+    return _running[0] if _running is not None else None
+
+
 def flush(timeout: float = 2.0) -> bool:
     """Waits at most `timeout` seconds until what this process recorded is in the store. Tells whether."""
     from auscult import _polling

@@ -8,11 +8,14 @@ import contextlib
 import signal
 import sys
 import time
+from collections import Counter
 
 from demo.check import differences
+from demo.crash import crash
 from demo.load import AT_ONCE, Sent, plan, send
 from demo.scrape import Scrape, fetch
 from demo.service import Service, poll, python_service
+from demo.stored import asked, stored
 from demo.table import table
 from demo.vitals import complete as vitals_complete
 from demo.vitals import vitals
@@ -31,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         flush=True,
     )
     with python_service(options.workers) as service:
-        failed = _demonstrate(service)
+        failed = _demonstrate(service) or _crash(service)
         _where_next(service, options.serve)
         if options.serve:
             _stay(service)
@@ -65,6 +68,23 @@ def _demonstrate(service: Service) -> int:
         f"\nWhat was scraped is what was sent: {sent.calls.total()} calls by outcome, {audio:.1f} s of audio,"
     )
     print("and nothing left in flight.")
+    kept = poll(lambda: _kept(service, sent), "the store to have every call", SETTLE_SECONDS)
+    print(f"\n{asked(service)}\n\nThe store has what was sent as well: {kept} calls.")
+    return 0
+
+
+def _kept(service: Service, sent: Sent) -> int:
+    """How many calls the store has, once it has all that were sent."""
+    kept = Counter((str(row["operation"]), str(row["outcome"])) for row in stored(service))
+    return kept.total() if kept == sent.calls else 0
+
+
+def _crash(service: Service) -> int:
+    shown, wrong = crash(service)
+    print("", *shown, sep="\n")
+    if wrong:
+        print("\nThat is NOT as it must be:", *wrong, sep="\n  ")
+        return 1
     return 0
 
 

@@ -71,7 +71,7 @@ def _send(port: int, request: Request) -> tuple[float, str | None]:
     """Returns the seconds of audio that came, and what was wrong with the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     try:
-        connection.sock = _connect(port, leaves=request.outcome == "abandoned")
+        connection.sock = connect(port, leaves=request.outcome == "abandoned")
         body = json.dumps({"text": request.text, "voice": request.voice})
         connection.request("POST", PATHS[request.operation], body, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -90,10 +90,11 @@ def _send(port: int, request: Request) -> tuple[float, str | None]:
         connection.close()
 
 
-def _connect(port: int, leaves: bool) -> socket.socket:
+def connect(port: int, leaves: bool) -> socket.socket:
+    """A connection to the service; that of somebody who leaves takes little ahead."""
     connection = socket.socket()
     connection.settimeout(TIMEOUT)
-    if leaves:  # it takes little ahead, so that the service cannot be done before it hangs up
+    if leaves:  # so that the service cannot be done before it hangs up
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(("127.0.0.1", port))
     return connection

@@ -16,6 +16,7 @@ from demo.scrape import fetch
 
 HERE = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
+SERVICE = "tts_demo"
 
 T = TypeVar("T")
 
@@ -64,6 +65,11 @@ class Service:
             self._process.wait()
         self._log.close()
         self._directory.cleanup()
+
+    @property
+    def directory(self) -> str:
+        """Where it keeps its files."""
+        return self._directory.name
 
     def log(self) -> str:
         return Path(self._log.name).read_text()

@@ -1,5 +1,6 @@
 """The HTTP side: `POST /v1/tts` answers with a WAV file, `POST /v1/tts/stream` with one that grows while it is made."""
 
+import os
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 
@@ -47,7 +48,8 @@ class AudioStream(StreamingResponse):
 
     def __init__(self, first: bytes, rest: Generator[bytes, None, None]) -> None:
         self.rest = rest
-        super().__init__(self._body(first), media_type="audio/wav")
+        # Which worker it is, for who wants to look at it, or to kill it.
+        super().__init__(self._body(first), media_type="audio/wav", headers={"X-Worker": str(os.getpid())})
 
     async def _body(self, first: bytes) -> AsyncIterator[bytes]:
         yield wav.header(engine.sample_rate) + first

@@ -23,26 +23,38 @@ use crate::{supervise, watch};
 /// # Errors
 /// When it cannot be done.
 pub(crate) fn execute(arguments: Arguments) -> Result<i32, Failure> {
-    let (which, terminal) = (arguments.which, Terminal::stdout());
+    if let Command::Run(command) = &arguments.command {
+        return supervise::run(&arguments.which, command);
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let status = match arguments.command {
-        Command::Status(command) => status::show(&which, &command, terminal, &mut out)?,
-        Command::Top(command) => watch::show(&which, &command, terminal, &mut out)?,
-        Command::Calls(command) => calls::show(&which, &command, terminal, &mut out)?,
-        Command::Vitals(command) => vitals::show(&which, &command, terminal, &mut out)?,
-        Command::Prune(command) => prune::prune(&which, &command, &mut out)?,
-        Command::Postmortem(command) => postmortem::show(&which, &command, terminal, &mut out)?,
-        Command::Doctor(command) => doctor::examine(&which, &command, terminal, &mut out)?,
-        Command::Agent(command) => agent::report(&which, &command)?,
-        Command::Run(command) => {
-            drop(out);
-            return supervise::run(&which, &command);
-        }
-        Command::Completions(command) => pages::completions(&command, &mut out)?,
-        Command::Man(command) => pages::manual(&command, &mut out)?,
-    };
+    let status = write(&arguments, Terminal::stdout(), &mut out)?;
     out.flush()?;
     Ok(status)
+}
+
+/// As [`execute`], for every command but `run`, with another place for what it writes.
+///
+/// # Errors
+/// When it cannot be done.
+pub(crate) fn write(
+    arguments: &Arguments,
+    terminal: Terminal,
+    mut out: &mut dyn Write,
+) -> Result<i32, Failure> {
+    let which = &arguments.which;
+    match &arguments.command {
+        Command::Status(command) => status::show(which, command, terminal, &mut out),
+        Command::Top(command) => watch::show(which, command, terminal, &mut out),
+        Command::Calls(command) => calls::show(which, command, terminal, &mut out),
+        Command::Vitals(command) => vitals::show(which, command, terminal, &mut out),
+        Command::Prune(command) => prune::prune(which, command, &mut out),
+        Command::Postmortem(command) => postmortem::show(which, command, terminal, &mut out),
+        Command::Doctor(command) => doctor::examine(which, command, terminal, &mut out),
+        Command::Agent(command) => agent::report(which, command),
+        Command::Run(_) => Err(Failure::Usage("run: it has the terminal, and writes nothing".to_owned())),
+        Command::Completions(command) => pages::completions(command, &mut out),
+        Command::Man(command) => pages::manual(command, &mut out),
+    }
 }
 
 /// The service's store; none before anything was kept.
