@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -55,12 +56,12 @@ def calls(
         frame: Whether to return a `pandas.DataFrame`. Default: whether pandas is installed.
 
     Returns:
-        A dict for each call, or a frame with a row for each. Names and units are those of `auscult calls --json`;
-        what a call does not have is not in its dict.
+        A dict for each call, or a frame with a row for each. Names and units are those of
+        `auscult calls --json`; what a call does not have is not in its dict.
 
     Raises:
-        ValueError: An argument cannot be used, or there is no such service.
-        auscult.Error: The store cannot be read.
+        ValueError: An argument cannot be used.
+        auscult.Error: There is no such service, or its store cannot be read.
     """
     running = _init.running()
     if running is not None:
@@ -87,8 +88,7 @@ def calls(
         frame = importlib.util.find_spec("pandas") is not None
     if not frame:
         return rows
-    import pandas
-
+    pandas = importlib.import_module("pandas")
     table = pandas.DataFrame(rows)
     if "time" in table:
         table["time"] = pandas.to_datetime(table["time"], format="ISO8601")
@@ -100,7 +100,7 @@ def _span(argument: str, value: Span | None) -> str | None:
         return value
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ValueError(f"{argument}: {value!r} is no time span; give text such as '1h', seconds or a timedelta")
+        raise ValueError(f"{argument}: {value!r} is no time; give text such as '1h', seconds or a timedelta")
     return f"{seconds:f}s"
 
 
@@ -108,5 +108,5 @@ def _moment(argument: str, value: Moment | None) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError(f"{argument}: {value!r} is no moment; give RFC 3339 text or a datetime with a time zone")
+        raise ValueError(f"{argument}: {value!r} is no moment; give RFC 3339 text or a datetime with a zone")
     return value.isoformat()

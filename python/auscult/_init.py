@@ -125,7 +125,7 @@ def running() -> dict[str, Any] | None:
 
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits at most `timeout` seconds until what this process recorded is in the store. Tells whether."""
+    """Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is."""
     from auscult import _polling
 
     _polling.log_notices()

@@ -32,6 +32,7 @@ __all__ = [
     "flush",
     "notices",
     "program",
+    "query",
     "set_strict",
     "shutdown",
     "stage",
@@ -500,7 +501,7 @@ def start(settings: dict[str, Any]) -> Telemetry:
     """
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits at most `timeout` seconds until what this process recorded is in the store. Tells whether."""
+    """Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is."""
 
 def shutdown(timeout: float) -> None:
     """Stops recording and serving; `auscult.shutdown` is the way to call it."""
@@ -524,6 +525,14 @@ def program(arguments: Sequence[str]) -> int:
 
     Returns:
         Its exit status.
+    """
+
+def query(arguments: Sequence[str]) -> str:
+    """What the program would write for these arguments, the first of which is a command that reads.
+
+    Raises:
+        ValueError: The arguments cannot be used.
+        Error: What they ask for cannot be read.
     """
 
 def set_strict(strict: bool) -> None:

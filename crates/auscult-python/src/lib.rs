@@ -48,7 +48,7 @@ mod _native {
     #[pymodule_export]
     use crate::plan::Plan;
     #[pymodule_export]
-    use crate::program::program;
+    use crate::program::{program, query};
     #[pymodule_export]
     use crate::result::{Audio, Error, Skip};
     #[pymodule_export]

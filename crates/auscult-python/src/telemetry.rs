@@ -183,7 +183,7 @@ pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Te
     Ok(Telemetry { inner })
 }
 
-/// Waits until what this process recorded is in the store, at most `timeout` seconds. Returns whether it is.
+/// Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is.
 #[pyfunction]
 #[pyo3(signature = (timeout=2.0))]
 pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {

@@ -18,7 +18,13 @@ def asked(service: Service) -> str:
     slowest = stored(service, order="slowest", limit=3)
     failed = stored(service, status="error", limit=5)
     return "\n".join(
-        ["What the store says (also: auscult calls)", "  slowest", *lines(slowest), "  failed", *lines(failed)]
+        [
+            "What the store says (also: auscult calls)",
+            "  slowest",
+            *lines(slowest),
+            "  failed",
+            *lines(failed),
+        ]
     )
 
 
@@ -28,7 +34,9 @@ def lines(rows: list[Row]) -> list[str]:
     shown = [index for index in range(len(COLUMNS)) if any(row[index] for row in cells)]
     table = [[COLUMNS[index] for index in shown], *([row[index] for index in shown] for row in cells)]
     widths = [max(len(row[index]) for row in table) for index in range(len(shown))]
-    return ["    " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in table] if rows else ["    none"]
+    return (
+        ["    " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in table] if rows else ["    none"]
+    )
 
 
 def _cells(row: Row) -> list[str]:
