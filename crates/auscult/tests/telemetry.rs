@@ -247,7 +247,7 @@ fn the_last_process_leaves_nothing_behind() {
     telemetry.operation("synthesize").start::<&str>([]).finish();
     let left: Vec<_> =
         std::fs::read_dir(telemetry.directory()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(left, ["reporter.lock"]);
+    assert_eq!(left, ["reporter.lock", "store.sqlite"]);
     let again = directory.serving("leaves").start().unwrap();
     let _ending = Ending(again.clone());
     assert!(samples(&again.render(false), "leaves_request_total").is_empty(), "a new run begins anew");
