@@ -2,7 +2,7 @@
 //!
 //! Every process writes only to its *segment*, a memory-mapped file: counters, histograms, calls in
 //! flight. Recording takes no lock, no system call and no allocation, and what was recorded survives the
-//! process. A [`Collector`] merges all segments of a service into one plain [`Snapshot`].
+//! process. A [`Collector`](snapshot::Collector) merges all segments of a service into one plain [`Snapshot`](snapshot::Snapshot).
 //!
 //! Services depend on the crate `auscult`, not on this one.
 
