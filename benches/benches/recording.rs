@@ -2,10 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use auscult_benches::{BOUNDS, METADATA, Service, key};
+use auscult_core::snapshot::Drain;
 use auscult_core::{Seconds, Spec};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use metrics::Recorder;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -44,15 +46,39 @@ fn histogram(criterion: &mut Criterion) {
     group.bench_function("prometheus Histogram", |b| b.iter(|| black_box(&theirs).observe(black_box(0.25))));
 }
 
+/// Calls that the ring takes between two drains.
+const CHUNK: u64 = 2000;
+
+/// Times `record`, one finished call, and between its runs empties the event ring as the reporter would.
+fn drained(bencher: &mut Bencher<'_>, drain: &mut Drain, record: impl Fn()) {
+    bencher.iter_custom(|times| {
+        let mut took = Duration::ZERO;
+        let mut left = times;
+        while left > 0 {
+            let chunk = left.min(CHUNK);
+            let started = Instant::now();
+            (0..chunk).for_each(|_| record());
+            took += started.elapsed();
+            drain.attach(|_| None);
+            let drained = drain.read(usize::MAX, |_| true);
+            drain.stored(&drained.positions);
+            assert_eq!(drained.calls.len() as u64, chunk, "the ring took them all");
+            left -= chunk;
+        }
+        took
+    });
+}
+
 fn call(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
     let operation = service.calls.operation("synthesize").labels(["emotion"]);
+    let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call");
     group.bench_function("start, finish, 1 label", |b| {
-        b.iter(|| operation.start([black_box("neutral")]).finish());
+        drained(b, &mut drain, || operation.start([black_box("neutral")]).finish());
     });
     group.bench_function("with audio and characters", |b| {
-        b.iter(|| {
+        drained(b, &mut drain, || {
             let call = operation.start([black_box("neutral")]);
             call.characters(128);
             call.chunk(Seconds(0.64));
@@ -64,5 +90,29 @@ fn call(criterion: &mut Criterion) {
     group.bench_function("chunk", |b| b.iter(|| running.chunk(Seconds(black_box(0.64)))));
 }
 
-criterion_group!(benches, counter, histogram, call);
+/// A call as services make them, with the event ring taking its record, and with a ring that is full.
+fn ring(criterion: &mut Criterion) {
+    let service = Service::new(100).unwrap();
+    let operation = service.calls.operation("synthesize").labels(["emotion"]);
+    let record = || {
+        let call = operation.start([black_box("neutral")]);
+        for stage in ["frontend", "llm", "vocoder"] {
+            drop(call.stage(stage));
+        }
+        call.field("char_count", 128);
+        call.field("model_version", "V23");
+        call.field("emotion_mode", "vector");
+        call.field("beams", 3);
+        call.field("speed", 1.25);
+        call.field("cache_hit", true);
+        call.finish();
+    };
+    let mut drain = service.drain();
+    let mut group = criterion.benchmark_group("call, 6 fields, 3 stages");
+    group.bench_function("into the ring", |b| drained(b, &mut drain, record));
+    (0..100 * CHUNK).for_each(|_| record());
+    group.bench_function("the ring is full", |b| b.iter(record));
+}
+
+criterion_group!(benches, counter, histogram, call, ring);
 criterion_main!(benches);

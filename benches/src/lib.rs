@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use auscult_core::snapshot::Collector;
+use auscult_core::snapshot::{Collector, Drain};
 use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
 use metrics::{Key, Label, Level, Metadata, Recorder};
 use tempfile::TempDir;
@@ -43,6 +43,11 @@ impl Service {
     /// Reads the service.
     pub fn collector(&self) -> Collector {
         Collector::new(self.place.clone(), self.registry.clone())
+    }
+
+    /// Takes finished calls out of its event ring.
+    pub fn drain(&self) -> Drain {
+        Drain::new(self.place.clone(), self.registry.clone())
     }
 
     /// Where its files are.

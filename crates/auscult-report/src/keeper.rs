@@ -28,6 +28,8 @@ const LIMIT: usize = 4096;
 const SECOND: Duration = Duration::from_secs(1);
 /// Between two steps of retention when the last one had nothing more to do.
 const RETENTION: Duration = Duration::from_secs(10);
+/// Time for retention in one round: it removes more than can come meanwhile, and the rings do not get full.
+const RETAINING: Duration = Duration::from_millis(60);
 /// A store that cannot be written for so long does not keep dead segments from being folded any more.
 const GIVES_UP: Duration = Duration::from_secs(10);
 /// Samples that wait for the next round.
@@ -344,10 +346,14 @@ impl Work {
             tended = store.sync();
             self.unsynced = None;
         }
-        if self.failing.is_none() && Instant::now() >= self.retention {
-            let step = store.retain();
+        let began = Instant::now();
+        if self.failing.is_none() && began >= self.retention {
+            let mut step = store.retain();
+            while step.as_ref().is_ok_and(|step| step.more) && began.elapsed() < RETAINING {
+                step = store.retain();
+            }
             let more = step.as_ref().is_ok_and(|step| step.more);
-            self.retention = Instant::now() + if more { ROUND } else { RETENTION };
+            self.retention = Instant::now() + if more { Duration::ZERO } else { RETENTION };
             tended = tended.and(step.map(drop));
             self.metrics.bytes.set(store.bytes() as f64);
         }
