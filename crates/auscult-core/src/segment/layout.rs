@@ -77,7 +77,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Divides `bytes` (rounded down to whole words): up to 1/2 event ring, 3/16 directory, 1/16 calls in
+    /// Divides `bytes` (rounded down to whole words): up to 1/4 event ring, 3/16 directory, 1/16 calls in
     /// flight, 1/16 exemplars, the rest cells.
     pub(crate) fn of_bytes(bytes: usize) -> Self {
         let words = bytes / WORD;
@@ -89,7 +89,7 @@ impl Layout {
         let directory = exemplars + exemplar_slots * EXEMPLAR_WORDS;
         let directory_words = words * 3 / 16;
         let ring = directory + directory_words;
-        let ring_words = if words < 2 { 0 } else { (1 << (words / 2).ilog2()).min(MAX_RING_WORDS) };
+        let ring_words = if words < 4 { 0 } else { (1 << (words / 4).ilog2()).min(MAX_RING_WORDS) };
         let cells = ring + ring_words;
         let lane_words = words.saturating_sub(cells) / LANES;
         Self {

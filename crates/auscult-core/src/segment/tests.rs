@@ -44,7 +44,7 @@ mod unit {
                 assert!(layout.ring + layout.ring_words <= layout.cells);
                 assert!(
                     layout.ring_words.is_power_of_two()
-                        && layout.ring_words >= (layout.words / 4).min(1 << 20)
+                        && layout.ring_words >= (layout.words / 8).min(1 << 20)
                 );
                 assert!(layout.lane(LANES) <= layout.words && layout.words * 8 <= size, "{size}");
                 assert!(layout.lane_words > 1000 && layout.call_slots >= 8, "{size}: {layout:?}");
