@@ -170,7 +170,8 @@ impl Lane {
         let mut there = false;
         loop {
             let now = Instant::now();
-            let glance = watch.as_ref().map_or(Duration::MAX, |watch| watch.wait(now));
+            // No glance of what is not there is ever due.
+            let glance = watch.as_ref().filter(|_| there).map_or(Duration::MAX, |watch| watch.wait(now));
             if !self.sleep(schedule.wait(now).min(glance)) {
                 return;
             }

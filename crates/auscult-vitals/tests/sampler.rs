@@ -205,6 +205,25 @@ fn a_source_that_is_gone_shows_its_last_words_and_is_asked_at_each_sample() {
     assert_eq!(bench.value("auscult_errors", "vitals"), None, "it is no fault");
 }
 
+/// CPU time of the calling thread so far, hundredths of a second.
+fn thread_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let fields = stat.rsplit(") ").next().unwrap().split(' ');
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn a_source_that_is_not_there_costs_nothing_between_samples() {
+    let ticks = Arc::new(Mutex::new(Vec::new()));
+    let heard = ticks.clone();
+    let listener = Listener(Arc::new(move |_: &Readings| heard.lock().unwrap().push(thread_ticks())));
+    let _bench = bench_with(Duration::from_millis(100), Does::IsGone, Some(listener));
+    until(|| ticks.lock().unwrap().len() > 20);
+    let ticks = ticks.lock().unwrap();
+    let used = ticks.last().unwrap() - ticks[0];
+    assert!(used < 20, "{used} hundredths of a second of CPU in 20 samples, 2 seconds");
+}
+
 #[test]
 fn a_source_that_hangs_is_flagged_and_asked_again() {
     let bench = bench(SOON, Does::Reads(vec![("a", 1.0)]));
