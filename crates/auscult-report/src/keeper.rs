@@ -4,11 +4,12 @@
 //! Killed at any point it loses nothing, and the next one stores nothing twice: how far each segment is stored
 //! is written in the same transaction.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::{Collector, Drain, Drained};
+use auscult_core::thread::lock;
 use auscult_core::{Calls, Counter, Error, FinishedCall, Gauge, Merge, Place, Spec, Unit, thread};
 
 use crate::attribution::Attribution;
@@ -371,8 +372,4 @@ impl Work {
         calls.set_unhealthy(UNWRITABLE, true);
         calls.registry().fault("store", &format!("store: {error}"));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

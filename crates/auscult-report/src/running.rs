@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::{Activity, Collector, Snapshot, Value};
+use auscult_core::thread::lock;
 use auscult_core::{InFlightCall, clock, thread};
 use auscult_vitals::Listener;
 use tokio::sync::watch;
@@ -464,8 +465,4 @@ impl Running {
 fn serve(server: Server, sources: Sources, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(server.serve(sources, stopped))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

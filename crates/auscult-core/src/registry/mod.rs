@@ -5,8 +5,10 @@
 //! where this and every other process reads it back: there is one way in.
 
 mod append_map;
+mod event;
 mod facade;
 mod family;
+mod fault;
 mod handle;
 mod identity;
 mod index;
@@ -21,9 +23,11 @@ mod tests;
 mod unit;
 
 pub(crate) use append_map::{AppendMap, hash_of};
+pub(crate) use event::Dropped;
 pub use facade::Facade;
 pub use family::Family;
 pub(crate) use family::{FamilyCore, SeriesCore};
+pub use fault::Notice;
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
 pub use identity::Identity;
@@ -37,10 +41,10 @@ pub use unit::Unit;
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::Error;
-use crate::segment::{Payload, Place, RecordKind, Refused, Role, Segment, State, slow_path};
+use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
 
 /// At most so many series a family, where nothing else is asked for.
 pub const DEFAULT_SERIES_LIMIT: usize = 2000;
@@ -51,8 +55,6 @@ const READ_FAMILIES: [&str; 5] =
     ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
 /// The same without the prefix.
 const READ_SERIES: &str = "auscult_series";
-/// Different faults that are logged; the rest is only counted.
-const LOGGED_FAULTS: usize = 64;
 
 /// How a registry is opened.
 #[derive(Clone, Debug)]
@@ -98,15 +100,6 @@ pub struct Registry {
     fallback: Option<String>,
 }
 
-/// Something that was logged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Whether it is a fault, and not only something to know.
-    pub fault: bool,
-    /// For a person.
-    pub message: String,
-}
-
 /// Where what is recorded under some labels goes.
 struct Found {
     series: Option<Arc<SeriesCore>>,
@@ -121,29 +114,6 @@ struct Own {
     overflow: Counter,
     events: Counter,
     dropped: [Counter; Dropped::ALL.len()],
-}
-
-/// Why an event, or part of it, was not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dropped {
-    /// The event ring was full: the reporter does not keep up, or there is none.
-    RingFull,
-    /// The event is longer than the ring takes.
-    TooLarge,
-    /// A call has more fields than are kept; the call itself was.
-    TooManyFields,
-}
-
-impl Dropped {
-    const ALL: [Self; 3] = [Self::RingFull, Self::TooLarge, Self::TooManyFields];
-
-    fn reason(self) -> &'static str {
-        match self {
-            Self::RingFull => "ring_full",
-            Self::TooLarge => "too_large",
-            Self::TooManyFields => "too_many_fields",
-        }
-    }
 }
 
 impl Registry {
@@ -286,47 +256,6 @@ impl Registry {
         &self.options
     }
 
-    /// Counts a fault of `part` in `auscult_errors_total`.
-    pub fn error(&self, part: &str) {
-        if let Some(own) = self.own.get() {
-            let series = self.series(&own.errors, [("part".into(), label_value(part).into())].into());
-            Counter::new(self, &own.errors, series).increment(1);
-        }
-    }
-
-    /// Counts a fault of `part`, and logs each message once.
-    pub fn fault(&self, part: &'static str, message: &str) {
-        self.error(part);
-        if self.is_new(true, message) {
-            tracing::warn!(target: "auscult", part, "{message}");
-        }
-    }
-
-    /// Logs each message once: something a person should know that is no fault.
-    pub fn note(&self, part: &'static str, message: &str) {
-        if self.is_new(false, message) {
-            tracing::info!(target: "auscult", part, "{message}");
-        }
-    }
-
-    /// Whether a message was not logged yet; the first of them are remembered.
-    fn is_new(&self, fault: bool, message: &str) -> bool {
-        let _slow = slow_path();
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = logged.len() < LOGGED_FAULTS && !logged.iter().any(|seen| seen.message == message);
-        if new {
-            logged.push(Notice { fault, message: message.to_owned() });
-        }
-        new
-    }
-
-    /// What was logged, from the `from`th on: for a host without a `tracing` subscriber.
-    pub fn notices(&self, from: usize) -> Vec<Notice> {
-        let _slow = slow_path();
-        let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.iter().skip(from).cloned().collect()
-    }
-
     /// What a forked child does when it first records.
     pub fn on_fork_child(&self, action: impl Fn() + Send + Sync + 'static) {
         self.segment.on_rejoin(action);
@@ -358,18 +287,6 @@ impl Registry {
         }
     }
 
-    /// Up to where events were recorded, as a position of the segment's event ring; see
-    /// [`Registry::events_stored`].
-    pub fn events_recorded(&self) -> u64 {
-        self.segment.ring().head()
-    }
-
-    /// Up to where the reporter has stored this process's events: all that were recorded when it reaches
-    /// what [`Registry::events_recorded`] told then.
-    pub fn events_stored(&self) -> u64 {
-        self.segment.ring().stored()
-    }
-
     /// Bytes of the segment that hold something: records, cells in all lanes, exemplars.
     pub fn used_bytes(&self) -> usize {
         self.segment.used_bytes(self.seen.load(Ordering::Relaxed))
@@ -381,42 +298,6 @@ impl Registry {
 
     pub(crate) fn reject(&self) {
         self.segment.reject(1);
-    }
-
-    /// The counter of events that were not kept for this reason.
-    ///
-    /// # Errors
-    /// When the segment has no room for it.
-    pub fn dropped_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
-        let dropped = Spec::whole_counter("auscult_events_dropped")
-            .help("Events, or fields of them, that were not kept, by reason.")
-            .labels(&["reason"]);
-        self.family(dropped)?.counter(&[reason])
-    }
-
-    /// Counts an event that was offered to the ring, and what of it was left out.
-    #[inline]
-    pub(crate) fn count_event(&self, appended: Result<u64, Refused>) {
-        match appended {
-            Ok(left) => {
-                if let Some(own) = self.own.get() {
-                    own.events.increment(1);
-                }
-                if left > 0 {
-                    self.drop_event(Dropped::TooManyFields, left);
-                }
-            }
-            Err(Refused::Full) => self.drop_event(Dropped::RingFull, 1),
-            Err(Refused::TooLarge) => self.drop_event(Dropped::TooLarge, 1),
-        }
-    }
-
-    /// Counts what was not kept.
-    #[cold]
-    pub(crate) fn drop_event(&self, why: Dropped, times: u64) {
-        if let Some(own) = self.own.get() {
-            own.dropped[why as usize].increment(times);
-        }
     }
 
     /// Counts a label set that went to an overflow series.

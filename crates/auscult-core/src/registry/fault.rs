@@ -1,0 +1,63 @@
+//! Faults and notices: what is counted, and logged once.
+
+use std::sync::PoisonError;
+
+use super::Registry;
+use super::handle::Counter;
+use super::name::label_value;
+use crate::segment::slow_path;
+
+/// Different messages that are logged; the rest is only counted.
+const LOGGED: usize = 64;
+
+/// Something that was logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it is a fault, and not only something to know.
+    pub fault: bool,
+    /// For a person.
+    pub message: String,
+}
+
+impl Registry {
+    /// Counts a fault of `part` in `auscult_errors_total`.
+    pub fn error(&self, part: &str) {
+        if let Some(own) = self.own.get() {
+            let series = self.series(&own.errors, [("part".into(), label_value(part).into())].into());
+            Counter::new(self, &own.errors, series).increment(1);
+        }
+    }
+
+    /// Counts a fault of `part`, and logs each message once.
+    pub fn fault(&self, part: &'static str, message: &str) {
+        self.error(part);
+        if self.is_new(true, message) {
+            tracing::warn!(target: "auscult", part, "{message}");
+        }
+    }
+
+    /// Logs each message once: something a person should know that is no fault.
+    pub fn note(&self, part: &'static str, message: &str) {
+        if self.is_new(false, message) {
+            tracing::info!(target: "auscult", part, "{message}");
+        }
+    }
+
+    /// Whether a message was not logged yet; the first of them are remembered.
+    fn is_new(&self, fault: bool, message: &str) -> bool {
+        let _slow = slow_path();
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = logged.len() < LOGGED && !logged.iter().any(|seen| seen.message == message);
+        if new {
+            logged.push(Notice { fault, message: message.to_owned() });
+        }
+        new
+    }
+
+    /// What was logged, from the `from`th on: for a host without a `tracing` subscriber.
+    pub fn notices(&self, from: usize) -> Vec<Notice> {
+        let _slow = slow_path();
+        let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.iter().skip(from).cloned().collect()
+    }
+}
