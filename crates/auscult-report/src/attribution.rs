@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auscult_core::history::{CallWindow, HistoryReader, HistoryWriter};
-use auscult_core::{Calls, FinishedCall, InFlightCall, clock};
+use auscult_core::{Calls, FinishedCall, GpuUse, InFlightCall, clock};
 
 /// The first sample after a call is waited for at most this long, nanoseconds: three glances.
 const PATIENCE: u64 = 300_000_000;
@@ -65,10 +65,14 @@ impl Attribution {
     /// in flight now.
     pub fn complete(&self, calls: &mut [FinishedCall], running: &[InFlightCall]) {
         let mut state = self.lock();
+        let mut by_end = None;
         for call in calls.iter_mut().filter(|call| call.gpu.is_none()) {
-            let shared = state.is_shared(call, running);
             let window = CallWindow { pid: call.pid, started: call.started, ended: Some(call.ended) };
-            call.gpu = state.reader().and_then(|reader| window.gpu_use(reader, shared));
+            let used = state.reader().and_then(|reader| window.gpu_use(reader, false));
+            call.gpu = used.map(|used| GpuUse {
+                shared: is_shared(by_end.get_or_insert_with(|| state.by_end()), call, running),
+                ..used
+            });
             if let Some(gpu) = call.gpu {
                 let FinishedCall { operation, labels, request_id, .. } = call;
                 self.calls.observe_gpu_peak(operation, labels, gpu.memory_peak, request_id);
@@ -90,12 +94,30 @@ impl State {
         self.reader.as_mut()
     }
 
-    /// Whether another call ran while this one did.
-    fn is_shared(&self, call: &FinishedCall, running: &[InFlightCall]) -> bool {
-        let mut ended_later = self.seen.range((call.started.saturating_add(1), 0, 0, 0)..);
-        ended_later.any(|other| *other != seen(call) && other.1 < call.ended)
-            || running.iter().any(|other| other.started < call.ended)
+    /// The calls seen, in the order of their ends; with each the earliest start of it and those after it.
+    fn by_end(&self) -> Vec<(Seen, u64)> {
+        let mut earliest = u64::MAX;
+        let backwards = self.seen.iter().rev().map(|seen| {
+            earliest = earliest.min(seen.1);
+            (*seen, earliest)
+        });
+        let mut by_end: Vec<_> = backwards.collect();
+        by_end.reverse();
+        by_end
     }
+}
+
+/// Whether another call ran while this one did.
+fn is_shared(by_end: &[(Seen, u64)], call: &FinishedCall, running: &[InFlightCall]) -> bool {
+    let place = by_end.partition_point(|(other, _)| *other < seen(call));
+    let ended_before = place.checked_sub(1).map(|before| by_end[before].0.0);
+    let own = by_end.get(place).is_some_and(|(other, _)| *other == seen(call));
+    let later = by_end.get(place + usize::from(own)).map(|(_, earliest)| *earliest);
+    // One that has just finished may still have its slot.
+    let itself = |other: &InFlightCall| other.started == call.started && other.request_id == call.request_id;
+    ended_before.is_some_and(|ended| ended > call.started)
+        || later.is_some_and(|started| started < call.ended)
+        || running.iter().any(|other| other.started < call.ended && !itself(other))
 }
 
 fn seen(call: &FinishedCall) -> Seen {

@@ -158,6 +158,7 @@ fn overlap_is_exact() {
     assert_eq!(shared(vec![finished("f", 2, 71, 80)], &[running(80)]), [false]);
     // A call that starts and ends with another one is another one.
     assert_eq!(shared(vec![finished("g", 1, 90, 95), finished("h", 2, 90, 95)], &[]), [true, true]);
+    assert_eq!(shared(vec![finished("r", 2, 97, 98)], &[running(97)]), [false], "it has its slot still");
     // What is remembered is bounded.
     let many: Vec<_> = (0..10_000).map(|n| finished("m", 1, 100 + n, 101 + n)).collect();
     assert!(shared(many, &[]).iter().all(|shared| !shared));
