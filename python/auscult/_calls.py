@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,9 @@ from auscult import _init, _native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# As the program's messages name an option.
+_OPTION = re.compile(r"'--([a-z-]+) <[^>]+>'|--([a-z-]+) [A-Z]+")
 
 Moment = str | datetime
 Span = str | float | timedelta
@@ -83,7 +87,11 @@ def calls(
         *(("--label", f"{name}={value}") for name, value in (labels or {}).items()),
     ]
     given = [f"{option}={value}" for option, value in options if value is not None]
-    rows = [json.loads(line) for line in _native.query(["calls", "--json", *given]).splitlines()]
+    try:
+        lines = _native.query(["calls", "--json", *given]).splitlines()
+    except ValueError as error:
+        raise ValueError(_OPTION.sub(_argument, str(error))) from None
+    rows = [json.loads(line) for line in lines]
     if frame is None:
         frame = importlib.util.find_spec("pandas") is not None
     if not frame:
@@ -93,6 +101,10 @@ def calls(
     if "time" in table:
         table["time"] = pandas.to_datetime(table["time"], format="ISO8601")
     return table
+
+
+def _argument(option: re.Match[str]) -> str:
+    return (option[1] or option[2]).replace("-", "_") + "="
 
 
 def _span(argument: str, value: Span | None) -> str | None:

@@ -3,6 +3,8 @@
 //! `CLOCK_MONOTONIC` is one clock for all processes of a host, so a reader can compare it with what
 //! another process wrote. The wall clock is never used to measure.
 
+use std::time::{Duration, Instant};
+
 use nix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
@@ -25,6 +27,12 @@ fn read(id: ClockId) -> u64 {
             .wrapping_add(time.tv_nsec().max(0) as u64),
         Err(_) => 0,
     }
+}
+
+/// The moment so far ahead; of times that no clock can show, a hundred years.
+pub fn deadline(timeout: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    Instant::now() + timeout.min(CENTURY)
 }
 
 /// Nanoseconds as seconds.

@@ -183,18 +183,23 @@ pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Te
     Ok(Telemetry { inner })
 }
 
+/// Seconds to wait; what is more than there can be is for ever.
+fn limit(timeout: f64) -> Duration {
+    crate::block::seconds(timeout).unwrap_or(if timeout > 0.0 { Duration::MAX } else { Duration::ZERO })
+}
+
 /// Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is.
 #[pyfunction]
 #[pyo3(signature = (timeout=2.0))]
 pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
-    let limit = crate::block::seconds(timeout).unwrap_or(Duration::ZERO);
+    let limit = limit(timeout);
     state::telemetry().is_none_or(|telemetry| py.detach(|| telemetry.flush(limit)))
 }
 
 /// Stops recording and serving; `auscult.shutdown` is the way to call it.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>, timeout: f64) {
-    let limit = crate::block::seconds(timeout).unwrap_or(Duration::ZERO);
+    let limit = limit(timeout);
     if let Some(telemetry) = state::remove(py) {
         py.detach(|| telemetry.shutdown(limit));
     }

@@ -149,7 +149,7 @@ impl Running {
         }
         *lock(&self.stopping) = true;
         self.wake.notify_all();
-        let deadline = Instant::now() + timeout;
+        let deadline = clock::deadline(timeout);
         let watch = lock(&self.watch).take();
         if let Some(watch) = watch {
             thread::join_until(watch, deadline);
@@ -351,7 +351,7 @@ impl Running {
     /// Waits until what this process recorded so far is stored; false when `timeout` passed first.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         self.seed.registry.join();
-        let (deadline, recorded) = (Instant::now() + timeout, self.seed.registry.events_recorded());
+        let (deadline, recorded) = (clock::deadline(timeout), self.seed.registry.events_recorded());
         let keeper = lock(&self.keeper).clone();
         while self.seed.registry.events_stored() < recorded {
             if Instant::now() >= deadline {
@@ -366,7 +366,7 @@ impl Running {
     /// Waits until what processes that are gone have left is in the store and in the totals; false when `timeout`
     /// passed first, or this process is not elected.
     pub(crate) fn recover(self: &Arc<Self>, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
+        let deadline = clock::deadline(timeout);
         while self.is_elected() {
             let keeper = lock(&self.keeper).clone();
             keeper.iter().for_each(|keeper| keeper.hurry());

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 const UNITS: [(&str, f64); 5] = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
 
+/// A thousand years: no clock is added to what it cannot show.
+const LONGEST: Duration = Duration::from_secs(1000 * 365 * 86_400);
+
 /// Reads `90s`, `1.5h`, `2d`, `1h30m`, `500ms`, and `0`.
 ///
 /// # Errors
@@ -27,7 +30,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         seconds += number.parse::<f64>().map_err(|_| wrong())? * factor;
         rest = after.trim_start();
     }
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    if time > LONGEST { Err(wrong()) } else { Ok(time) }
 }
 
 /// A time for a person, in two units at most: `85 ms`, `12.3 s`, `3 min 4 s`, `2 h 3 min`, `3 d 4 h`.
@@ -59,7 +63,7 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
-        for text in ["", "5", "h", "1y", "-1s", "1..s", "1e400s", "99999999999999999999d"] {
+        for text in ["", "5", "h", "1y", "-1s", "1..s", "1e400s", "99999999999999999999d", "9999999999999d"] {
             assert!(parse_duration(text).is_err_and(|message| message.contains("1h30m")), "{text}");
         }
         let written = [0.0, 0.0854, 0.9999, 12.34, 99.96, 184.0, 7_385.0, 273_600.0].map(span);
