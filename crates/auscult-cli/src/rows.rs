@@ -191,7 +191,8 @@ pub(crate) fn vitals(sample: &VitalsSample) -> [Cell; 25] {
         Entity::Process { pid } => ("process", None, Some(*pid)),
         Entity::Gpu(gpu) => ("gpu", Some(gpu.clone()), None),
         Entity::GpuProcess { gpu, pid } => {
-            ("gpu_process", Some(GpuName { gpu: gpu.clone(), ..GpuName::default() }), *pid)
+            // All others together are 0, as in the store's view.
+            ("gpu_process", Some(GpuName { gpu: gpu.clone(), ..GpuName::default() }), Some(pid.unwrap_or(0)))
         }
     };
     let text = |text: &String| if text.is_empty() { Value::Null } else { json!(text) };

@@ -66,6 +66,11 @@ fn kept(calls: &[FinishedCall]) -> Directory {
             [
                 VitalsSample { unix_nanos, entity: Entity::Host, values: host },
                 VitalsSample { unix_nanos, entity: Entity::Gpu(gpu.clone()), values: card },
+                VitalsSample {
+                    unix_nanos,
+                    entity: Entity::GpuProcess { gpu: "0".to_owned(), pid: None },
+                    values: vec![("gpu_process_memory_bytes", 1_073_741_824.0)],
+                },
             ]
         })
         .collect();
@@ -193,7 +198,7 @@ fn vitals_are_shown_and_written() {
     2026-01-02 03:04:04  25 %      8.0 GiB  90 %      20.0 GiB
     2026-01-02 03:04:05  25 %      8.0 GiB  90 %      20.0 GiB
     ");
-    assert_eq!(with(&["--json"]).lines().count(), 12);
+    assert_eq!(with(&["--json"]).lines().count(), 18);
     let line = with(&["--json"]);
     let gpu: serde_json::Value =
         serde_json::from_str(line.lines().find(|line| line.contains("H200")).unwrap()).unwrap();
@@ -202,6 +207,8 @@ fn vitals_are_shown_and_written() {
         (&"gpu".into(), &"0".into(), &0.9.into())
     );
     assert!(gpu.get("cpu_usage_ratio").is_none(), "{gpu}");
+    let others = r#""entity":"gpu_process","gpu":"0","pid":0,"gpu_process_memory_bytes":1073741824.0}"#;
+    assert!(line.contains(others), "{line}");
     let csv = with(&["--csv"]);
     let names = csv.lines().next().unwrap().split(',').count();
     assert!(csv.lines().all(|line| line.split(',').count() == names), "{csv}");
@@ -215,7 +222,7 @@ fn what_is_old_is_pruned() {
     let text = directory.run(&["prune", "--older-than", "10000d"]).good();
     assert!(text.starts_with("0 calls and 0 samples removed; "), "{text}");
     let text = directory.run(&["prune", "--older-than", "1s"]).good();
-    assert!(text.starts_with("3 calls and 120 samples removed; "), "{text}");
+    assert!(text.starts_with("3 calls and 180 samples removed; "), "{text}");
     assert_eq!(directory.run(&["calls"]).err, "auscult: no call matches\n");
     assert_eq!(directory.run(&["prune"]).status.code(), Some(2), "it says how much");
 }
