@@ -155,11 +155,18 @@ fn lines(directory: &Path) -> Vec<String> {
 /// All deaths of a service, the latest last.
 ///
 /// # Errors
-/// When its store cannot be read.
+/// When none was watched and its store cannot be read.
 pub(crate) fn of(service: &Service) -> Result<Vec<Postmortem>, Failure> {
     let mut all = Postmortem::recorded(service.directory());
-    let store = Reader::open(service.directory()).map_err(|error| Failure::Failed(error.to_string()))?;
-    if let Some(found) = store.map(|store| unwatched(&store, service.name())).transpose()?.flatten() {
+    let unwatched = Reader::open(service.directory())
+        .map_err(|error| Failure::Failed(error.to_string()))
+        .and_then(|store| store.map_or(Ok(None), |store| unwatched(&store, service.name())));
+    let found = match unwatched {
+        // A store that cannot be read does not hide what was watched.
+        Err(_) if !all.is_empty() => None,
+        unwatched => unwatched?,
+    };
+    if let Some(found) = found {
         // What was watched is known better.
         let known = all.iter().any(|known| {
             known.calls.iter().any(|call| found.calls.iter().any(|dead| dead.request_id == call.request_id))

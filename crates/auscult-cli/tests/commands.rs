@@ -381,6 +381,11 @@ fn a_damaged_store_is_said_and_left_alone() {
     let done = directory.run(&["doctor"]);
     assert_eq!(done.status.code(), Some(1));
     assert!(done.out.contains("fault  store"), "{}", done.out);
+    assert_eq!(directory.run(&["postmortem"]).status.code(), Some(1));
+    let watched =
+        r#"{"time":"","unix_nanos":1,"service":"speech","cause":"exit","exit_status":3,"calls":[]}"#;
+    std::fs::write(file.with_file_name("postmortems.jsonl"), watched).unwrap();
+    assert!(directory.run(&["postmortem"]).good().contains("exit status 3"), "what was watched is told");
 }
 
 #[test]
