@@ -29,5 +29,5 @@ pub use registry::{
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES, Role,
-    close_in_child, epoch, user_id,
+    around_fork, close_in_child, epoch, user_id,
 };

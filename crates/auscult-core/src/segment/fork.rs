@@ -8,13 +8,20 @@
 use std::cell::Cell;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 static SLOW_PATH: Mutex<()> = Mutex::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 static INSTALL: Once = Once::new();
 /// Descriptors that a forked child must not keep: a listening socket would stay open after its server died.
 static CLOSE_IN_CHILD: [AtomicI32; 128] = [const { AtomicI32::new(-1) }; 128];
+/// See [`around_fork`].
+static AROUND: OnceLock<Around> = OnceLock::new();
+
+struct Around {
+    before: fn(),
+    after: fn(),
+}
 
 thread_local! {
     static HELD_FOR_FORK: Cell<Option<MutexGuard<'static, ()>>> = const { Cell::new(None) };
@@ -32,6 +39,13 @@ pub(crate) fn slow_path() -> SlowPath {
 #[inline]
 pub fn epoch() -> u32 {
     EPOCH.load(Ordering::Relaxed)
+}
+
+/// Has `before` called before each fork, and `after` behind it, in the parent and in the child; by the thread that
+/// forks. The first who asks is heard: the store, whose SQLite must be at rest. Neither may panic.
+pub fn around_fork(before: fn(), after: fn()) {
+    install();
+    let _ = AROUND.set(Around { before, after });
 }
 
 /// Has a forked child close `fd`, until the guard is dropped. With all places taken it does nothing.
@@ -69,6 +83,9 @@ pub(crate) fn install() {
 
 #[cfg_attr(any(loom, miri), allow(dead_code))]
 extern "C" fn before_fork() {
+    if let Some(around) = AROUND.get() {
+        (around.before)();
+    }
     let guard = SLOW_PATH.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = HELD_FOR_FORK.try_with(|held| held.set(Some(guard)));
 }
@@ -76,6 +93,7 @@ extern "C" fn before_fork() {
 #[cfg_attr(any(loom, miri), allow(dead_code))]
 extern "C" fn after_in_parent() {
     let _ = HELD_FOR_FORK.try_with(Cell::take);
+    after_fork();
 }
 
 #[cfg_attr(any(loom, miri), allow(dead_code))]
@@ -89,4 +107,12 @@ extern "C" fn after_in_child() {
         }
     }
     let _ = HELD_FOR_FORK.try_with(Cell::take);
+    after_fork();
+}
+
+#[cfg_attr(any(loom, miri), allow(dead_code))]
+fn after_fork() {
+    if let Some(around) = AROUND.get() {
+        (around.after)();
+    }
 }

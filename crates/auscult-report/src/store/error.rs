@@ -84,6 +84,14 @@ impl StoreError {
         Self { message: format!("{doing} {}: {error}", path.display()), kind }
     }
 
+    pub(super) fn forked(path: &Path) -> Self {
+        let message = format!(
+            "{}: this process was forked while its parent was writing the store, and cannot use it",
+            path.display()
+        );
+        Self { message, kind: Kind::Io }
+    }
+
     pub(super) fn newer(path: &Path, found: i64, known: i64) -> Self {
         let message = format!(
             "{} has version {found} of the store, this Auscult knows {known}: update it, or move the file away",

@@ -11,6 +11,7 @@ mod column;
 mod error;
 mod file;
 mod filter;
+mod fork;
 mod json;
 mod kinds;
 mod limits;

@@ -12,6 +12,7 @@ use super::call_row::{self, CallRow, whole};
 use super::column::Table;
 use super::error::{About as _, StoreError};
 use super::filter::CallFilter;
+use super::fork::{Kept, enter};
 use super::kinds::Kinds;
 use super::vitals::VitalsSample;
 use super::{file, retention, samples, schema};
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The store, as anybody may read it. Every question is answered from one moment of the store.
 pub struct Reader {
-    connection: Connection,
+    connection: Kept<Connection>,
     path: PathBuf,
 }
 
@@ -54,12 +55,28 @@ impl Reader {
         if !file::check(&path)? {
             return Ok(None);
         }
-        let connection = match Self::connect(&path, "ro") {
+        let _use = enter().ok_or_else(|| StoreError::forked(&path))?;
+        let connection = Self::begin(&path)?;
+        Ok(connection.map(|connection| Self { connection: Kept::new(Some(connection), drop), path }))
+    }
+
+    fn begin(path: &Path) -> Result<Option<Connection>, StoreError> {
+        match Self::connect(path, "ro") {
             // Nobody may write here, not even SQLite its log's index: then nothing changes either.
-            Err(error) if error.is_io() || error.is_read_only() => Self::connect(&path, "ro&immutable=1")?,
-            connected => connected?,
+            Err(error) if error.is_io() || error.is_read_only() => Self::connect(path, "ro&immutable=1"),
+            connected => connected,
+        }
+    }
+
+    /// Does something with the connection, which a fork may have closed.
+    fn with<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let _use = enter().ok_or_else(|| StoreError::forked(&self.path))?;
+        let mut kept = self.connection.lock();
+        let connection = match kept.take() {
+            Some(connection) => connection,
+            None => Self::begin(&self.path)?.ok_or_else(|| StoreError::damaged(&self.path, "is no store"))?,
         };
-        Ok(connection.map(|connection| Self { connection, path }))
+        act(kept.insert(connection)).about(&self.path)
     }
 
     fn connect(path: &Path, mode: &str) -> Result<Option<Connection>, StoreError> {
@@ -82,7 +99,7 @@ impl Reader {
     /// When the file cannot be read.
     pub fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
         let (sql, values) = filter.select(call_row::COLUMNS);
-        self.rows(&sql, params_from_iter(&values)).about(&self.path)
+        self.with(|connection| rows(connection, &sql, params_from_iter(&values)))
     }
 
     /// Calls with sequence numbers above one, in their order: what a sink is to ship next.
@@ -95,15 +112,7 @@ impl Reader {
             call_row::COLUMNS
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.rows(&sql, [whole(sequence), limit]).about(&self.path)
-    }
-
-    fn rows(&self, sql: &str, values: impl Params) -> rusqlite::Result<Vec<CallRow>> {
-        // One transaction, so that a kind is there as long as its calls are.
-        let transaction = self.connection.unchecked_transaction()?;
-        let mut kinds = Kinds::new(&transaction)?;
-        let mut statement = transaction.prepare_cached(sql)?;
-        statement.query_map(values, |row| call_row::read(row, &mut kinds))?.collect()
+        self.with(|connection| rows(connection, &sql, [whole(sequence), limit]))
     }
 
     /// The newest sequence number that was given, also if its record is gone.
@@ -111,12 +120,11 @@ impl Reader {
     /// # Errors
     /// When the file cannot be read.
     pub fn last_sequence(&self) -> Result<u64, StoreError> {
-        let newest = || -> rusqlite::Result<u64> {
+        self.with(|connection| {
             let newest: Option<i64> =
-                self.connection.query_row("SELECT max(sequence) FROM stored_calls", [], |row| row.get(0))?;
-            Ok(newest.unwrap_or(0).max(0).cast_unsigned().max(retention::deleted_through(&self.connection)?))
-        };
-        newest().about(&self.path)
+                connection.query_row("SELECT max(sequence) FROM stored_calls", [], |row| row.get(0))?;
+            Ok(newest.unwrap_or(0).max(0).cast_unsigned().max(retention::deleted_through(connection)?))
+        })
     }
 
     /// How many calls match, by outcome. The filter's order and limit play no part.
@@ -128,8 +136,8 @@ impl Reader {
         let sql = format!(
             "SELECT outcome, count(*), min(ended), max(ended) FROM stored_calls{condition} GROUP BY 1"
         );
-        let read = || -> rusqlite::Result<Summary> {
-            let mut statement = self.connection.prepare_cached(&sql)?;
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(&values))?;
             let mut summary = Summary::default();
             while let Some(row) = rows.next()? {
@@ -143,8 +151,7 @@ impl Reader {
                 }
             }
             Ok(summary)
-        };
-        read().about(&self.path)
+        })
     }
 
     /// Samples within nanoseconds since 1970, oldest first, with the values of these columns; all columns if
@@ -161,11 +168,19 @@ impl Reader {
                 .filter(|column| names.is_empty() || names.contains(&column.name))
                 .collect();
             if !wanted.is_empty() {
-                found.extend(samples::read(&self.connection, table, &range, &wanted).about(&self.path)?);
+                found.extend(self.with(|connection| samples::read(connection, table, &range, &wanted))?);
             }
         }
         found.retain(|sample| !sample.values.is_empty());
         found.sort_by_key(|sample| sample.unix_nanos);
         Ok(found)
     }
+}
+
+fn rows(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<Vec<CallRow>> {
+    // One transaction, so that a kind is there as long as its calls are.
+    let transaction = connection.unchecked_transaction()?;
+    let mut kinds = Kinds::new(&transaction)?;
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.query_map(values, |row| call_row::read(row, &mut kinds))?.collect()
 }

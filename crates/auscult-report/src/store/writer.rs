@@ -9,6 +9,7 @@ use super::batch::{Batch, DeathKey};
 use super::call_row::{self, whole};
 use super::error::{About as _, StoreError};
 use super::file;
+use super::fork::{Kept, enter};
 use super::kinds::KindIds;
 use super::limits::Limits;
 use super::retention::{self, Progress};
@@ -25,8 +26,8 @@ const STATEMENTS: usize = 32;
 pub struct Store {
     path: PathBuf,
     limits: Limits,
-    /// None after a new file could not be made in the place of a damaged one.
-    open: Option<Open>,
+    /// None after a fork, and after a new file could not be made in the place of a damaged one.
+    open: Kept<Open>,
     /// The newest record's sequence number.
     last: u64,
     /// Sinks of a file that was set aside, for the next.
@@ -51,7 +52,14 @@ impl Store {
     /// newer version ([`StoreError::is_newer`]), which leaves it as it is.
     pub fn open(directory: &Path, limits: Limits) -> Result<(Self, Option<String>), StoreError> {
         let path = file::path_in(directory)?;
-        let mut store = Self { path, limits, open: None, last: 0, orphans: Vec::new(), notice: None };
+        let mut store = Self {
+            path,
+            limits,
+            open: Kept::new(None, |open| file::abandon(open.connection)),
+            last: 0,
+            orphans: Vec::new(),
+            notice: None,
+        };
         store.with(|_, _| Ok(()))?;
         let notice = store.take_notice();
         Ok((store, notice))
@@ -106,9 +114,11 @@ impl Store {
     /// # Errors
     /// When the disk fails; what was written is still process-durable.
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        if self.open.is_some() && !file::check(&self.path)? {
+        if self.is_open() && !file::check(&self.path)? {
             // Nobody would find what is written to it from now on.
+            let used = enter().ok_or_else(|| StoreError::forked(&self.path))?;
             self.close();
+            drop(used);
             self.notice = Some(format!("{} was removed; a new one was begun", self.path.display()));
             return self.with(|_, _| Ok(()));
         }
@@ -172,11 +182,16 @@ impl Store {
         })
     }
 
+    fn is_open(&self) -> bool {
+        self.open.lock().is_some()
+    }
+
     /// Does something with the open file; if it is found damaged, once more with a new one.
     fn with<T>(
         &mut self,
         mut act: impl FnMut(&mut Open, u64) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        let _use = enter().ok_or_else(|| StoreError::forked(&self.path))?;
         match self.attempt(&mut act) {
             Err(error) if error.is_damaged() => {
                 self.set_aside(&error)?;
@@ -190,11 +205,14 @@ impl Store {
         &mut self,
         act: &mut impl FnMut(&mut Open, u64) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let open = match self.open.take() {
+        let open = self.open.lock().take();
+        let mut open = match open {
             Some(open) => open,
             None => self.begin()?,
         };
-        act(self.open.insert(open), self.last).about(&self.path)
+        let done = act(&mut open, self.last).about(&self.path);
+        *self.open.lock() = Some(open);
+        done
     }
 
     /// Opens the file.
@@ -213,7 +231,8 @@ impl Store {
 
     /// Leaves the file as it is, and keeps what the next one goes on with.
     fn close(&mut self) {
-        if let Some(open) = self.open.take() {
+        let open = self.open.lock().take();
+        if let Some(open) = open {
             self.orphans = open.sinks();
             file::abandon(open.connection);
         }
