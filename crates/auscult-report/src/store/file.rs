@@ -151,6 +151,15 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Device and number of the file and of its log, as far as they are there.
+pub(super) type Identity = [Option<(u64, u64)>; 2];
+
+/// Which files have the names now.
+pub(super) fn identity(path: &Path) -> Identity {
+    ["", LOG]
+        .map(|suffix| fs::symlink_metadata(beside(path, suffix)).ok().map(|found| (found.dev(), found.ino())))
+}
+
 /// Bytes of the file and its log.
 pub(super) fn bytes(path: &Path) -> u64 {
     let size = |suffix: &str| fs::symlink_metadata(beside(path, suffix)).map_or(0, |found| found.len());

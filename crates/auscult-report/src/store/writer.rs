@@ -41,6 +41,8 @@ struct Open {
     kinds: KindIds,
     samples: Samples,
     insertion: String,
+    /// Which files it has open.
+    files: file::Identity,
 }
 
 impl Store {
@@ -78,7 +80,16 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
-        self.last = self.with(|open, last| open.write(batch, last))?;
+        let last = self.with(|open, last| open.write(batch, last))?;
+        if self.is_replaced() {
+            self.begin_anew()?;
+            // Somebody may have brought the log into the file before it went.
+            if self.last < last || batch.calls.is_empty() && batch.died.is_empty() {
+                self.last = self.with(|open, last| open.write(batch, last))?;
+            }
+            return Ok(());
+        }
+        self.last = last;
         Ok(())
     }
 
@@ -114,13 +125,8 @@ impl Store {
     /// # Errors
     /// When the disk fails; what was written is still process-durable.
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        if self.is_open() && !file::check(&self.path)? {
-            // Nobody would find what is written to it from now on.
-            let used = enter().ok_or_else(|| StoreError::forked(&self.path))?;
-            self.close();
-            drop(used);
-            self.notice = Some(format!("{} was removed; a new one was begun", self.path.display()));
-            return self.with(|_, _| Ok(()));
+        if self.is_replaced() {
+            return self.begin_anew();
         }
         file::sync(&self.path)
     }
@@ -182,8 +188,20 @@ impl Store {
         })
     }
 
-    fn is_open(&self) -> bool {
-        self.open.lock().is_some()
+    /// Whether other files have the names of those that are open: nobody would find what is written to these.
+    fn is_replaced(&self) -> bool {
+        self.open.lock().as_ref().is_some_and(|open| open.files != file::identity(&self.path))
+    }
+
+    /// Goes on with the files that have the names now, or makes them.
+    fn begin_anew(&mut self) -> Result<(), StoreError> {
+        let removed =
+            if file::check(&self.path)? { "'s log was removed or replaced" } else { " was removed" };
+        let used = enter().ok_or_else(|| StoreError::forked(&self.path))?;
+        self.close();
+        drop(used);
+        self.notice = Some(format!("{}{removed}; a new one was begun", self.path.display()));
+        self.with(|_, _| Ok(()))
     }
 
     /// Does something with the open file; if it is found damaged, once more with a new one.
@@ -218,7 +236,7 @@ impl Store {
     /// Opens the file.
     fn begin(&mut self) -> Result<Open, StoreError> {
         let connection = file::open(&self.path)?;
-        let open = Open::new(connection).about(&self.path).map_err(StoreError::of_preparing)?;
+        let open = Open::new(connection, &self.path).about(&self.path).map_err(StoreError::of_preparing)?;
         let found = open.last().about(&self.path)?;
         if found < self.last {
             // Numbers go on where those of the file before ended: a sink may have read some.
@@ -248,12 +266,13 @@ impl Store {
 }
 
 impl Open {
-    fn new(connection: Connection) -> rusqlite::Result<Self> {
+    fn new(connection: Connection, path: &Path) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let samples = Samples::new(&connection)?;
         let insertion = call_row::insertion();
         connection.prepare_cached(&insertion)?;
-        Ok(Self { connection, kinds: KindIds::default(), samples, insertion })
+        let files = file::identity(path);
+        Ok(Self { connection, kinds: KindIds::default(), samples, insertion, files })
     }
 
     /// The newest record's sequence number, also when it is deleted.
@@ -283,7 +302,7 @@ impl Open {
 
     /// Stores a batch; the new last sequence number.
     fn write(&mut self, batch: &Batch<'_>, last: u64) -> rusqlite::Result<u64> {
-        let Self { connection, kinds, samples, insertion } = self;
+        let Self { connection, kinds, samples, insertion, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let written = write_calls(&transaction, insertion, kinds, batch, last).and_then(|last| {
             samples.write(&transaction, batch.vitals)?;

@@ -209,6 +209,38 @@ fn a_file_that_was_removed() {
     assert_eq!(all_request_ids(place.path()), ["b"]);
 }
 
+/// As a second copy of SQLite in the writer's process brings about: closing the file there ends the writer's locks, and
+/// the next program that opens it removes the log.
+#[test]
+fn a_log_that_was_removed_costs_nothing() {
+    let place = directory();
+    let mut store = open(place.path());
+    write_calls(&mut store, &[call("a")]);
+    let file = place.path().join("store.sqlite");
+    drop(fs::File::open(&file).unwrap());
+    drop(fs::File::open(place.path().join("store.sqlite-shm")).unwrap());
+    let looked = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "damage::another_program"])
+        .env(LOOK_AT, &file)
+        .status();
+    assert!(looked.unwrap().success() && !place.path().join("store.sqlite-wal").exists());
+    write_calls(&mut store, &[call("b")]);
+    assert!(store.take_notice().unwrap().contains("removed"));
+    write_calls(&mut store, &[call("c")]);
+    assert_eq!(store.take_notice(), None);
+    assert_eq!(all_request_ids(place.path()), ["a", "b", "c"]);
+}
+
+const LOOK_AT: &str = "AUSCULT_TEST_LOOK_AT";
+
+/// Plays the other program; by itself it does nothing.
+#[test]
+fn another_program() {
+    let Some(file) = std::env::var_os(LOOK_AT) else { return };
+    let looking = rusqlite::Connection::open(file).unwrap();
+    looking.query_row("SELECT count(*) FROM calls", [], |row| row.get::<_, i64>(0)).unwrap();
+}
+
 #[test]
 fn links_and_other_things_are_refused() {
     let (place, outside) = (directory(), directory());
