@@ -67,8 +67,12 @@ impl FieldBuffer {
         if self.ticket == ticket { &self.words } else { &[] }
     }
 
-    /// Sets a field, in its place where it was set before; false when there is no room.
+    /// Sets a field, in its place where it was set before; false when there is no room. One that comes when another
+    /// call has the slot already is nobody's.
     pub(crate) fn set(&mut self, ticket: u64, name: &str, value: &FieldValue) -> bool {
+        if self.ticket > ticket {
+            return true;
+        }
         if self.ticket != ticket {
             self.ticket = ticket;
             self.count = 0;
@@ -229,4 +233,18 @@ impl Fields {
 
 pub(crate) fn lock(buffer: &Mutex<FieldBuffer>) -> Option<MutexGuard<'_, FieldBuffer>> {
     Some(buffer.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_comes_too_late_takes_nothing_from_the_next_call() {
+        let mut buffer = FieldBuffer::default();
+        assert!(buffer.set(1, "first", &1.into()) && buffer.set(2, "second", &2.into()));
+        assert!(buffer.set(1, "late", &3.into()));
+        assert_eq!(decode(buffer.words(2)), [("second".to_owned(), 2.into())]);
+        assert!(buffer.words(1).is_empty());
+    }
 }
