@@ -74,8 +74,7 @@ impl Service {
         std::fs::read_to_string(self.place.directory().join(auscult_report::ADDRESS)).ok()
     }
 
-    /// The process that reports for it, be it one of its own or its agent; 0 for one in another PID namespace. Not
-    /// to be asked by the service's own processes.
+    /// The process that reports for it, be it one of its own or its agent; 0 for one in another PID namespace.
     pub fn reporter(&self) -> Option<u32> {
         auscult_report::reporter(&self.place)
     }

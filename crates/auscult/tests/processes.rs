@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use auscult::{Call, Telemetry};
-use common::{Directory, get, samples, until, value};
+use auscult::{Call, Service, Telemetry};
+use common::{Directory, Ending, get, samples, until, value};
 
 /// A process of the service: this test program again, told what to do line by line.
 struct Worker {
@@ -291,6 +291,20 @@ fn scraped(address: &str, sample: &str, expected: f64) -> String {
         value(&text, sample) == Some(expected)
     });
     text
+}
+
+#[test]
+fn a_reporter_may_look_at_its_own_service() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("workers").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let service = Service::find(directory.path(), "workers").unwrap().unwrap();
+    assert_eq!(service.reporter(), Some(std::process::id()));
+    // It still is the one: a file that is closed ends the locks that the process has on it.
+    let mut other = Worker::start(&directory, 0);
+    assert!(!other.is_reporter());
+    other.end();
+    assert!(service.address().is_some_and(|address| Some(address) == telemetry.address()));
 }
 
 #[test]
