@@ -48,7 +48,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
     (
         "auscult-report",
         &[
-            ("encode", &[]),
+            ("encode", &["store::CallRow", "store::Entity", "store::VitalsSample"]),
             ("store", &[]),
             ("election", &[]),
             ("server", &["encode"]),

@@ -1,15 +1,27 @@
-//! Encoders: pure functions from a [`Snapshot`](auscult_core::snapshot::Snapshot) to what a server
-//! reads.
+//! Encoders: pure functions to what a server reads, from a [`Snapshot`](auscult_core::snapshot::Snapshot) for
+//! those that scrape, and from a [record](record) for those that are sent to.
 //!
 //! They know no clock, no lock and no socket. One format is one file.
 
 mod escape;
+#[cfg(test)]
+mod fixtures;
+pub mod gelf;
 mod histogram;
+pub mod influx;
+mod json;
+pub mod jsonl;
+mod losses;
+mod moment;
+mod names;
 mod number;
 mod openmetrics;
+pub mod record;
+mod replace;
 mod size;
 mod text;
 
+pub use losses::Losses;
 pub use openmetrics::openmetrics;
 pub use text::{name_in_text, text};
 

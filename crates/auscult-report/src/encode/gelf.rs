@@ -1,0 +1,74 @@
+//! GELF 1.1, as Graylog reads it.
+//!
+//! Source: <https://go2docs.graylog.org/current/getting_in_log_data/gelf.html>, and what Graylog's search back ends
+//! do with the fields: a field has the type of its first value, and a record with another one is not indexed.
+
+use super::json::{Dialect, Object, push_text};
+use super::losses::Losses;
+use super::moment::push_seconds;
+use super::record::{Event, Origin};
+
+/// Longest frame that Graylog's TCP input takes by default, with the NUL that ends it, bytes.
+pub const FRAME: usize = 2 * 1024 * 1024;
+
+/// Longest host name, bytes.
+const HOST: usize = 255;
+
+/// Nothing before 1970 can be said: this is said instead, nanoseconds.
+const EARLIEST: i64 = 1_000_000;
+
+/// A datagram of a message that takes more than one: at most so long, bytes.
+const CHUNK: usize = 1420;
+
+/// A message has at most so many chunks.
+const CHUNKS: usize = 128;
+
+const HEADER: usize = 12;
+
+static FIELDS: Dialect = Dialect {
+    prefix: "_",
+    reserved: &["_id", "_message", "_source", "_timestamp", "_full_message"],
+    allowed: Some(|byte| byte.is_ascii_alphanumeric() || b".@_-".contains(&byte)),
+    // The longest term that Lucene indexes: a longer one costs the whole record.
+    text: 32_766,
+    narrow: true,
+};
+
+/// Appends an event as one JSON object of at most `limit` bytes, of which there must be 2,048; without the NUL that
+/// ends a frame.
+///
+/// Truth values become 1 and 0, as Graylog loses others. What the field's type in the search back end could not take is
+/// not written as text, since the record would be lost with it: a NaN or infinite number is left out, and a number
+/// beyond i64 becomes the largest. Blank texts are left out.
+pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>, limit: usize) -> Losses {
+    let mut object = Object::new(out, limit, &FIELDS);
+    object.must("version", |out, _| out.extend_from_slice(b"\"1.1\""));
+    object.must("host", |out, losses| push_text(out, or_dash(origin.host), HOST, losses));
+    object.must("short_message", |out, losses| push_text(out, or_dash(&event.message), limit / 2, losses));
+    object.must("timestamp", |out, losses| {
+        losses.cleaned += u64::from(event.unix_nanos < EARLIEST);
+        push_seconds(out, event.unix_nanos.max(EARLIEST).unsigned_abs());
+    });
+    object.must("level", |out, _| out.push(b'0' + event.level.syslog()));
+    object.rest(origin, event);
+    object.end()
+}
+
+/// The datagrams of a message, compressed or not, which has an id of its own; `None` if it takes more than 128.
+pub fn datagrams(message: &[u8], id: [u8; 8]) -> Option<Vec<Vec<u8>>> {
+    if message.len() <= CHUNK {
+        return Some(vec![message.to_vec()]);
+    }
+    let parts = message.chunks(CHUNK - HEADER);
+    let count = u8::try_from(parts.len()).ok().filter(|count| usize::from(*count) <= CHUNKS)?;
+    let datagram = |(number, part)| [&[0x1e, 0x0f], &id[..], &[number, count], part].concat();
+    Some((0..count).zip(parts).map(datagram).collect())
+}
+
+/// The text, or a dash where Graylog would refuse a blank one.
+fn or_dash(text: &str) -> &str {
+    if text.trim().is_empty() { "-" } else { text }
+}
+
+#[cfg(test)]
+mod tests;

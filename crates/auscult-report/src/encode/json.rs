@@ -1,0 +1,189 @@
+//! JSON, as much of it as an event needs.
+
+use std::ops::Range;
+
+use super::losses::Losses;
+use super::names::{FIELDS, NAME, push_allowed, settle};
+use super::record::{Event, Origin, Value};
+use super::replace::Reads::Back;
+use super::replace::Rules;
+
+/// What stands between the quotes of a text.
+pub(super) const TEXT: Rules = Rules::new(
+    &[
+        (b'"', "\\\"", Back),
+        (b'\\', "\\\\", Back),
+        (0x00, "\\u0000", Back),
+        (0x01, "\\u0001", Back),
+        (0x02, "\\u0002", Back),
+        (0x03, "\\u0003", Back),
+        (0x04, "\\u0004", Back),
+        (0x05, "\\u0005", Back),
+        (0x06, "\\u0006", Back),
+        (0x07, "\\u0007", Back),
+        (0x08, "\\b", Back),
+        (b'\t', "\\t", Back),
+        (b'\n', "\\n", Back),
+        (0x0b, "\\u000b", Back),
+        (0x0c, "\\f", Back),
+        (b'\r', "\\r", Back),
+        (0x0e, "\\u000e", Back),
+        (0x0f, "\\u000f", Back),
+        (0x10, "\\u0010", Back),
+        (0x11, "\\u0011", Back),
+        (0x12, "\\u0012", Back),
+        (0x13, "\\u0013", Back),
+        (0x14, "\\u0014", Back),
+        (0x15, "\\u0015", Back),
+        (0x16, "\\u0016", Back),
+        (0x17, "\\u0017", Back),
+        (0x18, "\\u0018", Back),
+        (0x19, "\\u0019", Back),
+        (0x1a, "\\u001a", Back),
+        (0x1b, "\\u001b", Back),
+        (0x1c, "\\u001c", Back),
+        (0x1d, "\\u001d", Back),
+        (0x1e, "\\u001e", Back),
+        (0x1f, "\\u001f", Back),
+    ],
+    false,
+);
+
+/// Appends a text in quotes, as much of it as takes at most `room` bytes between them.
+pub(super) fn push_text(out: &mut Vec<u8>, text: &str, room: usize, losses: &mut Losses) {
+    out.push(b'"');
+    TEXT.push(out, text, room, losses);
+    out.push(b'"');
+}
+
+/// How a format names and writes the fields of an event.
+pub(super) struct Dialect {
+    /// What a name begins with.
+    pub(super) prefix: &'static str,
+    /// Names that no field may have, with the prefix.
+    pub(super) reserved: &'static [&'static str],
+    /// What a name may consist of; `None`: of anything.
+    pub(super) allowed: Option<fn(u8) -> bool>,
+    /// Longest text of a field as written, bytes.
+    pub(super) text: usize,
+    /// Whether only texts and numbers within i64 are taken, and no blank text.
+    pub(super) narrow: bool,
+}
+
+/// An object that is being written, and is never longer than its bound.
+pub(super) struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    end: usize,
+    dialect: &'static Dialect,
+    names: Vec<Range<usize>>,
+    tried: usize,
+    losses: Losses,
+}
+
+impl<'o> Object<'o> {
+    /// Begins an object of at most `limit` bytes.
+    pub(super) fn new(out: &'o mut Vec<u8>, limit: usize, dialect: &'static Dialect) -> Self {
+        let end = out.len() + limit - 1;
+        out.push(b'{');
+        Self { out, end, dialect, names: Vec::with_capacity(32), tried: 0, losses: Losses::default() }
+    }
+
+    /// Writes what must be there, under a name of the format's own.
+    pub(super) fn must(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>, &mut Losses)) {
+        if !self.names.is_empty() {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        let start = self.out.len();
+        self.out.extend_from_slice(name.as_bytes());
+        self.names.push(start..self.out.len());
+        self.out.extend_from_slice(b"\":");
+        write(self.out, &mut self.losses);
+    }
+
+    /// Writes a text of the event itself, if there is one.
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        if !text.is_empty() {
+            self.field(name, &Value::from(text));
+        }
+    }
+
+    /// Writes a field, if it can be written and there is room.
+    pub(super) fn field(&mut self, name: &str, value: &Value<'_>) {
+        if self.dialect.narrow && matches!(value, Value::Text(text) if text.trim().is_empty()) {
+            return;
+        }
+        let (before, mut lost) = (self.out.len(), Losses::default());
+        // Tries are bounded, and not what became of them: no event can ask for more work than that.
+        self.tried += 1;
+        let written = if self.tried <= FIELDS { self.push_field(name, value, &mut lost) } else { None };
+        match written.filter(|_| self.out.len() <= self.end) {
+            Some(name) => {
+                self.names.push(name);
+                self.losses += lost;
+            }
+            None => {
+                self.out.truncate(before);
+                self.losses.left_out += 1;
+            }
+        }
+    }
+
+    /// Writes what all objects of events have under the same names; the event's own fields last.
+    pub(super) fn rest(&mut self, origin: &Origin<'_>, event: &Event<'_>) {
+        self.text("node_id", origin.instance);
+        self.text("service", origin.service);
+        self.text("version", origin.version);
+        self.text("request_id", event.request_id);
+        self.text("operation", event.operation);
+        self.text("logger", event.logger);
+        self.text("file", event.file);
+        if let Some(line) = event.line {
+            self.field("line", &Value::Int(line.into()));
+        }
+        self.text("thread", event.thread);
+        event.fields.iter().for_each(|(name, value)| self.field(name, value));
+    }
+
+    /// Ends the object.
+    pub(super) fn end(self) -> Losses {
+        self.out.push(b'}');
+        self.losses
+    }
+
+    fn push_field(&mut self, name: &str, value: &Value<'_>, lost: &mut Losses) -> Option<Range<usize>> {
+        if name.is_empty() {
+            return None;
+        }
+        self.out.extend_from_slice(b",\"");
+        let start = self.out.len();
+        self.out.extend_from_slice(self.dialect.prefix.as_bytes());
+        match self.dialect.allowed {
+            Some(allowed) => push_allowed(self.out, name, allowed, lost),
+            None => TEXT.push(self.out, name, NAME, lost),
+        }
+        let written = settle(self.out, start, self.dialect.reserved, &self.names, lost)?;
+        self.out.extend_from_slice(b"\":");
+        self.push_value(value, lost).then_some(written)
+    }
+
+    /// Appends a value; false if there is no word for it.
+    fn push_value(&mut self, value: &Value<'_>, lost: &mut Losses) -> bool {
+        let narrow = self.dialect.narrow;
+        let mut number = |text: &str| self.out.extend_from_slice(text.as_bytes());
+        match value {
+            Value::Float(float) if !float.is_finite() => return false,
+            Value::Float(float) => number(ryu::Buffer::new().format_finite(*float)),
+            Value::Int(int) => number(itoa::Buffer::new().format(*int)),
+            Value::Unsigned(count) if narrow => {
+                lost.saturated += u64::from(i64::try_from(*count).is_err());
+                number(itoa::Buffer::new().format((*count).min(i64::MAX.unsigned_abs())));
+            }
+            Value::Unsigned(count) => number(itoa::Buffer::new().format(*count)),
+            Value::Bool(truth) if narrow => number(if *truth { "1" } else { "0" }),
+            Value::Bool(truth) => number(if *truth { "true" } else { "false" }),
+            Value::Text(text) => push_text(self.out, text, self.dialect.text, lost),
+        }
+        true
+    }
+}

@@ -1,0 +1,149 @@
+//! What a sink is given: events and points as plain, borrowed data.
+
+mod call;
+mod vitals;
+
+use std::borrow::Cow;
+
+use auscult_core::FieldValue;
+
+/// Who writes; the same in all records of a service on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The machine's name.
+    pub host: &'a str,
+    /// The instance of the service; its host's name if it has no other.
+    pub instance: &'a str,
+    /// The service's name.
+    pub service: &'a str,
+    /// The service's version.
+    pub version: &'a str,
+}
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For who looks for a fault.
+    Debug,
+    /// As it should be.
+    Info,
+    /// Not as it should be, and it goes on.
+    Warning,
+    /// Something failed.
+    Error,
+    /// The service cannot go on.
+    Critical,
+}
+
+impl Level {
+    /// All levels, in the order of their declaration.
+    pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical];
+
+    /// Its name, as a label has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// Its name, as a line begins with it.
+    pub fn upper(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+
+    /// Its number in syslog (RFC 5424): 7 debug, 6 informational, 4 warning, 3 error, 2 critical.
+    pub fn syslog(self) -> u8 {
+        match self {
+            Self::Debug => 7,
+            Self::Info => 6,
+            Self::Warning => 4,
+            Self::Error => 3,
+            Self::Critical => 2,
+        }
+    }
+}
+
+/// A value of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A whole number.
+    Int(i64),
+    /// A count.
+    Unsigned(u64),
+    /// Any other number.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+}
+
+impl<'a> From<&'a FieldValue> for Value<'a> {
+    fn from(value: &'a FieldValue) -> Self {
+        match value {
+            FieldValue::Text(text) => Self::Text(Cow::Borrowed(text)),
+            FieldValue::Int(number) => Self::Int(*number),
+            FieldValue::Float(number) => Self::Float(*number),
+            FieldValue::Bool(truth) => Self::Bool(*truth),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+/// A name and its value.
+pub type Field<'a> = (Cow<'a, str>, Value<'a>);
+
+/// One structured log record. An empty text is one that is not there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// When, since 1970, nanoseconds.
+    pub unix_nanos: i64,
+    /// How much it matters.
+    pub level: Level,
+    /// What happened.
+    pub message: Cow<'a, str>,
+    /// What a line for people says after the message, in this order.
+    pub detail: Vec<(&'static str, Cow<'a, str>)>,
+    /// The logger's name.
+    pub logger: &'a str,
+    /// The source file.
+    pub file: &'a str,
+    /// The line in it, from 1.
+    pub line: Option<u32>,
+    /// The thread's name.
+    pub thread: &'a str,
+    /// Of the call it belongs to.
+    pub request_id: &'a str,
+    /// Of the call it belongs to.
+    pub operation: &'a str,
+    /// Everything else.
+    pub fields: Vec<Field<'a>>,
+}
+
+/// Values of one moment in a series of such.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point<'a> {
+    /// What is measured.
+    pub measurement: &'a str,
+    /// What tells series apart; those with an empty value do not count.
+    pub tags: Vec<(&'a str, &'a str)>,
+    /// What was measured.
+    pub fields: Vec<Field<'a>>,
+    /// When, since 1970, nanoseconds.
+    pub unix_nanos: i64,
+}
