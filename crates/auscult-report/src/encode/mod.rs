@@ -11,6 +11,7 @@ mod histogram;
 pub mod influx;
 mod json;
 pub mod jsonl;
+pub mod loki;
 mod losses;
 mod moment;
 mod names;
