@@ -305,7 +305,7 @@ impl Work {
         if self.drain.fill() >= NEARLY_FULL {
             self.drain.let_go(&self.positions);
         }
-        if self.failing.is_some_and(|(since, _)| last || since.elapsed() >= GIVES_UP) {
+        if self.failing.is_some_and(|(since, _)| since.elapsed() >= GIVES_UP) {
             self.adopt(keeper);
         }
         self.metrics.backlog.inc(self.backlog.take_dropped().calls as f64);

@@ -79,6 +79,26 @@ fn what_was_recorded_last_is_stored_when_the_service_ends() {
     assert_eq!(value(&next.render(false), total), Some(1.0));
 }
 
+#[test]
+fn what_could_not_be_stored_when_the_service_ended_is_stored_by_the_next() {
+    let directory = Directory::new();
+    let in_the_way = directory.path().join("unstored/store.sqlite");
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    let telemetry = directory.serving("unstored").start().unwrap();
+    let operation = telemetry.operation("op");
+    (0..100).for_each(|_| operation.start::<&str>([]).finish());
+    telemetry.shutdown(Duration::from_secs(10));
+    // A segment that this process has open is its own.
+    drop((operation, telemetry));
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let next = directory.serving("unstored").start().unwrap();
+    let _ending = Ending(next.clone());
+    until("it is stored", || stored(next.directory()).len() == 100);
+    // Its totals ended with its run, which ended in good order.
+    let total = r#"unstored_request_total{operation="op",outcome="ok",status="success"}"#;
+    until("it is not counted any more", || value(&next.render(false), total).is_none());
+}
+
 /// A process of the service `crashing`: this test program again.
 struct Worker {
     child: Child,

@@ -297,7 +297,10 @@ impl Collector {
             return;
         }
         self.remove_others();
-        if let Some(path) = self.registry.segment().path() {
+        // What could not be stored stays for the next run.
+        let stored =
+            self.adopted.is_none() || self.registry.events_stored() >= self.registry.events_recorded();
+        if let Some(path) = self.registry.segment().path().filter(|_| stored) {
             let _ = std::fs::remove_file(path);
         }
         self.place.remove_if_empty();
