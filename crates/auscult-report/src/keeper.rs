@@ -164,7 +164,8 @@ impl Keeper {
     }
 
     fn run(&self) {
-        let mut last = Instant::now();
+        // What a crash left is read at the first look.
+        let mut last: Option<Instant> = None;
         loop {
             let (signal, _) = self
                 .wake
@@ -176,10 +177,11 @@ impl Keeper {
             }
             drop(signal);
             let mut work = lock(&self.work);
-            if hurry || last.elapsed() >= ROUND || work.drain.fill() >= FILLING {
+            let due = last.is_none_or(|last| last.elapsed() >= ROUND);
+            if hurry || due || work.drain.fill() >= FILLING {
                 lock(&self.signal).hurry = false;
                 self.guarded(|| work.round(self, false));
-                last = Instant::now();
+                last = Some(Instant::now());
             }
         }
     }

@@ -210,8 +210,9 @@ impl Running {
             ("election", Self::stand),
             ("fold", Self::fold),
             ("serve", Self::keep_serving),
-            ("store", Self::keep_storing),
+            // Before the store: calls that a crash left are completed from the history.
             ("vitals", Self::keep_sampling),
+            ("store", Self::keep_storing),
         ] {
             if let Err(panic) = thread::guarded(|| step(self)) {
                 self.seed.registry.fault(part, &format!("{part}: {panic}"));
