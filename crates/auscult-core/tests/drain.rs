@@ -2,8 +2,6 @@
 #![allow(clippy::expect_used)]
 
 mod common;
-#[path = "common/processes.rs"]
-mod processes;
 
 use std::collections::HashMap;
 use std::os::unix::fs::FileExt;
@@ -168,21 +166,6 @@ fn a_full_ring_drops_the_newest_and_counts_them() {
     let drained = drain_all(&mut drain);
     let names: Vec<_> = drained.calls[0].fields.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!((names, dropped("too_many_fields")), (vec!["small", "large"], 1.0));
-}
-
-#[test]
-fn a_call_has_the_process_id_of_its_process_also_when_the_next_one_took_its_place() {
-    let home = Home::new();
-    let (_registry, calls, mut drain) = service(&home);
-    let operation = calls.operation("op");
-    let mut pids = Vec::new();
-    for _ in 0..5 {
-        let child = processes::fork(|| operation.start::<&str>([]).finish());
-        processes::wait(child);
-        pids.push(child as u32);
-    }
-    let drained = drain_all(&mut drain);
-    assert_eq!(drained.calls.iter().map(|call| call.pid).collect::<Vec<_>>(), pids);
 }
 
 /// Kills a process that records in four threads, while it is drained by reporters that are killed between the

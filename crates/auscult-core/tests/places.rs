@@ -2,6 +2,8 @@
 #![allow(clippy::expect_used)]
 
 mod common;
+#[path = "common/hostile.rs"]
+mod hostile;
 #[path = "common/processes.rs"]
 mod processes;
 
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use auscult_core::{Calls, Identity, MIN_SEGMENT_BYTES, Options, Place, Registry, Spec, user_id};
 use common::*;
+use hostile::hostile_names;
 
 /// Everything below a directory, links not followed.
 fn below(root: &Path) -> Vec<PathBuf> {
@@ -34,64 +37,6 @@ fn record(place: &Place, service: &str) -> std::sync::Arc<Registry> {
     let registry = Registry::open(place, Identity::new(service), small()).expect("a registry");
     registry.family(Spec::counter("c")).expect("a family").counter(&[]).expect("a counter").inc(1.0);
     registry
-}
-
-fn hostile_names() -> Vec<String> {
-    let mut names: Vec<String> = [
-        ".",
-        "..",
-        "...",
-        "../x",
-        "../../x",
-        "/",
-        "/etc",
-        "//",
-        "/../x",
-        "x/../../y",
-        "x/",
-        "./x",
-        "x/.",
-        "~",
-        "~root",
-        "-rf",
-        "--",
-        "*",
-        "?",
-        "a b",
-        " ",
-        "\t",
-        "\n",
-        "\r\n",
-        "a\0b",
-        "\0",
-        "\\",
-        "..\\x",
-        "x|y",
-        "$HOME",
-        "`id`",
-        "%2e%2e%2fx",
-        "a:b",
-        "a;b",
-        "\"",
-        "'",
-        "语音服务",
-        "é",
-        "e\u{301}",
-        "\u{202e}abc",
-        "\u{feff}x",
-        "🎙",
-        "CON",
-        ".hidden",
-        "x.segment",
-        "retired.totals",
-        "x~0123456789abcdef",
-        "X",
-    ]
-    .map(str::to_owned)
-    .into();
-    names.push("x".repeat(4096));
-    names.push("../".repeat(1000));
-    names
 }
 
 #[test]

@@ -165,6 +165,21 @@ fn overlap_is_exact() {
     assert_eq!(shared(vec![finished("z", 1, 40, 50)], &[]), [false], "forgotten");
 }
 
+proptest::proptest! {
+    #[test]
+    fn overlap_is_what_a_look_at_each_pair_says(times in proptest::collection::vec((10..70_u64, 1..20_u64), 1..40)) {
+        let root = tempfile::tempdir().unwrap();
+        let service = service(root.path());
+        service.sample(1, GIB, &[]);
+        // Each by a process of its own, so that no two are one.
+        let calls: Vec<_> = (1..).zip(&times).map(|(pid, (started, took))| finished("a", pid, *started, started + took)).collect();
+        let overlap = |a: &FinishedCall, b: &FinishedCall| a.pid != b.pid && a.started < b.ended && b.started < a.ended;
+        let expected: Vec<_> = calls.iter().map(|call| calls.iter().any(|other| overlap(call, other))).collect();
+        let shared: Vec<_> = service.complete(calls, &[]).into_iter().map(|gpu| gpu.unwrap().shared).collect();
+        proptest::prop_assert_eq!(shared, expected);
+    }
+}
+
 #[test]
 fn a_call_is_complete_when_there_is_a_sample_after_it_or_none_to_come() {
     let root = tempfile::tempdir().unwrap();

@@ -2,17 +2,22 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod common;
+#[path = "../../auscult-core/tests/common/hostile.rs"]
+mod hostile;
 #[path = "common/store_kills.rs"]
 mod store_kills;
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auscult::{Outcome, Seconds, Telemetry};
 use auscult_report::store::{CallFilter, CallRow, Order, Reader};
-use common::{Directory, Ending, get, until, value};
+use common::{Directory, Ending, get, in_a_process, samples, until, value};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
 
 fn stored(telemetry_directory: &Path) -> Vec<CallRow> {
     let reader = Reader::open(telemetry_directory).unwrap();
@@ -213,4 +218,117 @@ fn killed_process() {
 fn killed_recorders_and_reporters_lose_nothing_and_store_nothing_twice() {
     let kills = store_kills::kill(8);
     assert!(kills.reporters > 0 && kills.returned > 0, "{kills:?}");
+}
+
+/// Records calls, and gives the longest one that had to wait for something, with the longest of all, which may
+/// have been put aside by the scheduler.
+fn record_timed(operation: &auscult::Operation, count: usize) -> (Duration, Duration) {
+    let waits = || getrusage(UsageWho::RUSAGE_THREAD).unwrap().voluntary_context_switches();
+    let (mut waited, mut longest) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..count {
+        let (before, started) = (waits(), Instant::now());
+        let call = operation.start::<&str>([]);
+        call.field("char_count", 128);
+        drop(call.stage("llm"));
+        call.finish();
+        let took = started.elapsed();
+        longest = longest.max(took);
+        if waits() != before {
+            waited = waited.max(took);
+        }
+    }
+    (waited, longest)
+}
+
+#[test]
+fn a_full_disk_holds_up_no_call_and_is_made_good() {
+    in_a_process("a_full_disk_holds_up_no_call_and_is_made_good", || {
+        // A write beyond the limit sends it; Auscult's threads block it like every signal.
+        SigSet::from(Signal::SIGXFSZ).thread_block().unwrap();
+        let directory = Directory::new();
+        let telemetry = directory.serving("full").start().unwrap();
+        let _ending = Ending(telemetry.clone());
+        let operation = telemetry.operation("op");
+        let mut recorded = 100;
+        record_timed(&operation, recorded);
+        assert!(telemetry.flush(Duration::from_secs(10)));
+        let (free, most) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+        let flagged =
+            || value(&telemetry.render(false), r#"full_unhealthy{reason="store_not_writable"}"#) == Some(1.0);
+        assert!(!flagged());
+        setrlimit(Resource::RLIMIT_FSIZE, 0, most).unwrap();
+        let (mut waited, mut longest) = (Duration::ZERO, Duration::ZERO);
+        let mut record = |count| {
+            let (some, one) = record_timed(&operation, count);
+            (waited, longest) = (waited.max(some), longest.max(one));
+            recorded += count;
+        };
+        record(1000);
+        until("it is flagged", &flagged);
+        // While it is tried again and again, too.
+        let (began, mut more) = (Instant::now(), 0);
+        until("it was tried again", || {
+            if began.elapsed() > Duration::from_millis(more) {
+                record(1);
+                more += 1;
+            }
+            more > 1500
+        });
+        assert!(flagged());
+        assert_eq!(stored(telemetry.directory()).len(), 100, "nothing could be written");
+        setrlimit(Resource::RLIMIT_FSIZE, free, most).unwrap();
+        let space = Instant::now();
+        record(100);
+        assert!(telemetry.flush(Duration::from_secs(10)));
+        let recovered = space.elapsed();
+        assert_eq!(stored(telemetry.directory()).len(), recorded, "nothing lost, nothing twice");
+        println!(
+            "{recorded} calls; longest {longest:.1?}, longest that waited {waited:.1?}; recovered in {recovered:.0?}"
+        );
+        assert!(waited < Duration::from_millis(1), "a call waited for {waited:?}");
+        assert!(recovered < Duration::from_secs(5), "{recovered:?}");
+        assert!(!flagged());
+        let dropped = telemetry.render(false);
+        let dropped = samples(&dropped, "auscult_events_dropped_total{");
+        assert!(dropped.iter().all(|sample| sample.ends_with(" 0")), "{dropped:?}");
+    });
+}
+
+/// Everything below a directory, links not followed.
+fn below(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            let inside = if path.is_dir() && !path.is_symlink() { below(&path) } else { Vec::new() };
+            std::iter::once(path).chain(inside)
+        })
+        .collect()
+}
+
+#[test]
+fn stores_of_hostile_service_names_stay_in_their_directories() {
+    let outer = Directory::new();
+    let root = outer.path().join("state");
+    for name in hostile::hostile_names() {
+        let builder = Telemetry::builder(&name).namespace("hostile").directory(&root).no_listen();
+        let telemetry = builder.without_facade().without_gpus().start().unwrap();
+        let ending = Ending(telemetry.clone());
+        assert_eq!(telemetry.directory().parent(), Some(&*root), "{name:?}");
+        telemetry.operation("op").start::<&str>([]).finish();
+        assert!(telemetry.flush(Duration::from_secs(10)), "{name:?}");
+        assert_eq!(stored(telemetry.directory()).len(), 1, "{name:?}");
+        for path in below(telemetry.directory()) {
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600, "{path:?}");
+        }
+        drop(ending);
+    }
+    for path in below(outer.path()) {
+        let depth = path.strip_prefix(outer.path()).unwrap().components().count();
+        let expected = if depth <= 2 { 0o700 } else { 0o600 };
+        assert_eq!(
+            std::fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o7777,
+            expected,
+            "{path:?}"
+        );
+    }
 }

@@ -5,7 +5,6 @@
 //! process can ask the kernel whether the holder lives, also from another PID namespace.
 
 use std::fs::File;
-use std::hash::{Hash, Hasher};
 use std::os::fd::AsFd;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -14,33 +13,9 @@ use super::layout::{Layout, PROCESS_SLOTS, PROCESS_WORDS};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A process in a segment: slot number and how often the slot was taken, so that a reused slot does not
-/// revive what its former holder left. The process id is told along: when its calls are read, another process may
-/// have the slot.
-#[derive(Clone, Copy, Debug)]
+/// revive what its former holder left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner(u64);
-
-/// Bits of a word from the lowest on: slot plus one, generation, process id (of which Linux has 22).
-const SLOT_BITS: u32 = 16;
-const GENERATION_BITS: u32 = 23;
-const PID_SHIFT: u32 = SLOT_BITS + GENERATION_BITS;
-const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
-/// Of a slot plus one in 32 bits.
-const SHORT_SLOT_BITS: u32 = 9;
-
-/// With or without a process id, it is the same.
-impl PartialEq for Owner {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Owner {}
-
-impl Hash for Owner {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
 
 impl Owner {
     /// Nobody in particular: all slots were taken.
@@ -54,41 +29,28 @@ impl Owner {
         Self(word)
     }
 
-    fn new(slot: usize, generation: u64, pid: u64) -> Self {
-        Self(pid << PID_SHIFT | (generation & GENERATION_MASK) << SLOT_BITS | (slot as u64 + 1))
+    fn new(slot: usize, generation: u64) -> Self {
+        Self(generation << 16 | (slot as u64 + 1))
     }
 
-    fn key(self) -> u64 {
-        self.0 & ((1 << PID_SHIFT) - 1)
-    }
-
-    /// In 32 bits: nine of the slot, and the generation.
+    /// In 32 bits: nine of the slot, the rest of the generation.
     #[inline]
     pub(crate) fn short(self) -> u64 {
-        let slot = self.0 & ((1 << SHORT_SLOT_BITS) - 1);
-        slot | (self.0 >> SLOT_BITS & GENERATION_MASK) << SHORT_SLOT_BITS
+        (self.0 & 0x1FF | self.0 >> 16 << 9) & 0xFFFF_FFFF
     }
 
-    /// What [`Owner::short`] gave; it knows no process id.
+    /// What [`Owner::short`] gave.
     pub(crate) fn from_short(short: u64) -> Self {
-        let slot = short & ((1 << SHORT_SLOT_BITS) - 1);
-        let known = Self(short >> SHORT_SLOT_BITS << SLOT_BITS | slot);
-        if short == Self::UNKNOWN.short() { Self::UNKNOWN } else { known }
+        if short == Self::UNKNOWN.short() { Self::UNKNOWN } else { Self(short >> 9 << 16 | short & 0x1FF) }
     }
 
     fn slot(self) -> Option<usize> {
-        let slot = (self.0 & ((1 << SLOT_BITS) - 1)) as usize;
+        let slot = (self.0 & 0xFFFF) as usize;
         (1..=PROCESS_SLOTS).contains(&slot).then(|| slot - 1)
     }
 
-    /// Whether it held its slot when the slot had been taken so often.
-    fn is_of(self, generation: u64) -> bool {
-        self.0 >> SLOT_BITS & GENERATION_MASK == generation & GENERATION_MASK
-    }
-
-    /// Its process id as the process itself saw it; 0 where it is not known.
-    pub(crate) fn pid(self) -> u64 {
-        if self.slot().is_some() { self.0 >> PID_SHIFT } else { 0 }
+    fn generation(self) -> u64 {
+        self.0 >> 16
     }
 }
 
@@ -137,9 +99,8 @@ impl<'a> Processes<'a> {
                 Ordering::Relaxed,
             );
             if won.is_ok() {
-                let pid = u64::from(std::process::id());
-                self.word(slot, PID).store(pid, Ordering::Release);
-                return Owner::new(slot, next, pid);
+                self.word(slot, PID).store(u64::from(std::process::id()), Ordering::Release);
+                return Owner::new(slot, next);
             }
         }
         Owner::UNKNOWN
@@ -149,15 +110,19 @@ impl<'a> Processes<'a> {
     /// the kernel does not report a process's own locks to itself.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         let Some(slot) = owner.slot() else { return owner == Owner::UNKNOWN };
-        owner.is_of(self.word(slot, GENERATION).load(Ordering::Acquire)) && self.is_locked(slot)
+        self.word(slot, GENERATION).load(Ordering::Acquire) == owner.generation() && self.is_locked(slot)
+    }
+
+    /// The process id behind `owner`, as the process itself saw it.
+    pub(crate) fn pid(&self, owner: Owner) -> u64 {
+        owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire))
     }
 
     /// Everybody who ever held a slot last, alive or not.
     pub(crate) fn holders(&self) -> impl Iterator<Item = Owner> {
         (0..PROCESS_SLOTS).filter_map(|slot| {
             let generation = self.word(slot, GENERATION).load(Ordering::Acquire);
-            let pid = || self.word(slot, PID).load(Ordering::Acquire);
-            (generation > 0).then(|| Owner::new(slot, generation, pid()))
+            (generation > 0).then(|| Owner::new(slot, generation))
         })
     }
 

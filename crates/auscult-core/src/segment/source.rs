@@ -190,7 +190,12 @@ impl Source {
             Memory::Foreign(_) => self.processes(),
         };
         let alive = processes.holders().filter(|owner| self.is_alive(*owner));
-        alive.filter_map(|owner| u32::try_from(owner.pid()).ok()).collect()
+        alive.filter_map(|owner| u32::try_from(processes.pid(owner)).ok()).collect()
+    }
+
+    /// Process id behind `owner`.
+    pub(crate) fn pid(&self, owner: Owner) -> u64 {
+        self.processes().pid(owner)
     }
 
     fn processes(&self) -> Processes<'_> {

@@ -243,8 +243,8 @@ impl MergedFamily {
             Merge::Max => numbers.fold(f64::NEG_INFINITY, f64::max),
             Merge::Last => values.iter().max_by_key(|(.., set)| *set).map_or(0.0, |(_, _, value, _)| *value),
             Merge::PerProcess if values.len() > 1 => {
-                for (_, owner, value, _) in &values {
-                    let pid = owner.pid().to_string();
+                for (source, owner, value, _) in &values {
+                    let pid = sources[*source].source.pid(*owner).to_string();
                     series.push(Series {
                         labels: with_label(labels, "pid", &pid),
                         value: Value::Float(*value),

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use auscult::{Builder, Telemetry};
@@ -64,4 +65,18 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not within 10 s: {what}");
         std::thread::yield_now();
     }
+}
+
+/// Runs a test of this program in a process of its own, because it limits what the process may do.
+pub fn in_a_process(test: &str, body: impl FnOnce()) {
+    const CHILD: &str = "AUSCULT_TEST_PROCESS";
+    if std::env::var(CHILD).is_ok_and(|running| running == test) {
+        return body();
+    }
+    let program = std::env::current_exe().unwrap();
+    let output =
+        Command::new(program).args(["--exact", test, "--nocapture"]).env(CHILD, test).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    print!("{}", text(&output.stdout));
 }
