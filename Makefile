@@ -56,6 +56,7 @@ bench: .venv/wheel ## Measure, side by side with the peers
 	python benches/summary.py
 	$(CARGO) run --quiet --release --package auscult-benches --bin memory
 	$(CARGO) run --quiet --release --package auscult-benches --bin store
+	$(CARGO) run --quiet --release --package auscult-benches --bin reporter
 	python -m pip install --quiet --disable-pip-version-check --requirement benches/python/requirements.txt
 	python benches/python/run.py
 	python benches/python/vitals.py

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use auscult_benches::{BOUNDS, METADATA, Service, key};
+use auscult_benches::{BOUNDS, METADATA, Service, key, whole_call};
 use auscult_core::snapshot::Drain;
 use auscult_core::{Seconds, Spec};
 use criterion::{Bencher, Criterion, criterion_group, criterion_main};
@@ -94,19 +94,7 @@ fn call(criterion: &mut Criterion) {
 fn ring(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
     let operation = service.calls.operation("synthesize").labels(["emotion"]);
-    let record = || {
-        let call = operation.start([black_box("neutral")]);
-        for stage in ["frontend", "llm", "vocoder"] {
-            drop(call.stage(stage));
-        }
-        call.field("char_count", 128);
-        call.field("model_version", "V23");
-        call.field("emotion_mode", "vector");
-        call.field("beams", 3);
-        call.field("speed", 1.25);
-        call.field("cache_hit", true);
-        call.finish();
-    };
+    let record = || whole_call(&operation);
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call, 6 fields, 3 stages");
     group.bench_function("into the ring", |b| drained(b, &mut drain, record));

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use auscult::Telemetry;
+use auscult_benches::threads_cpu;
 
 const SCRIPT: &str = include_str!("../../../crates/nvml-sim/scripts/demo.script");
 /// Processes beside the one that samples.
@@ -111,22 +112,11 @@ fn sample(directory: &str, length: Duration) {
 
 /// Share of a core that each thread of this process used.
 fn measure(length: Duration) -> BTreeMap<String, f64> {
-    let (start, before) = (Instant::now(), threads());
+    let (start, before) = (Instant::now(), threads_cpu());
     std::thread::sleep(length);
-    let (took, after) = (start.elapsed().as_secs_f64(), threads());
+    let (took, after) = (start.elapsed().as_secs_f64(), threads_cpu());
     let share = |name: &String, cpu: &f64| (cpu - before.get(name).copied().unwrap_or(0.0)) / took;
     after.iter().map(|(name, cpu)| (name.clone(), share(name, cpu))).collect()
-}
-
-/// Seconds of CPU by the names of threads, which the kernel cuts to 15 bytes.
-fn threads() -> BTreeMap<String, f64> {
-    let mut threads = BTreeMap::new();
-    for entry in std::fs::read_dir("/proc/self/task").expect("threads").flatten() {
-        let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-        let nanos = read("schedstat").split(' ').next().and_then(|text| text.parse::<f64>().ok());
-        *threads.entry(read("comm").trim().to_owned()).or_insert(0.0) += nanos.unwrap_or(0.0) * 1e-9;
-    }
-    threads
 }
 
 /// How long it takes to ask whether calls run.
