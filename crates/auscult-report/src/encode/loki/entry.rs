@@ -82,8 +82,14 @@ impl Entry {
 
     /// Its names and values.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = |range: &Range<usize>| str::from_utf8(&self.text[range.clone()]).unwrap_or_default();
-        self.names.iter().zip(&self.values).map(move |(name, value)| (text(name), text(value)))
+        let text = |bytes| str::from_utf8(bytes).unwrap_or_default();
+        self.raw_pairs().map(move |(name, value)| (text(name), text(value)))
+    }
+
+    /// Its names and values as bytes of UTF-8, for who needs them only to copy them.
+    pub(super) fn raw_pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let bytes = |range: &Range<usize>| &self.text[range.clone()];
+        self.names.iter().zip(&self.values).map(move |(name, value)| (bytes(name), bytes(value)))
     }
 
     /// Adds a field, if there is room; one without text says nothing.

@@ -42,16 +42,16 @@ pub(super) fn push_entry(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry) {
     let mut time = Vec::with_capacity(16);
     push_int(&mut time, SECONDS, unix_nanos.div_euclid(SECOND).cast_unsigned());
     push_int(&mut time, NANOS, unix_nanos.rem_euclid(SECOND).cast_unsigned());
-    let pair = |(name, value): (&str, &str)| delimited(name.len()) + delimited(value.len());
-    let metadata = || entry.pairs().filter(|_| entry.has_metadata());
+    let pair = |(name, value): (&[u8], &[u8])| delimited(name.len()) + delimited(value.len());
+    let metadata = || entry.raw_pairs().filter(|_| entry.has_metadata());
     let pairs: usize = metadata().map(|texts| delimited(pair(texts))).sum();
     push_length(out, ENTRIES, delimited(time.len()) + delimited(entry.line().len()) + pairs);
     push_bytes(out, TIMESTAMP, &time);
     push_bytes(out, LINE, entry.line().as_bytes());
     for (name, value) in metadata() {
         push_length(out, METADATA, pair((name, value)));
-        push_bytes(out, NAME, name.as_bytes());
-        push_bytes(out, VALUE, value.as_bytes());
+        push_bytes(out, NAME, name);
+        push_bytes(out, VALUE, value);
     }
 }
 
