@@ -1,5 +1,5 @@
 //! Encoders: pure functions to what a server reads, from a [`Snapshot`](auscult_core::snapshot::Snapshot) for
-//! those that scrape, and from a [record](record) for those that are sent to.
+//! those that scrape, and from a [record] for those that are sent to.
 //!
 //! They know no clock, no lock and no socket. One format is one file.
 
