@@ -100,12 +100,19 @@ fn dropped(telemetry: &Telemetry) -> String {
     if some.is_empty() { "0".to_owned() } else { some.join(", ") }
 }
 
-/// Four threads, 50,000 calls a second together.
-fn sustained(directory: &Path) {
+/// Four threads, 50,000 calls a second together, with rings of 2 MiB, as it is by default, and of 4 MiB.
+fn sustained(root: &Path) {
+    for mebibytes in [8, 16] {
+        sustained_with(&root.join(mebibytes.to_string()), mebibytes << 20);
+    }
+}
+
+fn sustained_with(directory: &Path, segment_bytes: usize) {
     const THREADS: u64 = 4;
     const RATE: u64 = 50_000;
     const LENGTH: Duration = Duration::from_secs(10);
-    let telemetry = start(directory);
+    let builder = Telemetry::builder(SERVICE).directory(directory).no_listen().without_facade();
+    let telemetry = builder.segment_bytes(segment_bytes).start().unwrap();
     let operation = operation(&telemetry);
     let (started, before) = (Instant::now(), threads_cpu());
     let recorded: u64 = std::thread::scope(|scope| {
@@ -120,7 +127,7 @@ fn sustained(directory: &Path) {
     let cpu = threads_cpu()["auscult-store"] - before.get("auscult-store").copied().unwrap_or(0.0);
     let stored = stored(telemetry.directory());
     print(
-        "sustained: calls a second recorded, by 4 threads for 10 s",
+        &format!("4 threads for 10 s, segment of {} MiB: calls a second recorded", segment_bytes >> 20),
         format_args!("{:.0}", recorded as f64 / took),
     );
     print("  recorded, stored, dropped", format_args!("{recorded}, {stored}, {}", dropped(&telemetry)));
