@@ -13,6 +13,7 @@ use auscult_core::thread::lock;
 use auscult_core::{Calls, Counter, Error, FinishedCall, Gauge, Merge, Place, Spec, Unit, thread};
 
 use crate::attribution::Attribution;
+use crate::election::Elected;
 use crate::store::{Backlog, Limits, Store, StoreError, VitalsSample};
 
 /// How often it is looked how full the rings are.
@@ -46,6 +47,9 @@ pub(crate) struct Surroundings {
     pub(crate) attribution: Arc<Attribution>,
     /// None: calls are attributed and let go.
     pub(crate) limits: Option<Limits>,
+    /// Being the reporter, for as long as this thread is at it: a disk that hangs must not give the store a second
+    /// writer.
+    pub(crate) _elected: Arc<Elected>,
 }
 
 /// Keeps while it is not stopped.
@@ -149,17 +153,16 @@ impl Keeper {
         self.wake.notify_all();
     }
 
-    /// Ends its thread, stores what is there, and closes the store.
-    pub(crate) fn stop(&self, deadline: Instant) {
+    /// Has its thread store what is there, close the store and end; waits for that until `deadline`. What a disk
+    /// that hangs does not take stays in the segments.
+    pub(crate) fn stop(self: &Arc<Self>, deadline: Instant) {
         lock(&self.signal).stopping = true;
         self.wake.notify_all();
+        if lock(&self.thread).is_none() && self.start().is_err() {
+            return self.finish();
+        }
         if let Some(thread) = lock(&self.thread).take() {
             thread::join_until(thread, deadline);
-        }
-        // A disk that hangs keeps the work's lock: what is not stored stays in the segment.
-        if let Ok(mut work) = self.work.try_lock() {
-            self.guarded(|| work.round(self, true));
-            work.store = None;
         }
     }
 
@@ -173,27 +176,47 @@ impl Keeper {
                 .unwrap_or_else(PoisonError::into_inner);
             let hurry = signal.hurry;
             if signal.stopping {
-                return;
+                drop(signal);
+                return self.finish();
             }
             drop(signal);
             let mut work = lock(&self.work);
             let due = last.is_none_or(|last| last.elapsed() >= ROUND);
             if hurry || due || work.drain.fill() >= FILLING {
                 lock(&self.signal).hurry = false;
-                self.guarded(|| work.round(self, false));
+                self.round(&mut work, false);
                 last = Some(Instant::now());
             }
         }
     }
 
-    fn guarded(&self, act: impl FnOnce()) {
-        if let Err(panic) = thread::guarded(act) {
-            self.around.calls.registry().fault("store", &format!("store: {panic}"));
+    /// The last round.
+    fn finish(&self) {
+        let mut work = lock(&self.work);
+        self.round(&mut work, true);
+        work.store = None;
+    }
+
+    fn round(&self, work: &mut Work, last: bool) {
+        if let Err(panic) = thread::guarded(|| work.round(self, last)) {
+            let registry = self.around.calls.registry();
+            registry.fault("store", &format!("store: {panic}"));
+            work.begin_again(Drain::new(self.around.place.clone(), registry.clone()));
         }
+    }
+
+    fn is_stopping(&self) -> bool {
+        lock(&self.signal).stopping
     }
 }
 
 impl Work {
+    /// Reads on behind what waits for the store: what was just read when a round panicked is still in the rings.
+    fn begin_again(&mut self, drain: Drain) {
+        self.drain = drain;
+        self.attached = None;
+    }
+
     /// One round; in the last one nothing waits for anything.
     fn round(&mut self, keeper: &Keeper, last: bool) {
         let due = last || self.attached.is_none_or(|attached| attached.elapsed() >= SECOND);
@@ -223,7 +246,7 @@ impl Work {
             let more = drained.more;
             self.take(keeper, drained);
             self.save(keeper, last);
-            if !more {
+            if !more || !last && keeper.is_stopping() {
                 break;
             }
         }
@@ -238,6 +261,7 @@ impl Work {
         for gone in self.drain.attach(stored) {
             let _ = self.store.as_mut().map(|store| store.forget_segment(gone));
         }
+        self.drain.resume(&self.positions);
         self.attached = Some(Instant::now());
     }
 
@@ -347,7 +371,7 @@ impl Work {
         let mut tended = Ok(());
         if due {
             tended = store.sync();
-            self.unsynced = None;
+            self.unsynced = self.unsynced.filter(|_| tended.is_err());
         }
         let began = Instant::now();
         if self.failing.is_none() && began >= self.retention {

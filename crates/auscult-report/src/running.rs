@@ -45,7 +45,7 @@ pub(crate) struct Running {
     seed: Arc<Seed>,
     collector: Arc<Mutex<Collector>>,
     announced: Mutex<Option<Announced>>,
-    elected: Mutex<Option<Elected>>,
+    elected: Mutex<Option<Arc<Elected>>>,
     server: Mutex<Serving>,
     vitals: Mutex<Option<Vitals>>,
     attribution: Arc<Attribution>,
@@ -167,9 +167,9 @@ impl Running {
             }
             std::thread::sleep(STOP_RETRY);
         }
-        if elected.is_some() {
+        if let Some(elected) = &*elected {
             // What the others left is taken over before the last one removes it.
-            self.make_keeper();
+            self.make_keeper(elected);
             self.stop_storing(deadline);
             lock(&self.collector).end();
         }
@@ -182,8 +182,8 @@ impl Running {
         !self.seed.config.agent && election::agent(&self.seed.place).is_some()
     }
 
-    fn stand_now(&self) -> Option<Elected> {
-        election::stand(&self.seed.place, self.seed.registry.fallback().is_some())
+    fn stand_now(&self) -> Option<Arc<Elected>> {
+        election::stand(&self.seed.place, self.seed.registry.fallback().is_some()).map(Arc::new)
     }
 
     fn watch(self: Arc<Self>) {
@@ -311,10 +311,11 @@ impl Running {
 
     /// Moves what is recorded into the store if this process is elected.
     fn keep_storing(self: &Arc<Self>) {
-        if !self.is_elected() || lock(&self.keeper).is_some() {
+        let Some(elected) = lock(&self.elected).clone() else { return };
+        if lock(&self.keeper).is_some() {
             return;
         }
-        if let Some(keeper) = self.make_keeper()
+        if let Some(keeper) = self.make_keeper(&elected)
             && let Err(error) = keeper.start()
         {
             self.seed.registry.fault("store", &format!("cannot start a thread: {error}"));
@@ -322,7 +323,7 @@ impl Running {
     }
 
     /// The keeper, made where there is none.
-    fn make_keeper(&self) -> Option<Arc<Keeper>> {
+    fn make_keeper(&self, elected: &Arc<Elected>) -> Option<Arc<Keeper>> {
         let mut keeper = lock(&self.keeper);
         if keeper.is_none() {
             let made = Keeper::new(Surroundings {
@@ -331,6 +332,7 @@ impl Running {
                 collector: self.collector.clone(),
                 attribution: self.attribution.clone(),
                 limits: self.seed.config.store.clone(),
+                _elected: elected.clone(),
             });
             *keeper = made.inspect_err(|error| self.seed.registry.fault("store", &error.to_string())).ok();
         }

@@ -55,7 +55,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("reporter", &["election", "encode", "server", "store", "running"]),
             ("vitals", &[]),
             ("attribution", &[]),
-            ("keeper", &["attribution", "store"]),
+            ("keeper", &["attribution", "election", "store"]),
             (
                 "running",
                 &["attribution", "election", "keeper", "server", "store", "vitals", "reporter::Seed"],

@@ -145,6 +145,15 @@ impl Drain {
         self.rings_at(positions).for_each(|(ring, position)| ring.free(position));
     }
 
+    /// Reads on from these positions where it is not further: up to there somebody has what was read.
+    pub fn resume(&mut self, positions: &[(u64, u64)]) {
+        for (segment, position) in positions {
+            for ring in self.rings.iter_mut().filter(|ring| ring.source.id() == *segment) {
+                ring.position = ring.position.max(*position);
+            }
+        }
+    }
+
     fn rings_at(&self, positions: &[(u64, u64)]) -> impl Iterator<Item = (Ring<'_>, u64)> {
         positions.iter().flat_map(|(segment, position)| {
             let rings = self.rings.iter().filter(|ring| ring.source.id() == *segment);
