@@ -1,6 +1,7 @@
 //! What each finished call did to GPU memory, worked out by the reporter from the history of samples: it costs a
 //! call nothing, and is there for calls that died as well.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -63,14 +64,15 @@ impl Attribution {
 
     /// Says of calls that were seen what they did to GPU memory, and observes their peaks. `running`: the calls
     /// in flight now.
-    pub fn complete(&self, calls: &mut [FinishedCall], running: &[InFlightCall]) {
+    pub fn complete(&self, calls: &mut [FinishedCall], running: impl FnOnce() -> Vec<InFlightCall>) {
+        let running = LazyCell::new(running);
         let mut state = self.lock();
         let mut by_end = None;
         for call in calls.iter_mut().filter(|call| call.gpu.is_none()) {
             let window = CallWindow { pid: call.pid, started: call.started, ended: Some(call.ended) };
             let used = state.reader().and_then(|reader| window.gpu_use(reader, false));
             call.gpu = used.map(|used| GpuUse {
-                shared: is_shared(by_end.get_or_insert_with(|| state.by_end()), call, running),
+                shared: is_shared(by_end.get_or_insert_with(|| state.by_end()), call, &running),
                 ..used
             });
             if let Some(gpu) = call.gpu {

@@ -18,6 +18,10 @@ use crate::store::{Backlog, Limits, Store, StoreError, VitalsSample};
 
 /// How often it is looked how full the rings are.
 const LOOK: Duration = Duration::from_millis(50);
+/// The same while they fill quickly.
+const BUSY_LOOK: Duration = Duration::from_millis(5);
+/// A ring fills quickly that has so much at a look.
+const BUSY: f64 = 0.02;
 /// How often they are read when they are not.
 const ROUND: Duration = Duration::from_millis(200);
 /// A ring so full is read at once.
@@ -169,10 +173,11 @@ impl Keeper {
     fn run(&self) {
         // What a crash left is read at the first look.
         let mut last: Option<Instant> = None;
+        let mut look = LOOK;
         loop {
             let (signal, _) = self
                 .wake
-                .wait_timeout_while(lock(&self.signal), LOOK, |signal| !signal.hurry && !signal.stopping)
+                .wait_timeout_while(lock(&self.signal), look, |signal| !signal.hurry && !signal.stopping)
                 .unwrap_or_else(PoisonError::into_inner);
             let hurry = signal.hurry;
             if signal.stopping {
@@ -182,7 +187,9 @@ impl Keeper {
             drop(signal);
             let mut work = lock(&self.work);
             let due = last.is_none_or(|last| last.elapsed() >= ROUND);
-            if hurry || due || work.drain.fill() >= FILLING {
+            let fill = work.drain.fill();
+            look = if fill >= BUSY { BUSY_LOOK } else { LOOK };
+            if hurry || due || fill >= FILLING {
                 lock(&self.signal).hurry = false;
                 self.round(&mut work, false);
                 last = Some(Instant::now());
@@ -286,10 +293,9 @@ impl Work {
         let (keys, mut died): (Vec<_>, Vec<FinishedCall>) = died.into_iter().unzip();
         if !calls.is_empty() || !died.is_empty() {
             let attribution = &keeper.around.attribution;
-            let running = lock(&keeper.around.collector).in_flight();
             for calls in [&mut calls, &mut died] {
                 attribution.see(calls);
-                attribution.complete(calls, &running);
+                attribution.complete(calls, || lock(&keeper.around.collector).in_flight());
             }
         }
         calls.into_iter().for_each(|call| self.backlog.call(call));

@@ -49,7 +49,7 @@ impl Service {
 
     fn complete(&self, mut calls: Vec<FinishedCall>, running: &[InFlightCall]) -> Vec<Option<GpuUse>> {
         self.attribution.see(&calls);
-        self.attribution.complete(&mut calls, running);
+        self.attribution.complete(&mut calls, || running.to_vec());
         calls.into_iter().map(|call| call.gpu).collect()
     }
 }
@@ -202,6 +202,6 @@ fn a_call_is_complete_when_there_is_a_sample_after_it_or_none_to_come() {
     assert!(off.is_ready(clock::monotonic_nanos()), "nothing is sampled");
     let mut calls = vec![finished("a", 1, now, now + 5)];
     off.see(&calls);
-    off.complete(&mut calls, &[]);
+    off.complete(&mut calls, Vec::new);
     assert_eq!(calls[0].gpu, None);
 }
