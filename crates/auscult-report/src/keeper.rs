@@ -257,6 +257,10 @@ impl Work {
                 break;
             }
         }
+        // All at once, because each time they are folded all that are left are read anew.
+        if self.positions.is_empty() && self.backlog.is_empty() {
+            self.adopt(keeper);
+        }
         self.tend(keeper, last);
     }
 
@@ -314,7 +318,7 @@ impl Work {
     fn save(&mut self, keeper: &Keeper, last: bool) {
         if keeper.around.limits.is_none() {
             self.backlog = Backlog::default();
-            return self.saved(keeper);
+            return self.saved();
         }
         self.open(keeper);
         let waits = !last && self.failing.is_some_and(|(_, retry)| Instant::now() < retry);
@@ -329,7 +333,7 @@ impl Work {
                     if self.failing.take().is_some() {
                         keeper.around.calls.set_unhealthy(UNWRITABLE, false);
                     }
-                    return self.saved(keeper);
+                    return self.saved();
                 }
                 Err(error) => self.failed(keeper, &error),
             }
@@ -356,10 +360,9 @@ impl Work {
         Ok(())
     }
 
-    fn saved(&mut self, keeper: &Keeper) {
+    fn saved(&mut self) {
         self.drain.stored(&self.positions);
         self.positions.clear();
-        self.adopt(keeper);
     }
 
     /// Lets dead segments be folded.
