@@ -63,6 +63,8 @@ struct Tail {
     last: HashMap<u32, u64>,
     /// Calls that died and were told.
     told: HashSet<DeathKey>,
+    /// Calls that seem to have died, and where the ring's head was then: a record of them would be before it.
+    suspects: HashMap<DeathKey, u64>,
 }
 
 impl Drain {
@@ -105,8 +107,8 @@ impl Drain {
         // A reporter that was killed had them stored, and had not freed them yet.
         let position = stored(source.id()).filter(|stored| *stored > tail).unwrap_or(tail);
         source.ring().free(position);
-        let (names, last, told) = Default::default();
-        self.rings.push(Tail { source, names, position, last, told });
+        let (names, last, told, suspects) = Default::default();
+        self.rings.push(Tail { source, names, position, last, told, suspects });
     }
 
     /// Takes up to about `limit` calls. A call that is not `ready` is left for the next round, with all that
@@ -240,9 +242,18 @@ impl Tail {
             let owner = call.owner();
             let lives = !all && *alive.entry(owner).or_insert_with(|| source.is_alive(owner));
             let key = DeathKey { segment: source.id(), slot: call.index, sequence: call.sequence };
+            if lives || self.told.contains(&key) {
+                continue;
+            }
+            // Its process is gone: what it wrote last lies before the head of now.
+            let head = *self.suspects.entry(key).or_insert_with(|| source.ring().head());
+            if !all && self.position < head {
+                continue;
+            }
+            self.suspects.remove(&key);
+            self.told.insert(key);
             // Killed right after its record was written, before its slot said so.
-            let recorded = self.last.get(&call.index) == Some(&call.sequence);
-            if !lives && !recorded && self.told.insert(key) {
+            if self.last.get(&call.index) != Some(&call.sequence) {
                 drained.died.push((key, self.names.died(source, &call, ended)));
             }
         }
