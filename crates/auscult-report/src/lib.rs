@@ -12,6 +12,8 @@ mod keeper;
 mod reporter;
 mod running;
 mod server;
+#[allow(dead_code, unused_imports, reason = "the workers that use it follow")]
+pub mod sink;
 pub mod store;
 mod vitals;
 

@@ -50,6 +50,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
         &[
             ("encode", &["store::CallRow", "store::Entity", "store::VitalsSample"]),
             ("store", &[]),
+            ("sink", &["encode", "store"]),
             ("election", &[]),
             ("server", &["encode"]),
             ("reporter", &["election", "encode", "server", "store", "running"]),

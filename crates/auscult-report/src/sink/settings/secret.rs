@@ -1,0 +1,74 @@
+//! Texts that nobody may see.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+/// Longest secret that is taken, bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// A text that is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself; for who sends it.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Here.
+    Text(Secret),
+    /// In a file, which may change: it is read again when the server refuses what was in it.
+    File(PathBuf),
+    /// In a variable of the environment.
+    Variable(String),
+}
+
+impl Source {
+    /// The secret, or why there is none; the text names file or variable.
+    pub(crate) fn read(&self) -> Result<Secret, String> {
+        let (text, of) = match self {
+            Self::Text(secret) => return checked(secret.0.clone(), "it"),
+            Self::File(path) => {
+                let of = format!("the file {}", path.display());
+                let mut text = String::new();
+                File::open(path)
+                    .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+                    .map_err(|error| format!("{of}: {error}"))?;
+                (text, of)
+            }
+            Self::Variable(name) => {
+                let text = std::env::var(name).map_err(|_| format!("the variable {name} is not set"))?;
+                (text, format!("the variable {name}"))
+            }
+        };
+        checked(text, &of)
+    }
+}
+
+fn checked(text: String, of: &str) -> Result<Secret, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(format!("{of} is empty"));
+    }
+    if text.contains(|c: char| c.is_control()) {
+        return Err(format!("{of} has more than one line, or characters that no header can have"));
+    }
+    Ok(Secret::new(text))
+}
