@@ -27,7 +27,7 @@ pub struct Rejected {
     /// It is too large by itself.
     pub too_large: u64,
     /// There was nothing of it that the format can say.
-    pub unwritable: u64,
+    pub empty: u64,
 }
 
 /// Of records that are not done with. Texts are for a person; they hold no secret.
@@ -53,7 +53,7 @@ pub enum Verdict {
 impl Answer {
     /// All records of a batch are done with.
     pub fn taken(records: usize, losses: Losses) -> Self {
-        let rejected = Rejected { unwritable: losses.records, ..Rejected::default() };
+        let rejected = Rejected { empty: losses.records, ..Rejected::default() };
         Self { settled: records, rejected, losses, rest: Verdict::Taken }
     }
 
@@ -73,7 +73,7 @@ impl Verdict {
 impl Rejected {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.refused + self.too_large + self.unwritable
+        self.refused + self.too_large + self.empty
     }
 }
 
@@ -81,6 +81,6 @@ impl AddAssign for Rejected {
     fn add_assign(&mut self, other: Self) {
         self.refused += other.refused;
         self.too_large += other.too_large;
-        self.unwritable += other.unwritable;
+        self.empty += other.empty;
     }
 }

@@ -4,13 +4,21 @@
 //! them; it decides nothing about trying again.
 
 mod answer;
+mod delivery;
+mod gelf_http;
+mod http;
+mod influxdb;
+mod loki;
 mod net;
 mod open;
+mod patience;
 mod record;
 mod settings;
 mod transport;
 
 pub use answer::{Answer, Rejected, Verdict};
+pub use delivery::{Delivery, Turn};
+pub use open::open;
 pub use record::Record;
 pub use settings::{Graylog, InfluxApi, InfluxDb, JsonLines, Loki, Sink};
 pub use transport::{Batch, Delivering, Limits, Transport};

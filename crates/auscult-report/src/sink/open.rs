@@ -1,19 +1,22 @@
 //! Which transport a sink's settings ask for.
 
+use super::gelf_http::GelfHttp;
+use super::influxdb::InfluxTransport;
+use super::loki::LokiTransport;
 use super::settings::{GelfOver, Kind, Sink};
 use super::transport::Transport;
 
-/// Opens nothing yet but makes ready what a sink ships by; on the thread that is to ship.
+/// Makes ready what a sink ships by, on the thread that is to ship; no connection is made yet.
 ///
 /// # Errors
-/// When there is no such transport; the text is for a person.
-pub(crate) fn open(sink: &Sink) -> Result<Box<dyn Transport>, String> {
+/// When the settings cannot be used; the text is for a person.
+pub fn open(sink: &Sink) -> Result<Box<dyn Transport>, String> {
     let missing = |what: &str| Err(format!("{what} cannot be shipped to by this version"));
     match &sink.0 {
-        Kind::InfluxDb(_) => missing("InfluxDB"),
-        Kind::Loki(_) => missing("Loki"),
+        Kind::InfluxDb(influxdb) => Ok(Box::new(InfluxTransport::new(influxdb)?)),
+        Kind::Loki(loki) => Ok(Box::new(LokiTransport::new(loki)?)),
         Kind::Graylog(graylog) => match graylog.over() {
-            GelfOver::Http => missing("GELF over HTTP"),
+            GelfOver::Http => Ok(Box::new(GelfHttp::new(graylog)?)),
             GelfOver::Tcp => missing("GELF over TCP"),
             GelfOver::Udp => missing("GELF over UDP"),
         },

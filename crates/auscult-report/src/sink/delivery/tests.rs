@@ -1,0 +1,122 @@
+//! Receivers of all kinds, and what they get.
+
+use std::collections::BTreeSet;
+
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+
+use super::*;
+
+/// A receiver that refuses batches with a bad record in them, and takes only so many at once.
+struct Receiver {
+    bad: BTreeSet<usize>,
+    most: usize,
+    /// What it does before it looks at a batch; then it looks at each.
+    moods: Vec<Option<Verdict>>,
+    has: Vec<usize>,
+    requests: usize,
+}
+
+impl Receiver {
+    fn new(bad: impl IntoIterator<Item = usize>) -> Self {
+        let bad = bad.into_iter().collect();
+        Self { bad, most: usize::MAX, moods: vec![], has: vec![], requests: 0 }
+    }
+
+    fn take(&mut self, batch: Range<usize>) -> Answer {
+        self.requests += 1;
+        if let Some(mood) = self.moods.pop().flatten() {
+            return Answer::none(mood);
+        }
+        if batch.len() > self.most {
+            return Answer::none(Verdict::TooLarge("too large".into()));
+        }
+        if batch.clone().any(|record| self.bad.contains(&record)) {
+            return Answer::none(Verdict::Refused("bad".into()));
+        }
+        self.has.extend(batch.clone());
+        Answer::taken(batch.len(), Losses::default())
+    }
+
+    /// Delivers so many records; how often it had to wait.
+    fn deliver(&mut self, records: usize) -> (Delivery, usize) {
+        let (mut delivery, mut waits) = (Delivery::new(records), 0);
+        while let Some(batch) = delivery.next() {
+            assert_eq!(batch.start, delivery.settled(), "records are settled in their order");
+            waits += usize::from(delivery.answer(self.take(batch)) != Turn::GoOn);
+        }
+        (delivery, waits)
+    }
+}
+
+#[test]
+fn one_bad_record_in_a_thousand_is_found_with_21_requests() {
+    let mut most = 0;
+    for bad in 0..1000 {
+        let mut receiver = Receiver::new([bad]);
+        let (delivery, waits) = receiver.deliver(1000);
+        let good: Vec<_> = (0..1000).filter(|record| *record != bad).collect();
+        assert_eq!(receiver.has, good);
+        assert_eq!(delivery.rejected(), Rejected { refused: 1, ..Rejected::default() });
+        assert_eq!((delivery.settled(), waits), (1000, 0));
+        most = most.max(receiver.requests);
+    }
+    assert!(most <= 21, "{most} requests");
+}
+
+#[test]
+fn a_record_that_is_too_large_alone_is_rejected() {
+    let mut receiver = Receiver { most: 0, ..Receiver::new([]) };
+    let (delivery, _) = receiver.deliver(3);
+    assert_eq!(delivery.rejected(), Rejected { too_large: 3, ..Rejected::default() });
+    assert_eq!((delivery.settled(), receiver.has.len()), (3, 0));
+}
+
+#[test]
+fn nothing_is_nothing_to_send() {
+    assert_eq!(Delivery::new(0).next(), None);
+}
+
+#[test]
+fn what_is_settled_is_not_sent_again() {
+    let mut delivery = Delivery::new(10);
+    let later = Verdict::later("gone");
+    let some = Answer {
+        settled: 4,
+        rejected: Rejected { refused: 1, ..Rejected::default() },
+        ..Answer::none(later.clone())
+    };
+    assert_eq!(delivery.answer(some), Turn::Wait(later));
+    assert_eq!((delivery.settled(), delivery.rejected().total(), delivery.next()), (4, 1, Some(4..10)));
+    assert_eq!(delivery.answer(Answer::taken(6, Losses { records: 2, ..Losses::default() })), Turn::GoOn);
+    assert_eq!(delivery.next(), None);
+    let rejected = Rejected { refused: 1, empty: 2, too_large: 0 };
+    assert_eq!((delivery.settled(), delivery.rejected()), (10, rejected));
+}
+
+fn mood() -> impl Strategy<Value = Option<Verdict>> {
+    prop_oneof![
+        4 => Just(None),
+        1 => Just(Some(Verdict::Misconfigured("no".into()))),
+        1 => Just(Some(Verdict::later("later"))),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn all_good_records_arrive_once_and_in_order(
+        records in 0usize..200,
+        bad in btree_set(0usize..200, 0..20),
+        most in 1usize..200,
+        moods in vec(mood(), 0..50),
+    ) {
+        let mut receiver = Receiver { most, moods: moods.clone(), ..Receiver::new(bad.iter().copied()) };
+        let (delivery, waits) = receiver.deliver(records);
+        let good: Vec<_> = (0..records).filter(|record| !bad.contains(record)).collect();
+        let refused = (records - good.len()) as u64;
+        prop_assert_eq!(&receiver.has, &good);
+        prop_assert_eq!(delivery.rejected(), Rejected { refused, ..Rejected::default() });
+        prop_assert_eq!(delivery.settled(), records);
+        prop_assert!(waits <= moods.iter().flatten().count());
+    }
+}

@@ -1,0 +1,12 @@
+//! HTTP as far as sinks need it: requests with a body to one server, over one connection.
+
+mod body;
+mod client;
+mod said;
+mod status;
+mod url;
+
+pub(crate) use body::{gzip, headers};
+pub(crate) use client::{Client, Request, Scheme};
+pub(crate) use status::Reply;
+pub(crate) use url::path;

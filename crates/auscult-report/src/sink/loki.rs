@@ -1,0 +1,131 @@
+//! Events to Loki's push API.
+
+use auscult_core::thread;
+use hyper::Uri;
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::answer::{Answer, Rejected, Verdict};
+use super::http::{Client, Reply, Request, Scheme, gzip, headers, path};
+use super::settings::Loki;
+use super::transport::{Batch, Delivering, Limits, Transport};
+use crate::encode::Losses;
+use crate::encode::loki::{Extras, json, protobuf};
+use crate::encode::record::Event;
+
+/// Most entries in a request, and bytes of them before they are compressed.
+const LIMITS: Limits = Limits { records: 1000, bytes: 1 << 20 };
+
+const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
+
+/// The status by which Loki says that it threw away what it was sent.
+const DISCARDED: u16 = 260;
+
+/// Pushes as one tenant.
+pub(crate) struct LokiTransport {
+    client: Client,
+    uri: Uri,
+    tenant: Option<HeaderValue>,
+    extras: Extras,
+    json: bool,
+    limits: Limits,
+}
+
+impl LokiTransport {
+    /// # Errors
+    /// When the settings cannot be used; the text is for a person.
+    pub(crate) fn new(settings: &Loki) -> Result<Self, String> {
+        let tenant = Some(&settings.tenant).filter(|tenant| !tenant.is_empty());
+        let tenant = tenant.map(|tenant| HeaderValue::from_str(tenant)).transpose();
+        Ok(Self {
+            client: Client::new(&settings.server, settings.common.timeout, Scheme::Bearer)?,
+            uri: path(&settings.server.address, "/loki/api/v1/push", &[])?,
+            tenant: tenant.map_err(|_| "the tenant has characters that no header can have".to_owned())?,
+            extras: settings.extras,
+            json: settings.json,
+            limits: Limits { records: settings.common.batch.unwrap_or(LIMITS.records), ..LIMITS },
+        })
+    }
+
+    async fn send(&mut self, batch: Batch<'_>) -> Answer {
+        let events: Vec<_> = batch.records.iter().filter_map(super::Record::event).collect();
+        if events.is_empty() {
+            return Answer::taken(batch.records.len(), Losses::default());
+        }
+        loop {
+            let encoded = thread::guarded(|| self.encode(batch, &events));
+            let (request, losses) = match encoded {
+                Ok(Some(encoded)) => encoded,
+                Ok(None) => return Answer::none(Verdict::TooLarge("longer than snappy can be".into())),
+                Err(panic) => {
+                    return Answer::none(Verdict::Refused(format!("it cannot be encoded: {panic}")));
+                }
+            };
+            let reply = match self.client.post(&request).await {
+                Ok(reply) => reply,
+                Err(verdict) => return Answer::none(verdict),
+            };
+            if self.extras == Extras::Metadata && wants_no_metadata(&reply) {
+                self.extras = Extras::Line;
+                continue;
+            }
+            let records = batch.records.len();
+            return match (verdict(&reply), ignored(&reply, &events)) {
+                (Verdict::Taken, _) => Answer::taken(records, losses),
+                (Verdict::Refused(_), Some(refused)) => {
+                    let rejected = Rejected { refused, ..Rejected::default() };
+                    Answer { rejected, ..Answer::taken(records, losses) }
+                }
+                (verdict, _) => Answer::none(verdict),
+            };
+        }
+    }
+
+    fn encode(&self, batch: Batch<'_>, events: &[Event<'_>]) -> Option<(Request, Losses)> {
+        let (body, mut headers, losses) = if self.json {
+            let (body, losses) = json(&batch.origin, events, self.extras);
+            (gzip(&body), headers("application/json", true), losses)
+        } else {
+            let (body, losses) = protobuf(&batch.origin, events, self.extras)?;
+            (body.into(), headers("application/x-protobuf", false), losses)
+        };
+        headers.extend(self.tenant.iter().map(|tenant| (TENANT, tenant.clone())));
+        Some((Request { path: self.uri.clone(), headers, body }, losses))
+    }
+}
+
+/// A 2xx is success, but for the one by which Loki says that it throws away what it gets.
+fn verdict(reply: &Reply) -> Verdict {
+    match reply.status {
+        DISCARDED => Verdict::Misconfigured(format!("the server discards what it gets: {}", reply.text())),
+        _ => reply.verdict(),
+    }
+}
+
+/// Whether a server refuses all because it has no structured metadata, or is told not to take it.
+fn wants_no_metadata(reply: &Reply) -> bool {
+    reply.status == 400 && reply.said.contains("structured metadata") && reply.said.contains("disallowed")
+}
+
+/// How many of these events Loki refused, if it stored the others. It does so for faults of single entries, and says
+/// `total ignored: 3 out of 7 for stream: {...}` of the last stream only: that tells of all if there is but one.
+fn ignored(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
+    let first = events.first()?;
+    if reply.status != 400 || events.iter().any(|event| event.level != first.level) {
+        return None;
+    }
+    let (_, said) = reply.said.rsplit_once("total ignored: ")?;
+    let mut words = said.split(' ');
+    let (refused, out, of, all) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let refused = refused.parse().ok().filter(|refused| *refused <= events.len() as u64)?;
+    ((out, of) == ("out", "of") && all.parse() == Ok(events.len())).then_some(refused)
+}
+
+impl Transport for LokiTransport {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn deliver<'a>(&'a mut self, batch: Batch<'a>) -> Delivering<'a> {
+        Box::pin(self.send(batch))
+    }
+}

@@ -1,0 +1,285 @@
+//! What becomes of records, whatever a server answers.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use auscult_report::sink::{Answer, Loki, Rejected, Turn, Verdict};
+
+use crate::receiver::{Kind, calls, deliver, on_a_runtime, opened, send};
+use crate::server::{Reply, Server};
+
+/// A server that refuses requests with one of these ids in them, and what it took.
+fn refusing(kind: Kind, bad: &[&str]) -> (Server, Arc<Mutex<Vec<String>>>) {
+    let has = Arc::new(Mutex::new(Vec::new()));
+    let (taken, bad): (_, BTreeSet<String>) = (has.clone(), bad.iter().map(|id| (*id).to_owned()).collect());
+    let server = Server::start(move |request| {
+        let ids = kind.ids(request);
+        if ids.iter().any(|id| bad.contains(id)) {
+            return Reply::said(400, "a record is bad");
+        }
+        taken.lock().unwrap().extend(ids);
+        Reply::status(204)
+    });
+    (server, has)
+}
+
+#[test]
+fn one_bad_record_in_a_thousand_is_the_only_one_rejected() {
+    // At every position it is looked for without a server, in `delivery/tests.rs`: the requests are the same.
+    for kind in Kind::ALL {
+        for position in [0, 1, 499, 500, 997, 999] {
+            let (server, has) = refusing(kind, &[&format!("r{position}")]);
+            let records = calls(1000);
+            let delivery = on_a_runtime(async {
+                let mut transport = opened(kind.sink(&server));
+                deliver(transport.as_mut(), &records).await
+            });
+            let wanted: Vec<_> = (0..1000).filter(|id| *id != position).map(|id| format!("r{id}")).collect();
+            assert_eq!(*has.lock().unwrap(), wanted, "{kind:?}");
+            assert_eq!(delivery.rejected(), Rejected { refused: 1, ..Rejected::default() });
+            let most = match kind {
+                Kind::Gelf => 1000,
+                // It sends as many as fit into one body; a worker gives it no more than that.
+                Kind::GelfBulk => 100,
+                _ => 21,
+            };
+            assert!(server.requests() <= most, "{kind:?}: {} requests", server.requests());
+            assert_eq!(server.connections(), 1);
+        }
+    }
+}
+
+/// Forms of `Retry-After`, and what they ask for, seconds; a second less or more is the clock's.
+fn forms() -> Vec<(Option<String>, Option<u64>)> {
+    let date = |seconds| httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds));
+    vec![
+        (None, None),
+        (Some("17".into()), Some(17)),
+        (Some("0".into()), Some(0)),
+        (Some("86400".into()), Some(300)),
+        (Some(date(60)), Some(60)),
+        (Some(date(86_400)), Some(300)),
+        (Some("Sun, 06 Nov 1994 08:49:37 GMT".into()), None),
+        (Some("soon".into()), None),
+        (Some("-5".into()), None),
+    ]
+}
+
+#[test]
+fn every_status_means_what_the_table_says() {
+    for kind in [Kind::Influx, Kind::Loki, Kind::Gelf] {
+        let next = Arc::new(Mutex::new((200, None)));
+        let say = next.clone();
+        let server = Server::start(move |_| {
+            let (status, retry_after): (u16, Option<String>) = say.lock().unwrap().clone();
+            let headers = retry_after.map(|value| ("Retry-After".to_owned(), value));
+            Reply::Say(status, headers.into_iter().collect(), String::new())
+        });
+        on_a_runtime(async {
+            let mut transport = opened(kind.sink(&server));
+            let records = calls(2);
+            for status in 200..600 {
+                for (form, asked) in forms() {
+                    *next.lock().unwrap() = (status, form.clone());
+                    let answer = send(transport.as_mut(), &records[..1]).await;
+                    check(kind, status, asked, &answer);
+                }
+            }
+            // It was kept all the time.
+            assert!(server.connections() <= 2, "{} connections", server.connections());
+        });
+    }
+}
+
+fn check(kind: Kind, status: u16, asked: Option<u64>, answer: &Answer) {
+    let about = format!("{kind:?} {status} {asked:?}: {answer:?}");
+    match (&answer.rest, status) {
+        (Verdict::Misconfigured(_), 260) if kind == Kind::Loki => {}
+        (Verdict::Taken, 200..=299) => assert_eq!(answer.settled, 1, "{about}"),
+        // A request of one record that is refused is settled.
+        (Verdict::Taken, 400 | 413 | 422) if kind == Kind::Gelf => {
+            assert_eq!((answer.settled, answer.rejected.total()), (1, 1), "{about}");
+        }
+        (Verdict::Refused(_), 400 | 422) | (Verdict::TooLarge(_), 413) => {}
+        (Verdict::Later { retry_after, .. }, 408 | 425 | 429 | 500..=599) => {
+            let found = retry_after.map(|wait| wait.as_secs());
+            let near = match (found, asked) {
+                (Some(found), Some(asked)) => found.abs_diff(asked) <= 1,
+                (found, asked) => found == asked,
+            };
+            assert!(near, "{about}");
+        }
+        (Verdict::Misconfigured(_), 300..=499) => assert_eq!(answer.settled, 0, "{about}"),
+        _ => panic!("{about}"),
+    }
+    assert!(
+        status != 260 || kind != Kind::Loki || matches!(answer.rest, Verdict::Misconfigured(_)),
+        "{about}"
+    );
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let elsewhere = Server::start(|_| Reply::status(204));
+    let target = format!("http://{}/", elsewhere.address);
+    let server =
+        Server::start(move |_| Reply::Say(307, vec![("Location".into(), target.clone())], String::new()));
+    on_a_runtime(async {
+        let mut transport = opened(Kind::Influx.sink(&server));
+        let answer = send(transport.as_mut(), &calls(3)).await;
+        assert!(matches!(answer.rest, Verdict::Misconfigured(_)), "{answer:?}");
+    });
+    assert_eq!((server.requests(), elsewhere.requests()), (1, 0));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_tried_again_later() {
+    let sink = |server: &Server| {
+        let url = format!("http://{}?timeout=0.2&database=d", server.address);
+        auscult_report::sink::InfluxDb::new(&url).unwrap()
+    };
+    on_a_runtime(async {
+        let hangs = Server::start(|_| Reply::Hang);
+        let cuts = Server::start(|_| Reply::Cut);
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let nobody = auscult_report::sink::InfluxDb::new(&format!("http://{closed}")).unwrap().database("d");
+        for mut transport in [opened(sink(&hangs)), opened(sink(&cuts)), opened(nobody)] {
+            let answer = send(transport.as_mut(), &calls(3)).await;
+            assert!(matches!(answer, Answer { settled: 0, rest: Verdict::Later { .. }, .. }), "{answer:?}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_broke_is_made_anew() {
+    let server = Server::start(|_| Reply::status(204));
+    on_a_runtime(async {
+        let mut transport = opened(Kind::Influx.sink(&server));
+        for _ in 0..3 {
+            assert_eq!(send(transport.as_mut(), &calls(1)).await.rest, Verdict::Taken);
+            server.break_connections();
+        }
+    });
+    assert_eq!(server.connections(), 3);
+}
+
+#[test]
+fn loki_without_structured_metadata_gets_logfmt() {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let (kept, refusals) = (bodies.clone(), Arc::new(Mutex::new(0)));
+    let refused = refusals.clone();
+    let server = Server::start(move |request| {
+        let text = String::from_utf8_lossy(&request.body).into_owned();
+        let raw = snap::raw::Decoder::new().decompress_vec(&request.body).unwrap();
+        let raw = String::from_utf8_lossy(&raw).into_owned();
+        if !raw.contains("request_id=r0") {
+            *refused.lock().unwrap() += 1;
+            return Reply::said(
+                400,
+                "stream '{job=\"x\"}' includes structured metadata, but this feature is disallowed. Please see \
+                 `limits_config.structured_metadata` or contact your Loki administrator to enable it.",
+            );
+        }
+        kept.lock().unwrap().push(text);
+        Reply::status(204)
+    });
+    on_a_runtime(async {
+        let mut transport = opened(Kind::Loki.sink(&server));
+        for _ in 0..2 {
+            assert_eq!(send(transport.as_mut(), &calls(1)).await, Answer::taken(1, Default::default()));
+        }
+    });
+    // It was asked only once.
+    assert_eq!((*refusals.lock().unwrap(), bodies.lock().unwrap().len()), (1, 2));
+}
+
+#[test]
+fn entries_that_loki_ignored_are_counted_without_asking_again() {
+    let server = Server::start(|_| {
+        Reply::said(
+            400,
+            "entry with timestamp 2026-01-02 03:04:05 ignored, reason: 'entry too far behind',\nuser 'fake', total \
+             ignored: 3 out of 10 for stream: {job=\"cosyvoice3\"}",
+        )
+    });
+    on_a_runtime(async {
+        let mut transport = opened(Kind::Loki.sink(&server));
+        let answer = send(transport.as_mut(), &calls(10)).await;
+        assert_eq!((answer.settled, answer.rejected.refused, answer.rest), (10, 3, Verdict::Taken));
+        // Of another number of entries it says nothing about all of them.
+        let answer = send(transport.as_mut(), &calls(9)).await;
+        assert!(matches!(answer.rest, Verdict::Refused(_)));
+    });
+}
+
+#[test]
+fn requests_say_who_they_are() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let keep = seen.clone();
+    let server = Server::start(move |request| {
+        let header = |name| request.header(name).to_owned();
+        let wanted =
+            ["content-type", "content-encoding", "authorization", "x-scope-orgid", "user-agent", "host"];
+        keep.lock().unwrap().push((request.target.clone(), wanted.map(header)));
+        Reply::status(204)
+    });
+    let url = format!("http://{}/prefix", server.address);
+    let influx = || auscult_report::sink::InfluxDb::new(&url).unwrap();
+    let sinks: Vec<auscult_report::sink::Sink> = vec![
+        influx().org("my org").bucket("b&c").token("t0ken").into(),
+        influx().database("d").retention_policy("week").login("user", "pass").into(),
+        influx().database("d").api(auscult_report::sink::InfluxApi::V3).token("t0ken").into(),
+        Loki::new(&url).unwrap().tenant("speech").token("t0ken").into(),
+        auscult_report::sink::Graylog::new(&url).unwrap().into(),
+    ];
+    on_a_runtime(async {
+        for sink in sinks {
+            let _ = send(opened(sink).as_mut(), &calls(1)).await;
+        }
+    });
+    let host = server.address.to_string();
+    let agent = concat!("auscult/", env!("CARGO_PKG_VERSION"));
+    let lines = "text/plain; charset=utf-8";
+    let expected = [
+        ("/prefix/api/v2/write?org=my%20org&bucket=b%26c&precision=ns", lines, "gzip", "Token t0ken", ""),
+        ("/prefix/write?db=d&rp=week&precision=ns", lines, "gzip", "Basic dXNlcjpwYXNz", ""),
+        ("/prefix/api/v3/write_lp?db=d&precision=nanosecond", lines, "gzip", "Bearer t0ken", ""),
+        ("/prefix/loki/api/v1/push", "application/x-protobuf", "", "Bearer t0ken", "speech"),
+        ("/prefix", "application/json", "", "", ""),
+    ];
+    let expected = expected.map(|(target, content, encoding, login, tenant)| {
+        (target.to_owned(), [content, encoding, login, tenant, agent, &host].map(str::to_owned))
+    });
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_token_file_is_read_again_when_the_server_refuses_what_was_in_it() {
+    let server = Server::start(|request| match request.header("authorization") {
+        "Token new" => Reply::status(204),
+        _ => Reply::said(401, "token old is no good"),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, "old\n").unwrap();
+    let url = format!("http://{}", server.address);
+    let sink = auscult_report::sink::InfluxDb::new(&url).unwrap().bucket("b").token_file(&file);
+    on_a_runtime(async {
+        let mut transport = opened(sink);
+        let refused = send(transport.as_mut(), &calls(1)).await.rest;
+        let said = Verdict::Misconfigured("401 Unauthorized: token *** is no good".into());
+        assert_eq!(refused, said);
+        std::fs::write(&file, "new").unwrap();
+        assert_eq!(send(transport.as_mut(), &calls(1)).await.rest, Verdict::Taken);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(send(transport.as_mut(), &calls(1)).await.rest, Verdict::Taken);
+    });
+}
+
+#[test]
+fn a_turn_waits_for_what_waits() {
+    let mut delivery = auscult_report::sink::Delivery::new(1);
+    let wrong = Verdict::Misconfigured("404".into());
+    assert_eq!(delivery.answer(Answer::none(wrong.clone())), Turn::Wait(wrong));
+}

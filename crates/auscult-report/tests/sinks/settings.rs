@@ -1,0 +1,123 @@
+//! What sinks are told, and what they show of it.
+
+use auscult_report::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink};
+
+/// What is wrong with a list of URLs.
+fn fault(urls: &str) -> String {
+    match Sink::list(urls) {
+        Ok(sinks) => panic!("{urls} is taken: {sinks:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn lists_are_read() {
+    let sinks = Sink::list(
+        "influxdb+http://influx:8086?org=o&bucket=b, graylog+tcp://graylog\tloki+https://loki/prefix/?tenant=t&name=l2,\
+         jsonl:logs/tts.jsonl?keep=2&rotate_bytes=1000 jsonl:-?name=out",
+    );
+    let shown: Vec<_> = sinks.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "influxdb (http://influx:8086)",
+            "graylog (tcp://graylog:12201)",
+            "l2 (https://loki:443/prefix)",
+            "jsonl (logs/tts.jsonl)",
+            "out (standard output)",
+        ]
+    );
+    assert!(Sink::list(" , ").unwrap().is_empty());
+}
+
+#[test]
+fn what_cannot_be_understood_names_the_sink_and_what_is_wrong() {
+    let table = [
+        ("http://influx:8086", "sinks: a URL begins with none of influxdb+http://"),
+        ("redis+tcp://x", "sinks: a URL begins with none of influxdb+http://"),
+        ("influxdb://x?database=d", "sinks: a URL begins with none of influxdb+http://"),
+        (
+            "influxdb+ftp://x",
+            "sink influxdb: the URL has an unknown scheme; it begins with one of http://, https://",
+        ),
+        ("loki+http://", "sink loki: the URL cannot be understood; it begins with one of http://, https://"),
+        ("loki+http://:3100", "sink loki: the URL has no host"),
+        ("loki+http://h:0", "sink loki: the URL has port 0"),
+        ("loki+http://h:70000", "sink loki: the URL"),
+        ("loki+http://h:3100#x", "sink loki: the URL has a '#'; write %23"),
+        ("loki+http://h?colour=red", "sink loki: \"colour\" is no option of it"),
+        ("loki+http://h?extras=none", "sink loki: extras: \"none\" is neither metadata nor logfmt"),
+        ("loki+http://h?timeout=fast", "sink loki: timeout: \"fast\" is no number that fits"),
+        ("loki+http://h?timeout=-1", "sink loki: timeout: \"-1\" is no number of seconds"),
+        ("influxdb+http://h?api=v4", "sink influxdb: api: \"v4\" is none of v1, v2, v3"),
+        ("graylog+http://h?bulk=maybe", "sink graylog: bulk: \"maybe\" is neither true nor false"),
+        ("jsonl:", "sink jsonl: the path of a file is missing"),
+        ("jsonl:x?keep=all", "sink jsonl: keep: \"all\" is no number that fits"),
+        ("loki+http://h?tenant=%ff", "sink loki: the URL has percent signs that are no UTF-8"),
+    ];
+    for (url, expected) in table {
+        let found = fault(url);
+        assert!(found.starts_with(expected), "{url}: {found}");
+    }
+}
+
+#[test]
+fn no_list_holds_a_secret_and_no_error_shows_one() {
+    for url in [
+        "influxdb+http://user:hunter2@h:8086?database=d",
+        "influxdb+http://hunter2@h:8086?database=d",
+        "influxdb+http://h?database=d&token=hunter2",
+        "influxdb+http://h?database=d&p=hunter2",
+        "loki+http://h?user=u&password=hunter2",
+        "loki+http://user:hunter2@:80",
+        "loki+http://user:hunter2@h:99999",
+        "loki+http://user:hunter2@h#x",
+        "redis+http://user:hunter2@h",
+        "user:hunter2@h",
+    ] {
+        let found = fault(url);
+        assert!(!found.contains("hunter2"), "{url}: {found}");
+    }
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let url = "http://user:hunter2@h:8086/p?database=d";
+    let sinks: Vec<Sink> = vec![
+        InfluxDb::new(url).unwrap().into(),
+        InfluxDb::new("http://h").unwrap().token("hunter2").into(),
+        Loki::new("https://user:hunter2@h").unwrap().into(),
+        Loki::new("https://h").unwrap().login("user", "hunter2").into(),
+        Graylog::new("http://user:hunter2@h").unwrap().into(),
+    ];
+    for sink in sinks {
+        let shown = format!("{sink} {sink:?} {sink:#?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("user"), "{shown}");
+    }
+    let shown = InfluxDb::new(url).unwrap();
+    assert!(format!("{shown:?}").contains("http://h:8086/p"));
+}
+
+#[test]
+fn options_have_the_same_names_everywhere() {
+    let options = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let of =
+        |kind: &str, place: &str, pairs: &[(&str, &str)]| Sink::with_options(kind, place, &options(pairs));
+    let loki =
+        of("loki", "http://h:3100", &[("tenant", "t"), ("encoding", "json"), ("token", "hunter2")]).unwrap();
+    let typed: Sink = Loki::new("http://h:3100").unwrap().tenant("t").json().token("hunter2").into();
+    assert_eq!(format!("{loki:?}"), format!("{typed:?}"));
+    let typed: Sink = JsonLines::new("x").unwrap().keep(3).name("n").into();
+    let named = of("jsonl", "x", &[("keep", "3"), ("name", "n")]).unwrap();
+    assert_eq!(format!("{named:?}"), format!("{typed:?}"));
+    for (kind, place, name, expected) in [
+        ("loki", "http://h", "colour", "sink loki: \"colour\" is no option of it"),
+        ("jsonl", "x", "token", "sink jsonl: \"token\" is no option of it"),
+        ("syslog", "x", "token", "sinks: there is no sink of kind \"syslog\""),
+    ] {
+        let error = of(kind, place, &[(name, "x")]).unwrap_err().to_string();
+        assert_eq!(error, expected);
+    }
+}
