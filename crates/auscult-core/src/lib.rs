@@ -14,6 +14,8 @@ mod per_process;
 mod registry;
 mod segment;
 pub mod snapshot;
+#[doc(hidden)]
+pub mod step;
 mod sync;
 pub mod thread;
 

@@ -253,6 +253,7 @@ impl Work {
             let more = drained.more;
             self.take(keeper, drained);
             self.save(keeper, last);
+            let more = more || self.drain.has_room() && self.attach(keeper);
             if !more || !last && keeper.is_stopping() {
                 break;
             }
@@ -264,16 +265,36 @@ impl Work {
         self.tend(keeper, last);
     }
 
-    /// Looks for segments; opens the store first, which knows how far they are stored.
-    fn attach(&mut self, keeper: &Keeper) {
+    /// Looks for segments; opens the store first, which knows how far they are stored. As long as nobody can ask it
+    /// they wait: what is in their rings may be stored already. False when they wait.
+    fn attach(&mut self, keeper: &Keeper) -> bool {
         self.open(keeper);
-        let store = &mut self.store;
-        let stored = |segment| store.as_mut().and_then(|store| store.segment_cursor(segment).ok().flatten());
-        for gone in self.drain.attach(stored) {
-            let _ = self.store.as_mut().map(|store| store.forget_segment(gone));
+        if self.store.is_none() && keeper.around.limits.is_some() && !self.has_waited_enough() {
+            return false;
         }
+        let attached = match &mut self.store {
+            Some(store) => self.drain.attach(|segment| store.segment_cursor(segment)),
+            None => self.drain.attach(|_| Ok(None)),
+        };
         self.drain.resume(&self.positions);
         self.attached = Some(Instant::now());
+        match attached {
+            Ok(gone) => {
+                for gone in gone {
+                    let _ = self.store.as_mut().map(|store| store.forget_segment(gone));
+                }
+                true
+            }
+            Err(error) => {
+                self.failed(keeper, &error);
+                false
+            }
+        }
+    }
+
+    /// Whether what comes cannot wait for the store any more.
+    fn has_waited_enough(&self) -> bool {
+        self.drain.fill() >= NEARLY_FULL || self.failing.is_some_and(|(since, _)| since.elapsed() >= GIVES_UP)
     }
 
     fn open(&mut self, keeper: &Keeper) {

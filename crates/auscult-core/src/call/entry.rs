@@ -4,7 +4,7 @@ use super::field;
 use super::outcome::Outcome;
 use super::set::Ended;
 use crate::segment::{Owner, RawStage, Refused, Ring, Ticket, flag, stages_of, word};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Kind of a record in the ring.
 const FINISHED_CALL: u64 = 1;
@@ -57,6 +57,8 @@ impl Closing<'_> {
         let owner = Owner::from_word(get(word::OWNER));
         let length = without_fields + fields.len();
         ring.append(owner, length, |writer| {
+            // Who finds the record unfinished finds the call.
+            self.slot[word::RECORD_AT].store(writer.position() + 1, Ordering::Relaxed);
             let streaming = u64::from(get(word::FLAGS) & flag::STREAMING != 0);
             let kind = FINISHED_CALL | (self.ended.outcome as u64) << 8 | streaming << 16;
             writer.put(kind | (stages.len() as u64) << 24 | self.ended.id.length << 40);
@@ -71,7 +73,7 @@ impl Closing<'_> {
                 writer.put(get(value));
             }
             id_words.iter().for_each(|word| writer.put(*word));
-            for stage in stages {
+            for stage in stages.clone() {
                 writer.put(stage.key);
                 writer.put(stage.nanos);
             }

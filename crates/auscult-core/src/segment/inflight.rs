@@ -42,6 +42,8 @@ pub(crate) mod word {
     pub(crate) const COUNTED: usize = 25;
     /// 1 from the moment the call's record is in the event ring.
     pub(crate) const RECORDED: usize = 26;
+    /// Where in the event ring the call's record is being written, plus one; 0 before.
+    pub(crate) const RECORD_AT: usize = 27;
     /// Stages by name: key (see [`super::RawStage`]) and nanoseconds, in the order they were first left. Of
     /// names beyond the slot's end only the metrics know.
     pub(crate) const STAGES: usize = 32;
@@ -210,6 +212,11 @@ impl RawCall {
         Owner::from_word(self.words[word::OWNER])
     }
 
+    /// Where its record was begun.
+    pub(crate) fn record_at(&self) -> Option<u64> {
+        self.words[word::RECORD_AT].checked_sub(1)
+    }
+
     pub(crate) fn request_id(&self) -> Option<String> {
         let mut id = IdWords { length: self.words[word::ID_LENGTH], words: [0; 8] };
         id.words.copy_from_slice(&self.words[word::ID..word::ID + 8]);
@@ -341,7 +348,15 @@ impl<'a> InFlight<'a> {
             .map(|(call, _)| call)
     }
 
-    /// All calls that have no record in the event ring yet.
+    /// Says of the call whose record was begun at `position` that it has none.
+    pub(crate) fn forget_record(&self, position: u64) {
+        let at = position + 1;
+        for slot in self.words.chunks_exact(CALL_WORDS) {
+            let _ = slot[word::RECORD_AT].compare_exchange(at, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// All calls that have no record in the event ring yet, as far as their slots say.
     pub(crate) fn read_unrecorded(&self) -> impl Iterator<Item = RawCall> + 'a {
         let table = *self;
         let slots = (0..table.words.len() / CALL_WORDS).filter_map(move |index| table.read_any(index));
@@ -401,6 +416,7 @@ pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
     set(word::FLAGS, begin.flags);
     set(word::COUNTED, 0);
     set(word::RECORDED, 0);
+    set(word::RECORD_AT, 0);
     for entry in slot[word::STAGES..].chunks_exact(2) {
         if entry[0].load(Ordering::Relaxed) == 0 {
             break;

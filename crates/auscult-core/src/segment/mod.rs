@@ -14,6 +14,8 @@ mod process;
 mod region;
 mod ring;
 mod source;
+mod written;
+
 #[cfg(test)]
 mod tests;
 

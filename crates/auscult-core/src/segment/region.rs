@@ -38,7 +38,7 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Words on the heap holding `contents`: a dead segment's copy, or a segment under a model checker.
+    /// Words on the heap holding `contents`: a copy, or a segment under a model checker.
     pub(crate) fn from_words(contents: impl IntoIterator<Item = u64>) -> Self {
         let words: Box<[AtomicU64]> = contents.into_iter().map(AtomicU64::new).collect();
         let count = words.len();
@@ -49,8 +49,18 @@ impl Region {
     /// Zeroed memory that only this process and its forked children see.
     #[cfg(not(any(loom, miri)))]
     pub(crate) fn anonymous(words: usize) -> io::Result<Self> {
+        Self::unnamed(words, MapFlags::MAP_SHARED)
+    }
+
+    /// Zeroed memory of this process alone; what is never written takes none.
+    #[cfg(not(any(loom, miri)))]
+    pub(crate) fn zeroed(words: usize) -> io::Result<Self> {
+        Self::unnamed(words, MapFlags::MAP_PRIVATE)
+    }
+
+    #[cfg(not(any(loom, miri)))]
+    fn unnamed(words: usize, flags: MapFlags) -> io::Result<Self> {
         let length = length(words)?;
-        let flags = MapFlags::MAP_SHARED;
         // SAFETY: a fresh mapping at an address the kernel chooses aliases nothing.
         let first =
             unsafe { mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) }?;
@@ -61,6 +71,12 @@ impl Region {
     #[cfg(any(loom, miri))]
     pub(crate) fn anonymous(words: usize) -> io::Result<Self> {
         Ok(Self::from_words(std::iter::repeat_n(0, words)))
+    }
+
+    /// As [`Region::anonymous`].
+    #[cfg(any(loom, miri))]
+    pub(crate) fn zeroed(words: usize) -> io::Result<Self> {
+        Self::anonymous(words)
     }
 
     /// Maps the first `words` words of `file`, shared; the file must be at least that long.
@@ -101,7 +117,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         match self.backing {
             #[cfg(not(any(loom, miri)))]
-            // SAFETY: this mapping was made by `map` or `anonymous` with this length, and nothing refers
+            // SAFETY: this mapping was made by `map` or `unnamed` with this length, and nothing refers
             // to it any more.
             Backing::Mapped => drop(unsafe { munmap(self.first.cast(), self.words * WORD) }),
             // SAFETY: the pointer and length come from `Box::leak` in `from_words`.

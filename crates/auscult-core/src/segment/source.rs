@@ -1,15 +1,16 @@
 //! A segment to read: this process's own, another's mapped read-only, or a dead one's copy.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
 use super::process::{Owner, Processes};
-use super::region::{Region, WORD};
-use super::{Directory, Exemplars, InFlight, Ring, Role, Segment, file};
+use super::region::Region;
+use super::{Directory, Exemplars, InFlight, Ring, Role, Segment, file, written};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How a segment stands, as its writer says.
@@ -37,6 +38,25 @@ enum Memory {
     Foreign(Region),
 }
 
+/// What a dead segment is copied for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// Its totals: not the event ring.
+    Totals,
+    /// Its events: not the cells.
+    Events,
+}
+
+impl For {
+    /// What is not copied, words.
+    fn left_out(self, layout: &Layout) -> Range<usize> {
+        match self {
+            Self::Totals => layout.ring..layout.cells,
+            Self::Events => layout.cells..layout.words,
+        }
+    }
+}
+
 impl Source {
     /// The segment this process writes.
     pub(crate) fn own(segment: Arc<Segment>) -> Self {
@@ -44,7 +64,7 @@ impl Source {
         Self { memory: Memory::Own(segment), layout, id, file: None, dead: false }
     }
 
-    /// Another process's segment: mapped while it lives, copied when it is dead. A file that is being
+    /// Another process's segment, without a dead one's event ring: mapped while it lives, copied when it is dead. A file that is being
     /// written is never copied, one that nobody holds is never mapped, so a shortened one does no harm.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // Opening and closing a file of one's own would end the record locks of `process.rs`.
@@ -52,21 +72,29 @@ impl Source {
             return Ok(Self::own(segment));
         }
         let file = file::open_foreign(path)?;
-        if file::is_dead(&file) { Self::copy(file, path) } else { Self::attach(file, path, false) }
+        if file::is_dead(&file) {
+            Self::copy(file, path, For::Totals)
+        } else {
+            Self::attach(file, path, false)
+        }
     }
 
-    /// As [`Source::open`], able to free what was taken from the event ring; for the reporter.
+    /// As [`Source::open`] for the event ring, and able to free what was taken from it; for the reporter.
     pub(crate) fn open_to_drain(path: &Path) -> io::Result<Self> {
         if let Some(segment) = Segment::own_at(path) {
             return Ok(Self::own(segment));
         }
         let file = file::open_own(path)?;
-        if file::is_dead(&file) { Self::copy(file, path) } else { Self::attach(file, path, true) }
+        if file::is_dead(&file) {
+            Self::copy(file, path, For::Events)
+        } else {
+            Self::attach(file, path, true)
+        }
     }
 
     /// A file that nobody writes any more, such as the retired totals.
     pub(crate) fn open_copy(path: &Path) -> io::Result<Self> {
-        Self::copy(file::open_foreign(path)?, path)
+        Self::copy(file::open_foreign(path)?, path, For::Totals)
     }
 
     fn attach(file: File, path: &Path, writable: bool) -> io::Result<Self> {
@@ -77,15 +105,18 @@ impl Source {
         Ok(Self { memory: Memory::Foreign(region), layout, id, file: Some((file, path.into())), dead: false })
     }
 
-    fn copy(mut file: File, path: &Path) -> io::Result<Self> {
+    fn copy(file: File, path: &Path, wanted: For) -> io::Result<Self> {
         let bytes = checked_length(&file)?;
         let layout = Layout::of_bytes(bytes);
-        let mut contents = vec![0; layout.words * WORD];
-        file.read_exact(&mut contents)?;
-        let (words, _) = contents.as_chunks::<WORD>();
-        let region = Region::from_words(words.iter().map(|word| u64::from_le_bytes(*word)));
+        let region = Region::zeroed(layout.words)?;
+        written::read(&file, region.words(), &wanted.left_out(&layout))?;
         let id = check_header(region.words(), &layout)?;
         Ok(Self { memory: Memory::Foreign(region), layout, id, file: Some((file, path.into())), dead: true })
+    }
+
+    /// Whether it was dead when it was opened, and its file is not mapped.
+    pub(crate) fn is_copy(&self) -> bool {
+        self.dead
     }
 
     /// Whether every process that wrote it is gone.

@@ -14,6 +14,7 @@ use crate::call::InFlightCall;
 use crate::clock;
 use crate::registry::{Meta, Registry};
 use crate::segment::{Place, Role, Source, State};
+use crate::step;
 
 /// Reads all segments of a service, this process's own among them.
 pub struct Collector {
@@ -178,6 +179,10 @@ impl Collector {
         let before: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
         let (mut dead, mut done) = (Vec::new(), Vec::new());
         for path in self.place.segment_files() {
+            // What stays is not opened for that.
+            if self.source_at(&path).is_some_and(|known| !known.is_dead() || !self.may_go(known.id())) {
+                continue;
+            }
             match Source::open(&path) {
                 Ok(source) if !source.is_dead() => {}
                 Ok(source) if !self.may_go(source.id()) => {}
@@ -210,7 +215,9 @@ impl Collector {
             }
         }
         for (path, _) in &done {
+            step::reach("unlink");
             let _ = std::fs::remove_file(path);
+            step::reach("unlink");
         }
         if !done.is_empty() {
             self.restart();
@@ -392,7 +399,12 @@ impl Collector {
     }
 
     fn knows(&self, path: &Path) -> bool {
-        self.sources.iter().any(|attached| attached.source.path() == Some(path))
+        self.source_at(path).is_some()
+    }
+
+    fn source_at(&self, path: &Path) -> Option<&Source> {
+        let mut sources = self.sources.iter().map(|attached| &attached.source);
+        sources.find(|source| source.path() == Some(path))
     }
 
     /// Lets go of everything but the own segment.

@@ -5,12 +5,15 @@
 //! killed in between leaves it to the next, which the store tells how far it is.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::names::Names;
 use crate::call::{Entry, FinishedCall};
+use crate::clock;
 use crate::registry::Registry;
 use crate::segment::{Owner, Place, Ring, Slot, Source};
+use crate::step;
 
 /// Names a call that died, for ever: where it was in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +25,12 @@ pub struct DeathKey {
     /// How often the slot had been used.
     pub sequence: u64,
 }
+
+/// A record that is not finished is waited for so long, nanoseconds. Its writer, should it come back, writes it
+/// again.
+const PATIENCE: u64 = 1_000_000_000;
+/// So many dead segments are read at a time: each takes as much memory as was ever written of it.
+const DEAD_AT_ONCE: usize = 8;
 
 /// What one round took.
 #[derive(Debug, Default)]
@@ -52,6 +61,10 @@ pub struct Drain {
     place: Place,
     registry: Arc<Registry>,
     rings: Vec<Tail>,
+    /// Dead segments that were read to their end.
+    finished: Vec<(PathBuf, u64)>,
+    /// Whether dead segments wait until others are finished.
+    waiting: bool,
 }
 
 struct Tail {
@@ -59,8 +72,10 @@ struct Tail {
     names: Names,
     /// Where to read on.
     position: u64,
-    /// The last call that was read of each slot.
-    last: HashMap<u32, u64>,
+    /// The unfinished record that is waited for, and since when.
+    waiting: Option<(u64, u64)>,
+    /// When somebody who writes it was last seen alive, or had written what was read.
+    alive: u64,
     /// Calls that died and were told.
     told: HashSet<DeathKey>,
     /// Calls that seem to have died, and where the ring's head was then: a record of them would be before it.
@@ -70,67 +85,106 @@ struct Tail {
 impl Drain {
     /// A drain for the service of `registry`.
     pub fn new(place: Place, registry: Arc<Registry>) -> Self {
-        Self { place, registry, rings: Vec::new() }
+        Self { place, registry, rings: Vec::new(), finished: Vec::new(), waiting: false }
     }
 
-    /// How full the fullest ring is, 0 to 1; looks only at rings that are known.
+    /// How full the fullest ring is, 0 to 1; looks only at rings that are known, and at the own.
     pub fn fill(&self) -> f64 {
-        self.rings.iter().map(|ring| ring.source.ring().fill()).fold(0.0, f64::max)
+        let known = self.rings.iter().map(|ring| ring.source.ring().fill());
+        known.fold(self.registry.segment().ring().fill(), f64::max)
     }
 
-    /// Looks for segments that came; `stored` tells up to where one is in the store. Gives those that are gone.
-    pub fn attach(&mut self, mut stored: impl FnMut(u64) -> Option<u64>) -> Vec<u64> {
+    /// Looks for segments that came; `stored` tells up to where one is in the store. Gives those that are gone. Of dead ones it takes a few, see [`Drain::has_room`].
+    ///
+    /// # Errors
+    /// What `stored` said: that segment and those behind it are left for the next time.
+    pub fn attach<E>(
+        &mut self,
+        mut stored: impl FnMut(u64) -> Result<Option<u64>, E>,
+    ) -> Result<Vec<u64>, E> {
         let files = self.place.segment_files();
         let mut gone = Vec::new();
+        let here = |path: &Path| files.iter().any(|file| file == path);
         self.rings.retain(|ring| {
-            let here = |path| files.iter().any(|file| file == path);
             let kept = ring.source.is_own() || ring.source.path().is_some_and(here);
             gone.extend((!kept).then(|| ring.source.id()));
             kept
         });
-        if self.rings.is_empty() {
-            self.push(Source::own(self.registry.segment().clone()), &mut stored);
+        self.finished.retain(|(path, id)| {
+            gone.extend((!here(path)).then_some(*id));
+            here(path)
+        });
+        if !self.rings.iter().any(|ring| ring.source.is_own()) {
+            self.push(Source::own(self.registry.segment().clone()), &mut stored)?;
         }
-        for file in &files {
-            if self.rings.iter().all(|ring| ring.source.path() != Some(file)) {
+        self.waiting = false;
+        for file in files.iter().filter(|file| !self.knows(file)).collect::<Vec<_>>() {
+            if self.dead() >= DEAD_AT_ONCE && Source::is_unused(file) {
+                self.waiting = true;
+            } else if let Ok(source) = Source::open_to_drain(file) {
                 // One that cannot be read is set aside by the collector, which also says so.
-                if let Ok(source) = Source::open_to_drain(file) {
-                    self.push(source, &mut stored);
-                }
+                self.push(source, &mut stored)?;
             }
         }
-        gone
+        Ok(gone)
     }
 
-    fn push(&mut self, source: Source, stored: &mut impl FnMut(u64) -> Option<u64>) {
+    /// Whether dead segments wait that [`Drain::attach`] would take now.
+    pub fn has_room(&self) -> bool {
+        self.waiting && self.dead() < DEAD_AT_ONCE
+    }
+
+    /// How many dead segments are being read.
+    fn dead(&self) -> usize {
+        self.rings.iter().filter(|ring| ring.source.is_copy()).count()
+    }
+
+    fn knows(&self, file: &Path) -> bool {
+        self.rings.iter().any(|ring| ring.source.path() == Some(file))
+            || self.finished.iter().any(|(path, _)| path == file)
+    }
+
+    fn push<E>(
+        &mut self,
+        source: Source,
+        stored: &mut impl FnMut(u64) -> Result<Option<u64>, E>,
+    ) -> Result<(), E> {
         let tail = source.ring().tail();
         // A reporter that was killed had them stored, and had not freed them yet.
-        let position = stored(source.id()).filter(|stored| *stored > tail).unwrap_or(tail);
+        let position = stored(source.id())?.filter(|stored| *stored > tail).unwrap_or(tail);
+        pass(&source, tail, position);
         source.ring().free(position);
-        let (names, last, told, suspects) = Default::default();
-        self.rings.push(Tail { source, names, position, last, told, suspects });
+        let (names, told, suspects) = Default::default();
+        let alive = source.heartbeat();
+        self.rings.push(Tail { source, names, position, waiting: None, alive, told, suspects });
+        Ok(())
     }
 
     /// Takes up to about `limit` calls. A call that is not `ready` is left for the next round, with all that
     /// follow it in its segment; `ready` is asked of those as well.
     pub fn read(&mut self, limit: usize, mut ready: impl FnMut(&FinishedCall) -> bool) -> Drained {
         let mut drained = Drained::default();
-        for ring in &mut self.rings {
+        let finished = &mut self.finished;
+        self.rings.retain_mut(|ring| {
             // Asked first: who is dead now has written all that it will.
             let dead = ring.source.is_dead();
             let complete = ring.read(dead, limit, &mut drained, &mut ready);
             if dead && complete {
                 ring.deaths(true, &mut drained);
                 drained.finished.push(ring.source.id());
+                finished.extend(ring.source.path().map(|path| (path.to_owned(), ring.source.id())));
             }
-        }
+            !(dead && complete)
+        });
         drained
     }
 
-    /// Finds calls of processes that died, in segments that others still write.
+    /// Finds calls of processes that died, in segments that others still write, and puts right what keeps these from
+    /// their ring.
     pub fn read_deaths(&mut self) -> Drained {
         let mut drained = Drained::default();
         for ring in self.rings.iter_mut().filter(|ring| !ring.source.is_dead()) {
+            drained.lost += u64::from(ring.mend());
             ring.deaths(false, &mut drained);
         }
         drained
@@ -164,6 +218,20 @@ impl Drain {
     }
 }
 
+/// Notes which records of a stretch that is stored were never finished, before it is freed.
+fn pass(source: &Source, mut at: u64, to: u64) {
+    while at < to {
+        at = match source.ring().read(at, |owner| source.is_alive(owner)) {
+            Slot::End | Slot::Unfinished => return,
+            Slot::Freed { next } | Slot::Record { next, .. } => next,
+            Slot::Lost { next } => {
+                source.in_flight().forget_record(at);
+                next
+            }
+        }
+    }
+}
+
 impl Tail {
     /// Shows the calls from `position` on, and takes none.
     fn show(&mut self, mut position: u64, limit: usize, ready: &mut impl FnMut(&FinishedCall) -> bool) {
@@ -190,8 +258,11 @@ impl Tail {
         drained: &mut Drained,
         ready: &mut impl FnMut(&FinishedCall) -> bool,
     ) -> bool {
-        let (source, before) = (&self.source, self.position);
+        let (source, before, now) = (&self.source, self.position, clock::monotonic_nanos());
         let ring = source.ring();
+        if !dead {
+            self.alive = now;
+        }
         let mut behind = None;
         let complete = loop {
             if drained.calls.len() >= limit {
@@ -200,22 +271,32 @@ impl Tail {
             }
             match ring.read(self.position, |owner| !dead && source.is_alive(owner)) {
                 Slot::End => break true,
-                Slot::Unfinished => break false,
+                Slot::Unfinished => {
+                    let waiting = self.waiting.filter(|(position, _)| *position == self.position);
+                    let (_, since) = *self.waiting.insert(waiting.unwrap_or((self.position, now)));
+                    if now.saturating_sub(since) < PATIENCE {
+                        break false;
+                    }
+                    // Its process is stopped, or nobody can tell whether it lives: what others wrote behind it
+                    // must not wait for ever. If it has just finished, it is read.
+                    ring.abandon(self.position);
+                }
                 Slot::Freed { next } => self.position = next,
                 Slot::Lost { next } => {
                     drained.lost += 1;
+                    source.in_flight().forget_record(self.position);
                     self.position = next;
                 }
                 Slot::Record { payload, next } => {
+                    step::reach("drain");
                     match Entry::decode(&payload) {
                         Some(entry) => {
-                            let slot = entry.slot;
+                            self.alive = self.alive.max(entry.ended);
                             let call = self.names.finished(source, entry);
                             if !ready(&call) {
                                 behind = Some(next);
                                 break false;
                             }
-                            self.last.extend(slot.map(|slot| (slot.index, slot.sequence)));
                             drained.calls.push(call);
                         }
                         None => drained.lost += 1,
@@ -233,10 +314,17 @@ impl Tail {
         complete
     }
 
+    /// Puts right what keeps writers from the ring, once there is nothing to read; whether something was damaged.
+    fn mend(&self) -> bool {
+        let ring = self.source.ring();
+        matches!(ring.read(self.position, |_| true), Slot::End) && ring.mend(self.position)
+    }
+
     /// Finds calls that nobody will end; `all`: nobody is left who could.
     fn deaths(&mut self, all: bool, drained: &mut Drained) {
         let source = &self.source;
-        let ended = source.heartbeat();
+        // Where others still write it, they say so to this day.
+        let ended = if all { self.alive } else { 0 }.max(source.heartbeat());
         let mut alive: HashMap<Owner, bool> = HashMap::new();
         for call in source.in_flight().read_unrecorded() {
             let owner = call.owner();
@@ -252,8 +340,8 @@ impl Tail {
             }
             self.suspects.remove(&key);
             self.told.insert(key);
-            // Killed right after its record was written, before its slot said so.
-            if self.last.get(&call.index) != Some(&call.sequence) {
+            // Killed right after its record was written, before its slot said so: the ring knows.
+            if call.record_at().is_none_or(|at| source.ring().is_unfinished(at)) {
                 drained.died.push((key, self.names.died(source, &call, ended)));
             }
         }

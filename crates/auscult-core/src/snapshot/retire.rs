@@ -13,6 +13,7 @@ use super::vital::{self, Running};
 use crate::clock;
 use crate::registry::{FamilyRecord, Meta, Repr, SeriesRecord, Spec};
 use crate::segment::{IdWords, Payload, Place, RecordKind, Segment};
+use crate::step;
 use crate::sync::Ordering;
 
 /// Sizes that are tried, bytes: from the first, doubled up to the last.
@@ -38,7 +39,10 @@ pub(super) fn write(
         let (segment, file) = Segment::for_retired(place, bytes)?;
         let writer = Writer { segment: &segment, hint: std::cell::Cell::new(0) };
         if writer.write_all(prefix, &merged, &sources, &running, &folded).is_some() {
-            return file.replace(&place.retired_file()).map(|()| merged.conflicts);
+            step::reach("fold");
+            file.replace(&place.retired_file())?;
+            step::reach("fold");
+            return Ok(merged.conflicts);
         }
         bytes *= 2;
         if bytes > SIZES.1 {

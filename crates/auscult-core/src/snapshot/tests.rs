@@ -1,8 +1,9 @@
 //! What only the inside can set up: shifted clocks, slots by hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
-use super::{Collector, Snapshot, Value};
+use super::{Collector, Drain, Snapshot, Value};
 use crate::{Calls, Identity, MIN_SEGMENT_BYTES, Options, Place, Registry};
 
 const HOUR: u64 = 3_600_000_000_000;
@@ -49,4 +50,47 @@ fn a_step_of_the_wall_clock_moves_exemplars_and_no_duration() {
     let (sum, taken) = duration(&collector.snapshot());
     assert!((0.0..60.0).contains(&sum), "{sum}");
     assert!(taken.abs_diff(crate::clock::unix_nanos()) < HOUR, "the beat follows the clock");
+}
+
+/// As a process that is stopped while it writes a record, or of which nobody can tell whether it lives.
+#[test]
+fn what_lies_behind_a_record_that_is_not_finished_is_not_held_up_for_ever() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (place, registry) = registry(root.path());
+    let calls = Calls::new(&registry).expect("request metrics");
+    let (reserved, is_reserved) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let (segment, writer) = (registry.segment().clone(), registry.clone());
+    let stopped = std::thread::spawn(move || {
+        let goes_on = std::sync::Mutex::new(goes_on);
+        let appended = segment.ring().append(segment.owner(), 1, |_| {
+            reserved.send(()).expect("heard");
+            let _ = goes_on.lock().expect("alone").recv();
+        });
+        writer.count_event(appended.map(|()| 0));
+    });
+    is_reserved.recv().expect("it has a place");
+    let operation = calls.operation("op");
+    (0..3).for_each(|_| operation.start::<&str>([]).finish());
+    let mut drain = Drain::new(place, registry.clone());
+    drain.attach(|_| Ok::<_, ()>(None)).expect("nothing is asked");
+    assert!(drain.read(100, |_| true).calls.is_empty(), "it is waited for");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let drained = loop {
+        let drained = drain.read(100, |_| true);
+        if !drained.is_empty() {
+            break drained;
+        }
+        assert!(Instant::now() < deadline, "still held up");
+        std::thread::yield_now();
+    };
+    assert_eq!((drained.calls.len(), drained.lost), (3, 1));
+    // It comes back, and its record comes after all.
+    go_on.send(()).expect("heard");
+    is_reserved.recv().expect("once more");
+    go_on.send(()).expect("heard");
+    stopped.join().expect("it ends");
+    let late = drain.read(100, |_| true);
+    assert_eq!((late.calls.len(), late.lost), (0, 1), "no call, but read");
+    assert_eq!(registry.events_recorded(), late.positions[0].1);
 }

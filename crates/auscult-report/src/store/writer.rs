@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use auscult_core::FinishedCall;
+use auscult_core::{FinishedCall, step};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::batch::{Batch, DeathKey};
@@ -174,7 +174,10 @@ impl Store {
             return Err(StoreError::misused(format!("there is no sink {sink:?}")));
         };
         row.acknowledge(done, last, deleted)?;
-        self.with(|open, _| row.save(&open.connection))
+        step::reach("acknowledge");
+        self.with(|open, _| row.save(&open.connection))?;
+        step::reach("acknowledge");
+        Ok(())
     }
 
     /// Counts of all sinks, by name.
@@ -307,7 +310,9 @@ impl Open {
         let written = write_calls(&transaction, insertion, kinds, batch, last).and_then(|last| {
             samples.write(&transaction, batch.vitals)?;
             write_cursors(&transaction, batch.cursors)?;
+            step::reach("store-commit");
             transaction.commit()?;
+            step::reach("store-commit");
             Ok(last)
         });
         if written.is_err() {
@@ -358,6 +363,7 @@ fn write_cursors(transaction: &Transaction<'_>, cursors: &[(u64, u64)]) -> rusql
     let mut statement = transaction
         .prepare_cached("INSERT OR REPLACE INTO segment_cursors (segment, position) VALUES (?1, ?2)")?;
     for (segment, position) in cursors {
+        step::reach("cursor-save");
         statement.execute([segment.cast_signed(), position.cast_signed()])?;
     }
     Ok(())

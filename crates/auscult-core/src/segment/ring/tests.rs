@@ -1,7 +1,7 @@
 //! The ring from the inside: rounds, killed writers, damage; and the models that loom checks.
 
 use crate::segment::layout::{Layout, header};
-use crate::segment::ring::{CLAIMED, Head, PREFIX, Refused, Ring, Slot};
+use crate::segment::ring::{CLAIMED, Head, PREFIX, Refused, Ring, Slot, Writer};
 use crate::segment::{MIN_SEGMENT_BYTES, Owner};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -150,6 +150,96 @@ mod unit {
         assert_eq!(ring.read(0, |_| true), Slot::Unfinished);
         assert_eq!(ring.read(0, |_| false), Slot::Lost { next: 5 });
         assert_eq!(ring.read(5, |_| true), Slot::Record { payload: vec![7], next: 8 });
+    }
+
+    #[test]
+    fn a_head_that_a_killed_writer_did_not_move_holds_up_nobody_behind_the_reader() {
+        let memory = Memory::new();
+        let ring = memory.ring();
+        let claim = Head { phase: CLAIMED, length: 5, owner: Owner::UNKNOWN.short() };
+        ring.word(0).store(claim.encode(), Ordering::Release);
+        assert_eq!(ring.read(0, |_| false), Slot::Lost { next: 5 });
+        ring.free(5);
+        put(&ring, &[7]).expect("room");
+        assert_eq!(ring.read(5, |_| true), Slot::Record { payload: vec![7], next: 8 });
+    }
+
+    #[test]
+    fn a_writer_that_was_given_up_writes_its_record_again() {
+        let memory = Memory::new();
+        let ring = memory.ring();
+        let stopped = Writer::new(ring, ring.claim(Owner::UNKNOWN, 1).expect("room"), 1);
+        put(&ring, &[2]).expect("room");
+        assert_eq!(ring.read(0, |_| true), Slot::Unfinished);
+        assert!(ring.abandon(0) && !ring.abandon(0) && !ring.abandon(3), "once, and no other");
+        assert_eq!(ring.read(0, |_| true), Slot::Lost { next: 3 });
+        assert_eq!(ring.read(3, |_| true), Slot::Record { payload: vec![2], next: 6 });
+        assert!(!stopped.commit(Owner::UNKNOWN), "it is told");
+        assert_eq!(ring.read(0, |_| true), Slot::Lost { next: 3 }, "and changed nothing");
+        // As if the reader gave the first up while it was filled.
+        let tries = std::cell::Cell::new(0);
+        let filled = ring.append(Owner::UNKNOWN, 1, |writer| {
+            tries.set(tries.get() + 1);
+            assert!(tries.get() > 1 || ring.abandon(writer.position()));
+            writer.put(9);
+        });
+        assert_eq!((filled, tries.get()), (Ok(()), 2));
+        assert_eq!(memory.read_from(0), (vec![vec![2], vec![9]], 2, 12));
+    }
+
+    /// Reads what is there, has it stored, and looks after the ring, as the reporter does.
+    fn tend(memory: &Memory, at: &mut u64) -> (Vec<Vec<u64>>, u64) {
+        let (records, mut lost, end) = memory.read_from(*at);
+        lost += u64::from(memory.ring().mend(end));
+        memory.ring().free(end);
+        *at = end;
+        (records, lost)
+    }
+
+    #[test]
+    fn a_damaged_head_or_tail_does_not_keep_writers_out_for_ever() {
+        for word in [header::RING_HEAD, header::RING_TAIL, header::RING_TAIL_TURNED] {
+            for (bit, unread) in (0..64).flat_map(|bit| [(bit, 0), (bit, 3)]) {
+                let memory = Memory::new();
+                let ring = memory.ring();
+                let mut at = 0;
+                (0..20).for_each(|value| put(&ring, &[value; 4]).expect("room"));
+                assert_eq!(tend(&memory, &mut at).0.len(), 20);
+                (0..unread).for_each(|value| put(&ring, &[value; 4]).expect("room"));
+                memory.0[word].fetch_xor(1 << bit, Ordering::Relaxed);
+                let (records, mut lost) = tend(&memory, &mut at);
+                assert_eq!(records.len(), unread as usize, "word {word}, bit {bit}: what was whole is read");
+                lost += tend(&memory, &mut at).1;
+                // Many rounds.
+                for value in 0..300 {
+                    put(&ring, &[value; 4]).unwrap_or_else(|refused| {
+                        panic!("word {word}, bit {bit}, {unread} unread, {value}: {refused:?}")
+                    });
+                    let (records, more) = tend(&memory, &mut at);
+                    assert_eq!(records, [[value; 4]], "word {word}, bit {bit}");
+                    lost += more;
+                }
+                assert!(lost <= 2, "word {word}, bit {bit}: {lost}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_word_where_the_next_record_would_begin_costs_that_word() {
+        for bit in 0..64 {
+            let memory = Memory::new();
+            let ring = memory.ring();
+            let mut at = 0;
+            put(&ring, &[1]).expect("room");
+            ring.word(3).fetch_xor(1 << bit, Ordering::Relaxed);
+            let (records, lost) = tend(&memory, &mut at);
+            assert_eq!(records, [[1]]);
+            for value in 0..300 {
+                put(&ring, &[value; 4]).unwrap_or_else(|refused| panic!("bit {bit}: {refused:?}"));
+                assert_eq!(tend(&memory, &mut at).0, [[value; 4]], "bit {bit}");
+            }
+            assert!(lost <= 1, "bit {bit}: {lost}");
+        }
     }
 
     #[test]

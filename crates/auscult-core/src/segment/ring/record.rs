@@ -1,0 +1,117 @@
+//! A record of the ring as words: its head, its checksum, and who writes it.
+
+use super::{PREFIX, Ring};
+use crate::segment::process::Owner;
+use crate::step;
+use crate::sync::{Ordering, fence};
+
+const PHASE_BITS: u32 = 2;
+pub(super) const FREE: u64 = 0;
+pub(super) const CLAIMED: u64 = 1;
+pub(super) const COMMITTED: u64 = 2;
+/// The reader waits for its writer no more.
+pub(super) const ABANDONED: u64 = 3;
+const LENGTH_BITS: u32 = 20;
+const OWNER_BITS: u32 = 32;
+const OWNER_SHIFT: u32 = PHASE_BITS + LENGTH_BITS;
+const MARK_SHIFT: u32 = OWNER_SHIFT + OWNER_BITS;
+
+/// What a word holds that is free for a round.
+#[inline]
+pub(super) fn free_in(round: u64) -> u64 {
+    round << PHASE_BITS | FREE
+}
+
+/// First word of a record.
+pub(super) struct Head {
+    pub(super) phase: u64,
+    /// Words, head and checksum among them.
+    pub(super) length: u64,
+    pub(super) owner: u64,
+}
+
+impl Head {
+    #[inline]
+    pub(super) fn encode(&self) -> u64 {
+        let word = self.phase | self.length << PHASE_BITS | self.owner << OWNER_SHIFT;
+        word | mark(word) << MARK_SHIFT
+    }
+
+    pub(super) fn decode(word: u64) -> Option<Self> {
+        let rest = word & ((1 << MARK_SHIFT) - 1);
+        let phase = rest & 3;
+        let length = rest >> PHASE_BITS & ((1 << LENGTH_BITS) - 1);
+        let sound = word >> MARK_SHIFT == mark(rest) && phase != FREE && length >= PREFIX as u64;
+        sound.then_some(Self { phase, length, owner: rest >> OWNER_SHIFT })
+    }
+}
+
+/// Ten bits that tell a head from anything else.
+#[inline]
+fn mark(word: u64) -> u64 {
+    word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> MARK_SHIFT
+}
+
+/// Checksums begin with the position, so that no record of another round passes for one.
+#[inline]
+pub(super) fn seed(at: u64) -> u64 {
+    (at ^ 0xA5C1_7A11).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+/// Adds a word to a checksum. The products do not depend on each other, so they are computed side by side.
+#[inline]
+pub(super) fn mixed(sum: u64, index: u64, word: u64) -> u64 {
+    let turn = (index + 1).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+    sum.wrapping_add((word ^ turn).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// Puts the payload of a claimed record.
+pub(crate) struct Writer<'a> {
+    ring: Ring<'a>,
+    at: u64,
+    next: u64,
+    end: u64,
+    sum: u64,
+}
+
+impl<'a> Writer<'a> {
+    #[inline]
+    pub(super) fn new(ring: Ring<'a>, at: u64, length: usize) -> Self {
+        let [next, end] = [PREFIX, PREFIX + length].map(|words| at + words as u64);
+        Self { ring, at, next, end, sum: seed(at) }
+    }
+
+    /// Where the record begins.
+    #[inline]
+    pub(crate) fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// The next word; beyond the record's length nothing happens.
+    #[inline]
+    pub(crate) fn put(&mut self, word: u64) {
+        step::reach("write");
+        if self.next < self.end {
+            self.ring.word(self.next).store(word, Ordering::Relaxed);
+            self.sum = mixed(self.sum, self.next - self.at - PREFIX as u64, word);
+            self.next += 1;
+        }
+    }
+
+    /// Says that the record is whole; false when the reader had given it up.
+    #[inline]
+    pub(super) fn commit(mut self, owner: Owner) -> bool {
+        while self.next < self.end {
+            self.put(0);
+        }
+        self.ring.word(self.at + 1).store(self.sum, Ordering::Relaxed);
+        fence(Ordering::Release);
+        step::reach("commit");
+        let head = |phase| Head { phase, length: self.end - self.at, owner: owner.short() }.encode();
+        let word = self.ring.word(self.at);
+        let committed =
+            word.compare_exchange(head(CLAIMED), head(COMMITTED), Ordering::AcqRel, Ordering::Relaxed);
+        step::reach("commit");
+        committed.is_ok()
+    }
+}
