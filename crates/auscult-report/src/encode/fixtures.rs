@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use super::record::{Event, Level, Origin, Value};
 use crate::store::CallRow;
 
-pub(super) const ORIGIN: Origin<'_> =
+pub(crate) const ORIGIN: Origin<'_> =
     Origin { host: "gpu-1", instance: "pod-a", service: "cosyvoice3", version: "V 23" };
 
 /// A call that failed.
-pub(super) fn call() -> CallRow {
+pub(crate) fn call() -> CallRow {
     let text = |text: &str| FieldValue::Text(text.to_owned());
     CallRow {
         sequence: 41_005,
@@ -94,7 +94,7 @@ pub(super) fn event((texts, fields, unix_nanos, level, line): &Owned) -> Event<'
 }
 
 /// An event that only says something.
-pub(super) fn said(message: &str) -> Event<'_> {
+pub(crate) fn said(message: &str) -> Event<'_> {
     Event {
         unix_nanos: 1_767_323_045_678_901_234,
         level: Level::Warning,

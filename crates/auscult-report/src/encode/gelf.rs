@@ -18,7 +18,7 @@ const HOST: usize = 255;
 const EARLIEST: i64 = 1_000_000;
 
 /// A datagram of a message that takes more than one: at most so long, bytes.
-const CHUNK: usize = 1420;
+pub(crate) const CHUNK: usize = 1420;
 
 /// A message has at most so many chunks.
 const CHUNKS: usize = 128;

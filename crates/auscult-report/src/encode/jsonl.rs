@@ -8,6 +8,9 @@ use super::record::{Event, Origin};
 /// Longest line, with its line feed, bytes. A message takes at most half of it.
 pub const LINE: usize = 1024 * 1024;
 
+/// What each line begins with.
+pub(crate) const BEGINNING: &[u8] = b"{\"time\":\"";
+
 static FIELDS: Dialect = Dialect { prefix: "", reserved: &[], allowed: None, text: 64 * 1024, narrow: false };
 
 /// Appends an event as a line, with its line feed. The time is RFC 3339 in UTC.

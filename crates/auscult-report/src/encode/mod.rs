@@ -5,7 +5,7 @@
 
 mod escape;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod gelf;
 mod histogram;
 pub mod influx;

@@ -4,10 +4,14 @@
 //! them; it decides nothing about trying again.
 
 mod answer;
+mod counted;
 mod delivery;
 mod gelf_http;
+mod gelf_tcp;
+mod gelf_udp;
 mod http;
 mod influxdb;
+mod json_lines;
 mod loki;
 mod net;
 mod open;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::answer::Verdict;
+use super::counted::Counted;
 use super::settings::{Address, Server};
 
 /// How long one address of a host may take to be connected to.
@@ -38,14 +39,14 @@ struct Tls {
 
 /// A connection, with or without TLS.
 pub(crate) struct Connection {
-    io: Io,
-    fd: RawFd,
+    // Before the socket, whose number may be another's as soon as it is closed.
     _closed_in_child: CloseInChild,
+    io: Io,
 }
 
 enum Io {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Counted),
+    Tls(Box<TlsStream<Counted>>),
 }
 
 impl Connector {
@@ -81,17 +82,17 @@ impl Connector {
 
     async fn attempt(&self) -> Result<Connection, Verdict> {
         let stream = self.tcp().await.map_err(|error| self.later(&error.to_string()))?;
-        let fd = stream.as_raw_fd();
-        let closed_in_child = close_in_child(fd);
+        let closed_in_child = close_in_child(stream.as_raw_fd());
         let _ = stream.set_nodelay(true);
+        let stream = Counted::new(stream);
         let io = match &self.tls {
             None => Io::Plain(stream),
             Some(tls) => match tls.connector.connect(tls.name.clone(), stream).await {
                 Ok(stream) => Io::Tls(Box::new(stream)),
-                Err(error) => return Err(self.handshake(&error)),
+                Err(error) => return Err(self.broken(&error)),
             },
         };
-        Ok(Connection { io, fd, _closed_in_child: closed_in_child })
+        Ok(Connection { _closed_in_child: closed_in_child, io })
     }
 
     /// Tries the host's addresses, one after the other.
@@ -107,16 +108,17 @@ impl Connector {
         Err(last.unwrap_or_else(|| io::Error::other("the host has no address")))
     }
 
-    /// What a failed handshake means: what TLS itself finds wrong does not go away by waiting.
-    fn handshake(&self, error: &io::Error) -> Verdict {
+    /// What a failed handshake or a broken connection means: what TLS itself finds wrong does not go away by waiting.
+    pub(crate) fn broken(&self, error: &io::Error) -> Verdict {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match tls {
             Some(tls) => Verdict::Misconfigured(format!("{}: TLS: {tls}", self.address)),
-            None => self.later(&format!("TLS: {error}")),
+            None => self.later(&error.to_string()),
         }
     }
 
-    fn later(&self, why: &str) -> Verdict {
+    /// Not now, for this reason.
+    pub(crate) fn later(&self, why: &str) -> Verdict {
         Verdict::later(format!("{}: {why}", self.address))
     }
 }
@@ -128,9 +130,23 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Connection {
-    /// The socket, for questions to the kernel.
-    pub(crate) fn fd(&self) -> RawFd {
-        self.fd
+    /// How many bytes were written to the socket, those of TLS itself included.
+    pub(crate) fn written(&self) -> u64 {
+        self.counted().written()
+    }
+
+    fn counted(&self) -> &Counted {
+        match &self.io {
+            Io::Plain(stream) => stream,
+            Io::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+/// For questions to the kernel.
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.counted().as_fd()
     }
 }
 

@@ -1,7 +1,10 @@
 //! Which transport a sink's settings ask for.
 
 use super::gelf_http::GelfHttp;
+use super::gelf_tcp::GelfTcp;
+use super::gelf_udp::GelfUdp;
 use super::influxdb::InfluxTransport;
+use super::json_lines::Lines;
 use super::loki::LokiTransport;
 use super::settings::{GelfOver, Kind, Sink};
 use super::transport::Transport;
@@ -11,15 +14,14 @@ use super::transport::Transport;
 /// # Errors
 /// When the settings cannot be used; the text is for a person.
 pub fn open(sink: &Sink) -> Result<Box<dyn Transport>, String> {
-    let missing = |what: &str| Err(format!("{what} cannot be shipped to by this version"));
     match &sink.0 {
         Kind::InfluxDb(influxdb) => Ok(Box::new(InfluxTransport::new(influxdb)?)),
         Kind::Loki(loki) => Ok(Box::new(LokiTransport::new(loki)?)),
         Kind::Graylog(graylog) => match graylog.over() {
             GelfOver::Http => Ok(Box::new(GelfHttp::new(graylog)?)),
-            GelfOver::Tcp => missing("GELF over TCP"),
-            GelfOver::Udp => missing("GELF over UDP"),
+            GelfOver::Tcp => Ok(Box::new(GelfTcp::new(graylog)?)),
+            GelfOver::Udp => Ok(Box::new(GelfUdp::new(graylog))),
         },
-        Kind::JsonLines(_) => missing("a file"),
+        Kind::JsonLines(lines) => Ok(Box::new(Lines::new(lines))),
     }
 }

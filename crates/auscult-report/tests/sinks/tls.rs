@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use auscult_report::sink::{InfluxDb, Verdict};
+use auscult_report::sink::{Graylog, InfluxDb, Verdict};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 
 use crate::receiver::{calls, on_a_runtime, opened, send};
@@ -39,10 +39,11 @@ fn serve(ca: &Path, names: &[&str], expired: bool) -> u16 {
         for stream in listener.incoming().map_while(Result::ok) {
             let session = rustls::ServerConnection::new(config.clone()).unwrap();
             let mut stream = rustls::StreamOwned::new(session, stream);
-            // All of it comes at once, and nobody looks at it.
+            // What is asked comes at once, and nobody looks at it; then the client ends it.
             if stream.read(&mut [0; 65_536]).is_ok() {
                 let _ = stream.write_all(b"HTTP/1.1 204 x\r\n\r\n");
             }
+            while stream.read(&mut [0; 65_536]).is_ok_and(|read| read > 0) {}
         }
     });
     port
@@ -69,6 +70,18 @@ fn a_certificate_of_a_known_authority_and_the_right_name_is_trusted() {
     let port = serve(&ca, &["localhost", "127.0.0.1"], false);
     assert_eq!(sent("localhost", port, Some(&ca)), Verdict::Taken);
     assert_eq!(sent("127.0.0.1", port, Some(&ca)), Verdict::Taken);
+}
+
+#[test]
+fn gelf_over_tcp_with_tls_trusts_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    let port = serve(&ca, &["localhost"], false);
+    let sink = Graylog::new(&format!("tls://localhost:{port}")).unwrap();
+    let send = |sink| on_a_runtime(async { send(opened(sink).as_mut(), &calls(300)).await });
+    let answer = send(sink.clone().ca_file(&ca));
+    assert_eq!((answer.settled, answer.rest), (300, Verdict::Taken));
+    assert_refused(&send(sink).rest, "UnknownIssuer");
 }
 
 #[test]

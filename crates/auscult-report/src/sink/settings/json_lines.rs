@@ -16,6 +16,9 @@ const ROTATE_BYTES: u64 = 64 * 1024 * 1024;
 /// Rotated files that are kept, where nothing else is asked for.
 const KEEP: usize = 5;
 
+/// Permissions of the file, where nothing else is asked for: its owner's.
+const MODE: u32 = 0o600;
+
 /// Writes log events, and each finished call as one, as lines of JSON.
 #[derive(Clone, Debug)]
 #[must_use = "a sink ships nothing before a builder has it"]
@@ -26,6 +29,7 @@ pub struct JsonLines {
     pub(crate) rotate_bytes: u64,
     pub(crate) rotate_age: Option<Duration>,
     pub(crate) keep: usize,
+    pub(crate) mode: u32,
 }
 
 impl JsonLines {
@@ -39,7 +43,14 @@ impl JsonLines {
             return Err(wrong(KIND, "the path of a file is missing"));
         }
         let path = (path.as_os_str() != "-").then_some(path);
-        Ok(Self { common: Common::new(KIND), path, rotate_bytes: ROTATE_BYTES, rotate_age: None, keep: KEEP })
+        Ok(Self {
+            common: Common::new(KIND),
+            path,
+            rotate_bytes: ROTATE_BYTES,
+            rotate_age: None,
+            keep: KEEP,
+            mode: MODE,
+        })
     }
 
     /// From what follows `jsonl:`: a path, and options behind a `?`.
@@ -57,7 +68,8 @@ impl JsonLines {
         self
     }
 
-    /// Begins a new file when this one is so old; default: never.
+    /// Begins a new file when so much time of the clock, counted from 1970 in UTC, begins anew: with 24 hours a file has
+    /// what was written on one day; default: never.
     pub fn rotate_age(mut self, age: Duration) -> Self {
         self.rotate_age = Some(age);
         self
@@ -66,6 +78,13 @@ impl JsonLines {
     /// How many rotated files are kept beside the one that is written; default: 5.
     pub fn keep(mut self, files: usize) -> Self {
         self.keep = files;
+        self
+    }
+
+    /// Permissions of files that it creates, such as 0o640 for a shipper of another user in the same group; default:
+    /// 0o600.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -81,16 +100,24 @@ impl JsonLines {
         self
     }
 
-    /// Most records at once; default: 1,000.
+    /// Most records at once; default: 4,096.
     pub fn batch(mut self, records: usize) -> Self {
         self.common.batch = Some(records);
         self
     }
 
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        let rotates =
-            if self.rotate_bytes == 0 { Err("rotate_bytes: use at least 1".to_owned()) } else { Ok(()) };
-        self.common.check().and(rotates).map_err(|error| wrong(&self.common.name, &error))
+        let checked = match () {
+            () if self.rotate_bytes == 0 => Err("rotate_bytes: use at least 1".to_owned()),
+            () if self.rotate_age.is_some_and(|age| age.is_zero()) => {
+                Err("rotate_age: use more than 0 seconds".to_owned())
+            }
+            () if ![0o600, 0o640, 0o644, 0o660, 0o664, 0o666].contains(&self.mode) => {
+                Err("mode: use 600, 640, 644, 660, 664 or 666".to_owned())
+            }
+            () => Ok(()),
+        };
+        self.common.check().and(checked).map_err(|error| wrong(&self.common.name, &error))
     }
 }
 
@@ -100,6 +127,10 @@ impl Options for JsonLines {
             "rotate_bytes" => self.rotate_bytes = number(name, value)?,
             "rotate_age" => self.rotate_age = Some(seconds(name, value)?),
             "keep" => self.keep = number(name, value)?,
+            "mode" => {
+                self.mode = u32::from_str_radix(value, 8)
+                    .map_err(|_| format!("mode: {value:?} is no octal number"))?;
+            }
             _ => return self.common.option(name, value),
         }
         Ok(true)
