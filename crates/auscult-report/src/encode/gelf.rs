@@ -37,6 +37,9 @@ static FIELDS: Dialect = Dialect {
 /// Appends an event as one JSON object of at most `limit` bytes, of which there must be 2,048; without the NUL that
 /// ends a frame.
 ///
+/// A message of several lines is the `full_message`, and the first of them that says something the `short_message`, by
+/// which lists of messages stay lists. Graylog searches both.
+///
 /// Truth values become 1 and 0, as Graylog loses others. What the field's type in the search back end could not take is
 /// not written as text, since the record would be lost with it: a NaN or infinite number is left out, and a number
 /// beyond i64 becomes the largest. Blank texts are left out.
@@ -44,7 +47,15 @@ pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>, limit: us
     let mut object = Object::new(out, limit, &FIELDS);
     object.must("version", |out, _| out.extend_from_slice(b"\"1.1\""));
     object.must("host", |out, losses| push_text(out, or_dash(origin.host), HOST, losses));
-    object.must("short_message", |out, losses| push_text(out, or_dash(&event.message), limit / 2, losses));
+    let (short, full) = messages(&event.message);
+    object.must("short_message", |out, losses| match full {
+        // What is cut off is in the other.
+        Some(_) => push_text(out, short, limit / 4, &mut Losses::default()),
+        None => push_text(out, short, limit / 2, losses),
+    });
+    if let Some(full) = full {
+        object.must("full_message", |out, losses| push_text(out, full, limit / 2, losses));
+    }
     object.must("timestamp", |out, losses| {
         losses.cleaned += u64::from(event.unix_nanos < EARLIEST);
         push_seconds(out, event.unix_nanos.max(EARLIEST).unsigned_abs());
@@ -63,6 +74,15 @@ pub fn datagrams(message: &[u8], id: [u8; 8]) -> Option<Vec<Vec<u8>>> {
     let count = u8::try_from(parts.len()).ok().filter(|count| usize::from(*count) <= CHUNKS)?;
     let datagram = |(number, part)| [&[0x1e, 0x0f], &id[..], &[number, count], part].concat();
     Some((0..count).zip(parts).map(datagram).collect())
+}
+
+/// The line that tells what a message is about, and all of it if there is more.
+fn messages(message: &str) -> (&str, Option<&str>) {
+    if !message.trim_end().contains('\n') {
+        return (or_dash(message), None);
+    }
+    let first = message.lines().map(str::trim_end).find(|line| !line.trim_start().is_empty());
+    (first.unwrap_or("-"), Some(message))
 }
 
 /// The text, or a dash where Graylog would refuse a blank one.

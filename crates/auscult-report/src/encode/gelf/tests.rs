@@ -114,9 +114,30 @@ fn what_must_be_there_is_there() {
 }
 
 #[test]
+fn a_message_of_several_lines_is_there_as_a_whole_and_by_its_first() {
+    for (message, short, full) in [
+        ("one line \n", "one line \n", None),
+        ("\r\n\n", "-", None),
+        ("boom\nTraceback:\n  x", "boom", Some("boom\nTraceback:\n  x")),
+        ("\n \t\r\n  boom \r\nat x\n", "  boom", Some("\n \t\r\n  boom \r\nat x\n")),
+    ] {
+        let (frame, losses) = frame(&said(message));
+        let read: Json = serde_json::from_str(&frame).unwrap();
+        assert_eq!((read["short_message"].as_str(), read["full_message"].as_str()), (Some(short), full));
+        assert_eq!(losses, Losses::default());
+    }
+    let long = ["x".repeat(FRAME / 2), "y".repeat(FRAME / 2)];
+    let (frame, losses) = frame(&said(&long.join("\n")));
+    let read: Json = serde_json::from_str(&frame).unwrap();
+    assert_eq!(read["short_message"].as_str(), Some(&long[0][..(FRAME - 1) / 4]));
+    assert_eq!(read["full_message"].as_str(), Some(&long[0][..(FRAME - 1) / 2]));
+    assert_eq!(losses, Losses { shortened: 1, ..Losses::default() });
+}
+
+#[test]
 fn a_frame_stays_within_its_bound() {
     let names: Vec<String> = (0..10_000).map(|index| format!("f{index}")).collect();
-    for message in ["\0".repeat(3 << 20), "é".repeat(3 << 20), "m".to_owned()] {
+    for message in ["\0".repeat(3 << 20), "é".repeat(3 << 20), "\0".repeat(2000) + "\n\0", "m".to_owned()] {
         for limit in [2048, 2049, 65_536, FRAME - 1] {
             let fields = names.iter().map(|name| (name.into(), Value::from(&*message))).collect();
             let event = Event { fields, ..said(&message) };
@@ -156,7 +177,12 @@ fn canonical(event: &Event<'_>) -> Map<String, Json> {
     let micros = event.unix_nanos.max(1_000_000) / 1000;
     read.insert("version".into(), "1.1".into());
     read.insert("host".into(), ORIGIN.host.into());
-    read.insert("short_message".into(), message.into());
+    let mut short = message;
+    if message.trim_end().contains('\n') {
+        read.insert("full_message".into(), message.into());
+        short = message.split('\n').map(str::trim_end).find(|line| !blank(line)).unwrap_or("-");
+    }
+    read.insert("short_message".into(), short.into());
     let seconds: f64 = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).parse().unwrap();
     read.insert("timestamp".into(), seconds.into());
     read.insert("level".into(), event.level.syslog().into());
