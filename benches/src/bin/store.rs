@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use auscult_core::{FieldValue, FinishedCall, GpuUse, Outcome, StageTime, Status, clock};
-use auscult_report::store::{Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Store, VitalsSample};
+use auscult_report::store::{
+    Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Recorded, Store, VitalsSample,
+};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
@@ -36,13 +38,13 @@ fn print(what: &str, figure: impl std::fmt::Display) {
 }
 
 /// Calls with 6 fields and 3 stages, every one different; one in a hundred failed.
-fn fill(calls: &mut Vec<FinishedCall>, count: usize, first: u64, from: u64, apart: u64) {
+fn fill(calls: &mut Vec<Recorded>, count: usize, first: u64, from: u64, apart: u64) {
     calls.clear();
     calls.extend((first..).take(count).map(|number| {
         let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
         let failed = number % 100 == 0;
-        FinishedCall {
+        Recorded::Call(FinishedCall {
             request_id: format!("{mixed:016x}{:016x}", !mixed),
             operation: "inference_zero_shot".to_owned(),
             labels: vec![("emotion".to_owned(), ["happy", "sad", "angry"][(mixed % 3) as usize].to_owned())],
@@ -82,7 +84,7 @@ fn fill(calls: &mut Vec<FinishedCall>, count: usize, first: u64, from: u64, apar
                 shared: number % 2 == 0,
                 of_process: true,
             }),
-        }
+        })
     }));
 }
 
@@ -95,7 +97,7 @@ fn write_all(store: &mut Store, size: usize, total: u64, from: u64, apart: u64) 
     while first < total {
         fill(&mut calls, size, first, from, apart);
         let start = Instant::now();
-        store.write(&Batch { calls: &calls, cursors: &[(1, first)], ..Batch::default() }).unwrap();
+        store.write(&Batch { records: &calls, cursors: &[(1, first)], ..Batch::default() }).unwrap();
         let written = start.elapsed();
         longest = longest.max(written);
         if busy - synced > Duration::from_secs(1) {
@@ -133,7 +135,7 @@ fn writes(directory: &Path) {
     for first in (0..total).step_by(size) {
         fill(&mut calls, size, first, clock::unix_nanos(), 1_000);
         let start = Instant::now();
-        store.write(&Batch { calls: &calls, ..Batch::default() }).unwrap();
+        store.write(&Batch { records: &calls, ..Batch::default() }).unwrap();
         loop {
             let start = Instant::now();
             let more = store.retain().unwrap().more;
@@ -296,7 +298,7 @@ fn rest(directory: &Path) {
         fill(&mut calls, 20, batch * 20, now, 10_000_000);
         let second = if batch % 5 == 0 { vitals(now + batch / 5 * SECOND) } else { Vec::new() };
         store
-            .write(&Batch { calls: &calls, vitals: &second, cursors: &[(1, batch)], ..Batch::default() })
+            .write(&Batch { records: &calls, vitals: &second, cursors: &[(1, batch)], ..Batch::default() })
             .unwrap();
         if batch % 5 == 4 {
             store.sync().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use auscult::store::{Entity, GpuName, Limits, Store, VitalsSample};
 use auscult::{FieldValue, GpuUse, Outcome, StageTime};
 use auscult_core::FinishedCall;
-use auscult_report::store::Batch;
+use auscult_report::store::{Batch, Recorded};
 use common::{Directory, Running, SERVICE, free_port, until};
 use nix::sys::signal::Signal;
 
@@ -50,6 +50,11 @@ fn call(request_id: &str, outcome: Outcome, ended: u64) -> FinishedCall {
     }
 }
 
+/// What the drain would give for these calls.
+fn recorded(calls: &[FinishedCall]) -> Vec<Recorded> {
+    calls.iter().cloned().map(Recorded::Call).collect()
+}
+
 /// A directory whose service has these calls and a minute of vitals in its store.
 fn kept(calls: &[FinishedCall]) -> Directory {
     let directory = Directory::new();
@@ -75,7 +80,7 @@ fn kept(calls: &[FinishedCall]) -> Directory {
         })
         .collect();
     let (mut store, _) = Store::open(&place, Limits::default()).unwrap();
-    store.write(&Batch { calls, vitals: &vitals, ..Batch::default() }).unwrap();
+    store.write(&Batch { records: &recorded(calls), vitals: &vitals, ..Batch::default() }).unwrap();
     directory
 }
 
@@ -220,9 +225,9 @@ fn vitals_are_shown_and_written() {
 fn what_is_old_is_pruned() {
     let directory = some();
     let text = directory.run(&["prune", "--older-than", "10000d"]).good();
-    assert!(text.starts_with("0 calls and 0 samples removed; "), "{text}");
+    assert!(text.starts_with("0 calls and log events and 0 samples removed; "), "{text}");
     let text = directory.run(&["prune", "--older-than", "1s"]).good();
-    assert!(text.starts_with("3 calls and 180 samples removed; "), "{text}");
+    assert!(text.starts_with("3 calls and log events and 180 samples removed; "), "{text}");
     assert_eq!(directory.run(&["calls"]).err, "auscult: no call matches\n");
     assert_eq!(directory.run(&["prune"]).status.code(), Some(2), "it says how much");
 }
@@ -502,7 +507,7 @@ fn a_million_calls_are_searched_quickly() {
     for first in (0..CALLS).step_by(10_000) {
         let calls: Vec<FinishedCall> =
             (first..first + 10_000).map(|n| call(&format!("req-{n:026}"), outcome(n), ended(n))).collect();
-        store.write(&Batch { calls: &calls, ..Batch::default() }).unwrap();
+        store.write(&Batch { records: &recorded(&calls), ..Batch::default() }).unwrap();
     }
     for (arguments, bound) in [
         (&["--last", "1h"][..], Some(Duration::from_millis(100))),

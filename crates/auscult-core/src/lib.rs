@@ -9,7 +9,9 @@
 mod call;
 pub mod clock;
 mod error;
+mod field;
 pub mod history;
+mod log;
 mod per_process;
 mod registry;
 mod segment;
@@ -20,10 +22,12 @@ mod sync;
 pub mod thread;
 
 pub use call::{
-    Call, CallBuilder, CallFuture, CallState, Calls, Entered, FieldValue, FinishedCall, GpuUse, InFlightCall,
-    Operation, Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter, set_once,
+    Call, CallBuilder, CallFuture, CallState, Calls, Entered, FinishedCall, GpuUse, InFlightCall, Operation,
+    Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter, set_once,
 };
 pub use error::Error;
+pub use field::{FieldRef, FieldValue};
+pub use log::{Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;
 pub use registry::{
     BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, Identity,

@@ -1,4 +1,5 @@
-//! What the drain takes out of the event rings: finished calls whole, in order and once, and calls that died.
+//! What the drain takes out of the event rings: finished calls and log events whole, in order and once, and calls
+//! that died.
 #![allow(clippy::expect_used)]
 
 mod common;
@@ -9,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use auscult_core::snapshot::{Drain, Drained};
-use auscult_core::{Calls, FieldValue, FinishedCall, Options, Outcome, Registry, Seconds};
+use auscult_core::snapshot::{Drain, Drained, Recorded};
+use auscult_core::{
+    Calls, FieldRef, FieldValue, FinishedCall, Level, Log, LogEvent, LogFields, Options, Outcome, Registry,
+    Seconds,
+};
 use common::*;
 
 const ROOT: &str = "AUSCULT_TEST_DRAIN_ROOT";
@@ -54,6 +58,11 @@ fn drain_all(drain: &mut Drain) -> Drained {
     drain.read(usize::MAX, |_| true)
 }
 
+/// The finished calls among what was drained.
+fn calls_of(drained: &Drained) -> Vec<&FinishedCall> {
+    drained.records.iter().filter_map(Recorded::call).collect()
+}
+
 /// A service of one process, and its drain.
 fn service(home: &Home) -> (std::sync::Arc<Registry>, std::sync::Arc<Calls>, Drain) {
     let registry = home.registry();
@@ -87,7 +96,7 @@ fn a_finished_call_has_everything_that_was_said_of_it() {
     call.chunk(Seconds(0.25));
     call.end_with(Outcome::Oom, "OutOfMemoryError", "CUDA out of memory");
     let drained = drain_all(&mut drain);
-    let [call] = &drained.calls[..] else { panic!("one call: {drained:?}") };
+    let [call] = calls_of(&drained)[..] else { panic!("one call: {drained:?}") };
     assert_eq!((call.request_id.as_str(), call.operation.as_str()), ("req-7d8e9f", "synthesize"));
     assert_eq!(call.labels, [("emotion".into(), "sad".into()), ("voice".into(), "anna".into())]);
     assert_eq!((call.outcome, call.pid), (Outcome::Oom, std::process::id()));
@@ -126,7 +135,7 @@ fn what_is_not_ready_waits_with_all_behind_it_and_what_is_not_stored_stays() {
         operation.begin::<&str>([]).request_id(&index.to_string()).start().finish();
     }
     let ids =
-        |drained: &Drained| drained.calls.iter().map(|call| call.request_id.clone()).collect::<Vec<_>>();
+        |drained: &Drained| calls_of(drained).iter().map(|call| call.request_id.clone()).collect::<Vec<_>>();
     attach(&mut drain);
     let first = drain.read(2, |_| true);
     assert_eq!((ids(&first), first.more), (vec!["0".to_owned(), "1".into()], true));
@@ -154,14 +163,15 @@ fn a_full_ring_drops_the_newest_and_counts_them() {
     let dropped = |reason| {
         value(&home.snapshot(&registry), "auscult_events_dropped", &[("reason", reason)]).expect("a counter")
     };
+    let altered = |reason| value(&home.snapshot(&registry), "auscult_events_altered", &[("reason", reason)]);
     (0..300).for_each(record);
     let drained = drain_all(&mut drain);
-    let taken = drained.calls.len() as u64;
+    let taken = drained.records.len() as u64;
     assert!(taken > 50 && dropped("ring_full") == (300 - taken) as f64);
-    assert!(drained.calls.iter().enumerate().all(|(index, call)| call.request_id == index.to_string()));
+    assert!(calls_of(&drained).iter().enumerate().all(|(index, call)| call.request_id == index.to_string()));
     drain.stored(&drained.positions);
     record(300);
-    assert_eq!(drain_all(&mut drain).calls[0].request_id, "300");
+    assert_eq!(calls_of(&drain_all(&mut drain))[0].request_id, "300");
     // A call is kept without the fields that do not fit.
     let call = operation.start::<&str>([]);
     call.field("small", 1);
@@ -169,8 +179,111 @@ fn a_full_ring_drops_the_newest_and_counts_them() {
     call.field("larger", "y".repeat(8192));
     call.finish();
     let drained = drain_all(&mut drain);
-    let names: Vec<_> = drained.calls[0].fields.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!((names, dropped("too_many_fields")), (vec!["small", "large"], 1.0));
+    let names: Vec<_> = calls_of(&drained)[0].fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((names, altered("too_many_fields")), (vec!["small", "large"], Some(1.0)));
+}
+
+fn log<'a>(message: &'a str, fields: &'a LogFields) -> Log<'a> {
+    Log {
+        unix_nanos: None,
+        level: Level::Info,
+        message,
+        logger: "",
+        file: "",
+        line: None,
+        thread: "",
+        request_id: "",
+        operation: "",
+        fields,
+    }
+}
+
+#[test]
+fn a_log_event_has_everything_that_was_said_and_its_place_among_the_calls() {
+    let home = Home::new();
+    let (registry, calls, mut drain) = service(&home);
+    let call = calls.operation("synthesize").begin::<&str>([]).request_id("req-1").start();
+    let mut fields = LogFields::new();
+    fields.push("voice", FieldRef::Text("Käthe"));
+    fields.push("seed", FieldRef::Int(-7));
+    fields.push("speed", FieldRef::Float(1.5));
+    fields.push("warm", FieldRef::Bool(true));
+    fields.push("voice", FieldRef::Text("another"));
+    let event = Log {
+        unix_nanos: Some(1_767_323_045_678_901_234),
+        level: Level::Critical,
+        logger: "tts.engine",
+        file: "engine.py",
+        line: Some(47),
+        thread: "worker-1",
+        request_id: call.request_id(),
+        operation: call.operation(),
+        ..log("CUDA error: \u{1F525}", &fields)
+    };
+    event.record(&registry);
+    call.finish();
+    fields.clear();
+    log("", &fields).record(&registry);
+    let drained = drain_all(&mut drain);
+    let [Recorded::Event(first), Recorded::Call(_), Recorded::Event(second)] = &drained.records[..] else {
+        panic!("event, call, event: {drained:?}")
+    };
+    let expected = LogEvent {
+        unix_nanos: 1_767_323_045_678_901_234,
+        level: Level::Critical,
+        message: "CUDA error: \u{1F525}".into(),
+        logger: "tts.engine".into(),
+        file: "engine.py".into(),
+        line: Some(47),
+        thread: "worker-1".into(),
+        request_id: "req-1".into(),
+        operation: "synthesize".into(),
+        pid: std::process::id(),
+        segment: first.segment,
+        fields: vec![
+            ("voice".into(), "Käthe".into()),
+            ("seed".into(), FieldValue::Int(-7)),
+            ("speed".into(), 1.5.into()),
+            ("warm".into(), true.into()),
+        ],
+    };
+    assert_eq!(*first, expected);
+    assert!(second.message.is_empty() && second.line.is_none() && second.fields.is_empty());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    assert!(now.as_nanos().abs_diff(u128::from(second.unix_nanos)) < 60_000_000_000);
+    assert_eq!(value(&home.snapshot(&registry), "auscult_events", &[]), Some(3.0));
+}
+
+#[test]
+fn what_of_an_event_is_too_long_is_cut_and_counted() {
+    let home = Home::new();
+    let (registry, _, mut drain) = service(&home);
+    let mut fields = LogFields::new();
+    fields.push("traceback", FieldRef::Text(&"é".repeat(5 << 20)));
+    (0..10_000).for_each(|index| fields.push(&format!("f{index}"), FieldRef::Int(index)));
+    let message = "é".repeat(1 << 20);
+    Log { logger: &message, ..log(&message, &fields) }.record(&registry);
+    let drained = drain_all(&mut drain);
+    let [Recorded::Event(event)] = &drained.records[..] else { panic!("one event: {drained:?}") };
+    assert_eq!((event.message.len(), event.logger.len()), (64 << 10, 1 << 10));
+    assert_eq!((event.fields.len(), &event.fields[0].1), (64, &FieldValue::Text("é".repeat(16 << 10))));
+    let altered = |reason| value(&home.snapshot(&registry), "auscult_events_altered", &[("reason", reason)]);
+    assert_eq!(altered("too_many_fields"), Some(10_001.0 - 64.0));
+    assert_eq!(altered("shortened"), Some(3.0));
+}
+
+#[test]
+fn an_event_fits_a_small_segment_with_a_part_of_message_and_fields() {
+    let home = Home::new();
+    let registry = home.registry_with(small());
+    let mut drain = Drain::new(home.place("svc"), registry.clone());
+    let mut fields = LogFields::new();
+    fields.push("small", FieldRef::Int(1));
+    fields.push("large", FieldRef::Text(&"x".repeat(30 << 10)));
+    log(&"m".repeat(64 << 10), &fields).record(&registry);
+    let drained = drain_all(&mut drain);
+    let [Recorded::Event(event)] = &drained.records[..] else { panic!("one event: {drained:?}") };
+    assert!(event.message.len() > 1000 && event.fields.len() == 1, "{event:?}");
 }
 
 /// Kills a process that records in four threads, while it is drained by reporters that are killed between the
@@ -204,7 +317,7 @@ fn kill_recorder(root: &Path, round: u64) {
             continue;
         }
         lost += drained.lost;
-        store.extend(drained.calls);
+        store.extend(drained.records.into_iter().filter_map(|record| record.call().cloned()));
         died.extend(drained.died);
         cursors.extend(drained.positions.iter().copied());
         if turn % 7 == 5 {

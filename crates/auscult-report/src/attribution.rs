@@ -44,9 +44,9 @@ impl Attribution {
 
     /// Takes note of calls that finished: others may have run at the same time. To be told of each call at least
     /// once, before any that it overlapped is completed.
-    pub fn see(&self, calls: &[FinishedCall]) {
+    pub fn see<'a>(&self, calls: impl IntoIterator<Item = &'a FinishedCall>) {
         let mut state = self.lock();
-        state.seen.extend(calls.iter().map(seen));
+        state.seen.extend(calls.into_iter().map(seen));
         while state.seen.len() > REMEMBERED {
             state.seen.pop_first();
         }
@@ -64,11 +64,15 @@ impl Attribution {
 
     /// Says of calls that were seen what they did to GPU memory, and observes their peaks. `running`: the calls
     /// in flight now.
-    pub fn complete(&self, calls: &mut [FinishedCall], running: impl FnOnce() -> Vec<InFlightCall>) {
+    pub fn complete<'a>(
+        &self,
+        calls: impl IntoIterator<Item = &'a mut FinishedCall>,
+        running: impl FnOnce() -> Vec<InFlightCall>,
+    ) {
         let running = LazyCell::new(running);
         let mut state = self.lock();
         let mut by_end = None;
-        for call in calls.iter_mut().filter(|call| call.gpu.is_none()) {
+        for call in calls.into_iter().filter(|call| call.gpu.is_none()) {
             let window = CallWindow { pid: call.pid, started: call.started, ended: Some(call.ended) };
             let used = state.reader().and_then(|reader| window.gpu_use(reader, false));
             call.gpu = used.map(|used| GpuUse {

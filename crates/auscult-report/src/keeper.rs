@@ -4,13 +4,14 @@
 //! Killed at any point it loses nothing, and the next one stores nothing twice: how far each segment is stored
 //! is written in the same transaction.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use auscult_core::snapshot::{Collector, Drain, Drained};
+use auscult_core::snapshot::{Collector, Drain, Drained, Recorded};
 use auscult_core::thread::lock;
-use auscult_core::{Calls, Counter, Error, FinishedCall, Gauge, Merge, Place, Spec, Unit, thread};
+use auscult_core::{Calls, Counter, Error, Gauge, Merge, Place, Spec, Unit, thread};
 
 use crate::attribution::Attribution;
 use crate::election::Elected;
@@ -40,6 +41,10 @@ const RETAINING: Duration = Duration::from_millis(60);
 const GIVES_UP: Duration = Duration::from_secs(10);
 /// Samples that wait for the next round.
 const SAMPLES: usize = 4096;
+/// Samples so close to each other are of one moment, whichever source was a little later.
+const MOMENT: Duration = Duration::from_millis(40);
+/// A moment has all its samples after so long.
+const SETTLED: Duration = Duration::from_millis(100);
 /// Reason of `unhealthy` while the store cannot be written.
 const UNWRITABLE: &str = "store_not_writable";
 
@@ -60,10 +65,19 @@ pub(crate) struct Surroundings {
 pub(crate) struct Keeper {
     around: Surroundings,
     work: Mutex<Work>,
-    samples: Mutex<Vec<VitalsSample>>,
+    samples: Mutex<Samples>,
     signal: Mutex<Signal>,
     wake: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Samples that are not stored, the oldest first.
+#[derive(Default)]
+struct Samples {
+    /// When each came.
+    waiting: VecDeque<(Instant, VitalsSample)>,
+    /// The last moment: when its first sample came, and its time.
+    moment: Option<(Instant, u64)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -146,9 +160,24 @@ impl Keeper {
     /// Takes a sample of vitals; beyond a bound the oldest goes.
     pub(crate) fn take(&self, sampled: Vec<VitalsSample>) {
         let mut samples = lock(&self.samples);
-        samples.extend(sampled);
-        let surplus = samples.len().saturating_sub(SAMPLES);
-        samples.drain(..surplus);
+        let now = Instant::now();
+        for mut sample in sampled {
+            match samples.moment {
+                Some((begun, unix_nanos)) if now - begun < MOMENT => sample.unix_nanos = unix_nanos,
+                _ => samples.moment = Some((now, sample.unix_nanos)),
+            }
+            samples.waiting.push_back((now, sample));
+        }
+        let surplus = samples.waiting.len().saturating_sub(SAMPLES);
+        samples.waiting.drain(..surplus);
+    }
+
+    /// The samples of moments that are settled; in the last round of all.
+    fn settled(&self, last: bool) -> Vec<VitalsSample> {
+        let mut samples = lock(&self.samples);
+        let is_settled = |(came, _): &(Instant, VitalsSample)| last || came.elapsed() >= SETTLED;
+        let settled = samples.waiting.iter().take_while(|sample| is_settled(sample)).count();
+        samples.waiting.drain(..settled).map(|(_, sample)| sample).collect()
     }
 
     /// Stores what was recorded up to now soon.
@@ -230,9 +259,7 @@ impl Work {
         if due {
             self.attach(keeper);
         }
-        for sample in std::mem::take(&mut *lock(&keeper.samples)) {
-            self.backlog.vitals(sample);
-        }
+        keeper.settled(last).into_iter().for_each(|sample| self.backlog.vitals(sample));
         if due {
             let deaths = self.drain.read_deaths();
             self.take(keeper, deaths);
@@ -243,7 +270,7 @@ impl Work {
             let (mut ready, mut waits) = (0, u64::MAX);
             let drained = self.drain.read(LIMIT, |call| {
                 // One that has to wait may have run beside one that is ready.
-                attribution.see(std::slice::from_ref(call));
+                attribution.see([call]);
                 if patient && call.ended > ready && call.ended < waits {
                     let known = if attribution.is_ready(call.ended) { &mut ready } else { &mut waits };
                     *known = call.ended;
@@ -313,18 +340,19 @@ impl Work {
 
     /// Completes what was drained, and puts it where it waits for the store.
     fn take(&mut self, keeper: &Keeper, drained: Drained) {
-        let Drained { mut calls, died, positions, lost, finished, .. } = drained;
+        let Drained { mut records, mut died, positions, lost, finished, .. } = drained;
         self.metrics.torn.inc(lost as f64);
-        let (keys, mut died): (Vec<_>, Vec<FinishedCall>) = died.into_iter().unzip();
-        if !calls.is_empty() || !died.is_empty() {
-            let attribution = &keeper.around.attribution;
-            for calls in [&mut calls, &mut died] {
-                attribution.see(calls);
-                attribution.complete(calls, || lock(&keeper.around.collector).in_flight());
-            }
-        }
-        calls.into_iter().for_each(|call| self.backlog.call(call));
-        keys.into_iter().zip(died).for_each(|(key, call)| self.backlog.died(key, call));
+        let attribution = &keeper.around.attribution;
+        let of_died = died.iter().map(|(_, call)| call);
+        attribution.see(records.iter().filter_map(Recorded::call).chain(of_died));
+        let calls = records.iter_mut().filter_map(Recorded::call_mut);
+        let calls = calls.chain(died.iter_mut().map(|(_, call)| call));
+        attribution.complete(calls, || lock(&keeper.around.collector).in_flight());
+        // Those of each segment are in their order; sinks get those of all in the order of time, as far as they came
+        // together.
+        records.sort_by_key(Recorded::unix_nanos);
+        records.into_iter().for_each(|record| self.backlog.record(record));
+        died.into_iter().for_each(|(key, call)| self.backlog.died(key, call));
         for (segment, position) in positions {
             self.backlog.cursor(segment, position);
             match self.positions.iter_mut().find(|(known, _)| *known == segment) {
@@ -365,13 +393,13 @@ impl Work {
         if self.failing.is_some_and(|(since, _)| since.elapsed() >= GIVES_UP) {
             self.adopt(keeper);
         }
-        self.metrics.backlog.inc(self.backlog.take_dropped().calls as f64);
+        self.metrics.backlog.inc(self.backlog.take_dropped().records as f64);
     }
 
     fn write(&mut self, store: &mut Store) -> Result<(), StoreError> {
         while !self.backlog.is_empty() {
             let batch = self.backlog.batch();
-            let rows = batch.calls.len() + batch.died.len() + batch.vitals.len();
+            let rows = batch.records.len() + batch.died.len() + batch.vitals.len();
             store.write(&batch)?;
             self.backlog.stored();
             if rows > 0 {

@@ -21,7 +21,7 @@ use crate::election::{self, Announced, Elected};
 use crate::keeper::{Keeper, Surroundings};
 use crate::reporter::Seed;
 use crate::server::{Health, Server, Sources};
-use crate::store::VitalsSample;
+use crate::store::{Entity, VitalsSample};
 use crate::vitals::{Known, Vitals, Wanted, say_facts};
 
 /// Between two looks: a process takes over well within 2 s.
@@ -397,10 +397,15 @@ impl Running {
         }
         let keeper = Arc::downgrade(self);
         let listener = Listener(Arc::new(move |readings| {
-            let running = keeper.upgrade();
-            let keeper = running.and_then(|running| lock(&running.keeper).clone());
+            let Some(running) = keeper.upgrade() else { return };
+            let keeper = lock(&running.keeper).clone();
             if let Some(keeper) = keeper {
-                keeper.take(VitalsSample::of(clock::unix_nanos(), readings));
+                let mut samples = VitalsSample::of(clock::unix_nanos(), readings);
+                if let Some(host) = samples.iter_mut().find(|sample| sample.entity == Entity::Host) {
+                    let in_flight = lock(&running.collector).in_flight().len();
+                    host.values.push(("requests_in_flight", in_flight as f64));
+                }
+                keeper.take(samples);
             }
         }));
         let (glances, gpus) = (config.gpu_memory_interval, config.gpus.clone());

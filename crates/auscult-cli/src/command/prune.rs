@@ -35,12 +35,12 @@ pub(super) fn prune(which: &Which, command: &Prune, out: &mut dyn Write) -> Resu
     super::open_store(&service)?;
     let (mut store, _) = Store::open(service.directory(), limits).map_err(failed)?;
     let before = size(&service);
-    let (mut calls, mut samples) = (0, 0);
+    let (mut records, mut samples) = (0, 0);
     let mut deadline = Instant::now() + PATIENCE;
     loop {
         match store.retain() {
             Ok(progress) => {
-                calls += progress.calls;
+                records += progress.records;
                 samples += progress.samples;
                 deadline = Instant::now() + PATIENCE;
                 if !progress.more {
@@ -56,8 +56,8 @@ pub(super) fn prune(which: &Which, command: &Prune, out: &mut dyn Write) -> Resu
     let after = size(&service);
     writeln!(
         out,
-        "{} calls and {} samples removed; {} before, {} now",
-        count(calls),
+        "{} calls and log events and {} samples removed; {} before, {} now",
+        count(records),
         count(samples),
         bytes(before as f64),
         bytes(after as f64)

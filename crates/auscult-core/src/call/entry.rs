@@ -1,8 +1,9 @@
 //! The record of a finished call in the event ring.
 
-use super::field;
 use super::outcome::Outcome;
 use super::set::Ended;
+use crate::field::{self, FieldValue};
+use crate::registry::Kept;
 use crate::segment::{Owner, RawStage, Refused, Ring, Ticket, flag, stages_of, word};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -31,7 +32,7 @@ pub(crate) struct Entry {
     pub(crate) streaming: bool,
     pub(crate) request_id: String,
     pub(crate) stages: Vec<RawStage>,
-    pub(crate) fields: Vec<(String, super::FieldValue)>,
+    pub(crate) fields: Vec<(String, FieldValue)>,
 }
 
 /// What the slot of a call says about its end.
@@ -44,9 +45,9 @@ pub(crate) struct Closing<'a> {
 }
 
 impl Closing<'_> {
-    /// Appends the record; how many fields there was no room for.
+    /// Appends the record; what of it there was no room for.
     #[inline]
-    pub(crate) fn append(&self, ring: Ring<'_>) -> Result<u64, Refused> {
+    pub(crate) fn append(&self, ring: Ring<'_>) -> Result<Kept, Refused> {
         let get = self.words;
         let stages = stages_of(self.slot);
         let id_words = self.ended.id.used();
@@ -79,7 +80,7 @@ impl Closing<'_> {
             }
             fields.iter().for_each(|word| writer.put(*word));
         })?;
-        Ok(left)
+        Ok(Kept { fields_left: left, shortened: 0 })
     }
 }
 

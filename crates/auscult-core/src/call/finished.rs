@@ -1,7 +1,7 @@
 //! Calls as plain data: what a store, a sink or a terminal is given.
 
-use super::field::FieldValue;
 use super::outcome::Outcome;
+use crate::field::FieldValue;
 
 /// A call that has ended. Times are nanoseconds; `started` and `ended` are of the monotonic clock, which is one
 /// for all processes of a host.

@@ -20,7 +20,6 @@ mod tests;
 pub use call::{Call, CallBuilder};
 pub use current::{CallFuture, Entered, current_call, enter};
 pub(crate) use entry::Entry;
-pub use field::FieldValue;
 pub use finished::{FinishedCall, GpuUse, InFlightCall, StageTime};
 pub use operation::{Calls, Operation};
 pub use outcome::{Outcome, Status};

@@ -3,15 +3,16 @@
 use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use super::field::{self, FieldBuffer, FieldValue};
+use super::field::{self, FieldBuffer};
 use super::finished::GpuUse;
 use super::outcome::Outcome;
 use super::request_id::RequestId;
 use super::set::{CallSet, Ended};
 use super::stage::Stage;
 use crate::clock::{self, seconds};
+use crate::field::{FieldValue, decode};
 use crate::history::CallWindow;
-use crate::registry::Dropped;
+use crate::registry::Kept;
 use crate::segment::{Begin, CALL_WORDS, InFlight, Ticket, epoch, fill, flag, word};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -191,15 +192,14 @@ impl CallState {
             }
             let fields = &self.set.fields;
             let set = match &self.place {
-                Place::Slot(ticket) => {
-                    fields.of(ticket.index).map(|mut buffer| buffer.set(ticket.sequence, name, &value))
-                }
-                Place::Local(local) => {
-                    field::lock(&local.fields).map(|mut buffer| buffer.set(LOCAL_TICKET, name, &value))
-                }
+                Place::Slot(ticket) => fields
+                    .of(ticket.index)
+                    .map(|mut buffer| buffer.set(ticket.sequence, name, value.as_ref())),
+                Place::Local(local) => field::lock(&local.fields)
+                    .map(|mut buffer| buffer.set(LOCAL_TICKET, name, value.as_ref())),
             };
             if set != Some(true) {
-                self.set.registry.drop_event(Dropped::TooManyFields, 1);
+                self.set.registry.alter_event(Kept { fields_left: 1, shortened: 0 });
             }
         });
     }
@@ -207,7 +207,7 @@ impl CallState {
     /// The fields set so far; none once the call has ended and another has taken its place.
     pub fn fields(&self) -> Vec<(String, FieldValue)> {
         let mut fields = Vec::new();
-        self.with_fields(|words| fields = field::decode(words));
+        self.with_fields(|words| fields = decode(words));
         fields
     }
 

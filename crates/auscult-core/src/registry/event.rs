@@ -1,4 +1,4 @@
-//! Events, which are finished calls: how many were taken, and which were not.
+//! Events, which are finished calls and log events: how many were taken, and which were not.
 
 use std::sync::Arc;
 
@@ -7,27 +7,38 @@ use super::{Registry, Spec};
 use crate::error::Error;
 use crate::segment::Refused;
 
-/// Why an event, or part of it, was not kept.
+/// Why an event was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dropped {
+pub(super) enum Dropped {
     /// The event ring was full: the reporter does not keep up, or there is none.
     RingFull,
     /// The event is longer than the ring takes.
     TooLarge,
-    /// A call has more fields than are kept; the call itself was.
-    TooManyFields,
 }
 
 impl Dropped {
-    pub(super) const ALL: [Self; 3] = [Self::RingFull, Self::TooLarge, Self::TooManyFields];
+    pub(super) const ALL: [Self; 2] = [Self::RingFull, Self::TooLarge];
 
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::RingFull => "ring_full",
             Self::TooLarge => "too_large",
-            Self::TooManyFields => "too_many_fields",
         }
     }
+}
+
+/// What of an event that was kept was not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Fields there was no room for.
+    pub(crate) fields_left: u64,
+    /// Texts that were cut.
+    pub(crate) shortened: u64,
+}
+
+impl Kept {
+    /// Reasons, in the order of the fields.
+    pub(super) const REASONS: [&str; 2] = ["too_many_fields", "shortened"];
 }
 
 impl Registry {
@@ -49,33 +60,51 @@ impl Registry {
     /// When the segment has no room for it.
     pub fn dropped_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
         let dropped = Spec::whole_counter("auscult_events_dropped")
-            .help("Events, or fields of them, that were not kept, by reason.")
+            .help("Finished calls and log events that were not kept, by reason.")
             .labels(&["reason"]);
         self.family(dropped)?.counter(&[reason])
     }
 
+    /// The counter of fields and texts of events that were kept without them.
+    pub(super) fn altered_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
+        let altered = Spec::whole_counter("auscult_events_altered")
+            .help("Fields that were left out of an event that was kept, and texts that were cut, by reason.")
+            .labels(&["reason"]);
+        self.family(altered)?.counter(&[reason])
+    }
+
     /// Counts an event that was offered to the ring, and what of it was left out.
     #[inline]
-    pub(crate) fn count_event(&self, appended: Result<u64, Refused>) {
+    pub(crate) fn count_event(&self, appended: Result<Kept, Refused>) {
         match appended {
-            Ok(left) => {
+            Ok(kept) => {
                 if let Some(own) = self.own.get() {
                     own.events.increment(1);
                 }
-                if left > 0 {
-                    self.drop_event(Dropped::TooManyFields, left);
+                if kept != Kept::default() {
+                    self.alter_event(kept);
                 }
             }
-            Err(Refused::Full) => self.drop_event(Dropped::RingFull, 1),
-            Err(Refused::TooLarge) => self.drop_event(Dropped::TooLarge, 1),
+            Err(Refused::Full) => self.drop_event(Dropped::RingFull),
+            Err(Refused::TooLarge) => self.drop_event(Dropped::TooLarge),
         }
     }
 
-    /// Counts what was not kept.
+    /// Counts an event that was not kept.
     #[cold]
-    pub(crate) fn drop_event(&self, why: Dropped, times: u64) {
+    fn drop_event(&self, why: Dropped) {
         if let Some(own) = self.own.get() {
-            own.dropped[why as usize].increment(times);
+            own.dropped[why as usize].increment(1);
+        }
+    }
+
+    /// Counts what of an event was not kept.
+    #[cold]
+    pub(crate) fn alter_event(&self, kept: Kept) {
+        if let Some(own) = self.own.get() {
+            let [fields, shortened] = &own.altered;
+            fields.increment(kept.fields_left);
+            shortened.increment(kept.shortened);
         }
     }
 }

@@ -23,7 +23,8 @@ mod tests;
 mod unit;
 
 pub(crate) use append_map::{AppendMap, hash_of};
-pub(crate) use event::Dropped;
+use event::Dropped;
+pub(crate) use event::Kept;
 pub use facade::Facade;
 pub use family::Family;
 pub(crate) use family::{FamilyCore, SeriesCore};
@@ -114,6 +115,7 @@ struct Own {
     overflow: Counter,
     events: Counter,
     dropped: [Counter; Dropped::ALL.len()],
+    altered: [Counter; Kept::REASONS.len()],
 }
 
 impl Registry {
@@ -193,12 +195,14 @@ impl Registry {
         }
         let events = Spec::whole_counter("auscult_events")
             .help("Finished calls and log events that were taken for the store and the sinks.");
-        let [full, large, fields] = Dropped::ALL.map(|dropped| registry.dropped_events(dropped.reason()));
+        let [full, large] = Dropped::ALL.map(|dropped| registry.dropped_events(dropped.reason()));
+        let [fields, shortened] = Kept::REASONS.map(|reason| registry.altered_events(reason));
         let own = Own {
             errors,
             overflow: registry.family(overflow)?.counter(&[])?,
             events: registry.family(events)?.counter(&[])?,
-            dropped: [full?, large?, fields?],
+            dropped: [full?, large?],
+            altered: [fields?, shortened?],
         };
         let _ = registry.own.set(own);
         Ok(registry)

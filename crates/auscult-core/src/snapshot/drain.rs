@@ -1,5 +1,5 @@
-//! The drain: takes finished calls out of the event rings of a service's segments, in their order, and calls
-//! that were in flight when their process died.
+//! The drain: takes finished calls and log events out of the event rings of a service's segments, in their order,
+//! and calls that were in flight when their process died.
 //!
 //! What was read stays in the ring until [`Drain::stored`] says that it is safe elsewhere. A reporter that is
 //! killed in between leaves it to the next, which the store tells how far it is.
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::names::Names;
 use crate::call::{Entry, FinishedCall};
 use crate::clock;
+use crate::log::{LogEntry, LogEvent};
 use crate::registry::Registry;
 use crate::segment::{Owner, Place, Ring, Slot, Source};
 use crate::step;
@@ -31,12 +32,40 @@ pub struct DeathKey {
 const PATIENCE: u64 = 1_000_000_000;
 /// So many dead segments are read at a time: each takes as much memory as was ever written of it.
 const DEAD_AT_ONCE: usize = 8;
+/// What lies in an event ring.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recorded {
+    /// A call that finished.
+    Call(FinishedCall),
+    /// A log event.
+    Event(LogEvent),
+}
+
+impl Recorded {
+    /// When it ended or happened, by the wall clock, nanoseconds since 1970.
+    pub fn unix_nanos(&self) -> u64 {
+        match self {
+            Self::Call(call) => call.ended_unix,
+            Self::Event(event) => event.unix_nanos,
+        }
+    }
+
+    /// The call, if it is one.
+    pub fn call(&self) -> Option<&FinishedCall> {
+        if let Self::Call(call) = self { Some(call) } else { None }
+    }
+
+    /// The call, if it is one.
+    pub fn call_mut(&mut self) -> Option<&mut FinishedCall> {
+        if let Self::Call(call) = self { Some(call) } else { None }
+    }
+}
 
 /// What one round took.
 #[derive(Debug, Default)]
 pub struct Drained {
-    /// Finished calls, those of a segment in their order.
-    pub calls: Vec<FinishedCall>,
+    /// Finished calls and log events, those of a segment in their order.
+    pub records: Vec<Recorded>,
     /// Calls whose process died.
     pub died: Vec<(DeathKey, FinishedCall)>,
     /// Up to where each segment was read.
@@ -52,7 +81,7 @@ pub struct Drained {
 impl Drained {
     /// Whether nothing was taken.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.died.is_empty() && self.lost == 0
+        self.records.is_empty() && self.died.is_empty() && self.lost == 0
     }
 }
 
@@ -160,7 +189,7 @@ impl Drain {
         Ok(())
     }
 
-    /// Takes up to about `limit` calls. A call that is not `ready` is left for the next round, with all that
+    /// Takes up to about `limit` records. A call that is not `ready` is left for the next round, with all that
     /// follow it in its segment; `ready` is asked of those as well.
     pub fn read(&mut self, limit: usize, mut ready: impl FnMut(&FinishedCall) -> bool) -> Drained {
         let mut drained = Drained::default();
@@ -265,7 +294,7 @@ impl Tail {
         }
         let mut behind = None;
         let complete = loop {
-            if drained.calls.len() >= limit {
+            if drained.records.len() >= limit {
                 drained.more = true;
                 break false;
             }
@@ -289,17 +318,18 @@ impl Tail {
                 }
                 Slot::Record { payload, next } => {
                     step::reach("drain");
-                    match Entry::decode(&payload) {
-                        Some(entry) => {
-                            self.alive = self.alive.max(entry.ended);
-                            let call = self.names.finished(source, entry);
-                            if !ready(&call) {
-                                behind = Some(next);
-                                break false;
-                            }
-                            drained.calls.push(call);
+                    if let Some(entry) = Entry::decode(&payload) {
+                        self.alive = self.alive.max(entry.ended);
+                        let call = self.names.finished(source, entry);
+                        if !ready(&call) {
+                            behind = Some(next);
+                            break false;
                         }
-                        None => drained.lost += 1,
+                        drained.records.push(Recorded::Call(call));
+                    } else if let Some(entry) = LogEntry::decode(&payload) {
+                        drained.records.push(Recorded::Event(entry.event(source)));
+                    } else {
+                        drained.lost += 1;
                     }
                     self.position = next;
                 }

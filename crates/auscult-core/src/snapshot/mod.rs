@@ -13,5 +13,5 @@ mod vital;
 
 pub use crate::registry::Kind;
 pub use collector::{Activity, Collector};
-pub use drain::{DeathKey, Drain, Drained};
+pub use drain::{DeathKey, Drain, Drained, Recorded};
 pub use model::{Distribution, Exemplar, Family, Labels, Series, Snapshot, Value};

@@ -67,14 +67,14 @@ fn what_lies_behind_a_record_that_is_not_finished_is_not_held_up_for_ever() {
             reserved.send(()).expect("heard");
             let _ = goes_on.lock().expect("alone").recv();
         });
-        writer.count_event(appended.map(|()| 0));
+        writer.count_event(appended.map(|()| Default::default()));
     });
     is_reserved.recv().expect("it has a place");
     let operation = calls.operation("op");
     (0..3).for_each(|_| operation.start::<&str>([]).finish());
     let mut drain = Drain::new(place, registry.clone());
     drain.attach(|_| Ok::<_, ()>(None)).expect("nothing is asked");
-    assert!(drain.read(100, |_| true).calls.is_empty(), "it is waited for");
+    assert!(drain.read(100, |_| true).records.is_empty(), "it is waited for");
     let deadline = Instant::now() + Duration::from_secs(20);
     let drained = loop {
         let drained = drain.read(100, |_| true);
@@ -84,13 +84,13 @@ fn what_lies_behind_a_record_that_is_not_finished_is_not_held_up_for_ever() {
         assert!(Instant::now() < deadline, "still held up");
         std::thread::yield_now();
     };
-    assert_eq!((drained.calls.len(), drained.lost), (3, 1));
+    assert_eq!((drained.records.len(), drained.lost), (3, 1));
     // It comes back, and its record comes after all.
     go_on.send(()).expect("heard");
     is_reserved.recv().expect("once more");
     go_on.send(()).expect("heard");
     stopped.join().expect("it ends");
     let late = drain.read(100, |_| true);
-    assert_eq!((late.calls.len(), late.lost), (0, 1), "no call, but read");
+    assert_eq!((late.records.len(), late.lost), (0, 1), "no call, but read");
     assert_eq!(registry.events_recorded(), late.positions[0].1);
 }

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use auscult_core::{FieldValue, FinishedCall};
+use auscult_core::FinishedCall;
 
-use super::batch::{Batch, DeathKey};
+use super::batch::{Batch, DeathKey, Recorded};
 use super::vitals::VitalsSample;
+use super::{call_row, event_row};
 
 /// Bytes that may wait, by default.
 const BYTES: usize = 16 << 20;
@@ -17,7 +18,7 @@ const ROWS: usize = 4096;
 /// the kind that takes most goes, and is counted.
 #[derive(Debug)]
 pub struct Backlog {
-    calls: Queue<FinishedCall>,
+    records: Queue<Recorded>,
     died: Queue<(DeathKey, FinishedCall)>,
     vitals: Queue<VitalsSample>,
     /// Valid once all rows above are stored.
@@ -29,8 +30,8 @@ pub struct Backlog {
 /// Rows that did not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Calls, finished or died.
-    pub calls: u64,
+    /// Calls, finished or died, and log events.
+    pub records: u64,
     /// Samples.
     pub vitals: u64,
 }
@@ -46,19 +47,23 @@ impl Backlog {
     /// With room for so many bytes.
     pub fn new(limit: usize) -> Self {
         let cursors = Vec::new();
-        let (calls, died, vitals) = (Queue::default(), Queue::default(), Queue::default());
-        Self { calls, died, vitals, cursors, limit, dropped: Dropped::default() }
+        let (records, died, vitals) = (Queue::default(), Queue::default(), Queue::default());
+        Self { records, died, vitals, cursors, limit, dropped: Dropped::default() }
     }
 
-    /// Adds a call.
-    pub fn call(&mut self, call: FinishedCall) {
-        self.calls.push(call_weight(&call), call);
+    /// Adds a finished call or a log event.
+    pub fn record(&mut self, record: Recorded) {
+        let weight = match &record {
+            Recorded::Call(call) => call_row::weight(call),
+            Recorded::Event(event) => event_row::weight(event),
+        };
+        self.records.push(weight, record);
         self.shrink();
     }
 
     /// Adds a call whose process died.
     pub fn died(&mut self, key: DeathKey, call: FinishedCall) {
-        self.died.push(call_weight(&call), (key, call));
+        self.died.push(call_row::weight(&call), (key, call));
         self.shrink();
     }
 
@@ -78,9 +83,9 @@ impl Backlog {
 
     /// What to write next, oldest first. The cursors are in the last batch, after which nothing waits.
     pub fn batch(&mut self) -> Batch<'_> {
-        let whole = self.calls.len() <= ROWS && self.died.len() <= ROWS && self.vitals.len() <= ROWS;
+        let whole = self.records.len() <= ROWS && self.died.len() <= ROWS && self.vitals.len() <= ROWS;
         Batch {
-            calls: self.calls.first(),
+            records: self.records.first(),
             died: self.died.first(),
             vitals: self.vitals.first(),
             cursors: if whole { &self.cursors } else { &[] },
@@ -89,23 +94,23 @@ impl Backlog {
 
     /// Forgets what [`Backlog::batch`] gave, because it is stored.
     pub fn stored(&mut self) {
-        let whole = self.calls.len() <= ROWS && self.died.len() <= ROWS && self.vitals.len() <= ROWS;
+        let whole = self.records.len() <= ROWS && self.died.len() <= ROWS && self.vitals.len() <= ROWS;
         if whole {
             self.cursors.clear();
         }
-        self.calls.forget_first();
+        self.records.forget_first();
         self.died.forget_first();
         self.vitals.forget_first();
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.calls.len() + self.died.len() + self.vitals.len() + self.cursors.len() == 0
+        self.records.len() + self.died.len() + self.vitals.len() + self.cursors.len() == 0
     }
 
     /// Bytes that wait, about.
     pub fn bytes(&self) -> usize {
-        self.calls.bytes + self.died.bytes + self.vitals.bytes
+        self.records.bytes + self.died.bytes + self.vitals.bytes
     }
 
     /// Rows that did not fit since this was last asked.
@@ -119,12 +124,12 @@ impl Backlog {
             if self.vitals.bytes >= most {
                 self.vitals.pop();
                 self.dropped.vitals += 1;
-            } else if self.calls.bytes >= most {
-                self.calls.pop();
-                self.dropped.calls += 1;
+            } else if self.records.bytes >= most {
+                self.records.pop();
+                self.dropped.records += 1;
             } else {
                 self.died.pop();
-                self.dropped.calls += 1;
+                self.dropped.records += 1;
             }
         }
     }
@@ -173,19 +178,4 @@ impl<T> Queue<T> {
             *self = Self::default();
         }
     }
-}
-
-/// Bytes that a call takes in memory, about.
-fn call_weight(call: &FinishedCall) -> usize {
-    let labels =
-        call.labels.iter().map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len());
-    let fields = call.fields.iter().map(|(name, value)| {
-        let text = if let FieldValue::Text(text) = value { text.len() } else { 0 };
-        size_of::<(String, FieldValue)>() + name.len() + text
-    });
-    let stages = call.stages.iter().map(|stage| size_of_val(stage) + stage.name.len());
-    size_of::<FinishedCall>()
-        + call.request_id.len()
-        + call.operation.len()
-        + labels.chain(fields).chain(stages).sum::<usize>()
 }

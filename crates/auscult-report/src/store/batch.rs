@@ -1,15 +1,15 @@
 //! What is written at once.
 
 use auscult_core::FinishedCall;
-pub use auscult_core::snapshot::DeathKey;
+pub use auscult_core::snapshot::{DeathKey, Recorded};
 
 use super::vitals::VitalsSample;
 
 /// What is stored in one transaction: all of it or nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch<'a> {
-    /// Calls that finished, in the order in which sinks are to get them.
-    pub calls: &'a [FinishedCall],
+    /// Calls that finished and log events, in the order in which sinks are to get them.
+    pub records: &'a [Recorded],
     /// Calls whose process died; one that is stored already is left out.
     pub died: &'a [(DeathKey, FinishedCall)],
     /// Samples of host, processes and GPUs.
@@ -22,6 +22,6 @@ pub struct Batch<'a> {
 impl Batch<'_> {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.died.is_empty() && self.vitals.is_empty() && self.cursors.is_empty()
+        self.records.is_empty() && self.died.is_empty() && self.vitals.is_empty() && self.cursors.is_empty()
     }
 }

@@ -63,14 +63,14 @@ impl CallRow {
 }
 
 /// Columns in the order of [`insert`] and [`read`].
-pub(super) const COLUMNS: &str = "sequence, ended, request_id, kind, outcome, duration, busy, queued, \
+pub(super) const COLUMNS: &str = "sequence, ordinal, ended, request_id, kind, outcome, duration, busy, queued, \
     first_audio, underrun, audio_seconds, characters, chunks, streaming, pid, died_in, gpu_memory_before, \
     gpu_memory_peak, gpu_memory_delta, gpu_utilization, gpu_shared, gpu_of_process, fields, stages, \
     stage_counts, stage_failures";
 
 /// The statement of [`insert`].
 pub(super) fn insertion() -> String {
-    format!("INSERT INTO stored_calls ({COLUMNS}) VALUES ({})", super::sql::places(26))
+    format!("INSERT INTO stored_calls ({COLUMNS}) VALUES ({})", super::sql::places(27))
 }
 
 /// A count or time as SQLite has it.
@@ -78,10 +78,10 @@ pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Writes a call under a sequence number.
+/// Writes a call under its numbers.
 pub(super) fn insert(
     statement: &mut CachedStatement<'_>,
-    sequence: u64,
+    (sequence, ordinal): (u64, u64),
     kind: i64,
     call: &FinishedCall,
 ) -> rusqlite::Result<()> {
@@ -89,6 +89,7 @@ pub(super) fn insert(
     let stages = json::stages(&call.stages);
     statement.execute(params![
         whole(sequence),
+        whole(ordinal),
         whole(call.ended_unix),
         request_id::stored(&call.request_id),
         kind,
@@ -124,53 +125,74 @@ pub(super) fn read(row: &Row<'_>, kinds: &mut Kinds<'_>) -> rusqlite::Result<Cal
     let optional = |column: usize| {
         row.get(column).map(|number: Option<i64>| number.map(|number| number.max(0).cast_unsigned()))
     };
-    let outcome = row.get_ref(4)?.as_str()?;
-    let gpu = match optional(17)? {
+    let outcome = row.get_ref(5)?.as_str()?;
+    let gpu = match optional(18)? {
         Some(memory_peak) => Some(GpuUse {
-            memory_before: number(16)?,
+            memory_before: number(17)?,
             memory_peak,
-            memory_delta: row.get(18)?,
-            utilization_mean: optional(19)?.map(|mean| mean as f64 / UTILIZATION),
-            shared: row.get(20)?,
-            of_process: row.get(21)?,
+            memory_delta: row.get(19)?,
+            utilization_mean: optional(20)?.map(|mean| mean as f64 / UTILIZATION),
+            shared: row.get(21)?,
+            of_process: row.get(22)?,
         }),
         None => None,
     };
-    let (operation, labels) = kinds.get(row.get(3)?)?;
+    let (operation, labels) = kinds.get(row.get(4)?)?;
     Ok(CallRow {
         sequence: number(0)?,
-        ended_unix: number(1)?,
-        request_id: request_id::read(row.get_ref(2)?)?,
+        ended_unix: number(2)?,
+        request_id: request_id::read(row.get_ref(3)?)?,
         operation,
         outcome: Outcome::from_name(outcome).ok_or(FromSqlError::InvalidType)?,
-        duration: number(5)?,
-        busy: number(6)?,
-        queued: optional(7)?,
-        first_audio: optional(8)?,
-        underrun: optional(9)?,
-        audio_seconds: row.get(10)?,
-        characters: number(11)?,
-        chunks: number(12)?,
-        streaming: row.get(13)?,
-        pid: row.get(14)?,
-        died_in: row.get(15)?,
+        duration: number(6)?,
+        busy: number(7)?,
+        queued: optional(8)?,
+        first_audio: optional(9)?,
+        underrun: optional(10)?,
+        audio_seconds: row.get(11)?,
+        characters: number(12)?,
+        chunks: number(13)?,
+        streaming: row.get(14)?,
+        pid: row.get(15)?,
+        died_in: row.get(16)?,
         gpu,
         labels,
-        fields: parsed(row, 22, json::read_fields)?,
+        fields: parsed(row, 23, json::read_fields)?,
         stages: stages(row)?,
     })
 }
 
 fn stages(row: &Row<'_>) -> rusqlite::Result<Vec<StageTime>> {
-    let mut stages = parsed(row, 23, json::read_stages)?;
+    let mut stages = parsed(row, 24, json::read_stages)?;
     let of = |counts: &[(String, u32)], name: &str| Some(counts.iter().find(|(stage, _)| stage == name)?.1);
-    let counts = parsed(row, 24, json::read_counts)?;
-    let failures = parsed(row, 25, json::read_counts)?;
+    let counts = parsed(row, 25, json::read_counts)?;
+    let failures = parsed(row, 26, json::read_counts)?;
     for stage in &mut stages {
         stage.count = of(&counts, &stage.name).unwrap_or(1);
         stage.failures = of(&failures, &stage.name).unwrap_or(0);
     }
     Ok(stages)
+}
+
+/// Bytes that fields take in memory, about.
+pub(super) fn fields_weight(fields: &[(String, FieldValue)]) -> usize {
+    let weight = |(name, value): &(String, FieldValue)| {
+        let text = if let FieldValue::Text(text) = value { text.len() } else { 0 };
+        size_of::<(String, FieldValue)>() + name.len() + text
+    };
+    fields.iter().map(weight).sum()
+}
+
+/// Bytes that a call takes in memory, about.
+pub(super) fn weight(call: &FinishedCall) -> usize {
+    let label = |(name, value): &(String, String)| size_of::<(String, String)>() + name.len() + value.len();
+    let stage = |stage: &StageTime| size_of_val(stage) + stage.name.len();
+    size_of::<FinishedCall>()
+        + call.request_id.len()
+        + call.operation.len()
+        + call.labels.iter().map(label).sum::<usize>()
+        + call.stages.iter().map(stage).sum::<usize>()
+        + fields_weight(&call.fields)
 }
 
 /// A column of JSON.

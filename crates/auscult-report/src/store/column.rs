@@ -80,13 +80,14 @@ const fn labelled(name: &'static str, quantity: &'static str, label: &'static st
     Column { name, quantity, label: Some(label), scale }
 }
 
-const HOST: [Column; 6] = [
+const HOST: [Column; 7] = [
     scaled("cpu_usage_ratio", 1e4),
     scaled("cpu_limit_cores", 1e3),
     scaled("cpu_throttled_seconds", 1e3),
     whole("host_memory_used_bytes"),
     whole("host_memory_total_bytes"),
     scaled("load1", 1e2),
+    whole("requests_in_flight"),
 ];
 
 const PROCESS: [Column; 4] = [

@@ -1,4 +1,4 @@
-//! The store: calls and vitals of a service in one SQLite file, written by its reporter and readable by
+//! The store: calls, log events and vitals of a service in one SQLite file, written by its reporter and readable by
 //! everybody.
 //!
 //! `docs/guide/store.md` says what is in it. [`Store`] writes, [`Reader`] reads, [`Backlog`] holds what cannot be
@@ -9,32 +9,37 @@ mod batch;
 mod call_row;
 mod column;
 mod error;
+mod event_row;
 mod file;
 mod filter;
 mod fork;
 mod json;
 mod kinds;
 mod limits;
+mod numbers;
 mod reader;
+mod record;
 mod request_id;
 mod retention;
 mod samples;
 mod schema;
 mod sinks;
 mod sql;
+mod stretch;
 mod vitals;
 mod writer;
 
 pub use backlog::{Backlog, Dropped};
-pub use batch::{Batch, DeathKey};
+pub use batch::{Batch, DeathKey, Recorded};
 pub use call_row::CallRow;
 pub use error::StoreError;
 pub use file::FILE;
 pub use filter::{CallFilter, Order};
 pub use limits::Limits;
 pub use reader::{Reader, Summary};
+pub use record::{EventRow, Moment, Record, RecordKinds, Stretch};
 pub use retention::Progress;
 pub use schema::VERSION;
-pub use sinks::{Acknowledgement, SinkState};
+pub use sinks::{Acknowledgement, Missed, Rejected, SinkState};
 pub use vitals::{Entity, GpuName, VitalsSample};
 pub use writer::Store;

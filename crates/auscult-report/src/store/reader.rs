@@ -8,14 +8,17 @@ use std::time::Duration;
 use auscult_core::Outcome;
 use rusqlite::{Connection, OpenFlags, Params, params_from_iter};
 
-use super::call_row::{self, CallRow, whole};
+use super::call_row::{self, CallRow};
 use super::column::Table;
 use super::error::{About as _, StoreError};
 use super::filter::CallFilter;
 use super::fork::{Kept, enter};
 use super::kinds::Kinds;
+use super::numbers::Numbers;
+use super::record::{RecordKinds, Stretch};
+use super::sinks::{SinkRow, SinkState};
 use super::vitals::VitalsSample;
-use super::{file, retention, samples, schema};
+use super::{file, samples, schema, stretch};
 
 /// How long a reader waits while a writer begins or ends.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -102,17 +105,13 @@ impl Reader {
         self.with(|connection| rows(connection, &sql, params_from_iter(&values)))
     }
 
-    /// Calls with sequence numbers above one, in their order: what a sink is to ship next.
+    /// Up to `limit` records of these kinds with sequence numbers above one, in their order: what a sink is to ship
+    /// next. Fewer where they would take more than some megabytes of memory; at least one if there is one.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn calls_after(&self, sequence: u64, limit: usize) -> Result<Vec<CallRow>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM stored_calls WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
-            call_row::COLUMNS
-        );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.with(|connection| rows(connection, &sql, [whole(sequence), limit]))
+    pub fn records(&self, after: u64, kinds: RecordKinds, limit: usize) -> Result<Stretch, StoreError> {
+        self.with(|connection| stretch::read(connection, after, kinds, limit))
     }
 
     /// The newest sequence number that was given, also if its record is gone.
@@ -120,10 +119,18 @@ impl Reader {
     /// # Errors
     /// When the file cannot be read.
     pub fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.with(|connection| Ok(Numbers::last(connection)?.sequence))
+    }
+
+    /// Counts of all sinks, by name.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sinks(&self) -> Result<Vec<SinkState>, StoreError> {
         self.with(|connection| {
-            let newest: Option<i64> =
-                connection.query_row("SELECT max(sequence) FROM stored_calls", [], |row| row.get(0))?;
-            Ok(newest.unwrap_or(0).max(0).cast_unsigned().max(retention::deleted_through(connection)?))
+            let transaction = connection.unchecked_transaction()?;
+            let (last, deleted) = (Numbers::last(&transaction)?, Numbers::deleted(&transaction)?);
+            Ok(SinkRow::all(&transaction)?.iter().map(|row| row.state(&last, &deleted)).collect())
         })
     }
 

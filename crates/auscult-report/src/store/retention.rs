@@ -6,6 +6,7 @@ use super::call_row::whole;
 use super::column::Table;
 use super::kinds;
 use super::limits::{LOG_BYTES, Limits};
+use super::numbers::{self, MOMENTS, Numbers, TABLES};
 use super::samples::NANOS;
 
 /// Most rows that a step removes from a table: a few milliseconds.
@@ -23,22 +24,12 @@ const PAGES: i64 = 64;
 /// What a step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Calls that were removed; sinks that had not shipped them count them as dropped.
-    pub calls: u64,
+    /// Calls and log events that were removed; sinks that had not shipped them count them as dropped.
+    pub records: u64,
     /// Samples that were removed.
     pub samples: u64,
     /// Whether another step has something to do.
     pub more: bool,
-}
-
-/// The newest record that was removed; 0 for none.
-pub(super) fn deleted_through(connection: &Connection) -> rusqlite::Result<u64> {
-    let value: Option<i64> = state(connection, "deleted_through")?;
-    Ok(value.unwrap_or(0).max(0).cast_unsigned())
-}
-
-pub(super) fn set_deleted_through(connection: &Connection, sequence: u64) -> rusqlite::Result<()> {
-    set_state(connection, "deleted_through", whole(sequence))
 }
 
 /// The first of these that has something to do, does a step of it.
@@ -87,33 +78,39 @@ impl Size {
     }
 }
 
+/// The records at the front, and their times.
+const FRONT: &str = "WITH front AS (SELECT * FROM ( \
+     SELECT * FROM (SELECT sequence, ended AS time FROM stored_calls ORDER BY sequence LIMIT ?1) UNION ALL \
+     SELECT * FROM (SELECT sequence, time FROM stored_events ORDER BY sequence LIMIT ?1) UNION ALL \
+     SELECT * FROM (SELECT sequence, time * 1000000 FROM moments ORDER BY sequence LIMIT ?1)) \
+     ORDER BY sequence LIMIT ?1)";
+
 /// Removes what is older than a nanosecond.
 fn older_than(transaction: &Transaction<'_>, nanos: i64) -> rusqlite::Result<Progress> {
     let mut progress = Progress::default();
-    // Only from the front, so that what a sink missed is one stretch. A call with a time in the future, after
+    // Only from the front, so that what a sink missed is one stretch. A record with a time in the future, after
     // the clock was wrong, keeps those behind it until its time has come, or room is needed.
     let last: Option<i64> = transaction
-        .prepare_cached(
-            "SELECT max(sequence) FROM (SELECT sequence FROM stored_calls WHERE sequence < coalesce( \
-             (SELECT min(sequence) FROM (SELECT sequence, ended FROM stored_calls ORDER BY sequence LIMIT ?2) \
-             WHERE ended >= ?1), 1 << 62) ORDER BY sequence LIMIT ?2)",
-        )?
-        .query_row([nanos, ROWS], |row| row.get(0))?;
+        .prepare_cached(&format!(
+            "{FRONT} SELECT max(sequence) FROM front \
+             WHERE sequence < coalesce((SELECT min(sequence) FROM front WHERE time >= ?2), 1 << 62)"
+        ))?
+        .query_row([ROWS, nanos], |row| row.get(0))?;
     if let Some(last) = last {
-        progress.calls = delete_calls(transaction, last)?;
+        progress.records = delete_records(transaction, last)?;
     }
     for table in Table::ALL {
         progress.samples += delete_samples(transaction, table, nanos / NANOS.cast_signed())?;
     }
-    progress.more = progress.calls + progress.samples > 0;
+    progress.more = last.is_some() || progress.samples > 0;
     Ok(progress)
 }
 
 /// Removes the oldest of all there is.
 fn oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Progress> {
-    let first_call: Option<i64> = transaction
-        .prepare_cached("SELECT ended FROM stored_calls ORDER BY sequence LIMIT 1")?
-        .query_row([], |row| row.get(0))
+    let first_record: Option<i64> = transaction
+        .prepare_cached(&format!("{FRONT} SELECT time FROM front"))?
+        .query_row([1], |row| row.get(0))
         .optional()?;
     let mut first_sample: Option<(i64, Table)> = None;
     for table in Table::ALL {
@@ -125,32 +122,35 @@ fn oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Progress> {
         }
     }
     let mut progress = Progress::default();
-    match (first_call, first_sample) {
-        (call, Some((time, table))) if call.is_none_or(|call| time <= call / NANOS.cast_signed()) => {
+    match (first_record, first_sample) {
+        (record, Some((time, table))) if record.is_none_or(|record| time <= record / NANOS.cast_signed()) => {
             progress.samples = delete_samples(transaction, table, i64::MAX)?;
         }
         (Some(_), _) => {
             let last: i64 = transaction
-                .prepare_cached(
-                    "SELECT max(sequence) FROM (SELECT sequence FROM stored_calls ORDER BY sequence LIMIT ?1)",
-                )?
+                .prepare_cached(&format!("{FRONT} SELECT max(sequence) FROM front"))?
                 .query_row([ROWS], |row| row.get(0))?;
-            progress.calls = delete_calls(transaction, last)?;
+            progress.records = delete_records(transaction, last)?;
         }
-        (None, _) => {}
+        (None, _) => return Ok(progress),
     }
-    progress.more = progress.calls + progress.samples > 0;
+    progress.more = true;
     Ok(progress)
 }
 
-/// Removes calls through a sequence number.
-fn delete_calls(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<u64> {
-    let deleted =
-        transaction.prepare_cached("DELETE FROM stored_calls WHERE sequence <= ?1")?.execute([last])?;
+/// Removes records through a sequence number; how many calls and events.
+fn delete_records(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<u64> {
+    let deleted = Numbers::through(transaction, last.max(0).cast_unsigned())?;
+    let mut rows = 0;
+    for table in TABLES {
+        let delete = format!("DELETE FROM {table} WHERE sequence <= ?1");
+        let deleted = transaction.prepare_cached(&delete)?.execute([last])?;
+        rows += if table == TABLES[MOMENTS] { 0 } else { deleted };
+    }
     transaction.prepare_cached("DELETE FROM deaths WHERE call <= ?1")?.execute([last])?;
     kinds::delete_unused(transaction, last)?;
-    set_state(transaction, "deleted_through", last)?;
-    Ok(deleted as u64)
+    deleted.set_deleted(transaction)?;
+    Ok(rows as u64)
 }
 
 /// Removes the oldest samples of a table that are older than a millisecond.
@@ -171,7 +171,7 @@ fn thin(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<Progress
     for table in Table::ALL {
         let name = table.name();
         let mark = format!("thinned_{name}");
-        let thinned = state(transaction, &mark)?.unwrap_or(0);
+        let thinned = whole(numbers::value(transaction, &mark)?);
         let first: Option<i64> = transaction
             .prepare_cached(&format!("SELECT min(time) FROM {name} WHERE time >= ?1"))?
             .query_row([thinned], |row| row.get(0))?;
@@ -185,22 +185,8 @@ fn thin(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<Progress
                  (SELECT min(time){keys} FROM {name} WHERE time >= ?1 AND time < ?2 GROUP BY time / {MINUTE}{keys})"
             ))?
             .execute([from, to])?;
-        set_state(transaction, &mark, to)?;
-        return Ok(Progress { calls: 0, samples: deleted as u64, more: true });
+        numbers::set_value(transaction, &mark, to)?;
+        return Ok(Progress { records: 0, samples: deleted as u64, more: true });
     }
     Ok(Progress::default())
-}
-
-fn state(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT value FROM state WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))
-        .optional()
-}
-
-fn set_state(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO state (name, value) VALUES (?1, ?2)")?
-        .execute((name, value))
-        .map(drop)
 }

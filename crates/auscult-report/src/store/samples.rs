@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::call_row::whole;
 use super::column::{Column, Table};
+use super::numbers::{MOMENTS, Numbers};
 use super::vitals::{Entity, GpuName, VitalsSample};
 
 /// Nanoseconds of the time that is stored.
@@ -19,6 +20,8 @@ pub(super) struct Samples {
     insertions: [String; 4],
     /// Ids of the GPUs that were seen.
     gpus: HashMap<GpuName, i64>,
+    /// The time of the newest moment, milliseconds.
+    moment: Option<i64>,
 }
 
 impl Samples {
@@ -28,21 +31,30 @@ impl Samples {
         for insertion in &insertions {
             connection.prepare_cached(insertion)?;
         }
-        Ok(Self { insertions, gpus: HashMap::new() })
+        Ok(Self { insertions, gpus: HashMap::new(), moment: None })
     }
 
     /// Forgets what a transaction that failed may have added.
     pub(super) fn forget(&mut self) {
         self.gpus.clear();
+        self.moment = None;
     }
 
     pub(super) fn write(
         &mut self,
         transaction: &Transaction<'_>,
         samples: &[VitalsSample],
+        last: &mut Numbers,
     ) -> rusqlite::Result<()> {
         for sample in samples {
-            let mut row = vec![Value::Integer(whole(sample.unix_nanos / NANOS))];
+            let time = whole(sample.unix_nanos / NANOS);
+            if self.moment.replace(time) != Some(time) {
+                let (sequence, ordinal) = last.next(MOMENTS);
+                transaction
+                    .prepare_cached("INSERT INTO moments (sequence, ordinal, time) VALUES (?1, ?2, ?3)")?
+                    .execute([whole(sequence), whole(ordinal), time])?;
+            }
+            let mut row = vec![Value::Integer(time)];
             match &sample.entity {
                 Entity::Host => {}
                 Entity::Process { pid } => row.push(Value::Integer(i64::from(*pid))),

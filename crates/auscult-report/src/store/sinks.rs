@@ -1,24 +1,64 @@
 //! What sinks have behind them. A sink reads the store from its cursor on and deletes nothing.
 //!
-//! Sequence numbers have no gaps, and retention removes from the front: so all counts are differences, and
+//! Records are numbered without gaps, and retention removes from the front: so all counts are differences, and
 //! `accepted = delivered + rejected + dropped + pending` holds by construction.
 
 use rusqlite::{Connection, Row, params};
 
 use super::call_row::whole;
 use super::error::StoreError;
+use super::numbers::Numbers;
+use super::record::RecordKinds;
 
-/// What a sink did with a stretch of the store.
+/// What a sink did with a [`Stretch`](super::Stretch) of the store, which makes this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledgement {
     /// The cursor it read from.
     pub after: u64,
     /// The last sequence number that it is done with.
     pub through: u64,
-    /// How many of those were delivered.
+    /// How many records of its kinds there ever were up to there.
+    pub passed: u64,
+    /// How many were delivered.
     pub delivered: u64,
-    /// How many of those the receiver will never take.
-    pub rejected: u64,
+    /// How many will never be delivered.
+    pub rejected: Rejected,
+    /// How many had lost what they were made of, to retention.
+    pub dropped: u64,
+}
+
+/// Records that a sink will never deliver, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rejected {
+    /// The receiver does not take them.
+    pub refused: u64,
+    /// The receiver takes nothing that large.
+    pub too_large: u64,
+    /// Nothing of them can be said in the receiver's format.
+    pub empty: u64,
+}
+
+impl Rejected {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.refused + self.too_large + self.empty
+    }
+}
+
+/// Records that were lost before they were delivered, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Retention removed them: the store was too small, or the receiver down for too long.
+    pub retention: u64,
+    /// They were in a file that was damaged or removed.
+    pub damage: u64,
+}
+
+impl Missed {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.retention + self.damage
+    }
 }
 
 /// A sink's counts since it was first known to the store.
@@ -32,10 +72,10 @@ pub struct SinkState {
     pub accepted: u64,
     /// Records that the receiver has.
     pub delivered: u64,
-    /// Records that the receiver will never take.
-    pub rejected: u64,
-    /// Records that retention, or damage to the file, took before they were delivered.
-    pub dropped: u64,
+    /// Records that the receiver will never get.
+    pub rejected: Rejected,
+    /// Records that were lost before they were delivered.
+    pub dropped: Missed,
     /// Records to come.
     pub pending: u64,
 }
@@ -44,39 +84,77 @@ pub struct SinkState {
 #[derive(Clone, Debug)]
 pub(super) struct SinkRow {
     sink: String,
+    kinds: RecordKinds,
     start: u64,
     cursor: u64,
+    passed: u64,
     delivered: u64,
-    rejected: u64,
-    dropped: u64,
+    rejected: Rejected,
+    dropped: Missed,
 }
 
 impl SinkRow {
-    /// A sink that gets what is stored after `last`.
-    pub(super) fn new(sink: &str, last: u64) -> Self {
-        Self { sink: sink.to_owned(), start: last, cursor: last, delivered: 0, rejected: 0, dropped: 0 }
+    /// A sink that gets what of these kinds is stored after `last`.
+    pub(super) fn new(sink: &str, kinds: RecordKinds, last: &Numbers) -> Self {
+        let start = last.counts.of(kinds);
+        Self {
+            sink: sink.to_owned(),
+            kinds,
+            start,
+            cursor: last.sequence,
+            passed: start,
+            delivered: 0,
+            rejected: Rejected::default(),
+            dropped: Missed::default(),
+        }
+    }
+
+    /// Whether it gets these kinds.
+    pub(super) fn is_for(&self, kinds: RecordKinds) -> bool {
+        self.kinds == kinds
+    }
+
+    /// Goes on from its cursor, `at` which there were so many records, with other kinds.
+    pub(super) fn change(&mut self, kinds: RecordKinds, at: &Numbers) {
+        let done = self.passed - self.start;
+        (self.kinds, self.cursor) = (kinds, self.cursor.max(at.sequence));
+        self.passed = at.counts.of(kinds);
+        // Counters never go back: what was done stays counted, as if all of it had been of these kinds.
+        self.start = self.passed.saturating_sub(done);
+        self.passed = self.start + done;
+    }
+
+    pub(super) fn cursor(&self) -> u64 {
+        self.cursor
     }
 
     /// Its counts, where `last` is the newest record and retention removed everything through `deleted`.
-    pub(super) fn state(&self, last: u64, deleted: u64) -> SinkState {
-        let gone = deleted.saturating_sub(self.cursor);
+    pub(super) fn state(&self, last: &Numbers, deleted: &Numbers) -> SinkState {
+        let gone = self.gone(deleted);
+        let all = last.counts.of(self.kinds).max(self.passed);
+        let dropped = Missed { retention: self.dropped.retention + gone, ..self.dropped };
         SinkState {
             sink: self.sink.clone(),
             cursor: self.cursor,
-            accepted: last - self.start,
+            accepted: all - self.start,
             delivered: self.delivered,
             rejected: self.rejected,
-            dropped: self.dropped + gone,
-            pending: last - self.cursor - gone,
+            dropped,
+            pending: all - self.passed - gone,
         }
+    }
+
+    /// How many records behind its cursor were removed.
+    fn gone(&self, deleted: &Numbers) -> u64 {
+        deleted.counts.of(self.kinds).saturating_sub(self.passed)
     }
 
     /// Moves the cursor.
     pub(super) fn acknowledge(
         &mut self,
         done: Acknowledgement,
-        last: u64,
-        deleted: u64,
+        last: &Numbers,
+        deleted: &Numbers,
     ) -> Result<(), StoreError> {
         let wrong = |why: &str| {
             Err(StoreError::misused(format!("{done:?} of {:?} at {}: {why}", self.sink, self.cursor)))
@@ -84,17 +162,25 @@ impl SinkRow {
         if done.after != self.cursor {
             return wrong("does not begin at the cursor");
         }
-        if done.through < done.after || done.through > last {
+        if done.through < done.after || done.through > last.sequence {
             return wrong("does not end at a record after it");
         }
-        // What is neither was gone when the sink read.
-        let gone = (done.through - done.after).checked_sub(done.delivered.saturating_add(done.rejected));
+        if done.passed > last.counts.of(self.kinds) {
+            return wrong("passes more records than there are");
+        }
+        let told = [done.delivered, done.rejected.total(), done.dropped];
+        let told = told.iter().try_fold(0_u64, |sum, number| sum.checked_add(*number));
+        // What was not told of was gone when the sink read.
+        let gone =
+            done.passed.checked_sub(self.passed).zip(told).and_then(|(all, told)| all.checked_sub(told));
         match gone {
-            Some(gone) if gone <= deleted.saturating_sub(done.after) => {
-                self.cursor = done.through;
+            Some(gone) if gone <= self.gone(deleted) => {
+                (self.cursor, self.passed) = (done.through, done.passed);
                 self.delivered += done.delivered;
-                self.rejected += done.rejected;
-                self.dropped += gone;
+                self.rejected.refused += done.rejected.refused;
+                self.rejected.too_large += done.rejected.too_large;
+                self.rejected.empty += done.rejected.empty;
+                self.dropped.retention += gone + done.dropped;
                 Ok(())
             }
             _ => wrong("does not say what became of each record"),
@@ -102,9 +188,10 @@ impl SinkRow {
     }
 
     /// The sink in a new file, after the old one was set aside with what was pending: that is dropped.
-    pub(super) fn after_damage(&mut self, last: u64) {
-        self.dropped += last.saturating_sub(self.cursor);
-        self.cursor = self.cursor.max(last);
+    pub(super) fn after_damage(&mut self, last: &Numbers) {
+        let all = last.counts.of(self.kinds);
+        self.dropped.damage += all.saturating_sub(self.passed);
+        (self.passed, self.cursor) = (self.passed.max(all), self.cursor.max(last.sequence));
     }
 
     /// The sink of this name in the file.
@@ -122,25 +209,42 @@ impl SinkRow {
     /// Writes it.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(
-            "INSERT OR REPLACE INTO sink_cursors (sink, start, cursor, delivered, rejected, dropped) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO sink_cursors (sink, kinds, start, cursor, passed, delivered, \
+             rejected_refused, rejected_too_large, rejected_empty, dropped_retention, dropped_damage) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
-        let [start, cursor] = [self.start, self.cursor].map(whole);
-        let [delivered, rejected, dropped] = [self.delivered, self.rejected, self.dropped].map(whole);
-        statement.execute(params![self.sink, start, cursor, delivered, rejected, dropped]).map(drop)
+        let Self { rejected, dropped, .. } = self;
+        statement
+            .execute(params![
+                self.sink,
+                whole(self.kinds.bits()),
+                whole(self.start),
+                whole(self.cursor),
+                whole(self.passed),
+                whole(self.delivered),
+                whole(rejected.refused),
+                whole(rejected.too_large),
+                whole(rejected.empty),
+                whole(dropped.retention),
+                whole(dropped.damage),
+            ])
+            .map(drop)
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let number = |column: usize| row.get(column).map(|number: i64| number.max(0).cast_unsigned());
         Ok(Self {
             sink: row.get(0)?,
-            start: number(1)?,
-            cursor: number(2)?,
-            delivered: number(3)?,
-            rejected: number(4)?,
-            dropped: number(5)?,
+            kinds: RecordKinds::from_bits(number(1)?),
+            start: number(2)?,
+            cursor: number(3)?,
+            passed: number(4)?,
+            delivered: number(5)?,
+            rejected: Rejected { refused: number(6)?, too_large: number(7)?, empty: number(8)? },
+            dropped: Missed { retention: number(9)?, damage: number(10)? },
         })
     }
 }
 
-const SELECT: &str = "SELECT sink, start, cursor, delivered, rejected, dropped FROM sink_cursors";
+const SELECT: &str = "SELECT sink, kinds, start, cursor, passed, delivered, rejected_refused, rejected_too_large, \
+    rejected_empty, dropped_retention, dropped_damage FROM sink_cursors";

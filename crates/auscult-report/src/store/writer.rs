@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use auscult_core::{FinishedCall, step};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::batch::{Batch, DeathKey};
+use super::batch::{Batch, DeathKey, Recorded};
 use super::call_row::{self, whole};
 use super::error::{About as _, StoreError};
-use super::file;
 use super::fork::{Kept, enter};
 use super::kinds::KindIds;
 use super::limits::Limits;
+use super::numbers::{CALLS, EVENTS, Numbers};
+use super::record::RecordKinds;
 use super::retention::{self, Progress};
 use super::samples::Samples;
 use super::sinks::{Acknowledgement, SinkRow, SinkState};
+use super::{event_row, file};
 
 /// Statements that are kept ready.
 const STATEMENTS: usize = 32;
@@ -28,11 +30,17 @@ pub struct Store {
     limits: Limits,
     /// None after a fork, and after a new file could not be made in the place of a damaged one.
     open: Kept<Open>,
-    /// The newest record's sequence number.
-    last: u64,
+    /// The newest record's numbers.
+    last: Numbers,
     /// Sinks of a file that was set aside, for the next.
     orphans: Vec<SinkRow>,
     notice: Option<String>,
+}
+
+/// How calls and events are inserted.
+struct Insertions {
+    call: String,
+    event: String,
 }
 
 /// The open file.
@@ -40,7 +48,7 @@ struct Open {
     connection: Connection,
     kinds: KindIds,
     samples: Samples,
-    insertion: String,
+    insertions: Insertions,
     /// Which files it has open.
     files: file::Identity,
 }
@@ -58,7 +66,7 @@ impl Store {
             path,
             limits,
             open: Kept::new(None, |open| file::abandon(open.connection)),
-            last: 0,
+            last: Numbers::default(),
             orphans: Vec::new(),
             notice: None,
         };
@@ -84,7 +92,7 @@ impl Store {
         if self.is_replaced() {
             self.begin_anew()?;
             // Somebody may have brought the log into the file before it went.
-            if self.last < last || batch.calls.is_empty() && batch.died.is_empty() {
+            if self.last.sequence < last.sequence || batch.records.is_empty() && batch.died.is_empty() {
                 self.last = self.with(|open, last| open.write(batch, last))?;
             }
             return Ok(());
@@ -149,14 +157,20 @@ impl Store {
         file::bytes(&self.path)
     }
 
-    /// Makes a sink known, if it is not: it gets what is stored from now on.
+    /// Makes a sink known, if it is not: it gets what of these kinds is stored from now on. One that is known goes on
+    /// from its cursor.
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn add_sink(&mut self, sink: &str) -> Result<(), StoreError> {
+    pub fn add_sink(&mut self, sink: &str, kinds: RecordKinds) -> Result<(), StoreError> {
         self.with(|open, last| match SinkRow::find(&open.connection, sink)? {
-            Some(_) => Ok(()),
-            None => SinkRow::new(sink, last).save(&open.connection),
+            Some(row) if row.is_for(kinds) => Ok(()),
+            Some(mut row) => {
+                let at = Numbers::through(&open.connection, row.cursor())?;
+                row.change(kinds, &at);
+                row.save(&open.connection)
+            }
+            None => SinkRow::new(sink, kinds, &last).save(&open.connection),
         })
     }
 
@@ -167,13 +181,13 @@ impl Store {
     pub fn acknowledge(&mut self, sink: &str, done: Acknowledgement) -> Result<(), StoreError> {
         let last = self.last;
         let found = self.with(|open, _| {
-            let deleted = retention::deleted_through(&open.connection)?;
+            let deleted = Numbers::deleted(&open.connection)?;
             Ok(SinkRow::find(&open.connection, sink)?.map(|row| (row, deleted)))
         })?;
         let Some((mut row, deleted)) = found else {
             return Err(StoreError::misused(format!("there is no sink {sink:?}")));
         };
-        row.acknowledge(done, last, deleted)?;
+        row.acknowledge(done, &last, &deleted)?;
         step::reach("acknowledge");
         self.with(|open, _| row.save(&open.connection))?;
         step::reach("acknowledge");
@@ -186,8 +200,8 @@ impl Store {
     /// When the file cannot be read.
     pub fn sinks(&mut self) -> Result<Vec<SinkState>, StoreError> {
         self.with(|open, last| {
-            let deleted = retention::deleted_through(&open.connection)?;
-            Ok(SinkRow::all(&open.connection)?.iter().map(|row| row.state(last, deleted)).collect())
+            let deleted = Numbers::deleted(&open.connection)?;
+            Ok(SinkRow::all(&open.connection)?.iter().map(|row| row.state(&last, &deleted)).collect())
         })
     }
 
@@ -210,7 +224,7 @@ impl Store {
     /// Does something with the open file; if it is found damaged, once more with a new one.
     fn with<T>(
         &mut self,
-        mut act: impl FnMut(&mut Open, u64) -> rusqlite::Result<T>,
+        mut act: impl FnMut(&mut Open, Numbers) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let _use = enter().ok_or_else(|| StoreError::forked(&self.path))?;
         match self.attempt(&mut act) {
@@ -224,7 +238,7 @@ impl Store {
 
     fn attempt<T>(
         &mut self,
-        act: &mut impl FnMut(&mut Open, u64) -> rusqlite::Result<T>,
+        act: &mut impl FnMut(&mut Open, Numbers) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let open = self.open.lock().take();
         let mut open = match open {
@@ -240,13 +254,14 @@ impl Store {
     fn begin(&mut self) -> Result<Open, StoreError> {
         let connection = file::open(&self.path)?;
         let open = Open::new(connection, &self.path).about(&self.path).map_err(StoreError::of_preparing)?;
-        let found = open.last().about(&self.path)?;
-        if found < self.last {
+        let found = Numbers::last(&open.connection).about(&self.path)?;
+        if found.sequence < self.last.sequence {
             // Numbers go on where those of the file before ended: a sink may have read some.
             let sinks = std::mem::take(&mut self.orphans);
             open.adopt(self.last, &sinks).about(&self.path)?;
+        } else {
+            self.last = found;
         }
-        self.last = self.last.max(found);
         Ok(open)
     }
 
@@ -272,18 +287,11 @@ impl Open {
     fn new(connection: Connection, path: &Path) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let samples = Samples::new(&connection)?;
-        let insertion = call_row::insertion();
-        connection.prepare_cached(&insertion)?;
+        let insertions = Insertions { call: call_row::insertion(), event: event_row::insertion() };
+        connection.prepare_cached(&insertions.call)?;
+        connection.prepare_cached(&insertions.event)?;
         let files = file::identity(path);
-        Ok(Self { connection, kinds: KindIds::default(), samples, insertion, files })
-    }
-
-    /// The newest record's sequence number, also when it is deleted.
-    fn last(&self) -> rusqlite::Result<u64> {
-        let newest: Option<i64> =
-            self.connection.query_row("SELECT max(sequence) FROM stored_calls", [], |row| row.get(0))?;
-        let newest = newest.unwrap_or(0).max(0).cast_unsigned();
-        Ok(newest.max(retention::deleted_through(&self.connection)?))
+        Ok(Self { connection, kinds: KindIds::default(), samples, insertions, files })
     }
 
     /// The sinks, as far as a damaged file tells.
@@ -292,23 +300,23 @@ impl Open {
     }
 
     /// Goes on with the numbers and sinks of another file, whose records are lost.
-    fn adopt(&self, last: u64, sinks: &[SinkRow]) -> rusqlite::Result<()> {
+    fn adopt(&self, last: Numbers, sinks: &[SinkRow]) -> rusqlite::Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
-        retention::set_deleted_through(&transaction, last)?;
+        last.set_deleted(&transaction)?;
         for sink in sinks {
             let mut sink = sink.clone();
-            sink.after_damage(last);
+            sink.after_damage(&last);
             sink.save(&transaction)?;
         }
         transaction.commit()
     }
 
-    /// Stores a batch; the new last sequence number.
-    fn write(&mut self, batch: &Batch<'_>, last: u64) -> rusqlite::Result<u64> {
-        let Self { connection, kinds, samples, insertion, .. } = self;
+    /// Stores a batch; the numbers of its last record.
+    fn write(&mut self, batch: &Batch<'_>, last: Numbers) -> rusqlite::Result<Numbers> {
+        let Self { connection, kinds, samples, insertions, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let written = write_calls(&transaction, insertion, kinds, batch, last).and_then(|last| {
-            samples.write(&transaction, batch.vitals)?;
+        let written = write_records(&transaction, insertions, kinds, batch, last).and_then(|mut last| {
+            samples.write(&transaction, batch.vitals, &mut last)?;
             write_cursors(&transaction, batch.cursors)?;
             step::reach("store-commit");
             transaction.commit()?;
@@ -324,26 +332,29 @@ impl Open {
     }
 }
 
-fn write_calls(
+fn write_records(
     transaction: &Transaction<'_>,
-    insertion: &str,
+    insertions: &Insertions,
     kinds: &mut KindIds,
     batch: &Batch<'_>,
-    mut last: u64,
-) -> rusqlite::Result<u64> {
-    let mut insert = transaction.prepare_cached(insertion)?;
-    let mut add = |call: &FinishedCall, sequence| {
-        let kind = kinds.id(transaction, call, sequence)?;
-        call_row::insert(&mut insert, sequence, kind, call)
+    mut last: Numbers,
+) -> rusqlite::Result<Numbers> {
+    let mut insert_call = transaction.prepare_cached(&insertions.call)?;
+    let mut insert_event = transaction.prepare_cached(&insertions.event)?;
+    let mut add = |call: &FinishedCall, last: &mut Numbers| {
+        let numbers = last.next(CALLS);
+        let kind = kinds.id(transaction, call, numbers.0)?;
+        call_row::insert(&mut insert_call, numbers, kind, call)
     };
-    for call in batch.calls {
-        last += 1;
-        add(call, last)?;
+    for record in batch.records {
+        match record {
+            Recorded::Call(call) => add(call, &mut last)?,
+            Recorded::Event(event) => event_row::insert(&mut insert_event, last.next(EVENTS), event)?,
+        }
     }
     for (key, call) in batch.died {
-        if is_news(transaction, key, last + 1)? {
-            last += 1;
-            add(call, last)?;
+        if is_news(transaction, key, last.sequence + 1)? {
+            add(call, &mut last)?;
         }
     }
     kinds.finish(transaction)?;

@@ -79,7 +79,9 @@ fn a_call_that_died_is_stored_once() {
     let mut store = open(place.path());
     store.write(&Batch { died: &died, ..Batch::default() }).unwrap();
     drop(store);
-    open(place.path()).write(&Batch { died: &died, calls: &[call("c")], ..Batch::default() }).unwrap();
+    open(place.path())
+        .write(&Batch { died: &died, records: &recorded(&[call("c")]), ..Batch::default() })
+        .unwrap();
     assert_eq!(all_request_ids(place.path()), ["a", "b", "c"]);
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use auscult_report::store::{Acknowledgement, Batch, CallFilter, Reader, Store, VERSION};
+use auscult_report::store::{Batch, CallFilter, Missed, Reader, RecordKinds, Rejected, Store, VERSION};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -13,9 +13,9 @@ use super::support::*;
 fn template() -> Vec<u8> {
     let place = directory();
     let mut store = open(place.path());
-    store.add_sink("loki").unwrap();
+    store.add_sink("loki", RecordKinds::LOGS).unwrap();
     let calls: Vec<_> = (0..200).map(|number| call(&format!("call-{number}"))).collect();
-    store.write(&Batch { calls: &calls, cursors: &[(1, 2)], ..Batch::default() }).unwrap();
+    store.write(&Batch { records: &recorded(&calls), cursors: &[(1, 2)], ..Batch::default() }).unwrap();
     drop(store);
     fs::read(place.path().join("store.sqlite")).unwrap()
 }
@@ -49,10 +49,10 @@ fn use_it(place: &Path) -> bool {
     read();
     let (mut store, notice) = Store::open(place, Clock::new().limits()).unwrap();
     let mut aside = notice.is_some();
-    store.add_sink("graylog").unwrap();
+    store.add_sink("graylog", RecordKinds::LOGS).unwrap();
     let written = [call("after"), call("after")];
     for _ in 0..3 {
-        store.write(&Batch { calls: &written, cursors: &[(7, 8)], ..Batch::default() }).unwrap();
+        store.write(&Batch { records: &recorded(&written), cursors: &[(7, 8)], ..Batch::default() }).unwrap();
         let _ = store.retain();
     }
     store.sync().unwrap();
@@ -161,7 +161,7 @@ fn a_newer_file_is_left_as_it_is() {
 fn damage_while_the_store_is_open() {
     let place = with_file(&template());
     let mut store = open(place.path());
-    store.add_sink("graylog").unwrap();
+    store.add_sink("graylog", RecordKinds::LOGS).unwrap();
     let pending = store.sinks().unwrap();
     assert_eq!((pending[1].sink.as_str(), pending[1].pending), ("loki", 200));
     let size = fs::metadata(place.path().join("store.sqlite")).unwrap().len();
@@ -184,9 +184,10 @@ fn damage_while_the_store_is_open() {
     let last = all_calls(place.path()).last().unwrap().sequence;
     assert!(last > 200, "{last}");
     for state in store.sinks().unwrap() {
-        assert_eq!(state.accepted, state.delivered + state.rejected + state.dropped + state.pending);
-        let done =
-            Acknowledgement { after: state.cursor, through: last, delivered: state.pending, rejected: 0 };
+        assert_eq!(state.accepted, accounted(&state));
+        let stretch = reader(place.path()).records(state.cursor, RecordKinds::LOGS, usize::MAX).unwrap();
+        assert_eq!((stretch.records.len() as u64, stretch.through), (state.pending, last));
+        let done = stretch.acknowledgement(stretch.records.len(), state.pending, Rejected::default(), 0);
         store.acknowledge(&state.sink, done).unwrap();
     }
 }
@@ -195,7 +196,7 @@ fn damage_while_the_store_is_open() {
 fn a_file_that_was_removed() {
     let place = directory();
     let mut store = open(place.path());
-    store.add_sink("loki").unwrap();
+    store.add_sink("loki", RecordKinds::LOGS).unwrap();
     write_calls(&mut store, &[call("a")]);
     fs::remove_file(place.path().join("store.sqlite")).unwrap();
     store.sync().unwrap();
@@ -204,7 +205,7 @@ fn a_file_that_was_removed() {
     let calls = all_calls(place.path());
     assert_eq!((calls[0].request_id.as_str(), calls[0].sequence), ("b", 2));
     let sink = &store.sinks().unwrap()[0];
-    assert_eq!((sink.accepted, sink.dropped, sink.pending), (2, 1, 1));
+    assert_eq!((sink.accepted, sink.dropped, sink.pending), (2, Missed { retention: 0, damage: 1 }, 1));
     drop(store);
     assert_eq!(all_request_ids(place.path()), ["b"]);
 }

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use auscult_report::store::{Backlog, Batch, DeathKey, Dropped, Entity, Limits, Store, VitalsSample};
+use auscult_report::store::{
+    Backlog, Batch, DeathKey, Dropped, Entity, Limits, Recorded, Store, VitalsSample,
+};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -39,7 +41,7 @@ fn limit_files(bytes: u64) {
 
 fn write(store: &mut Store, number: usize) -> Result<(), auscult_report::store::StoreError> {
     let calls: Vec<_> = (0..50).map(|_| call(&format!("call-{number}"))).collect();
-    store.write(&Batch { calls: &calls, cursors: &[(1, number as u64)], ..Batch::default() })
+    store.write(&Batch { records: &recorded(&calls), cursors: &[(1, number as u64)], ..Batch::default() })
 }
 
 #[test]
@@ -144,12 +146,12 @@ fn what_waits_is_bounded_and_comes_in_order() {
     };
     (0..100).for_each(|second| backlog.vitals(host(second)));
     for number in 0..20_000 {
-        backlog.call(call(&format!("{number:05}")));
+        backlog.record(Recorded::Call(call(&format!("{number:05}"))));
         backlog.cursor(1, number);
         assert!(backlog.bytes() <= 2_000_000);
     }
     let dropped = backlog.take_dropped();
-    assert!(dropped.calls > 10_000 && dropped.vitals == 0, "{dropped:?}");
+    assert!(dropped.records > 10_000 && dropped.vitals == 0, "{dropped:?}");
     assert_eq!(backlog.take_dropped(), Dropped::default());
     let mut batches = 0;
     while !backlog.is_empty() {
@@ -162,7 +164,7 @@ fn what_waits_is_bounded_and_comes_in_order() {
     assert_eq!((batches, backlog.bytes()), (1, 0));
     assert_eq!(store.segment_cursor(1).unwrap(), Some(19_999));
     let ids = all_request_ids(place.path());
-    let first = dropped.calls as usize;
+    let first = dropped.records as usize;
     let wanted: Vec<_> =
         (first..20_000).map(|number| format!("{number:05}")).chain(["died".to_owned()]).collect();
     assert!(ids == wanted, "{} of {}", ids.len(), wanted.len());

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use auscult_core::{FieldValue, FinishedCall, GpuUse, Outcome};
-use auscult_report::store::{Batch, Entity, GpuName, VERSION, VitalsSample};
+use auscult_core::{FieldValue, FinishedCall, GpuUse, LogEvent, Outcome};
+use auscult_report::store::{Batch, Entity, GpuName, Recorded, VERSION, VitalsSample};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -33,7 +33,9 @@ fn filled() -> (TempDir, Connection) {
         sample(Entity::Host, vec![("cpu_usage_ratio", 0.5)]),
         sample(Entity::Gpu(gpu), vec![("gpu_memory_used_bytes", 2e9), ("gpu_utilization_ratio", 0.25)]),
     ];
-    open(place.path()).write(&Batch { calls: &calls, vitals: &vitals, ..Batch::default() }).unwrap();
+    let mut records = recorded(&calls);
+    records.push(Recorded::Event(LogEvent { request_id: "b".to_owned(), ..event("allocating 2 GiB") }));
+    open(place.path()).write(&Batch { records: &records, vitals: &vitals, ..Batch::default() }).unwrap();
     let connection = Connection::open(place.path().join("store.sqlite")).unwrap();
     (place, connection)
 }

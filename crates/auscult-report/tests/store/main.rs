@@ -3,6 +3,7 @@
 
 mod calls;
 mod damage;
+mod events;
 mod full;
 mod guide;
 mod model;

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use auscult_core::FinishedCall;
-use auscult_report::store::{Acknowledgement, Batch, CallRow, DeathKey, Limits, Reader, SinkState, Store};
+use auscult_core::{FinishedCall, LogEvent};
+use auscult_report::store::{
+    Acknowledgement, Batch, DeathKey, Entity, Limits, Missed, Reader, Record, RecordKinds, Recorded,
+    Rejected, SinkState, Store, Stretch, VitalsSample,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
@@ -15,13 +18,16 @@ use tempfile::TempDir;
 use super::support::*;
 
 const AGE: Duration = Duration::from_secs(600);
-const SINKS: [&str; 2] = ["graylog", "loki"];
+const SINKS: [(&str, RecordKinds); 3] =
+    [("graylog", RecordKinds::LOGS), ("influxdb", RecordKinds::POINTS), ("all", RecordKinds::ALL)];
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Calls that ended so many seconds ago; calls in these slots of dead processes; a cursor of segment 1.
+    /// Calls that ended and events that happened (which is which) so many seconds ago; calls in these slots of dead
+    /// processes; samples of now; a cursor of segment 1.
     Write {
-        ages: Vec<u64>,
+        ages: Vec<(bool, u64)>,
+        sampled: bool,
         died: Vec<u32>,
         cursor: Option<u64>,
     },
@@ -55,12 +61,12 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let ages = proptest::collection::vec(0..400_u64, 0..6);
+    let ages = proptest::collection::vec((any::<bool>(), 0..400_u64), 0..6);
     let died = proptest::collection::vec(0..4_u32, 0..3);
     let sink = || 0..SINKS.len();
     prop_oneof![
-        6 => (ages, died, proptest::option::of(0..1000_u64))
-            .prop_map(|(ages, died, cursor)| Step::Write { ages, died, cursor }),
+        6 => (ages, any::<bool>(), died, proptest::option::of(0..1000_u64))
+            .prop_map(|(ages, sampled, died, cursor)| Step::Write { ages, sampled, died, cursor }),
         2 => sink().prop_map(Step::AddSink),
         5 => (sink(), 1..8_usize).prop_map(|(sink, most)| Step::Ship { sink, most }),
         5 => (sink(), 0..8_usize, any::<u8>())
@@ -85,15 +91,37 @@ struct Sink {
     /// Passed over because retention had removed them.
     missed: BTreeSet<u64>,
     /// What it read and has not acknowledged.
-    read: Vec<u64>,
+    read: Stretch,
 }
 
 /// What the store must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Call,
+    Event,
+    Vitals,
+}
+
+impl Kind {
+    fn is_of(self, kinds: RecordKinds) -> bool {
+        match self {
+            Self::Call => kinds.calls,
+            Self::Event => kinds.events,
+            Self::Vitals => kinds.vitals,
+        }
+    }
+}
+
+/// What tells a record from others, and its time.
+type Known = (Kind, String, u64);
+
 #[derive(Debug, Default)]
 struct Model {
     last: u64,
-    /// Request id and end of each call, by sequence number.
-    calls: BTreeMap<u64, (String, u64)>,
+    /// Each record, by sequence number.
+    records: BTreeMap<u64, Known>,
+    /// The same, with those that were removed.
+    ever: BTreeMap<u64, Known>,
     deleted: u64,
     deaths: BTreeMap<u32, u64>,
     cursor: Option<u64>,
@@ -101,14 +129,21 @@ struct Model {
 }
 
 impl Model {
-    fn add(&mut self, call: &FinishedCall) {
+    fn add(&mut self, kind: Kind, name: &str, unix_nanos: u64) {
         self.last += 1;
-        self.calls.insert(self.last, (call.request_id.clone(), call.ended_unix));
+        let known = (kind, name.to_owned(), unix_nanos);
+        self.records.insert(self.last, known.clone());
+        self.ever.insert(self.last, known);
+    }
+
+    /// Numbers of the records of these kinds, also of those that were removed.
+    fn numbers(&self, range: impl std::ops::RangeBounds<u64>, kinds: RecordKinds) -> BTreeSet<u64> {
+        self.ever.range(range).filter(|(_, known)| known.0.is_of(kinds)).map(|(number, _)| *number).collect()
     }
 
     fn retain(&mut self, now: u64) {
         let old = now - AGE.as_nanos() as u64;
-        while let Some(first) = self.calls.first_entry().filter(|first| first.get().1 < old) {
+        while let Some(first) = self.records.first_entry().filter(|first| first.get().2 < old) {
             self.deleted = *first.key();
             first.remove();
         }
@@ -117,18 +152,22 @@ impl Model {
 
     fn states(&self) -> Vec<SinkState> {
         let state = |(name, sink): (&usize, &Sink)| {
-            let gone = (sink.cursor + 1..=self.deleted).count() as u64;
+            let (sink_name, kinds) = SINKS[*name];
+            let count = |from, to| if from <= to { self.numbers(from..=to, kinds).len() as u64 } else { 0 };
+            let gone = count(sink.cursor + 1, self.deleted);
             SinkState {
-                sink: SINKS[*name].to_owned(),
+                sink: sink_name.to_owned(),
                 cursor: sink.cursor,
-                accepted: self.last - sink.start,
+                accepted: count(sink.start + 1, self.last),
                 delivered: sink.delivered.len() as u64,
-                rejected: sink.rejected.len() as u64,
-                dropped: sink.missed.len() as u64 + gone,
-                pending: self.calls.range(sink.cursor + 1..).count() as u64,
+                rejected: Rejected { refused: sink.rejected.len() as u64, ..Rejected::default() },
+                dropped: Missed { retention: sink.missed.len() as u64 + gone, damage: 0 },
+                pending: count(sink.cursor.max(self.deleted) + 1, self.last),
             }
         };
-        self.sinks.iter().map(state).collect()
+        let mut states: Vec<_> = self.sinks.iter().map(state).collect();
+        states.sort_by(|a, b| a.sink.cmp(&b.sink));
+        states
     }
 }
 
@@ -154,9 +193,9 @@ impl Run {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Write { ages, died, cursor } => self.write(&ages, &died, cursor),
+            Step::Write { ages, sampled, died, cursor } => self.write(&ages, sampled, &died, cursor),
             Step::AddSink(sink) => {
-                self.store().add_sink(SINKS[sink]).unwrap();
+                self.store().add_sink(SINKS[sink].0, SINKS[sink].1).unwrap();
                 let last = self.model.last;
                 let new = || Sink { start: last, cursor: last, ..Sink::default() };
                 self.model.sinks.entry(sink).or_insert_with(new);
@@ -165,7 +204,7 @@ impl Run {
             Step::Acknowledge { sink, done, refused } => self.acknowledge(sink, done, refused),
             Step::Forget(sink) => {
                 if let Some(sink) = self.model.sinks.get_mut(&sink) {
-                    sink.read.clear();
+                    sink.read = Stretch::default();
                 }
             }
             Step::Lie { sink, after, through, delivered } => self.lie(sink, after, through, delivered),
@@ -194,86 +233,118 @@ impl Run {
         self.store = Some(open_with(place.path(), limits(&self.clock)));
         self.reader = reader(place.path());
         self.place = place;
-        self.model.sinks.values_mut().for_each(|sink| sink.read.clear());
+        self.model.sinks.values_mut().for_each(|sink| sink.read = Stretch::default());
     }
 
-    fn write(&mut self, ages: &[u64], died: &[u32], cursor: Option<u64>) {
+    fn write(&mut self, ages: &[(bool, u64)], sampled: bool, died: &[u32], cursor: Option<u64>) {
+        // Samples are kept to the millisecond, and what has one is one moment.
+        self.clock.advance(Duration::from_millis(1));
         let now = self.clock.now();
         let made = |name: String, age| FinishedCall { ended_unix: now - age * SECOND, ..call(&name) };
-        let calls: Vec<_> =
-            ages.iter().enumerate().map(|(place, age)| made(format!("{now}-{place}"), *age)).collect();
+        let record = |(place, (is_call, age)): (usize, &(bool, u64))| {
+            let name = format!("{now}-{place}");
+            if *is_call {
+                Recorded::Call(made(name, *age))
+            } else {
+                Recorded::Event(LogEvent { unix_nanos: now - age * SECOND, ..event(&name) })
+            }
+        };
+        let records: Vec<_> = ages.iter().enumerate().map(record).collect();
         let key = |slot| DeathKey { segment: 9, slot, sequence: 1 };
         let died: Vec<_> = died.iter().map(|slot| (key(*slot), made(format!("died-{slot}"), 0))).collect();
         let cursors: Vec<_> = cursor.into_iter().map(|position| (1, position)).collect();
-        let batch = Batch { calls: &calls, died: &died, cursors: &cursors, ..Batch::default() };
-        self.store().write(&batch).unwrap();
-        calls.iter().for_each(|call| self.model.add(call));
+        let sample =
+            |entity| VitalsSample { unix_nanos: now, entity, values: vec![("process_threads", 1.0)] };
+        let vitals: Vec<_> = [1, 2].map(|pid| sample(Entity::Process { pid })).into_iter().collect();
+        let vitals = if sampled { vitals.as_slice() } else { &[] };
+        self.store().write(&Batch { records: &records, died: &died, cursors: &cursors, vitals }).unwrap();
+        for record in &records {
+            match record {
+                Recorded::Call(call) => self.model.add(Kind::Call, &call.request_id, call.ended_unix),
+                Recorded::Event(event) => self.model.add(Kind::Event, &event.message, event.unix_nanos),
+            }
+        }
         for (key, call) in &died {
             if !self.model.deaths.contains_key(&key.slot) {
-                self.model.add(call);
+                self.model.add(Kind::Call, &call.request_id, call.ended_unix);
                 self.model.deaths.insert(key.slot, self.model.last);
             }
+        }
+        if sampled {
+            self.model.add(Kind::Vitals, "2 samples", now);
         }
         self.model.cursor = cursor.or(self.model.cursor);
     }
 
-    fn ship(&mut self, sink: usize, most: usize) {
-        let Some(sink) = self.model.sinks.get_mut(&sink) else { return };
-        let read = self.reader.calls_after(sink.cursor, most).unwrap();
+    fn ship(&mut self, name: usize, most: usize) {
+        let Some(sink) = self.model.sinks.get_mut(&name) else { return };
+        let kinds = SINKS[name].1;
+        let read = self.reader.records(sink.cursor, kinds, most).unwrap();
         let wanted: Vec<_> = self
             .model
-            .calls
+            .records
             .range(sink.cursor + 1..)
+            .filter(|(_, known)| known.0.is_of(kinds))
             .take(most)
-            .map(|(sequence, call)| (*sequence, call.0.clone()))
+            .map(|(sequence, known)| (*sequence, known.clone()))
             .collect();
-        let got: Vec<_> = read.into_iter().map(|call: CallRow| (call.sequence, call.request_id)).collect();
+        let got: Vec<_> = read.records.iter().map(|record| (record.sequence(), known(record))).collect();
         assert_eq!(got, wanted, "what a sink reads");
-        sink.read = got.into_iter().map(|(sequence, _)| sequence).collect();
+        sink.read = read;
     }
 
     fn acknowledge(&mut self, name: usize, done: usize, refused: u8) {
-        let Some(sink) = self.model.sinks.get_mut(&name) else { return };
-        let done: Vec<u64> = sink.read.iter().copied().take(done).collect();
-        let Some(&through) = done.last() else { return };
-        let after = sink.cursor;
+        let Some(sink) = self.model.sinks.get(&name) else { return };
+        let done = done.min(sink.read.records.len());
+        if sink.read.after != sink.cursor || sink.read == Stretch::default() {
+            return;
+        }
+        let numbers: Vec<u64> = sink.read.records[..done].iter().map(Record::sequence).collect();
         let is_refused = |place: usize| refused >> (place % 8) & 1 == 1;
-        let rejected: BTreeSet<u64> = done
+        let rejected: BTreeSet<u64> = numbers
             .iter()
             .enumerate()
             .filter(|(place, _)| is_refused(*place))
             .map(|(_, number)| *number)
             .collect();
         let delivered: BTreeSet<u64> =
-            done.iter().copied().filter(|number| !rejected.contains(number)).collect();
-        sink.missed.extend((after + 1..=through).filter(|number| !done.contains(number)));
-        let acknowledgement = Acknowledgement {
-            after,
-            through,
-            delivered: delivered.len() as u64,
-            rejected: rejected.len() as u64,
+            numbers.iter().copied().filter(|number| !rejected.contains(number)).collect();
+        let refused = Rejected { refused: rejected.len() as u64, ..Rejected::default() };
+        let said = sink.read.acknowledgement(done, delivered.len() as u64, refused, 0);
+        let passed = if said.through > said.after {
+            self.model.numbers(said.after + 1..=said.through, SINKS[name].1)
+        } else {
+            BTreeSet::new()
         };
+        let Some(sink) = self.model.sinks.get_mut(&name) else { return };
+        sink.missed.extend(passed.iter().filter(|number| !numbers.contains(number)));
         sink.delivered.extend(delivered);
         sink.rejected.extend(rejected);
-        sink.cursor = through;
-        sink.read.retain(|number| *number > through);
-        self.store().acknowledge(SINKS[name], acknowledgement).unwrap();
-        assert!(self.store().acknowledge(SINKS[name], acknowledgement).is_err(), "twice the same");
+        sink.cursor = said.through;
+        sink.read = std::mem::take(&mut sink.read).skip(done);
+        self.store().acknowledge(SINKS[name].0, said).unwrap();
+        if said.through > said.after {
+            assert!(self.store().acknowledge(SINKS[name].0, said).is_err(), "twice the same");
+        }
     }
 
     /// Whatever does not account for each record between the cursor and its end is refused.
     fn lie(&mut self, name: usize, after: u64, through: u64, delivered: u64) {
-        let said = Acknowledgement { after, through, delivered, rejected: 0 };
+        let (sink_name, kinds) = SINKS[name];
+        let passed = self.model.numbers(..=through, kinds).len() as u64;
+        let rejected = Rejected::default();
+        let said = Acknowledgement { after, through, passed, delivered, rejected, dropped: 0 };
         let Some(sink) = self.model.sinks.get(&name) else {
-            assert!(self.store().acknowledge(SINKS[name], said).is_err());
+            assert!(self.store().acknowledge(sink_name, said).is_err());
             return;
         };
-        let gone = self.model.deleted.saturating_sub(after);
+        let count = |from, to| if from <= to { self.model.numbers(from..=to, kinds).len() as u64 } else { 0 };
+        let gone = count(after + 1, self.model.deleted);
         let possible = after == sink.cursor
             && (after..=self.model.last).contains(&through)
-            && (through - after).checked_sub(delivered).is_some_and(|missing| missing <= gone);
+            && count(after + 1, through).checked_sub(delivered).is_some_and(|missing| missing <= gone);
         if !possible {
-            assert!(self.store().acknowledge(SINKS[name], said).is_err(), "{said:?}");
+            assert!(self.store().acknowledge(sink_name, said).is_err(), "{said:?}");
         }
     }
 
@@ -281,14 +352,15 @@ impl Run {
         let states = self.store().sinks().unwrap();
         assert_eq!(states, self.model.states());
         for state in &states {
-            assert_eq!(state.accepted, state.delivered + state.rejected + state.dropped + state.pending);
+            assert_eq!(state.accepted, accounted(state));
         }
+        assert_eq!(self.reader.sinks().unwrap(), states);
         assert_eq!(self.store().segment_cursor(1).unwrap(), self.model.cursor);
         assert_eq!(self.reader.last_sequence().unwrap(), self.model.last);
-        let stored = self.reader.calls_after(0, usize::MAX).unwrap();
-        let stored: BTreeMap<u64, (String, u64)> =
-            stored.into_iter().map(|call| (call.sequence, (call.request_id, call.ended_unix))).collect();
-        assert_eq!(stored, self.model.calls);
+        let stored = self.reader.records(0, RecordKinds::ALL, usize::MAX).unwrap().records;
+        let stored: BTreeMap<u64, Known> =
+            stored.iter().map(|record| (record.sequence(), known(record))).collect();
+        assert_eq!(stored, self.model.records);
     }
 
     /// Every sink ships the rest; then each record that it was given is in one of its sets.
@@ -298,17 +370,29 @@ impl Run {
             self.acknowledge(name, usize::MAX, 0);
         }
         self.check();
-        for sink in self.model.sinks.values() {
+        for (name, sink) in &self.model.sinks {
+            let kinds = SINKS[*name].1;
             let dropped: BTreeSet<u64> =
                 sink.missed.iter().copied().chain(sink.cursor + 1..=self.model.deleted).collect();
             let sets = [&sink.delivered, &sink.rejected, &dropped];
             let all: BTreeSet<u64> = sets.iter().flat_map(|set| set.iter().copied()).collect();
-            assert_eq!(all, (sink.start + 1..=self.model.last).collect());
+            assert_eq!(all, self.model.numbers(sink.start + 1.., kinds));
             assert_eq!(
                 sets.iter().map(|set| set.len()).sum::<usize>(),
                 all.len(),
                 "no record is in two sets"
             );
+        }
+    }
+}
+
+/// What tells a stored record from others.
+fn known(record: &Record) -> Known {
+    match record {
+        Record::Call(call) => (Kind::Call, call.request_id.clone(), call.ended_unix),
+        Record::Event(row) => (Kind::Event, row.event.message.clone(), row.event.unix_nanos),
+        Record::Vitals(moment) => {
+            (Kind::Vitals, format!("{} samples", moment.samples.len()), moment.unix_nanos)
         }
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use auscult_core::{FieldValue, FinishedCall, GpuUse, Outcome, StageTime};
-use auscult_report::store::{Batch, CallFilter, CallRow, Limits, Reader, Store};
+use auscult_core::{FieldValue, FinishedCall, GpuUse, Level, LogEvent, Outcome, StageTime};
+use auscult_report::store::{
+    Batch, CallFilter, CallRow, Limits, Reader, Record, RecordKinds, Recorded, SinkState, Store, Stretch,
+};
 use tempfile::TempDir;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -57,7 +59,23 @@ pub(crate) fn reader(directory: &Path) -> Reader {
 }
 
 pub(crate) fn all_calls(directory: &Path) -> Vec<CallRow> {
-    reader(directory).calls_after(0, usize::MAX).unwrap()
+    calls_of(&reader(directory).records(0, RecordKinds::ALL, usize::MAX).unwrap())
+}
+
+/// The calls of a stretch.
+pub(crate) fn calls_of(stretch: &Stretch) -> Vec<CallRow> {
+    let call = |record: &Record| if let Record::Call(call) = record { Some(call.clone()) } else { None };
+    stretch.records.iter().filter_map(call).collect()
+}
+
+/// All that a sink has an account of.
+pub(crate) fn accounted(state: &SinkState) -> u64 {
+    state.delivered + state.rejected.total() + state.dropped.total() + state.pending
+}
+
+/// What the drain would give for these calls.
+pub(crate) fn recorded(calls: &[FinishedCall]) -> Vec<Recorded> {
+    calls.iter().cloned().map(Recorded::Call).collect()
 }
 
 pub(crate) fn all_request_ids(directory: &Path) -> Vec<String> {
@@ -65,7 +83,7 @@ pub(crate) fn all_request_ids(directory: &Path) -> Vec<String> {
 }
 
 pub(crate) fn write_calls(store: &mut Store, calls: &[FinishedCall]) {
-    store.write(&Batch { calls, ..Batch::default() }).unwrap();
+    store.write(&Batch { records: &recorded(calls), ..Batch::default() }).unwrap();
 }
 
 /// A call with a little of everything.
@@ -110,6 +128,24 @@ pub(crate) fn call(request_id: &str) -> FinishedCall {
             shared: true,
             of_process: false,
         }),
+    }
+}
+
+/// A log event with a little of everything.
+pub(crate) fn event(message: &str) -> LogEvent {
+    LogEvent {
+        unix_nanos: NOW,
+        level: Level::Error,
+        message: message.to_owned(),
+        logger: "tts.engine".to_owned(),
+        file: "engine.py".to_owned(),
+        line: Some(47),
+        thread: "worker-1".to_owned(),
+        request_id: "00112233445566778899aabbccddeeff".to_owned(),
+        operation: "synthesize".to_owned(),
+        pid: 4711,
+        segment: 0,
+        fields: vec![("voice".to_owned(), "Käthe".into()), ("seed".to_owned(), (-7).into())],
     }
 }
 

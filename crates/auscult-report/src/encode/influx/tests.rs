@@ -67,8 +67,7 @@ fn a_moment_is_a_point_of_the_host_and_one_of_each_gpu() {
             ],
         ),
     ];
-    let lines: String =
-        Point::of_vitals(&ORIGIN, &samples, Some(2)).iter().map(|point| line(point).0).collect();
+    let lines: String = Point::of_vitals(&ORIGIN, &samples).iter().map(|point| line(point).0).collect();
     assert_eq!(
         lines,
         "system_metrics,host=gpu-1,service=cosyvoice3,version=V\\ 23 cpu_usage_percent=25.0,\
@@ -77,7 +76,7 @@ fn a_moment_is_a_point_of_the_host_and_one_of_each_gpu() {
          gpu_temperature_c=61.0,gpu_memory_used_mb=1024.0,gpu_memory_total_mb=2048.0,gpu_power_watts=150.5 \
          1767323045678000000\n"
     );
-    assert_eq!(Point::of_vitals(&ORIGIN, &[], Some(2)), []);
+    assert_eq!(Point::of_vitals(&ORIGIN, &[]), []);
 }
 
 #[test]

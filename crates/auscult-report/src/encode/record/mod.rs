@@ -1,11 +1,13 @@
 //! What a sink is given: events and points as plain, borrowed data.
 
 mod call;
+mod event;
 mod vitals;
 
 use std::borrow::Cow;
 
 use auscult_core::FieldValue;
+pub use auscult_core::Level;
 
 /// Who writes; the same in all records of a service on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,59 +20,6 @@ pub struct Origin<'a> {
     pub service: &'a str,
     /// The service's version.
     pub version: &'a str,
-}
-
-/// How much an event matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For who looks for a fault.
-    Debug,
-    /// As it should be.
-    Info,
-    /// Not as it should be, and it goes on.
-    Warning,
-    /// Something failed.
-    Error,
-    /// The service cannot go on.
-    Critical,
-}
-
-impl Level {
-    /// All levels, in the order of their declaration.
-    pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical];
-
-    /// Its name, as a label has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// Its name, as a line begins with it.
-    pub fn upper(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Warning => "WARNING",
-            Self::Error => "ERROR",
-            Self::Critical => "CRITICAL",
-        }
-    }
-
-    /// Its number in syslog (RFC 5424): 7 debug, 6 informational, 4 warning, 3 error, 2 critical.
-    pub fn syslog(self) -> u8 {
-        match self {
-            Self::Debug => 7,
-            Self::Info => 6,
-            Self::Warning => 4,
-            Self::Error => 3,
-            Self::Critical => 2,
-        }
-    }
 }
 
 /// A value of a field.

@@ -23,8 +23,8 @@ const GPU: [Renamed; 5] = [
 
 impl<'a> Point<'a> {
     /// The points of `system_metrics` of one moment: one of the host and the service's processes together, and
-    /// one of each GPU. `in_flight` is how many calls run, where that is known. The time is the first sample's.
-    pub fn of_vitals(origin: &Origin<'a>, samples: &'a [VitalsSample], in_flight: Option<u64>) -> Vec<Self> {
+    /// one of each GPU. The time is the first sample's.
+    pub fn of_vitals(origin: &Origin<'a>, samples: &'a [VitalsSample]) -> Vec<Self> {
         let Some(first) = samples.first() else { return Vec::new() };
         let unix_nanos = i64::try_from(first.unix_nanos).unwrap_or(i64::MAX);
         let point = |gpu: &'a str, mig: &'a str, fields| Self {
@@ -40,11 +40,14 @@ impl<'a> Point<'a> {
             unix_nanos,
         };
         let mut host = Vec::new();
-        let mut resident = None;
+        let (mut resident, mut in_flight) = (None, None);
         let mut gpus = Vec::new();
         for sample in samples {
             match &sample.entity {
-                Entity::Host => push(&mut host, &HOST, sample),
+                Entity::Host => {
+                    push(&mut host, &HOST, sample);
+                    in_flight = value(sample, "requests_in_flight").or(in_flight);
+                }
                 Entity::Process { .. } => {
                     let own = value(sample, "process_resident_memory_bytes");
                     resident = own.map(|bytes| resident.unwrap_or(0.0) + bytes).or(resident);
@@ -60,7 +63,7 @@ impl<'a> Point<'a> {
             }
         }
         host.extend(resident.map(|bytes| ("process_resident_memory_mb".into(), Value::Float(bytes / MIB))));
-        host.extend(in_flight.map(|calls| ("requests_in_flight".into(), Value::Unsigned(calls))));
+        host.extend(in_flight.map(|calls| ("requests_in_flight".into(), Value::Unsigned(calls as u64))));
         let host = (!host.is_empty()).then(|| point("", "", host));
         host.into_iter().chain(gpus).collect()
     }

@@ -9,11 +9,12 @@ CREATE TABLE kinds (
     UNIQUE (operation, labels)
 ) STRICT;
 
--- Calls that have ended. Times are nanoseconds; sequence is one ascending number over everything that sinks
--- are given, without gaps, so that what is pending is a difference and not a count. A request id of 32 hexadecimal digits is
--- a blob of 16 bytes.
+-- Calls that have ended. Times are nanoseconds. sequence is one ascending number over everything that sinks are
+-- given: stored_calls, stored_events and moments, without gaps; ordinal is the same over one of those tables. So what
+-- is pending is a difference and not a count. A request id of 32 hexadecimal digits is a blob of 16 bytes.
 CREATE TABLE stored_calls (
     sequence INTEGER PRIMARY KEY,
+    ordinal INTEGER NOT NULL,
     ended INTEGER NOT NULL,
     request_id ANY NOT NULL,
     kind INTEGER NOT NULL,
@@ -43,6 +44,26 @@ CREATE TABLE stored_calls (
 CREATE INDEX stored_calls_ended ON stored_calls (ended);
 CREATE INDEX stored_calls_failed ON stored_calls (ended) WHERE outcome <> 'ok';
 
+-- Log events; an empty text is NULL. level: 0 debug, 1 info, 2 warning, 3 error, 4 critical.
+CREATE TABLE stored_events (
+    sequence INTEGER PRIMARY KEY,
+    ordinal INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    logger TEXT,
+    file TEXT,
+    line INTEGER,
+    thread TEXT,
+    request_id ANY,
+    operation TEXT,
+    pid INTEGER NOT NULL,
+    fields TEXT
+) STRICT;
+
+-- When vitals were sampled, milliseconds: what a sink of vitals is given is a moment.
+CREATE TABLE moments (sequence INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, time INTEGER NOT NULL) STRICT;
+
 -- What was in flight when its process died, so that it is stored once whoever finds it.
 CREATE TABLE deaths (
     segment INTEGER NOT NULL,
@@ -56,18 +77,25 @@ CREATE INDEX deaths_call ON deaths (call);
 -- Up to where everything of a segment is stored.
 CREATE TABLE segment_cursors (segment INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;
 
--- A sink has everything up to its cursor behind it; what it took since its start is delivered, rejected or
--- dropped.
+-- A sink has everything up to its cursor behind it. kinds: 1 calls + 2 events + 4 moments are given to it; passed: how
+-- many of those there ever were up to the cursor, and start: up to when it was added; since then each was delivered,
+-- rejected or dropped.
 CREATE TABLE sink_cursors (
     sink TEXT PRIMARY KEY,
+    kinds INTEGER NOT NULL,
     start INTEGER NOT NULL,
     cursor INTEGER NOT NULL,
+    passed INTEGER NOT NULL,
     delivered INTEGER NOT NULL,
-    rejected INTEGER NOT NULL,
-    dropped INTEGER NOT NULL
+    rejected_refused INTEGER NOT NULL,
+    rejected_too_large INTEGER NOT NULL,
+    rejected_empty INTEGER NOT NULL,
+    dropped_retention INTEGER NOT NULL,
+    dropped_damage INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- deleted_through: the newest record that retention removed. thinned_*: up to where vitals are one a minute.
+-- deleted_through: the newest record that retention removed; deleted_<table>: the ordinal of the newest of that table.
+-- thinned_<table>: up to where vitals are one a minute.
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 -- Vitals: one row for each sample, time in milliseconds, numbers scaled to whole ones where that is shorter
@@ -79,7 +107,8 @@ CREATE TABLE host_samples (
     cpu_throttled_seconds INTEGER,
     host_memory_used_bytes INTEGER,
     host_memory_total_bytes INTEGER,
-    load1 INTEGER
+    load1 INTEGER,
+    requests_in_flight INTEGER
 ) STRICT;
 CREATE TABLE process_samples (
     time INTEGER NOT NULL,
@@ -172,6 +201,23 @@ CREATE VIEW calls AS SELECT
     pid
 FROM stored_calls JOIN kinds ON kinds.id = kind;
 
+CREATE VIEW events AS SELECT
+    sequence,
+    strftime('%Y-%m-%dT%H:%M:%fZ', time / 1e9, 'unixepoch') AS time,
+    time / 1e9 AS unix,
+    CASE level WHEN 0 THEN 'debug' WHEN 1 THEN 'info' WHEN 2 THEN 'warning' WHEN 3 THEN 'error' ELSE 'critical' END
+        AS level,
+    message,
+    coalesce(logger, '') AS logger,
+    coalesce(file, '') AS file,
+    line,
+    coalesce(thread, '') AS thread,
+    CASE typeof(request_id) WHEN 'blob' THEN lower(hex(request_id)) ELSE coalesce(request_id, '') END AS request_id,
+    coalesce(operation, '') AS operation,
+    coalesce(fields, '{}') AS fields,
+    pid
+FROM stored_events;
+
 CREATE VIEW vitals_host AS SELECT
     strftime('%Y-%m-%dT%H:%M:%fZ', time / 1e3, 'unixepoch') AS time,
     time / 1e3 AS unix,
@@ -180,7 +226,8 @@ CREATE VIEW vitals_host AS SELECT
     cpu_throttled_seconds / 1e3 AS cpu_throttled_seconds,
     host_memory_used_bytes,
     host_memory_total_bytes,
-    load1 / 1e2 AS load1
+    load1 / 1e2 AS load1,
+    requests_in_flight
 FROM host_samples;
 
 CREATE VIEW vitals_process AS SELECT

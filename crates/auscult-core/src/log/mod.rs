@@ -1,0 +1,11 @@
+//! Log events: one structured record each, tied to the call it belongs to.
+
+mod entry;
+mod event;
+mod fields;
+mod level;
+
+pub(crate) use entry::LogEntry;
+pub use event::{Log, LogEvent};
+pub use fields::LogFields;
+pub use level::Level;
