@@ -13,6 +13,7 @@ mod field;
 pub mod history;
 mod log;
 mod per_process;
+pub mod redact;
 mod registry;
 mod segment;
 pub mod snapshot;

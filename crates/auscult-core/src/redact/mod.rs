@@ -1,0 +1,127 @@
+//! Redaction: what must not leave the thread is taken out of a value before it is recorded.
+//!
+//! Names tell ([`Rule::Key`], [`Rule::Text`]), and values do by themselves. What is taken out leaves a mark that says
+//! why and holds nothing of it; it is looked for before a long text is cut, so that no cut shows the half of one.
+//! Clean text costs one look at each byte.
+
+mod key;
+mod number;
+mod own;
+mod pair;
+mod rule;
+mod scan;
+mod token;
+
+use std::borrow::Cow;
+
+pub use rule::{Hits, Rule};
+
+use crate::error::Error;
+use key::Class;
+use own::Own;
+use scan::Span;
+
+/// So much more of a text than is kept is looked at: what lies across the cut is known by what is behind it, bytes.
+const BEYOND: usize = 4096;
+
+/// Takes out of values what must not be recorded.
+#[derive(Debug, Default)]
+pub struct Redactor {
+    own: Own,
+    record_text: bool,
+}
+
+/// A text that may be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redacted<'a> {
+    /// The text, at most as long as was asked for.
+    pub text: Cow<'a, str>,
+    /// Whether it was longer.
+    pub cut: bool,
+}
+
+impl Redactor {
+    /// The built-in rules and the service's own patterns, whose syntax is that of the crate `regex`. Text to synthesise
+    /// is recorded only where `record_text` says so.
+    ///
+    /// # Errors
+    /// When a pattern cannot be used; the message has it.
+    pub fn new(patterns: &[String], record_text: bool) -> Result<Self, Error> {
+        Ok(Self { own: Own::new(patterns)?, record_text })
+    }
+
+    /// A text, of which at most `limit` bytes are kept.
+    pub fn text<'a>(&self, text: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
+        let seen = &text[..text.floor_char_boundary(limit.saturating_add(BEYOND))];
+        let mut spans = scan::spans(seen, seen.len() == text.len(), self.record_text);
+        self.own.find(seen, &mut spans);
+        let kept = seen.floor_char_boundary(limit);
+        if spans.is_empty() {
+            return Redacted { text: Cow::Borrowed(&seen[..kept]), cut: kept < text.len() };
+        }
+        let text = Cow::Owned(marked(seen, kept, &spans, hits));
+        let mut redacted = Redacted { cut: kept < seen.len(), text };
+        if redacted.text.len() > limit {
+            let text = redacted.text.to_mut();
+            text.truncate(text.floor_char_boundary(limit));
+            redacted.cut = true;
+        }
+        redacted
+    }
+
+    /// The value of a field of this name that is a text, of which at most `limit` bytes are kept.
+    pub fn field<'a>(&self, name: &str, value: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
+        match key::class(name) {
+            Class::Secret | Class::Header if !value.is_empty() => {
+                hits.add(Rule::Key);
+                Redacted { text: Cow::Borrowed(Rule::Key.mark()), cut: false }
+            }
+            Class::Text if !self.record_text => {
+                hits.add(Rule::Text);
+                Redacted { text: Cow::Owned(length_of(value)), cut: false }
+            }
+            _ => self.text(value, limit, hits),
+        }
+    }
+
+    /// The mark that a whole number in a field of this name is to be replaced by, if any.
+    pub fn integer(&self, name: &str, value: i64, hits: &mut Hits) -> Option<&'static str> {
+        let secret = matches!(key::class(name), Class::Secret | Class::Header);
+        let rule = if secret { Some(Rule::Key) } else { number::of_integer(value) };
+        rule.map(|rule| {
+            hits.add(rule);
+            rule.mark()
+        })
+    }
+
+    /// The mark that any other number in a field of this name is to be replaced by, if any.
+    pub fn number(&self, name: &str, hits: &mut Hits) -> Option<&'static str> {
+        matches!(key::class(name), Class::Secret | Class::Header).then(|| {
+            hits.add(Rule::Key);
+            Rule::Key.mark()
+        })
+    }
+}
+
+/// What is recorded of a text to synthesise.
+fn length_of(text: &str) -> String {
+    let characters = text.chars().count();
+    format!("[text of {characters} character{}]", if characters == 1 { "" } else { "s" })
+}
+
+/// The text up to `kept` with marks for the spans; one that begins before `kept` is marked wholly.
+fn marked(text: &str, kept: usize, spans: &[Span], hits: &mut Hits) -> String {
+    let mut out = String::with_capacity(kept.min(text.len()) + 32);
+    let mut from = 0;
+    for span in spans.iter().take_while(|span| span.start < kept) {
+        out.push_str(&text[from..span.start]);
+        match span.rule {
+            Rule::Text => out.push_str(&length_of(&text[span.start..span.end])),
+            rule => out.push_str(rule.mark()),
+        }
+        hits.add(span.rule);
+        from = span.end;
+    }
+    out.push_str(text.get(from..kept).unwrap_or_default());
+    out
+}

@@ -1,0 +1,183 @@
+//! What a text says with a sign: `name=value`, `"name": "value"`, `scheme://user:password@host`, `somebody@somewhere`.
+
+use super::key::{Class, class};
+use super::rule::Rule;
+use super::scan::{Look, Span};
+
+/// Looks at a `=`, `:`, `,` or the first byte of a full-width `：` or `＝`; tells up to where it looked.
+pub(super) fn at(look: &Look<'_>) -> (Option<Span>, usize) {
+    let rest = &look.bytes[look.at..];
+    if rest.starts_with(b"://") {
+        return url(look);
+    }
+    if rest.starts_with(b"::") {
+        return (None, look.at + 2);
+    }
+    let sign = match rest[0] {
+        0xEF if rest.starts_with("：".as_bytes()) || rest.starts_with("＝".as_bytes()) => 3,
+        0xEF => return (None, look.at + 3),
+        b',' if !matches!(look.before(1), b'"' | b'\'') => return (None, look.at + 1),
+        _ => 1,
+    };
+    (value_of(look, look.at + sign), look.at + sign)
+}
+
+/// The value behind the sign that ends at `after`, where the name before it says that it is one.
+fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
+    // Nearly all signs stand behind a name that ends in a letter, a quote or a bracket, or between digits.
+    let name = look.name_before(look.at);
+    let class = class(&name);
+    let rule = match class {
+        Class::Plain => return None,
+        Class::Text if look.record_text => return None,
+        Class::Text => Rule::Text,
+        Class::Secret | Class::Header => Rule::Key,
+    };
+    let opening = quote_before(look, name.len());
+    // A comma pairs only in a tuple of two, as lists of headers have them.
+    if look.bytes[look.at] == b',' && !matches!(opening, Some((b'(', _))) {
+        return None;
+    }
+    let after = look.run(after, |byte| matches!(byte, b'=' | b':' | b'>'));
+    let start = look.run(after, |byte| matches!(byte, b' ' | b'\t'));
+    if HIDDEN.iter().any(|hidden| look.bytes[start..].starts_with(hidden)) {
+        return None;
+    }
+    let (start, end) = match quoted(look, start) {
+        Some(value) => value,
+        None if class == Class::Secret => (start, token(look, start)),
+        None => (start, line(look, start, opening.map(|(_, quote)| quote))),
+    };
+    let value = &look.bytes[start..end];
+    (!says_nothing(value)).then_some(Span { start, end, rule })
+}
+
+/// What stands before the name of `length` that ends before this place: the quote, and what is before that.
+fn quote_before(look: &Look<'_>, length: usize) -> Option<(u8, u8)> {
+    let closes = |byte| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b']' | b'`' | b'*');
+    let start = look.run_back(look.at, closes).checked_sub(length + 1)?;
+    let quote = look.bytes[start];
+    let prefix = |byte: u8| matches!(byte, b'b' | b'r' | b'u' | b'\\' | b' ');
+    let before = look.run_back(start, prefix).checked_sub(1).map_or(b' ', |at| look.bytes[at]);
+    matches!(quote, b'"' | b'\'').then_some((before, quote))
+}
+
+/// What lies in the quotes or brackets that open at `start`, else `None`. One that never closes goes to the end.
+fn quoted(look: &Look<'_>, start: usize) -> Option<(usize, usize)> {
+    let bytes = look.bytes;
+    let prefix = matches!(bytes.get(start), Some(b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F'));
+    let opens = |at: usize| matches!(bytes.get(at), Some(b'"' | b'\'' | b'`' | b'\\'));
+    let start = if prefix && opens(start + 1) { start + 1 } else { start };
+    let quote_at = look.run(start, |byte| byte == b'\\');
+    let Some(quote) = bytes.get(quote_at).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`')) else {
+        let open = bytes.get(start).is_some_and(|byte| matches!(byte, b'{' | b'[' | b'('));
+        return open.then(|| (start, bracket(look, start)));
+    };
+    let depth = quote_at - start;
+    let from = quote_at + 1;
+    let mut slashes = 0;
+    for (at, byte) in bytes.iter().enumerate().skip(from) {
+        match byte {
+            b'\\' => slashes += 1,
+            _ if *byte == quote && (slashes == depth || depth == 0 && slashes % 2 == 0) => {
+                return Some((from, at - slashes.min(depth)));
+            }
+            _ => slashes = 0,
+        }
+    }
+    Some((from, bytes.len()))
+}
+
+/// Where the bracket that opens at `start` is closed.
+fn bracket(look: &Look<'_>, start: usize) -> usize {
+    let mut depth = 0;
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, byte) in look.bytes.iter().enumerate().skip(start) {
+        match (quote, byte) {
+            _ if escaped => escaped = false,
+            (_, b'\\') => escaped = true,
+            (Some(open), _) if *byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (None, b'{' | b'[' | b'(') => depth += 1,
+            (None, b'}' | b']' | b')') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    look.bytes.len()
+}
+
+/// Where a value without quotes ends: at a space, or at a `,`, `;` or `&` that is followed by one or by a next pair.
+fn token(look: &Look<'_>, start: usize) -> usize {
+    let mut at = start;
+    loop {
+        at = look.run(at, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b';' | b'&'));
+        let Some(byte) = look.bytes.get(at) else { return at };
+        if byte.is_ascii_whitespace() {
+            return at;
+        }
+        let quote = look.run(at + 1, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+        let name = look.bytes[quote..].iter().take(64);
+        let name = name.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        let after = look.run(quote + name.count(), |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+        if look.bytes.get(after).is_none_or(|byte| matches!(byte, b'=' | b':') || byte.is_ascii_whitespace())
+        {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+/// Where the value of a header or a text without quotes ends: at the end of its line, or of what it is quoted in.
+fn line(look: &Look<'_>, start: usize, quote: Option<u8>) -> usize {
+    look.run(start, |byte| !matches!(byte, b'\n' | b'\r') && Some(byte) != quote)
+}
+
+/// How what is hidden already begins.
+const HIDDEN: [&[u8]; 2] = [b"[REDACTED:", b"[text of "];
+
+/// Nothing to hide: empty, hidden already, or what programs print for none.
+fn says_nothing(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
+    let bare = value.strip_suffix(b",").unwrap_or(value);
+    bare.iter().all(|byte| *byte == b'*')
+        || HIDDEN.iter().any(|hidden| value.starts_with(hidden))
+        || matches!(bare, b"None" | b"null" | b"nil" | b"true" | b"false" | b"True" | b"False")
+}
+
+/// User and password of a URL whose `://` is at this place.
+fn url(look: &Look<'_>) -> (Option<Span>, usize) {
+    let start = look.at + 3;
+    let ends = |byte: u8| {
+        byte.is_ascii_whitespace()
+            || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`')
+    };
+    let end = look.run(start, |byte| !ends(byte));
+    let at = look.bytes[start..end].iter().rposition(|byte| *byte == b'@').map(|at| start + at);
+    // What was cut off may have held the `@`.
+    let cut =
+        (!look.whole && end == look.bytes.len() && look.bytes[start..end].contains(&b':')).then_some(end);
+    match at.or(cut).filter(|at| *at > start) {
+        Some(end) => (Some(Span { start, end, rule: Rule::Url }), (end + 1).min(look.bytes.len())),
+        None => (None, start),
+    }
+}
+
+/// The address whose `@` is at this place.
+pub(super) fn email(look: &Look<'_>) -> Option<Span> {
+    let local = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte);
+    let start = look.run_back(look.at, local);
+    let start = look.run(start, |byte| byte == b'.');
+    let domain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let end = look.run(look.at + 1, domain);
+    let end = look.run_back(end, |byte| matches!(byte, b'.' | b'-'));
+    let host = look.bytes.get(look.at + 1..end)?;
+    let last = host.iter().rposition(|byte| *byte == b'.')?;
+    let top = &host[last + 1..];
+    let address = start < look.at && last > 0 && top.len() >= 2 && top.iter().all(u8::is_ascii_alphabetic);
+    address.then_some(Span { start, end, rule: Rule::Email })
+}
