@@ -51,6 +51,8 @@ def init(
     store: bool | Unset = UNSET,
     store_days: float | Unset | None = UNSET,
     store_bytes: int | Unset | None = UNSET,
+    redact: Sequence[str] | Unset | None = UNSET,
+    record_text: bool | Unset = UNSET,
 ) -> Telemetry:
     """Starts to record, and to serve `/metrics`; once a process.
 
@@ -84,6 +86,10 @@ def init(
         store: Whether finished calls and vitals are kept on disk.
         store_days: For how many days. Default: 30.
         store_bytes: Most bytes on disk, at least 16 MiB; the oldest go first. Default: 512 MiB.
+        redact: Regular expressions, in the syntax of Rust's `regex`, of what must not be recorded, beside what is
+            known to be a secret or a person's; as a variable one a line.
+        record_text: Whether text to synthesise is recorded as it is; otherwise fields such as `text` and `prompt`
+            become their length.
 
     Returns:
         The telemetry. A second `init` with the same arguments returns the same one.

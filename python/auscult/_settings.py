@@ -43,6 +43,8 @@ DEFAULTS: Mapping[str, object] = {
     "store": True,
     "store_days": None,
     "store_bytes": None,
+    "redact": (),
+    "record_text": False,
 }
 _TRUTH = {
     "1": True,
@@ -227,6 +229,17 @@ def _no_sinks(value: object) -> tuple[()]:
     return _sinks(value)
 
 
+def _patterns(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [line.strip() for line in value.splitlines() if line.strip()]
+    if not isinstance(value, Iterable):
+        raise WrongError(f"{value!r} are no patterns; give a list of regular expressions")
+    patterns = tuple(value)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise WrongError(f"{patterns!r} are no patterns; give regular expressions as texts")
+    return patterns
+
+
 def _basic_auth(value: Any) -> tuple[str, str]:
     parts = tuple(value.partition(":")[::2]) if isinstance(value, str) and ":" in value else value
     if (
@@ -279,4 +292,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "store": _truth,
     "store_days": _optional(_days),
     "store_bytes": _optional(_bytes),
+    "redact": lambda value: () if value is None else _patterns(value),
+    "record_text": _truth,
 }

@@ -41,6 +41,8 @@ def test_defaults():
         "store": True,
         "store_days": None,
         "store_bytes": None,
+        "redact": (),
+        "record_text": False,
     }
 
 

@@ -24,7 +24,7 @@ pub mod thread;
 
 pub use call::{
     Call, CallBuilder, CallFuture, CallState, Calls, Entered, FinishedCall, GpuUse, InFlightCall, Operation,
-    Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter, set_once,
+    Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter,
 };
 pub use error::Error;
 pub use field::{FieldRef, FieldValue};
@@ -36,5 +36,5 @@ pub use registry::{
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES, Role,
-    around_fork, close_in_child, epoch, user_id,
+    around_fork, close_in_child, epoch, set_once, user_id,
 };

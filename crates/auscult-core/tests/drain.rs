@@ -79,11 +79,11 @@ fn a_finished_call_has_everything_that_was_said_of_it() {
     let operation = calls.operation("synthesize").labels(["voice", "emotion"]);
     let call =
         operation.begin(["anna", "sad"]).request_id("req-7d8e9f").queued(Duration::from_millis(30)).start();
-    call.field("text", "ein Käuzchen");
+    call.field("bird", "ein Käuzchen");
     call.field("char_count", 12);
     call.field("speed", 1.25);
     call.field("warm", false);
-    call.field("text", "zwei");
+    call.field("bird", "zwei");
     drop(call.stage("frontend"));
     for failed in [false, true] {
         let stage = call.stage("vocoder");
@@ -102,7 +102,7 @@ fn a_finished_call_has_everything_that_was_said_of_it() {
     assert_eq!((call.outcome, call.pid), (Outcome::Oom, std::process::id()));
     let text = |text: &str| FieldValue::from(text);
     let fields = [
-        ("text".to_owned(), text("zwei")),
+        ("bird".to_owned(), text("zwei")),
         ("char_count".into(), 12.into()),
         ("speed".into(), 1.25.into()),
         ("warm".into(), false.into()),

@@ -84,6 +84,7 @@ pub(crate) fn report(
         return Err(error);
     }
     if first(part, subject) {
+        let text = state::telemetry().map_or(text.clone(), |telemetry| telemetry.redacted(&text));
         log(py, &format!("{text}; this is logged once"));
     }
     Ok(())

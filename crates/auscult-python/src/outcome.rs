@@ -8,8 +8,8 @@ use pyo3::types::{PyString, PyTuple, PyType};
 
 /// Most exceptions of a chain (causes, contexts, groups) that are looked at.
 const MAX_CHAIN: usize = 16;
-/// Longest text of one exception that is kept, bytes.
-const MAX_TEXT: usize = 1024;
+/// Longest text of one exception that is handed over, bytes; the core keeps less, of what may be recorded.
+const MAX_TEXT: usize = 16_384;
 
 /// An exception, as numbers and strings.
 pub(crate) struct Failure {

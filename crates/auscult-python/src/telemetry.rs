@@ -70,6 +70,8 @@ struct Settings {
     store: bool,
     store_days: Option<f64>,
     store_bytes: Option<u64>,
+    redact: Vec<String>,
+    record_text: bool,
 }
 
 /// Which GPUs to sample.
@@ -149,6 +151,10 @@ impl Settings {
         if let Some(bytes) = self.store_bytes {
             builder = builder.store_bytes(bytes);
         }
+        if self.record_text {
+            builder = builder.record_text();
+        }
+        builder = self.redact.into_iter().fold(builder, auscult::Builder::redact);
         if !self.store {
             builder = builder.without_store();
         }

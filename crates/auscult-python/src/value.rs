@@ -7,8 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 
-/// Longest text taken as a field, bytes.
-const MAX_FIELD: usize = 1024;
+/// Longest text handed over as a field, bytes; the core keeps less, of what may be recorded.
+const MAX_FIELD: usize = 16_384;
 /// Label values resolved without an allocation.
 const STACK: usize = 4;
 

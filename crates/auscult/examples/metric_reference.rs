@@ -74,6 +74,7 @@ fn record_one_of_everything(telemetry: &Telemetry) {
     for outcome in Outcome::ALL {
         let call = operation.begin::<&str>([]).queued(Duration::from_millis(1)).start();
         call.field("char_count", 1);
+        call.field("text", "hello");
         call.stage("vocoder").fail();
         call.chunk(Seconds(0.5));
         call.chunk(Seconds(0.5));

@@ -172,6 +172,19 @@ impl Builder {
         self
     }
 
+    /// A pattern, in the syntax of the crate `regex`, of what must not be recorded, beside what is known to be a
+    /// secret or a person's. It is taken out of messages, fields, errors and labels before they are recorded.
+    pub fn redact(mut self, pattern: impl Into<String>) -> Self {
+        self.options.redact.push(pattern.into());
+        self
+    }
+
+    /// Records text to synthesise as it is; by default fields such as `text` and `prompt` become their length.
+    pub fn record_text(mut self) -> Self {
+        self.options.record_text = true;
+        self
+    }
+
     /// Scrapers must send `Authorization: Bearer <token>`.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.auth = Some(Auth::Bearer { token: token.into() });

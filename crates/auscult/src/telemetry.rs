@@ -126,6 +126,11 @@ impl Telemetry {
         self.inner.calls.registry().error(part);
     }
 
+    /// A text for a person, without what must not be recorded; for bindings.
+    pub fn redacted(&self, text: &str) -> String {
+        self.inner.calls.registry().redacted(text).into_owned()
+    }
+
     /// What Auscult had to say so far, from the `from`th on, each message once and at most 64 of them: what
     /// `tracing` was told as well; for bindings.
     pub fn notices(&self, from: usize) -> Vec<Notice> {

@@ -25,8 +25,18 @@ const CRATES: [Uses; 11] = [
 ];
 
 /// What the core may depend on: few, and nothing slow, remote or of another language.
-const CORE: [&str; 9] =
-    ["getrandom", "libc", "loom", "metrics", "nix", "pin-project-lite", "rapidhash", "thiserror", "tracing"];
+const CORE: [&str; 10] = [
+    "getrandom",
+    "libc",
+    "loom",
+    "metrics",
+    "nix",
+    "pin-project-lite",
+    "rapidhash",
+    "regex",
+    "thiserror",
+    "tracing",
+];
 
 /// Modules of a crate and the modules of the same crate each may use. `error` and the like are leaves.
 const MODULES: [(&str, &[Uses]); 2] = [
@@ -40,11 +50,25 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("step", &[]),
             ("field", &[]),
             ("segment", &["sync", "error", "clock", "step"]),
-            ("registry", &["sync", "error", "clock", "segment"]),
+            ("redact", &["error"]),
+            ("registry", &["sync", "error", "clock", "segment", "redact"]),
             ("per_process", &["segment", "registry"]),
             ("history", &["sync", "error", "clock", "segment"]),
             ("log", &["clock", "field", "segment", "registry"]),
-            ("call", &["sync", "error", "clock", "field", "segment", "registry", "history", "per_process"]),
+            (
+                "call",
+                &[
+                    "sync",
+                    "error",
+                    "clock",
+                    "field",
+                    "segment",
+                    "registry",
+                    "redact",
+                    "history",
+                    "per_process",
+                ],
+            ),
             ("snapshot", &["sync", "error", "clock", "step", "segment", "registry", "call", "log"]),
         ],
     ),

@@ -1,12 +1,42 @@
 //! Fields: what belongs to one call alone, kept until it ends.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::field::{FIELDS, FieldRef, NAME, WORDS, cut, encode, split, words_of};
+use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, encode, split, words_of};
 use crate::per_process::PerProcess;
+use crate::redact::Hits;
+use crate::registry::{Kept, Registry};
 
 /// A buffer that grew beyond this many words is given back when the next call begins.
 const KEPT_WORDS: usize = 512;
+
+/// Longer field texts are cut, bytes.
+const TEXT: usize = 8192;
+
+/// The value of a field as it may be recorded.
+pub(crate) fn redacted(registry: &Registry, name: &str, value: FieldValue) -> FieldValue {
+    let mut hits = Hits::default();
+    let redactor = registry.redactor();
+    let mark = |mark: &str| FieldValue::Text(mark.to_owned());
+    let redacted = match value {
+        FieldValue::Text(text) => {
+            let redacted = redactor.field(name, &text, TEXT, &mut hits);
+            if redacted.cut {
+                registry.alter_event(Kept { fields_left: 0, shortened: 1 });
+            }
+            match redacted.text {
+                Cow::Borrowed(kept) if kept.len() == text.len() => FieldValue::Text(text),
+                kept => FieldValue::Text(kept.into_owned()),
+            }
+        }
+        FieldValue::Int(number) => redactor.integer(name, number, &mut hits).map_or(value, mark),
+        FieldValue::Float(_) => redactor.number(name, &mut hits).map_or(value, mark),
+        FieldValue::Bool(_) => value,
+    };
+    registry.count_redactions(&hits);
+    redacted
+}
 
 /// Fields of one running call, as the words that the record of its end will hold.
 #[derive(Default)]

@@ -24,6 +24,5 @@ pub use finished::{FinishedCall, GpuUse, InFlightCall, StageTime};
 pub use operation::{Calls, Operation};
 pub use outcome::{Outcome, Status};
 pub use request_id::RequestId;
-pub use set::set_once;
 pub use stage::Stage;
 pub use state::{CallState, Seconds};

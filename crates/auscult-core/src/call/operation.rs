@@ -260,7 +260,10 @@ impl Operation {
         same: impl Fn(&[Box<str>]) -> bool,
     ) -> Arc<CallSet> {
         let values: Values = values.iter().map(|value| label_value(value.as_ref()).into()).collect();
-        let mut labels: Vec<_> = self.labels.iter().cloned().zip(values.iter().cloned()).collect();
+        let registry = &self.calls.registry;
+        let pairs = self.labels.iter().zip(&values);
+        let mut labels: Vec<(Box<str>, Box<str>)> =
+            pairs.map(|(name, value)| (name.clone(), registry.redacted_label(name, value).into())).collect();
         labels.sort();
         let calls = &self.calls;
         // Made before the lock is taken: a mirror asks a recorder that is not ours. One made twice is left.

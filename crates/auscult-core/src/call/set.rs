@@ -11,7 +11,7 @@ use crate::clock::seconds;
 use crate::registry::{
     AppendMap, CallSetRecord, Counter, FamilyCore, Histogram, LabelPairs, OVERFLOW, Registry, hash_of,
 };
-use crate::segment::{IdWords, RecordKind, Ticket, flag, slow_path, word};
+use crate::segment::{IdWords, RecordKind, Ticket, flag, set_once, slow_path, word};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Series of one operation and one set of label values; each is made when it is first needed.
@@ -252,12 +252,4 @@ impl CallSet {
         labels.sort();
         labels.into()
     }
-}
-
-/// Sets a cell under the slow path's lock, so that no fork meets one half set. `value` is dropped if another
-/// thread was first.
-#[cold]
-pub fn set_once<T>(cell: &OnceLock<T>, value: T) -> &T {
-    let _slow = slow_path();
-    cell.get_or_init(|| value)
 }

@@ -187,6 +187,7 @@ impl CallState {
     pub fn field(&self, name: &str, value: impl Into<FieldValue>) {
         let value = value.into();
         self.with_slot(|slot| {
+            let value = field::redacted(&self.set.registry, name, value);
             if let ("char_count", FieldValue::Int(count)) = (name, &value) {
                 slot[word::CHARACTERS].store(u64::try_from(*count).unwrap_or(0), Ordering::Relaxed);
             }

@@ -1,7 +1,7 @@
 //! Values of fields: anything about one call or event, never a label.
 
-/// Longer texts are cut, bytes.
-const TEXT: usize = 8192;
+/// Longer texts are cut before it is known what of them must not be recorded; less is kept then, bytes.
+const TEXT: usize = 16_384;
 
 /// Value of a field: anything about one call or event, never a label.
 #[derive(Clone, Debug, PartialEq)]

@@ -76,7 +76,7 @@ impl Redactor {
                 hits.add(Rule::Key);
                 Redacted { text: Cow::Borrowed(Rule::Key.mark()), cut: false }
             }
-            Class::Text if !self.record_text => {
+            Class::Text if !self.record_text && !value.is_empty() => {
                 hits.add(Rule::Text);
                 Redacted { text: Cow::Owned(length_of(value)), cut: false }
             }

@@ -113,7 +113,7 @@ impl Facade {
 
     fn series(&self, key: &Key, kind: Kind) -> Result<(Arc<FamilyCore>, Found), Error> {
         let family = self.registry.family_core(&self.spec(key.name(), kind)?)?;
-        let labels = labels(key)?;
+        let labels = self.registry.redacted_labels(&labels(key)?);
         let found = self.registry.series_or_overflow(&family, labels);
         Ok((family, found))
     }

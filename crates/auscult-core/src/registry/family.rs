@@ -218,8 +218,9 @@ impl Family {
             self.registry.expose(&self.core, series);
             return Ok(Some(series.clone()));
         }
-        let labels = self.pairs(values).map(|(name, value)| (name.into(), value.into())).collect();
-        Ok(self.registry.series(&self.core, labels))
+        let labels: super::LabelPairs =
+            self.pairs(values).map(|(name, value)| (name.into(), value.into())).collect();
+        Ok(self.registry.series(&self.core, self.registry.redacted_labels(&labels)))
     }
 
     fn pairs<'a>(&'a self, values: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {

@@ -31,6 +31,7 @@ impl Registry {
     /// Counts a fault of `part`, and logs each message once.
     pub fn fault(&self, part: &'static str, message: &str) {
         self.error(part);
+        let message = &*self.redacted(message);
         if self.is_new(true, message) {
             tracing::warn!(target: "auscult", part, "{message}");
         }
@@ -38,6 +39,7 @@ impl Registry {
 
     /// Logs each message once: something a person should know that is no fault.
     pub fn note(&self, part: &'static str, message: &str) {
+        let message = &*self.redacted(message);
         if self.is_new(false, message) {
             tracing::info!(target: "auscult", part, "{message}");
         }

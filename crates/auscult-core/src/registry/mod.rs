@@ -17,6 +17,7 @@ mod mirror;
 mod name;
 mod packed;
 mod record;
+mod redaction;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use kind::Kind;
 pub use name::sanitized;
 pub(crate) use name::{check_label, exposed, label_value};
 pub(crate) use record::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord};
+use redaction::Redactions;
 pub(crate) use spec::Repr;
 pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Spec};
 pub use unit::Unit;
@@ -45,6 +47,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::error::Error;
+use crate::redact::Redactor;
 use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
 
 /// At most so many series a family, where nothing else is asked for.
@@ -68,6 +71,10 @@ pub struct Options {
     pub buckets: Vec<(String, Vec<f64>)>,
     /// Also writes everything through the facade to the recorder that is installed globally.
     pub mirror: bool,
+    /// Patterns of the service's own for what must not be recorded; see [`Redactor::new`].
+    pub redact: Vec<String>,
+    /// Records text to synthesise, which otherwise becomes its length.
+    pub record_text: bool,
     /// Whether this is a process of the service.
     pub role: Role,
 }
@@ -79,6 +86,8 @@ impl Default for Options {
             series_limit: DEFAULT_SERIES_LIMIT,
             buckets: Vec::new(),
             mirror: false,
+            redact: Vec::new(),
+            record_text: false,
             role: Role::default(),
         }
     }
@@ -90,6 +99,7 @@ pub struct Registry {
     place: Option<Place>,
     identity: Identity,
     options: Options,
+    redactor: Redactor,
     /// Directory position up to which the index is made.
     seen: AtomicU32,
     families: AppendMap<Box<str>, Arc<FamilyCore>>,
@@ -116,6 +126,7 @@ struct Own {
     events: Counter,
     dropped: [Counter; Dropped::ALL.len()],
     altered: [Counter; Kept::REASONS.len()],
+    redactions: Redactions,
 }
 
 impl Registry {
@@ -159,11 +170,13 @@ impl Registry {
         options: Options,
         fallback: Option<io::Error>,
     ) -> Result<Arc<Self>, Error> {
+        let redactor = Redactor::new(&options.redact, options.record_text)?;
         let registry = Arc::new(Self {
             segment,
             place,
             identity,
             options,
+            redactor,
             seen: AtomicU32::new(0),
             families: AppendMap::new(),
             by_position: AppendMap::new(),
@@ -203,6 +216,7 @@ impl Registry {
             events: registry.family(events)?.counter(&[])?,
             dropped: [full?, large?],
             altered: [fields?, shortened?],
+            redactions: Redactions::new(&registry)?,
         };
         let _ = registry.own.set(own);
         Ok(registry)

@@ -35,6 +35,14 @@ pub(crate) fn slow_path() -> SlowPath {
     SlowPath(SLOW_PATH.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Sets a cell under the slow path's lock, so that no fork meets one half set. `value` is dropped if another
+/// thread was first.
+#[cold]
+pub fn set_once<T>(cell: &OnceLock<T>, value: T) -> &T {
+    let _slow = slow_path();
+    cell.get_or_init(|| value)
+}
+
 /// A number that differs between a process and its forked children.
 #[inline]
 pub fn epoch() -> u32 {

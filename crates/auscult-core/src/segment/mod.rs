@@ -24,7 +24,7 @@ pub use exemplar::REQUEST_ID_BYTES;
 pub(crate) use exemplar::{Exemplars, IdWords};
 pub use file::{Place, user_id};
 pub(crate) use file::{is_dead, lock_held, open_foreign, open_own, random};
-pub use fork::{CloseInChild, around_fork, close_in_child, epoch};
+pub use fork::{CloseInChild, around_fork, close_in_child, epoch, set_once};
 pub(crate) use fork::{SlowPath, slow_path};
 pub(crate) use inflight::{
     Begin, InFlight, RawCall, RawStage, Ticket, add_stage, fill, flag, stages_of, stages_of_words, word,
