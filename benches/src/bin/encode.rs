@@ -1,0 +1,207 @@
+//! What the sinks' encoders do in a second on one core, and what the transports that are not HTTP carry to a receiver
+//! on this machine that takes all.
+//!
+//! `encode` prints a table; `encode formats` and `encode transports` only a part of it.
+#![allow(clippy::unwrap_used)]
+
+use std::hint::black_box;
+use std::io::Read as _;
+use std::net::{TcpListener, UdpSocket};
+use std::time::{Duration, Instant};
+
+use auscult_core::{FieldValue, GpuUse, Outcome, StageTime};
+use auscult_report::encode::loki::Extras;
+use auscult_report::encode::record::{Event, Level, Origin, Point, Value};
+use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
+use auscult_report::sink::{Batch, Graylog, JsonLines, Record, Sink, Verdict, open};
+use auscult_report::store::CallRow;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+
+const ORIGIN: Origin<'_> =
+    Origin { host: "gpu-node-17", instance: "tts-5d8f9c7b6-x2k4q", service: "cosyvoice3", version: "V23" };
+
+/// Records in a request, and in a round that is timed.
+const ROUND: usize = 1000;
+
+/// How long each is measured.
+const TIME: Duration = Duration::from_secs(2);
+
+fn main() {
+    let part = std::env::args().nth(1);
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    if wanted("formats") {
+        formats();
+    }
+    if wanted("transports") {
+        transports();
+    }
+}
+
+/// A call with a label, three stages, 6 fields, and a GPU.
+fn call(number: u64) -> CallRow {
+    let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
+    CallRow {
+        sequence: number,
+        ended_unix: 1_767_323_045_678_901_234 + number * 1_000_003,
+        request_id: format!("{mixed:016x}{:016x}", !mixed),
+        operation: "inference_zero_shot".to_owned(),
+        outcome: Outcome::Ok,
+        duration: 900_000_000 + mixed % 1_000_000_000,
+        busy: 800_000_000 + mixed % 1_000_000_000,
+        queued: Some(1_000_000 + mixed % 1_000_000),
+        first_audio: Some(300_000_000 + mixed % 100_000_000),
+        underrun: None,
+        audio_seconds: (mixed % 100_000) as f64 / 10_000.0,
+        characters: 50 + mixed % 100,
+        chunks: 3 + mixed % 10,
+        streaming: true,
+        pid: 4711,
+        died_in: None,
+        gpu: Some(GpuUse {
+            memory_before: 20 << 30,
+            memory_peak: (20 << 30) + mixed % (1 << 30),
+            memory_delta: (mixed % (1 << 20)) as i64,
+            utilization_mean: None,
+            shared: false,
+            of_process: true,
+        }),
+        labels: vec![("emotion".to_owned(), "happy".to_owned())],
+        fields: vec![
+            ("voice".to_owned(), FieldValue::Text(format!("voice-{}", mixed % 50))),
+            ("model_version".to_owned(), FieldValue::Text("V23".to_owned())),
+            ("user".to_owned(), FieldValue::Text(format!("user-{}", mixed % 10_000))),
+            ("seed".to_owned(), FieldValue::Int((mixed % 100_000) as i64)),
+            ("speed".to_owned(), FieldValue::Float(1.0 + (mixed % 100) as f64 / 100.0)),
+            ("cached".to_owned(), FieldValue::Bool(mixed.is_multiple_of(2))),
+        ],
+        stages: vec![
+            stage("frontend", 12_000_000 + mixed % 1_000_000),
+            stage("llm", 500_000_000 + mixed % 100_000_000),
+            stage("vocoder", 200_000_000 + mixed % 100_000_000),
+        ],
+    }
+}
+
+/// A log event with 6 fields.
+fn event(number: u64) -> Event<'static> {
+    let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    Event {
+        unix_nanos: 1_767_323_045_678_901_234 + number as i64,
+        level: Level::Info,
+        message: "chunk handed over to the vocoder".into(),
+        detail: vec![],
+        logger: "cosyvoice.flow",
+        file: "/srv/tts/cosyvoice/flow.py",
+        line: Some(217),
+        thread: "MainThread",
+        request_id: "4f1d0c3b2a19087f6e5d4c3b2a190807",
+        operation: "inference_zero_shot",
+        fields: vec![
+            ("voice".into(), Value::Text(format!("voice-{}", mixed % 50).into())),
+            ("chunk".into(), Value::Int((mixed % 100) as i64)),
+            ("tokens".into(), Value::Int((mixed % 4096) as i64)),
+            ("seconds".into(), Value::Float((mixed % 10_000) as f64 / 1000.0)),
+            ("cached".into(), Value::Bool(mixed.is_multiple_of(2))),
+            ("device".into(), "cuda:0".into()),
+        ],
+    }
+}
+
+/// Prints how many of so many a second are done in the fastest of all rounds, and in the one in the middle.
+fn rate(what: &str, of: usize, mut round: impl FnMut() -> usize) {
+    let (begun, mut times, mut bytes) = (Instant::now(), Vec::new(), 0);
+    while begun.elapsed() < TIME {
+        let now = Instant::now();
+        bytes = black_box(round());
+        times.push(now.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    let a_second = |time: f64| (of as f64 / time) as u64;
+    println!(
+        "{what:<58} {:>9}/s   median {:>9}/s   {:>5} bytes each",
+        a_second(times[0]),
+        a_second(times[times.len() / 2]),
+        bytes / of
+    );
+}
+
+/// The same of records that are appended one after the other.
+fn lines<T>(what: &str, records: &[T], push: impl Fn(&mut Vec<u8>, &T) -> Losses) {
+    let mut out = Vec::new();
+    rate(what, records.len(), || {
+        out.clear();
+        let mut losses = Losses::default();
+        records.iter().for_each(|record| losses += push(&mut out, record));
+        assert_eq!(black_box(losses), Losses::default());
+        out.len()
+    });
+}
+
+fn formats() {
+    let calls: Vec<_> = (0..ROUND as u64).map(call).collect();
+    let events: Vec<_> = (0..ROUND as u64).map(event).collect();
+    let points: Vec<_> = calls.iter().map(|call| Point::of_call(&ORIGIN, call)).collect();
+    lines("Influx: the point of a call", &points, |out, point| influx::push(out, point));
+    lines("Influx: from the stored call", &calls, |out, call| {
+        influx::push(out, &Point::of_call(&ORIGIN, call))
+    });
+    lines("GELF: an event with 6 fields", &events, |out, event| gelf::push(out, &ORIGIN, event, gelf::FRAME));
+    lines("GELF: from the stored call", &calls, |out, call| {
+        gelf::push(out, &ORIGIN, &Event::of_call(call), gelf::FRAME)
+    });
+    lines("JSON lines: an event with 6 fields", &events, |out, event| jsonl::push(out, &ORIGIN, event));
+    for (name, extras) in [("metadata", Extras::Metadata), ("all in the line", Extras::Line)] {
+        rate(&format!("Loki, protobuf and snappy, {name}: an event with 6 fields"), ROUND, || {
+            loki::protobuf(&ORIGIN, &events, extras).unwrap().0.len()
+        });
+    }
+    rate("Loki, protobuf and snappy, metadata: from the stored call", ROUND, || {
+        let events: Vec<_> = calls.iter().map(Event::of_call).collect();
+        loki::protobuf(&ORIGIN, &events, Extras::Metadata).unwrap().0.len()
+    });
+    rate("Loki, JSON, metadata: an event with 6 fields", ROUND, || {
+        loki::json(&ORIGIN, &events, Extras::Metadata).0.len()
+    });
+}
+
+fn transports() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", tcp.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in tcp.incoming().map_while(Result::ok) {
+            let mut taken = vec![0; 256 * 1024];
+            while stream.read(&mut taken).is_ok_and(|read| read > 0) {}
+        }
+    });
+    carry("GELF over TCP", Graylog::new(&url).unwrap().into());
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let url = format!("udp://{}", udp.local_addr().unwrap());
+    std::thread::spawn(move || while udp.recv(&mut [0; 2000]).is_ok() {});
+    carry("GELF over UDP", Graylog::new(&url).unwrap().into());
+    let directory = tempfile::tempdir_in("target").unwrap();
+    carry("JSON lines", JsonLines::new(directory.path().join("calls.jsonl")).unwrap().into());
+}
+
+/// Prints what is carried in a second, and what of a core that takes.
+fn carry(what: &str, sink: Sink) {
+    let mut transport = open(&sink).unwrap();
+    let records: Vec<_> =
+        (0..transport.limits().records as u64).map(|number| Record::Call(call(number))).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let cpu = || {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
+    };
+    let (begun, used, mut carried) = (Instant::now(), cpu(), 0);
+    while begun.elapsed() < 3 * TIME {
+        let batch = Batch { origin: ORIGIN, records: &records };
+        let answer = runtime.block_on(transport.deliver(batch));
+        assert_eq!((answer.settled, answer.rest), (records.len(), Verdict::Taken));
+        carried += records.len();
+    }
+    let (took, used) = (begun.elapsed().as_secs_f64(), cpu() - used);
+    let (rate, share) = (carried as f64 / took, 100.0 * used / took);
+    println!("{what:<58} {rate:>9.0}/s   {share:.0} % of a core   {} at once", records.len());
+}
