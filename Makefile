@@ -32,8 +32,8 @@ test-rust: .venv/tools
 test-python: .venv/wheel
 	pytest python/tests examples
 
-test-servers: .venv/wheel ## Run the tests against a real Prometheus
-	PROMETHEUS_BIN="$$(scripts/prometheus)" pytest tests/servers
+test-servers: .venv/wheel ## Run the tests against real servers: Prometheus, InfluxDB, VictoriaMetrics, Loki, Graylog's inputs
+	@. scripts/servers && pytest tests/servers
 
 gpu-check: .venv/wheel ## Check on a real GPU what can be seen only there (see docs/gpu.md)
 	@python scripts/gpu_check $(if $(ONLY),--only $(ONLY))

@@ -1,29 +1,23 @@
 """A real Prometheus on a free loopback port, with a data directory of its own."""
 
-import json
 import os
-import subprocess
-import urllib.parse
-import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from demo.service import free_ports, poll
+from server import Server, free_ports, get, get_json
 
 BIN = Path(os.environ.get("PROMETHEUS_BIN", "/usr/bin"))  # `make test-servers` sets it
 
 Labels = tuple[str, ...]
 
 
-class Prometheus:
+class Prometheus(Server):
     """Scrapes the given targets, `host:port` by job name, every second."""
 
-    def __init__(self, directory: Path, targets: dict[str, str]) -> None:
+    def __init__(self, folder: Path, targets: dict[str, str]) -> None:
         (port,) = free_ports(1)
-        self._url = f"http://127.0.0.1:{port}"
-        self._log = directory / "prometheus.log"
-        config = directory / "prometheus.yml"
+        self.url = f"http://127.0.0.1:{port}"
+        config = folder / "prometheus.yml"
         config.write_text(
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
             + "".join(
@@ -31,33 +25,20 @@ class Prometheus:
                 for job, target in targets.items()
             )
         )
-        self._command = [
-            str(BIN / "prometheus"),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={directory / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--enable-feature=exemplar-storage",
-        ]
+        super().__init__(
+            folder,
+            [
+                str(BIN / "prometheus"),
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--enable-feature=exemplar-storage",
+            ],
+        )
 
-    def __enter__(self) -> "Prometheus":
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            poll(self._ready, "Prometheus to be ready", 30)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def ready(self) -> bool:
+        get(f"{self.url}/-/ready")
+        return True
 
     def query(self, promql: str, *labels: str) -> dict[Labels, float]:
         """The value of an instant query, by these labels."""
@@ -85,14 +66,4 @@ class Prometheus:
         return {job: target["lastScrape"] for job, target in self.targets().items()}
 
     def _get(self, path: str, **parameters: str) -> Any:
-        url = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return json.load(response)["data"]
-
-    def _ready(self) -> bool:
-        if self._process.poll() is not None:
-            raise RuntimeError(
-                f"Prometheus ended with status {self._process.returncode}:\n{self._log.read_text()}"
-            )
-        with urllib.request.urlopen(f"{self._url}/-/ready", timeout=5):
-            return True
+        return get_json(f"{self.url}/api/v1/{path}", **parameters)["data"]

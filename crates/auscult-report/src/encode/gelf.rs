@@ -3,7 +3,7 @@
 //! Source: <https://go2docs.graylog.org/current/getting_in_log_data/gelf.html>, and what Graylog's search back ends
 //! do with the fields: a field has the type of its first value, and a record with another one is not indexed.
 
-use super::json::{Dialect, Object, push_text};
+use super::json::{Dialect, Object, is_blank, push_text};
 use super::losses::Losses;
 use super::moment::push_seconds;
 use super::record::{Event, Origin};
@@ -78,16 +78,16 @@ pub fn datagrams(message: &[u8], id: [u8; 8]) -> Option<Vec<Vec<u8>>> {
 
 /// The line that tells what a message is about, and all of it if there is more.
 fn messages(message: &str) -> (&str, Option<&str>) {
-    if !message.trim_end().contains('\n') {
+    if is_blank(message) || !message.trim_end().contains('\n') {
         return (or_dash(message), None);
     }
-    let first = message.lines().map(str::trim_end).find(|line| !line.trim_start().is_empty());
+    let first = message.lines().map(str::trim_end).find(|line| !is_blank(line));
     (first.unwrap_or("-"), Some(message))
 }
 
 /// The text, or a dash where Graylog would refuse a blank one.
 fn or_dash(text: &str) -> &str {
-    if text.trim().is_empty() { "-" } else { text }
+    if is_blank(text) { "-" } else { text }
 }
 
 #[cfg(test)]

@@ -56,6 +56,11 @@ pub(super) fn push_text(out: &mut Vec<u8>, text: &str, room: usize, losses: &mut
     out.push(b'"');
 }
 
+/// Whether nothing is left of a text where it is trimmed: by Java's rules, as in Graylog, control characters go as well.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c <= ' ' || c.is_whitespace())
+}
+
 /// How a format names and writes the fields of an event.
 pub(super) struct Dialect {
     /// What a name begins with.
@@ -110,7 +115,7 @@ impl<'o> Object<'o> {
 
     /// Writes a field, if it can be written and there is room.
     pub(super) fn field(&mut self, name: &str, value: &Value<'_>) {
-        if self.dialect.narrow && matches!(value, Value::Text(text) if text.trim().is_empty()) {
+        if self.dialect.narrow && matches!(value, Value::Text(text) if is_blank(text)) {
             return;
         }
         let (before, mut lost) = (self.out.len(), Losses::default());

@@ -171,7 +171,7 @@ fn a_long_message_has_datagrams() {
 
 /// The rules, said again in the simplest way.
 fn canonical(event: &Event<'_>) -> Map<String, Json> {
-    let blank = |text: &str| text.trim().is_empty();
+    let blank = |text: &str| text.chars().all(|c| c.is_whitespace() || u32::from(c) <= 32);
     let mut read = Map::new();
     let message = if blank(&event.message) { "-" } else { &event.message };
     let micros = event.unix_nanos.max(1_000_000) / 1000;

@@ -1,0 +1,132 @@
+import com.codahale.metrics.MetricRegistry;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.nio.NioEventLoopGroup;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.lang.reflect.Constructor;
+import java.nio.charset.StandardCharsets;
+import java.security.Security;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.Executors;
+import org.bouncycastle.jce.provider.BouncyCastleProvider;
+import org.graylog2.configuration.TLSProtocolsConfiguration;
+import org.graylog2.inputs.codecs.GelfChunkAggregator;
+import org.graylog2.inputs.codecs.GelfCodec;
+import org.graylog2.inputs.transports.HttpTransport;
+import org.graylog2.inputs.transports.NettyTransportConfiguration;
+import org.graylog2.inputs.transports.TcpTransport;
+import org.graylog2.inputs.transports.UdpTransport;
+import org.graylog2.inputs.transports.netty.EventLoopGroupFactory;
+import org.graylog2.plugin.LocalMetricRegistry;
+import org.graylog2.plugin.Message;
+import org.graylog2.plugin.MessageFactory;
+import org.graylog2.plugin.configuration.Configuration;
+import org.graylog2.plugin.inputs.MessageInput;
+import org.graylog2.plugin.inputs.codecs.Codec;
+import org.graylog2.plugin.inputs.transports.Transport;
+import org.graylog2.plugin.inputs.util.ThroughputCounter;
+import org.graylog2.plugin.journal.RawMessage;
+import org.joda.time.DateTime;
+
+/**
+ * Graylog's own GELF inputs without the rest of Graylog: each message that they decode goes to standard output, one
+ * JSON object a line, with the fields that Graylog would index.
+ *
+ * <p>Usage: {@code Receiver tcp|udp|http PORT [SETTING=VALUE]...}, on loopback; the settings are those of Graylog's
+ * inputs.
+ */
+public final class Receiver {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final PrintStream OUT = new PrintStream(new FileOutputStream(FileDescriptor.out), true);
+
+    public static void main(String[] arguments) {
+        try {
+            run(arguments);
+        } catch (Exception | LinkageError error) {
+            error.printStackTrace();
+            System.exit(1);
+        }
+    }
+
+    private static void run(String[] arguments) throws Exception {
+        Map<String, Object> settings = new HashMap<>();
+        settings.put("bind_address", "127.0.0.1");
+        settings.put("port", Integer.parseInt(arguments[1]));
+        settings.put("use_null_delimiter", true);
+        settings.put("number_worker_threads", 1);
+        for (String setting : Arrays.asList(arguments).subList(2, arguments.length)) {
+            String[] pair = setting.split("=", 2);
+            settings.put(pair[0], pair[1].equals("true") ? true : pair[1]);
+        }
+        Security.addProvider(new BouncyCastleProvider()); // it reads the key's file
+        Configuration configuration = new Configuration(settings);
+        LocalMetricRegistry metrics = new LocalMetricRegistry();
+        Transport transport = transport(arguments[0], configuration, metrics);
+        Codec codec = new GelfCodec(
+                configuration,
+                new GelfChunkAggregator(Executors.newSingleThreadScheduledExecutor(), new MetricRegistry()),
+                messages(),
+                null);
+        transport.setMessageAggregator(codec.getAggregator());
+        transport.launch(new Input(configuration, transport, metrics, codec));
+        System.err.println("ready");
+        Thread.currentThread().join();
+    }
+
+    private static Transport transport(String name, Configuration configuration, LocalMetricRegistry metrics) {
+        NettyTransportConfiguration netty = new NettyTransportConfiguration("nio", "jdk", 1);
+        EventLoopGroupFactory groups = new EventLoopGroupFactory(netty);
+        EventLoopGroup group = new NioEventLoopGroup(1);
+        ThroughputCounter throughput = new ThroughputCounter(group);
+        TLSProtocolsConfiguration tls = new TLSProtocolsConfiguration(Set.of("TLSv1.2", "TLSv1.3"));
+        return switch (name) {
+            case "tcp" -> new TcpTransport(configuration, group, groups, netty, throughput, metrics, tls);
+            case "udp" -> new UdpTransport(configuration, groups, netty, throughput, metrics);
+            case "http" -> new HttpTransport(configuration, group, groups, netty, throughput, metrics, tls);
+            default -> throw new IllegalArgumentException(name);
+        };
+    }
+
+    /** An input whose messages are not queued for a server, but decoded and printed. */
+    private static final class Input extends MessageInput {
+        private final Codec codec;
+
+        Input(Configuration configuration, Transport transport, LocalMetricRegistry metrics, Codec codec) {
+            super(
+                    new MetricRegistry(),
+                    configuration,
+                    transport,
+                    metrics,
+                    codec,
+                    new Config(new TcpTransport.Config(), new GelfCodec.Config()) {},
+                    new Descriptor("GELF", false, "") {},
+                    null);
+            this.codec = codec;
+        }
+
+        @Override
+        public void processRawMessage(RawMessage raw) {
+            try {
+                Message message = codec.decodeSafe(raw).orElseThrow();
+                Map<String, Object> fields = new TreeMap<>(message.getFields());
+                fields.replaceAll((name, value) -> value instanceof DateTime ? value.toString() : value);
+                OUT.write((JSON.writeValueAsString(fields) + "\n").getBytes(StandardCharsets.UTF_8));
+            } catch (Exception error) {
+                System.err.println("refused: " + error + ": " + new String(raw.getPayload(), StandardCharsets.UTF_8));
+            }
+        }
+    }
+
+    /** The factory of Graylog's messages, which only its own package may make. */
+    private static MessageFactory messages() throws ReflectiveOperationException {
+        Constructor<?> constructor = Class.forName("org.graylog2.plugin.DefaultMessageFactory").getDeclaredConstructor();
+        constructor.setAccessible(true);
+        return (MessageFactory) constructor.newInstance();
+    }
+}

@@ -1,0 +1,57 @@
+"""InfluxDB 1, asked in InfluxQL."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from server import Server, free_ports, get, get_json
+
+BIN = Path(os.environ.get("INFLUXDB_BIN", "/usr/bin"))  # `make test-servers` sets it
+
+CONFIG = """\
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+dir = "{folder}/meta"
+[data]
+dir = "{folder}/data"
+wal-dir = "{folder}/wal"
+[http]
+bind-address = "127.0.0.1:{http}"
+auth-enabled = false
+log-enabled = false
+[monitor]
+store-enabled = false
+"""
+
+
+class InfluxDb(Server):
+    """With a database of the name `performance_monitor`."""
+
+    DATABASE = "performance_monitor"
+
+    def __init__(self, folder: Path) -> None:
+        http, rpc = free_ports(2)
+        self.url = f"http://127.0.0.1:{http}"
+        config = folder / "influxdb.conf"
+        config.write_text(CONFIG.format(folder=folder, http=http, rpc=rpc))
+        super().__init__(folder, [str(BIN / "influxd"), "-config", str(config)])
+
+    def ready(self) -> bool:
+        get(f"{self.url}/ping")
+        return True
+
+    def create_database(self) -> None:
+        self.query(f"CREATE DATABASE {self.DATABASE}", method="POST")
+
+    def query(self, influxql: str, method: str = "GET") -> list[dict[str, Any]]:
+        """The rows of an answer, each with the tags of its group."""
+        asked = {"db": self.DATABASE, "q": influxql, "epoch": "ns"}
+        (result,) = get_json(f"{self.url}/query", method, **asked)["results"]
+        if "error" in result:
+            raise ValueError(result["error"])
+        return [
+            {**series.get("tags", {}), **dict(zip(series["columns"], row, strict=True))}
+            for series in result.get("series", [])
+            for row in series.get("values", [])
+        ]

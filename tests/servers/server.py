@@ -1,0 +1,112 @@
+"""Somebody else's server as a process of the tests, on free loopback ports, with a folder of its own."""
+
+import json
+import random
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from demo.service import poll
+from typing_extensions import Self
+
+START_SECONDS = 60
+EPHEMERAL = 32_768  # from here on Linux gives ports to who asks for any
+
+
+class Server:
+    """Runs a command while it is entered. It may be stopped in between, and be started again: with the same ports,
+    and what it had stored.
+
+    A subclass says whether it is ready, and how it is asked for what it has.
+    """
+
+    def __init__(self, folder: Path, command: list[str], environment: Mapping[str, str] = {}) -> None:
+        self.folder = folder
+        self._command = ["setpriv", "--pdeathsig", "KILL", *command]  # whatever happens to the tests
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        with self.log_file.open("ab") as log, self.output().open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=log, cwd=self.folder, env=self._environment or None
+            )
+        try:
+            poll(self._answers, f"{self} to be ready", START_SECONDS)
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, Exception):
+                raise RuntimeError(f"{self} did not start. It wrote:\n{self.log()}") from error
+            raise
+
+    def stop(self) -> None:
+        """Ends it as an administrator does: what it had taken, it keeps."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def ready(self) -> bool:
+        """Whether it takes records; a refused connection is a no."""
+        raise NotImplementedError
+
+    def output(self) -> Path:
+        """Where what it prints goes."""
+        return self.log_file
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "server.log"
+
+    def log(self) -> str:
+        """The end of what it wrote."""
+        return self.log_file.read_text(errors="replace")[-8000:]
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+    def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise RuntimeError(f"it ended with status {self._process.returncode}")
+        return self.ready()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free, and that nobody is given who connects to somewhere while the server is down."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(20_000, EPHEMERAL)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found += [port] * (port not in found)
+    return found
+
+
+def get(url: str, method: str = "GET", **parameters: str) -> bytes:
+    """The body of an answer. A status that is no success is an `HTTPError`, which is an `OSError`."""
+    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(parameters)}", method=method)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return bytes(response.read())
+
+
+def get_json(url: str, method: str = "GET", **parameters: str) -> Any:
+    return json.loads(get(url, method, **parameters))
