@@ -15,6 +15,7 @@ use auscult_core::{Calls, Counter, Error, Gauge, Merge, Place, Spec, Unit, threa
 
 use crate::attribution::Attribution;
 use crate::election::Elected;
+use crate::ledger::Ledger;
 use crate::store::{Backlog, Limits, Store, StoreError, VitalsSample};
 
 /// How often it is looked how full the rings are.
@@ -56,6 +57,8 @@ pub(crate) struct Surroundings {
     pub(crate) attribution: Arc<Attribution>,
     /// None: calls are attributed and let go.
     pub(crate) limits: Option<Limits>,
+    /// What the sinks did with what is stored.
+    pub(crate) ledger: Arc<Ledger>,
     /// Being the reporter, for as long as this thread is at it: a disk that hangs must not give the store a second
     /// writer.
     pub(crate) _elected: Arc<Elected>,
@@ -84,6 +87,8 @@ struct Samples {
 struct Signal {
     /// Somebody waits for what was recorded.
     hurry: bool,
+    /// A sink waits for what it did to be written.
+    acknowledged: bool,
     stopping: bool,
 }
 
@@ -157,6 +162,11 @@ impl Keeper {
         Ok(())
     }
 
+    /// Whether it has not begun.
+    pub(crate) fn is_new(&self) -> bool {
+        lock(&self.thread).is_none()
+    }
+
     /// Takes a sample of vitals; beyond a bound the oldest goes.
     pub(crate) fn take(&self, sampled: Vec<VitalsSample>) {
         let mut samples = lock(&self.samples);
@@ -186,6 +196,12 @@ impl Keeper {
         self.wake.notify_all();
     }
 
+    /// Writes what the ledger holds at once.
+    pub(crate) fn settle(&self) {
+        lock(&self.signal).acknowledged = true;
+        self.wake.notify_all();
+    }
+
     /// Has its thread store what is there, close the store and end; waits for that until `deadline`. What a disk
     /// that hangs does not take stays in the segments.
     pub(crate) fn stop(self: &Arc<Self>, deadline: Instant) {
@@ -204,17 +220,20 @@ impl Keeper {
         let mut last: Option<Instant> = None;
         let mut look = LOOK;
         loop {
-            let (signal, _) = self
+            let (mut signal, _) = self
                 .wake
-                .wait_timeout_while(lock(&self.signal), look, |signal| !signal.hurry && !signal.stopping)
+                .wait_timeout_while(lock(&self.signal), look, |signal| {
+                    !signal.hurry && !signal.acknowledged && !signal.stopping
+                })
                 .unwrap_or_else(PoisonError::into_inner);
-            let hurry = signal.hurry;
-            if signal.stopping {
-                drop(signal);
+            let (hurry, stopping) = (signal.hurry, signal.stopping);
+            signal.acknowledged = false;
+            drop(signal);
+            if stopping {
                 return self.finish();
             }
-            drop(signal);
             let mut work = lock(&self.work);
+            work.settle(self);
             let due = last.is_none_or(|last| last.elapsed() >= ROUND);
             let fill = work.drain.fill();
             look = if fill >= BUSY { BUSY_LOOK } else { LOOK };
@@ -230,6 +249,7 @@ impl Keeper {
     fn finish(&self) {
         let mut work = lock(&self.work);
         self.round(&mut work, true);
+        work.settle(self);
         work.store = None;
     }
 
@@ -324,12 +344,25 @@ impl Work {
         self.drain.fill() >= NEARLY_FULL || self.failing.is_some_and(|(since, _)| since.elapsed() >= GIVES_UP)
     }
 
+    /// Tells the store what the sinks did.
+    fn settle(&mut self, keeper: &Keeper) {
+        let ledger = &keeper.around.ledger;
+        let Some(store) = self.store.as_mut().filter(|_| ledger.has_entries()) else { return };
+        if let Err(error) = ledger.write(store) {
+            self.failed(keeper, &error);
+        }
+    }
+
     fn open(&mut self, keeper: &Keeper) {
         let Some(limits) = keeper.around.limits.as_ref().filter(|_| self.store.is_none()) else { return };
         if self.failing.is_some_and(|(_, retry)| Instant::now() < retry) {
             return;
         }
-        match Store::open(keeper.around.place.directory(), limits.clone()) {
+        let opened = Store::open(keeper.around.place.directory(), limits.clone()).and_then(|mut opened| {
+            keeper.around.ledger.introduce(&mut opened.0)?;
+            Ok(opened)
+        });
+        match opened {
             Ok((store, notice)) => {
                 self.store = Some(store);
                 notice.into_iter().for_each(|notice| keeper.around.calls.registry().fault("store", &notice));
@@ -372,7 +405,7 @@ impl Work {
         self.open(keeper);
         let waits = !last && self.failing.is_some_and(|(_, retry)| Instant::now() < retry);
         if !waits && let Some(mut store) = self.store.take() {
-            let written = self.write(&mut store);
+            let written = self.write(&mut store, &keeper.around.ledger);
             store.take_notice().into_iter().for_each(|notice| {
                 keeper.around.calls.registry().fault("store", &notice);
             });
@@ -396,7 +429,7 @@ impl Work {
         self.metrics.backlog.inc(self.backlog.take_dropped().records as f64);
     }
 
-    fn write(&mut self, store: &mut Store) -> Result<(), StoreError> {
+    fn write(&mut self, store: &mut Store, ledger: &Ledger) -> Result<(), StoreError> {
         while !self.backlog.is_empty() {
             let batch = self.backlog.batch();
             let rows = batch.records.len() + batch.died.len() + batch.vitals.len();
@@ -404,6 +437,8 @@ impl Work {
             self.backlog.stored();
             if rows > 0 {
                 self.unsynced.get_or_insert_with(Instant::now);
+                ledger.look(store)?;
+                ledger.stored();
             }
         }
         Ok(())
@@ -441,6 +476,7 @@ impl Work {
             self.retention = Instant::now() + if more { Duration::ZERO } else { RETENTION };
             tended = tended.and(step.map(drop));
             self.metrics.bytes.set(store.bytes() as f64);
+            tended = tended.and_then(|()| keeper.around.ledger.look(&mut store));
         }
         self.store = Some(store);
         if let Err(error) = tended {

@@ -9,10 +9,10 @@ pub mod attribution;
 mod election;
 pub mod encode;
 mod keeper;
+mod ledger;
 mod reporter;
 mod running;
 mod server;
-#[allow(dead_code, unused_imports, reason = "the workers that use it follow")]
 pub mod sink;
 pub mod store;
 mod vitals;

@@ -11,6 +11,7 @@ use crate::election;
 use crate::encode;
 use crate::running::Running;
 use crate::server::ServerConfig;
+use crate::sink::{Sink, prepared};
 use crate::store;
 
 /// Upper bounds for the time a scrape takes, seconds.
@@ -36,6 +37,10 @@ pub struct Config {
     pub gpus: Option<Which>,
     /// What the store keeps; `None`: there is no store, and finished calls are let go.
     pub store: Option<store::Limits>,
+    /// Where what the store has is shipped to.
+    pub sinks: Vec<Sink>,
+    /// What the instance of the service is called; `None`: as its host.
+    pub instance: Option<String>,
     /// Whether this process is no process of the service, but reports for it: the others leave it to this one.
     pub agent: bool,
 }
@@ -61,15 +66,19 @@ impl Reporter {
     /// but a flag.
     ///
     /// # Errors
-    /// When the server's configuration cannot be used, or the service has another agent.
+    /// When the configuration of the server or of a sink cannot be used, or the service has another agent.
     pub fn start(
         place: Place,
         registry: Arc<Registry>,
         calls: Arc<Calls>,
-        config: Config,
+        mut config: Config,
     ) -> Result<Arc<Self>, Error> {
         if let Some(server) = &config.server {
             server.check().map_err(|error| Error::config(error.to_string()))?;
+        }
+        config.sinks = prepared(std::mem::take(&mut config.sinks))?;
+        if config.store.is_none() && !config.sinks.is_empty() {
+            return Err(Error::config("sinks: they ship what the store has, and there is to be no store"));
         }
         let spec = Spec::histogram("auscult_scrape_duration_seconds", &SCRAPE_BUCKETS)
             .unit(Unit::Seconds)

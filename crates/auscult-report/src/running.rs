@@ -19,9 +19,11 @@ use tokio::sync::watch;
 use crate::attribution::Attribution;
 use crate::election::{self, Announced, Elected};
 use crate::keeper::{Keeper, Surroundings};
+use crate::ledger::Ledger;
 use crate::reporter::Seed;
 use crate::server::{Health, Server, Sources};
-use crate::store::{Entity, VitalsSample};
+use crate::sink::{self, Names, Workers};
+use crate::store::{Entity, Reader, SinkState, VitalsSample};
 use crate::vitals::{Known, Vitals, Wanted, say_facts};
 
 /// Between two looks: a process takes over well within 2 s.
@@ -36,6 +38,8 @@ const PORT_RETRY: Duration = Duration::from_secs(5);
 const FLUSH_LOOK: Duration = Duration::from_millis(5);
 /// Between two tries to be the one who removes the files, when several processes stop at once.
 const STOP_RETRY: Duration = Duration::from_millis(5);
+/// What is kept of the time to stop, for the store to be closed after the sinks are done.
+const CLOSING: Duration = Duration::from_millis(300);
 /// The file that tells the service's other processes where its metrics are.
 pub const ADDRESS: &str = "address";
 /// Reasons of `unhealthy` after which the process cannot work: only they fail `/healthz`.
@@ -50,6 +54,8 @@ pub(crate) struct Running {
     vitals: Mutex<Option<Vitals>>,
     attribution: Arc<Attribution>,
     keeper: Mutex<Option<Arc<Keeper>>>,
+    ledger: Arc<Ledger>,
+    workers: Mutex<Option<Arc<Workers>>>,
     started: AtomicBool,
     stopping: Mutex<bool>,
     wake: Condvar,
@@ -70,6 +76,8 @@ impl Running {
         let collector = Collector::new(seed.place.clone(), seed.registry.clone()).only_adopted();
         let collector = Arc::new(Mutex::new(collector));
         let attribution = Arc::new(Attribution::new(seed.calls.clone()));
+        let sinks = seed.config.sinks.iter().map(|sink| (sink.name().to_owned(), sink.kinds()));
+        let ledger = Arc::new(Ledger::new(sinks.collect()));
         Self {
             seed,
             collector,
@@ -79,6 +87,8 @@ impl Running {
             vitals: Mutex::new(None),
             attribution,
             keeper: Mutex::new(None),
+            ledger,
+            workers: Mutex::new(None),
             started: AtomicBool::new(false),
             stopping: Mutex::new(false),
             wake: Condvar::new(),
@@ -117,7 +127,23 @@ impl Running {
     pub(crate) fn snapshot(&self) -> Snapshot {
         // In a forked child this starts the watch, which takes the locks below.
         self.seed.registry.join();
-        lock(&self.collector).snapshot()
+        let (mut snapshot, labels) = {
+            let mut collector = lock(&self.collector);
+            (collector.snapshot(), collector.constant_labels())
+        };
+        sink::expose(&mut snapshot, &self.sink_states(), &labels);
+        snapshot
+    }
+
+    /// How the sinks stand: as the keeper knows, or, where another process reports, as the store has it.
+    fn sink_states(&self) -> Vec<SinkState> {
+        if self.ledger.is_empty() || self.is_elected() {
+            return self.ledger.states();
+        }
+        let reader = Reader::open(self.seed.place.directory()).ok().flatten();
+        let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
+        let own = |state: &SinkState| self.seed.config.sinks.iter().any(|sink| sink.name() == state.sink);
+        states.into_iter().filter(own).collect()
     }
 
     pub(crate) fn pids(&self) -> Vec<u32> {
@@ -169,7 +195,12 @@ impl Running {
         }
         if let Some(elected) = &*elected {
             // What the others left is taken over before the last one removes it.
-            self.make_keeper(elected);
+            if let Some(keeper) = self.make_keeper(elected)
+                && keeper.is_new()
+            {
+                let _ = keeper.start();
+            }
+            self.ship_out(deadline);
             self.stop_storing(deadline);
             lock(&self.collector).end();
         }
@@ -213,6 +244,7 @@ impl Running {
             // Before the store: calls that a crash left are completed from the history.
             ("vitals", Self::keep_sampling),
             ("store", Self::keep_storing),
+            ("sink", Self::keep_shipping),
         ] {
             if let Err(panic) = thread::guarded(|| step(self)) {
                 self.seed.registry.fault(part, &format!("{part}: {panic}"));
@@ -254,6 +286,7 @@ impl Running {
         self.stop_serving(deadline);
         self.seed.calls.set_unhealthy("port_taken", false);
         self.stop_sampling(deadline);
+        self.stop_shipping();
         self.stop_storing(deadline);
         *lock(&self.elected) = None;
     }
@@ -332,11 +365,58 @@ impl Running {
                 collector: self.collector.clone(),
                 attribution: self.attribution.clone(),
                 limits: self.seed.config.store.clone(),
+                ledger: self.ledger.clone(),
                 _elected: elected.clone(),
             });
             *keeper = made.inspect_err(|error| self.seed.registry.fault("store", &error.to_string())).ok();
         }
         keeper.clone()
+    }
+
+    /// Ships what is stored if this process is elected.
+    fn keep_shipping(self: &Arc<Self>) {
+        if self.ledger.is_empty() || !self.is_elected() {
+            return;
+        }
+        let mut workers = lock(&self.workers);
+        match workers.as_ref() {
+            Some(workers) => workers.check(),
+            None => *workers = Some(Arc::new(self.make_workers())),
+        }
+    }
+
+    fn make_workers(&self) -> Workers {
+        let (seed, keeper) = (&self.seed, lock(&self.keeper).clone());
+        let identity = seed.registry.identity();
+        let names = Names::new(identity.service(), identity.own_version(), seed.config.instance.as_deref());
+        let settle = Arc::new(move || keeper.iter().for_each(|keeper| keeper.settle()));
+        Workers::start(
+            &seed.config.sinks,
+            &seed.place,
+            seed.calls.clone(),
+            names,
+            self.ledger.clone(),
+            settle,
+        )
+    }
+
+    /// Has all that is recorded stored and shipped by the sinks whose receivers take it, until `deadline`.
+    fn ship_out(&self, deadline: Instant) {
+        if self.ledger.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let deadline = deadline.checked_sub(CLOSING).unwrap_or(now);
+        self.store_all(deadline);
+        let workers = lock(&self.workers).take();
+        workers.unwrap_or_else(|| Arc::new(self.make_workers())).stop(deadline);
+    }
+
+    fn stop_shipping(&self) {
+        let workers = lock(&self.workers).take();
+        if let Some(workers) = workers {
+            workers.stop(Instant::now());
+        }
     }
 
     fn stop_storing(&self, deadline: Instant) {
@@ -351,10 +431,20 @@ impl Running {
         lock(&self.collector).in_flight()
     }
 
-    /// Waits until what this process recorded so far is stored; false when `timeout` passed first.
+    /// Waits until what this process recorded so far is stored; false when `timeout` passed first. Then waits until the
+    /// sinks have shipped it, but for those whose receivers do not take it.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         self.seed.registry.join();
-        let (deadline, recorded) = (clock::deadline(timeout), self.seed.registry.events_recorded());
+        let deadline = clock::deadline(timeout);
+        let stored = self.store_all(deadline);
+        let workers = lock(&self.workers).clone();
+        workers.iter().for_each(|workers| workers.flush(deadline));
+        stored
+    }
+
+    /// Waits until what this process recorded so far is stored; false when `deadline` passed first.
+    fn store_all(&self, deadline: Instant) -> bool {
+        let recorded = self.seed.registry.events_recorded();
         let keeper = lock(&self.keeper).clone();
         while self.seed.registry.events_stored() < recorded {
             if Instant::now() >= deadline {

@@ -40,6 +40,8 @@ fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
         gpu_memory_interval: None,
         gpus: None,
         store: Some(Limits { clock: Arc::new(injected), ..Limits::default() }),
+        sinks: Vec::new(),
+        instance: None,
         agent: false,
     };
     let reporter = Reporter::start(place.clone(), registry, calls, config).unwrap();

@@ -46,9 +46,11 @@ pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
         .no_listen()
         .without_facade()
         .without_vitals()
+        .sink(auscult::sink::Capture::new())
         .start()?;
     record_one_of_everything(&telemetry);
     let allocator = read_torch(&telemetry)?;
+    telemetry.flush(Duration::from_secs(10));
     let mut snapshot = telemetry.snapshot();
     let peaks = gpu_peaks(&directory)?;
     snapshot.families.retain(|family| peaks.iter().all(|peaks| peaks.name != family.name));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use auscult_core::{Calls, Error, Identity, Options, Place, Registry, Role};
+use auscult_report::sink::Sink;
 use auscult_report::store::Limits;
 use auscult_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
 use auscult_vitals::{Interval, Which};
@@ -24,7 +25,7 @@ const GPU_MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 /// Configuration of a service's telemetry; everything has a default but the name.
 ///
 /// What is not set is taken from the environment: `AUSCULT_LISTEN` (`host:port`, or `none`),
-/// `AUSCULT_DIRECTORY`, `AUSCULT_NAMESPACE`, `AUSCULT_VERSION`, `AUSCULT_COMMIT`.
+/// `AUSCULT_DIRECTORY`, `AUSCULT_NAMESPACE`, `AUSCULT_VERSION`, `AUSCULT_COMMIT`, `AUSCULT_INSTANCE`, `AUSCULT_SINKS`.
 #[must_use = "nothing is recorded before start()"]
 pub struct Builder {
     service: String,
@@ -41,6 +42,8 @@ pub struct Builder {
     gpu_memory_interval: Option<Duration>,
     gpus: Option<Which>,
     store: Option<Limits>,
+    sinks: Option<Vec<Sink>>,
+    instance: Option<String>,
     pub(crate) options: Options,
     pub(crate) facade: bool,
     pub(crate) appendix: Option<Appendix>,
@@ -63,6 +66,8 @@ impl Builder {
             gpu_memory_interval: Some(GPU_MEMORY_INTERVAL),
             gpus: Some(Which::from_environment()),
             store: Some(Limits::default()),
+            sinks: None,
+            instance: None,
             options: Options::default(),
             facade: true,
             appendix: None,
@@ -185,6 +190,24 @@ impl Builder {
         self
     }
 
+    /// Ships what is stored to a [sink](crate::sink), also to several of them. With this, `AUSCULT_SINKS` is not looked at.
+    pub fn sink(mut self, sink: impl Into<Sink>) -> Self {
+        self.sinks.get_or_insert_default().push(sink.into());
+        self
+    }
+
+    /// Ships nothing, whatever `AUSCULT_SINKS` says.
+    pub fn without_sinks(mut self) -> Self {
+        self.sinks = Some(Vec::new());
+        self
+    }
+
+    /// What this instance of the service is called in what is shipped; default: as its host.
+    pub fn instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = Some(instance.into());
+        self
+    }
+
     /// Scrapers must send `Authorization: Bearer <token>`.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.auth = Some(Auth::Bearer { token: token.into() });
@@ -250,6 +273,11 @@ impl Builder {
             Some(listen) => listen,
             None => environment("AUSCULT_LISTEN").map(|text| parse_listen(&text)).transpose()?.flatten(),
         };
+        let sinks = match self.sinks {
+            Some(sinks) => sinks,
+            None if self.store.is_none() => Vec::new(),
+            None => environment("AUSCULT_SINKS").map_or(Ok(Vec::new()), |list| listed(&list))?,
+        };
         let mut identity = Identity::new(self.service.clone())
             .version(given(self.version, "AUSCULT_VERSION").unwrap_or_default())
             .commit(given(self.commit, "AUSCULT_COMMIT").unwrap_or_default());
@@ -283,6 +311,8 @@ impl Builder {
             gpu_memory_interval,
             gpus: self.gpus,
             store: self.store,
+            sinks,
+            instance: given(self.instance, "AUSCULT_INSTANCE"),
             agent,
         };
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;
@@ -296,6 +326,10 @@ impl Builder {
 
 fn environment(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+fn listed(list: &str) -> Result<Vec<Sink>, Error> {
+    Sink::list(list).map_err(|error| Error::config(format!("AUSCULT_SINKS: {error}")))
 }
 
 fn parse_listen(text: &str) -> Result<Option<SocketAddr>, Error> {

@@ -33,6 +33,7 @@ mod exporter;
 #[doc(hidden)]
 pub mod private;
 mod service;
+pub mod sink;
 pub mod snapshot;
 pub mod store;
 mod telemetry;

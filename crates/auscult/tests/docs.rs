@@ -19,6 +19,9 @@ mod own_metrics;
 #[allow(dead_code)]
 #[path = "../examples/readme.rs"]
 mod readme;
+#[allow(dead_code)]
+#[path = "../examples/sinks.rs"]
+mod sinks;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,6 +41,11 @@ fn instrumenting_runs() {
 #[test]
 fn own_metrics_runs() {
     in_a_process("own_metrics_runs", || own_metrics::main().unwrap());
+}
+
+#[test]
+fn sinks_runs() {
+    in_a_process("sinks_runs", || sinks::main().unwrap());
 }
 
 #[cfg(feature = "metrics-exporter-prometheus")]

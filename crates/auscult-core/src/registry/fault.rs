@@ -9,6 +9,8 @@ use crate::segment::slow_path;
 
 /// Different messages that are logged; the rest is only counted.
 const LOGGED: usize = 64;
+/// Changes that are remembered for a host without a `tracing` subscriber.
+const TOLD: usize = 1024;
 
 /// Something that was logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,14 @@ pub struct Notice {
     pub fault: bool,
     /// For a person.
     pub message: String,
+}
+
+/// What was logged, in its order.
+#[derive(Default)]
+pub(super) struct Logged {
+    notices: Vec<Notice>,
+    /// How many of them are changes, which may be the same as an earlier one.
+    told: usize,
 }
 
 impl Registry {
@@ -45,13 +55,35 @@ impl Registry {
         }
     }
 
+    /// Logs what changed, such as that a server went down or is back, each time it does; counted if it is a fault. The
+    /// caller sees to it that this is seldom.
+    pub fn tell(&self, fault: bool, part: &'static str, message: &str) {
+        if fault {
+            self.error(part);
+        }
+        {
+            let _slow = slow_path();
+            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+            if logged.told < TOLD {
+                logged.told += 1;
+                logged.notices.push(Notice { fault, message: message.to_owned() });
+            }
+        }
+        if fault {
+            tracing::warn!(target: "auscult", part, "{message}");
+        } else {
+            tracing::info!(target: "auscult", part, "{message}");
+        }
+    }
+
     /// Whether a message was not logged yet; the first of them are remembered.
     fn is_new(&self, fault: bool, message: &str) -> bool {
         let _slow = slow_path();
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = logged.len() < LOGGED && !logged.iter().any(|seen| seen.message == message);
+        let full = logged.notices.len() >= LOGGED + logged.told;
+        let new = !full && !logged.notices.iter().any(|seen| seen.message == message);
         if new {
-            logged.push(Notice { fault, message: message.to_owned() });
+            logged.notices.push(Notice { fault, message: message.to_owned() });
         }
         new
     }
@@ -60,6 +92,6 @@ impl Registry {
     pub fn notices(&self, from: usize) -> Vec<Notice> {
         let _slow = slow_path();
         let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.iter().skip(from).cloned().collect()
+        logged.notices.iter().skip(from).cloned().collect()
     }
 }

@@ -66,6 +66,11 @@ impl Identity {
         &self.service
     }
 
+    /// The service's version; empty where it was not said.
+    pub fn own_version(&self) -> &str {
+        &self.version
+    }
+
     /// Prefix of the request metrics, without the underscore.
     pub fn prefix(&self) -> &str {
         &self.namespace

@@ -29,6 +29,7 @@ pub(crate) use event::Kept;
 pub use facade::Facade;
 pub use family::Family;
 pub(crate) use family::{FamilyCore, SeriesCore};
+use fault::Logged;
 pub use fault::Notice;
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
@@ -107,7 +108,7 @@ pub struct Registry {
     /// Names on the wire and the family they belong to.
     exposed: AppendMap<Box<str>, Box<str>>,
     own: std::sync::OnceLock<Own>,
-    logged: Mutex<Vec<Notice>>,
+    logged: Mutex<Logged>,
     fallback: Option<String>,
 }
 
@@ -182,7 +183,7 @@ impl Registry {
             by_position: AppendMap::new(),
             exposed: AppendMap::new(),
             own: std::sync::OnceLock::new(),
-            logged: Mutex::new(Vec::new()),
+            logged: Mutex::default(),
             fallback: fallback.map(|error| error.to_string()),
         });
         for meta in registry.identity.metas() {

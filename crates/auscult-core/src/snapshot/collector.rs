@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::attached::Attached;
 use super::merge::{Living, Merged};
-use super::model::Snapshot;
+use super::model::{Labels, Snapshot};
 use super::names::Names;
 use super::retire;
 use super::vital::{self, Running};
@@ -138,6 +138,11 @@ impl Collector {
     /// said it by the last look.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Labels that are on every metric of the service, as the last look at its segments found them.
+    pub fn constant_labels(&self) -> Labels {
+        vital::constant_labels(&self.sources)
     }
 
     /// Process ids of the service's living processes, as they see themselves, sorted; an agent is none of them.

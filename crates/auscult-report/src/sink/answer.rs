@@ -1,9 +1,9 @@
 //! What became of records that were sent.
 
-use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::encode::Losses;
+use crate::store::Rejected;
 
 /// What became of a batch: of its first records that they are done with, and a verdict about the others.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,17 +17,8 @@ pub struct Answer {
     pub losses: Losses,
     /// Of all the others; [`Verdict::Taken`] says that there are none.
     pub rest: Verdict,
-}
-
-/// Records that a receiver will never take, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rejected {
-    /// The receiver refused it.
-    pub refused: u64,
-    /// It is too large by itself.
-    pub too_large: u64,
-    /// There was nothing of it that the format can say.
-    pub empty: u64,
+    /// How many of the first of those may be to blame, where the receiver was sent no more of them; 0: any.
+    pub suspects: usize,
 }
 
 /// Of records that are not done with. Texts are for a person; they hold no secret.
@@ -54,12 +45,18 @@ impl Answer {
     /// All records of a batch are done with.
     pub fn taken(records: usize, losses: Losses) -> Self {
         let rejected = Rejected { empty: losses.records, ..Rejected::default() };
-        Self { settled: records, rejected, losses, rest: Verdict::Taken }
+        Self { settled: records, rejected, losses, rest: Verdict::Taken, suspects: 0 }
+    }
+
+    /// How many records may be to blame, of so many that were sent.
+    pub(crate) fn blamed(&self, sent: usize) -> usize {
+        let rest = sent.saturating_sub(self.settled);
+        if self.suspects == 0 { rest } else { self.suspects.min(rest) }
     }
 
     /// None of them is.
     pub fn none(rest: Verdict) -> Self {
-        Self { settled: 0, rejected: Rejected::default(), losses: Losses::default(), rest }
+        Self { settled: 0, rejected: Rejected::default(), losses: Losses::default(), rest, suspects: 0 }
     }
 }
 
@@ -67,20 +64,5 @@ impl Verdict {
     /// Not now, for this reason.
     pub fn later(why: impl Into<String>) -> Self {
         Self::Later { why: why.into(), retry_after: None }
-    }
-}
-
-impl Rejected {
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.refused + self.too_large + self.empty
-    }
-}
-
-impl AddAssign for Rejected {
-    fn add_assign(&mut self, other: Self) {
-        self.refused += other.refused;
-        self.too_large += other.too_large;
-        self.empty += other.empty;
     }
 }

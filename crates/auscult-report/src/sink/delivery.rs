@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::answer::{Answer, Rejected, Verdict};
+use super::answer::{Answer, Verdict};
 use crate::encode::Losses;
+use crate::store::Rejected;
 
 /// A batch on its way. What something is wrong with is halved until one record is alone to blame; records are settled
 /// in their order.
@@ -45,6 +46,7 @@ impl Delivery {
     /// Takes what became of what was sent.
     pub fn answer(&mut self, answer: Answer) -> Turn {
         let Some(mut sent) = self.todo.pop() else { return Turn::GoOn };
+        let blamed = answer.blamed(sent.len());
         let settled = if answer.rest == Verdict::Taken { sent.len() } else { answer.settled.min(sent.len()) };
         self.rejected += answer.rejected;
         self.losses += answer.losses;
@@ -54,17 +56,12 @@ impl Delivery {
             return Turn::GoOn;
         }
         match answer.rest {
-            Verdict::Refused(_) | Verdict::TooLarge(_) if sent.len() > 1 => {
-                let middle = sent.start + sent.len() / 2;
-                self.todo.push(middle..sent.end);
-                self.todo.push(sent.start..middle);
-                Turn::GoOn
-            }
             Verdict::Refused(_) | Verdict::TooLarge(_) => {
-                let too_large = matches!(answer.rest, Verdict::TooLarge(_));
-                self.rejected.too_large += u64::from(too_large);
-                self.rejected.refused += u64::from(!too_large);
-                self.settled += 1;
+                let suspects = sent.start..sent.start + blamed;
+                if suspects.end < sent.end {
+                    self.todo.push(suspects.end..sent.end);
+                }
+                self.blame(suspects, &answer.rest);
                 Turn::GoOn
             }
             waits @ (Verdict::Misconfigured(_) | Verdict::Later { .. }) => {
@@ -73,6 +70,20 @@ impl Delivery {
             }
             Verdict::Taken => Turn::GoOn,
         }
+    }
+
+    /// One of these is to blame.
+    fn blame(&mut self, suspects: Range<usize>, verdict: &Verdict) {
+        if suspects.len() > 1 {
+            let middle = suspects.start + suspects.len() / 2;
+            self.todo.push(middle..suspects.end);
+            self.todo.push(suspects.start..middle);
+            return;
+        }
+        let too_large = matches!(verdict, Verdict::TooLarge(_));
+        self.rejected.too_large += u64::from(too_large);
+        self.rejected.refused += u64::from(!too_large);
+        self.settled += 1;
     }
 
     /// How many of the batch's first records are settled.

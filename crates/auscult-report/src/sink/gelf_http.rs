@@ -3,13 +3,13 @@
 use auscult_core::thread;
 use hyper::Uri;
 
-use super::answer::{Answer, Rejected, Verdict};
+use super::answer::{Answer, Verdict};
 use super::http::{Client, Request, Scheme, gzip, headers, path};
-use super::record::Record;
 use super::settings::Graylog;
 use super::transport::{Batch, Delivering, Limits, Transport};
 use crate::encode::record::Origin;
 use crate::encode::{Losses, gelf};
+use crate::store::Record;
 
 /// Longest message, and body of many: Graylog's input takes bodies of 64 KiB by default, as they are when they are not
 /// compressed any more.
@@ -60,17 +60,8 @@ impl GelfHttp {
                     answer.settled += records;
                     answer.losses += losses;
                 }
-                // It was sent alone.
-                Verdict::Refused(_) if records == 1 => {
-                    answer.settled += 1;
-                    answer.rejected += Rejected { refused: 1, ..Rejected::default() };
-                }
-                Verdict::TooLarge(_) if records == 1 => {
-                    answer.settled += 1;
-                    answer.rejected += Rejected { too_large: 1, ..Rejected::default() };
-                }
                 verdict => {
-                    answer.rest = verdict;
+                    (answer.rest, answer.suspects) = (verdict, records);
                     return answer;
                 }
             }

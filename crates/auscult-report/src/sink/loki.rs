@@ -4,13 +4,14 @@ use auscult_core::thread;
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::answer::{Answer, Rejected, Verdict};
+use super::answer::{Answer, Verdict};
 use super::http::{Client, Reply, Request, Scheme, gzip, headers, path};
 use super::settings::Loki;
 use super::transport::{Batch, Delivering, Limits, Transport};
 use crate::encode::Losses;
 use crate::encode::loki::{Extras, json, protobuf};
 use crate::encode::record::Event;
+use crate::store::{Record, Rejected};
 
 /// Most entries in a request, and bytes of them before they are compressed.
 const LIMITS: Limits = Limits { records: 1000, bytes: 1 << 20 };
@@ -47,7 +48,7 @@ impl LokiTransport {
     }
 
     async fn send(&mut self, batch: Batch<'_>) -> Answer {
-        let events: Vec<_> = batch.records.iter().filter_map(super::Record::event).collect();
+        let events: Vec<_> = batch.records.iter().filter_map(Record::event).collect();
         if events.is_empty() {
             return Answer::taken(batch.records.len(), Losses::default());
         }

@@ -15,6 +15,7 @@ use super::transport::Transport;
 /// When the settings cannot be used; the text is for a person.
 pub fn open(sink: &Sink) -> Result<Box<dyn Transport>, String> {
     match &sink.0 {
+        Kind::Capture(capture) => Ok(Box::new(capture.clone())),
         Kind::InfluxDb(influxdb) => Ok(Box::new(InfluxTransport::new(influxdb)?)),
         Kind::Loki(loki) => Ok(Box::new(LokiTransport::new(loki)?)),
         Kind::Graylog(graylog) => match graylog.over() {

@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use super::answer::Answer;
-use super::record::Record;
 use crate::encode::record::Origin;
+use crate::store::Record;
 
 /// What a transport is given at once: at least one record, in the order of the store.
 #[derive(Clone, Copy)]

@@ -113,6 +113,11 @@ impl StoreError {
         if self.kind == Kind::Misused { Self { kind: Kind::Damaged, ..self } } else { self }
     }
 
+    /// Whether what was asked for contradicts what the store has.
+    pub fn is_misused(&self) -> bool {
+        self.kind == Kind::Misused
+    }
+
     pub(super) fn misused(message: String) -> Self {
         Self { message, kind: Kind::Misused }
     }

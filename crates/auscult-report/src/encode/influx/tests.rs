@@ -51,7 +51,12 @@ fn a_moment_is_a_point_of_the_host_and_one_of_each_gpu() {
     let samples = [
         sample(
             Entity::Host,
-            &[("cpu_usage_ratio", 0.25), ("host_memory_used_bytes", 512.0 * mb), ("load1", 3.0)],
+            &[
+                ("cpu_usage_ratio", 0.25),
+                ("host_memory_used_bytes", 512.0 * mb),
+                ("load1", 3.0),
+                ("requests_in_flight", 2.0),
+            ],
         ),
         sample(Entity::Process { pid: 1 }, &[("process_resident_memory_bytes", 100.0 * mb)]),
         sample(Entity::Process { pid: 2 }, &[("process_threads", 2.0)]),

@@ -94,6 +94,22 @@ fn what_is_settled_is_not_sent_again() {
     assert_eq!((delivery.settled(), delivery.rejected()), (10, rejected));
 }
 
+#[test]
+fn only_what_may_be_to_blame_is_halved() {
+    let mut delivery = Delivery::new(100);
+    let refused = |suspects| Answer { suspects, ..Answer::none(Verdict::Refused("bad".into())) };
+    assert_eq!(delivery.answer(Answer { settled: 10, ..refused(2) }), Turn::GoOn);
+    assert_eq!(delivery.next(), Some(10..11));
+    assert_eq!(delivery.answer(Answer::taken(1, Losses::default())), Turn::GoOn);
+    assert_eq!(delivery.next(), Some(11..12));
+    assert_eq!(delivery.answer(refused(1)), Turn::GoOn);
+    assert_eq!(delivery.next(), Some(12..100));
+    assert_eq!(delivery.answer(refused(1)), Turn::GoOn);
+    assert_eq!(delivery.next(), Some(13..100));
+    let rejected = Rejected { refused: 2, ..Rejected::default() };
+    assert_eq!((delivery.settled(), delivery.rejected()), (13, rejected));
+}
+
 fn mood() -> impl Strategy<Value = Option<Verdict>> {
     prop_oneof![
         4 => Just(None),

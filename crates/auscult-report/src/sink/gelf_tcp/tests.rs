@@ -139,7 +139,8 @@ async fn a_server_that_stalls_gets_nothing_twice_when_it_goes_on() {
         .collect();
     let batch: Vec<_> = (0..25_u64)
         .flat_map(|round| batch.iter().cloned().map(move |record| (round, record)))
-        .map(|(round, Record::Call(row))| {
+        .map(|(round, record)| {
+            let Record::Call(row) = record else { panic!("it is a call") };
             let sequence = round * 40 + row.sequence;
             Record::Call(crate::store::CallRow { sequence, characters: sequence, ..row })
         })

@@ -4,9 +4,10 @@ use std::fmt;
 
 use auscult_core::Error;
 
-use super::{Address, Common, Graylog, InfluxDb, JsonLines, Loki, Options, wrong};
+use super::{Address, Capture, Common, Graylog, InfluxDb, JsonLines, Loki, Options, wrong};
+use crate::store::RecordKinds;
 
-/// Where the store's records are shipped: what [`InfluxDb`], [`Graylog`], [`Loki`] and [`JsonLines`] become.
+/// Where the store's records are shipped: what [`InfluxDb`], [`Graylog`], [`Loki`], [`JsonLines`] and [`Capture`] become.
 #[derive(Clone)]
 #[must_use = "a sink ships nothing before a builder has it"]
 pub struct Sink(pub(crate) Kind);
@@ -17,6 +18,7 @@ pub(crate) enum Kind {
     Graylog(Graylog),
     Loki(Loki),
     JsonLines(JsonLines),
+    Capture(Capture),
 }
 
 impl Sink {
@@ -78,6 +80,8 @@ impl Sink {
                 Kind::Graylog(sink) => sink.take(kind, name, value)?,
                 Kind::Loki(sink) => sink.take(kind, name, value)?,
                 Kind::JsonLines(sink) => sink.take(kind, name, value)?,
+                // None of the kinds above.
+                Kind::Capture(_) => {}
             }
         }
         Ok(sink)
@@ -88,12 +92,21 @@ impl Sink {
         &self.common().name
     }
 
+    /// What of the store it ships.
+    pub(crate) fn kinds(&self) -> RecordKinds {
+        match &self.0 {
+            Kind::InfluxDb(_) => RecordKinds::POINTS,
+            Kind::Graylog(_) | Kind::Loki(_) | Kind::JsonLines(_) | Kind::Capture(_) => RecordKinds::LOGS,
+        }
+    }
+
     pub(crate) fn common(&self) -> &Common {
         match &self.0 {
             Kind::InfluxDb(sink) => &sink.common,
             Kind::Graylog(sink) => &sink.common,
             Kind::Loki(sink) => &sink.common,
             Kind::JsonLines(sink) => &sink.common,
+            Kind::Capture(sink) => &sink.common,
         }
     }
 
@@ -102,7 +115,7 @@ impl Sink {
             Kind::InfluxDb(sink) => Some(&sink.server.address),
             Kind::Graylog(sink) => Some(&sink.server.address),
             Kind::Loki(sink) => Some(&sink.server.address),
-            Kind::JsonLines(_) => None,
+            Kind::JsonLines(_) | Kind::Capture(_) => None,
         }
     }
 
@@ -112,6 +125,7 @@ impl Sink {
             Kind::Graylog(sink) => sink.prepare(),
             Kind::Loki(sink) => sink.prepare(),
             Kind::JsonLines(sink) => sink.prepare(),
+            Kind::Capture(sink) => sink.prepare(),
         }
     }
 }
@@ -134,6 +148,7 @@ impl fmt::Display for Sink {
         match (&self.0, self.address()) {
             (_, Some(address)) => write!(f, " ({address})"),
             (Kind::JsonLines(JsonLines { path: Some(path), .. }), _) => write!(f, " ({})", path.display()),
+            (Kind::Capture(_), _) => f.write_str(" (memory)"),
             _ => f.write_str(" (standard output)"),
         }
     }
@@ -166,5 +181,11 @@ impl From<Loki> for Sink {
 impl From<JsonLines> for Sink {
     fn from(sink: JsonLines) -> Self {
         Self(Kind::JsonLines(sink))
+    }
+}
+
+impl From<Capture> for Sink {
+    fn from(sink: Capture) -> Self {
+        Self(Kind::Capture(sink))
     }
 }

@@ -1,6 +1,7 @@
 //! What a sink is told: typed, from a URL, or by names and texts as a binding has them.
 
 mod address;
+mod capture;
 mod common;
 mod graylog;
 mod influxdb;
@@ -12,6 +13,7 @@ mod secret;
 use auscult_core::Error;
 
 pub(crate) use address::Address;
+pub use capture::Capture;
 pub(crate) use common::{Common, Login, Server};
 pub(crate) use graylog::GelfOver;
 pub use graylog::Graylog;

@@ -1,0 +1,179 @@
+//! What a sink shows of itself: whether it works, and what it changed.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use auscult_core::thread::lock;
+use auscult_core::{Calls, Counter, Error, Gauge, Merge, Spec};
+
+use super::answer::Verdict;
+use crate::encode::Losses;
+
+/// A receiver that does not answer is said to be down after so long.
+const GRACE: Duration = Duration::from_secs(2);
+/// Between two lines about sinks that go down and come back.
+const QUIET: Duration = Duration::from_secs(60);
+/// Reason of `unhealthy` while a sink's receiver does not answer.
+const DOWN: &str = "sink_down";
+/// Reason of `unhealthy` while a sink's receiver takes nothing before a person changes something.
+const MISCONFIGURED: &str = "sink_misconfigured";
+/// Why something of a record was not written as it was.
+const ALTERED: [&str; 4] = ["shortened", "cleaned", "left_out", "saturated"];
+
+/// How a sink is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    Down,
+    Misconfigured,
+}
+
+/// All sinks together, for the flags that they share.
+#[derive(Default)]
+pub(crate) struct Board(Mutex<Vec<(String, State)>>);
+
+impl Board {
+    fn set(&self, calls: &Calls, name: &str, state: State) {
+        let mut states = lock(&self.0);
+        states.retain(|(known, _)| known != name);
+        states.push((name.to_owned(), state));
+        for (reason, state) in [(DOWN, State::Down), (MISCONFIGURED, State::Misconfigured)] {
+            calls.set_unhealthy(reason, states.iter().any(|(_, known)| *known == state));
+        }
+    }
+}
+
+/// What one sink shows.
+pub(crate) struct Health {
+    name: String,
+    /// With its address.
+    shown: String,
+    calls: Arc<Calls>,
+    board: Arc<Board>,
+    up: Gauge,
+    altered: [Counter; 4],
+    state: State,
+    /// Since when nothing worked.
+    failing: Option<Instant>,
+    /// When it was last said that it is down.
+    said: Option<Instant>,
+    /// Whether that has to be followed by that it is back.
+    owes: bool,
+}
+
+impl Health {
+    /// # Errors
+    /// When a name of its metrics is taken.
+    pub(crate) fn new(
+        name: &str,
+        shown: String,
+        calls: Arc<Calls>,
+        board: Arc<Board>,
+    ) -> Result<Self, Error> {
+        let registry = calls.registry();
+        let up = Spec::gauge("auscult_sink_up")
+            .help("Whether the sink's receiver took what it was last sent, or nothing was sent yet.")
+            .labels(&["sink"])
+            .merge(Merge::Last);
+        let up = registry.family(up)?.gauge(&[name])?;
+        let altered = Spec::counter("auscult_sink_altered")
+            .help("Texts, fields and names that a sink did not write as they were, by reason.")
+            .labels(&["sink", "reason"]);
+        let altered = registry.family(altered)?;
+        let [shortened, cleaned, left_out, saturated] =
+            ALTERED.map(|reason| altered.counter(&[name, reason]));
+        up.set(1.0);
+        board.set(&calls, name, State::Up);
+        Ok(Self {
+            name: name.to_owned(),
+            shown,
+            altered: [shortened?, cleaned?, left_out?, saturated?],
+            calls,
+            board,
+            up,
+            state: State::Up,
+            failing: None,
+            said: None,
+            owes: false,
+        })
+    }
+
+    /// Counts what was not written as it was.
+    pub(crate) fn altered(&self, losses: Losses) {
+        let counts = [losses.shortened, losses.cleaned, losses.left_out, losses.saturated];
+        self.altered.iter().zip(counts).filter(|(_, count)| *count > 0).for_each(|(counter, count)| {
+            counter.inc(count as f64);
+        });
+    }
+
+    /// The receiver took something, or refused a record: it works. `pending` says how much waits.
+    pub(crate) fn works(&mut self, pending: impl FnOnce() -> Option<u64>) {
+        let Some(since) = self.failing.take() else { return };
+        self.set(State::Up);
+        if std::mem::take(&mut self.owes) {
+            let message =
+                format!("sink {}: back after {}; {}", self.shown, span(since.elapsed()), waits(pending()));
+            self.calls.registry().tell(false, "sink", &message);
+        }
+    }
+
+    /// The receiver did not take what it was sent.
+    pub(crate) fn fails(&mut self, verdict: &Verdict, pending: impl FnOnce() -> Option<u64>) {
+        let since = *self.failing.get_or_insert_with(Instant::now);
+        let (state, why) = match verdict {
+            Verdict::Misconfigured(why) => (State::Misconfigured, why),
+            Verdict::Later { why, .. } => (State::Down, why),
+            Verdict::Taken | Verdict::Refused(_) | Verdict::TooLarge(_) => return,
+        };
+        self.up.set(0.0);
+        if state == State::Down && since.elapsed() < GRACE || state == self.state {
+            return;
+        }
+        self.set(state);
+        if self.owes || self.said.is_some_and(|said| said.elapsed() < QUIET) {
+            return;
+        }
+        (self.owes, self.said) = (true, Some(Instant::now()));
+        let what = match state {
+            State::Misconfigured => "does not work as it is set up, and is tried again slowly",
+            _ => "is down",
+        };
+        let message = format!("sink {}: {what}: {why}; {}", self.shown, waits(pending()));
+        self.calls.registry().tell(true, "sink", &message);
+    }
+
+    /// A record was rejected; the first of its kind is said.
+    pub(crate) fn rejects(&self, verdict: &Verdict) {
+        if let Verdict::Refused(why) | Verdict::TooLarge(why) = verdict {
+            let message = format!("sink {}: a record was rejected, and others may be: {why}", self.shown);
+            self.calls.registry().fault("sink", &message);
+        }
+    }
+
+    /// This process ships no more: another one may, and says how it is.
+    pub(crate) fn leave(&self) {
+        self.board.set(&self.calls, &self.name, State::Up);
+    }
+
+    fn set(&mut self, state: State) {
+        self.state = state;
+        self.up.set(if state == State::Up { 1.0 } else { 0.0 });
+        self.board.set(&self.calls, &self.name, state);
+    }
+}
+
+fn waits(pending: Option<u64>) -> String {
+    match pending {
+        Some(1) => "1 record waits for it in the store".to_owned(),
+        Some(pending) => format!("{pending} records wait for it in the store"),
+        None => "what waits for it is in the store".to_owned(),
+    }
+}
+
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}

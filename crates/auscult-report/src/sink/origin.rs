@@ -1,0 +1,27 @@
+//! Who writes.
+
+use crate::encode::record::Origin;
+
+/// An [`Origin`] that owns its names.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    host: String,
+    instance: String,
+    service: String,
+    version: String,
+}
+
+impl Names {
+    /// Of a service on this host; its instance is called as the host where it has no name of its own.
+    pub(crate) fn new(service: &str, version: &str, instance: Option<&str>) -> Self {
+        let host = nix::unistd::gethostname().ok();
+        let host = host.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let instance = instance.unwrap_or(&host).to_owned();
+        Self { host, instance, service: service.to_owned(), version: version.to_owned() }
+    }
+
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        let Self { host, instance, service, version } = self;
+        Origin { host, instance, service, version }
+    }
+}

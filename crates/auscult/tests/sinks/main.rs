@@ -1,0 +1,11 @@
+//! Sinks of a running service: what is recorded arrives, whatever happens, or is counted.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod conservation;
+mod life;
+mod secrets;
+#[path = "../../../auscult-report/tests/sinks/server.rs"]
+mod server;
+mod state;
