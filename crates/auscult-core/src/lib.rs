@@ -11,6 +11,7 @@ pub mod clock;
 mod error;
 mod field;
 pub mod history;
+mod layer;
 mod log;
 mod per_process;
 pub mod redact;
@@ -28,7 +29,8 @@ pub use call::{
 };
 pub use error::Error;
 pub use field::{FieldRef, FieldValue};
-pub use log::{Level, Log, LogEvent, LogFields};
+pub use layer::LogLayer;
+pub use log::{Draft, Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;
 pub use registry::{
     BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, Identity,

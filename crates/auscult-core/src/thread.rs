@@ -1,6 +1,7 @@
 //! Threads of Auscult: named, with every signal blocked, and none of their panics reaches the host.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,12 +20,29 @@ const STACK: usize = 512 * 1024;
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
     let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
+        mark_own();
         let _ = guarded(body);
     });
     if let Some(mask) = before {
         let _ = mask.thread_set_mask();
     }
     started
+}
+
+thread_local! {
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that this thread is one of Auscult's, so that what its dependencies log is not recorded: it would be about
+/// what is recorded, without end. Threads of [`spawn`] are marked.
+pub fn mark_own() {
+    OWN.set(true);
+}
+
+/// Whether this thread is one of Auscult's.
+#[inline]
+pub fn is_own() -> bool {
+    OWN.get()
 }
 
 /// Locks a mutex; a panic elsewhere does not poison it.

@@ -41,8 +41,8 @@ pub mod torch;
 
 pub use auscult_core::{
     BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
-    Histogram, InFlightCall, LATENCY_BUCKETS, Merge, Notice, Operation, Outcome, RATIO_BUCKETS, RequestId,
-    Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
+    Histogram, InFlightCall, LATENCY_BUCKETS, LogLayer, Merge, Notice, Operation, Outcome, RATIO_BUCKETS,
+    RequestId, Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
 };
 /// Records calls of a function: see the crate's guide for its arguments.
 #[cfg(feature = "macros")]

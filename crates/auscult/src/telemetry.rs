@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use auscult_core::{Calls, Error, Family, InFlightCall, Notice, Operation, Place, Spec, Stage, set_once};
+use auscult_core::{
+    Calls, Error, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage, set_once,
+};
 use auscult_report::Reporter;
 
 use crate::builder::Builder;
@@ -59,6 +61,11 @@ impl Telemetry {
     /// `unknown`.
     pub fn stage(&self, name: &str) -> Stage {
         self.inner.calls.stage(name)
+    }
+
+    /// A layer for a `tracing` subscriber that records events as log events, with the current call's id.
+    pub fn layer(&self) -> LogLayer {
+        LogLayer::new(self.inner.calls.registry().clone())
     }
 
     /// Registers a metric family of the service's own, or finds it.

@@ -25,7 +25,7 @@ const CRATES: [Uses; 11] = [
 ];
 
 /// What the core may depend on: few, and nothing slow, remote or of another language.
-const CORE: [&str; 10] = [
+const CORE: [&str; 11] = [
     "getrandom",
     "libc",
     "loom",
@@ -36,6 +36,7 @@ const CORE: [&str; 10] = [
     "regex",
     "thiserror",
     "tracing",
+    "tracing-subscriber",
 ];
 
 /// Modules of a crate and the modules of the same crate each may use. `error` and the like are leaves.
@@ -54,7 +55,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("registry", &["sync", "error", "clock", "segment", "redact"]),
             ("per_process", &["segment", "registry"]),
             ("history", &["sync", "error", "clock", "segment"]),
-            ("log", &["clock", "field", "segment", "registry"]),
+            ("log", &["clock", "field", "segment", "registry", "redact"]),
             (
                 "call",
                 &[
@@ -69,6 +70,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
                     "per_process",
                 ],
             ),
+            ("layer", &["thread", "field", "registry", "redact", "log", "call"]),
             ("snapshot", &["sync", "error", "clock", "step", "segment", "registry", "call", "log"]),
         ],
     ),

@@ -5,6 +5,9 @@ use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, decode, encod
 /// Longer texts are cut, bytes: a traceback of some hundred lines is whole.
 const TEXT: usize = 32 * 1024;
 
+/// A buffer that grew beyond this many words gives them back.
+const KEPT_WORDS: usize = 1024;
+
 /// Fields of one event, as the words that its record will hold; to be used again for the next.
 ///
 /// At most 64 fields and 64 KiB together; what is beyond is left out and counted. The first of a name is kept.
@@ -25,6 +28,7 @@ impl LogFields {
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.words.clear();
+        self.words.shrink_to(KEPT_WORDS);
         (self.count, self.left, self.shortened) = (0, 0, 0);
     }
 
@@ -58,6 +62,11 @@ impl LogFields {
         self.words.extend(encode(name, value));
         self.count += 1;
         self.shortened += shortened;
+    }
+
+    /// Says that a text was cut before it came here.
+    pub(super) fn count_cut(&mut self) {
+        self.shortened += 1;
     }
 
     /// The fields, in the order in which they came.

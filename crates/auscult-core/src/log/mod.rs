@@ -1,10 +1,12 @@
 //! Log events: one structured record each, tied to the call it belongs to.
 
+mod draft;
 mod entry;
 mod event;
 mod fields;
 mod level;
 
+pub use draft::Draft;
 pub(crate) use entry::LogEntry;
 pub use event::{Log, LogEvent};
 pub use fields::LogFields;

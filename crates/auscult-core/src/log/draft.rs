@@ -1,0 +1,72 @@
+//! An event while it is put together, without what must not be recorded.
+
+use std::cell::Cell;
+
+use super::event::Log;
+use super::fields::LogFields;
+use crate::field::FieldRef;
+use crate::redact::Hits;
+use crate::registry::Registry;
+
+/// Longest message, bytes; the ring takes no longer one.
+const MESSAGE: usize = 64 * 1024;
+/// Longest text of a field, bytes; a traceback of some hundred lines is whole.
+const TEXT: usize = 32 * 1024;
+
+thread_local! {
+    /// The fields of this thread's last event, to be used again. One that is put together while another is (its
+    /// value's text is being made, and making it logs) finds none and makes its own.
+    static SPARE: Cell<Option<LogFields>> = const { Cell::new(None) };
+}
+
+/// An event while it is put together: what is added to it has passed redaction.
+#[must_use = "an event is recorded by `record`"]
+pub struct Draft<'a> {
+    registry: &'a Registry,
+    fields: LogFields,
+    hits: Hits,
+}
+
+impl<'a> Draft<'a> {
+    /// An event without fields.
+    pub fn new(registry: &'a Registry) -> Self {
+        let fields = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        Self { registry, fields, hits: Hits::default() }
+    }
+
+    /// Adds a field, unless there is one of the name.
+    pub fn field(&mut self, name: &str, value: FieldRef<'_>) {
+        let redactor = self.registry.redactor();
+        let mark = match value {
+            FieldRef::Text(text) => {
+                let redacted = redactor.field(name, text, TEXT, &mut self.hits);
+                if redacted.cut {
+                    self.fields.count_cut();
+                }
+                return self.fields.push(name, FieldRef::Text(&redacted.text));
+            }
+            FieldRef::Int(number) => redactor.integer(name, number, &mut self.hits),
+            FieldRef::Float(_) => redactor.number(name, &mut self.hits),
+            FieldRef::Bool(_) => None,
+        };
+        self.fields.push(name, mark.map_or(value, FieldRef::Text));
+    }
+
+    /// Adds a field that has passed redaction before.
+    pub(crate) fn redacted_field(&mut self, name: &str, value: FieldRef<'_>) {
+        self.fields.push(name, value);
+    }
+
+    /// Records the event with what `log` says beside its fields, which are this draft's.
+    pub fn record(self, log: &Log<'_>) {
+        let Self { registry, mut fields, mut hits } = self;
+        let message = registry.redactor().text(log.message, MESSAGE, &mut hits);
+        if message.cut {
+            fields.count_cut();
+        }
+        Log { message: &message.text, fields: &fields, ..*log }.record(registry);
+        registry.count_redactions(&hits);
+        fields.clear();
+        let _ = SPARE.try_with(|spare| spare.set(Some(fields)));
+    }
+}
