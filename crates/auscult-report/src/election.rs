@@ -7,9 +7,11 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
 
+use auscult_core::thread::lock;
 use auscult_core::{Error, PerProcess, Place};
 use nix::fcntl::{FcntlArg, fcntl};
 
@@ -17,22 +19,30 @@ const FILE: &str = "reporter.lock";
 /// The file an agent holds a lock on for as long as it runs, elected or not.
 const AGENT: &str = "agent.lock";
 
-/// Services this process reports for.
-static HELD: PerProcess<Mutex<HashSet<PathBuf>>> = PerProcess::new();
+/// Locks that this process holds.
+static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
+
+/// Which lock: device and number of the service's directory, however its path is spelled, and the file's name.
+type Key = (u64, u64, &'static str);
+
+/// A lock that this process holds, until dropped.
+struct Held {
+    key: Option<Key>,
+    /// None where nothing can be written.
+    file: Option<File>,
+}
 
 /// Being the reporter of a service, until dropped.
 pub(crate) struct Elected {
-    directory: PathBuf,
-    /// The file with the lock; none where nothing can be written.
-    _file: Option<File>,
+    _held: Held,
 }
 
 /// Becomes the reporter of the service in `place`, if nobody is. A process that is `alone`, because no other
 /// sees its segment, needs no lock where none can be had.
 pub(crate) fn stand(place: &Place, alone: bool) -> Option<Elected> {
-    let directory = place.directory().to_path_buf();
+    let key = key(place.directory(), FILE);
     let mut held = held();
-    if held.contains(&directory) {
+    if key.is_some_and(|key| held.contains(&key)) {
         return None;
     }
     let file = match place.open_file(FILE) {
@@ -43,13 +53,13 @@ pub(crate) fn stand(place: &Place, alone: bool) -> Option<Elected> {
     if let Some(file) = &file {
         fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).ok()?;
     }
-    held.insert(directory.clone());
-    Some(Elected { directory, _file: file })
+    held.extend(key);
+    Some(Elected { _held: Held { key, file } })
 }
 
 /// Being the agent of a service, until dropped: processes of the service report no more.
 pub(crate) struct Announced {
-    _file: File,
+    _held: Held,
 }
 
 /// Announces this process as the agent of the service in `place`.
@@ -58,39 +68,49 @@ pub(crate) struct Announced {
 /// When there is another one, or the file cannot be had.
 pub(crate) fn announce(place: &Place) -> Result<Announced, Error> {
     let path = place.directory().join(AGENT);
+    let conflict = || {
+        let pid = agent(place).map_or_else(String::new, |pid| format!(" (process {pid})"));
+        Error::conflict(format!("agent: the service has one already{pid}; {} is locked", path.display()))
+    };
+    let key = key(place.directory(), AGENT);
+    if key.is_some_and(|key| held().contains(&key)) {
+        return Err(conflict());
+    }
     let file = place.open_file(AGENT).map_err(|error| Error::io("agent: cannot open", &path, error))?;
     if fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).is_err() {
-        let pid = agent(place).map_or_else(String::new, |pid| format!(" (process {pid})"));
-        return Err(Error::conflict(format!(
-            "agent: the service has one already{pid}; {} is locked",
-            path.display()
-        )));
+        return Err(conflict());
     }
-    Ok(Announced { _file: file })
+    held().extend(key);
+    Ok(Announced { _held: Held { key, file: Some(file) } })
 }
 
 /// The process that reports for the service in `place`, as this one sees its id.
 pub fn reporter(place: &Place) -> Option<u32> {
-    holder(&place.directory().join(FILE))
+    holder(place.directory(), FILE)
 }
 
-/// The agent of the service in `place`, if it has one and it is another process.
+/// The agent of the service in `place`, if it has one.
 pub fn agent(place: &Place) -> Option<u32> {
-    holder(&place.directory().join(AGENT))
+    holder(place.directory(), AGENT)
 }
 
 /// Who has a lock on a file. Closing the file would end a lock of this process, so it does not ask what it knows.
-fn holder(path: &Path) -> Option<u32> {
-    let own = path.parent().is_some_and(|directory| held().contains(directory));
-    if own && path.ends_with(FILE) {
+fn holder(directory: &Path, name: &'static str) -> Option<u32> {
+    let held = held();
+    if key(directory, name).is_some_and(|key| held.contains(&key)) {
         return Some(std::process::id());
     }
-    let file = File::open(path).ok()?;
+    let file = File::open(directory.join(name)).ok()?;
     let mut lock = write_lock();
     fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).ok()?;
-    let held = i32::from(lock.l_type) != libc::F_UNLCK;
+    let locked = i32::from(lock.l_type) != libc::F_UNLCK;
     // A holder in another PID namespace has no number here.
-    held.then(|| u32::try_from(lock.l_pid).unwrap_or(0))
+    locked.then(|| u32::try_from(lock.l_pid).unwrap_or(0))
+}
+
+fn key(directory: &Path, name: &'static str) -> Option<Key> {
+    let found = std::fs::metadata(directory).ok()?;
+    Some((found.dev(), found.ino(), name))
 }
 
 fn write_lock() -> libc::flock {
@@ -103,12 +123,50 @@ fn write_lock() -> libc::flock {
     }
 }
 
-impl Drop for Elected {
+impl Drop for Held {
     fn drop(&mut self) {
-        held().remove(&self.directory);
+        let mut held = held();
+        // First: another of this process that locked the file meanwhile would lose its lock with this one.
+        self.file = None;
+        if let Some(key) = &self.key {
+            held.remove(key);
+        }
     }
 }
 
-fn held() -> std::sync::MutexGuard<'static, HashSet<PathBuf>> {
-    HELD.get_or_make(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+fn held() -> MutexGuard<'static, HashSet<Key>> {
+    lock(HELD.get_or_make(Mutex::default))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether somebody has a lock on the file. The descriptor stays open: closing it would end the lock.
+    fn is_locked(place: &Place, name: &str) -> bool {
+        let file = std::mem::ManuallyDrop::new(File::open(place.directory().join(name)).expect("a file"));
+        let mut lock = write_lock();
+        fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).expect("an answer");
+        i32::from(lock.l_type) != libc::F_UNLCK
+    }
+
+    #[test]
+    fn a_process_reports_once_however_the_directory_is_spelled_and_may_ask_who_does() {
+        let outer = tempfile::tempdir().expect("a directory");
+        let [root, link] = ["root", "link"].map(|name| outer.path().join(name));
+        std::fs::create_dir(&root).expect("made");
+        std::os::unix::fs::symlink(&root, &link).expect("linked");
+        let [place, other] = [root, link]
+            .map(|root| Place::open_with_shared_memory(&root, "svc", outer.path()).expect("a place"));
+        let elected = stand(&place, false).expect("nobody else");
+        let announced = announce(&place).expect("nobody else");
+        for place in [&place, &other] {
+            assert!(stand(place, false).is_none() && announce(place).is_err());
+            assert_eq!([reporter(place), agent(place)], [Some(std::process::id()); 2]);
+        }
+        assert!(is_locked(&place, FILE) && is_locked(&place, AGENT), "asking ends no lock");
+        drop((elected, announced));
+        assert_eq!([reporter(&other), agent(&other)], [None; 2]);
+        assert!(stand(&other, false).is_some() && announce(&other).is_ok());
+    }
 }

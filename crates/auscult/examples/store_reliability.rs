@@ -14,13 +14,15 @@ fn main() {
     let kills = store_kills::kill(times);
     println!(
         "{} recording processes and {} reporters killed; {} calls whose recording had returned, 0 lost, 0 twice; \
-         {} finished and {} died are stored; recovered in {:.0} ms; {:.0} s",
+         {} finished and {} died are stored, {} of them before the recovery, which took {:.0?} ({:.0?} of processor time); {:.0} s in all",
         kills.recorders,
         kills.reporters,
         kills.returned,
         kills.finished,
         kills.died,
-        kills.recovery.as_secs_f64() * 1e3,
+        kills.before,
+        kills.recovery,
+        kills.processor,
         started.elapsed().as_secs_f64()
     );
 }

@@ -79,7 +79,7 @@ impl Service {
         auscult_report::reporter(&self.place)
     }
 
-    /// Its agent, if one runs; 0 for one in another PID namespace. Not to be asked by the agent.
+    /// Its agent, if one runs; 0 for one in another PID namespace.
     pub fn agent(&self) -> Option<u32> {
         auscult_report::agent(&self.place)
     }

@@ -104,6 +104,28 @@ fn what_could_not_be_stored_when_the_service_ended_is_stored_by_the_next() {
     until("it is not counted any more", || value(&next.render(false), total).is_none());
 }
 
+#[test]
+fn a_run_that_is_over_stays_over_when_the_next_is_killed_before_it_could_store_what_was_left() {
+    let directory = Directory::new();
+    let in_the_way = directory.path().join("crashing/store.sqlite");
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    let telemetry = directory.serving("crashing").start().unwrap();
+    let operation = telemetry.operation("synthesize");
+    (0..5).for_each(|_| operation.start::<&str>([]).finish());
+    telemetry.shutdown(Duration::from_secs(10));
+    drop((operation, telemetry));
+    let mut worker = Worker::start(directory.path(), "second");
+    worker.tell("finish");
+    worker.kill();
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let telemetry = directory.serving("crashing").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    assert!(telemetry.recover(Duration::from_secs(30)));
+    assert_eq!(stored(telemetry.directory()).len(), 6);
+    let ok = r#"crashing_request_total{operation="synthesize",outcome="ok",status="success"}"#;
+    assert_eq!(value(&telemetry.render(false), ok), Some(1.0), "of the run that was killed alone");
+}
+
 /// A process of the service `crashing`: this test program again.
 struct Worker {
     child: Child,

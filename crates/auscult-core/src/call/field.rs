@@ -8,7 +8,7 @@ use crate::per_process::PerProcess;
 use crate::redact::Hits;
 use crate::registry::{Kept, Registry};
 
-/// A buffer that grew beyond this many words is given back when the next call begins.
+/// What a buffer has beyond this many words is given back when its call ends.
 const KEPT_WORDS: usize = 512;
 
 /// Longer field texts are cut, bytes.
@@ -53,6 +53,15 @@ impl FieldBuffer {
         if self.ticket == ticket { &self.words } else { &[] }
     }
 
+    /// Forgets the fields of a call that ended, and gives back what the next one is not likely to need.
+    #[inline]
+    pub(crate) fn end(&mut self, ticket: u64) {
+        if self.ticket == ticket && self.words.capacity() > KEPT_WORDS {
+            self.words.clear();
+            self.words.shrink_to(KEPT_WORDS);
+        }
+    }
+
     /// Sets a field, in its place where it was set before; false when there is no room. One that comes when another
     /// call has the slot already is nobody's.
     pub(crate) fn set(&mut self, ticket: u64, name: &str, value: FieldRef<'_>) -> bool {
@@ -63,7 +72,6 @@ impl FieldBuffer {
             self.ticket = ticket;
             self.count = 0;
             self.words.clear();
-            self.words.shrink_to(KEPT_WORDS);
         }
         let name = cut(name, NAME);
         let mut rest = self.words.as_slice();
@@ -122,6 +130,21 @@ pub(crate) fn lock(buffer: &Mutex<FieldBuffer>) -> Option<MutexGuard<'_, FieldBu
 mod tests {
     use super::*;
     use crate::field::decode;
+
+    #[test]
+    fn what_a_call_took_beyond_what_is_kept_is_given_back_at_its_end() {
+        let mut buffer = FieldBuffer::default();
+        for field in 0..7 {
+            assert!(buffer.set(1, &field.to_string(), FieldRef::Text(&"x".repeat(8192))));
+        }
+        buffer.end(2);
+        assert_eq!(decode(buffer.words(1)).len(), 7, "another call's end takes nothing");
+        buffer.end(1);
+        assert!(buffer.words(1).is_empty() && buffer.words.capacity() <= KEPT_WORDS);
+        assert!(buffer.set(2, "few", FieldRef::Int(1)));
+        buffer.end(2);
+        assert_eq!(decode(buffer.words(2)).len(), 1, "few stay readable");
+    }
 
     #[test]
     fn a_field_that_comes_too_late_takes_nothing_from_the_next_call() {

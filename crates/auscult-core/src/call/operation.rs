@@ -113,10 +113,11 @@ impl Calls {
                 let id = IdWords::new(&call.request_id().unwrap_or_default());
                 let words = |word: usize| call.words[word];
                 let ended = Ended::new(words, Outcome::Abandoned, now, id);
-                let fields = self.fields.get(call.index);
-                let fields = fields.as_ref().map_or(&[][..], |fields| fields.words(call.sequence));
+                let mut buffer = self.fields.get(call.index);
+                let fields = buffer.as_ref().map_or(&[][..], |fields| fields.words(call.sequence));
                 let ticket = Ticket { index: call.index, sequence: call.sequence };
                 set.append(Some(ticket), in_flight.at(call.index), &words, &ended, fields);
+                buffer.iter_mut().for_each(|fields| fields.end(call.sequence));
                 set.record_end(|word| call.words[word], || InFlight::count(in_flight.at(call.index)), &ended);
                 reaped += 1;
             }

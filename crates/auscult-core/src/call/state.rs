@@ -205,7 +205,7 @@ impl CallState {
         });
     }
 
-    /// The fields set so far; none once the call has ended and another has taken its place.
+    /// The fields set so far; of an ended call only while they are few (4 KiB) and no other has taken its place.
     pub fn fields(&self) -> Vec<(String, FieldValue)> {
         let mut fields = Vec::new();
         self.with_fields(|words| fields = decode(words));
@@ -291,6 +291,11 @@ impl CallState {
         self.ended.store(ended.now, Relaxed);
         let ticket = if let Place::Slot(ticket) = self.place { Some(ticket) } else { None };
         self.with_fields(|fields| self.set.append(ticket, self.slot(), &slot, &ended, fields));
+        if let Some(ticket) = ticket
+            && let Some(mut fields) = self.set.fields.get(ticket.index)
+        {
+            fields.end(ticket.sequence);
+        }
         self.set.record_end(slot, || InFlight::count(self.slot()), &ended);
         if outcome == Outcome::Poisoned {
             self.set.unhealthy("poisoned");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
 use super::process::{Owner, Processes};
-use super::region::Region;
+use super::region::{Region, WORD};
 use super::{Directory, Exemplars, InFlight, Ring, Role, Segment, file, written};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -21,6 +21,8 @@ pub(crate) enum State {
     Open = 0,
     /// Left in good order.
     Closed = 1,
+    /// As `Closed`, of a run that is over: it waits only until what is in its ring is stored. No damage looks so.
+    Over = 0x6F76_6572_6F76_6572,
 }
 
 /// A segment to read.
@@ -140,8 +142,22 @@ impl Source {
 
     /// How its writer left it.
     pub(crate) fn state(&self) -> State {
-        let closed = self.words()[header::STATE].load(Ordering::Acquire) == State::Closed as u64;
-        if closed { State::Closed } else { State::Open }
+        match self.words()[header::STATE].load(Ordering::Acquire) {
+            word if word == State::Closed as u64 => State::Closed,
+            word if word == State::Over as u64 => State::Over,
+            _ => State::Open,
+        }
+    }
+
+    /// Says in the file of a segment that its run is over, for whoever comes next.
+    pub(crate) fn set_over(&self) -> io::Result<()> {
+        let Some(path) = self.path().filter(|_| !self.is_own()) else { return Ok(()) };
+        let state = (State::Over as u64).to_le_bytes();
+        std::os::unix::fs::FileExt::write_all_at(
+            &file::open_own(path)?,
+            &state,
+            (header::STATE * WORD) as u64,
+        )
     }
 
     /// Whether this process writes it.
@@ -211,7 +227,7 @@ impl Source {
     pub(crate) fn is_left(&self) -> bool {
         let creator = self.words()[header::PID].load(Ordering::Relaxed);
         self.is_dead()
-            || self.state() == State::Closed && self.pids().iter().all(|pid| u64::from(*pid) == creator)
+            || self.state() != State::Open && self.pids().iter().all(|pid| u64::from(*pid) == creator)
     }
 
     /// Process ids of those who write it now.

@@ -83,6 +83,23 @@ impl Collector {
         }
     }
 
+    /// Whether a segment is of a run that is over.
+    fn is_over(&self, source: &Source) -> bool {
+        self.over.contains(&source.id()) || source.state() == State::Over
+    }
+
+    /// Takes note that a segment is of a run that is over, also for whoever comes next.
+    fn end_run_of(&mut self, segments: &[u64]) {
+        for source in self.sources.iter().map(|attached| &attached.source) {
+            if segments.contains(&source.id())
+                && let Err(error) = source.set_over()
+            {
+                self.registry.fault("segment", &format!("cannot say that a run is over: {error}"));
+            }
+        }
+        self.over.extend(segments);
+    }
+
     fn may_go(&self, segment: u64) -> bool {
         self.adopted.as_ref().is_none_or(|adopted| adopted.contains(&segment))
     }
@@ -191,7 +208,7 @@ impl Collector {
             match Source::open(&path) {
                 Ok(source) if !source.is_dead() => {}
                 Ok(source) if !self.may_go(source.id()) => {}
-                Ok(source) if before.contains(&source.id()) || self.over.contains(&source.id()) => {
+                Ok(source) if before.contains(&source.id()) || self.is_over(&source) => {
                     done.push((path, source.id()));
                 }
                 Ok(source) => dead.push((path, source)),
@@ -203,7 +220,7 @@ impl Collector {
                 dead.iter().map(|(_, source)| source.id()).chain(done.iter().map(|(_, id)| *id)).collect();
             let (paths, sources): (Vec<PathBuf>, Vec<Source>) = dead.into_iter().unzip();
             done.extend(paths.into_iter().map(|path| (path, 0)));
-            let well = sources.iter().all(|source| source.state() == State::Closed);
+            let well = sources.iter().all(|source| source.state() != State::Open);
             if !well || sources.iter().any(|source| source.role() == Role::Service) {
                 self.left_well = well;
             }
@@ -248,7 +265,7 @@ impl Collector {
         let alive = others().filter(of_service).any(|attached| !attached.source.is_left());
         let retired = self.place.retired_file();
         let mut segments = others().filter(|attached| attached.source.path() != Some(&retired));
-        let crashed = segments.any(|attached| attached.source.state() != State::Closed);
+        let crashed = segments.any(|attached| attached.source.state() == State::Open);
         let any = others().next().is_some();
         if alive || crashed || !any {
             self.fold();
@@ -276,7 +293,7 @@ impl Collector {
         let mut left: Vec<(u64, bool)> = Vec::new();
         for other in others.filter(|other| other.role() == Role::Service && other.path() != Some(&retired)) {
             if other.is_left() {
-                left.push((other.id(), other.state() == State::Closed));
+                left.push((other.id(), other.state() != State::Open));
             }
         }
         // Those that are not folded yet left last.
@@ -284,7 +301,7 @@ impl Collector {
             self.left_well = left.iter().all(|(_, well)| *well);
         }
         if goes_on && self.gone && self.left_well {
-            self.over.extend(left.iter().map(|(id, _)| *id));
+            self.end_run_of(&left.iter().map(|(id, _)| *id).collect::<Vec<_>>());
             let _ = std::fs::remove_file(retired);
             self.restart();
         }
@@ -321,14 +338,14 @@ impl Collector {
     fn remove_others(&mut self) {
         let retired = self.place.retired_file();
         let others = self.sources.iter().filter(|attached| !attached.source.is_own());
-        let mut over = HashSet::new();
+        let mut over = Vec::new();
         for source in others.map(|attached| &attached.source) {
             match source.path() {
                 Some(path) if path == retired || self.may_go(source.id()) => drop(std::fs::remove_file(path)),
-                _ => drop(over.insert(source.id())),
+                _ => over.push(source.id()),
             }
         }
-        self.over.extend(over);
+        self.end_run_of(&over);
         self.place.remove_history();
         self.restart();
     }
@@ -391,7 +408,7 @@ impl Collector {
                 continue;
             }
             match Source::open(&file) {
-                Ok(source) if self.counted.contains(&source.id()) || self.over.contains(&source.id()) => {}
+                Ok(source) if self.counted.contains(&source.id()) || self.is_over(&source) => {}
                 Ok(source) => self.sources.push(Attached::new(source)),
                 Err(error) => {
                     complete &= error.kind() != std::io::ErrorKind::NotFound;

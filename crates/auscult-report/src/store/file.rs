@@ -26,6 +26,12 @@ const PARTS: [&str; 3] = [LOG, "-shm", ""];
 /// The log, which holds what is not in the file yet.
 const LOG: &str = "-wal";
 
+/// Follows the file's name when it is set aside; then comes the second.
+const DAMAGED: &str = ".damaged-";
+
+/// So many damaged files are kept: they may be as large as the store.
+const KEPT_DAMAGED: usize = 2;
+
 /// SQLite's smallest page: a database is not smaller.
 const SMALLEST_PAGE: u64 = 512;
 
@@ -131,17 +137,41 @@ pub(super) fn abandon(connection: Connection) {
 
 /// Renames a damaged file, with its log, and says where it is now.
 pub(super) fn set_aside(path: &Path, unix_seconds: u64) -> Result<PathBuf, StoreError> {
-    let free = |number: &u64| fs::symlink_metadata(beside(path, &format!(".damaged-{number}"))).is_err();
+    let free = |number: &u64| fs::symlink_metadata(beside(path, &format!("{DAMAGED}{number}"))).is_err();
     let number = (unix_seconds..).find(free).unwrap_or(unix_seconds);
     for suffix in PARTS {
-        match fs::rename(beside(path, suffix), beside(path, &format!(".damaged-{number}{suffix}"))) {
+        match fs::rename(beside(path, suffix), beside(path, &format!("{DAMAGED}{number}{suffix}"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StoreError::io("cannot set aside", path, &error));
             }
             _ => {}
         }
     }
-    Ok(beside(path, &format!(".damaged-{number}")))
+    Ok(beside(path, &format!("{DAMAGED}{number}")))
+}
+
+/// Removes files that were set aside before this second, and all but the last few.
+pub(super) fn forget_damaged(path: &Path, before: u64) {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+    else {
+        return;
+    };
+    let entries = directory.read_dir().into_iter().flatten().flatten();
+    let mut seconds: Vec<u64> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().to_str()?.strip_prefix(name)?.strip_prefix(DAMAGED)?.to_owned();
+            name.split('-').next()?.parse().ok()
+        })
+        .collect();
+    seconds.sort_unstable();
+    seconds.dedup();
+    let few = seconds.len().saturating_sub(KEPT_DAMAGED);
+    let gone = seconds.iter().enumerate().filter(|(place, second)| *place < few || **second < before);
+    for second in gone.map(|(_, second)| second) {
+        for part in PARTS {
+            let _ = fs::remove_file(beside(path, &format!("{DAMAGED}{second}{part}")));
+        }
+    }
 }
 
 /// A name that begins with the file's.

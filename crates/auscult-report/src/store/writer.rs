@@ -139,13 +139,14 @@ impl Store {
         file::sync(&self.path)
     }
 
-    /// Does one small step of retention, some milliseconds: removes what is too old or too much, and thins old
-    /// vitals.
+    /// Does one small step of retention, some milliseconds: removes what is too old or too much, also of damaged
+    /// files that were set aside, and thins old vitals.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn retain(&mut self) -> Result<Progress, StoreError> {
         let limits = self.limits.clone();
+        file::forget_damaged(&self.path, limits.ago(limits.age) / 1_000_000_000);
         self.with(|open, _| {
             open.kinds.forget();
             retention::step(&mut open.connection, &limits)

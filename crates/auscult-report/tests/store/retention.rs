@@ -142,3 +142,34 @@ fn the_file_stays_within_its_size_and_shrinks_when_that_shrinks() {
     assert!(small < 16 * MIB, "{small} bytes");
     assert!(!all_calls(place.path()).is_empty());
 }
+
+#[test]
+fn damaged_files_that_were_set_aside_go_with_their_time_and_all_but_the_last_two() {
+    let (place, clock) = (directory(), Clock::new());
+    let aside = || {
+        let names = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.retain(|name| name.contains("damaged-") && !name.ends_with("-shm"));
+        names.sort();
+        names
+    };
+    for _ in 0..4 {
+        std::fs::write(place.path().join("store.sqlite"), [0xFF; 9000]).unwrap();
+        std::fs::write(place.path().join("store.sqlite-wal"), b"its log").unwrap();
+        drop(Store::open(place.path(), clock.limits()).unwrap());
+        clock.advance(DAY);
+    }
+    let all = aside();
+    assert_eq!(all.len(), 8, "each with its log: {all:?}");
+    std::fs::write(place.path().join("store.sqlite.damaged-of-mine"), b"kept").unwrap();
+    let mut store = open_with(place.path(), clock.limits());
+    retain(&mut store);
+    let kept = aside();
+    assert_eq!(kept[..4], all[4..], "the last two");
+    clock.advance(27 * DAY);
+    retain(&mut store);
+    assert_eq!(aside()[..2], all[6..], "one is too old");
+    clock.advance(DAY);
+    retain(&mut store);
+    assert_eq!(aside(), ["store.sqlite.damaged-of-mine"]);
+}

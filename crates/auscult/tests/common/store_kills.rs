@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use auscult::Telemetry;
+use auscult::{Service, Telemetry};
 use auscult_report::store::{CallFilter, CallRow, Order, Reader};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 const ROLE: &str = "AUSCULT_KILLS_ROLE";
 const DIRECTORY: &str = "AUSCULT_KILLS_DIRECTORY";
@@ -32,7 +34,8 @@ pub fn play_role() {
     }
 }
 
-fn telemetry(directory: &Path) -> Telemetry {
+/// The service, in this process.
+pub fn telemetry(directory: &Path) -> Telemetry {
     let builder = Telemetry::builder(SERVICE).directory(directory).no_listen().without_vitals();
     builder.without_facade().start().unwrap()
 }
@@ -60,20 +63,35 @@ fn record(telemetry: &Telemetry, directory: &Path, name: &str) {
     });
 }
 
-struct Process(Child);
+/// A process of the service, killed when it is dropped.
+pub struct Process(pub Child);
 
 impl Process {
-    fn start(directory: &Path, role: &str) -> Self {
+    /// Starts this program in a role: `reporter`, or the name of a recorder, see [`begin`].
+    pub fn start(directory: &Path, role: &str) -> Self {
+        Self::start_with(directory, role, [])
+    }
+
+    /// As [`Process::start`], with more in its environment.
+    pub fn start_with<const N: usize>(directory: &Path, role: &str, more: [(&str, String); N]) -> Self {
         let program = std::env::current_exe().unwrap();
         let mut command = Command::new(&program);
         if !program.parent().is_some_and(|directory| directory.ends_with("examples")) {
             command.args(["--exact", "killed_process", "--nocapture"]);
         }
-        let command = command.env(ROLE, role).env(DIRECTORY, directory).stdout(Stdio::null());
+        let command = command.env(ROLE, role).env(DIRECTORY, directory).envs(more).stdout(Stdio::null());
         Self(command.spawn().unwrap())
     }
 
-    fn kill(&mut self) {
+    /// Waits until it reports for the service, or has ended.
+    pub fn reports(&mut self, directory: &Path) {
+        let reporter = || Service::find(directory, SERVICE).unwrap().and_then(|service| service.reporter());
+        let reports =
+            within_a_minute(|| reporter() == Some(self.0.id()) || self.0.try_wait().unwrap().is_some());
+        assert!(reports, "it does not report");
+    }
+
+    pub fn kill(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -94,18 +112,49 @@ pub struct Kills {
     pub returned: u64,
     pub finished: u64,
     pub died: u64,
-    /// From the start of the next process to the last of the dead ones' calls in the store.
+    /// Of those, in the store before recovery.
+    pub before: u64,
+    /// From the start of the next process until what the dead ones left is in the store and in the totals.
     pub recovery: Duration,
+    /// Processor time that took, which other work on the machine does not change much.
+    pub processor: Duration,
 }
 
-fn millis_below(limit: u64) -> Duration {
+fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let of = |time: TimeVal| Duration::from_micros(time.num_microseconds().cast_unsigned());
+    of(usage.user_time()) + of(usage.system_time())
+}
+
+/// Asks now and then until it is so; false after a minute.
+pub fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !so() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// A random time below so many milliseconds.
+pub fn millis_below(limit: u64) -> Duration {
     Duration::from_micros(getrandom::u64().unwrap() % (limit * 1000))
 }
 
-fn stored(directory: &Path) -> Vec<CallRow> {
+/// All calls in a store.
+pub fn stored(directory: &Path) -> Vec<CallRow> {
     let filter = CallFilter { order: Order::Oldest, ..CallFilter::default() };
     let reader = Reader::open(directory).unwrap();
     reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default()
+}
+
+/// Makes what the recorder of this number notes its progress in; its name.
+pub fn begin(directory: &Path, number: u64) -> String {
+    let name = format!("r{number}");
+    File::create_new(directory.join(&name)).unwrap().set_len(8 * THREADS).unwrap();
+    name
 }
 
 /// Kills a recording process `times` over, and now and then the process that reports for it; then looks whether
@@ -116,8 +165,7 @@ pub fn kill(times: u64) -> Kills {
     let mut kills = Kills::default();
     let mut reporter = None;
     for round in 0..times {
-        let name = format!("r{round}");
-        File::create_new(directory.join(&name)).unwrap().set_len(8 * THREADS).unwrap();
+        let name = begin(directory, round);
         // Else the recording process reports for itself.
         if round % 3 != 2 && reporter.is_none() {
             reporter = Some(Process::start(directory, "reporter"));
@@ -139,7 +187,8 @@ pub fn kill(times: u64) -> Kills {
     kills
 }
 
-fn check(directory: &Path, times: u64, kills: &mut Kills) {
+/// Starts the service once more, and checks what it finds of so many recorders, all killed.
+pub fn check(directory: &Path, times: u64, kills: &mut Kills) {
     let mut returned = Vec::new();
     for round in 0..times {
         let name = format!("r{round}");
@@ -152,21 +201,14 @@ fn check(directory: &Path, times: u64, kills: &mut Kills) {
             returned.extend((last > 0).then(|| (name.clone(), thread, last)));
         }
     }
-    let started = Instant::now();
+    let store = Reader::open(&directory.join(SERVICE)).unwrap();
+    kills.before = store.map_or(0, |store| store.last_sequence().unwrap());
+    let (started, processor) = (Instant::now(), processor_time());
     let telemetry = telemetry(directory);
     let service = telemetry.directory().to_path_buf();
-    let deadline = Instant::now() + Duration::from_secs(120);
-    // Numbered as they are stored; a look costs the reporter nothing.
-    let count = || {
-        let reader = Reader::open(&service).unwrap();
-        reader.map_or(0, |reader| reader.last_sequence().unwrap())
-    };
-    while count() < kills.returned && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    assert!(telemetry.recover(Duration::from_secs(120)), "recovery ends");
     kills.recovery = started.elapsed();
-    // Whatever comes late, or twice, comes with the next rounds of the reporter.
-    std::thread::sleep(Duration::from_millis(1500));
+    kills.processor = processor_time() - processor;
     let rows = stored(&service);
     let mut seen: HashMap<String, u64> = HashMap::new();
     for row in &rows {
@@ -185,5 +227,21 @@ fn check(directory: &Path, times: u64, kills: &mut Kills) {
         lost.extend((missing > 0).then(|| (format!("{name}-{thread} of {last}"), missing)));
     }
     assert!(lost.is_empty(), "lost: {lost:?}; {kills:?}\n{}", telemetry.render(false));
+    // Killed right behind its record and before it was counted, a call is `ok` in the store and died in the totals, or
+    // in neither: one a thread at most.
+    let total = |outcome, status| {
+        let sample =
+            format!(r#"{SERVICE}_request_total{{operation="op",outcome="{outcome}",status="{status}"}} "#);
+        let text = telemetry.render(false);
+        let line = text.lines().find_map(|line| line.strip_prefix(&sample)?.parse::<f64>().ok());
+        line.unwrap_or(0.0) as u64
+    };
+    let (ok, died) = (total("ok", "success"), total("died", "error"));
+    assert!(ok <= kills.finished && kills.finished - ok <= times * THREADS, "{ok} counted; {kills:?}");
+    let stored = kills.finished + kills.died;
+    assert!(
+        ok + died <= stored && stored - ok - died <= times * THREADS,
+        "{died} counted as died; {kills:?}"
+    );
     telemetry.shutdown(Duration::from_secs(5));
 }

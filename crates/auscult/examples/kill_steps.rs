@@ -1,0 +1,30 @@
+//! Processes killed at named steps, many times, with figures for the reliability table: `cargo run --release -p auscult
+//! --features kill-steps --example kill_steps -- [TIMES]`.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../tests/common/step_kills.rs"]
+mod step_kills;
+#[path = "../tests/common/store_kills.rs"]
+mod store_kills;
+
+use std::time::Duration;
+
+fn main() {
+    store_kills::play_role();
+    let times = std::env::args().nth(1).map_or(50, |times| times.parse().unwrap());
+    for (step, within) in step_kills::STEPS {
+        let (mut returned, mut died, mut recoveries) = (0, 0, Vec::<Duration>::new());
+        for round in 0..times {
+            let kills = step_kills::kill_at(step, within, round);
+            returned += kills.returned;
+            died += kills.died;
+            recoveries.push(kills.recovery);
+        }
+        recoveries.sort();
+        let [median, slowest] = [recoveries.len() / 2, recoveries.len() - 1].map(|at| recoveries[at]);
+        println!(
+            "{step}: {times} kills; {returned} calls whose recording had returned, 0 lost, 0 twice; {died} died; \
+             recovered in {median:.0?}, at most {slowest:.0?}"
+        );
+    }
+}
