@@ -35,6 +35,7 @@ from auscult._native import (
     stage,
 )
 from auscult._patch import patch
+from auscult._sinks import Graylog, InfluxDB, JsonLines, Loki
 
 __all__ = [
     "Audio",
@@ -44,8 +45,12 @@ __all__ = [
     "Error",
     "Gauge",
     "GpuUse",
+    "Graylog",
     "Histogram",
+    "InfluxDB",
     "Info",
+    "JsonLines",
+    "Loki",
     "Skip",
     "Summary",
     "Telemetry",

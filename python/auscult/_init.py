@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from auscult._native import Telemetry
+    from auscult._sinks import Sink
 
 _lock = allocate_lock()
 _running: tuple[dict[str, Any], Telemetry] | None = None
@@ -38,7 +39,7 @@ def init(
     gpu_memory_interval: float | Unset | None = UNSET,
     labels: Mapping[str, str] | Unset | None = UNSET,
     directory: str | os.PathLike[str] | Unset | None = UNSET,
-    sinks: Sequence[Any] | Unset = UNSET,
+    sinks: Sequence[Sink] | Unset | None = UNSET,
     namespace: str | Unset | None = UNSET,
     commit: str | Unset | None = UNSET,
     bearer_token: str | Unset | None = UNSET,
@@ -73,7 +74,7 @@ def init(
         labels: Labels of every metric; as a variable `name=value,name=value`.
         directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else
             `~/.local/state/auscult`.
-        sinks: Not available in this version.
+        sinks: Where what is stored is shipped as well; as a variable URLs with commas between them.
         namespace: What the names of the service's metrics begin with.
         commit: Commit the service was built from.
         bearer_token: Token that a scrape has to bring.
@@ -86,10 +87,10 @@ def init(
         store: Whether finished calls and vitals are kept on disk.
         store_days: For how many days. Default: 30.
         store_bytes: Most bytes on disk, at least 16 MiB; the oldest go first. Default: 512 MiB.
-        redact: Regular expressions, in the syntax of Rust's `regex`, of what must not be recorded, beside what is
-            known to be a secret or a person's; as a variable one a line.
-        record_text: Whether text to synthesise is recorded as it is; otherwise fields such as `text` and `prompt`
-            become their length.
+        redact: Regular expressions, in the syntax of Rust's `regex`, of what must not be recorded, beside what
+            is known to be a secret or a person's; as a variable one a line.
+        record_text: Whether text to synthesise is recorded as it is; otherwise fields such as `text` and
+            `prompt` become their length.
 
     Returns:
         The telemetry. A second `init` with the same arguments returns the same one.

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
+from auscult._sinks import Sink
+
 T = TypeVar("T")
 
 
@@ -215,18 +217,22 @@ def _path(value: object) -> str:
     return os.path.abspath(os.fsdecode(value))
 
 
-def _sinks(value: object) -> tuple[()]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise WrongError(f"{value!r} are no sinks; give a list")
-    if list(value):
-        raise WrongError("sinks are not available in this version; leave it out")
-    return ()
-
-
-def _no_sinks(value: object) -> tuple[()]:
+def _sinks(value: Any) -> Any:
+    """Kinds, places and options of sinks; or the text of a variable, which names them by URLs."""
     if isinstance(value, str):
-        raise WrongError("sinks are not available in this version; unset it")
-    return _sinks(value)
+        # What is in them may be a secret: it is not shown.
+        if not all(":" in url for url in value.replace(",", " ").split()):
+            raise WrongError("these are no URLs; give some such as loki+http://loki:3100")
+        return value
+    if not isinstance(value, Iterable):
+        raise WrongError(f"{type(value).__name__} is no list; give a list of sinks")
+    sinks = tuple(value)
+    for sink in sinks:
+        if not isinstance(sink, Sink):
+            raise WrongError(
+                f"{type(sink).__name__} is no sink; give an InfluxDB, Graylog, Loki or JsonLines"
+            )
+    return tuple(sink._as_tuple() for sink in sinks)
 
 
 def _patterns(value: Any) -> tuple[str, ...]:
@@ -279,7 +285,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "gpu_memory_interval": _glances,
     "labels": lambda value: () if value is None else _labels(value),
     "directory": _optional(_path),
-    "sinks": lambda value: () if value is None else _no_sinks(value),
+    "sinks": lambda value: () if value is None else _sinks(value),
     "namespace": _optional(_text),
     "commit": _optional(_text),
     "bearer_token": _optional(_secret),

@@ -147,10 +147,14 @@ def test_what_cannot_be_read_is_named(argument, value, text):
             read({argument: UNSET}, **{variable: text})
 
 
-def test_sinks_are_not_available():
-    with pytest.raises(ValueError, match="sinks are not available in this version"):
-        read({"sinks": ["anything"]})
+def test_sinks_are_compared_by_what_they_hold():
+    def sinks(tenant):
+        return read({"sinks": [auscult.Loki("http://loki:3100", tenant=tenant)]})["sinks"]
+
+    assert sinks("a") == sinks("a") == (("loki", "http://loki:3100", (("tenant", "a"),)),)
+    assert sinks("a") != sinks("b")
     assert read({"sinks": []})["sinks"] == ()
+    assert read({"sinks": UNSET}, AUSCULT_SINKS="jsonl:-")["sinks"] == "jsonl:-"
 
 
 def test_a_service_without_a_name():
@@ -341,7 +345,7 @@ def test_settings_reach_what_is_exposed(python, tmp_path):
     [
         ({"AUSCULT_LISTEN": "nonsense"}, "AUSCULT_LISTEN: 'nonsense' is no address"),
         ({"AUSCULT_SAMPLE_INTERVAL": "often"}, "AUSCULT_SAMPLE_INTERVAL: 'often' is no number of seconds"),
-        ({"AUSCULT_SINKS": "loki"}, "AUSCULT_SINKS: sinks are not available in this version"),
+        ({"AUSCULT_SINKS": "loki"}, "AUSCULT_SINKS: these are no URLs"),
         ({"AUSCULT_SERVICE": ""}, "service: give the name of the service"),
         (
             {"AUSCULT_TLS_CERT": "/missing", "AUSCULT_TLS_KEY": "/missing", "AUSCULT_LISTEN": "127.0.0.1:0"},

@@ -72,6 +72,28 @@ struct Settings {
     store_bytes: Option<u64>,
     redact: Vec<String>,
     record_text: bool,
+    sinks: Sinks,
+}
+
+/// Where what is stored is shipped.
+#[derive(FromPyObject)]
+enum Sinks {
+    /// Kind, place and options of each.
+    Each(Vec<(String, String, Vec<(String, String)>)>),
+    /// What `AUSCULT_SINKS` says.
+    Urls(String),
+}
+
+impl Sinks {
+    fn sinks(&self) -> Result<Vec<auscult::sink::Sink>, auscult::Error> {
+        match self {
+            Self::Urls(urls) => auscult::sink::Sink::list(urls),
+            Self::Each(sinks) => sinks
+                .iter()
+                .map(|(kind, place, options)| auscult::sink::Sink::with_options(kind, place, options))
+                .collect(),
+        }
+    }
 }
 
 /// Which GPUs to sample.
@@ -158,6 +180,10 @@ impl Settings {
         if !self.store {
             builder = builder.without_store();
         }
+        // The environment was looked at already.
+        builder = builder.without_sinks();
+        let sinks = self.sinks.sinks().map_err(|error| PyValueError::new_err(error.to_string()))?;
+        builder = sinks.into_iter().fold(builder, auscult::Builder::sink);
         Ok(self.labels.into_iter().fold(builder, |builder, (name, value)| builder.label(name, value)))
     }
 }

@@ -491,9 +491,16 @@ impl Running {
             let keeper = lock(&running.keeper).clone();
             if let Some(keeper) = keeper {
                 let mut samples = VitalsSample::of(clock::unix_nanos(), readings);
-                if let Some(host) = samples.iter_mut().find(|sample| sample.entity == Entity::Host) {
-                    let in_flight = lock(&running.collector).in_flight().len();
-                    host.values.push(("requests_in_flight", in_flight as f64));
+                let (in_flight, pids) = {
+                    let mut collector = lock(&running.collector);
+                    (collector.in_flight().len(), collector.pids())
+                };
+                for sample in &mut samples {
+                    match (&mut sample.entity, &pids[..]) {
+                        (Entity::Host, _) => sample.values.push(("requests_in_flight", in_flight as f64)),
+                        (Entity::Process { pid }, [only]) if *pid == 0 => *pid = *only,
+                        _ => {}
+                    }
                 }
                 keeper.take(samples);
             }

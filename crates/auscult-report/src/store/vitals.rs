@@ -11,7 +11,7 @@ pub enum Entity {
     Host,
     /// A process of the service.
     Process {
-        /// Its id.
+        /// Its id; 0: the only one there is, whose id is not in the readings.
         pid: u32,
     },
     /// A GPU, or a part of one.
@@ -96,6 +96,7 @@ fn place(reading: &Reading) -> Option<(Entity, &'static Column)> {
     let text = |name: &str| label(name).unwrap_or_default().to_owned();
     let entity = match (label("gpu"), label("pid")) {
         (None, None) => Entity::Host,
+        (None, Some("")) => Entity::Process { pid: 0 },
         (None, Some(pid)) => Entity::Process { pid: pid.parse().ok()? },
         (Some(_), None) => Entity::Gpu(GpuName {
             gpu: text("gpu"),

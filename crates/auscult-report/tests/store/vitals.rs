@@ -80,6 +80,18 @@ fn every_quantity_has_a_column() {
     assert_eq!(found, samples);
 }
 
+/// Its label is empty, as it is where there is nothing to tell it from.
+#[test]
+fn the_only_process_is_stored() {
+    let quantity = quantities().find(|quantity| quantity.name == "process_threads").unwrap();
+    let mut readings = Readings::default();
+    readings.push(quantity, &[""], 7.0);
+    let samples = VitalsSample::of(NOW, &readings);
+    assert_eq!(samples.len(), 1);
+    assert_eq!(samples[0].entity, Entity::Process { pid: 0 });
+    assert_eq!(samples[0].values, [("process_threads", 7.0)]);
+}
+
 #[test]
 fn only_what_is_asked_for_comes_back() {
     let place = directory();

@@ -1,0 +1,110 @@
+"""Sinks in `init`: what they are called with, what is wrong with them, and that one ships."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import auscult
+
+SECRET = "s3cret"
+
+
+def run(tmp_path, body, **variables):
+    """A process of its own, since telemetry is one a process."""
+    source = "import auscult, sys\n" + textwrap.dedent(body)
+    environment = {
+        "AUSCULT_DIRECTORY": str(tmp_path / "state"),
+        "AUSCULT_LISTEN": "none",
+        "AUSCULT_STRICT": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", source],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+        env=environment | variables,
+    )
+
+
+def error(tmp_path, sinks, **variables):
+    ran = run(tmp_path, f"auscult.init(service='tts'{sinks})", **variables)
+    assert "ValueError: " in ran.stderr, ran.stderr
+    return ran.stderr.splitlines()[-1]
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("sinks", "message"),
+    [
+        ('auscult.InfluxDB("http://influx:8086")', "influxdb: say a bucket (v2) or a database (v1)"),
+        ('auscult.InfluxDB("influx", bucket="b")', "influxdb: "),
+        ('auscult.InfluxDB("http://influx", bucket="b", token_file="missing")', "influxdb: token: "),
+        ('auscult.InfluxDB("http://influx", bucket="b", api="v4")', "influxdb: api: "),
+        ('auscult.Graylog("ftp://graylog")', "graylog: "),
+        ('auscult.Graylog("tcp://graylog", bulk=True)', "graylog: bulk: "),
+        ('auscult.Loki("http://loki", name="Loki!")', "name: "),
+        ('auscult.Loki("http://loki"), auscult.Loki("http://other")', "loki: there are two of this name"),
+        ('auscult.JsonLines("")', "jsonl: "),
+        ("3", "sinks: int is no sink"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_sinks_name(tmp_path, sinks, message):
+    assert message in error(tmp_path, f", sinks=[{sinks}]")
+
+
+@pytest.mark.parametrize("urls", ["loki", "loki+ftp://loki", f"loki+http://user:{SECRET}@loki", "jsonl:"])
+def test_a_wrong_variable_is_named_and_holds_no_secret(tmp_path, urls):
+    said = error(tmp_path, "", AUSCULT_SINKS=urls)
+
+    assert "sinks" in said.lower() or "loki" in said or "jsonl" in said
+    assert SECRET not in said
+
+
+def test_no_secret_is_seen():
+    for sink in (
+        auscult.InfluxDB(f"http://user:{SECRET}@influx:8086?token={SECRET}", bucket="b", token=SECRET),
+        auscult.Loki("http://loki:3100", user="u", password=SECRET),
+    ):
+        assert SECRET not in repr(sink)
+    assert repr(auscult.Graylog("tcp://graylog:12201")) == "auscult.Graylog('tcp://graylog:12201')"
+
+
+@pytest.mark.parametrize("by", ["argument", "variable"])
+def test_a_call_is_shipped(tmp_path, by):
+    argument = ', sinks=[auscult.JsonLines("calls.jsonl", mode=0o640)]' if by == "argument" else ""
+    variables = {} if by == "argument" else {"AUSCULT_SINKS": "jsonl:calls.jsonl?mode=640"}
+    ran = run(
+        tmp_path,
+        f"""
+        auscult.init(service="tts"{argument})
+        with auscult.call("synthesize", request_id="req-1") as call:
+            call.chunk(audio_seconds=0.5)
+        assert auscult.flush()
+        auscult.shutdown()
+        """,
+        **variables,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    (line,) = lines(tmp_path / "calls.jsonl")
+    assert (line["request_id"], line["outcome"], line["service"]) == ("req-1", "ok", "tts")
+    assert (tmp_path / "calls.jsonl").stat().st_mode & 0o777 == 0o640
+
+
+def test_no_sinks_are_none_whatever_the_variable_says(tmp_path):
+    ran = run(
+        tmp_path,
+        'auscult.init(service="tts", sinks=[])',
+        AUSCULT_SINKS="jsonl:calls.jsonl",
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert not (tmp_path / "calls.jsonl").exists()
