@@ -102,9 +102,9 @@ impl Worker {
                 Err(error) => self.wait_out(&Verdict::Misconfigured(error)).await?,
             }
         };
-        let limits = transport.limits();
         let mut lingered = false;
         loop {
+            let limits = transport.limits();
             let signal = *self.signal.borrow_and_update();
             self.stored.mark_unchanged();
             if signal.phase == Phase::Stop {

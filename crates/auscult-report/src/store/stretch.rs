@@ -12,7 +12,7 @@ use super::samples::NANOS;
 use super::{event_row, samples};
 
 /// Texts of a stretch take at most about so many bytes.
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 8 << 20;
 
 /// Reads the stretch, from one moment of the store.
 pub(super) fn read(

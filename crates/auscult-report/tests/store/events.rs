@@ -51,7 +51,7 @@ fn calls_and_events_keep_their_order_also_where_a_stretch_is_large() {
     let place = directory();
     let mut store = open(place.path());
     let large = LogEvent { message: "x".repeat(60_000), ..event("") };
-    let records: Vec<_> = (0..400)
+    let records: Vec<_> = (0..800)
         .map(|index| {
             if index % 3 == 0 {
                 Recorded::Call(call(&index.to_string()))
@@ -63,12 +63,12 @@ fn calls_and_events_keep_their_order_also_where_a_stretch_is_large() {
     store.write(&Batch { records: &records, ..Batch::default() }).unwrap();
     let reader = reader(place.path());
     let (mut after, mut stretches, mut numbers) = (0, 0, Vec::new());
-    while after < 400 {
+    while after < 800 {
         let stretch = reader.records(after, RecordKinds::LOGS, 1000).unwrap();
         numbers.extend(stretch.records.iter().map(Record::sequence));
-        assert!(stretch.records.len() < 130, "a few megabytes at most");
+        assert!(stretch.records.len() < 260, "a few megabytes at most");
         (after, stretches) = (stretch.through, stretches + 1);
     }
-    assert_eq!(numbers, (1..=400).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=800).collect::<Vec<_>>());
     assert!(stretches > 3);
 }

@@ -37,10 +37,10 @@ impl Acked {
         Self { is_told: is_new() && bytes(socket).is_some_and(|bytes| bytes > 0) }
     }
 
-    /// How many bytes of what was written were acknowledged; `None`: nobody knows.
+    /// How many bytes of what was written were acknowledged; `None`: this kernel does not tell.
     pub(super) fn bytes(&self, socket: &impl AsFd) -> Option<u64> {
         // The beginning of the connection counts as one.
-        bytes(socket).filter(|_| self.is_told)?.checked_sub(1)
+        self.is_told.then(|| bytes(socket).unwrap_or(0).saturating_sub(1))
     }
 }
 

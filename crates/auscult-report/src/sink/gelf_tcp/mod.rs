@@ -20,7 +20,7 @@ use unconfirmed::Unconfirmed;
 
 /// How long nothing may go wrong after the server's kernel has a record. A server that reads has read it within
 /// milliseconds; one that ends before it has read all resets the connection when it does.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(200);
 
 /// Between two looks at how much the server's kernel has.
 const LOOK: Duration = Duration::from_millis(10);
@@ -33,13 +33,13 @@ const SLICE: usize = 128 * 1024;
 
 /// Records at once, where nothing else is asked for: a batch is waited for as long as the grace period, and so many
 /// are enough for 25,000 a second.
-const RECORDS: usize = 32_768;
+const RECORDS: usize = 12_288;
 
 /// Fewest records at once, however slow the server is.
 const FEWEST: usize = 16;
 
 /// Memory of the records at once, bytes.
-const BYTES: usize = 24 * 1024 * 1024;
+const BYTES: usize = 12 * 1024 * 1024;
 
 /// Sends frames to an input for GELF over TCP, without or with TLS.
 pub(super) struct GelfTcp {

@@ -107,6 +107,8 @@ impl JsonLines {
     }
 
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+        // Where the service is now: it may go elsewhere.
+        self.path = self.path.take().map(|path| std::path::absolute(&path).unwrap_or(path));
         let checked = match () {
             () if self.rotate_bytes == 0 => Err("rotate_bytes: use at least 1".to_owned()),
             () if self.rotate_age.is_some_and(|age| age.is_zero()) => {
