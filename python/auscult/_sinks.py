@@ -23,7 +23,8 @@ class Sink:
         self._options = tuple((name, _text(value)) for name, value in options.items() if value is not None)
 
     def __repr__(self) -> str:
-        return f"auscult.{type(self).__name__}({_shown(self._place)!r})"
+        place = self._place if self._kind == "jsonl" else _shown(self._place)
+        return f"auscult.{type(self).__name__}({place!r})"
 
     def _as_tuple(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         return self._kind, self._place, self._options
@@ -217,8 +218,12 @@ def _text(value: _Option) -> str:
 
 
 def _shown(place: str) -> str:
-    """A place without what nobody may see: user, password and query of a URL."""
-    if "://" not in place:
-        return place
-    parts = urlsplit(place)
+    """A URL without what nobody may see: user, password and query."""
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        return "..."
+    # What is no URL may be anything.
+    if not parts.netloc:
+        return "..."
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -74,6 +74,7 @@ def test_no_secret_is_seen():
         auscult.Loki("http://loki:3100", user="u", password=SECRET),
     ):
         assert SECRET not in repr(sink)
+    assert repr(auscult.Loki(f"user:{SECRET}@loki")) == "auscult.Loki('...')"
     assert repr(auscult.Graylog("tcp://graylog:12201")) == "auscult.Graylog('tcp://graylog:12201')"
 
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use auscult::store::{Entity, GpuName, Limits, Store, VitalsSample};
-use auscult::{FieldValue, GpuUse, Outcome, StageTime};
+use auscult::{FieldValue, GpuUse, Outcome, StageTime, Telemetry};
 use auscult_core::FinishedCall;
 use auscult_report::store::{Batch, Recorded};
 use common::{Directory, Running, SERVICE, free_port, until};
@@ -295,6 +295,31 @@ fn the_next_start_finds_what_a_death_without_an_agent_left() {
     assert!(died.contains("req-7d8e9f") && died.contains("in stage vocoder"), "{died}");
     service.signal(Signal::SIGKILL);
     service.end();
+}
+
+#[test]
+fn sinks_are_shown() {
+    let directory = Directory::new();
+    let up = auscult::sink::Capture::new().name("up");
+    let down = auscult::sink::Capture::new()
+        .name("down")
+        .judged_by(|_| auscult::sink::Verdict::Later { why: "down".to_owned(), retry_after: None });
+    let builder = Telemetry::builder("speech").directory(directory.path()).no_listen().without_facade();
+    let telemetry = builder.without_vitals().sink(up).sink(down).start().unwrap();
+    telemetry.operation("synthesize").start::<&str>([]).finish();
+    telemetry.flush(Duration::from_secs(10));
+    until("both are shown", || {
+        let text = directory.run(&["status"]).good();
+        text.contains("sink       up up; 1 delivered\n")
+            && text.contains("sink       down down; 0 delivered, 1 pending\n")
+    });
+    let line: serde_json::Value = serde_json::from_str(&directory.run(&["status", "--json"]).good()).unwrap();
+    let expected =
+        r#"{"accepted":1,"delivered":1,"dropped":0,"pending":0,"rejected":0,"sink":"up","up":true}"#;
+    assert_eq!(line["sinks"][1].to_string(), expected);
+    telemetry.shutdown(Duration::from_secs(2));
+    let text = directory.run(&["status"]).good();
+    assert!(text.contains("sink       up not shipped to; 1 delivered\n"), "{text}");
 }
 
 #[test]

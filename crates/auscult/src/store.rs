@@ -16,6 +16,6 @@
 //! ```
 
 pub use auscult_report::store::{
-    CallFilter, CallRow, Entity, FILE, GpuName, Limits, Order, Progress, Reader, Store, StoreError, Summary,
-    VitalsSample,
+    CallFilter, CallRow, Entity, FILE, GpuName, Limits, Missed, Order, Progress, Reader, Rejected, SinkState,
+    Store, StoreError, Summary, VitalsSample,
 };

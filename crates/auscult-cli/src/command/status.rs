@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use auscult::snapshot::{Series, Snapshot, Value};
+use auscult::store::{Reader, SinkState};
 use auscult::{InFlightCall, Service};
 use serde::Serialize;
 
@@ -28,9 +30,66 @@ struct Line<'a> {
     /// Age of the oldest call in flight.
     oldest_seconds: Option<f64>,
     outcomes: std::collections::BTreeMap<String, u64>,
+    sinks: &'a [Sink],
     #[serde(flatten)]
     machine: &'a Machine,
     directory: String,
+}
+
+/// A sink: records since it is known to the store.
+#[derive(Serialize)]
+struct Sink {
+    sink: String,
+    /// Whether its receiver took what it was last sent; none where no process ships to it.
+    up: Option<bool>,
+    accepted: u64,
+    delivered: u64,
+    rejected: u64,
+    dropped: u64,
+    pending: u64,
+}
+
+impl Sink {
+    /// Those that the store knows; none where it cannot be read.
+    fn all(service: &Service, snapshot: &Snapshot) -> Vec<Self> {
+        let reader = Reader::open(service.directory()).ok().flatten();
+        let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
+        let of = |state: SinkState| Self {
+            up: snapshot.families.iter().find(|family| &*family.name == "auscult_sink_up").and_then(
+                |family| {
+                    let is_its = |series: &&Series| {
+                        series.labels.iter().any(|(name, value)| &**name == "sink" && **value == *state.sink)
+                    };
+                    let series = family.series.iter().find(is_its)?;
+                    Some(matches!(series.value, Value::Float(up) if up > 0.0))
+                },
+            ),
+            accepted: state.accepted,
+            delivered: state.delivered,
+            rejected: state.rejected.total(),
+            dropped: state.dropped.total(),
+            pending: state.pending,
+            sink: state.sink,
+        };
+        states.into_iter().map(of).collect()
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        let state = match self.up {
+            Some(true) => paint.good("up"),
+            Some(false) => paint.bad("down"),
+            None => paint.dim("not shipped to"),
+        };
+        let mut text = format!("{} {state}; {} delivered", plain(&self.sink), count(self.delivered));
+        for (what, number) in
+            [("pending", self.pending), ("rejected", self.rejected), ("dropped", self.dropped)]
+        {
+            if number > 0 {
+                text.push_str(&format!(", {} {what}", count(number)));
+            }
+        }
+        text
+    }
 }
 
 /// Shows the service that is meant, or all where none is named.
@@ -57,13 +116,14 @@ pub(super) fn show(
         let snapshot = service.snapshot();
         let figures = Figures::read(&snapshot, service.prefix());
         let calls = service.in_flight();
+        let sinks = Sink::all(&service, &snapshot);
         if command.json {
-            write_json(out, &line(&mut service, &figures, &calls))?;
+            write_json(out, &line(&mut service, &figures, &calls, &sinks))?;
         } else {
             if index > 0 {
                 writeln!(out)?;
             }
-            for text in lines(&mut service, &figures, &calls, terminal.paint) {
+            for text in lines(&mut service, &figures, &calls, &sinks, terminal.paint) {
                 writeln!(out, "{text}")?;
             }
         }
@@ -71,7 +131,12 @@ pub(super) fn show(
     Ok(0)
 }
 
-fn line<'a>(service: &'a mut Service, figures: &'a Figures, calls: &[InFlightCall]) -> Line<'a> {
+fn line<'a>(
+    service: &'a mut Service,
+    figures: &'a Figures,
+    calls: &[InFlightCall],
+    sinks: &'a [Sink],
+) -> Line<'a> {
     let mut outcomes = std::collections::BTreeMap::new();
     for (outcome, calls) in figures.operations.values().flat_map(|operation| &operation.outcomes) {
         *outcomes.entry(outcome.clone()).or_default() += calls;
@@ -88,13 +153,20 @@ fn line<'a>(service: &'a mut Service, figures: &'a Figures, calls: &[InFlightCal
         requests_in_flight: figures.in_flight(),
         oldest_seconds: oldest(calls).map(|call| seconds(call.age)),
         outcomes,
+        sinks,
         machine: &figures.machine,
         directory: service.directory().display().to_string(),
         service: service.name(),
     }
 }
 
-fn lines(service: &mut Service, figures: &Figures, calls: &[InFlightCall], paint: Paint) -> Vec<String> {
+fn lines(
+    service: &mut Service,
+    figures: &Figures,
+    calls: &[InFlightCall],
+    sinks: &[Sink],
+    paint: Paint,
+) -> Vec<String> {
     let pids = service.pids();
     let state = match (figures.up, service.reporter()) {
         (true, _) => paint.good("up"),
@@ -140,6 +212,9 @@ fn lines(service: &mut Service, figures: &Figures, calls: &[InFlightCall], paint
     }
     for text in machine(&figures.machine) {
         say("machine", text);
+    }
+    for sink in sinks {
+        say("sink", sink.text(paint));
     }
     say("files", plain(&service.directory().display().to_string()));
     lines
