@@ -57,6 +57,8 @@ bench: .venv/wheel ## Measure, side by side with the peers
 	$(CARGO) run --quiet --release --package auscult-benches --bin memory
 	$(CARGO) run --quiet --release --package auscult-benches --bin store
 	$(CARGO) run --quiet --release --package auscult-benches --bin reporter
+	$(CARGO) run --quiet --release --package auscult-benches --bin encode
+	$(CARGO) run --quiet --release --package auscult-benches --bin drain
 	python -m pip install --quiet --disable-pip-version-check --requirement benches/python/requirements.txt
 	python benches/python/run.py
 	python benches/python/vitals.py

@@ -1,19 +1,13 @@
-//! What the sinks' encoders do in a second on one core, and what the transports that are not HTTP carry to a receiver
-//! on this machine that takes all.
-//!
-//! `encode` prints a table; `encode formats` and `encode transports` only a part of it.
+//! What the sinks' encoders do in a second on one core.
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
-use std::io::Read as _;
-use std::net::{TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use auscult_core::{FieldValue, GpuUse, Outcome, StageTime};
 use auscult_report::encode::loki::Extras;
 use auscult_report::encode::record::{Event, Level, Origin, Point, Value};
 use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
-use auscult_report::sink::{Batch, Graylog, JsonLines, Record, Sink, Verdict, open};
 use auscult_report::store::CallRow;
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
@@ -26,17 +20,6 @@ const ROUND: usize = 1000;
 
 /// How long each is measured.
 const TIME: Duration = Duration::from_secs(2);
-
-fn main() {
-    let part = std::env::args().nth(1);
-    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
-    if wanted("formats") {
-        formats();
-    }
-    if wanted("transports") {
-        transports();
-    }
-}
 
 /// A call with a label, three stages, 6 fields, and a GPU.
 fn call(number: u64) -> CallRow {
@@ -140,7 +123,7 @@ fn lines<T>(what: &str, records: &[T], push: impl Fn(&mut Vec<u8>, &T) -> Losses
     });
 }
 
-fn formats() {
+fn main() {
     let calls: Vec<_> = (0..ROUND as u64).map(call).collect();
     let events: Vec<_> = (0..ROUND as u64).map(event).collect();
     let points: Vec<_> = calls.iter().map(|call| Point::of_call(&ORIGIN, call)).collect();
@@ -165,40 +148,4 @@ fn formats() {
     rate("Loki, JSON, metadata: an event with 6 fields", ROUND, || {
         loki::json(&ORIGIN, &events, Extras::Metadata).0.len()
     });
-}
-
-fn transports() {
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("tcp://{}", tcp.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in tcp.incoming().map_while(Result::ok) {
-            let mut taken = vec![0; 256 * 1024];
-            while stream.read(&mut taken).is_ok_and(|read| read > 0) {}
-        }
-    });
-    carry("GELF over TCP", Graylog::new(&url).unwrap().into());
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let url = format!("udp://{}", udp.local_addr().unwrap());
-    std::thread::spawn(move || while udp.recv(&mut [0; 2000]).is_ok() {});
-    carry("GELF over UDP", Graylog::new(&url).unwrap().into());
-    let directory = tempfile::tempdir_in("target").unwrap();
-    carry("JSON lines", JsonLines::new(directory.path().join("calls.jsonl")).unwrap().into());
-}
-
-/// Prints what is carried in a second, and what of a core that takes.
-fn carry(what: &str, sink: Sink) {
-    let mut transport = open(&sink).unwrap();
-    let records: Vec<_> =
-        (0..transport.limits().records as u64).map(|number| Record::Call(call(number))).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (begun, used, mut carried) = (Instant::now(), busy(), 0);
-    while begun.elapsed() < 3 * TIME {
-        let batch = Batch { origin: ORIGIN, records: &records };
-        let answer = runtime.block_on(transport.deliver(batch));
-        assert_eq!((answer.settled, answer.rest), (records.len(), Verdict::Taken));
-        carried += records.len();
-    }
-    let (took, used) = (begun.elapsed().as_secs_f64(), busy() - used);
-    let (rate, share) = (carried as f64 / took, 100.0 * used / took);
-    println!("{what:<66} {rate:>9.0}/s   {share:.0} % of a core   {} at once", records.len());
 }

@@ -18,7 +18,7 @@ use crate::encode::record::{Event, Origin};
 use crate::encode::{Losses, gelf};
 
 /// After a batch it is waited so long for the message that nobody listens there.
-const GRACE: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_millis(50);
 
 /// The host's name is looked up again after so long, because no answer shows that it has moved.
 const LOOKED_UP: Duration = Duration::from_secs(60);
