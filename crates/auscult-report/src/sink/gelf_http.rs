@@ -77,10 +77,12 @@ impl GelfHttp {
             let before = self.body.len();
             let mut of_record = Losses::default();
             if let Some(event) = record.event() {
-                if before > 0 {
+                of_record = gelf::push(&mut self.body, origin, &event, BODY);
+                if self.bulk {
+                    // Also behind the last one: Graylog takes the next request of the connection for the rest of a line
+                    // that has no end.
                     self.body.push(b'\n');
                 }
-                of_record = gelf::push(&mut self.body, origin, &event, BODY);
             }
             if before > 0 && self.body.len() > BODY {
                 self.body.truncate(before);

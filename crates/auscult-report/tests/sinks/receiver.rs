@@ -72,6 +72,8 @@ impl Kind {
             }
             Self::Gelf | Self::GelfBulk => {
                 let text = text(request);
+                // Graylog takes what comes next on the connection for the rest of a line without an end.
+                assert_eq!(text.ends_with('\n'), self == Self::GelfBulk, "{text}");
                 let id = |line: &str| {
                     let frame: serde_json::Value = serde_json::from_str(line).unwrap();
                     frame["_request_id"].as_str().unwrap().to_owned()
