@@ -13,6 +13,8 @@ Before `init` everything here can be called and does nothing. After it nothing h
 faults are counted in `auscult_errors_total` and logged once; `AUSCULT_STRICT=1` raises them.
 """
 
+from typing import TYPE_CHECKING
+
 from auscult._audio import audio
 from auscult._calls import calls
 from auscult._init import flush, init, shutdown
@@ -37,6 +39,9 @@ from auscult._native import (
 from auscult._patch import patch
 from auscult._sinks import Graylog, InfluxDB, JsonLines, Loki
 
+if TYPE_CHECKING:
+    from auscult._logging import LogHandler
+
 __all__ = [
     "Audio",
     "Call",
@@ -50,6 +55,7 @@ __all__ = [
     "InfluxDB",
     "Info",
     "JsonLines",
+    "LogHandler",
     "Loki",
     "Skip",
     "Summary",
@@ -65,3 +71,12 @@ __all__ = [
     "shutdown",
     "stage",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`LogHandler` is made when it is asked for: not every service imports `logging`."""
+    if name == "LogHandler":
+        from auscult._logging import LogHandler
+
+        return LogHandler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

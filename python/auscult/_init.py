@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,6 +55,7 @@ def init(
     store_bytes: int | Unset | None = UNSET,
     redact: Sequence[str] | Unset | None = UNSET,
     record_text: bool | Unset = UNSET,
+    logs: bool | str | int | Unset | None = UNSET,
 ) -> Telemetry:
     """Starts to record, and to serve `/metrics`; once a process.
 
@@ -87,10 +89,12 @@ def init(
         store: Whether finished calls and vitals are kept on disk.
         store_days: For how many days. Default: 30.
         store_bytes: Most bytes on disk, at least 16 MiB; the oldest go first. Default: 512 MiB.
-        redact: Regular expressions, in the syntax of Rust's `regex`, of what must not be recorded, beside what
-            is known to be a secret or a person's; as a variable one a line.
+        redact: Regular expressions, in the syntax of Rust's `regex`, of what must not be recorded, beside
+            what is known to be a secret or a person's; as a variable one a line.
         record_text: Whether text to synthesise is recorded as it is; otherwise fields such as `text` and
             `prompt` become their length.
+        logs: Whether a `LogHandler` is put on the root logger, until `shutdown`. With a level such as
+            `"INFO"` it records from there on, and the root logger lets that through. Default: false.
 
     Returns:
         The telemetry. A second `init` with the same arguments returns the same one.
@@ -118,6 +122,10 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
     telemetry = _native.start(wanted)
     _running = (wanted, telemetry)
     LIVE.cell_contents = True
+    if wanted["logs"] is not None:
+        from auscult import _logging
+
+        _logging.install(wanted["logs"])
     from auscult import _polling
 
     _polling.log_notices()
@@ -150,6 +158,10 @@ def shutdown(timeout: float = 2.0) -> None:
 
         _polling.log_notices()
         LIVE.cell_contents = False
+        if "auscult._logging" in sys.modules:
+            from auscult import _logging
+
+            _logging.remove()
         _polling.stop()
         atexit.unregister(shutdown)
     _native.shutdown(timeout)

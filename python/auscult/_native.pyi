@@ -1,6 +1,7 @@
 """The binding: see `crates/auscult-python`."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from logging import LogRecord
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, TypeVar, final
@@ -33,6 +34,7 @@ __all__ = [
     "notices",
     "program",
     "query",
+    "record",
     "set_strict",
     "shutdown",
     "stage",
@@ -145,6 +147,12 @@ class GpuUse:
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
+
+def record(record: LogRecord, message: str | None = None) -> LogRecord:
+    """Records a record of `logging`, with `message` in place of its own; gives the record.
+
+    Where its message cannot be made that is said as `logging` says it. Never raises.
+    """
 
 def current_call() -> Call | None:
     """The call that is running in this context, or None."""

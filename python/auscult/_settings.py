@@ -47,6 +47,7 @@ DEFAULTS: Mapping[str, object] = {
     "store_bytes": None,
     "redact": (),
     "record_text": False,
+    "logs": None,
 }
 _TRUTH = {
     "1": True,
@@ -246,6 +247,22 @@ def _patterns(value: Any) -> tuple[str, ...]:
     return patterns
 
 
+def _logs(value: object) -> int | None:
+    """The level from which on records are recorded; 0 for all that the root logger lets through."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str):
+        import logging
+
+        level = logging.getLevelName(value.strip().upper())
+        if isinstance(level, int):
+            return level
+    try:
+        return 0 if value is not None and _truth(value) else None
+    except WrongError:
+        raise WrongError(f"{value!r} is neither true nor false, and no level such as 'INFO'") from None
+
+
 def _basic_auth(value: Any) -> tuple[str, str]:
     parts = tuple(value.partition(":")[::2]) if isinstance(value, str) and ":" in value else value
     if (
@@ -300,4 +317,5 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "store_bytes": _optional(_bytes),
     "redact": lambda value: () if value is None else _patterns(value),
     "record_text": _truth,
+    "logs": _logs,
 }

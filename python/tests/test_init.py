@@ -43,6 +43,7 @@ def test_defaults():
         "store_bytes": None,
         "redact": (),
         "record_text": False,
+        "logs": None,
     }
 
 

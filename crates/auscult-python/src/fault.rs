@@ -19,6 +19,7 @@ pub(crate) enum Part {
     Audio,
     Field,
     Label,
+    Log,
     Metric,
     Operation,
     Patch,
@@ -29,10 +30,11 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Audio,
         Self::Field,
         Self::Label,
+        Self::Log,
         Self::Metric,
         Self::Operation,
         Self::Patch,
@@ -48,6 +50,7 @@ impl Part {
             Self::Audio => "audio",
             Self::Field => "field",
             Self::Label => "label",
+            Self::Log => "log",
             Self::Metric => "metric",
             Self::Operation => "operation",
             Self::Patch => "patch",

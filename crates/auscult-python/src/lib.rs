@@ -16,6 +16,7 @@ mod fault;
 mod file;
 mod gpu_use;
 mod iteration;
+mod log;
 mod metrics;
 mod outcome;
 mod plan;
@@ -43,6 +44,8 @@ mod _native {
     use crate::gpu_use::GpuUse;
     #[pymodule_export]
     use crate::iteration::{Iteration, Pending};
+    #[pymodule_export]
+    use crate::log::record;
     #[pymodule_export]
     use crate::metrics::{Around, Counter, Enum, Gauge, Histogram, Info, Metric, Summary};
     #[pymodule_export]

@@ -30,6 +30,7 @@
 mod builder;
 #[cfg(feature = "metrics-exporter-prometheus")]
 mod exporter;
+pub mod log;
 #[doc(hidden)]
 pub mod private;
 mod service;

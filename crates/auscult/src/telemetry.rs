@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use auscult_core::{
-    Calls, Error, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage, set_once,
+    Calls, Draft, Error, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage, set_once,
 };
 use auscult_report::Reporter;
 
@@ -131,6 +131,11 @@ impl Telemetry {
     /// Counts a fault of `part` in `auscult_errors_total`; for bindings.
     pub fn error(&self, part: &str) {
         self.inner.calls.registry().error(part);
+    }
+
+    /// A log event to put together; for bindings. In Rust: [`Telemetry::layer`].
+    pub fn draft(&self) -> Draft<'_> {
+        Draft::new(self.inner.calls.registry())
     }
 
     /// A text for a person, without what must not be recorded; for bindings.

@@ -11,6 +11,9 @@ mod beside_exporter;
 #[path = "../examples/instrumenting.rs"]
 mod instrumenting;
 #[allow(dead_code)]
+#[path = "../examples/logging.rs"]
+mod logging;
+#[allow(dead_code)]
 #[path = "../examples/metric_reference.rs"]
 mod metric_reference;
 #[allow(dead_code)]
@@ -36,6 +39,11 @@ fn readme_runs() {
 #[test]
 fn instrumenting_runs() {
     in_a_process("instrumenting_runs", || instrumenting::main().unwrap());
+}
+
+#[test]
+fn logging_runs() {
+    in_a_process("logging_runs", || logging::main().unwrap());
 }
 
 #[test]

@@ -1,0 +1,323 @@
+//! Records of `logging` as log events.
+
+use std::cell::Cell;
+
+use auscult::log::{Draft, FieldRef, Level, Log, LogFields};
+use pyo3::exceptions::PyBaseException;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::{Borrowed, intern};
+
+use crate::context;
+use crate::fault::{self, Part};
+use crate::state;
+
+/// Records that are recorded while another is, because making the text of a value logs. What is beyond is dropped, and
+/// counted.
+const NESTED: u32 = 4;
+/// Most items of the dict in which loguru hands over its extras.
+const EXTRAS: usize = 64;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Attributes that every record has, in the order in which `logging` makes them.
+const ATTRIBUTES: [&str; 23] = [
+    "name",
+    "msg",
+    "args",
+    "levelname",
+    "levelno",
+    "pathname",
+    "filename",
+    "module",
+    "exc_info",
+    "exc_text",
+    "stack_info",
+    "lineno",
+    "funcName",
+    "created",
+    "msecs",
+    "relativeCreated",
+    "thread",
+    "threadName",
+    "processName",
+    "process",
+    "taskName",
+    "message",
+    "asctime",
+];
+
+/// Places of those that are used.
+mod at {
+    pub(super) const NAME: usize = 0;
+    pub(super) const MSG: usize = 1;
+    pub(super) const ARGS: usize = 2;
+    pub(super) const LEVEL: usize = 4;
+    pub(super) const FILE: usize = 5;
+    pub(super) const EXC_INFO: usize = 8;
+    pub(super) const EXC_TEXT: usize = 9;
+    pub(super) const STACK: usize = 10;
+    pub(super) const LINE: usize = 11;
+    pub(super) const CREATED: usize = 13;
+    pub(super) const THREAD: usize = 17;
+}
+
+/// What a record holds: its attributes by their places, and what the caller gave as `extra`.
+struct Parts<'py> {
+    attributes: [Option<Bound<'py, PyAny>>; ATTRIBUTES.len()],
+    extras: Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>,
+}
+
+impl<'py> Parts<'py> {
+    /// Takes a record apart, while no code of Python's runs that could change it.
+    fn of(record: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = record.py();
+        let names = names(py);
+        let dict = record.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        let mut parts = Self { attributes: [const { None }; ATTRIBUTES.len()], extras: Vec::new() };
+        let mut expected = 0;
+        for (name, value) in dict.iter() {
+            // They are the same objects in all records, in an order that changes seldom.
+            let is = |at: usize| names.get(at).is_some_and(|known| known.as_ptr() == name.as_ptr());
+            let known = if is(expected) { Some(expected) } else { (0..names.len()).find(|at| is(*at)) };
+            match known {
+                Some(at) => {
+                    parts.attributes[at] = Some(value);
+                    expected = at + 1;
+                }
+                None => {
+                    if let Ok(name) = name.cast_into::<PyString>() {
+                        parts.extras.push((name, value));
+                    }
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    fn get(&self, at: usize) -> Option<&Bound<'py, PyAny>> {
+        self.attributes[at].as_ref().filter(|value| !value.is_none())
+    }
+
+    fn text(&self, at: usize) -> Option<Borrowed<'_, 'py, PyString>> {
+        self.get(at)?.cast::<PyString>().ok().map(|text| text.as_borrowed())
+    }
+
+    fn number<T: for<'a> FromPyObject<'a, 'py>>(&self, at: usize) -> Option<T> {
+        self.get(at)?.extract().ok()
+    }
+}
+
+fn names(py: Python<'_>) -> &[Py<PyString>; ATTRIBUTES.len()] {
+    static NAMES: PyOnceLock<[Py<PyString>; ATTRIBUTES.len()]> = PyOnceLock::new();
+    NAMES.get_or_init(py, || ATTRIBUTES.map(|name| PyString::intern(py, name).unbind()))
+}
+
+/// Records a record of `logging`, with `message` in place of its own; gives the record. Where its message cannot be made
+/// that is said as `logging` says it. Never raises.
+#[pyfunction]
+#[pyo3(signature = (record, message=None))]
+pub(crate) fn record<'py>(
+    record: Bound<'py, PyAny>,
+    message: Option<Bound<'py, PyString>>,
+) -> Bound<'py, PyAny> {
+    let py = record.py();
+    let Some(telemetry) = state::generation().and_then(|_| state::telemetry()) else { return record };
+    let Some(_nested) = Nested::begin() else {
+        fault::count(Part::Log);
+        return record;
+    };
+    let recorded = Parts::of(&record).and_then(|parts| put(&telemetry, &record, &parts, message));
+    if recorded.is_err() {
+        fault::count(Part::Log);
+        // Raises it once more where `logging` can see it.
+        let said = py
+            .import(intern!(py, "auscult._logging"))
+            .and_then(|module| module.call_method1(intern!(py, "say_why"), (&record,)));
+        drop(said);
+    }
+    record
+}
+
+fn put<'py>(
+    telemetry: &auscult::Telemetry,
+    record: &Bound<'py, PyAny>,
+    parts: &Parts<'py>,
+    message: Option<Bound<'py, PyString>>,
+) -> PyResult<()> {
+    let logger = parts.text(at::NAME);
+    let logger = logger.as_ref().map_or_else(Default::default, |name| name.to_string_lossy());
+    if is_ours(&logger) {
+        return Ok(());
+    }
+    let message = match message {
+        Some(message) => message,
+        None => message_of(record, parts)?,
+    };
+    let mut draft = telemetry.draft();
+    for (name, value) in &parts.extras {
+        field(&mut draft, name, value);
+    }
+    exception(&mut draft, parts);
+    if let Some(stack) = parts.text(at::STACK) {
+        draft.field("stack", FieldRef::Text(&stack.to_string_lossy()));
+    }
+    let (file, thread) = (parts.text(at::FILE), parts.text(at::THREAD));
+    let file = file.as_ref().map_or_else(Default::default, |file| file.to_string_lossy());
+    let thread = thread.as_ref().map_or_else(Default::default, |thread| thread.to_string_lossy());
+    let call = context::current(record.py());
+    let own = call.as_ref().and_then(|call| call.get().recording());
+    draft.record(&Log {
+        unix_nanos: parts
+            .number::<f64>(at::CREATED)
+            .filter(|created| *created > 0.0)
+            .map(|created| (created * 1e9) as u64),
+        level: level(parts.number(at::LEVEL).unwrap_or_default()),
+        message: &message.to_string_lossy(),
+        logger: &logger,
+        file: &file,
+        line: parts.number(at::LINE),
+        thread: &thread,
+        request_id: own.map_or("", |own| own.core().request_id()),
+        operation: own.map_or("", |own| own.core().operation()),
+        fields: &LogFields::new(),
+    });
+    Ok(())
+}
+
+/// Whether a logger is one of Auscult's.
+fn is_ours(logger: &str) -> bool {
+    logger.strip_prefix("auscult").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn level(number: i64) -> Level {
+    match number {
+        50.. => Level::Critical,
+        40.. => Level::Error,
+        30.. => Level::Warning,
+        20.. => Level::Info,
+        _ => Level::Debug,
+    }
+}
+
+/// The message with its arguments.
+fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<Bound<'py, PyString>> {
+    static RECORD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = record.py();
+    let class =
+        RECORD.get_or_try_init(py, || PyResult::Ok(py.import("logging")?.getattr("LogRecord")?.unbind()))?;
+    // A class of its own may have a message of its own.
+    if record.get_type_ptr().cast() != class.as_ptr() {
+        return record.call_method0(intern!(py, "getMessage"))?.str();
+    }
+    let Some(message) = &parts.attributes[at::MSG] else { return Ok(PyString::new(py, "")) };
+    let message = message.str()?;
+    match parts.get(at::ARGS) {
+        Some(arguments) if arguments.is_truthy()? => message.rem(arguments)?.str(),
+        _ => Ok(message),
+    }
+}
+
+/// Adds a value; one without a text is counted, and the field says so.
+fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) {
+    let name_text = name.to_string_lossy();
+    if name_text == "extra"
+        && let Ok(extras) = value.cast::<PyDict>()
+    {
+        let extras: Vec<_> = extras.iter().take(EXTRAS).collect();
+        for (name, value) in &extras {
+            if let Ok(name) = name.cast::<PyString>() {
+                scalar(draft, &name.to_string_lossy(), value);
+            }
+        }
+        return;
+    }
+    scalar(draft, &name_text, value);
+}
+
+fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) {
+    if value.is_none() {
+        return;
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        draft.field(name, FieldRef::Text(&text.to_string_lossy()));
+    } else if let Ok(truth) = value.cast::<PyBool>() {
+        draft.field(name, FieldRef::Bool(truth.is_true()));
+    } else if value.is_instance_of::<PyInt>()
+        && let Ok(number) = value.extract::<i64>()
+    {
+        draft.field(name, FieldRef::Int(number));
+    } else if let Ok(number) = value.cast::<PyFloat>() {
+        draft.field(name, FieldRef::Float(number.value()));
+    } else {
+        other(draft, name, value);
+    }
+}
+
+/// Adds a value that is neither text nor number, as `auscult._logging.shown` shows it.
+#[cold]
+fn other(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) {
+    let py = value.py();
+    let shown = py
+        .import(intern!(py, "auscult._logging"))
+        .and_then(|module| module.call_method1(intern!(py, "shown"), (value,)));
+    match shown {
+        Ok(shown) => match (shown.cast::<PyFloat>(), shown.extract::<i64>(), shown.cast::<PyString>()) {
+            (Ok(number), ..) => draft.field(name, FieldRef::Float(number.value())),
+            (_, Ok(number), _) => draft.field(name, FieldRef::Int(number)),
+            (.., Ok(text)) => draft.field(name, FieldRef::Text(&text.to_string_lossy())),
+            _ => {}
+        },
+        Err(error) => {
+            fault::count(Part::Log);
+            let class = error.get_type(py).name().map(|name| name.to_string()).unwrap_or_default();
+            draft.field(name, FieldRef::Text(&format!("[raised {class}]")));
+        }
+    }
+}
+
+/// Adds what `exc_info` holds.
+fn exception(draft: &mut Draft<'_>, parts: &Parts<'_>) {
+    let Some(info) = parts.get(at::EXC_INFO).and_then(|info| info.cast::<PyTuple>().ok()) else { return };
+    let Ok(error) = info.get_item(1) else { return };
+    if !error.is_instance_of::<PyBaseException>() {
+        return;
+    }
+    let py = error.py();
+    let class = error.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    draft.field("error_type", FieldRef::Text(&class));
+    if let Ok(text) = error.str() {
+        draft.field("error", FieldRef::Text(&text.to_string_lossy()));
+    }
+    let written = parts.text(at::EXC_TEXT).map(|text| text.to_string_lossy().into_owned());
+    let written = written.filter(|text| !text.trim().is_empty()).or_else(|| {
+        let module = py.import(intern!(py, "auscult._logging")).ok()?;
+        let text = module.call_method1(intern!(py, "traceback_of"), (info,)).ok()?;
+        Some(text.cast::<PyString>().ok()?.to_string_lossy().into_owned())
+    });
+    if let Some(written) = written {
+        draft.field("traceback", FieldRef::Text(&written));
+    }
+}
+
+/// One more record is being recorded by this thread.
+struct Nested;
+
+impl Nested {
+    fn begin() -> Option<Self> {
+        let depth = DEPTH.get();
+        (depth < NESTED).then(|| {
+            DEPTH.set(depth + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
