@@ -69,7 +69,7 @@ def _tls(folder: Path) -> tuple[str, ...]:
                 "-subj",
                 "/CN=graylog",
             ),
-            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"),
             *("-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,

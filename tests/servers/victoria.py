@@ -29,12 +29,11 @@ class VictoriaMetrics(Server):
     def ready(self) -> bool:
         return get(f"{self.url}/health") == b"OK"
 
-    def export(self, selector: str) -> dict[Series, dict[int, float]]:
-        """Values by millisecond, by the labels of their series; new series are found after a second."""
+    def export(self, selector: str) -> dict[Series, list[float]]:
+        """Values in the order of their time, by the labels of their series; new series are found after a second."""
         get(f"{self.url}/internal/force_flush")
         lines = get(f"{self.url}/api/v1/export", **{"match[]": selector}).splitlines()
-        found: dict[Series, dict[int, float]] = {}
+        found: dict[Series, list[float]] = {}
         for series in map(json.loads, lines):
-            values = dict(zip(series["timestamps"], series["values"], strict=True))
-            found.setdefault(tuple(sorted(series["metric"].items())), {}).update(values)
+            found.setdefault(tuple(sorted(series["metric"].items())), []).extend(series["values"])
         return found

@@ -1,0 +1,135 @@
+"""The recorder as a process that is killed and started again, and what it recorded meanwhile."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import recorder
+from demo.service import poll
+from typing_extensions import Self
+
+import auscult
+
+SERVICE = "indextts2"
+SETTLE_SECONDS = 60
+
+
+@dataclass
+class Journal:
+    """What the recorder said of its calls, by number."""
+
+    begun: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)
+
+
+class Recorder:
+    """Records while it is entered, over however many processes, to the sinks of these URLs."""
+
+    def __init__(self, folder: Path, sinks: list[str]) -> None:
+        self.folder = folder
+        self._sinks = sinks
+        self._next = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
+        environment |= {
+            "AUSCULT_DIRECTORY": str(self.folder / "state"),
+            "AUSCULT_SINKS": ",".join(self._sinks),
+            "AUSCULT_STRICT": "1",
+        }
+        with self._journal_file.open("ab") as journal, self._log_file.open("ab") as log:
+            journal.write(b"\n")  # behind what a killed one may have left half written
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, recorder.__file__],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=journal,
+                stderr=log,
+            )
+
+    def record(self, count: int) -> None:
+        """Records so many calls, and returns when they are recorded: not shipped, and maybe not stored yet."""
+        first = self.begin(count)
+        poll(lambda: first in self.journal().done or self._ended(), f"{count} calls", SETTLE_SECONDS)
+
+    def begin(self, count: int) -> int:
+        """Has it record so many calls, and tells the first one's number at once."""
+        first, self._next = self._next, self._next + count
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"%d %d\n" % (first, count))
+        self._process.stdin.flush()
+        return first
+
+    def kill(self) -> None:
+        """By SIGKILL: nothing is said goodbye to."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def kill_while_recording(self) -> None:
+        """Kills it among calls that it is recording, so that one of them may be cut short."""
+        first = self.begin(1_000_000)
+        poll(lambda: len(self.journal().ended) > first + 20 or self._ended(), "some calls", SETTLE_SECONDS)
+        self.kill()
+        self._next = max(self.journal().begun) + 1
+
+    def end(self) -> None:
+        """Lets it shut down by itself."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+
+    def journal(self) -> Journal:
+        journal = Journal()
+        whole, _, _ = self._journal_file.read_text().rpartition("\n")
+        for line in whole.splitlines():
+            match line.split():
+                case ["begun" | "ended" | "done" as what, number]:
+                    getattr(journal, what).add(int(number))
+        return journal
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls as the store has them."""
+        return list(auscult.calls(service=SERVICE, directory=self.folder / "state", frame=False))
+
+    def stored(self) -> set[str]:
+        """The request ids of the calls that the store has."""
+        return {call["request_id"] for call in self.calls()}
+
+    def ended(self) -> set[str]:
+        """The request ids of calls of which a record call returned."""
+        return {f"req-{number}" for number in self.journal().ended}
+
+    def begun(self) -> set[str]:
+        """Those, and of the calls in whose midst it was killed, which may have been recorded or not."""
+        return {f"req-{number}" for number in self.journal().begun}
+
+    def log(self) -> str:
+        return self._log_file.read_text(errors="replace")
+
+    def _ended(self) -> bool:
+        if self._process.poll() is None:
+            return False
+        raise RuntimeError(f"the recorder ended with status {self._process.returncode}:\n{self.log()}")
+
+    @property
+    def _journal_file(self) -> Path:
+        return self.folder / "journal"
+
+    @property
+    def _log_file(self) -> Path:
+        return self.folder / "recorder.log"

@@ -1,0 +1,135 @@
+"""Graylog's own inputs decode every call and log event, through an outage, to the fields that searches name."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from demo.service import poll
+from gelf import Graylog
+from guide import queries
+from outage import DELIVERY_SECONDS, outage
+from recorder import OUT_OF_MEMORY, VOICE, emotion, fails
+from service import Recorder
+
+Message = dict[str, Any]
+LEVELS = {"success": 6, "error": 3}
+
+
+class Shipped(NamedTuple):
+    server: Graylog
+    recorder: Recorder
+    finished: list[Message]  # calls
+    said: list[Message]  # log events
+
+
+@pytest.fixture(scope="module", params=["tcp", "tls", "http", "bulk", "udp"])
+def shipped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+    server, sink = input_of(request.param, tmp_path_factory.mktemp("graylog"))
+    with server, Recorder(tmp_path_factory.mktemp("recorder"), [f"{sink}longest_wait=1"]) as recorder:
+        outage(server, recorder, lambda: requests(finished(server)))
+        poll(lambda: recorder.ended() <= requests(said(server)), "log events", DELIVERY_SECONDS)
+        yield Shipped(server, recorder, finished(server), said(server))
+
+
+def input_of(transport: str, folder: Path) -> tuple[Graylog, str]:
+    """An input, and the URL of a sink for it up to its options."""
+    if transport == "bulk":
+        server = Graylog(folder, "http", "enable_bulk_receiving=true")
+        return server, f"graylog+http://127.0.0.1:{server.port}?bulk=true&"
+    server = Graylog(folder, transport)
+    trust = f"ca_file={server.authority}&" if transport == "tls" else ""
+    return server, f"graylog+{transport}://127.0.0.1:{server.port}?{trust}"
+
+
+def finished(server: Graylog) -> list[Message]:
+    return [each for each in server.messages() if each["message"].startswith("Audio generation")]
+
+
+def said(server: Graylog) -> list[Message]:
+    return [each for each in server.messages() if each["message"].startswith("Speaking number")]
+
+
+def requests(messages: list[Message]) -> set[str]:
+    return {message["request_id"] for message in messages}
+
+
+def test_nothing_was_refused(shipped: Shipped) -> None:
+    assert shipped.server.refused() == []
+
+
+def test_calls_are_what_the_store_has(shipped: Shipped) -> None:
+    calls = {call["request_id"]: call for call in shipped.recorder.calls()}
+
+    assert requests(shipped.finished) == calls.keys()
+    for message in shipped.finished:
+        call = calls[message["request_id"]]
+        assert message["level"] == LEVELS[call["status"]]
+        assert (message["service"], message["version"]) == ("indextts2", "V23")
+        assert (message["operation"], message["outcome"]) == ("synthesize", call["outcome"])
+        assert message["char_count"] == call["char_count"]
+        assert message["duration_ms"] == pytest.approx(call["duration_ms"], abs=1e-3)
+        if call["outcome"] != "died":
+            number = int(message["request_id"].removeprefix("req-"))
+            assert message["emotion"] == emotion(number)
+            assert message["model_version"] == "V23"
+            assert message.get("error") == (OUT_OF_MEMORY if fails(number) else None)
+
+
+def test_log_events_are_what_was_said(shipped: Shipped) -> None:
+    recorder = shipped.recorder
+
+    assert recorder.ended() <= requests(shipped.said) <= recorder.begun()
+    for message in shipped.said:
+        number = message["number"]
+        assert message["message"] == f"Speaking number {number}"
+        assert message["request_id"] == f"req-{number}"
+        assert (message["level"], message["logger"], message["thread"]) == (6, "indextts2", "MainThread")
+        assert message["operation"] == "synthesize"
+        assert message["voice"] == VOICE
+        assert message["file"].endswith("recorder.py")
+        assert message["line"] > 0
+
+
+def test_only_what_was_under_way_comes_twice(shipped: Shipped) -> None:
+    """What nobody confirmed before the outage or the kill is sent again: at most one batch each."""
+    for messages in (shipped.finished, shipped.said):
+        counted = Counter(message["request_id"] for message in messages)
+        twice = [request for request, count in counted.items() if count > 1]
+        assert len(twice) < len(counted) / 2
+        assert max(counted.values()) <= 3
+
+
+def test_messages_are_in_the_order_of_the_calls(shipped: Shipped) -> None:
+    """Each as it came the first time; a call that died is found later."""
+    ended = shipped.recorder.ended()
+    for messages in (shipped.finished, shipped.said):
+        came = [request for request in dict.fromkeys(map(request_id, messages)) if request in ended]
+        numbers = [int(request.removeprefix("req-")) for request in came]
+        assert numbers == sorted(numbers)
+
+
+def request_id(message: Message) -> str:
+    return str(message["request_id"])
+
+
+def test_the_searches_of_the_guide_find(shipped: Shipped) -> None:
+    """By name and value of fields: the search itself is OpenSearch's, which is not here."""
+    for query in queries("graylog.md", "lucene"):
+        assert any(map(found_by(query), shipped.server.messages())), query
+
+
+def found_by(query: str) -> Callable[[Message], bool]:
+    """Understands `name:value`, `name:"words"` and `name:>number`, with AND between them."""
+    terms = [term.split(":", 1) for term in query.split(" AND ")]
+
+    def matches(message: Message, name: str, wanted: str) -> bool:
+        value = message.get(name)
+        if value is None:
+            return False
+        if wanted.startswith(">"):
+            return float(value) > float(wanted[1:])
+        return wanted[1:-1] in str(value) if wanted.startswith('"') else str(value) == wanted
+
+    return lambda message: all(matches(message, name, wanted) for name, wanted in terms)

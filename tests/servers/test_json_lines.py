@@ -1,0 +1,86 @@
+"""JSON lines have every call and log event, over rotated files, through a kill."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from outage import settle
+from recorder import VOICE
+from service import Recorder
+
+Line = dict[str, Any]
+
+
+class Shipped(NamedTuple):
+    recorder: Recorder
+    files: list[Path]
+    lines: list[Line]
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+    folder = tmp_path_factory.mktemp("recorder")
+    target = folder / "logs" / "tts.jsonl"
+    target.parent.mkdir()
+    with Recorder(folder, [f"jsonl:{target}?rotate_bytes=60000&keep=100&batch=20"]) as recorder:
+        recorder.record(100)
+        recorder.kill_while_recording()
+        recorder.start()
+        recorder.record(100)
+        settle(recorder, lambda: requests(read(target), "Audio generation"))
+        yield Shipped(recorder, files(target), read(target))
+
+
+def files(target: Path) -> list[Path]:
+    """The full ones, which have a number, and the one that is written."""
+    return [*sorted(target.parent.glob(target.name + ".*")), *([target] if target.exists() else [])]
+
+
+def read(target: Path) -> list[Line]:
+    found: list[Line] = []
+    for path in files(target):
+        whole, _, half = path.read_bytes().rpartition(b"\n")
+        assert not half or path == target  # the only one that somebody may be writing
+        found += map(json.loads, whole.splitlines())
+    return found
+
+
+def requests(lines: list[Line], message: str) -> set[str]:
+    return {line["request_id"] for line in lines if line["message"].startswith(message)}
+
+
+def test_files_are_rotated(shipped: Shipped) -> None:
+    assert len(shipped.files) > 1
+    assert all(path.stat().st_size <= 60_000 for path in shipped.files)
+
+
+def test_calls_are_what_the_store_has(shipped: Shipped) -> None:
+    calls = {call["request_id"]: call for call in shipped.recorder.calls()}
+
+    assert requests(shipped.lines, "Audio generation") == calls.keys()
+    for line in shipped.lines:
+        if line["message"].startswith("Audio generation"):
+            call = calls[line["request_id"]]
+            assert line["outcome"] == call["outcome"]
+            assert line["char_count"] == call["char_count"]
+            assert line["duration_ms"] == pytest.approx(call["duration_ms"], abs=1e-3)
+
+
+def test_log_events_are_what_was_said(shipped: Shipped) -> None:
+    said = requests(shipped.lines, "Speaking number")
+
+    assert shipped.recorder.ended() <= said <= shipped.recorder.begun()
+    for line in shipped.lines:
+        if line["message"].startswith("Speaking number"):
+            assert line["message"] == f"Speaking number {line['number']}"
+            assert line["request_id"] == f"req-{line['number']}"
+            assert (line["level"], line["logger"], line["voice"]) == ("info", "indextts2", VOICE)
+
+
+def test_times_are_rfc_3339(shipped: Shipped) -> None:
+    for line in shipped.lines:
+        assert line["time"].endswith("Z")
+        assert datetime.fromisoformat(line["time"][:26]).year >= 2024  # Python reads six decimals
