@@ -9,3 +9,4 @@ mod secrets;
 #[path = "../../../auscult-report/tests/sinks/server.rs"]
 mod server;
 mod state;
+mod unanswered;

@@ -210,3 +210,25 @@ async fn a_server_that_is_away_is_waited_for() {
     drop(listener);
     assert_later(&deliver(&mut transport, &records(0..1)).await, 0);
 }
+
+#[tokio::test]
+async fn hostile_records_are_cut_and_counted_and_delivered() {
+    let listener = listen();
+    let (read, thread) = reader(&listener);
+    let mut transport = transport(&listener, SHORT);
+    let text = |text: String| auscult_core::FieldValue::Text(text);
+    let mut batch = records(0..3);
+    let Record::Call(row) = &mut batch[1] else { panic!("no call") };
+    // What the ring would have shortened before.
+    row.request_id = "\0x".repeat(1 << 19);
+    row.fields = vec![("a\0\"".into(), text("\u{fffd}\"\\\0".repeat(5 << 20)))];
+    row.fields.extend((0..10_000).map(|number| (format!("f{number}"), text("x".repeat(1000)))));
+    let answer = deliver(&mut transport, &batch).await;
+    assert_eq!((answer.settled, answer.rest), (3, Verdict::Taken));
+    // Both texts; the fields beyond those that an object may have; a name.
+    assert_eq!((answer.losses.shortened, answer.losses.cleaned), (2, 1));
+    assert!(answer.losses.left_out > 9000, "{:?}", answer.losses);
+    drop(transport);
+    thread.join().unwrap();
+    assert!(read.iter().eq(0..3));
+}
