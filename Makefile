@@ -3,6 +3,7 @@
 PYTHON3 ?= python3
 CARGO ?= cargo
 SERVE ?=
+SINKS ?=
 
 BIN := .venv/bin
 REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
@@ -21,8 +22,9 @@ help: ## Say what there is
 
 setup: .venv/wheel ## Install what is needed, build the wheel, install it in .venv
 
-demo: .venv/wheel ## Run the example speech service and show what is recorded (SERVE=1: stay up)
-	@cd examples/tts_service && python -m demo $(if $(SERVE),--serve)
+# With SINKS=1 it is the same demo, and the servers are those of the tests.
+demo: .venv/wheel ## Run the example speech service and show what is recorded (SERVE=1: stay up; SINKS=1: into real servers, too)
+	@$(if $(SINKS),. scripts/servers && PYTHONPATH=examples/tts_service python tests/servers/sinks_demo.py,cd examples/tts_service && python -m demo) $(if $(SERVE),--serve)
 
 test: test-rust test-python ## Run every test that needs no other server
 

@@ -15,6 +15,7 @@ from demo.crash import crash
 from demo.load import AT_ONCE, Sent, plan, send
 from demo.scrape import Scrape, fetch
 from demo.service import Service, poll, python_service
+from demo.sinks import Holders, sinks
 from demo.stored import asked, stored
 from demo.table import table
 from demo.vitals import complete as vitals_complete
@@ -23,9 +24,13 @@ from demo.vitals import vitals
 SETTLE_SECONDS = 15.0
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, holders: Holders | None = None) -> int:
+    """`holders` are asked for the calls that the servers of the sinks have."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--sinks", nargs="*", default=[], metavar="URL", help="where calls and log events go as well"
+    )
     parser.add_argument("--serve", action="store_true", help="stay up afterwards")
     options = parser.parse_args(arguments)
 
@@ -33,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"Starting the text-to-speech service (eSpeak NG, FastAPI) with {options.workers} workers ...",
         flush=True,
     )
-    with python_service(options.workers) as service:
-        failed = _demonstrate(service) or _crash(service)
+    with python_service(options.workers, options.sinks) as service:
+        failed = _demonstrate(service) or _crash(service) or _sinks(service, holders or {})
         _where_next(service, options.serve)
         if options.serve:
             _stay(service)
@@ -88,6 +93,15 @@ def _crash(service: Service) -> int:
     return 0
 
 
+def _sinks(service: Service, holders: Holders) -> int:
+    shown, wrong = sinks(service, holders)
+    print("", *shown, sep="\n")
+    if wrong:
+        print("\nThat is NOT as it must be:", *wrong, sep="\n  ")
+        return 1
+    return 0
+
+
 def _settled(service: Service, sent: Sent) -> Scrape:
     """The first scrape with all that was sent, or the last one: a call ends a little after its client has left."""
 
@@ -126,6 +140,9 @@ def _where_next(service: Service, stays: bool) -> None:
         print("""       --json '{"text": "Hello, world.", "voice": "en-us"}'""")
     else:
         print("  make demo SERVE=1                                 the same, and the service stays up")
+        print(
+            "  make demo SINKS=1                                 the same, and into InfluxDB, Loki and Graylog"
+        )
     print("  examples/tts_service/tts_service/speech.py        the lines that record all this")
     print("  docs/                                             the guide, and what each metric means")
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Service:
     """Starts a service on two free ports, and ends it and all it started.
 
-    `command` makes the command line from the port of the service and the port of its metrics.
+    `command` makes the command line from the port of the service and the port of its metrics. Of the environment,
+    `{directory}` is where the service keeps its files.
     """
 
     def __init__(self, command: Callable[[int, int], list[str]], environment: Mapping[str, str] = {}) -> None:
@@ -36,10 +37,13 @@ class Service:
     def __enter__(self) -> "Service":
         self._directory = tempfile.TemporaryDirectory(prefix="tts-demo-")
         self._log = Path(self._directory.name, "service.log").open("w+")
+        environment = {
+            name: value.format(directory=self.directory) for name, value in self._environment.items()
+        }
         self._process = subprocess.Popen(
             self._command,
             cwd=HERE,
-            env={**os.environ, **self._environment, "AUSCULT_DIRECTORY": self._directory.name},
+            env={**os.environ, **environment, "AUSCULT_DIRECTORY": self.directory},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for the demo, which then ends the service
@@ -85,11 +89,12 @@ class Service:
         return True
 
 
-def python_service(workers: int = 2) -> Service:
-    """The FastAPI service beside this file."""
+def python_service(workers: int = 2, sinks: Sequence[str] = ()) -> Service:
+    """The FastAPI service beside this file; its calls and log events go to these sinks, and to a file."""
     start = [sys.executable, "-m", "tts_service", "--workers", str(workers)]
     return Service(
-        lambda port, metrics_port: [*start, "--port", str(port), "--metrics-port", str(metrics_port)]
+        lambda port, metrics_port: [*start, "--port", str(port), "--metrics-port", str(metrics_port)],
+        {"AUSCULT_SINKS": ",".join([*sinks, "jsonl:{directory}/calls.jsonl"])},
     )
 
 

@@ -42,6 +42,19 @@ def test_demo_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "What was scraped is what was sent: 47 calls" in output
 
 
+def test_demo_fails_when_a_sink_lacks_calls(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.sinks.SECONDS", 0.5)
+
+    status = main([], {"Nowhere": lambda: ["req-of-nobody"]})
+
+    assert status == 1
+    assert (
+        "Nowhere: 48 of the store's calls are missing, and 1 are not the store's" in capsys.readouterr().out
+    )
+
+
 def test_no_differences() -> None:
     assert differences(sent(), Scrape(RECORDED)) == []
 

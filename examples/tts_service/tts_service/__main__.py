@@ -14,10 +14,17 @@ def main() -> None:
     parser.add_argument(
         "--metrics-port", type=int, default=9464, help="where /metrics is served, on loopback"
     )
-    arguments = parser.parse_args()
-    os.environ["AUSCULT_LISTEN"] = (
-        f"127.0.0.1:{arguments.metrics_port}"  # read by auscult.init in every worker
+    parser.add_argument(
+        "--sinks",
+        nargs="*",
+        metavar="URL",
+        help="where calls and log events go, such as loki+http://loki:3100",
     )
+    arguments = parser.parse_args()
+    # Read by auscult.init in every worker.
+    os.environ["AUSCULT_LISTEN"] = f"127.0.0.1:{arguments.metrics_port}"
+    if arguments.sinks:
+        os.environ["AUSCULT_SINKS"] = ",".join(arguments.sinks)
     uvicorn.run(
         "tts_service.app:app",
         host=arguments.host,

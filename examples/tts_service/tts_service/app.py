@@ -1,5 +1,6 @@
 """The HTTP side: `POST /v1/tts` answers with a WAV file, `POST /v1/tts/stream` with one that grows while it is made."""
 
+import logging
 import os
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
@@ -16,9 +17,10 @@ from tts_service import __version__, wav
 from tts_service.engine import UnknownVoice, Voice
 from tts_service.speech import engine, synthesize, synthesize_stream
 
-# Where the metrics are served comes from AUSCULT_LISTEN, which `python -m tts_service` sets. Every worker runs this
-# line; one of them serves the figures of all.
-auscult.init(service="tts_demo", version=__version__)
+# Where the metrics are served comes from AUSCULT_LISTEN, which `python -m tts_service` sets, and where calls and log
+# events go from AUSCULT_SINKS. Every worker runs this line; one of them serves and ships for all.
+auscult.init(service="tts_demo", version=__version__, logs=True)
+logging.getLogger("tts_service").setLevel(logging.INFO)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What the service does, and where Auscult listens: two functions, one per way of answering."""
 
+import logging
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import auscult
 from tts_service.engine import Engine
 
 engine = Engine()
+log = logging.getLogger(__name__)
 
 
 def voice_label(arguments: dict[str, Any]) -> str:
@@ -35,6 +37,7 @@ def synthesize(text: str, voice: str) -> bytes:
     """The whole text as PCM."""
     with auscult.stage("frontend"):
         text = normalise(text)
+    log.info("Speaking the whole text", extra={"voice": voice, "words": len(text.split())})
     with auscult.stage("vocoder"):
         return b"".join(engine.stream(text, voice))
 
@@ -49,4 +52,5 @@ def synthesize_stream(text: str, voice: str) -> Iterator[bytes]:
     """The text as pieces of PCM, each as soon as the engine has made it."""
     with auscult.stage("frontend"):
         text = normalise(text)
+    log.info("Speaking as the client listens", extra={"voice": voice, "words": len(text.split())})
     yield from engine.stream(text, voice)

@@ -1,0 +1,48 @@
+"""Holds what the sinks have against what the store has."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from demo.service import Service, poll
+from demo.stored import stored
+
+SECONDS = 60.0
+WIDTH = 34
+
+# The request ids of the calls that it has, by what it is called; duplicates included.
+Holders = Mapping[str, Callable[[], Iterable[str]]]
+
+
+def sinks(service: Service, holders: Holders) -> tuple[list[str], list[str]]:
+    """What is to be shown, and what is not as it must be: every sink has the store's calls, and no others."""
+    shown = ["The same calls in the sinks"]
+    wrong = []
+    for name, requests in {"JSON lines (calls.jsonl)": lambda: of_file(service), **holders}.items():
+        missing, more = _differences(service, requests)
+        calls = len(set(requests()))
+        shown.append(f"  {name}".ljust(WIDTH) + f"{calls} calls")
+        if missing or more:
+            wrong.append(
+                f"{name}: {missing} of the store's calls are missing, and {more} are not the store's"
+            )
+    return shown, wrong
+
+
+def of_file(service: Service) -> list[str]:
+    """The calls in the file that the service writes."""
+    lines = map(json.loads, Path(service.directory, "calls.jsonl").read_text("utf-8").splitlines())
+    return [line["request_id"] for line in lines if line["message"].startswith("Audio generation")]
+
+
+def _differences(service: Service, requests: Callable[[], Iterable[str]]) -> tuple[int, int]:
+    """How many calls are missing, and how many are too many, when there was time to deliver them."""
+
+    def difference() -> tuple[int, int]:
+        kept, held = {str(row["request_id"]) for row in stored(service)}, set(requests())
+        return len(kept - held), len(held - kept)
+
+    with suppress(TimeoutError):
+        poll(lambda: difference() == (0, 0), "the sinks to have every call", SECONDS)
+    return difference()
