@@ -7,6 +7,8 @@ from demo.service import poll
 from server import Server
 from service import Recorder
 
+import auscult
+
 DELIVERY_SECONDS = 90.0
 
 
@@ -31,7 +33,10 @@ def settle(recorder: Recorder, delivered: Callable[[], set[str]]) -> None:
     """Waits until the server has what the store has, and the store what the recorder says that it recorded."""
 
     def complete() -> bool:
-        stored = recorder.stored()
+        try:
+            stored = recorder.stored()
+        except auscult.Error:
+            return False  # it is being made
         return recorder.ended() <= stored == delivered()
 
     with suppress(TimeoutError):
