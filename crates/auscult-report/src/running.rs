@@ -259,6 +259,11 @@ impl Running {
 
     fn stand(self: &Arc<Self>) {
         if self.leaves_it_to_agent() {
+            if !self.ledger.is_empty() && std::env::var_os("AUSCULT_SINKS").is_none() {
+                let message = "sinks: an agent reports for this service, and ships to its own sinks; set AUSCULT_SINKS, \
+                               which both read";
+                self.seed.registry.note("sink", message);
+            }
             return self.step_back();
         }
         let mut elected = lock(&self.elected);
@@ -379,9 +384,10 @@ impl Running {
             return;
         }
         let mut workers = lock(&self.workers);
-        match workers.as_ref() {
-            Some(workers) => workers.check(),
-            None => *workers = Some(Arc::new(self.make_workers())),
+        workers.get_or_insert_with(|| Arc::new(self.make_workers())).check();
+        let version = self.seed.config.agent.then(|| lock(&self.collector).version()).flatten();
+        if let (Some(workers), Some(version)) = (workers.as_ref(), version) {
+            workers.set_version(&version);
         }
     }
 

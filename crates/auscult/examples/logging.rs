@@ -6,7 +6,7 @@ use auscult::{Seconds, Telemetry};
 use tracing_subscriber::prelude::*;
 
 /// Runs it.
-pub fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::temp_dir().join(format!("auscult-logging-{}", std::process::id()));
     let telemetry = Telemetry::builder("tts").directory(&directory).redact(r"TICKET-\d+").start()?;
 

@@ -157,6 +157,11 @@ impl Collector {
         &self.prefix
     }
 
+    /// The service's version, as the last look at its segments found it; `None` where no process says one.
+    pub fn version(&self) -> Option<String> {
+        vital::version(&self.sources)
+    }
+
     /// Labels that are on every metric of the service, as the last look at its segments found them.
     pub fn constant_labels(&self) -> Labels {
         vital::constant_labels(&self.sources)

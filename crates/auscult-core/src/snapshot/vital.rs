@@ -122,6 +122,14 @@ pub(super) fn constant_labels(sources: &[Attached]) -> Labels {
     first.map_or_else(|| Labels::from([]), |first| first.constant_labels(&[]))
 }
 
+/// The service's version, as one of its processes says; an agent may not know.
+pub(super) fn version(sources: &[Attached]) -> Option<String> {
+    of_service(sources).find_map(|attached| match &attached.identity {
+        Some(Meta::Service { version, .. }) if !version.is_empty() => Some(version.clone()),
+        _ => None,
+    })
+}
+
 /// What the names of the service's metrics begin with, as its processes say; an agent may not know.
 pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
     of_service(sources).find_map(|attached| match &attached.identity {

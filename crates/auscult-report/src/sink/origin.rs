@@ -20,6 +20,15 @@ impl Names {
         Self { host, instance, service: service.to_owned(), version: version.to_owned() }
     }
 
+    /// The same of another version.
+    pub(crate) fn of_version(&self, version: &str) -> Self {
+        Self { version: version.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
     pub(crate) fn origin(&self) -> Origin<'_> {
         let Self { host, instance, service, version } = self;
         Origin { host, instance, service, version }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use auscult_core::thread::lock;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -173,9 +174,10 @@ impl Worker {
         records: &[Record],
         delivery: &mut Delivery,
     ) -> ControlFlow<()> {
+        let names = lock(&self.around.names).clone();
         while let Some(range) = delivery.next() {
             let sent = range.len();
-            let batch = Batch { origin: self.around.names.origin(), records: &records[range] };
+            let batch = Batch { origin: names.origin(), records: &records[range] };
             let answer = tokio::select! {
                 answer = transport.deliver(batch) => answer,
                 _ = self.signal.wait_for(|signal| signal.phase == Phase::Stop) => return ControlFlow::Break(()),

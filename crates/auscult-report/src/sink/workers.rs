@@ -31,7 +31,7 @@ pub(crate) type Settle = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Around {
     pub(crate) directory: PathBuf,
     pub(crate) calls: Arc<Calls>,
-    pub(crate) names: Names,
+    pub(crate) names: Mutex<Arc<Names>>,
     pub(crate) board: Arc<Board>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) settle: Settle,
@@ -61,12 +61,21 @@ impl Workers {
         settle: Settle,
     ) -> Self {
         let directory = place.directory().to_path_buf();
+        let names = Mutex::new(Arc::new(names));
         let around = Around { directory, calls, names, board: Arc::default(), ledger, settle };
         let thread = |sink: &Sink| Thread { sink: sink.clone(), hurried: Arc::default(), handle: None };
         let threads = Mutex::new(sinks.iter().map(thread).collect());
         let workers = Self { around: Arc::new(around), signal: watch::Sender::default(), threads };
         workers.check();
         workers
+    }
+
+    /// The version of the service from now on: an agent learns it from the service's processes.
+    pub(crate) fn set_version(&self, version: &str) {
+        let mut names = lock(&self.around.names);
+        if names.version() != version {
+            *names = Arc::new(names.of_version(version));
+        }
     }
 
     /// Has threads begin that could not be started yet; to be called now and then.

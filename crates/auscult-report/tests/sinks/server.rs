@@ -1,5 +1,10 @@
 //! A server of HTTP/1.1 that answers as it is told, and keeps what it was sent. Nothing but the standard library.
-#![allow(dead_code, reason = "not every test needs all of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "not everybody who uses it needs all of it"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,24 +14,24 @@ use std::thread::JoinHandle;
 
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Request {
+pub struct Request {
     /// Path and query.
-    pub(crate) target: String,
+    pub target: String,
     /// Names in small letters.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
     /// The value of a header; empty without one.
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 }
 
 /// What a server does with a request.
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// Answers with a status, headers and a body.
     Say(u16, Vec<(String, String)>, String),
     /// Closes the connection without an answer.
@@ -37,12 +42,12 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// A status and nothing else.
-    pub(crate) fn status(status: u16) -> Self {
+    pub fn status(status: u16) -> Self {
         Self::Say(status, Vec::new(), String::new())
     }
 
     /// A status and what is said with it.
-    pub(crate) fn said(status: u16, body: &str) -> Self {
+    pub fn said(status: u16, body: &str) -> Self {
         Self::Say(status, Vec::new(), body.to_owned())
     }
 }
@@ -50,8 +55,8 @@ impl Reply {
 type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
 /// Serves until it is dropped.
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
+pub struct Server {
+    pub address: SocketAddr,
     requests: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
     stopping: Arc<AtomicBool>,
@@ -61,15 +66,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// On a free port of the loopback.
-    pub(crate) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+    pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), handler)
     }
 
     /// On a listener that is there.
-    pub(crate) fn on(
-        listener: TcpListener,
-        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
-    ) -> Self {
+    pub fn on(listener: TcpListener, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let (requests, connections) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (stopping, open) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
@@ -92,17 +94,17 @@ impl Server {
     }
 
     /// Requests so far.
-    pub(crate) fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Acquire)
     }
 
     /// Connections so far.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
     }
 
     /// Breaks all connections there are.
-    pub(crate) fn break_connections(&self) {
+    pub fn break_connections(&self) {
         for stream in self.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }

@@ -90,6 +90,7 @@ fn killed_process() {
         .no_listen()
         .without_vitals()
         .without_facade()
+        .version("V7")
         .sink(loki)
         .start()
         .unwrap();
@@ -184,4 +185,17 @@ fn a_kill_repeats_at_most_a_batch_and_loses_nothing() {
         }
         assert_eq!(first, (0..CALLS).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn an_agent_ships_to_its_own_sinks_under_the_version_of_the_service() {
+    let directory = Directory::new();
+    let server = Server::start(|_| Reply::status(204));
+    let capture = Capture::new();
+    let agent = service(&directory, SERVICE).agent().sink(capture.clone()).start().unwrap();
+    let _ending = Ending(agent);
+    let _service = Killed::start(directory.path(), &format!("http://{}", server.address), 0);
+    until("all of it is shipped", || capture.lines().len() == CALLS);
+    assert!(capture.lines().iter().all(|line| line.contains("\"version\":\"V7\"")));
+    assert_eq!(server.requests(), 0);
 }

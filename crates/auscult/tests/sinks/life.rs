@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use auscult::Outcome;
 use auscult::sink::{Capture, Graylog, InfluxDb, Loki, Verdict};
 
-use crate::common::{Directory, Ending, until};
+use crate::common::{Directory, Ending, in_a_process, until};
 use crate::server::{Reply, Server};
 use crate::state::{Scraped, id, record, service};
 
@@ -134,7 +134,7 @@ fn a_panic_costs_less_than_a_second_and_nothing_else() {
     assert!(panicked.elapsed() < Duration::from_secs(1), "{:?}", panicked.elapsed());
     let text = telemetry.render(false);
     assert!(text.contains("auscult_errors_total{part=\"sink\"} 1"), "{text}");
-    assert_eq!(Scraped::of(&text, "capture").delivered, 3.0);
+    until("that is noted", || Scraped::of(&telemetry.render(false), "capture").delivered == 3.0);
 }
 
 #[test]
@@ -232,4 +232,15 @@ fn what_cannot_be_is_said_at_the_start() {
         let found = fault(builder);
         assert!(found.starts_with(what) && found.contains("No such file"), "{found}");
     }
+}
+
+/// The same as `cargo run --release -p auscult --example sink_outage`, without the ten minutes.
+#[test]
+fn an_outage_loses_nothing_and_takes_no_memory() {
+    in_a_process("life::an_outage_loses_nothing_and_takes_no_memory", || {
+        let directory = Directory::new();
+        let found = crate::outage::outage(directory.path(), 60_000, None);
+        assert_eq!((found.arrived, found.repeated, found.lost), (60_000, 0, 0), "{found:?}");
+        assert!(found.growth < 64 << 20, "{found:?}");
+    });
 }

@@ -5,6 +5,8 @@
 mod common;
 mod conservation;
 mod life;
+#[path = "../common/outage.rs"]
+mod outage;
 mod secrets;
 #[path = "../../../auscult-report/tests/sinks/server.rs"]
 mod server;

@@ -93,7 +93,7 @@ impl Sink {
     }
 
     /// What of the store it ships.
-    pub(crate) fn kinds(&self) -> RecordKinds {
+    pub fn kinds(&self) -> RecordKinds {
         match &self.0 {
             Kind::InfluxDb(_) => RecordKinds::POINTS,
             Kind::Graylog(_) | Kind::Loki(_) | Kind::JsonLines(_) | Kind::Capture(_) => RecordKinds::LOGS,
