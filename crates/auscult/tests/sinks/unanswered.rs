@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -102,4 +103,34 @@ fn files_have_every_line_once_over_rotations_and_restarts() {
     let ids: Vec<_> = texts.iter().flat_map(|text| text.lines()).map(id).collect();
     let rounds = (0..3).flat_map(|round| (0..200).map(move |index| format!("r{round}-{index}")));
     assert!(ids.into_iter().eq(rounds));
+}
+
+#[test]
+fn standard_output_has_whole_lines_between_those_of_the_service() {
+    const CHILD: &str = "AUSCULT_STANDARD_OUTPUT";
+    if let Some(directory) = std::env::var_os(CHILD) {
+        let builder = auscult::Telemetry::builder("stdout").directory(directory).no_listen().without_vitals();
+        let sink = JsonLines::new("-").unwrap().batch(10);
+        let telemetry = builder.without_facade().sink(sink).start().unwrap();
+        for round in 0..20 {
+            record(&telemetry, &format!("r{round}-"), 20);
+            println!("the service says {round}");
+        }
+        assert!(telemetry.flush(LONG));
+        return telemetry.shutdown(LONG);
+    }
+    let directory = Directory::new();
+    let test = "unanswered::standard_output_has_whole_lines_between_those_of_the_service";
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(CHILD, directory.path());
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let said = text.lines().filter_map(|line| line.split_once("the service says ")).map(|(_, round)| round);
+    assert!(said.eq((0..20).map(|round| round.to_string()).collect::<Vec<_>>()), "{text}");
+    // The program of the test says something as well, before the first.
+    let lines = text.lines().filter_map(|line| line.find("{\"time\"").map(|at| &line[at..]));
+    let ids: Vec<_> = lines.map(id).collect();
+    let rounds = (0..20).flat_map(|round| (0..20).map(move |index| format!("r{round}-{index}")));
+    assert!(ids.into_iter().eq(rounds), "{text}");
 }
