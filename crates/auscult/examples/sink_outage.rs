@@ -13,9 +13,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let seconds: f64 = arguments.next().map_or(Ok(600.0), |text| text.parse())?;
     let rate: f64 = arguments.next().map_or(Ok(5000.0), |text| text.parse())?;
-    // Not among the temporary files, which may be in memory.
+    // Run from the workspace: not among the temporary files, which may be in memory.
     let directory =
-        tempfile::tempdir_in(std::env::var_os("AUSCULT_DIRECTORY").unwrap_or_else(|| ".".into()))?;
+        tempfile::tempdir_in(std::env::var_os("AUSCULT_DIRECTORY").unwrap_or_else(|| "target".into()))?;
     let found = outage::outage(directory.path(), (seconds * rate) as u64, Some(rate));
     println!("recorded in {:.0} s of outage: {}", found.outage.as_secs_f64(), found.recorded);
     println!("arrived in order: {}, repeated {}, lost {}", found.arrived, found.repeated, found.lost);
