@@ -95,7 +95,8 @@ def test_a_call_is_shipped(tmp_path, by):
     )
 
     assert ran.returncode == 0, ran.stderr
-    (line,) = lines(tmp_path / "calls.jsonl")
+    start, line = lines(tmp_path / "calls.jsonl")
+    assert start["message"].startswith("Starting tts")
     assert (line["request_id"], line["outcome"], line["service"]) == ("req-1", "ok", "tts")
     assert (tmp_path / "calls.jsonl").stat().st_mode & 0o777 == 0o640
 

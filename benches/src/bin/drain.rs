@@ -97,7 +97,8 @@ fn measure(root: &Path, what: &str, sink: Sink, records: u64) {
     }
     drop(store);
     let begun = Instant::now();
-    let builder = Telemetry::builder(SERVICE).directory(root).no_listen().without_facade();
+    let builder =
+        Telemetry::builder(SERVICE).directory(root).no_listen().without_facade().without_start_event();
     let telemetry = builder.sink(sink).start().unwrap();
     let reader = Reader::open(place.directory()).unwrap().unwrap();
     let delivered = || reader.sinks().unwrap().first().map_or(0, |sink| sink.delivered);

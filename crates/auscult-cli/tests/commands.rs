@@ -305,7 +305,7 @@ fn sinks_are_shown() {
         .name("down")
         .judged_by(|_| auscult::sink::Verdict::Later { why: "down".to_owned(), retry_after: None });
     let builder = Telemetry::builder("speech").directory(directory.path()).no_listen().without_facade();
-    let telemetry = builder.without_vitals().sink(up).sink(down).start().unwrap();
+    let telemetry = builder.without_vitals().without_start_event().sink(up).sink(down).start().unwrap();
     telemetry.operation("synthesize").start::<&str>([]).finish();
     telemetry.flush(Duration::from_secs(10));
     until("both are shown", || {

@@ -10,6 +10,8 @@ use auscult_report::store::Limits;
 use auscult_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
 use auscult_vitals::{Interval, Which};
 
+use crate::commit;
+use crate::start::{self, Run};
 use crate::telemetry::Telemetry;
 
 /// Calls without progress for so long are `abandoned`, where nothing else is asked for.
@@ -32,6 +34,7 @@ pub struct Builder {
     namespace: Option<String>,
     version: Option<String>,
     commit: Option<String>,
+    start_event: bool,
     labels: Vec<(String, String)>,
     listen: Option<Option<SocketAddr>>,
     directory: Option<PathBuf>,
@@ -56,6 +59,7 @@ impl Builder {
             namespace: None,
             version: None,
             commit: None,
+            start_event: true,
             labels: Vec::new(),
             listen: None,
             directory: None,
@@ -86,9 +90,16 @@ impl Builder {
         self
     }
 
-    /// Commit the service was built from, shown in `build_info`.
+    /// Commit the service was built from, shown in `build_info`. Where neither this nor `AUSCULT_COMMIT` says it, it
+    /// is read from the files of git in the working directory or above it.
     pub fn commit(mut self, commit: impl Into<String>) -> Self {
         self.commit = Some(commit.into());
+        self
+    }
+
+    /// Leaves out the log event that says that the service starts, which the first process of a run records.
+    pub fn without_start_event(mut self) -> Self {
+        self.start_event = false;
         self
     }
 
@@ -278,9 +289,11 @@ impl Builder {
             None if self.store.is_none() => Vec::new(),
             None => environment("AUSCULT_SINKS").map_or(Ok(Vec::new()), |list| listed(&list))?,
         };
-        let mut identity = Identity::new(self.service.clone())
-            .version(given(self.version, "AUSCULT_VERSION").unwrap_or_default())
-            .commit(given(self.commit, "AUSCULT_COMMIT").unwrap_or_default());
+        let version = given(self.version, "AUSCULT_VERSION").unwrap_or_default();
+        let commit = given(self.commit, "AUSCULT_COMMIT");
+        let commit =
+            commit.or_else(|| commit::of_directory(&std::env::current_dir().ok()?)).unwrap_or_default();
+        let mut identity = Identity::new(self.service.clone()).version(&version).commit(&commit);
         if let Some(namespace) = given(self.namespace, "AUSCULT_NAMESPACE") {
             identity = identity.namespace(&namespace)?;
         }
@@ -293,6 +306,7 @@ impl Builder {
         let root = self.directory.unwrap_or_else(default_directory);
         let place = Place::open(&root, &self.service)?;
         let agent = self.options.role == Role::Agent;
+        let starts = self.start_event && self.store.is_some();
         let registry = Registry::open(&place, identity, self.options)?;
         let calls = Calls::new(&registry)?;
         let server =
@@ -320,7 +334,11 @@ impl Builder {
             // Somebody else's recorder stays: what is recorded through it is theirs.
             let _ = metrics::set_global_recorder(registry.facade());
         }
-        Ok(Telemetry::new(place, calls, reporter))
+        let run = Run::join(&place).filter(|_| !agent);
+        if starts && !agent && run.as_ref().is_none_or(|run| run.first) {
+            start::record(&registry, &self.service, &version, &commit);
+        }
+        Ok(Telemetry::new(place, calls, reporter, run))
     }
 }
 

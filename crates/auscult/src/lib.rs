@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod commit;
 #[cfg(feature = "metrics-exporter-prometheus")]
 mod exporter;
 pub mod log;
@@ -36,6 +37,7 @@ pub mod private;
 mod service;
 pub mod sink;
 pub mod snapshot;
+mod start;
 pub mod store;
 mod telemetry;
 pub mod torch;

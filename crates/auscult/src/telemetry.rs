@@ -1,15 +1,17 @@
 //! The telemetry of a service: where handles come from.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use auscult_core::{
     Calls, Draft, Error, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage, set_once,
+    thread,
 };
 use auscult_report::Reporter;
 
 use crate::builder::Builder;
+use crate::start::Run;
 
 /// The first telemetry this process started: what `#[instrument]` records to.
 static FIRST: OnceLock<Telemetry> = OnceLock::new();
@@ -30,6 +32,7 @@ struct Inner {
     place: Place,
     calls: Arc<Calls>,
     reporter: Arc<Reporter>,
+    run: Mutex<Option<Run>>,
 }
 
 impl Telemetry {
@@ -38,8 +41,8 @@ impl Telemetry {
         Builder::new(service)
     }
 
-    pub(crate) fn new(place: Place, calls: Arc<Calls>, reporter: Arc<Reporter>) -> Self {
-        let telemetry = Self { inner: Arc::new(Inner { place, calls, reporter }) };
+    pub(crate) fn new(place: Place, calls: Arc<Calls>, reporter: Arc<Reporter>, run: Option<Run>) -> Self {
+        let telemetry = Self { inner: Arc::new(Inner { place, calls, reporter, run: Mutex::new(run) }) };
         set_once(&FIRST, telemetry.clone());
         telemetry
     }
@@ -174,6 +177,7 @@ impl Telemetry {
     /// Stops serving and lets another process of the service take over; the last one removes the service's
     /// files. Waits at most `timeout`. Recording goes on working.
     pub fn shutdown(&self, timeout: Duration) {
+        drop(thread::lock(&self.inner.run).take());
         self.inner.reporter.shutdown(timeout);
     }
 }

@@ -68,6 +68,7 @@ pub fn outage(directory: &Path, calls: u64, rate: Option<f64>) -> Outage {
     drop(listener);
     let loki = Loki::new(&format!("http://{address}")).unwrap().json().logfmt();
     let telemetry = Telemetry::builder(SERVICE)
+        .without_start_event()
         .directory(directory)
         .no_listen()
         .without_vitals()

@@ -91,6 +91,7 @@ fn killed_process() {
         .without_vitals()
         .without_facade()
         .version("V7")
+        .without_start_event()
         .sink(loki)
         .start()
         .unwrap();

@@ -9,7 +9,12 @@ use crate::common::Directory;
 
 /// A service that samples nothing and is not scraped.
 pub(crate) fn service(directory: &Directory, name: &str) -> Builder {
-    Telemetry::builder(name).directory(directory.path()).no_listen().without_vitals().without_facade()
+    Telemetry::builder(name)
+        .directory(directory.path())
+        .no_listen()
+        .without_vitals()
+        .without_facade()
+        .without_start_event()
 }
 
 /// Records calls with the ids `prefix0`, `prefix1`, ...

@@ -111,7 +111,11 @@ fn files_have_every_line_once_over_rotations_and_restarts() {
 fn standard_output_has_whole_lines_between_those_of_the_service() {
     const CHILD: &str = "AUSCULT_STANDARD_OUTPUT";
     if let Some(directory) = std::env::var_os(CHILD) {
-        let builder = auscult::Telemetry::builder("stdout").directory(directory).no_listen().without_vitals();
+        let builder = auscult::Telemetry::builder("stdout")
+            .directory(directory)
+            .no_listen()
+            .without_vitals()
+            .without_start_event();
         let sink = JsonLines::new("-").unwrap().batch(10);
         let telemetry = builder.without_facade().sink(sink).start().unwrap();
         for round in 0..20 {

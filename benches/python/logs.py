@@ -1,0 +1,136 @@
+"""What one log record with six fields costs in each handler, with every server down.
+
+    python benches/python/logs.py [--quick]
+
+Each handler alone, in turns, in one process; a figure is the time of `logger.info(message, extra=six fields)`, in
+microseconds. The median is also shown over that of a handler that does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import io
+import logging
+import logging.handlers
+import platform
+import queue
+import socket
+import statistics
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+import auscult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIELDS = {
+    "duration_ms": 942,
+    "audio_seconds": 4.2,
+    "rtf": 0.22,
+    "emotion": "sad",
+    "model_version": "V23",
+    "streaming": True,
+}
+
+
+class Nothing(logging.Handler):
+    """A handler that does nothing."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Does nothing."""
+
+
+def closed_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def of_queue() -> logging.Handler:
+    """The standard library's; what it queues is thrown away."""
+
+    class Emptied(queue.SimpleQueue):  # type: ignore[type-arg]
+        def put_nowait(self, item: object) -> None:
+            super().put_nowait(item)
+            self.get_nowait()
+
+    return logging.handlers.QueueHandler(Emptied())
+
+
+def of_graypy() -> logging.Handler:
+    """Graylog over TCP: a connection that is refused with each record."""
+    import graypy
+
+    return graypy.GELFTCPHandler("127.0.0.1", closed_port())
+
+
+def of_loki() -> logging.Handler:
+    """Loki: a POST that is refused with each record."""
+    import logging_loki
+
+    return logging_loki.LokiHandler(f"http://127.0.0.1:{closed_port()}/loki/api/v1/push", {"job": "bench"}, version="1")
+
+
+PEERS: dict[str, tuple[Callable[[], logging.Handler], int]] = {
+    "nothing": (Nothing, 1),
+    "auscult": (auscult.LogHandler, 1),
+    "QueueHandler": (of_queue, 1),
+    "graypy TCP": (of_graypy, 20),
+    "python-logging-loki": (of_loki, 100),
+}
+"""Handlers, and how much less often each is measured."""
+
+
+def measure(logger: logging.Logger, times: int) -> list[int]:
+    """Nanoseconds of each of so many records."""
+    taken = []
+    now = time.perf_counter_ns
+    for _ in range(times):
+        began = now()
+        logger.info("Audio generation completed", extra=FIELDS)
+        taken.append(now() - began)
+        if len(taken) % 500 == 0:
+            # As a service, not faster than the reporter: a full ring would make it cheaper.
+            auscult.flush(10)
+    return taken
+
+
+def main() -> None:
+    """Measures, and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer records: to see that it runs")
+    times = 2_000 if parser.parse_args().quick else 20_000
+    logger = logging.getLogger("bench")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    taken: dict[str, list[int]] = {name: [] for name in PEERS}
+    with tempfile.TemporaryDirectory() as directory:
+        auscult.init(service="bench", listen=None, gpu=False, directory=directory)
+        gc.disable()
+        for _ in range(5):
+            for name, (make, part) in PEERS.items():
+                handler = make()
+                logger.handlers[:] = [handler]
+                with contextlib.redirect_stderr(io.StringIO()):
+                    measure(logger, max(times // part // 10, 2))
+                    taken[name] += measure(logger, max(times // part, 20))
+        gc.enable()
+        logger.handlers.clear()
+        auscult.shutdown()
+    print(f"Python {platform.python_version()}, {platform.machine()}; microseconds\n")
+    print("| handler | median | over one that does nothing | p99.9 | records |")
+    print("|---|---:|---:|---:|---:|")
+    floor = statistics.median(taken["nothing"])
+    for name, figures in taken.items():
+        median = statistics.median(figures)
+        late = sorted(figures)[int(len(figures) * 0.999)]
+        print(f"| {name} | {median / 1e3:.2f} | {(median - floor) / 1e3:.2f} | {late / 1e3:.1f} | {len(figures):,} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+//! The commit of a working directory, from git's own files: HEAD, the reference it names, and `packed-refs`. Git itself
+//! is not run.
+//!
+//! See <https://git-scm.com/docs/gitrepository-layout>.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Most directories above the working directory that are looked into.
+const ABOVE: usize = 32;
+/// References that name references, one after another.
+const HOPS: usize = 5;
+/// Most of a small file that is read, bytes.
+const SMALL: u64 = 4096;
+/// Most of `packed-refs` that is read, bytes.
+const PACKED: u64 = 4 << 20;
+
+/// The commit that is checked out in `directory`, as its hexadecimal name; `None` where there is none, or it cannot be
+/// told.
+pub(crate) fn of_directory(directory: &Path) -> Option<String> {
+    let git = directory.ancestors().take(ABOVE).find_map(git_directory)?;
+    // A worktree has a HEAD of its own, and its references in the repository it belongs to.
+    let common = small(&git.join("commondir")).map_or_else(|| git.clone(), |path| git.join(path));
+    let mut head = small(&git.join("HEAD"))?;
+    for _ in 0..HOPS {
+        let Some(name) = head.strip_prefix("ref:").map(str::trim) else {
+            return is_commit(&head).then_some(head);
+        };
+        if !name.starts_with("refs/") || name.split('/').any(|part| part == "..") {
+            return None;
+        }
+        head = [&git, &common]
+            .into_iter()
+            .find_map(|directory| small(&directory.join(name)))
+            .or_else(|| packed(&common, name))?;
+    }
+    None
+}
+
+/// The directory with git's files that `directory` has, or a file there points to.
+fn git_directory(directory: &Path) -> Option<PathBuf> {
+    let git = directory.join(".git");
+    if git.is_dir() {
+        return Some(git);
+    }
+    let text = small(&git)?;
+    Some(directory.join(text.strip_prefix("gitdir:")?.trim()))
+}
+
+/// What `packed-refs` says of a reference.
+fn packed(common: &Path, name: &str) -> Option<String> {
+    let text = read(&common.join("packed-refs"), PACKED)?;
+    let of_name = |line: &str| {
+        let (commit, reference) = line.split_once(' ')?;
+        (reference == name && is_commit(commit)).then(|| commit.to_owned())
+    };
+    text.lines().find_map(of_name)
+}
+
+/// SHA-1 or SHA-256, in hexadecimal digits.
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The text of a small file, without the space around it.
+fn small(path: &Path) -> Option<String> {
+    read(path, SMALL).map(|text| text.trim().to_owned())
+}
+
+/// The beginning of a file that is one: to open a pipe would wait for who writes it.
+fn read(path: &Path, most: u64) -> Option<String> {
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    File::open(path).ok()?.take(most).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    const OTHER: &str = "fedcba9876543210fedcba9876543210fedcba98";
+
+    /// A repository with these files below its `.git`.
+    fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(".git").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        directory
+    }
+
+    fn of(files: &[(&str, &str)]) -> Option<String> {
+        of_directory(repository(files).path())
+    }
+
+    #[test]
+    fn a_commit_is_found_wherever_git_keeps_it() {
+        let line = |commit: &str| format!("{commit}\n");
+        let head = ("HEAD", "ref: refs/heads/main\n");
+        assert_eq!(of(&[("HEAD", &line(COMMIT))]).as_deref(), Some(COMMIT));
+        assert_eq!(of(&[head, ("refs/heads/main", &line(COMMIT))]).as_deref(), Some(COMMIT));
+        let packed = format!(
+            "# pack-refs with: peeled\n{OTHER} refs/heads/maintenance\n{COMMIT} refs/heads/main\n^{OTHER}\n"
+        );
+        assert_eq!(of(&[head, ("packed-refs", &packed)]).as_deref(), Some(COMMIT));
+        let loose = [head, ("packed-refs", &packed), ("refs/heads/main", &line(OTHER))];
+        assert_eq!(of(&loose).as_deref(), Some(OTHER), "a loose reference is newer");
+    }
+
+    #[test]
+    fn it_is_looked_for_in_the_directories_above_and_in_worktrees() {
+        let main = repository(&[
+            ("HEAD", COMMIT),
+            ("worktrees/w/HEAD", "ref: refs/heads/topic"),
+            ("worktrees/w/commondir", "../.."),
+            ("refs/heads/topic", OTHER),
+        ]);
+        let below = main.path().join("src/deep");
+        fs::create_dir_all(&below).unwrap();
+        assert_eq!(of_directory(&below).as_deref(), Some(COMMIT));
+        let worktree = tempfile::tempdir().unwrap();
+        let target = main.path().join(".git/worktrees/w");
+        fs::write(worktree.path().join(".git"), format!("gitdir: {}\n", target.display())).unwrap();
+        assert_eq!(of_directory(worktree.path()).as_deref(), Some(OTHER));
+    }
+
+    #[test]
+    fn what_is_no_commit_is_none() {
+        for files in [
+            &[][..],
+            &[("HEAD", "")],
+            &[("HEAD", "0123456")],
+            &[("HEAD", "ref: refs/heads/new")],
+            &[("HEAD", "ref: refs/../../secret"), ("secret", COMMIT)],
+            &[("HEAD", "ref: refs/heads/a"), ("refs/heads/a", "ref: refs/heads/a")],
+            &[("HEAD", "\u{0}\u{1}")],
+        ] {
+            assert_eq!(of(files), None, "{files:?}");
+        }
+    }
+}
