@@ -198,6 +198,13 @@ def _bytes(value: object) -> int:
     return int(size)
 
 
+def _store_bytes(value: object) -> int:
+    size = _bytes(value)
+    if size < 16 << 20:
+        raise WrongError(f"{value!r} is too little; the least is {16 << 20} (16 MiB)")
+    return size
+
+
 def _labels(value: Any) -> tuple[tuple[str, str], ...]:
     if isinstance(value, str):
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
@@ -314,7 +321,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "segment_bytes": _optional(_bytes),
     "store": _truth,
     "store_days": _optional(_days),
-    "store_bytes": _optional(_bytes),
+    "store_bytes": _optional(_store_bytes),
     "redact": lambda value: () if value is None else _patterns(value),
     "record_text": _truth,
     "logs": _logs,

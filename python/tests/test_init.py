@@ -137,6 +137,7 @@ def test_every_argument_is_a_variable_too(argument, value, text, expected):
         ("store", "maybe", "maybe"),
         ("store_days", -1, "-1"),
         ("store_bytes", 0, "0"),
+        ("store_bytes", 5, "5"),
     ],
 )
 def test_what_cannot_be_read_is_named(argument, value, text):

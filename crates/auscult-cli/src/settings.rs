@@ -67,7 +67,7 @@ pub(crate) fn agent(service: &str, directory: &Path, reporting: &Reporting) -> R
         builder = builder.sample_interval(interval);
     }
     builder = kept(glancing(builder)?)?;
-    builder = match gpus(reporting)? {
+    builder = match gpus(reporting.gpu.clone())? {
         Gpus::Visible => builder,
         Gpus::All => builder.all_gpus(),
         Gpus::None => builder.without_gpus(),
@@ -130,11 +130,18 @@ fn glancing(builder: Builder) -> Result<Builder, Failure> {
     Ok(interval.into_iter().fold(builder, Builder::gpu_memory_interval))
 }
 
+/// The store takes so much, whatever is asked for.
+const LEAST_STORE_BYTES: f64 = (16 << 20) as f64;
+
 /// What the store keeps, as the variables say.
 fn kept(builder: Builder) -> Result<Builder, Failure> {
     let days = number("AUSCULT_STORE_DAYS", |days| days > 0.0)?;
     let age = days.and_then(|days| Duration::try_from_secs_f64(days * 86_400.0).ok());
-    let bytes = number("AUSCULT_STORE_BYTES", |bytes| bytes >= 1.0)?;
+    let bytes = number("AUSCULT_STORE_BYTES", |_| true)?;
+    if let Some(bytes) = bytes.filter(|bytes| *bytes < LEAST_STORE_BYTES) {
+        let message = format!("{bytes} is too little; the least is {LEAST_STORE_BYTES} (16 MiB)");
+        return Err(wrong("AUSCULT_STORE_BYTES", &message));
+    }
     let builder = age.into_iter().fold(builder, Builder::store_age);
     let builder = bytes.into_iter().fold(builder, |builder, bytes| builder.store_bytes(bytes as u64));
     match variable("AUSCULT_STORE").map(|text| truth(&text).ok_or(text)) {
@@ -166,8 +173,13 @@ enum Gpus {
     None,
 }
 
-fn gpus(reporting: &Reporting) -> Result<Gpus, Failure> {
-    let Some((text, source)) = given(reporting.gpu.clone(), "--gpu", "AUSCULT_GPU") else {
+/// Whether the environment says that GPUs are not to be sampled.
+pub(crate) fn is_without_gpus() -> Result<bool, Failure> {
+    Ok(matches!(gpus(None)?, Gpus::None))
+}
+
+fn gpus(option: Option<String>) -> Result<Gpus, Failure> {
+    let Some((text, source)) = given(option, "--gpu", "AUSCULT_GPU") else {
         return Ok(Gpus::Visible);
     };
     match (text.trim().to_ascii_lowercase().as_str(), truth(&text)) {

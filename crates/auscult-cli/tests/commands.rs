@@ -364,6 +364,7 @@ fn a_running_service_is_shown() {
     let doctor = directory.run(&["doctor", "--listen", &address]).good();
     let endpoint = format!("ok     endpoint       http://{address}/healthz of speech answers\n");
     assert!(doctor.contains(&endpoint) && doctor.contains("speech runs, its own process"), "{doctor}");
+    assert!(doctor.contains("GPU            not sampled, as AUSCULT_GPU says"), "nobody asks NVML: {doctor}");
     service.signal(Signal::SIGKILL);
     service.end();
 }
@@ -616,4 +617,14 @@ fn what_the_guide_says_is_understood() {
         };
         assert!(expected.contains(&done.status.code()), "{line}: {done:#?}");
     }
+}
+
+#[test]
+fn a_store_that_is_too_small_is_refused_with_the_least() {
+    let directory = some();
+    let mut command = directory.program(&["agent", "--service", "small"]);
+    command.env("AUSCULT_STORE_BYTES", "5");
+    let done = Running::start(command).end();
+    assert_eq!(done.status.code(), Some(2), "{done:#?}");
+    assert!(done.err.contains("AUSCULT_STORE_BYTES") && done.err.contains("16777216"), "{done:#?}");
 }

@@ -117,7 +117,7 @@ fn the_last_state_is_served_until_a_signal_ends_it() {
     let pid = status["pids"][0].as_i64().unwrap();
     kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL).unwrap();
 
-    running.warns(&format!("auscult: http://{address}/metrics shows the last state for 60.0 s"));
+    running.warns(&format!("auscult: http://{address}/metrics shows the last state for 60 s"));
     let died =
         r#"speech_request_total{emotion="sad",operation="synthesize",outcome="died",status="error"} 1"#;
     let text = scraped(&address, died);

@@ -46,7 +46,7 @@ pub fn is_own() -> bool {
 }
 
 /// Locks a mutex; a panic elsewhere does not poison it.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

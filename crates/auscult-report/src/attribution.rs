@@ -2,10 +2,11 @@
 //! call nothing, and is there for calls that died as well.
 
 use std::cell::LazyCell;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
-use auscult_core::history::{CallWindow, HistoryReader, HistoryWriter};
+use auscult_core::history::{CallWindow, GpuLooks, HistoryReader, HistoryWriter};
+use auscult_core::thread::lock;
 use auscult_core::{Calls, FinishedCall, GpuUse, InFlightCall, clock};
 
 /// The first sample after a call is waited for at most this long, nanoseconds: three glances.
@@ -38,14 +39,14 @@ impl Attribution {
 
     /// The history to go by from now on, also when sampling has ended.
     pub fn set_history(&self, history: Arc<HistoryWriter>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         (state.history, state.reader) = (Some(history), None);
     }
 
     /// Takes note of calls that finished: others may have run at the same time. To be told of each call at least
     /// once, before any that it overlapped is completed.
     pub fn see<'a>(&self, calls: impl IntoIterator<Item = &'a FinishedCall>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.seen.extend(calls.into_iter().map(seen));
         while state.seen.len() > REMEMBERED {
             state.seen.pop_first();
@@ -58,7 +59,7 @@ impl Attribution {
         if clock::monotonic_nanos().saturating_sub(ended) >= PATIENCE {
             return true;
         }
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.reader().is_none_or(|reader| CallWindow::is_sampled_after(reader, ended).unwrap_or(true))
     }
 
@@ -70,11 +71,13 @@ impl Attribution {
         running: impl FnOnce() -> Vec<InFlightCall>,
     ) {
         let running = LazyCell::new(running);
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let mut by_end = None;
-        for call in calls.into_iter().filter(|call| call.gpu.is_none()) {
+        let calls: Vec<_> = calls.into_iter().filter(|call| call.gpu.is_none()).collect();
+        let looks = state.looks(&calls);
+        for call in calls {
             let window = CallWindow { pid: call.pid, started: call.started, ended: Some(call.ended) };
-            let used = state.reader().and_then(|reader| window.gpu_use(reader, false));
+            let used = looks.get(&call.pid).and_then(|looks| looks.use_in(&window, false));
             call.gpu = used.map(|used| GpuUse {
                 shared: is_shared(by_end.get_or_insert_with(|| state.by_end()), call, &running),
                 ..used
@@ -85,10 +88,6 @@ impl Attribution {
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl State {
@@ -98,6 +97,17 @@ impl State {
             self.reader = Some(history.reader());
         }
         self.reader.as_mut()
+    }
+
+    /// What the history says of the processes of these calls: read once for all, there may be thousands.
+    fn looks(&mut self, calls: &[&mut FinishedCall]) -> HashMap<u32, GpuLooks> {
+        let mut since: HashMap<u32, u64> = HashMap::new();
+        for call in calls {
+            let earliest = since.entry(call.pid).or_insert(call.started);
+            *earliest = call.started.min(*earliest);
+        }
+        let Some(reader) = self.reader() else { return HashMap::new() };
+        since.into_iter().map(|(pid, since)| (pid, GpuLooks::read(reader, pid, since))).collect()
     }
 
     /// The calls seen, in the order of their ends; with each the earliest start of it and those after it.

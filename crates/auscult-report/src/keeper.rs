@@ -102,6 +102,8 @@ struct Work {
     finished: Vec<u64>,
     /// Since when the store cannot be written, and when it is tried again.
     failing: Option<(Instant, Instant)>,
+    /// Since when it cannot be asked how far segments are stored.
+    unasked: Option<Instant>,
     attached: Option<Instant>,
     unsynced: Option<Instant>,
     retention: Instant,
@@ -137,6 +139,7 @@ impl Keeper {
             positions: Vec::new(),
             finished: Vec::new(),
             failing: None,
+            unasked: None,
             attached: None,
             unsynced: None,
             retention: Instant::now() + RETENTION,
@@ -316,23 +319,30 @@ impl Work {
     /// they wait: what is in their rings may be stored already. False when they wait.
     fn attach(&mut self, keeper: &Keeper) -> bool {
         self.open(keeper);
-        if self.store.is_none() && keeper.around.limits.is_some() && !self.has_waited_enough() {
+        let waited = self.has_waited_enough();
+        if self.store.is_none() && keeper.around.limits.is_some() && !waited {
+            self.unasked.get_or_insert_with(Instant::now);
             return false;
         }
         let attached = match &mut self.store {
-            Some(store) => self.drain.attach(|segment| store.segment_cursor(segment)),
+            Some(store) => self.drain.attach(|segment| match store.segment_cursor(segment) {
+                Err(_) if waited => Ok(None),
+                cursor => cursor,
+            }),
             None => self.drain.attach(|_| Ok(None)),
         };
         self.drain.resume(&self.positions);
         self.attached = Some(Instant::now());
         match attached {
             Ok(gone) => {
+                self.unasked = self.unasked.filter(|_| self.store.is_none());
                 for gone in gone {
                     let _ = self.store.as_mut().map(|store| store.forget_segment(gone));
                 }
                 true
             }
             Err(error) => {
+                self.unasked.get_or_insert_with(Instant::now);
                 self.failed(keeper, &error);
                 false
             }
@@ -341,7 +351,7 @@ impl Work {
 
     /// Whether what comes cannot wait for the store any more.
     fn has_waited_enough(&self) -> bool {
-        self.drain.fill() >= NEARLY_FULL || self.failing.is_some_and(|(since, _)| since.elapsed() >= GIVES_UP)
+        self.drain.fill() >= NEARLY_FULL || self.unasked.is_some_and(|since| since.elapsed() >= GIVES_UP)
     }
 
     /// Tells the store what the sinks did.

@@ -4,11 +4,12 @@
 //! asked again when it comes back. One that panics is asked again at the next sample; one that is not there
 //! knows itself how often to look.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use auscult_core::history::HistoryWriter;
+use auscult_core::thread::lock;
 use auscult_core::{Error, Family, Merge, Registry, Spec, thread};
 
 use crate::board::Board;
@@ -110,21 +111,21 @@ impl Sampler {
     /// The processes of the service from now on.
     pub fn set_pids(&self, pids: &[u32]) {
         for (lane, _) in &self.lanes {
-            lane.lock().pids = pids.to_vec();
+            lock(&lane.state).pids = pids.to_vec();
         }
     }
 
     /// What the environments of the service's processes show them of GPUs, by pid, from now on.
     pub fn set_visible(&self, visible: &[(u32, Visible)]) {
         for (lane, _) in &self.lanes {
-            lane.lock().visible = visible.to_vec();
+            lock(&lane.state).visible = visible.to_vec();
         }
     }
 
     /// Flags the sources that hang; to be called about once a second.
     pub fn check(&self) {
         for (lane, _) in &self.lanes {
-            let mut state = lane.lock();
+            let mut state = lock(&lane.state);
             if state.sampling_since.is_some_and(|since| since.elapsed() > HANGS_AFTER) {
                 state.board.clear();
                 drop(state);
@@ -146,7 +147,7 @@ impl Sampler {
 
     fn tell_to_stop(&self) {
         for (lane, _) in &self.lanes {
-            let mut state = lane.lock();
+            let mut state = lock(&lane.state);
             state.stopping = true;
             state.board.clear();
             lane.wake.notify_all();
@@ -196,7 +197,7 @@ impl Lane {
             self.available.set(None);
         }
         {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             if !state.stopping {
                 state.board.show(readings);
             }
@@ -214,7 +215,7 @@ impl Lane {
         });
         match glanced {
             Ok(()) => {
-                let state = self.lock();
+                let state = lock(&self.state);
                 if !state.stopping {
                     state.board.glance(readings);
                 }
@@ -232,7 +233,7 @@ impl Lane {
         ask: impl FnOnce(&mut dyn Source, &mut Readings) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         let (pids, visible) = {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             state.sampling_since = Some(Instant::now());
             (state.pids.clone(), state.visible.clone())
         };
@@ -242,7 +243,7 @@ impl Lane {
             source.set_visible(&visible);
             ask(source, readings)
         });
-        self.lock().sampling_since = None;
+        lock(&self.state).sampling_since = None;
         read.unwrap_or_else(|panic| {
             // What it was about to say is not believed.
             readings.clear();
@@ -269,13 +270,9 @@ impl Lane {
     fn sleep(&self, time: Duration) -> bool {
         let (state, _) = self
             .wake
-            .wait_timeout_while(self.lock(), time, |state| !state.stopping)
+            .wait_timeout_while(lock(&self.state), time, |state| !state.stopping)
             .unwrap_or_else(PoisonError::into_inner);
         !state.stopping
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -296,7 +293,7 @@ impl Availability {
 
     /// Shows the reason, or that there is none; true when it is another than before.
     fn set(&self, reason: Option<&'static str>) -> bool {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = lock(&self.shown);
         if *shown == Some(reason) {
             return false;
         }

@@ -1,5 +1,5 @@
 //! Processes killed at named steps, many times, with figures for the reliability table: `cargo run --release -p auscult
-//! --features kill-steps --example kill_steps -- [TIMES]`.
+//! --features kill-steps --example kill_steps -- [TIMES [STEP]]`.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../tests/common/step_kills.rs"]
@@ -12,7 +12,11 @@ use std::time::Duration;
 fn main() {
     store_kills::play_role();
     let times = std::env::args().nth(1).map_or(50, |times| times.parse().unwrap());
+    let only = std::env::args().nth(2);
     for (step, within) in step_kills::STEPS {
+        if only.as_ref().is_some_and(|only| only != step) {
+            continue;
+        }
         let (mut returned, mut died, mut recoveries) = (0, 0, Vec::<Duration>::new());
         for round in 0..times {
             let kills = step_kills::kill_at(step, within, round);

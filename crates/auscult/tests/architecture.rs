@@ -54,7 +54,7 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("redact", &["error"]),
             ("registry", &["sync", "error", "clock", "segment", "redact"]),
             ("per_process", &["segment", "registry"]),
-            ("history", &["sync", "error", "clock", "segment"]),
+            ("history", &["sync", "error", "clock", "thread", "segment"]),
             ("log", &["clock", "field", "segment", "registry", "redact"]),
             (
                 "call",

@@ -18,6 +18,7 @@ use auscult_report::store::{CallFilter, CallRow, Order, Reader};
 use common::{Directory, Ending, get, in_a_process, samples, until, value};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
+use nix::time::ClockId;
 
 fn stored(telemetry_directory: &Path) -> Vec<CallRow> {
     let reader = Reader::open(telemetry_directory).unwrap();
@@ -242,24 +243,26 @@ fn killed_recorders_and_reporters_lose_nothing_and_store_nothing_twice() {
     assert!(kills.reporters > 0 && kills.returned > 0, "{kills:?}");
 }
 
-/// Records calls, and gives the longest one that had to wait for something, with the longest of all, which may
-/// have been put aside by the scheduler.
-fn record_timed(operation: &auscult::Operation, count: usize) -> (Duration, Duration) {
+/// Records calls, and gives the longest one that had to wait for something; the longest of all, which may have been put
+/// aside by the scheduler; and the most processor time that one took, the kernel's for it included.
+fn record_timed(operation: &auscult::Operation, count: usize) -> [Duration; 3] {
+    let processor = || Duration::from(ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap());
     let waits = || getrusage(UsageWho::RUSAGE_THREAD).unwrap().voluntary_context_switches();
-    let (mut waited, mut longest) = (Duration::ZERO, Duration::ZERO);
+    let [mut waited, mut longest, mut busiest] = [Duration::ZERO; 3];
     for _ in 0..count {
-        let (before, started) = (waits(), Instant::now());
+        let (before, busy, started) = (waits(), processor(), Instant::now());
         let call = operation.start::<&str>([]);
         call.field("char_count", 128);
         drop(call.stage("llm"));
         call.finish();
         let took = started.elapsed();
+        busiest = busiest.max(processor() - busy);
         longest = longest.max(took);
         if waits() != before {
             waited = waited.max(took);
         }
     }
-    (waited, longest)
+    [waited, longest, busiest]
 }
 
 #[test]
@@ -274,15 +277,16 @@ fn a_full_disk_holds_up_no_call_and_is_made_good() {
         let mut recorded = 100;
         record_timed(&operation, recorded);
         assert!(telemetry.flush(Duration::from_secs(10)));
-        let (free, most) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+        let (free, limit) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
         let flagged =
             || value(&telemetry.render(false), r#"full_unhealthy{reason="store_not_writable"}"#) == Some(1.0);
         assert!(!flagged());
-        setrlimit(Resource::RLIMIT_FSIZE, 0, most).unwrap();
-        let (mut waited, mut longest) = (Duration::ZERO, Duration::ZERO);
+        setrlimit(Resource::RLIMIT_FSIZE, 0, limit).unwrap();
+        let mut most = [Duration::ZERO; 3];
         let mut record = |count| {
-            let (some, one) = record_timed(&operation, count);
-            (waited, longest) = (waited.max(some), longest.max(one));
+            for (most, one) in most.iter_mut().zip(record_timed(&operation, count)) {
+                *most = one.max(*most);
+            }
             recorded += count;
         };
         record(1000);
@@ -298,14 +302,16 @@ fn a_full_disk_holds_up_no_call_and_is_made_good() {
         });
         assert!(flagged());
         assert_eq!(stored(telemetry.directory()).len(), 100, "nothing could be written");
-        setrlimit(Resource::RLIMIT_FSIZE, free, most).unwrap();
+        setrlimit(Resource::RLIMIT_FSIZE, free, limit).unwrap();
         let space = Instant::now();
         record(100);
         assert!(telemetry.flush(Duration::from_secs(10)));
         let recovered = space.elapsed();
         assert_eq!(stored(telemetry.directory()).len(), recorded, "nothing lost, nothing twice");
+        let [waited, longest, busiest] = most;
         println!(
-            "{recorded} calls; longest {longest:.1?}, longest that waited {waited:.1?}; recovered in {recovered:.0?}"
+            "{recorded} calls; longest {longest:.1?}, longest that waited {waited:.1?}, most processor time {busiest:.1?}; \
+             recovered in {recovered:.0?}"
         );
         assert!(waited < Duration::from_millis(1), "a call waited for {waited:?}");
         assert!(recovered < Duration::from_secs(5), "{recovered:?}");

@@ -71,7 +71,7 @@ pub(super) fn examine(
 ) -> Result<i32, Failure> {
     let listen = settings::listen(&command.listen)?;
     let directory = which::directory(which);
-    let mut findings = vec![check_directory(&directory), check_shared_memory(), check_gpus()];
+    let mut findings = vec![check_directory(&directory), check_shared_memory(), check_gpus()?];
     let services = match which::named(which) {
         Some(name) => vec![name],
         None => Service::all(&directory),
@@ -178,9 +178,12 @@ fn check_shared_memory() -> Finding {
     }
 }
 
-fn check_gpus() -> Finding {
+fn check_gpus() -> Result<Finding, Failure> {
     let check = "GPU";
-    match auscult::gpus(PATIENCE) {
+    if settings::is_without_gpus()? {
+        return Ok(Finding::ok(check, "not sampled, as AUSCULT_GPU says"));
+    }
+    Ok(match auscult::gpus(PATIENCE) {
         Ok(gpus) if gpus.is_empty() => {
             Finding::note(check, "NVML shows none that is visible to this user", "see CUDA_VISIBLE_DEVICES")
         }
@@ -193,7 +196,7 @@ fn check_gpus() -> Finding {
             format!("not sampled: {reason}"),
             "nothing to do on a machine without one; in a container, the NVIDIA container toolkit brings NVML",
         ),
-    }
+    })
 }
 
 fn check_service(service: &mut Service) -> Vec<Finding> {

@@ -47,6 +47,14 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
+/// A time that somebody set: whole seconds as such.
+pub(crate) fn setting(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 1..100 if time.subsec_nanos() == 0 => format!("{seconds} s"),
+        _ => span(time.as_secs_f64()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

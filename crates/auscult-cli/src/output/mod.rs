@@ -9,7 +9,7 @@ mod text;
 mod time;
 
 pub(crate) use csv::csv_line;
-pub(crate) use duration::{parse_duration, span};
+pub(crate) use duration::{parse_duration, setting, span};
 pub(crate) use paint::{Paint, Terminal};
 pub(crate) use quantity::{bytes, count, percent};
 pub(crate) use table::{Align, Table};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::child::{Ended, signal_name};
 use super::{Life, Supervisor};
 use crate::describe::machine;
-use crate::output::{Paint, now, plain, rfc3339, span};
+use crate::output::{Paint, now, plain, rfc3339, setting, span};
 use crate::postmortem::{self, Cause, DeadCall, Postmortem};
 
 /// Signals that a program gives itself by a fault of its own.
@@ -80,7 +80,7 @@ impl Crash<'_> {
             (None, Some(address)) if !self.life.asked && !linger.is_zero() => format!(
                 "http://{}/metrics shows the last state for {}; Ctrl-C or TERM ends it at once",
                 plain(&address),
-                span(linger.as_secs_f64())
+                setting(linger)
             ),
             _ => "it is not started again".to_owned(),
         }

@@ -1,6 +1,7 @@
 //! What a call did to GPU memory, from the samples around it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::reader::{HistoryReader, Sample};
 use super::table::{Series, SeriesId};
@@ -48,18 +49,17 @@ struct Look {
     at: u64,
     memory: HashMap<Device, u64>,
     utilization: HashMap<Device, f64>,
-    /// Memory of the call's process, and on how many devices; none where the driver does not say.
+    /// Memory of the process, and on how many devices; none where the driver does not say.
     own: Option<(u64, usize)>,
+    /// Devices that the process saw then or later, where that is not all.
+    visible: Option<Arc<Vec<Device>>>,
 }
 
-/// The looks around a call, in the order of time.
+/// What the samples say of one process, for any number of its calls: read once, because calls may be many.
 #[derive(Default)]
-struct Looks {
-    before: Option<Look>,
-    inside: Vec<Look>,
-    after: Option<Look>,
-    /// Devices that the call's process sees, where that is not all.
-    visible: Option<Vec<Device>>,
+pub struct GpuLooks {
+    /// In the order of time.
+    looks: Vec<Look>,
 }
 
 impl CallWindow {
@@ -69,27 +69,7 @@ impl CallWindow {
     /// Memory is that of the call's process where the driver tells it, else that of all on the devices that the
     /// process sees. `shared`: whether another call ran meanwhile, which samples do not tell.
     pub fn gpu_use(&self, reader: &mut HistoryReader, shared: bool) -> Option<GpuUse> {
-        let looks = self.looks(reader);
-        let before = looks.before.as_ref()?;
-        let later = || looks.inside.iter().chain(&looks.after);
-        // Where a device did not say this time, the sum is of less than before.
-        let own = |look: &Look| look.own.filter(|own| before.own.is_some_and(|before| own.1 >= before.1));
-        let of_process =
-            before.own.is_some() && (later().next().is_none() || later().any(|look| own(look).is_some()));
-        let memory = |look: &Look| if of_process { own(look).map(|own| own.0) } else { looks.used(look) };
-        let memory_before = memory(before)?;
-        let memories = || later().filter_map(memory);
-        let memory_peak = memories().fold(memory_before, u64::max);
-        let memory_after = memories().next_back().unwrap_or(memory_before);
-        let utilization: Vec<f64> = looks.inside.iter().filter_map(|look| looks.utilization(look)).collect();
-        Some(GpuUse {
-            memory_before,
-            memory_peak,
-            memory_delta: memory_after.wrapping_sub(memory_before) as i64,
-            utilization_mean: mean(&utilization),
-            shared,
-            of_process,
-        })
+        GpuLooks::read(reader, self.pid, self.started).use_in(self, shared)
     }
 
     /// Whether a GPU was sampled after a moment; none if none was ever.
@@ -105,41 +85,76 @@ impl CallWindow {
         });
         Some(sampled)
     }
+}
 
-    fn looks(&self, reader: &mut HistoryReader) -> Looks {
+impl GpuLooks {
+    /// What there is on a process since a moment, and before it as far as it says something about that moment.
+    pub fn read(reader: &mut HistoryReader, pid: u32, since: u64) -> Self {
         reader.refresh();
-        let pid = self.pid.to_string();
+        let pid = pid.to_string();
         let roles: HashMap<SeriesId, Role> =
             reader.series().filter_map(|(id, series)| Some((id, role(series, &pid)?))).collect();
-        let mut looks = Looks::default();
+        let mut looks = Vec::new();
         if roles.is_empty() {
-            return looks;
+            return Self { looks };
         }
+        let mut visible: Option<Arc<Vec<Device>>> = None;
         reader.back(|sample| {
-            if sample.at.saturating_add(BEFORE) < self.started {
+            if sample.at.saturating_add(BEFORE) < since {
                 return false;
             }
-            let Some(look) = looks.look(sample, &roles) else { return true };
-            if look.at <= self.started {
-                looks.before = Some(look);
-                return false;
-            }
-            if self.ended.is_some_and(|ended| look.at > ended) {
-                looks.after = Some(look);
-            } else {
-                looks.inside.push(look);
-            }
-            true
+            let look = Look::of(sample, &roles, &mut visible);
+            let more = look.as_ref().is_none_or(|look| look.at > since);
+            looks.extend(look);
+            more
         });
-        looks.inside.reverse();
-        looks
+        looks.reverse();
+        looks.sort_by_key(|look| look.at);
+        Self { looks }
+    }
+
+    /// What a call of the process did, if it started no earlier than what was read; see [`CallWindow::gpu_use`].
+    pub fn use_in(&self, window: &CallWindow, shared: bool) -> Option<GpuUse> {
+        let first = self.looks.partition_point(|look| look.at <= window.started);
+        let before = &self.looks[first.checked_sub(1)?];
+        if before.at.saturating_add(BEFORE) < window.started {
+            return None;
+        }
+        let end = window
+            .ended
+            .map_or(self.looks.len(), |ended| self.looks.partition_point(|look| look.at <= ended).max(first));
+        let inside = &self.looks[first..end];
+        let later = || self.looks[first..].iter().take(end - first + 1);
+        let seen = before.visible.as_deref();
+        // Where a device did not say this time, the sum is of less than before.
+        let own = |look: &Look| look.own.filter(|own| before.own.is_some_and(|before| own.1 >= before.1));
+        let of_process =
+            before.own.is_some() && (later().next().is_none() || later().any(|look| own(look).is_some()));
+        let memory = |look: &Look| if of_process { own(look).map(|own| own.0) } else { look.used(seen) };
+        let memory_before = memory(before)?;
+        let memories = || later().filter_map(memory);
+        let memory_peak = memories().fold(memory_before, u64::max);
+        let memory_after = memories().next_back().unwrap_or(memory_before);
+        let utilization: Vec<f64> = inside.iter().filter_map(|look| look.utilization(seen)).collect();
+        Some(GpuUse {
+            memory_before,
+            memory_peak,
+            memory_delta: memory_after.wrapping_sub(memory_before) as i64,
+            utilization_mean: mean(&utilization),
+            shared,
+            of_process,
+        })
     }
 }
 
-impl Looks {
-    /// The GPU's part of a sample; none in a sample of something else.
-    fn look(&mut self, sample: &Sample, roles: &HashMap<SeriesId, Role>) -> Option<Look> {
-        let mut look = Look { at: sample.at, ..Look::default() };
+impl Look {
+    /// The GPU's part of a sample; none in a sample of something else. `visible`: what was seen in later ones.
+    fn of(
+        sample: &Sample,
+        roles: &HashMap<SeriesId, Role>,
+        visible: &mut Option<Arc<Vec<Device>>>,
+    ) -> Option<Self> {
+        let mut look = Self { at: sample.at, ..Self::default() };
         let mut any = false;
         for (id, value) in &sample.values {
             let (Some(role), Some(value)) = (roles.get(id), value) else { continue };
@@ -154,33 +169,35 @@ impl Looks {
                     look.own = Some((memory.saturating_add(*value as u64), devices + 1));
                 }
                 Role::Visible(device) => {
-                    let visible = self.visible.get_or_insert_default();
+                    let visible = visible.get_or_insert_default();
                     if let Some(device) = device.as_ref().filter(|device| !visible.contains(device)) {
-                        visible.push(device.clone());
+                        Arc::make_mut(visible).push(device.clone());
                     }
                 }
             }
         }
+        look.visible.clone_from(visible);
         any.then_some(look)
     }
 
-    /// Whether the call's process sees the device. A MIG device counts where it is named: its memory is in its
-    /// parent's as well.
-    fn sees(&self, device: &Device) -> bool {
-        match &self.visible {
-            Some(visible) => visible.contains(device),
-            None => device.1.is_empty(),
-        }
-    }
-
-    fn used(&self, look: &Look) -> Option<u64> {
-        let seen = look.memory.iter().filter(|(device, _)| self.sees(device)).map(|(_, used)| *used);
+    fn used(&self, visible: Option<&Vec<Device>>) -> Option<u64> {
+        let seen = self.memory.iter().filter(|(device, _)| sees(visible, device)).map(|(_, used)| *used);
         seen.reduce(u64::saturating_add)
     }
 
-    fn utilization(&self, look: &Look) -> Option<f64> {
-        let seen = look.utilization.iter().filter(|(device, _)| self.sees(device)).map(|(_, ratio)| *ratio);
+    fn utilization(&self, visible: Option<&Vec<Device>>) -> Option<f64> {
+        let seen =
+            self.utilization.iter().filter(|(device, _)| sees(visible, device)).map(|(_, ratio)| *ratio);
         mean(&seen.collect::<Vec<_>>())
+    }
+}
+
+/// Whether the call's process sees the device. A MIG device counts where it is named: its memory is in its
+/// parent's as well.
+fn sees(visible: Option<&Vec<Device>>, device: &Device) -> bool {
+    match visible {
+        Some(visible) => visible.contains(device),
+        None => device.1.is_empty(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing a history: one in each process that reports, shared by its sampling threads.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::memory::{BYTES, Memory, TABLE_WORDS};
@@ -10,6 +10,7 @@ use super::ring::MOST_VALUES;
 use super::table::Series;
 use crate::clock;
 use crate::segment::Place;
+use crate::thread::lock;
 
 /// How far back a history shall go.
 const SPAN: Duration = Duration::from_secs(15 * 60);
@@ -73,7 +74,7 @@ impl HistoryWriter {
         let writer = Self { place, bytes, fallback, state: Mutex::new(State::new(Arc::new(memory))) };
         if let Some(before) = before {
             before.set_replaced();
-            writer.lock().take_over(&before);
+            lock(&writer.state).take_over(&before);
         }
         writer
     }
@@ -96,7 +97,7 @@ impl HistoryWriter {
 
     /// As [`HistoryWriter::append`] for a sample taken then: monotonic and since the Unix epoch, nanoseconds.
     pub fn append_at<'a>(&self, at: u64, unix: u64, points: impl IntoIterator<Item = Point<'a>>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let mut values = std::mem::take(&mut state.values);
         values.clear();
         for point in points {
@@ -112,7 +113,7 @@ impl HistoryWriter {
 
     /// Reads what this writes.
     pub fn reader(&self) -> HistoryReader {
-        HistoryReader::over(self.lock().memory.clone())
+        HistoryReader::over(lock(&self.state).memory.clone())
     }
 
     /// The table is full of series that nobody needs any more: a new history takes over what the ring holds.
@@ -137,10 +138,6 @@ impl HistoryWriter {
         full.set_replaced();
         *state = new;
         state.id(point)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

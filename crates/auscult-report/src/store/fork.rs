@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::Duration;
 
+use auscult_core::thread::lock;
 use auscult_core::{around_fork, epoch};
 
 /// A fork waits at most this long for uses to end: a disk may hang. The child then goes without a store.
@@ -128,8 +129,4 @@ fn after() {
     uses.usable &= uses.count == 0 || uses.epoch == epoch();
     drop(uses);
     ENDED.notify_all();
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

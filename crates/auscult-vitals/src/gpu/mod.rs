@@ -15,6 +15,7 @@ pub(crate) mod quantity;
 mod raw;
 mod reading;
 mod retry;
+mod started;
 mod visible;
 
 pub use gpus::Gpus;

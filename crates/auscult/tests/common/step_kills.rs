@@ -3,11 +3,11 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::path::Path;
 
 use auscult_core::step;
 
-use super::store_kills::{Kills, Process, begin, check, millis_below, within_a_minute};
+use super::store_kills::{Kills, Process, begin, check, millis_below, returned, within_a_minute};
 
 /// Steps that are reached in a service without sinks, and within how many times they are reached its process is
 /// killed.
@@ -31,7 +31,8 @@ pub fn kill_at(step: &str, within: u64, round: u64) -> Kills {
     // What this one leaves is there to be drained and folded.
     let mut former = Process::start(directory, &begin(directory, 0));
     let reports = !step::RECORDING.contains(&step) && round % 2 == 1;
-    std::thread::sleep(Duration::from_millis(30) + millis_below(40));
+    assert!(within_a_minute(|| returned(directory, 0).iter().sum::<u64>() > 0), "it records");
+    std::thread::sleep(millis_below(40));
     former.kill();
     let times = 1 + getrandom::u64().unwrap() % within;
     let at = [(step::KILL_AT, format!("{step}:{times}"))];
@@ -40,11 +41,11 @@ pub fn kill_at(step: &str, within: u64, round: u64) -> Kills {
         let mut reporter = Process::start_with(directory, "reporter", at);
         reporter.reports(directory);
         let mut recorder = Process::start(directory, &name);
-        ends(&mut reporter, step, times);
+        ends(directory, &mut reporter, step, times);
         std::thread::sleep(millis_below(20));
         recorder.kill();
     } else {
-        ends(&mut Process::start_with(directory, &name, at), step, times);
+        ends(directory, &mut Process::start_with(directory, &name, at), step, times);
     }
     let mut kills =
         Kills { recorders: 1 + u64::from(!reports), reporters: u64::from(reports), ..Kills::default() };
@@ -52,14 +53,20 @@ pub fn kill_at(step: &str, within: u64, round: u64) -> Kills {
     kills
 }
 
+/// What there is, for who looks why.
+fn files(directory: &Path) -> Vec<String> {
+    let entries = directory.read_dir().unwrap().chain(directory.join("kills").read_dir().unwrap());
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
 /// Waits until the process was killed by itself.
-fn ends(process: &mut Process, step: &str, times: u64) {
+fn ends(directory: &Path, process: &mut Process, step: &str, times: u64) {
     let mut status = None;
     let ended = within_a_minute(|| {
         status = process.0.try_wait().unwrap();
         status.is_some()
     });
-    assert!(ended, "{step} was not reached {times} times");
+    assert!(ended, "{step} was not reached {times} times, {}: {:?}", directory.display(), files(directory));
     let status = status.unwrap();
     assert_eq!(status.signal(), Some(9), "{step}:{times}: {status}");
 }

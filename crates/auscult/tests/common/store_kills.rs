@@ -187,18 +187,23 @@ pub fn kill(times: u64) -> Kills {
     kills
 }
 
+/// How many calls of the recorder of this number had returned, by thread.
+pub fn returned(directory: &Path, number: u64) -> [u64; THREADS as usize] {
+    let words = File::open(directory.join(format!("r{number}"))).unwrap();
+    std::array::from_fn(|thread| {
+        let mut bytes = [0; 8];
+        words.read_exact_at(&mut bytes, thread as u64 * 8).unwrap();
+        u64::from_le_bytes(bytes)
+    })
+}
+
 /// Starts the service once more, and checks what it finds of so many recorders, all killed.
 pub fn check(directory: &Path, times: u64, kills: &mut Kills) {
     let mut returned = Vec::new();
     for round in 0..times {
-        let name = format!("r{round}");
-        let words = File::open(directory.join(&name)).unwrap();
-        for thread in 0..THREADS {
-            let mut bytes = [0; 8];
-            words.read_exact_at(&mut bytes, thread * 8).unwrap();
-            let last = u64::from_le_bytes(bytes);
+        for (thread, last) in self::returned(directory, round).into_iter().enumerate() {
             kills.returned += last;
-            returned.extend((last > 0).then(|| (name.clone(), thread, last)));
+            returned.extend((last > 0).then(|| (format!("r{round}"), thread, last)));
         }
     }
     let store = Reader::open(&directory.join(SERVICE)).unwrap();
