@@ -32,9 +32,10 @@ fn main() {
     let udp_url = format!("udp://{}", udp.local_addr().unwrap());
     std::thread::spawn(move || while udp.recv(&mut [0; 2000]).is_ok() {});
     let lines = root.path().join("lines.jsonl");
-    let sinks: [(&str, Sink); 6] = [
+    let sinks: [(&str, Sink); 7] = [
         ("InfluxDB", InfluxDb::new(&http).unwrap().database("d").into()),
         ("Loki", Loki::new(&http).unwrap().into()),
+        ("GELF over HTTP", Graylog::new(&http).unwrap().into()),
         ("GELF over HTTP, bulk", Graylog::new(&http).unwrap().bulk().into()),
         ("GELF over TCP", Graylog::new(&tcp).unwrap().into()),
         ("GELF over UDP", Graylog::new(&udp_url).unwrap().into()),
