@@ -18,7 +18,7 @@ dir = "{folder}/data"
 wal-dir = "{folder}/wal"
 [http]
 bind-address = "127.0.0.1:{http}"
-auth-enabled = false
+auth-enabled = {auth}
 log-enabled = false
 [monitor]
 store-enabled = false
@@ -26,15 +26,16 @@ store-enabled = false
 
 
 class InfluxDb(Server):
-    """With a database of the name `performance_monitor`."""
+    """With a database of the name `performance_monitor`; with a password, only `tts` may ask and write."""
 
     DATABASE = "performance_monitor"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, password: str = "") -> None:
+        self._login = {"u": "tts", "p": password} if password else {}
         http, rpc = free_ports(2)
         self.url = f"http://127.0.0.1:{http}"
         config = folder / "influxdb.conf"
-        config.write_text(CONFIG.format(folder=folder, http=http, rpc=rpc))
+        config.write_text(CONFIG.format(folder=folder, http=http, rpc=rpc, auth=str(bool(password)).lower()))
         super().__init__(folder, [str(BIN / "influxd"), "-config", str(config)])
 
     def ready(self) -> bool:
@@ -42,11 +43,15 @@ class InfluxDb(Server):
         return True
 
     def create_database(self) -> None:
+        if self._login:  # the first user is made by whoever comes
+            self.query(
+                f"CREATE USER tts WITH PASSWORD '{self._login['p']}' WITH ALL PRIVILEGES", method="POST"
+            )
         self.query(f"CREATE DATABASE {self.DATABASE}", method="POST")
 
     def query(self, influxql: str, method: str = "GET") -> list[dict[str, Any]]:
         """The rows of an answer, each with the tags of its group."""
-        asked = {"db": self.DATABASE, "q": influxql, "epoch": "ns"}
+        asked = {"db": self.DATABASE, "q": influxql, "epoch": "ns", **self._login}
         (result,) = get_json(f"{self.url}/query", method, **asked)["results"]
         if "error" in result:
             raise ValueError(result["error"])

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from guide import queries
 from influxdb import InfluxDb
-from outage import outage
+from outage import outage, settle
 from recorder import OUT_OF_MEMORY, emotion, fails
 from service import Recorder
 
@@ -68,6 +69,24 @@ def test_vitals_are_there(shipped: Shipped) -> None:
 
     for name in ("cpu_usage_percent", "memory_used_mb", "process_resident_memory_mb", "requests_in_flight"):
         assert fields[f"count_{name}"] > 0
+
+
+def test_a_server_that_wants_a_password(tmp_path: Path) -> None:
+    """It goes from a file into a header; the recorder's log and store do not have it."""
+    secret = "correct-horse-battery"
+    (tmp_path / "password").write_text(secret + "\n")
+    folder = tmp_path / "recorder"
+    folder.mkdir()
+    with InfluxDb(tmp_path, secret) as server:
+        server.create_database()
+        sink = f"influxdb+{server.url}?database={server.DATABASE}&user=tts&password_file={tmp_path}/password"
+        with Recorder(folder, [sink]) as recorder:
+            recorder.record(10)
+            settle(recorder, lambda: set(ids(server)))
+
+    kept = [path for path in folder.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if secret.encode() in path.read_bytes()]
 
 
 def test_the_queries_of_the_guide(shipped: Shipped) -> None:
