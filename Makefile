@@ -64,6 +64,7 @@ bench: .venv/wheel ## Measure, side by side with the peers
 	python -m pip install --quiet --disable-pip-version-check --requirement benches/python/requirements.txt
 	python benches/python/run.py
 	python benches/python/vitals.py
+	python benches/python/logs.py
 
 docs: .venv/wheel ## Build the Rust documentation, and fail on a broken link
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude auscult-python

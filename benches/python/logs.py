@@ -73,7 +73,9 @@ def of_loki() -> logging.Handler:
     """Loki: a POST that is refused with each record."""
     import logging_loki
 
-    return logging_loki.LokiHandler(f"http://127.0.0.1:{closed_port()}/loki/api/v1/push", {"job": "bench"}, version="1")
+    return logging_loki.LokiHandler(
+        f"http://127.0.0.1:{closed_port()}/loki/api/v1/push", {"job": "bench"}, version="1"
+    )
 
 
 PEERS: dict[str, tuple[Callable[[], logging.Handler], int]] = {
@@ -129,7 +131,9 @@ def main() -> None:
     for name, figures in taken.items():
         median = statistics.median(figures)
         late = sorted(figures)[int(len(figures) * 0.999)]
-        print(f"| {name} | {median / 1e3:.2f} | {(median - floor) / 1e3:.2f} | {late / 1e3:.1f} | {len(figures):,} |")
+        print(
+            f"| {name} | {median / 1e3:.2f} | {(median - floor) / 1e3:.2f} | {late / 1e3:.1f} | {len(figures):,} |"
+        )
 
 
 if __name__ == "__main__":

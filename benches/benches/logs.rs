@@ -1,0 +1,79 @@
+//! Log events, side by side: `tracing::info!` with six fields, and what redaction costs of it.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use auscult_benches::Service;
+use auscult_core::LogLayer;
+use auscult_core::redact::{Hits, Redactor};
+use auscult_core::snapshot::Drain;
+use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main};
+use tracing::subscriber::with_default;
+use tracing_subscriber::prelude::*;
+
+/// Events that the ring takes between two drains.
+const CHUNK: u64 = 2000;
+
+fn say() {
+    tracing::info!(
+        duration_ms = black_box(942),
+        audio_seconds = black_box(4.2),
+        rtf = black_box(0.22),
+        emotion = black_box("sad"),
+        model_version = black_box("V23"),
+        streaming = black_box(true),
+        "Audio generation completed"
+    );
+}
+
+/// Times `say`, and between its runs empties the event ring as the reporter would.
+fn drained(bencher: &mut Bencher<'_>, drain: &mut Drain) {
+    bencher.iter_custom(|times| {
+        let mut took = Duration::ZERO;
+        let mut left = times;
+        while left > 0 {
+            let chunk = left.min(CHUNK);
+            let started = Instant::now();
+            (0..chunk).for_each(|_| say());
+            took += started.elapsed();
+            drain.attach(|_| Ok::<_, std::convert::Infallible>(None)).unwrap();
+            let drained = drain.read(usize::MAX, |_| true);
+            drain.stored(&drained.positions);
+            assert_eq!(drained.records.len() as u64, chunk, "the ring took them all");
+            left -= chunk;
+        }
+        took
+    });
+}
+
+fn event(criterion: &mut Criterion) {
+    let service = Service::new(100).unwrap();
+    let mut drain = service.drain();
+    let mut group = criterion.benchmark_group("tracing::info!, 6 fields");
+    let layer = LogLayer::new(service.registry.clone());
+    with_default(tracing_subscriber::registry().with(layer), || {
+        group.bench_function("auscult layer", |b| drained(b, &mut drain));
+    });
+    let json = tracing_subscriber::fmt().json().with_writer(std::io::sink).finish();
+    with_default(json, || group.bench_function("tracing-subscriber JSON, to nowhere", |b| b.iter(say)));
+}
+
+fn redaction(criterion: &mut Criterion) {
+    let redactor = Redactor::default();
+    let line =
+        "2026-01-02T03:04:05.678Z Audio generation completed duration=0.94s audio=4.20s rtf=0.22 voice=anna ";
+    let chinese = "合成完成，音频四点二秒，用时零点九四秒，情感高兴。";
+    let mut group = criterion.benchmark_group("redact clean text");
+    for (name, text) in
+        [("a line", line.to_owned()), ("10 KiB", line.repeat(100)), ("Chinese", chinese.repeat(100))]
+    {
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| redactor.text(black_box(&text), 64 * 1024, &mut Hits::default()).cut);
+        });
+    }
+}
+
+criterion_group!(benches, event, redaction);
+criterion_main!(benches);
