@@ -75,11 +75,14 @@ struct Settings {
     sinks: Sinks,
 }
 
+/// Kind, place and options of a sink.
+type Asked = (String, String, Vec<(String, String)>);
+
 /// Where what is stored is shipped.
 #[derive(FromPyObject)]
 enum Sinks {
-    /// Kind, place and options of each.
-    Each(Vec<(String, String, Vec<(String, String)>)>),
+    /// These.
+    Each(Vec<Asked>),
     /// What `AUSCULT_SINKS` says.
     Urls(String),
 }

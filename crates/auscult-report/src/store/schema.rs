@@ -15,11 +15,28 @@ const APPLICATION: i64 = 0x4175_7363;
 /// The version that this program writes.
 pub const VERSION: i64 = STEPS.len() as i64;
 
+/// Columns that are written and not named by a statement that is prepared in the beginning.
+const WRITTEN: [&str; 6] = [
+    "SELECT id, operation, labels, last FROM kinds",
+    "SELECT segment, slot, sequence, call FROM deaths",
+    "SELECT segment, position FROM segment_cursors",
+    "SELECT name, value FROM state",
+    "SELECT sequence, ordinal, time FROM moments",
+    "SELECT id, gpu, uuid, name, mig FROM gpus",
+];
+
+/// Looks whether the tables have the columns of our version: else the file is damaged where it says so.
+pub(super) fn check(connection: &Connection) -> rusqlite::Result<()> {
+    WRITTEN.iter().try_for_each(|written| connection.prepare(written).map(drop))
+}
+
 /// The version of a store; 0 for a file with nothing in it yet.
 ///
 /// # Errors
 /// Also when the version is newer than ours, or the file is no store.
 pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    // From one moment: its writer may be making it.
+    let _moment = connection.unchecked_transaction().about(path)?;
     let number =
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).about(path);
     let tables: i64 =

@@ -16,7 +16,7 @@ use super::record::RecordKinds;
 use super::retention::{self, Progress};
 use super::samples::Samples;
 use super::sinks::{Acknowledgement, SinkRow, SinkState};
-use super::{event_row, file};
+use super::{event_row, file, schema};
 
 /// Statements that are kept ready.
 const STATEMENTS: usize = 32;
@@ -291,6 +291,8 @@ impl Open {
         let insertions = Insertions { call: call_row::insertion(), event: event_row::insertion() };
         connection.prepare_cached(&insertions.call)?;
         connection.prepare_cached(&insertions.event)?;
+        schema::check(&connection)?;
+        SinkRow::all(&connection)?;
         let files = file::identity(path);
         Ok(Self { connection, kinds: KindIds::default(), samples, insertions, files })
     }
