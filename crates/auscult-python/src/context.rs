@@ -102,6 +102,12 @@ fn variable(py: Python<'_>) -> PyResult<&'static Variable> {
     }
 }
 
+/// Makes what later calls need, before there are threads: a child forked while another thread makes it would wait for
+/// that thread for ever.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    variable(py).map(drop)
+}
+
 #[cold]
 fn create(py: Python<'_>) -> PyResult<&'static Variable> {
     VARIABLE.get_or_try_init(py, || {

@@ -58,4 +58,12 @@ mod _native {
     use crate::stage::Stage;
     #[pymodule_export]
     use crate::telemetry::{Telemetry, flush, shutdown, start};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::context::prepare(module.py())?;
+        crate::plan::types(module.py()).map(drop)
+    }
 }

@@ -395,16 +395,20 @@ enum Later {
     AsyncGenerator,
 }
 
-/// Which of these `result` is, if any.
-#[inline]
-fn later(result: &Bound<'_, PyAny>) -> PyResult<Option<Later>> {
+/// The types that tell; made at import, see [`crate::context::prepare`].
+pub(crate) fn types(py: Python<'_>) -> PyResult<&'static [Py<PyAny>; 3]> {
     static TYPES: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
-    let py = result.py();
-    let types = TYPES.get_or_try_init(py, || {
+    TYPES.get_or_try_init(py, || {
         let types = py.import("types")?;
         let get = |name: &str| types.getattr(name).map(Bound::unbind);
         PyResult::Ok([get("GeneratorType")?, get("CoroutineType")?, get("AsyncGeneratorType")?])
-    })?;
+    })
+}
+
+/// Which of these `result` is, if any.
+#[inline]
+fn later(result: &Bound<'_, PyAny>) -> PyResult<Option<Later>> {
+    let types = types(result.py())?;
     let class = result.get_type_ptr().cast::<pyo3::ffi::PyObject>();
     let kinds = [Later::Generator, Later::Coroutine, Later::AsyncGenerator];
     Ok(types.iter().zip(kinds).find(|(known, _)| known.as_ptr() == class).map(|(_, kind)| kind))
