@@ -7,26 +7,17 @@ use auscult_core::thread::lock;
 use auscult_core::{Calls, Counter, Error, Gauge, Merge, Spec};
 
 use super::answer::Verdict;
+use super::speech::{Speech, State};
 use crate::encode::Losses;
 
 /// A receiver that does not answer is said to be down after so long.
 const GRACE: Duration = Duration::from_secs(2);
-/// Between two lines about sinks that go down and come back.
-const QUIET: Duration = Duration::from_secs(60);
 /// Reason of `unhealthy` while a sink's receiver does not answer.
 const DOWN: &str = "sink_down";
 /// Reason of `unhealthy` while a sink's receiver takes nothing before a person changes something.
 const MISCONFIGURED: &str = "sink_misconfigured";
 /// Why something of a record was not written as it was.
 const ALTERED: [&str; 4] = ["shortened", "cleaned", "left_out", "saturated"];
-
-/// How a sink is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Up,
-    Down,
-    Misconfigured,
-}
 
 /// All sinks together, for the flags that they share.
 #[derive(Default)]
@@ -55,10 +46,7 @@ pub(crate) struct Health {
     state: State,
     /// Since when nothing worked.
     failing: Option<Instant>,
-    /// When it was last said that it is down.
-    said: Option<Instant>,
-    /// Whether that has to be followed by that it is back.
-    owes: bool,
+    speech: Speech,
 }
 
 impl Health {
@@ -93,8 +81,7 @@ impl Health {
             up,
             state: State::Up,
             failing: None,
-            said: None,
-            owes: false,
+            speech: Speech::default(),
         })
     }
 
@@ -110,7 +97,7 @@ impl Health {
     pub(crate) fn works(&mut self, pending: impl FnOnce() -> Option<u64>) {
         let Some(since) = self.failing.take() else { return };
         self.set(State::Up);
-        if std::mem::take(&mut self.owes) {
+        if self.speech.works() {
             let message =
                 format!("sink {}: back after {}; {}", self.shown, span(since.elapsed()), waits(pending()));
             self.calls.registry().tell(false, "sink", &message);
@@ -126,14 +113,15 @@ impl Health {
             Verdict::Taken | Verdict::Refused(_) | Verdict::TooLarge(_) => return,
         };
         self.up.set(0.0);
-        if state == State::Down && since.elapsed() < GRACE || state == self.state {
+        if state == State::Down && since.elapsed() < GRACE {
             return;
         }
-        self.set(state);
-        if self.owes || self.said.is_some_and(|said| said.elapsed() < QUIET) {
+        if state != self.state {
+            self.set(state);
+        }
+        if !self.speech.fails(state, Instant::now()) {
             return;
         }
-        (self.owes, self.said) = (true, Some(Instant::now()));
         let what = match state {
             State::Misconfigured => "does not work as it is set up, and is tried again slowly",
             _ => "is down",
@@ -142,12 +130,16 @@ impl Health {
         self.calls.registry().tell(true, "sink", &message);
     }
 
-    /// A record was rejected; the first of its kind is said.
-    pub(crate) fn rejects(&self, verdict: &Verdict) {
-        if let Verdict::Refused(why) | Verdict::TooLarge(why) = verdict {
-            let message = format!("sink {}: a record was rejected, and others may be: {why}", self.shown);
-            self.calls.registry().fault("sink", &message);
-        }
+    /// A record was rejected: the first is said, and then once a minute how many.
+    pub(crate) fn rejects(&mut self, verdict: &Verdict) {
+        let (Verdict::Refused(why) | Verdict::TooLarge(why)) = verdict else { return };
+        let registry = self.calls.registry();
+        let Some(count) = self.speech.rejects(Instant::now()) else { return registry.error("sink") };
+        let what = match count {
+            1 => "a record was rejected".to_owned(),
+            _ => format!("{count} records were rejected, the last"),
+        };
+        registry.tell(true, "sink", &registry.redacted(&format!("sink {}: {what}: {why}", self.shown)));
     }
 
     /// This process ships no more: another one may, and says how it is.

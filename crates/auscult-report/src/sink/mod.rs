@@ -23,6 +23,7 @@ mod origin;
 mod patience;
 mod record;
 mod settings;
+mod speech;
 mod transport;
 mod trust;
 mod worker;

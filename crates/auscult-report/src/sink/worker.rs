@@ -1,6 +1,7 @@
 //! One sink at work: reads on in the store, has batches delivered, and tells how far it is.
 
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -184,6 +185,10 @@ impl Worker {
             };
             let answer = self.trust.judge(sent, answer);
             self.note(sent, &answer);
+            if answer.settled > 0 {
+                // It is slow, and not away.
+                self.patience.rest();
+            }
             match delivery.answer(answer) {
                 Turn::GoOn => self.patience.rest(),
                 Turn::Wait(verdict) => self.wait_out(&verdict).await?,
@@ -214,11 +219,22 @@ impl Worker {
         self.pause(wait).await
     }
 
-    /// Waits; breaks at once when the work is to end.
+    /// Waits; breaks at once when the work is to end. Who is in a hurry meanwhile is not kept waiting.
     async fn pause(&mut self, wait: Duration) -> ControlFlow<()> {
-        tokio::select! {
-            () = sleep(wait) => ControlFlow::Continue(()),
-            _ = self.signal.wait_for(|signal| signal.phase != Phase::Run) => ControlFlow::Break(()),
+        let mut end = pin!(sleep(wait));
+        loop {
+            let hurried = self.hurried.load(Ordering::Acquire);
+            let calls = |signal: &Signal| signal.phase != Phase::Run || signal.hurry > hurried;
+            let signal = tokio::select! {
+                () = &mut end => return ControlFlow::Continue(()),
+                signal = self.signal.wait_for(calls) => signal.ok().map(|signal| *signal),
+            };
+            match signal {
+                Some(signal) if signal.phase == Phase::Run => {
+                    self.hurried.fetch_max(signal.hurry, Ordering::AcqRel);
+                }
+                _ => return ControlFlow::Break(()),
+            }
         }
     }
 

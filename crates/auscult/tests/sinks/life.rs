@@ -114,6 +114,93 @@ fn a_sink_that_is_misconfigured_keeps_everything() {
 }
 
 #[test]
+fn a_receiver_that_refuses_everything_from_some_day_on_is_not_believed() {
+    let directory = Directory::new();
+    let moved = Arc::new(AtomicBool::new(false));
+    let is_moved = moved.clone();
+    let capture =
+        Capture::new().longest_wait(SHORT).judged_by(move |_| match is_moved.load(Ordering::Acquire) {
+            true => Verdict::Refused("this port wants TLS".into()),
+            false => Verdict::Taken,
+        });
+    let telemetry = service(&directory, "moved").sink(capture.clone()).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    record(&telemetry, "a", 100);
+    until("it works", || Scraped::of(&telemetry.render(false), "capture").delivered == 100.0);
+    moved.store(true, Ordering::Release);
+    record(&telemetry, "b", 2000);
+    let flag = "moved_unhealthy{reason=\"sink_misconfigured\"} 1";
+    until("it is flagged", || telemetry.render(false).contains(flag));
+    assert_eq!(Scraped::of(&telemetry.render(false), "capture").up, 0.0);
+    moved.store(false, Ordering::Release);
+    until("the rest arrived", || Scraped::of(&telemetry.render(false), "capture").pending == 0.0);
+    let scraped = Scraped::of(&telemetry.render(false), "capture");
+    assert_eq!((scraped.delivered, scraped.rejected), (2036.0, 64.0));
+}
+
+#[test]
+fn rejected_records_do_not_fill_the_log() {
+    let directory = Directory::new();
+    let capture = Capture::new().judged_by(|lines| match lines {
+        [line] if !id(line).ends_with('0') => Verdict::Taken,
+        [line] => Verdict::Refused(format!("{} is not taken", id(line))),
+        _ => Verdict::TooLarge("one at a time".into()),
+    });
+    let telemetry = service(&directory, "rejected").sink(capture.clone()).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    record(&telemetry, "r", 1000);
+    until("all is settled", || {
+        let scraped = Scraped::of(&telemetry.render(false), "capture");
+        (scraped.delivered, scraped.rejected) == (900.0, 100.0)
+    });
+    let said = || telemetry.notices(0).into_iter().map(|notice| notice.message);
+    let rejected: Vec<_> = said().filter(|message| message.contains("rejected")).collect();
+    assert_eq!(rejected, ["sink capture (memory): a record was rejected: r0 is not taken"]);
+    let text = telemetry.render(false);
+    assert!(text.contains("auscult_errors_total{part=\"sink\"} 100"), "{text}");
+}
+
+#[test]
+fn a_flush_does_not_wait_for_a_receiver_that_asks_for_time() {
+    let directory = Directory::new();
+    let tried = Arc::new(AtomicBool::new(false));
+    let tries = tried.clone();
+    let capture = Capture::new().judged_by(move |_| {
+        tries.store(true, Ordering::Release);
+        Verdict::Later { why: "busy".into(), retry_after: Some(Duration::from_secs(300)) }
+    });
+    let telemetry = service(&directory, "busy").sink(capture).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    record(&telemetry, "a", 1);
+    until("it was tried", || tried.load(Ordering::Acquire));
+    let began = Instant::now();
+    for _ in 0..3 {
+        record(&telemetry, "b", 1);
+        telemetry.flush(Duration::from_secs(30));
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_receiver_that_takes_some_of_all_it_is_sent_is_not_left_alone_for_long() {
+    let directory = Directory::new();
+    let requests = AtomicU32::new(0);
+    // Without bulk each record is a request, of which every twentieth is one too many.
+    let server = Server::start(move |_| match requests.fetch_add(1, Ordering::AcqRel) % 20 {
+        19 => Reply::status(429),
+        _ => Reply::status(202),
+    });
+    let telemetry = service(&directory, "some")
+        .sink(Graylog::new(&format!("http://{}", server.address)).unwrap())
+        .start()
+        .unwrap();
+    let _ending = Ending(telemetry.clone());
+    record(&telemetry, "r", 300);
+    // Waits of up to 30 s would be several minutes.
+    until("all of it arrived", || Scraped::of(&telemetry.render(false), "graylog").delivered == 300.0);
+}
+
+#[test]
 fn a_panic_costs_less_than_a_second_and_nothing_else() {
     let directory = Directory::new();
     let times = Arc::new(AtomicU32::new(0));
