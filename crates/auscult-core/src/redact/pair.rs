@@ -49,7 +49,9 @@ fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
         None => (start, line(look, start, opening.map(|(_, quote)| quote))),
     };
     let value = &look.bytes[start..end];
-    (!says_nothing(value)).then_some(Span { start, end, rule })
+    // `second pass: 3` counts.
+    let counts = name.eq_ignore_ascii_case("pass") && value.len() < 4 && value.iter().all(u8::is_ascii_digit);
+    (!counts && !says_nothing(value)).then_some(Span { start, end, rule })
 }
 
 /// What stands before the name of `length` that ends before this place: the quote, and what is before that.
@@ -111,24 +113,35 @@ fn bracket(look: &Look<'_>, start: usize) -> usize {
     look.bytes.len()
 }
 
-/// Where a value without quotes ends: at a space, or at a `,`, `;` or `&` that is followed by one or by a next pair.
+/// Where a value without quotes ends: at a space, or at a `,`, `;` or `&` with nothing or a next pair behind it. Any other
+/// of them is the value's own.
 fn token(look: &Look<'_>, start: usize) -> usize {
+    let separates = |byte| matches!(byte, b',' | b';' | b'&');
     let mut at = start;
     loop {
-        at = look.run(at, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b';' | b'&'));
-        let Some(byte) = look.bytes.get(at) else { return at };
-        if byte.is_ascii_whitespace() {
+        at = look.run(at, |byte| !byte.is_ascii_whitespace() && !separates(byte));
+        let next = look.run(at, separates);
+        let ends = look.bytes.get(next).is_none_or(u8::is_ascii_whitespace);
+        if ends || next == at || is_pair(look, next) {
             return at;
         }
-        let quote = look.run(at + 1, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
-        let name = look.bytes[quote..].iter().take(64);
-        let name = name.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-        let after = look.run(quote + name.count(), |byte| matches!(byte, b'"' | b'\'' | b'\\'));
-        if look.bytes.get(after).is_none_or(|byte| matches!(byte, b'=' | b':') || byte.is_ascii_whitespace())
-        {
-            return at;
-        }
-        at += 1;
+        at = next;
+    }
+}
+
+/// Whether a name with a sign and the beginning of a value stand at `start`; `==` is the end of a value in base64.
+fn is_pair(look: &Look<'_>, start: usize) -> bool {
+    let quoted = look.run(start, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+    let name = look.bytes[quoted..].iter().take(64);
+    let belongs =
+        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || **byte >= 0x80;
+    let name = name.take_while(belongs).count();
+    let sign = look.run(quoted + name, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+    let value = look.bytes.get(sign + 1).copied().unwrap_or(b' ');
+    match look.bytes.get(sign) {
+        Some(b':') => name > 0,
+        Some(b'=') => name > 0 && value != b'=' && !value.is_ascii_whitespace(),
+        _ => false,
     }
 }
 
