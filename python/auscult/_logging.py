@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import itertools
 import logging
-import reprlib
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from auscult import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -109,31 +111,108 @@ def traceback_of(exc_info: ExcInfo) -> str:
     return logging.Formatter().formatException(exc_info)
 
 
-_short = reprlib.Repr()
-_short.maxlevel = 4
-_short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = _short.maxfrozenset = _short.maxdeque = 16
-_short.maxstring = _short.maxother = 256
-_CONTAINERS: tuple[tuple[type, Callable[[Any, int], str]], ...] = (
-    (dict, _short.repr_dict),
-    (list, _short.repr_list),
-    (tuple, _short.repr_tuple),
-    (set, _short.repr_set),
-    (frozenset, _short.repr_frozenset),
-)
+_ROOM = 40 * 1024
+"""Most characters of a value's text. Redaction looks at 36 KiB and keeps 32: nobody sees where this cuts."""
+_ITEMS = 16
+_DEPTH = 4
+_WALKED: dict[object, tuple[str, str]] = {
+    dict.__repr__: ("{", "}"),
+    collections.OrderedDict.__repr__: ("{", "}"),
+    collections.defaultdict.__repr__: ("{", "}"),
+    list.__repr__: ("[", "]"),
+    tuple.__repr__: ("(", ")"),
+    set.__repr__: ("{", "}"),
+    frozenset.__repr__: ("frozenset({", "})"),
+    collections.deque.__repr__: ("deque([", "])"),
+}
+"""What opens and closes the text of a container, by what makes it. One that makes its own has its reasons."""
+
+
+class _FullError(Exception):
+    """There is room for no more."""
+
+
+class _Text:
+    """The text of a value, cut only at its end.
+
+    A hole would part the name of a secret from the secret, or a key from the prefix that tells it.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.room = _ROOM
+
+    def put(self, text: str) -> None:
+        self.parts.append(text[: self.room])
+        self.room -= len(text)
+        if self.room <= 0:
+            raise _FullError
+
+    def value(self, value: object, depth: int = _DEPTH) -> None:
+        brackets = _WALKED.get(type(value).__repr__)
+        if brackets is not None and isinstance(value, Collection):
+            self.items(value, *brackets, depth)
+        elif isinstance(value, tuple) and isinstance(names := getattr(value, "_fields", None), tuple):
+            self.named(value, names, depth)
+        elif isinstance(value, str) and type(value).__repr__ is str.__repr__:
+            # As much as there is room for, and one more so that it is seen to be full.
+            self.put(repr(value[: self.room + 1]))
+        else:
+            try:
+                text = _special(value)
+                shown = repr(value) if text is None else str(text)
+            except Exception as error:
+                shown = f"[raised {type(error).__name__}]"
+            self.put(shown)
+
+    def items(self, value: Collection[Any], opens: str, closes: str, depth: int) -> None:
+        self.put(opens)
+        if depth == 0 and value:
+            self.put("..." + closes)
+            return
+        for number, item in enumerate(itertools.islice(value, _ITEMS)):
+            if number:
+                self.put(", ")
+            self.value(item, depth - 1)
+            if isinstance(value, dict):
+                self.put(": ")
+                self.value(value.get(item), depth - 1)
+        if len(value) > _ITEMS:
+            self.put(", ...")
+        self.put(",)" if isinstance(value, tuple) and len(value) == 1 else closes)
+
+    def named(self, value: tuple[Any, ...], names: tuple[Any, ...], depth: int) -> None:
+        self.put(f"{type(value).__name__}(")
+        for number, (name, item) in enumerate(zip(names, value, strict=False)):
+            self.put(f", {name}=" if number else f"{name}=")
+            if depth == 0:
+                self.put("...")
+            else:
+                self.value(item, depth - 1)
+        self.put(")")
+
+
+def _special(value: object) -> str | int | float | None:
+    """The text of what would be long, or lies elsewhere."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"<{len(value)} bytes>"
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return None
+    # A tensor's text would be copied from where it lies.
+    if len(shape) == 0 and not hasattr(value, "is_cuda"):
+        number = getattr(value, "item", value.__str__)()
+        return number if isinstance(number, (int, float)) else str(number)
+    return f"<{type(value).__name__} {tuple(shape)} {getattr(value, 'dtype', '')}>"
 
 
 def shown(value: object) -> str | int | float:
     """A value that is neither text nor number, so that it takes little time and room."""
-    for kind, short in _CONTAINERS:
-        if isinstance(value, kind):
-            return short(value, _short.maxlevel)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return f"<{len(value)} bytes>"
-    shape = getattr(value, "shape", None)
-    if shape is not None:
-        # A tensor's text would be copied from where it lies.
-        if len(shape) == 0 and not hasattr(value, "is_cuda"):
-            number = getattr(value, "item", str)()
-            return number if isinstance(number, (int, float)) else str(number)
-        return f"<{type(value).__name__} {tuple(shape)} {getattr(value, 'dtype', '')}>"
-    return str(value)
+    named = isinstance(value, tuple) and hasattr(value, "_fields")
+    if not named and type(value).__repr__ not in _WALKED:
+        text = _special(value)
+        return str(value) if text is None else text
+    out = _Text()
+    with contextlib.suppress(_FullError):
+        out.value(value)
+    return "".join(out.parts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
 import datetime
 import decimal
 import json
@@ -137,6 +139,11 @@ class Odd:
 
 class Raises:
     def __str__(self):
+        raise ZeroDivisionError("no text")
+
+
+class RaisesInside:
+    def __repr__(self):
         raise ZeroDivisionError("no text")
 
 
@@ -318,6 +325,115 @@ def test_secrets_are_not_recorded(logger, recorded):
         "headers": "{'Authorization': '[REDACTED:key]', 'accept': 'x'}",
         "tts_text": "[text of 2 characters]",
     }
+
+
+SECRET = "Zq7Xw9Kd2Jf4Hg6Lp8Nv0Bm3"
+
+
+class Settings:
+    def __init__(self, filler):
+        self.filler = filler
+
+    def __repr__(self):
+        return f"Settings(host={self.filler!r}, password='{SECRET * 5}', n=1)"
+
+
+Login = collections.namedtuple("Login", ["user", "password"])
+
+
+def hiding(filler):
+    """Values in which a secret lies behind `filler`, by its name or by its prefix."""
+    line = f"{filler} sk-{SECRET} {'z' * 300}"
+    return [
+        [Settings(filler)],
+        {"a": Settings(filler)},
+        {"note": line},
+        [[line]],
+        ({"b": [line]},),
+        {f"{filler} password": SECRET},
+        {"a": f"{filler} password={SECRET} ok"},
+        [Login(filler, SECRET)],
+        collections.deque([line]),
+        Login(filler, SECRET),
+        collections.OrderedDict(note=line),
+    ]
+
+
+@pytest.mark.parametrize("lengths", [range(300), range(32_500, 33_000, 31), range(36_600, 41_200, 97)])
+def test_no_cut_parts_a_secret_from_what_tells_it(logger, recorded, lengths):
+    """Wherever it lies: a hole in the middle would take the name and leave the secret."""
+    shapes = len(hiding(""))
+    for number, length in enumerate(lengths):
+        for shape, value in enumerate(hiding("n" * length)):
+            logger.info("hidden", extra={f"shape_{shape}": value})
+        if length > 30_000 or number % 16 == 15:
+            assert auscult.flush(10)
+    found = recorded()
+    assert len(found) == shapes * len(lengths)
+    for event in found:
+        ((shape, text),) = event["fields"].items()
+        parts = [SECRET[at : at + 4] for at in range(len(SECRET) - 3)]
+        assert not [part for part in parts if part in text], (shape, len(text), text[-400:])
+        assert lengths[0] > 30_000 or "[REDACTED:" in text, (shape, text)
+
+
+def test_deep_and_endless_values_end(logger, recorded):
+    endless = []
+    endless.append(endless)
+    logger.info(
+        "value", extra={"value": endless, "wide": [["x" * 100] * 16] * 16, "odd": [RaisesInside(), Tensor()]}
+    )
+    (event,) = recorded()
+    assert event["fields"]["value"] == "[[[[[...]]]]]"
+    assert len(event["fields"]["wide"]) > 16 * 16 * 100
+    assert event["fields"]["odd"] == "[[raised ZeroDivisionError], <Tensor (1, 80, 200) torch.float32>]"
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_is_no_exception_is_passed_on(logger, recorded, kind):
+    class Ends:
+        def __str__(self):
+            raise kind
+
+        __repr__ = __str__
+
+    for log in (
+        lambda: logger.info(Ends()),
+        lambda: logger.info("%s", Ends()),
+        lambda: logger.info("field", extra={"value": Ends()}),
+        lambda: logger.info("field", extra={"value": [Ends()]}),
+    ):
+        with pytest.raises(kind):
+            log()
+    logger.info("goes on")
+    assert [event["message"] for event in recorded()] == ["goes on"]
+
+
+def test_a_panic_is_counted_and_not_raised(logger, recorded, scrape):
+    """What the binding raises for a panic panics anew where Rust meets it."""
+    logger.info("value", extra={"value": Raises()})
+    kinds = [kind for kind in BaseException.__subclasses__() if kind.__name__ == "PanicException"]
+    before = scrape().errors("log")
+    for kind in kinds:
+
+        class Panics:
+            def __str__(self, kind=kind):
+                raise kind("on purpose")
+
+        with contextlib.suppress(kind):
+            logger.info("panics", extra={"value": Panics()})
+    logger.info("goes on")
+    assert scrape().errors("log") == before + 1
+    assert [event["message"] for event in recorded()] == ["value", "goes on"]
+
+
+@pytest.mark.parametrize("created", [float("inf"), float("nan"), -1.0, 1e300, 1e10, None, "then"])
+def test_a_time_that_is_none_is_now(logger, recorded, created):
+    record = logging.makeLogRecord({"name": logger.name, "msg": "when", "levelno": 20})
+    record.created = created
+    logger.handle(record)
+    (event,) = recorded()
+    assert abs(event["unix"] - datetime.datetime.now(datetime.timezone.utc).timestamp()) < 60
 
 
 def test_own_records_are_left_out(telemetry, logger, recorded):

@@ -221,7 +221,7 @@ fn ordinary_lines_stay_as_they_are() {
         "t=1767323045 ms=1767323045678 us=1767323045678901 ns=1767323045678901234 p=0.4111111111111111",
         "Bearer authentication required; Basic authentication is off; the bearer token is missing",
         "disk-usage task-0123456789abcdef0123 risk_level ask-again eyJ half_open buf_size",
-        "std::collections::HashMap<String, Token>::new(key: &str) -> Option<&Token>; a == b; x => y; url = http://a.b/c@d",
+        "std::collections::HashMap<String, Token>::new(key: &str) -> Option<&Token>; a == b; x => y; url = http://a.b/c@d http://***@host/ http://***:***@host/",
         "合成完成：音频 4.20 秒，用时 0.94 秒，情感：高兴；编号 20260102030405",
         "pip install git@github: user@host 3 @ 4 x@y.z @decorator",
         "password= \n token: None secret=*** cookies=true",

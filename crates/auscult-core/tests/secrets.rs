@@ -94,6 +94,28 @@ fn metrics_have_no_secrets_in_their_labels() {
 }
 
 #[test]
+fn notices_have_no_secrets_and_the_newest_changes_are_kept() {
+    let home = Home::new();
+    let registry = home.registry();
+    registry.fault("sink", &format!("once: https://lin:{CANARY}@host/"));
+    registry.note("sink", &format!("once: password={CANARY}"));
+    for number in 0..3000 {
+        registry.tell(number % 2 == 0, "sink", &format!("change {number}: Bearer {CANARY}{number}"));
+    }
+    registry.note("sink", "once: the last");
+    let notices = registry.notices(0);
+    assert!(!format!("{notices:?}").contains(CANARY));
+    let of = |what: &str| notices.iter().filter(|notice| notice.message.starts_with(what)).count();
+    assert_eq!((of("once"), of("change")), (3, 1024));
+    assert_eq!(notices[2].message, "change 1976: Bearer [REDACTED:authorization]");
+    assert_eq!(notices[2].number, 1978);
+    assert!(notices.is_sorted_by(|before, after| before.number < after.number));
+    let after: Vec<_> = registry.notices(3001).into_iter().map(|notice| notice.message).collect();
+    assert_eq!(after, ["change 2999: Bearer [REDACTED:authorization]", "once: the last"]);
+    assert!(registry.notices(3003).is_empty());
+}
+
+#[test]
 fn text_is_recorded_where_that_is_asked_for() {
     let home = Home::new();
     let registry = home.registry_with(Options {

@@ -145,7 +145,7 @@ pub(crate) fn notices() -> Vec<(bool, String)> {
     let mut taken = lock(&TAKEN);
     let from = if taken.0 == generation { taken.1 } else { 0 };
     let fresh = telemetry.notices(from);
-    *taken = (generation, from + fresh.len());
+    *taken = (generation, fresh.last().map_or(from, |newest| newest.number + 1));
     fresh.into_iter().map(|notice| (notice.fault, notice.message)).collect()
 }
 

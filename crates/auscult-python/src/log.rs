@@ -1,9 +1,11 @@
 //! Records of `logging` as log events.
 
 use std::cell::Cell;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use auscult::log::{Draft, FieldRef, Level, Log, LogFields};
-use pyo3::exceptions::PyBaseException;
+use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
@@ -16,6 +18,8 @@ use crate::state;
 /// Records that are recorded while another is, because making the text of a value logs. What is beyond is dropped, and
 /// counted.
 const NESTED: u32 = 4;
+/// The times that a record may have, seconds since 1970: another is none, and the record is of now.
+const TIMES: Range<f64> = 1.0..4_102_444_800.0;
 /// Most items of the dict in which loguru hands over its extras.
 const EXTRAS: usize = 64;
 
@@ -117,29 +121,42 @@ fn names(py: Python<'_>) -> &[Py<PyString>; ATTRIBUTES.len()] {
 }
 
 /// Records a record of `logging`, with `message` in place of its own; gives the record. Where its message cannot be made
-/// that is said as `logging` says it. Never raises.
+/// that is said as `logging` says it. Raises nothing but what is no `Exception`, such as `KeyboardInterrupt`.
 #[pyfunction]
 #[pyo3(signature = (record, message=None))]
 pub(crate) fn record<'py>(
     record: Bound<'py, PyAny>,
     message: Option<Bound<'py, PyString>>,
-) -> Bound<'py, PyAny> {
+) -> PyResult<Bound<'py, PyAny>> {
+    // A panic would reach the host as an exception that no handler of its own knows.
+    match catch_unwind(AssertUnwindSafe(|| recorded(&record, message))) {
+        Ok(done) => done?,
+        Err(_) => fault::count(Part::Log),
+    }
+    Ok(record)
+}
+
+fn recorded<'py>(record: &Bound<'py, PyAny>, message: Option<Bound<'py, PyString>>) -> PyResult<()> {
     let py = record.py();
-    let Some(telemetry) = state::generation().and_then(|_| state::telemetry()) else { return record };
+    let Some(telemetry) = state::generation().and_then(|_| state::telemetry()) else { return Ok(()) };
     let Some(_nested) = Nested::begin() else {
         fault::count(Part::Log);
-        return record;
+        return Ok(());
     };
-    let recorded = Parts::of(&record).and_then(|parts| put(&telemetry, &record, &parts, message));
-    if recorded.is_err() {
-        fault::count(Part::Log);
-        // Raises it once more where `logging` can see it.
-        let said = py
-            .import(intern!(py, "auscult._logging"))
-            .and_then(|module| module.call_method1(intern!(py, "say_why"), (&record,)));
-        drop(said);
-    }
-    record
+    let Err(error) = Parts::of(record).and_then(|parts| put(&telemetry, record, &parts, message)) else {
+        return Ok(());
+    };
+    passed_on(py, error)?;
+    fault::count(Part::Log);
+    // Raises it once more where `logging` can see it.
+    py.import(intern!(py, "auscult._logging"))
+        .and_then(|module| module.call_method1(intern!(py, "say_why"), (record,)))
+        .map_or_else(|error| passed_on(py, error), |_| Ok(()))
+}
+
+/// An error that is none of recording's: the host's end, or that of what it does.
+fn passed_on(py: Python<'_>, error: PyErr) -> PyResult<()> {
+    if error.is_instance_of::<PyException>(py) { Ok(()) } else { Err(error) }
 }
 
 fn put<'py>(
@@ -159,9 +176,9 @@ fn put<'py>(
     };
     let mut draft = telemetry.draft();
     for (name, value) in &parts.extras {
-        field(&mut draft, name, value);
+        field(&mut draft, name, value)?;
     }
-    exception(&mut draft, parts);
+    exception(&mut draft, parts)?;
     if let Some(stack) = parts.text(at::STACK) {
         draft.field("stack", FieldRef::Text(&stack.to_string_lossy()));
     }
@@ -173,7 +190,7 @@ fn put<'py>(
     draft.record(&Log {
         unix_nanos: parts
             .number::<f64>(at::CREATED)
-            .filter(|created| *created > 0.0)
+            .filter(|created| TIMES.contains(created))
             .map(|created| (created * 1e9) as u64),
         level: level(parts.number(at::LEVEL).unwrap_or_default()),
         message: &message.to_string_lossy(),
@@ -222,7 +239,7 @@ fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<B
 }
 
 /// Adds a value; one without a text is counted, and the field says so.
-fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) {
+fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let name_text = name.to_string_lossy();
     if name_text == "extra"
         && let Ok(extras) = value.cast::<PyDict>()
@@ -230,17 +247,17 @@ fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, Py
         let extras: Vec<_> = extras.iter().take(EXTRAS).collect();
         for (name, value) in &extras {
             if let Ok(name) = name.cast::<PyString>() {
-                scalar(draft, &name.to_string_lossy(), value);
+                scalar(draft, &name.to_string_lossy(), value)?;
             }
         }
-        return;
+        return Ok(());
     }
-    scalar(draft, &name_text, value);
+    scalar(draft, &name_text, value)
 }
 
-fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) {
+fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     if value.is_none() {
-        return;
+        return Ok(());
     }
     if let Ok(text) = value.cast::<PyString>() {
         draft.field(name, FieldRef::Text(&text.to_string_lossy()));
@@ -253,13 +270,14 @@ fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) {
     } else if let Ok(number) = value.cast::<PyFloat>() {
         draft.field(name, FieldRef::Float(number.value()));
     } else {
-        other(draft, name, value);
+        return other(draft, name, value);
     }
+    Ok(())
 }
 
 /// Adds a value that is neither text nor number, as `auscult._logging.shown` shows it.
 #[cold]
-fn other(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) {
+fn other(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = value.py();
     let shown = py
         .import(intern!(py, "auscult._logging"))
@@ -272,35 +290,48 @@ fn other(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) {
             _ => {}
         },
         Err(error) => {
-            fault::count(Part::Log);
             let class = error.get_type(py).name().map(|name| name.to_string()).unwrap_or_default();
+            passed_on(py, error)?;
+            fault::count(Part::Log);
             draft.field(name, FieldRef::Text(&format!("[raised {class}]")));
         }
     }
+    Ok(())
 }
 
 /// Adds what `exc_info` holds.
-fn exception(draft: &mut Draft<'_>, parts: &Parts<'_>) {
-    let Some(info) = parts.get(at::EXC_INFO).and_then(|info| info.cast::<PyTuple>().ok()) else { return };
-    let Ok(error) = info.get_item(1) else { return };
+fn exception(draft: &mut Draft<'_>, parts: &Parts<'_>) -> PyResult<()> {
+    let Some(info) = parts.get(at::EXC_INFO).and_then(|info| info.cast::<PyTuple>().ok()) else {
+        return Ok(());
+    };
+    let Ok(error) = info.get_item(1) else { return Ok(()) };
     if !error.is_instance_of::<PyBaseException>() {
-        return;
+        return Ok(());
     }
     let py = error.py();
     let class = error.get_type().name().map(|name| name.to_string()).unwrap_or_default();
     draft.field("error_type", FieldRef::Text(&class));
-    if let Ok(text) = error.str() {
-        draft.field("error", FieldRef::Text(&text.to_string_lossy()));
+    match error.str() {
+        Ok(text) => draft.field("error", FieldRef::Text(&text.to_string_lossy())),
+        Err(error) => passed_on(py, error)?,
     }
-    let written = parts.text(at::EXC_TEXT).map(|text| text.to_string_lossy().into_owned());
-    let written = written.filter(|text| !text.trim().is_empty()).or_else(|| {
-        let module = py.import(intern!(py, "auscult._logging")).ok()?;
-        let text = module.call_method1(intern!(py, "traceback_of"), (info,)).ok()?;
-        Some(text.cast::<PyString>().ok()?.to_string_lossy().into_owned())
-    });
+    let written = parts.text(at::EXC_TEXT).filter(|text| !text.to_string_lossy().trim().is_empty());
     if let Some(written) = written {
-        draft.field("traceback", FieldRef::Text(&written));
+        draft.field("traceback", FieldRef::Text(&written.to_string_lossy()));
+        return Ok(());
     }
+    let made = py
+        .import(intern!(py, "auscult._logging"))
+        .and_then(|module| module.call_method1(intern!(py, "traceback_of"), (info,)));
+    match made {
+        Ok(made) => {
+            if let Ok(text) = made.cast::<PyString>() {
+                draft.field("traceback", FieldRef::Text(&text.to_string_lossy()));
+            }
+        }
+        Err(error) => passed_on(py, error)?,
+    }
+    Ok(())
 }
 
 /// One more record is being recorded by this thread.

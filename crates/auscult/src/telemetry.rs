@@ -146,8 +146,8 @@ impl Telemetry {
         self.inner.calls.registry().redacted(text).into_owned()
     }
 
-    /// What Auscult had to say so far, from the `from`th on, each message once and at most 64 of them: what
-    /// `tracing` was told as well; for bindings.
+    /// What Auscult had to say so far, from the `from`th on: what `tracing` was told as well; for bindings. Each of at
+    /// most 64 messages once, and the newest 1024 of those about what changed, such as a sink's server.
     pub fn notices(&self, from: usize) -> Vec<Notice> {
         self.inner.calls.registry().notices(from)
     }

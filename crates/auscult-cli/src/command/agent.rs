@@ -52,7 +52,7 @@ impl Notices {
     /// Tells what is new.
     pub(crate) fn tell(&mut self, telemetry: &auscult::Telemetry) {
         for notice in telemetry.notices(self.0) {
-            self.0 += 1;
+            self.0 = notice.number + 1;
             eprintln!("auscult: {}", crate::output::plain(&notice.message));
         }
     }

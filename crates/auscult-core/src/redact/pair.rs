@@ -174,7 +174,9 @@ fn url(look: &Look<'_>) -> (Option<Span>, usize) {
     // What was cut off may have held the `@`.
     let cut =
         (!look.whole && end == look.bytes.len() && look.bytes[start..end].contains(&b':')).then_some(end);
-    match at.or(cut).filter(|at| *at > start) {
+    // What is hidden already stays as it is.
+    let shows = |end: &usize| look.bytes[start..*end].iter().any(|byte| !matches!(byte, b'*' | b':'));
+    match at.or(cut).filter(shows) {
         Some(end) => (Some(Span { start, end, rule: Rule::Url }), (end + 1).min(look.bytes.len())),
         None => (None, start),
     }

@@ -1,5 +1,6 @@
 //! Faults and notices: what is counted, and logged once.
 
+use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use super::Registry;
@@ -9,12 +10,14 @@ use crate::segment::slow_path;
 
 /// Different messages that are logged; the rest is only counted.
 const LOGGED: usize = 64;
-/// Changes that are remembered for a host without a `tracing` subscriber.
+/// Changes that are remembered for a host without a `tracing` subscriber: the newest.
 const TOLD: usize = 1024;
 
 /// Something that was logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// Its place among all that were logged, from 0.
+    pub number: usize,
     /// Whether it is a fault, and not only something to know.
     pub fault: bool,
     /// For a person.
@@ -24,9 +27,26 @@ pub struct Notice {
 /// What was logged, in its order.
 #[derive(Default)]
 pub(super) struct Logged {
-    notices: Vec<Notice>,
-    /// How many of them are changes, which may be the same as an earlier one.
+    /// With whether each is a change: it may be the same as an earlier one, and goes when there are too many.
+    notices: VecDeque<(bool, Notice)>,
+    /// How many there were.
+    count: usize,
+    /// How many of those that are kept are changes.
     told: usize,
+}
+
+impl Logged {
+    fn push(&mut self, change: bool, fault: bool, message: &str) {
+        if change && self.told == TOLD {
+            if let Some(oldest) = self.notices.iter().position(|(change, _)| *change) {
+                self.notices.remove(oldest);
+            }
+        } else {
+            self.told += usize::from(change);
+        }
+        self.notices.push_back((change, Notice { number: self.count, fault, message: message.to_owned() }));
+        self.count += 1;
+    }
 }
 
 impl Registry {
@@ -61,13 +81,10 @@ impl Registry {
         if fault {
             self.error(part);
         }
+        let message = &*self.redacted(message);
         {
             let _slow = slow_path();
-            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-            if logged.told < TOLD {
-                logged.told += 1;
-                logged.notices.push(Notice { fault, message: message.to_owned() });
-            }
+            self.logged.lock().unwrap_or_else(PoisonError::into_inner).push(true, fault, message);
         }
         if fault {
             tracing::warn!(target: "auscult", part, "{message}");
@@ -81,17 +98,19 @@ impl Registry {
         let _slow = slow_path();
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let full = logged.notices.len() >= LOGGED + logged.told;
-        let new = !full && !logged.notices.iter().any(|seen| seen.message == message);
+        let new = !full && !logged.notices.iter().any(|(_, seen)| seen.message == message);
         if new {
-            logged.notices.push(Notice { fault, message: message.to_owned() });
+            logged.push(false, fault, message);
         }
         new
     }
 
-    /// What was logged, from the `from`th on: for a host without a `tracing` subscriber.
+    /// What was logged, from the `from`th on, for a host without a `tracing` subscriber: each fault and each thing to
+    /// know once, and of the changes the newest.
     pub fn notices(&self, from: usize) -> Vec<Notice> {
         let _slow = slow_path();
         let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.notices.iter().skip(from).cloned().collect()
+        let fresh = logged.notices.iter().map(|(_, notice)| notice).filter(|notice| notice.number >= from);
+        fresh.cloned().collect()
     }
 }
