@@ -4,7 +4,6 @@
 //! Killed at any point it loses nothing, and the next one stores nothing twice: how far each segment is stored
 //! is written in the same transaction.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use auscult_core::{Calls, Counter, Error, Gauge, Merge, Place, Spec, Unit, threa
 use crate::attribution::Attribution;
 use crate::election::Elected;
 use crate::ledger::Ledger;
+use crate::moments::Moments;
 use crate::store::{Backlog, Limits, Store, StoreError, VitalsSample};
 
 /// How often it is looked how full the rings are.
@@ -40,12 +40,6 @@ const RETENTION: Duration = Duration::from_secs(10);
 const RETAINING: Duration = Duration::from_millis(60);
 /// A store that cannot be written for so long does not keep dead segments from being folded any more.
 const GIVES_UP: Duration = Duration::from_secs(10);
-/// Samples that wait for the next round.
-const SAMPLES: usize = 4096;
-/// Samples so close to each other are of one moment, whichever source was a little later.
-const MOMENT: Duration = Duration::from_millis(40);
-/// A moment has all its samples after so long.
-const SETTLED: Duration = Duration::from_millis(100);
 /// Reason of `unhealthy` while the store cannot be written.
 const UNWRITABLE: &str = "store_not_writable";
 
@@ -68,19 +62,10 @@ pub(crate) struct Surroundings {
 pub(crate) struct Keeper {
     around: Surroundings,
     work: Mutex<Work>,
-    samples: Mutex<Samples>,
+    samples: Mutex<Moments>,
     signal: Mutex<Signal>,
     wake: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// Samples that are not stored, the oldest first.
-#[derive(Default)]
-struct Samples {
-    /// When each came.
-    waiting: VecDeque<(Instant, VitalsSample)>,
-    /// The last moment: when its first sample came, and its time.
-    moment: Option<(Instant, u64)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -170,27 +155,9 @@ impl Keeper {
         lock(&self.thread).is_none()
     }
 
-    /// Takes a sample of vitals; beyond a bound the oldest goes.
+    /// Takes samples of vitals; beyond a bound the oldest go.
     pub(crate) fn take(&self, sampled: Vec<VitalsSample>) {
-        let mut samples = lock(&self.samples);
-        let now = Instant::now();
-        for mut sample in sampled {
-            match samples.moment {
-                Some((begun, unix_nanos)) if now - begun < MOMENT => sample.unix_nanos = unix_nanos,
-                _ => samples.moment = Some((now, sample.unix_nanos)),
-            }
-            samples.waiting.push_back((now, sample));
-        }
-        let surplus = samples.waiting.len().saturating_sub(SAMPLES);
-        samples.waiting.drain(..surplus);
-    }
-
-    /// The samples of moments that are settled; in the last round of all.
-    fn settled(&self, last: bool) -> Vec<VitalsSample> {
-        let mut samples = lock(&self.samples);
-        let is_settled = |(came, _): &(Instant, VitalsSample)| last || came.elapsed() >= SETTLED;
-        let settled = samples.waiting.iter().take_while(|sample| is_settled(sample)).count();
-        samples.waiting.drain(..settled).map(|(_, sample)| sample).collect()
+        lock(&self.samples).take(sampled);
     }
 
     /// Stores what was recorded up to now soon.
@@ -282,7 +249,7 @@ impl Work {
         if due {
             self.attach(keeper);
         }
-        keeper.settled(last).into_iter().for_each(|sample| self.backlog.vitals(sample));
+        lock(&keeper.samples).settled(last).into_iter().for_each(|sample| self.backlog.vitals(sample));
         if due {
             let deaths = self.drain.read_deaths();
             self.take(keeper, deaths);

@@ -10,6 +10,7 @@ mod election;
 pub mod encode;
 mod keeper;
 mod ledger;
+mod moments;
 mod reporter;
 mod running;
 mod server;

@@ -86,7 +86,8 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("reporter", &["election", "encode", "server", "sink", "store", "running"]),
             ("vitals", &[]),
             ("attribution", &[]),
-            ("keeper", &["attribution", "election", "ledger", "store"]),
+            ("moments", &["store"]),
+            ("keeper", &["attribution", "election", "ledger", "moments", "store"]),
             (
                 "running",
                 &[
