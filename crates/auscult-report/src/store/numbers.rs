@@ -31,6 +31,12 @@ impl Numbers {
         (self.sequence, self.counts.0[table])
     }
 
+    /// Whether none of these is after the other's.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let counts = self.counts.0.iter().zip(other.counts.0);
+        self.sequence <= other.sequence && counts.into_iter().all(|(count, most)| *count <= most)
+    }
+
     /// Of the newest record, also if it is deleted.
     pub(super) fn last(connection: &Connection) -> rusqlite::Result<Self> {
         Self::through(connection, u64::MAX)

@@ -48,7 +48,8 @@ impl Rejected {
 /// Records that were lost before they were delivered, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Missed {
-    /// Retention removed them: the store was too small, or the receiver down for too long.
+    /// Retention removed them before the store was told what became of them: it was too small, or the receiver down
+    /// for too long.
     pub retention: u64,
     /// They were in a file that was damaged or removed.
     pub damage: u64,
@@ -175,16 +176,32 @@ impl SinkRow {
             done.passed.checked_sub(self.passed).zip(told).and_then(|(all, told)| all.checked_sub(told));
         match gone {
             Some(gone) if gone <= self.gone(deleted) => {
+                // What retention removed since then was shown as dropped, and stays that: counters never go back.
+                let shown = self.gone(deleted).min(done.passed - self.passed);
+                let mut late = shown.saturating_sub(gone + done.dropped);
+                let dropped = gone + done.dropped + late;
+                let mut others = |count: u64| {
+                    let left = count.saturating_sub(late);
+                    late -= count - left;
+                    left
+                };
+                self.delivered += others(done.delivered);
+                self.rejected.refused += others(done.rejected.refused);
+                self.rejected.too_large += others(done.rejected.too_large);
+                self.rejected.empty += others(done.rejected.empty);
+                self.dropped.retention += dropped;
                 (self.cursor, self.passed) = (done.through, done.passed);
-                self.delivered += done.delivered;
-                self.rejected.refused += done.rejected.refused;
-                self.rejected.too_large += done.rejected.too_large;
-                self.rejected.empty += done.rejected.empty;
-                self.dropped.retention += gone + done.dropped;
                 Ok(())
             }
             _ => wrong("does not say what became of each record"),
         }
+    }
+
+    /// Passes over what retention removed.
+    pub(super) fn skip_removed(&mut self, deleted: &Numbers) {
+        let gone = self.gone(deleted);
+        self.dropped.retention += gone;
+        (self.passed, self.cursor) = (self.passed + gone, self.cursor.max(deleted.sequence));
     }
 
     /// The sink in a new file, after the old one was set aside with what was pending: that is dropped.

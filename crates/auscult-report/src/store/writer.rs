@@ -167,6 +167,7 @@ impl Store {
         self.with(|open, last| match SinkRow::find(&open.connection, sink)? {
             Some(row) if row.is_for(kinds) => Ok(()),
             Some(mut row) => {
+                row.skip_removed(&Numbers::deleted(&open.connection)?);
                 let at = Numbers::through(&open.connection, row.cursor())?;
                 row.change(kinds, &at);
                 row.save(&open.connection)
@@ -270,7 +271,7 @@ impl Store {
     fn close(&mut self) {
         let open = self.open.lock().take();
         if let Some(open) = open {
-            self.orphans = open.sinks();
+            self.orphans = open.sinks(&self.last);
             file::abandon(open.connection);
         }
     }
@@ -297,9 +298,15 @@ impl Open {
         Ok(Self { connection, kinds: KindIds::default(), samples, insertions, files })
     }
 
-    /// The sinks, as far as a damaged file tells.
-    fn sinks(&self) -> Vec<SinkRow> {
-        SinkRow::all(&self.connection).unwrap_or_default()
+    /// The sinks, as far as a damaged file tells, whose last numbers were these.
+    fn sinks(&self, last: &Numbers) -> Vec<SinkRow> {
+        let mut sinks = SinkRow::all(&self.connection).unwrap_or_default();
+        if let Some(deleted) =
+            Numbers::deleted(&self.connection).ok().filter(|deleted| deleted.is_within(last))
+        {
+            sinks.iter_mut().for_each(|sink| sink.skip_removed(&deleted));
+        }
+        sinks
     }
 
     /// Goes on with the numbers and sinks of another file, whose records are lost.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use auscult_core::FinishedCall;
-use auscult_report::store::{Batch, CallFilter, DeathKey, Entity, Limits, Progress, Store, VitalsSample};
+use auscult_report::store::{
+    Batch, CallFilter, DeathKey, Entity, Limits, Missed, Progress, RecordKinds, Rejected, Store, VitalsSample,
+};
 
 use super::support::*;
 
@@ -35,6 +37,46 @@ fn sample(unix_nanos: u64, entity: Entity) -> VitalsSample {
         Entity::GpuProcess { .. } => "gpu_process_memory_bytes",
     };
     VitalsSample { unix_nanos, entity, values: vec![(column, 1.0)] }
+}
+
+#[test]
+fn what_was_removed_stays_counted_as_that() {
+    let (place, clock) = (directory(), Clock::new());
+    let mut store = open_with(place.path(), clock.limits());
+    store.add_sink("loki", RecordKinds::LOGS).unwrap();
+    write_calls(&mut store, &calls_at(clock.now(), 3));
+    // A batch is on its way when what it was read from is removed.
+    let sent = reader(place.path()).records(0, RecordKinds::LOGS, 2).unwrap();
+    clock.advance(31 * DAY);
+    assert_eq!(retain(&mut store).records, 3);
+    write_calls(&mut store, &calls_at(clock.now(), 4));
+    let missed = |store: &mut Store| {
+        let state = store.sinks().unwrap().remove(0);
+        assert_eq!(state.accepted, accounted(&state));
+        (state.dropped, state.pending)
+    };
+    let three = Missed { retention: 3, damage: 0 };
+    assert_eq!(missed(&mut store), (three, 4));
+    store.acknowledge("loki", sent.acknowledgement(2, 2, Rejected::default(), 0)).unwrap();
+    assert_eq!(missed(&mut store), (three, 4));
+    // Another version of the service has other kinds.
+    store.add_sink("loki", RecordKinds::POINTS).unwrap();
+    assert_eq!(missed(&mut store), (three, 4));
+    clock.advance(31 * DAY);
+    assert_eq!(retain(&mut store).records, 4);
+    write_calls(&mut store, &[call("last")]);
+    store.add_sink("loki", RecordKinds::ALL).unwrap();
+    let seven = Missed { retention: 7, damage: 0 };
+    assert_eq!(missed(&mut store), (seven, 1));
+    // So is what was in a file that is lost.
+    write_calls(&mut store, &calls_at(clock.now(), 1));
+    clock.advance(31 * DAY);
+    while store.retain().unwrap().more {}
+    let before = missed(&mut store);
+    std::fs::remove_file(place.path().join("store.sqlite")).unwrap();
+    store.sync().unwrap();
+    let after = missed(&mut store);
+    assert_eq!((after.0.retention, after.0.damage, after.1), (before.0.retention, before.1, 0));
 }
 
 #[test]
