@@ -279,7 +279,8 @@ impl Drop for Pending {
     }
 }
 
-fn partial(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+/// `functools.partial`; made at import, see [`crate::context::prepare`].
+pub(crate) fn partial(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static PARTIAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let partial =
         PARTIAL.get_or_try_init(py, || py.import("functools")?.getattr("partial").map(Bound::unbind))?;

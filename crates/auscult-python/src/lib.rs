@@ -63,7 +63,10 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::context::prepare(module.py())?;
-        crate::plan::types(module.py()).map(drop)
+        let py = module.py();
+        crate::context::prepare(py)?;
+        crate::plan::types(py)?;
+        crate::iteration::partial(py)?;
+        crate::torch::modules(py).map(drop)
     }
 }

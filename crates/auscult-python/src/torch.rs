@@ -55,16 +55,19 @@ pub(crate) fn ended(py: Python<'_>, own: &Own) -> PyResult<()> {
     }
 }
 
+/// `sys.modules`; made at import, see [`crate::context::prepare`].
+pub(crate) fn modules(py: Python<'_>) -> PyResult<&'static Py<PyDict>> {
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    MODULES.get_or_try_init(py, || PyResult::Ok(py.import("sys")?.getattr("modules")?.cast_into()?.unbind()))
+}
+
 /// The functions, where torch is there, complete, and built with CUDA.
 #[inline]
 fn functions(py: Python<'_>) -> PyResult<Option<&'static Functions>> {
-    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     if let Some(known) = FUNCTIONS.get(py) {
         return Ok(known.as_ref());
     }
-    let modules = MODULES
-        .get_or_try_init(py, || PyResult::Ok(py.import("sys")?.getattr("modules")?.cast_into()?.unbind()))?;
-    match modules.bind(py).get_item(intern!(py, "torch"))? {
+    match modules(py)?.bind(py).get_item(intern!(py, "torch"))? {
         None => Ok(None),
         Some(torch) => find(py, &torch),
     }
