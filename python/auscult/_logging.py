@@ -61,41 +61,72 @@ class LogHandler(logging.Handler):
             self.__dict__["handle"] = _native.record
 
 
-_installed: tuple[list[logging.Handler], int | None] | None = None
-"""What `install` added to the root logger, and the level that it had."""
+class _Installed:
+    """What `install` did to the root logger."""
+
+    def __init__(self, level: int) -> None:
+        self.handler = LogHandler(level)
+        self.added: list[logging.Handler] = []
+        self.levels: tuple[int, int] | None = None
+        """The root logger's level before and after, where it was lowered."""
+        self.told = False
+
+
+_installed: _Installed | None = None
+
+
+def _has_one(root: logging.Logger) -> bool:
+    return any(isinstance(handler, LogHandler) for handler in root.handlers)
 
 
 def install(level: int) -> None:
     """Adds a handler to the root logger, unless it has one, and has the logger let `level` through."""
     global _installed
     root = logging.getLogger()
-    if _installed is not None or any(isinstance(handler, LogHandler) for handler in root.handlers):
+    if _installed is not None or _has_one(root):
         return
-    added: list[logging.Handler] = []
+    installed = _Installed(level)
     if not root.handlers and logging.lastResort is not None:
         # A logger without a handler prints warnings; with ours it has one.
-        added.append(logging.lastResort)
-    added.append(LogHandler(level))
-    for handler in added:
+        installed.added.append(logging.lastResort)
+    installed.added.append(installed.handler)
+    for handler in installed.added:
         root.addHandler(handler)
-    before = root.level
-    lowered = 0 < level < before
-    if lowered:
+    if 0 < level < root.level:
+        installed.levels = root.level, level
         root.setLevel(level)
-    _installed = added, before if lowered else None
+    _installed = installed
+
+
+def keep() -> None:
+    """Puts the handler back where `dictConfig` took all away: recording would end unseen."""
+    installed = _installed
+    root = logging.getLogger()
+    if installed is None or _has_one(root):
+        return
+    root.addHandler(installed.handler)
+    if _installed is not installed:
+        # `shutdown` came between.
+        root.removeHandler(installed.handler)
+    elif not installed.told:
+        installed.told = True
+        text = (
+            "the root logger's handlers were replaced after init(logs=...): the one that records was put back"
+        )
+        logging.getLogger("auscult").info(text)
 
 
 def remove() -> None:
-    """Takes away what `install` added."""
+    """Takes away what `install` added, and nothing that the host did meanwhile."""
     global _installed
     if _installed is None:
         return
-    (added, before), _installed = _installed, None
+    installed, _installed = _installed, None
     root = logging.getLogger()
-    for handler in added:
+    for handler in installed.added:
         root.removeHandler(handler)
-    if before is not None:
-        root.setLevel(before)
+    if installed.levels is not None and root.level == installed.levels[1]:
+        root.setLevel(installed.levels[0])
 
 
 def say_why(record: logging.LogRecord) -> None:

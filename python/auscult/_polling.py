@@ -1,12 +1,13 @@
 """What a thread of Python's does once every sample interval, from `init` on.
 
-It asks the gauges whose value a function gives, and logs what the core has had to say. The reporter does
-neither: none of its threads runs Python.
+It asks the gauges whose value a function gives, logs what the core has had to say, and sees to it that log
+records are recorded still. The reporter does none of it: none of its threads runs Python.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from auscult._native import fault, notices
@@ -90,7 +91,19 @@ def _loop(stopped: threading.Event) -> None:
             if key in _functions:
                 _ask(gauge, function)
         log_notices()
+        _keep_logs()
         stopped.wait(_interval)
+
+
+def _keep_logs() -> None:
+    if "auscult._logging" in sys.modules:
+        import contextlib
+
+        from auscult import _logging
+
+        # A handler or filter of the host's may raise anything.
+        with contextlib.suppress(Exception):
+            _logging.keep()
 
 
 def _ask(gauge: Gauge, function: Callable[[], float]) -> None:

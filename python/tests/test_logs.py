@@ -316,7 +316,14 @@ def test_secrets_are_not_recorded(logger, recorded):
     headers = {"Authorization": "Bearer abc", "accept": "x"}
     logger.info(
         "GET https://lin:hunter2@host/?token=abc",
-        extra={"apiKey": "k", "headers": headers, "tts_text": "你好"},
+        extra={
+            "apiKey": "k",
+            "headers": headers,
+            "tts_text": "你好",
+            "phone": 13800138000,
+            "lin@example.com": 1,
+            "command": ["serve", "--password", "hunter2"],
+        },
     )
     (event,) = recorded()
     assert event["message"] == "GET https://[REDACTED:url]@host/?token=[REDACTED:key]"
@@ -324,6 +331,9 @@ def test_secrets_are_not_recorded(logger, recorded):
         "apiKey": "[REDACTED:key]",
         "headers": "{'Authorization': '[REDACTED:key]', 'accept': 'x'}",
         "tts_text": "[text of 2 characters]",
+        "phone": "[REDACTED:mobile]",
+        "[REDACTED:email]": 1,
+        "command": "['serve', '--password', '[REDACTED:key]']",
     }
 
 
@@ -536,6 +546,40 @@ def test_init_puts_it_on_the_root_logger_once(python):
         """
     )
     assert ran.stderr == "also shown\n"
+
+
+def test_it_is_put_back_where_a_configuration_takes_it_away(python):
+    python(
+        """
+        import logging, logging.config, time, auscult
+        from test_logs import events
+        telemetry = auscult.init(logs="INFO", sample_interval=0.1)
+        root = logging.getLogger()
+        for _ in range(2):
+            logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
+            root.handlers.clear()
+            deadline = time.monotonic() + 20
+            while not root.handlers and time.monotonic() < deadline:
+                pass
+            assert [type(handler).__name__ for handler in root.handlers] == ["LogHandler"]
+        logging.info("still recorded")
+        assert [event["message"] for event in events(telemetry.directory)] == ["still recorded"]
+        auscult.shutdown()
+        assert root.handlers == []
+        """
+    )
+
+
+def test_a_level_that_the_host_set_meanwhile_is_left(python):
+    python(
+        """
+        import logging, auscult
+        auscult.init(logs="INFO")
+        logging.getLogger().setLevel(logging.ERROR)
+        auscult.shutdown()
+        assert logging.getLogger().level == logging.ERROR
+        """
+    )
 
 
 def test_a_handler_that_is_there_already_is_left(python):

@@ -226,6 +226,8 @@ fn ordinary_lines_stay_as_they_are() {
         "pip install git@github: user@host 3 @ 4 x@y.z @decorator",
         "password= \n token: None secret=*** cookies=true",
         "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 100 200 300 400 500 600 700 800",
+        "--password must be given; --token is old; use --password, or '--password'; --token --verbose",
+        "-- password: None --max-tokens 5 --port 80 a--token b sig=5 --- secret ---",
         "forward_pass=0.41 second pass: 3 key=value cache_key=abc public_key=ssh",
     ] {
         assert_eq!(redacted(line), line);
@@ -245,6 +247,13 @@ fn marks_say_why() {
         ("password=hunter2, ok", "password=[REDACTED:key], ok", Rule::Key),
         ("password=hunter2;user=lin", "password=[REDACTED:key];user=lin", Rule::Key),
         ("password=hun,ter2==", "password=[REDACTED:key]", Rule::Key),
+        ("run --password hunter2 --port 1", "run --password [REDACTED:key] --port 1", Rule::Key),
+        ("run --api-key 'a b' x", "run --api-key '[REDACTED:key]' x", Rule::Key),
+        ("--token abc", "--token [REDACTED:key]", Rule::Key),
+        ("'run --token abc'", "'run --token [REDACTED:key]'", Rule::Key),
+        ("['--password', 'hunter2', '-v']", "['--password', '[REDACTED:key]', '-v']", Rule::Key),
+        ("[\"--token\",\"-x\"]", "[\"--token\",\"[REDACTED:key]\"]", Rule::Key),
+        ("/blob?se=2026&sig=a%2Bb%3D&sv=1", "/blob?se=2026&sig=[REDACTED:key]&sv=1", Rule::Key),
         ("?token=abc&user=lin", "?token=[REDACTED:key]&user=lin", Rule::Key),
         ("-H 'Authorization: Bearer abc.def' url", "-H 'Authorization: [REDACTED:key]' url", Rule::Key),
         ("mail lin@example.com now", "mail [REDACTED:email] now", Rule::Email),
@@ -269,11 +278,29 @@ fn fields_are_told_by_their_names() {
     assert_eq!(redactor.integer("otp", 123_456, &mut hits), Some("[REDACTED:key]"));
     assert_eq!(redactor.integer("n", 4_111_111_111_111_111, &mut hits), Some("[REDACTED:card]"));
     assert_eq!(redactor.integer("bytes", 17_179_869_184, &mut hits), None);
+    for name in ["phone", "userPhone", "mobile", "tel", "cellphone", "msisdn", "用户手机", "电话2"] {
+        let mut hits = Hits::default();
+        assert_eq!(redactor.integer(name, 13_800_138_000, &mut hits), Some("[REDACTED:mobile]"), "{name}");
+        assert_eq!(redactor.integer(name, 8_613_800_138_000, &mut hits), Some("[REDACTED:mobile]"), "{name}");
+        assert_eq!(redactor.integer(name, 42, &mut hits), None, "{name}");
+    }
     assert_eq!(redactor.number("secret", &mut hits), Some("[REDACTED:key]"));
     assert_eq!(hits.iter().collect::<Vec<_>>(), [(Rule::Key, 3), (Rule::Text, 1), (Rule::Card, 1)]);
     let recording = Redactor::new(&[], true).unwrap();
     assert_eq!(recording.field("tts_text", "你好", 99, &mut Hits::default()).text, "你好");
     assert_eq!(recording.text("text='你好'", 99, &mut Hits::default()).text, "text='你好'");
+}
+
+#[test]
+fn names_of_fields_hold_no_secret() {
+    let named = |name: &str| Redactor::default().name(name, &mut Hits::default()).into_owned();
+    assert_eq!(named("alice@example.com"), "[REDACTED:email]");
+    assert_eq!(named("13800138000"), "[REDACTED:mobile]");
+    assert_eq!(named("https://lin:hunter2@host/"), "https://[REDACTED:url]@host/");
+    assert_eq!(named("ghp_0123456789abcdefghij"), "[REDACTED:api_key]");
+    for name in ["duration_ms", "http.request.method", "a_name_that_is_longer_than_most", "情感", "a:b"] {
+        assert_eq!(named(name), name);
+    }
 }
 
 #[test]
@@ -340,6 +367,10 @@ fn hostile_texts_take_linear_time() {
         "aaaaaaaa",
         "a=b&",
         "secret=a,b;",
+        "--",
+        " --token ",
+        " --token '",
+        "'--token',",
         "\u{1F600}",
         "a'b\"",
     ] {

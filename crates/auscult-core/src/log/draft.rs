@@ -37,19 +37,20 @@ impl<'a> Draft<'a> {
     /// Adds a field, unless there is one of the name.
     pub fn field(&mut self, name: &str, value: FieldRef<'_>) {
         let redactor = self.registry.redactor();
+        let shown = redactor.name(name, &mut self.hits);
         let mark = match value {
             FieldRef::Text(text) => {
                 let redacted = redactor.field(name, text, TEXT, &mut self.hits);
                 if redacted.cut {
                     self.fields.count_cut();
                 }
-                return self.fields.push(name, FieldRef::Text(&redacted.text));
+                return self.fields.push(&shown, FieldRef::Text(&redacted.text));
             }
             FieldRef::Int(number) => redactor.integer(name, number, &mut self.hits),
             FieldRef::Float(_) => redactor.number(name, &mut self.hits),
             FieldRef::Bool(_) => None,
         };
-        self.fields.push(name, mark.map_or(value, FieldRef::Text));
+        self.fields.push(&shown, mark.map_or(value, FieldRef::Text));
     }
 
     /// Adds a field that has passed redaction before.

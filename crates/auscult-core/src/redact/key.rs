@@ -196,6 +196,8 @@ const CHINESE: List = &[
     "手机号码",
     "卡号",
 ];
+/// As the last word of the name of a mobile number.
+const PHONES: List = &["phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles"];
 /// Names of what a long number measures.
 const MEASURES: List = &[
     "bytes",
@@ -256,8 +258,9 @@ fn is_notable(word: &[u8]) -> bool {
 
 /// What a name says about its value.
 pub(super) fn class(name: &str) -> Class {
-    if name.ends_with(|last: char| !last.is_ascii()) {
-        let secret = CHINESE.iter().any(|known| name.ends_with(known));
+    let unnumbered = without_number(name);
+    if unnumbered.ends_with(|last: char| !last.is_ascii()) {
+        let secret = CHINESE.iter().any(|known| unnumbered.ends_with(known));
         return if secret { Class::Secret } else { Class::Plain };
     }
     let words = Words::of(name);
@@ -284,6 +287,17 @@ pub(super) fn class(name: &str) -> Class {
         return Class::Secret;
     }
     if is(TEXT, last) && !is(TOLD, before) { Class::Text } else { Class::Plain }
+}
+
+/// A name without the number at its end.
+fn without_number(name: &str) -> &str {
+    name.trim_end_matches(|last: char| last.is_ascii_digit() || matches!(last, '_' | '-'))
+}
+
+/// Whether what stands under this name is somebody's number, where it looks like one.
+pub(super) fn is_phone(name: &str) -> bool {
+    let unnumbered = without_number(name);
+    is(PHONES, Words::of(name).back(0)) || ["手机", "电话"].iter().any(|known| unnumbered.ends_with(known))
 }
 
 /// Whether what stands under this name is a size or a time, which a long number under it then is.
@@ -398,6 +412,8 @@ mod tests {
             "密码",
             "用户密码",
             "身份证号",
+            "密码2",
+            "密码_2",
         ] {
             assert_eq!(class(name), Class::Secret, "{name}");
         }
@@ -455,6 +471,7 @@ mod tests {
             "cookiecutter",
             "文本",
             "情感",
+            "情感2",
         ] {
             assert_eq!(class(name), Class::Plain, "{name}");
         }

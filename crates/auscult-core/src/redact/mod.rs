@@ -69,6 +69,15 @@ impl Redactor {
         redacted
     }
 
+    /// The name of a field: some programs have addresses and URLs for names. Most have nothing that could be one.
+    pub fn name<'a>(&self, name: &'a str, hits: &mut Hits) -> Cow<'a, str> {
+        let digits = || name.bytes().filter(u8::is_ascii_digit).count() >= 11;
+        if name.len() < 6 || !(name.len() >= 20 || name.contains(['@', ':']) || digits()) {
+            return Cow::Borrowed(name);
+        }
+        self.text(name, usize::MAX, hits).text
+    }
+
     /// The value of a field of this name that is a text, of which at most `limit` bytes are kept.
     pub fn field<'a>(&self, name: &str, value: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
         match key::class(name) {
@@ -87,7 +96,7 @@ impl Redactor {
     /// The mark that a whole number in a field of this name is to be replaced by, if any.
     pub fn integer(&self, name: &str, value: i64, hits: &mut Hits) -> Option<&'static str> {
         let secret = matches!(key::class(name), Class::Secret | Class::Header);
-        let rule = if secret { Some(Rule::Key) } else { number::of_integer(value) };
+        let rule = if secret { Some(Rule::Key) } else { number::of_integer(name, value) };
         rule.map(|rule| {
             hits.add(rule);
             rule.mark()

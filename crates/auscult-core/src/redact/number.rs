@@ -85,9 +85,9 @@ impl Number<'_> {
     }
 }
 
-/// What a whole number is that stands alone; of a mobile number nothing tells it from a count.
-pub(super) fn of_integer(value: i64) -> Option<Rule> {
-    let value = u64::try_from(value).ok().filter(|value| *value >= 1_000_000_000_000)?;
+/// What a whole number is that stands alone; a mobile number is told from a count only by the name it stands under.
+pub(super) fn of_integer(name: &str, value: i64) -> Option<Rule> {
+    let value = u64::try_from(value).ok().filter(|value| *value >= 10_000_000_000)?;
     let mut digits = [0; LONGEST + 1];
     let (mut rest, mut at) = (value, digits.len());
     while rest > 0 {
@@ -96,6 +96,9 @@ pub(super) fn of_integer(value: i64) -> Option<Rule> {
         rest /= 10;
     }
     let digits = &digits[at..];
+    if is_mobile(digits) && key::is_phone(name) {
+        return Some(Rule::Mobile);
+    }
     let resident = digits.len() == 18 && is_resident_id(&digits[..17], digits[17]);
     match resident {
         true => Some(Rule::ResidentId),

@@ -26,7 +26,7 @@ pub(super) fn at(look: &Look<'_>) -> (Option<Span>, usize) {
 fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
     // Nearly all signs stand behind a name that ends in a letter, a quote or a bracket, or between digits.
     let name = look.name_before(look.at);
-    let class = class(&name);
+    let class = if is_signature(look, &name) { Class::Secret } else { class(&name) };
     let rule = match class {
         Class::Plain => return None,
         Class::Text if look.record_text => return None,
@@ -53,6 +53,54 @@ fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
     let counts = name.eq_ignore_ascii_case("pass") && value.len() < 4 && value.iter().all(u8::is_ascii_digit);
     (!counts && !says_nothing(value)).then_some(Span { start, end, rule })
 }
+
+/// Whether this is the `sig` of a URL that was signed.
+fn is_signature(look: &Look<'_>, name: &str) -> bool {
+    name == "sig" && look.bytes[look.at] == b'=' && matches!(look.before(4), b'?' | b'&' | b';')
+}
+
+/// The value of an option `--name value`, also as the items of a list, whose second `-` is at this place.
+pub(super) fn option(look: &Look<'_>) -> Option<Span> {
+    let before = look.before(2);
+    if !before.is_ascii_whitespace() && !matches!(before, b'"' | b'\'' | b'`' | b'[' | b'(' | b',' | b'\\') {
+        return None;
+    }
+    let from = look.at + 1;
+    let end = look.run(from, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let name = &look.bytes[from..end];
+    if !name.first().is_some_and(u8::is_ascii_alphabetic) || name.len() > 64 {
+        return None;
+    }
+    if class(&String::from_utf8_lossy(name)) != Class::Secret {
+        return None;
+    }
+    let quoted_by = |byte| matches!(byte, b'"' | b'\'' | b'\\');
+    let closed = look.run(end, quoted_by);
+    let listed = closed > end && look.bytes.get(closed) == Some(&b',');
+    let space = |byte: u8| matches!(byte, b' ' | b'\t') || listed && byte.is_ascii_whitespace();
+    let start = look.run(if listed { closed + 1 } else { end }, space);
+    // `--password` alone, or as the last word of what is quoted.
+    if start == end || closed > end && !listed {
+        return None;
+    }
+    let (start, end) = match quoted(look, start) {
+        Some(value) => value,
+        None if listed => return None,
+        None => {
+            let end = token(look, start);
+            (start, look.run_back(end, quoted_by).max(start))
+        }
+    };
+    let value = &look.bytes[start..end];
+    let told = value.starts_with(b"-") && !listed || PROSE.iter().any(|word| word.as_bytes() == value);
+    (!value.is_empty() && !told && !says_nothing(value)).then_some(Span { start, end, rule: Rule::Key })
+}
+
+/// Words behind the name of an option in a sentence about it.
+const PROSE: [&str; 18] = [
+    "is", "was", "are", "to", "or", "and", "for", "in", "must", "may", "can", "not", "has", "needs",
+    "requires", "option", "flag", "argument",
+];
 
 /// What stands before the name of `length` that ends before this place: the quote, and what is before that.
 fn quote_before(look: &Look<'_>, length: usize) -> Option<(u8, u8)> {

@@ -78,6 +78,7 @@ pub(super) fn spans(text: &str, whole: bool, record_text: bool) -> Vec<Span> {
             b'0'..=b'9' => number::at(&look),
             b'@' => (pair::email(&look), at + 1),
             b'=' | b':' | b',' | 0xEF => pair::at(&look),
+            b'-' if look.before(1) == b'-' => (token::pem(&look).or_else(|| pair::option(&look)), at + 1),
             b'-' | b'_' | b'I' => (token::key(&look), at + 1),
             b'J' => (token::jwt(&look), at + 1),
             _ => (token::authorization(&look), at + 1),

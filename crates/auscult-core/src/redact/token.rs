@@ -53,9 +53,6 @@ const PREFIXES: [Prefix; 41] = [
 
 /// Looks at a `-`, `_` or `I`, one of which each prefix has.
 pub(super) fn key(look: &Look<'_>) -> Option<Span> {
-    if look.bytes[look.at] == b'-' && look.before(1) == b'-' {
-        return pem(look);
-    }
     // The letter before the sign, or for `AKIA` and the like what is around it.
     let last = look.before(1);
     let telling = match look.bytes[look.at] {
@@ -91,7 +88,7 @@ fn is_key(byte: u8) -> bool {
 }
 
 /// A private key in PEM, up to the end of its last line; `look` is at the second `-` of its first.
-fn pem(look: &Look<'_>) -> Option<Span> {
+pub(super) fn pem(look: &Look<'_>) -> Option<Span> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     const KEY: &[u8] = b"PRIVATE KEY";
     let start = look.at - 1;
