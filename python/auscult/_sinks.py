@@ -77,7 +77,7 @@ class InfluxDB(Sink):
             name: What the sink is called in metrics and messages. Default: `influxdb`.
             timeout: Seconds that the server may take for an answer. Default: 10.
             longest_wait: Most seconds between two tries while the server is away. Default: 30.
-            batch: Most records in a request. Default: 5,000.
+            batch: Most records in a request, up to 5,000. Default: 5,000.
         """
         super().__init__("influxdb", url, _options(locals()))
 
@@ -115,7 +115,7 @@ class Graylog(Sink):
             name: What the sink is called in metrics and messages. Default: `graylog`.
             timeout: Seconds that the server may take. Default: 10.
             longest_wait: Most seconds between two tries while the server is away. Default: 30.
-            batch: Most records at once.
+            batch: Most records at once, up to 100,000.
         """
         super().__init__("graylog", url, _options(locals()))
 
@@ -164,7 +164,7 @@ class Loki(Sink):
             name: What the sink is called in metrics and messages. Default: `loki`.
             timeout: Seconds that the server may take for an answer. Default: 10.
             longest_wait: Most seconds between two tries while the server is away. Default: 30.
-            batch: Most records in a request. Default: 1,000.
+            batch: Most records in a request, up to 10,000. Default: 1,000.
         """
         super().__init__("loki", url, _options(locals()))
 
@@ -196,7 +196,7 @@ class JsonLines(Sink):
             mode: Permissions of files that it creates. Default: `0o600`.
             name: What the sink is called in metrics and messages. Default: `jsonl`.
             longest_wait: Most seconds between two tries while the file cannot be written. Default: 30.
-            batch: Most records at once. Default: 1,000.
+            batch: Most records at once, up to 100,000. Default: 4,096.
         """
         place = os.fsdecode(path)
         options = _options(locals())

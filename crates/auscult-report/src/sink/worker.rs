@@ -139,7 +139,7 @@ impl Worker {
                 }
                 continue;
             }
-            if !hurries && !lingered && stretch.records.len() < limits.records {
+            if !hurries && !lingered && !stretch.more && stretch.records.len() < limits.records {
                 lingered = true;
                 self.linger(signal, LINGER).await;
                 continue;

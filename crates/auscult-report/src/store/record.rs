@@ -90,6 +90,8 @@ pub struct Stretch {
     pub through: u64,
     /// How many records of these kinds were ever stored up to there.
     pub(super) passed: u64,
+    /// Whether more of them follow that were too many at once, or too large.
+    pub(crate) more: bool,
 }
 
 impl Stretch {

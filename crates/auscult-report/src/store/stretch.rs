@@ -1,6 +1,5 @@
 //! Reading on: the records after a cursor, of several tables in one order.
 
-use auscult_core::FieldValue;
 use rusqlite::{Connection, Params, Row};
 
 use super::call_row::{self, whole};
@@ -11,8 +10,10 @@ use super::record::{Moment, Record, RecordKinds, Stretch};
 use super::samples::NANOS;
 use super::{event_row, samples};
 
-/// Texts of a stretch take at most about so many bytes.
+/// A stretch takes at most about so many bytes of memory from each table.
 const BYTES: usize = 8 << 20;
+/// What a record takes beside its texts and fields, at least.
+const ROW: usize = 128;
 
 /// Reads the stretch, from one moment of the store.
 pub(super) fn read(
@@ -28,13 +29,13 @@ pub(super) fn read(
         let mut known = Kinds::new(&transaction)?;
         reading.table("stored_calls", call_row::COLUMNS, |row| {
             let call = call_row::read(row, &mut known)?;
-            Ok((text_bytes(&call.fields), Record::Call(call)))
+            Ok((ROW + call_row::fields_weight(&call.fields), Record::Call(call)))
         })?;
     }
     if kinds.events {
         reading.table("stored_events", event_row::COLUMNS, |row| {
             let row = event_row::read(row)?;
-            Ok((event_row::weight(&row.event), Record::Event(row)))
+            Ok((ROW + event_row::weight(&row.event), Record::Event(row)))
         })?;
     }
     if kinds.vitals {
@@ -49,7 +50,8 @@ pub(super) fn read(
         Some(last) => Numbers::through(&transaction, last.sequence())?,
         None => Numbers::last(&transaction)?,
     };
-    Ok(Stretch { after, records, through: numbers.sequence.max(after), passed: numbers.counts.of(kinds) })
+    let (through, passed) = (numbers.sequence.max(after), numbers.counts.of(kinds));
+    Ok(Stretch { after, records, through, passed, more: !whole })
 }
 
 struct Reading<'a> {
@@ -94,11 +96,6 @@ fn bound(after: u64, limit: i64) -> impl Params {
     [whole(after), limit]
 }
 
-/// Bytes of the texts among fields.
-fn text_bytes(fields: &[(String, FieldValue)]) -> usize {
-    fields.iter().map(|(_, value)| if let FieldValue::Text(text) = value { text.len() } else { 0 }).sum()
-}
-
 fn moment(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(usize, Record)> {
     let sequence = row.get::<_, i64>(0)?.max(0).cast_unsigned();
     let unix_nanos = row.get::<_, i64>(2)?.max(0).cast_unsigned() * NANOS;
@@ -108,6 +105,6 @@ fn moment(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(usize, Re
         found.extend(samples::read(connection, table, &(unix_nanos..unix_nanos + NANOS), &columns)?);
     }
     found.retain(|sample| !sample.values.is_empty());
-    let weight = found.len() * 64;
+    let weight = ROW + found.len() * 64;
     Ok((weight, Record::Vitals(Moment { sequence, unix_nanos, samples: found })))
 }

@@ -192,20 +192,18 @@ fn loki_without_structured_metadata_gets_logfmt() {
 
 #[test]
 fn entries_that_loki_ignored_are_counted_without_asking_again() {
-    let server = Server::start(|_| {
-        Reply::said(
-            400,
-            "entry with timestamp 2026-01-02 03:04:05 ignored, reason: 'entry too far behind',\nuser 'fake', total \
-             ignored: 3 out of 10 for stream: {job=\"cosyvoice3\"}",
-        )
-    });
+    // Behind a line for each of them.
+    let each = "entry with timestamp 2026-01-02 03:04:05 ignored, reason: 'entry too far behind',\n";
+    let said = each.repeat(20) + "user 'fake', total ignored: 3 out of 10 for stream: {job=\"cosyvoice3\"}";
+    let server = Server::start(move |_| Reply::said(400, &said));
     on_a_runtime(async {
         let mut transport = opened(Kind::Loki.sink(&server));
         let answer = send(transport.as_mut(), &calls(10)).await;
         assert_eq!((answer.settled, answer.rejected.refused, answer.rest), (10, 3, Verdict::Taken));
         // Of another number of entries it says nothing about all of them.
         let answer = send(transport.as_mut(), &calls(9)).await;
-        assert!(matches!(answer.rest, Verdict::Refused(_)));
+        let Verdict::Refused(shown) = answer.rest else { panic!("{answer:?}") };
+        assert!(shown.contains("too far behind") && shown.len() < 600, "{shown}");
     });
 }
 

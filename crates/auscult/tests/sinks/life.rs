@@ -292,6 +292,8 @@ fn what_cannot_be_is_said_at_the_start() {
             build().sink(influx().name("No Name")),
             "sink No Name: name: use 1 to 32 of a to z, 0 to 9, '_' and '-'",
         ),
+        (build().sink(influx().batch(5001)), "sink influxdb: batch: use 1 to 5000 records"),
+        (build().sink(influx().batch(0)), "sink influxdb: batch: use 1 to 5000 records"),
         (
             build().sink(InfluxDb::new("http://h").unwrap()),
             "sink influxdb: say a bucket (v2) or a database (v1)",

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use auscult::sink::{Graylog, InfluxDb, Loki};
@@ -13,6 +14,14 @@ use crate::state::{record, service};
 const CANARY: &str = "canary-5ecre7";
 /// `user:canary-5ecre7` in base 64.
 const BASIC: &str = "dXNlcjpjYW5hcnktNWVjcmU3";
+
+/// The variable that has the secret.
+const VARIABLE: &str = "AUSCULT_TEST_CANARY";
+
+/// Whether a text holds one of the secrets.
+fn tells(text: &str) -> bool {
+    text.contains(CANARY) || text.contains(BASIC)
+}
 
 /// Files below a directory that hold one of the secrets.
 fn found_in(directory: &Path) -> Vec<String> {
@@ -34,6 +43,18 @@ fn found_in(directory: &Path) -> Vec<String> {
 
 #[test]
 fn secrets_are_nowhere_to_be_seen() {
+    if std::env::var_os(VARIABLE).is_some() {
+        return in_a_service();
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "secrets::secrets_are_nowhere_to_be_seen", "--nocapture"]);
+    let output = command.env(VARIABLE, CANARY).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && !tells(&said), "{said}");
+}
+
+fn in_a_service() {
     let directory = Directory::new();
     // Servers that say what they were told.
     let server = Server::start(|request| {
@@ -61,6 +82,12 @@ fn secrets_are_nowhere_to_be_seen() {
             .database("d")
             .token_file(&token)
             .into(),
+        InfluxDb::new(&format!("http://{address}"))
+            .unwrap()
+            .name("variable")
+            .database("d")
+            .token_env(VARIABLE)
+            .into(),
         Loki::new(&format!("http://user:{CANARY}@{address}")).unwrap().longest_wait(wait).into(),
         Graylog::new(&format!("http://user:{CANARY}@{address}")).unwrap().longest_wait(wait).into(),
     ]
@@ -76,12 +103,16 @@ fn secrets_are_nowhere_to_be_seen() {
     let notices = || -> Vec<_> { telemetry.notices(0).into_iter().map(|notice| notice.message).collect() };
     let about = |what: &str| notices().iter().any(|notice| notice.contains(what));
     until("all of them have said what is wrong", || {
-        about("sink influxdb") && about("sink file") && about("sink loki") && about("sink graylog")
+        about("sink influxdb")
+            && about("sink file")
+            && about("sink variable")
+            && about("sink loki")
+            && about("sink graylog")
     });
     assert!(about("***"), "{:?}", notices());
     telemetry.flush(Duration::from_secs(10));
     let all = format!("{shown} {:?} {} {}", notices(), telemetry.render(false), telemetry.render(true));
-    assert!(!all.contains(CANARY) && !all.contains(BASIC), "{all}");
+    assert!(!tells(&all), "{all}");
     fs::remove_file(&token).unwrap();
     assert_eq!(found_in(directory.path()), [""; 0]);
 }

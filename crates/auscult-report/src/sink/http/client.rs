@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::said::shown;
+use super::said::cleaned;
 use super::status::{Reply, retry_after};
 use crate::sink::answer::Verdict;
 use crate::sink::net::Connector;
@@ -194,7 +194,7 @@ impl Client {
         if whole {
             self.open = Some(open);
         }
-        Ok(Reply { status, retry_after: asked, said: shown(&said, !whole, &self.secrets) })
+        Ok(Reply { status, retry_after: asked, said: cleaned(&said, !whole, &self.secrets) })
     }
 }
 

@@ -6,13 +6,15 @@ use crate::sink::answer::Verdict;
 
 /// What a server may ask for at most.
 const LONGEST: Duration = Duration::from_secs(300);
+/// Bytes of what it said that are shown.
+const SHOWN: usize = 512;
 
 /// An answer of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
-    /// The beginning of what it said, for a person and without secrets.
+    /// What it said, up to some kilobytes, in one line and without secrets.
     pub(crate) said: String,
 }
 
@@ -28,12 +30,13 @@ impl Reply {
         }
     }
 
-    /// The status and what was said.
+    /// The status and the beginning of what was said.
     pub(crate) fn text(&self) -> String {
         let reason =
             hyper::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let mut text = self.status.to_string();
-        for part in [reason.unwrap_or_default(), &self.said].into_iter().filter(|part| !part.is_empty()) {
+        let said = &self.said[..self.said.floor_char_boundary(SHOWN)];
+        for part in [reason.unwrap_or_default(), said].into_iter().filter(|part| !part.is_empty()) {
             text.push_str(if text.len() == 3 { " " } else { ": " });
             text.push_str(part);
         }

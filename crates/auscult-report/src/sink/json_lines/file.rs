@@ -170,7 +170,8 @@ fn options() -> OpenOptions {
 
 /// Locks the file until it is closed; not where the file system has no locks.
 ///
-/// The lock is the process's: a forked child does not hold it when the process is gone.
+/// The lock is the open file's: it stays when the service opens the same file to read it, and closes that. A forked
+/// child closes its copy, so that it does not hold the lock when the process is gone.
 fn lock(file: &File) -> io::Result<()> {
     let whole = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
@@ -179,9 +180,9 @@ fn lock(file: &File) -> io::Result<()> {
         l_len: 0,
         l_pid: 0,
     };
-    match fcntl(file.as_fd(), FcntlArg::F_SETLK(&whole)) {
+    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&whole)) {
         Err(Errno::EAGAIN | Errno::EACCES) => {
-            Err(io::Error::new(ErrorKind::ResourceBusy, "another process writes to it"))
+            Err(io::Error::new(ErrorKind::ResourceBusy, "another writes to it"))
         }
         _ => Ok(()),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use auscult_core::Error;
 use auscult_core::thread::lock;
 
-use super::common::Common;
+use super::common::{Common, RECORDS};
 use super::wrong;
 use crate::sink::answer::Verdict;
 
@@ -63,7 +63,7 @@ impl Capture {
     }
 
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.common.check().map_err(|error| wrong(&self.common.name, &error))
+        self.common.check(RECORDS).map_err(|error| wrong(&self.common.name, &error))
     }
 }
 

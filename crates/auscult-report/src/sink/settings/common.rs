@@ -12,6 +12,8 @@ use crate::sink::net;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait between two tries, where nothing else is asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Most records at once that anybody may ask for: they are all in memory.
+pub(super) const RECORDS: usize = 100_000;
 /// Longest name: it is part of a thread's, and a label.
 const NAME: usize = 32;
 
@@ -42,7 +44,8 @@ impl Common {
         Ok(true)
     }
 
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// `records` is the most at once that the protocol makes sense of.
+    pub(crate) fn check(&self, records: usize) -> Result<(), String> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
         if self.name.is_empty() || self.name.len() > NAME || !self.name.chars().all(fits) {
             return Err(format!("name: use 1 to {NAME} of a to z, 0 to 9, '_' and '-'"));
@@ -52,8 +55,8 @@ impl Common {
                 return Err(format!("{what}: use 0.001 to 3600 seconds"));
             }
         }
-        if self.batch == Some(0) {
-            return Err("batch: use at least 1 record".into());
+        if self.batch.is_some_and(|batch| !(1..=records).contains(&batch)) {
+            return Err(format!("batch: use 1 to {records} records"));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auscult_core::Error;
 
-use super::common::{Common, Server, truth};
+use super::common::{Common, RECORDS, Server, truth};
 use super::secret::{Secret, Source};
 use super::{Options, begin, wrong};
 
@@ -111,7 +111,8 @@ impl Graylog {
     }
 
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        let checked = self.common.check().and_then(|()| self.check()).and_then(|()| self.server.prepare());
+        let checked =
+            self.common.check(RECORDS).and_then(|()| self.check()).and_then(|()| self.server.prepare());
         checked.map_err(|error| wrong(&self.common.name, &error))
     }
 

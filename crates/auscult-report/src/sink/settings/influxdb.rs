@@ -10,6 +10,8 @@ use super::secret::{Secret, Source};
 use super::{Options, begin, wrong};
 
 const KIND: &str = "influxdb";
+/// Most records in a request, and how many there are where nothing else is asked for: more lines are slower to take.
+const RECORDS: usize = 5000;
 
 /// Which of InfluxDB's ways to write is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +145,7 @@ impl InfluxDb {
         self
     }
 
-    /// Most records in a request; default: 5,000.
+    /// Most records in a request; default, and most: 5,000.
     pub fn batch(mut self, records: usize) -> Self {
         self.common.batch = Some(records);
         self
@@ -156,7 +158,8 @@ impl InfluxDb {
     }
 
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        let checked = self.common.check().and_then(|()| self.check()).and_then(|()| self.server.prepare());
+        let checked =
+            self.common.check(RECORDS).and_then(|()| self.check()).and_then(|()| self.server.prepare());
         checked.map_err(|error| wrong(&self.common.name, &error))
     }
 

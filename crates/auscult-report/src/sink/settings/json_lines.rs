@@ -6,7 +6,7 @@ use std::time::Duration;
 use auscult_core::Error;
 
 use super::address::pairs;
-use super::common::{Common, number, seconds};
+use super::common::{Common, RECORDS, number, seconds};
 use super::{Options, wrong};
 
 const KIND: &str = "jsonl";
@@ -119,7 +119,7 @@ impl JsonLines {
             }
             () => Ok(()),
         };
-        self.common.check().and(checked).map_err(|error| wrong(&self.common.name, &error))
+        self.common.check(RECORDS).and(checked).map_err(|error| wrong(&self.common.name, &error))
     }
 }
 

@@ -11,6 +11,8 @@ use super::{Options, begin, wrong};
 use crate::encode::loki::Extras;
 
 const KIND: &str = "loki";
+/// Most records in a request.
+const RECORDS: usize = 10_000;
 
 /// Sends log events, and each finished call as one, to Loki.
 #[derive(Clone, Debug)]
@@ -125,7 +127,8 @@ impl Loki {
     }
 
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        let checked = self.common.check().and_then(|()| self.check()).and_then(|()| self.server.prepare());
+        let checked =
+            self.common.check(RECORDS).and_then(|()| self.check()).and_then(|()| self.server.prepare());
         checked.map_err(|error| wrong(&self.common.name, &error))
     }
 

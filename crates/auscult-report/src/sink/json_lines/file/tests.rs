@@ -45,6 +45,21 @@ fn names(directory: &TempDir) -> Vec<String> {
 }
 
 #[test]
+fn a_file_has_one_writer_even_if_somebody_reads_it() {
+    let (_directory, path, mut file) = place(ENDLESS);
+    file.append(b"one\n", NOW).unwrap();
+    // Closing it, in this process, must not give the lock back.
+    assert_eq!(read(&path), "one\n");
+    let mut other = LineFile::new(path.clone(), 0o600, ENDLESS);
+    let error = other.append(b"two\n", NOW).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+    assert!(error.to_string().ends_with("another writes to it"), "{error}");
+    drop(file);
+    other.append(b"two\n", NOW).unwrap();
+    assert_eq!(read(&path), "one\ntwo\n");
+}
+
+#[test]
 fn lines_are_appended_to_a_file_of_its_mode() {
     for mode in [0o600, 0o664] {
         let (_directory, path, _) = place(ENDLESS);
@@ -54,6 +69,7 @@ fn lines_are_appended_to_a_file_of_its_mode() {
         file.sync().unwrap();
         assert_eq!(read(&path), "one\ntwo\nthree\n");
         assert_eq!(path.metadata().unwrap().mode() & 0o7777, mode);
+        drop(file);
         LineFile::new(path.clone(), 0o600, ENDLESS).append(b"four\n", NOW).unwrap();
         assert_eq!(read(&path), "one\ntwo\nthree\nfour\n");
     }
@@ -104,6 +120,7 @@ fn a_file_has_lines_of_one_period() {
     file.append(b"e\n", begin + hour).unwrap();
     assert_eq!(read(&directory.path().join("calls.jsonl.000001")), "a\nb\n");
     assert_eq!(read(&path), "c\nd\ne\n");
+    drop(file);
     // Another writer knows the period from the time of the file.
     let mut other = LineFile::new(path.clone(), 0o600, rotation);
     let written = path.metadata().unwrap().mtime() as u64 * SECOND;
