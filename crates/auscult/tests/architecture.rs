@@ -255,3 +255,15 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect()
 }
+
+/// A clock that is set while a sink waits changes nothing about how long: these modules know no wall clock.
+#[test]
+fn sinks_wait_by_the_monotonic_clock() {
+    let sink = root().join("crates/auscult-report/src/sink");
+    for module in ["delivery", "health", "patience", "speech", "trust", "worker", "workers"] {
+        let text = fs::read_to_string(sink.join(format!("{module}.rs"))).unwrap();
+        for wall in ["SystemTime", "unix", "chrono", "httpdate"] {
+            assert!(!text.contains(wall), "{module} has {wall}");
+        }
+    }
+}
