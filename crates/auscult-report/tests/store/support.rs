@@ -59,7 +59,16 @@ pub(crate) fn reader(directory: &Path) -> Reader {
 }
 
 pub(crate) fn all_calls(directory: &Path) -> Vec<CallRow> {
-    calls_of(&reader(directory).records(0, RecordKinds::ALL, usize::MAX).unwrap())
+    let (reader, mut calls, mut after) = (reader(directory), Vec::new(), 0);
+    // A stretch has some megabytes.
+    loop {
+        let stretch = reader.records(after, RecordKinds::ALL, usize::MAX).unwrap();
+        calls.extend(calls_of(&stretch));
+        if stretch.through == after {
+            return calls;
+        }
+        after = stretch.through;
+    }
 }
 
 /// The calls of a stretch.
