@@ -77,6 +77,7 @@ impl Reporter {
             server.check().map_err(|error| Error::config(error.to_string()))?;
         }
         config.sinks = prepared(std::mem::take(&mut config.sinks))?;
+        crate::store::prepare_for_forks();
         if config.store.is_none() && !config.sinks.is_empty() {
             return Err(Error::config("sinks: they ship what the store has, and there is to be no store"));
         }

@@ -40,10 +40,16 @@ struct Uses {
 /// the outer one.
 pub(super) struct Use(());
 
-/// Begins a use; `None` in a process that was forked while SQLite was at work in its parent.
-pub(super) fn enter() -> Option<Use> {
+/// Has forks wait from now on. To be called before threads use a store: a fork while one of them did this first
+/// would leave it half done in the child.
+pub(crate) fn prepare() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| around_fork(before, after));
+}
+
+/// Begins a use; `None` in a process that was forked while SQLite was at work in its parent.
+pub(super) fn enter() -> Option<Use> {
+    prepare();
     let mut uses = ENDED.wait_while(lock(&USES), |uses| uses.forking).unwrap_or_else(PoisonError::into_inner);
     uses.usable.then(|| {
         uses.count += 1;

@@ -35,6 +35,7 @@ pub use call_row::CallRow;
 pub use error::StoreError;
 pub use file::FILE;
 pub use filter::{CallFilter, Order};
+pub(crate) use fork::prepare as prepare_for_forks;
 pub use limits::Limits;
 pub use reader::{Reader, Summary};
 pub use record::{EventRow, Moment, Record, RecordKinds, Stretch};
