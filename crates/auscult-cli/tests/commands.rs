@@ -333,7 +333,7 @@ fn a_running_service_is_shown() {
     for part in [
         "speech  up\n",
         &format!("processes  1 ({pid})\n"),
-        "version    V23\n",
+        "version    V23",
         &format!("endpoint   http://{address}/metrics\n"),
         "in flight  1; the oldest, synthesize req-7d8e9f, for ",
         "finished   synthesize: ok 1; half within ",
