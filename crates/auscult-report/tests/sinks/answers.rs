@@ -50,7 +50,7 @@ fn one_bad_record_in_a_thousand_is_the_only_one_rejected() {
     }
 }
 
-/// Forms of `Retry-After`, and what they ask for, seconds; a second less or more is the clock's.
+/// Forms of `Retry-After`, and what they ask for, seconds; some seconds less are the clock's, and a slow machine's.
 fn forms() -> Vec<(Option<String>, Option<u64>)> {
     let date = |seconds| httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds));
     vec![
@@ -101,7 +101,7 @@ fn check(kind: Kind, status: u16, asked: Option<u64>, answer: &Answer) {
         (Verdict::Later { retry_after, .. }, 408 | 425 | 429 | 500..=599) => {
             let found = retry_after.map(|wait| wait.as_secs());
             let near = match (found, asked) {
-                (Some(found), Some(asked)) => found.abs_diff(asked) <= 1,
+                (Some(found), Some(asked)) => (asked.saturating_sub(10)..=asked).contains(&found),
                 (found, asked) => found == asked,
             };
             assert!(near, "{about}");
