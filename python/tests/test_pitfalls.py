@@ -847,11 +847,11 @@ def test_pitfall_15_a_label_with_too_many_values_goes_to_overflow(python):
 
         telemetry = auscult.init()
 
-        @auscult.instrument("infer", labels={"text": "text"})
-        def infer(text): ...
+        @auscult.instrument("infer", labels={"voice": "voice"})
+        def infer(voice): ...
 
         for i in range(5000):
-            infer(f"text {i}")
+            infer(f"voice {i}")
         scrape = Scrape(telemetry.render(), prefix="program")
         series = [labels for name, labels in scrape.samples if name == "program_request_total"]
         print(len(series), int(scrape.sum("program_request_total")), scrape.outcomes("overflow"))
