@@ -268,6 +268,8 @@ fn unwatched(directory: &Directory, script: &str, listen: &str) -> Running {
     let mut command = std::process::Command::new("sh");
     command
         .args(["-c", &directory.service(script)])
+        // Where no git says of which commit it is.
+        .current_dir(directory.path())
         .env("AUSCULT_DIRECTORY", directory.path())
         .env("AUSCULT_LISTEN", listen)
         .env_remove("AUSCULT_SERVICE");
@@ -333,7 +335,7 @@ fn a_running_service_is_shown() {
     for part in [
         "speech  up\n",
         &format!("processes  1 ({pid})\n"),
-        "version    V23",
+        "version    V23\n",
         &format!("endpoint   http://{address}/metrics\n"),
         "in flight  1; the oldest, synthesize req-7d8e9f, for ",
         "finished   synthesize: ok 1; half within ",

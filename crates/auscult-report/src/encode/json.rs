@@ -115,7 +115,7 @@ impl<'o> Object<'o> {
 
     /// Writes a field, if it can be written and there is room.
     pub(super) fn field(&mut self, name: &str, value: &Value<'_>) {
-        if self.dialect.narrow && matches!(value, Value::Text(text) if is_blank(text)) {
+        if matches!(value, Value::Text(text) if self.dialect.narrow && text.is_empty()) {
             return;
         }
         let (before, mut lost) = (self.out.len(), Losses::default());
@@ -187,7 +187,14 @@ impl<'o> Object<'o> {
             Value::Unsigned(count) => number(itoa::Buffer::new().format(*count)),
             Value::Bool(truth) if narrow => number(if *truth { "1" } else { "0" }),
             Value::Bool(truth) => number(if *truth { "true" } else { "false" }),
-            Value::Text(text) => push_text(self.out, text, self.dialect.text, lost),
+            Value::Text(text) => {
+                // No more of it than is written.
+                let written = &text[..text.floor_char_boundary(self.dialect.text)];
+                if narrow && is_blank(written) {
+                    return false;
+                }
+                push_text(self.out, text, self.dialect.text, lost);
+            }
         }
         true
     }

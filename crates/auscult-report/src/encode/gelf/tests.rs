@@ -137,11 +137,9 @@ fn a_message_of_several_lines_is_there_as_a_whole_and_by_its_first() {
 #[test]
 fn a_frame_stays_within_its_bound() {
     let names: Vec<String> = (0..10_000).map(|index| format!("f{index}")).collect();
-    let large = "é\0".repeat(1 << 20);
     for message in ["\0".repeat(3 << 20), "é".repeat(3 << 20), "\0".repeat(2000) + "\n\0", "m".to_owned()] {
         for limit in [2048, 2049, 65_536, FRAME - 1] {
-            let long = |index| if index % 2500 == 0 { Value::from(&*large) } else { Value::from("short") };
-            let fields = names.iter().enumerate().map(|(index, name)| (name.into(), long(index))).collect();
+            let fields = names.iter().map(|name| (name.into(), Value::from(&*message))).collect();
             let event = Event { fields, ..said(&message) };
             let mut out = Vec::new();
             let losses = push(&mut out, &ORIGIN, &event, limit);
