@@ -1,0 +1,64 @@
+//! The words of a name.
+
+/// Of a longer name the end counts, bytes.
+const NAME: usize = 96;
+/// Of a name of more words the last count.
+const WORDS: usize = 12;
+
+/// The last words of a name, in lower case and without the digits at their ends.
+pub(super) struct Words {
+    bytes: [u8; NAME],
+    spans: [(u8, u8); WORDS],
+    /// How many of them there are, oldest overwritten.
+    count: usize,
+}
+
+impl Words {
+    pub(super) fn of(name: &str) -> Self {
+        let name = name.as_bytes();
+        let name = &name[name.len().saturating_sub(NAME)..];
+        let mut words = Self { bytes: [0; NAME], spans: [(0, 0); WORDS], count: 0 };
+        let mut start = 0;
+        for (at, byte) in name.iter().enumerate() {
+            words.bytes[at] = byte.to_ascii_lowercase();
+            let before = if at > start { name[at - 1] } else { b' ' };
+            let next_is_lower = name.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+            let turn = byte.is_ascii_uppercase()
+                && (before.is_ascii_lowercase()
+                    || before.is_ascii_digit()
+                    || before.is_ascii_uppercase() && next_is_lower);
+            if !byte.is_ascii_alphanumeric() {
+                words.push(start, at);
+                start = at + 1;
+            } else if turn {
+                words.push(start, at);
+                start = at;
+            }
+        }
+        words.push(start, name.len());
+        words
+    }
+
+    fn push(&mut self, start: usize, mut end: usize) {
+        while end > start && self.bytes[end - 1].is_ascii_digit() {
+            end -= 1;
+        }
+        if end > start {
+            self.spans[self.count % WORDS] = (start as u8, end as u8);
+            self.count += 1;
+        }
+    }
+
+    /// The `nth` word from the end; empty where there is none.
+    pub(super) fn back(&self, nth: usize) -> &[u8] {
+        if nth >= self.count.min(WORDS) {
+            return &[];
+        }
+        let (start, end) = self.spans[(self.count - nth - 1) % WORDS];
+        &self.bytes[usize::from(start)..usize::from(end)]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.count.min(WORDS)).map(|nth| self.back(nth))
+    }
+}
