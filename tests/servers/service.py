@@ -64,16 +64,9 @@ class Recorder:
 
     def record(self, count: int) -> None:
         """Records so many calls, and returns when they are recorded: not shipped, and maybe not stored yet."""
-        first = self.begin(count)
-        poll(lambda: first in self.journal().done or self._ended(), f"{count} calls", SETTLE_SECONDS)
-
-    def begin(self, count: int) -> int:
-        """Has it record so many calls, and tells the first one's number at once."""
         first, self._next = self._next, self._next + count
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"%d %d\n" % (first, count))
-        self._process.stdin.flush()
-        return first
+        self._tell(b"%d %d\n" % (first, count))
+        poll(lambda: first in self.journal().done or self._ended(), f"{count} calls", SETTLE_SECONDS)
 
     def kill(self) -> None:
         """By SIGKILL: nothing is said goodbye to."""
@@ -81,10 +74,10 @@ class Recorder:
         self._process.wait()
 
     def kill_while_recording(self) -> None:
-        """Kills it among calls that it is recording, so that one of them may be cut short."""
-        first = self.begin(1_000_000)
-        poll(lambda: len(self.journal().ended) > first + 20 or self._ended(), "some calls", SETTLE_SECONDS)
-        self.kill()
+        """Has it killed among calls that it is recording, so that one of them may be cut short."""
+        self._tell(b"%d\n" % self._next)
+        self._process.wait(SETTLE_SECONDS)
+        assert self._process.returncode == -signal.SIGKILL, self.log()
         self._next = max(self.journal().begun) + 1
 
     def end(self) -> None:
@@ -119,7 +112,13 @@ class Recorder:
         return {f"req-{number}" for number in self.journal().begun}
 
     def log(self) -> str:
-        return self._log_file.read_text(errors="replace")
+        """The end of what it wrote."""
+        return self._log_file.read_text(errors="replace")[-8000:]
+
+    def _tell(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
 
     def _ended(self) -> bool:
         if self._process.poll() is None:

@@ -38,7 +38,9 @@ def input_of(transport: str, folder: Path) -> tuple[Graylog, str]:
     if transport == "bulk":
         server = Graylog(folder, "http", "enable_bulk_receiving=true")
         return server, f"graylog+http://127.0.0.1:{server.port}?bulk=true&"
-    server = Graylog(folder, transport)
+    # UDP waits for nobody: a receiver that other work keeps from the processor needs room.
+    room = ["recv_buffer_size=4194304"] if transport == "udp" else []
+    server = Graylog(folder, transport, *room)
     trust = f"ca_file={server.authority}&" if transport == "tls" else ""
     return server, f"graylog+{transport}://127.0.0.1:{server.port}?{trust}"
 

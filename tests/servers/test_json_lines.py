@@ -1,14 +1,17 @@
 """JSON lines have every call and log event, over rotated files, through a kill."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jq
 import pytest
+from guide import queries
 from outage import settle
-from recorder import VOICE
+from recorder import OUT_OF_MEMORY, VOICE
 from service import Recorder
 
 Line = dict[str, Any]
@@ -84,3 +87,15 @@ def test_times_are_rfc_3339(shipped: Shipped) -> None:
     for line in shipped.lines:
         assert line["time"].endswith("Z")
         assert datetime.fromisoformat(line["time"][:26]).year >= 2024  # Python reads six decimals
+
+
+def test_the_query_of_the_guide(shipped: Shipped) -> None:
+    (program,) = re.findall(r"^jq -r '(.*)' logs/tts.jsonl$", "\n".join(queries("json-lines.md", "sh")), re.M)
+    found = [
+        row.split("\t")
+        for row in jq.compile(program).input_text("\n".join(map(json.dumps, shipped.lines))).all()
+    ]
+
+    failed = {call["request_id"] for call in shipped.recorder.calls() if call["outcome"] == "oom"}
+    assert {request for _, request, _ in found} == failed
+    assert {error for _, _, error in found} == {OUT_OF_MEMORY}

@@ -62,7 +62,7 @@ public final class Receiver {
         settings.put("number_worker_threads", 1);
         for (String setting : Arrays.asList(arguments).subList(2, arguments.length)) {
             String[] pair = setting.split("=", 2);
-            settings.put(pair[0], pair[1].equals("true") ? true : pair[1]);
+            settings.put(pair[0], value(pair[1]));
         }
         Security.addProvider(new BouncyCastleProvider()); // it reads the key's file
         Configuration configuration = new Configuration(settings);
@@ -77,6 +77,13 @@ public final class Receiver {
         transport.launch(new Input(configuration, transport, metrics, codec));
         System.err.println("ready");
         Thread.currentThread().join();
+    }
+
+    private static Object value(String text) {
+        if (text.equals("true")) {
+            return true;
+        }
+        return text.matches("\\d+") ? (Object) Integer.valueOf(text) : text;
     }
 
     private static Transport transport(String name, Configuration configuration, LocalMetricRegistry metrics) {
