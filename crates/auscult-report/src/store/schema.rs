@@ -39,11 +39,15 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, Store
     let _moment = connection.unchecked_transaction().about(path)?;
     let number =
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).about(path);
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application == APPLICATION && version > VERSION {
+        // Before its tables are read: they may be made in a way that our SQLite takes for damage.
+        return Err(StoreError::newer(path, version, VERSION));
+    }
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).about(path)?;
-    match (tables, number("application_id")?, number("user_version")?) {
+    match (tables, application, version) {
         (0, 0 | APPLICATION, 0) => Ok(0),
-        (_, APPLICATION, version) if version > VERSION => Err(StoreError::newer(path, version, VERSION)),
         (1.., APPLICATION, version @ 1..) => Ok(version),
         _ => Err(StoreError::damaged(path, "is no store")),
     }

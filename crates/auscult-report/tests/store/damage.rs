@@ -65,8 +65,33 @@ fn use_it(place: &Path) -> bool {
     aside
 }
 
+/// Bytes of a file before its first page's content.
+const HEADER: usize = 100;
 /// Where a file has its version.
 const USER_VERSION: std::ops::Range<usize> = 60..64;
+
+/// Whether a file says that a newer program wrote it.
+fn is_newer(contents: &[u8]) -> bool {
+    let version = contents[USER_VERSION].try_into().unwrap();
+    i64::from(i32::from_be_bytes(version)) > VERSION
+}
+
+/// Opens a file of a newer version: it stays as it is; set aside, if nothing else of its header can be trusted.
+fn open_newer(contents: &[u8], sound: bool) {
+    let place = with_file(contents);
+    let aside = match Store::open(place.path(), Clock::new().limits()) {
+        Err(error) => {
+            assert!(error.is_newer() && !error.is_retryable(), "{error}");
+            assert!(!sound || Reader::open(place.path()).err().unwrap().is_newer());
+            place.path().join("store.sqlite")
+        }
+        Ok((_, notice)) => {
+            assert!(!sound && notice.is_some(), "{notice:?}");
+            damaged_files(place.path()).remove(0)
+        }
+    };
+    assert!(fs::read(aside).unwrap() == contents, "it is kept as it was");
+}
 
 fn newest_ids(place: &Path) -> Vec<String> {
     newest(place, CallFilter { limit: Some(6), ..CallFilter::default() })
@@ -94,18 +119,27 @@ proptest! {
         std::env::var("AUSCULT_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
     ))]
 
-    /// Whatever bytes are changed, nothing panics, and what is written afterwards is there or the file set aside.
+    /// Whatever bytes are changed, nothing panics, and what is written afterwards is there or the file set aside. One
+    /// that says that it is newer is not touched.
     #[test]
-    fn changed_files(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
+    fn changed_files(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        version in proptest::option::of(0..2 * VERSION as u32 + 3),
+        bit in 0..64_u32,
+    ) {
         let mut contents = template();
-        for (place, byte) in changes {
-            let place = place.index(contents.len());
-            // A file of another version is left as it is.
-            if !USER_VERSION.contains(&place) {
-                contents[place] = byte;
-            }
+        let places = changes.iter().map(|(place, _)| place.index(contents.len())).collect::<Vec<_>>();
+        places.iter().zip(&changes).for_each(|(place, (_, byte))| contents[*place] = *byte);
+        if let Some(version) = version {
+            let version = version ^ 1_u32.checked_shl(bit).unwrap_or(0);
+            contents[USER_VERSION].copy_from_slice(&version.to_be_bytes());
         }
-        use_it(with_file(&contents).path());
+        if is_newer(&contents) {
+            let sound = places.iter().all(|place| *place >= HEADER || USER_VERSION.contains(place));
+            open_newer(&contents, sound);
+        } else {
+            use_it(with_file(&contents).path());
+        }
     }
 
     /// A damaged log costs what is in it and nothing else.
@@ -151,7 +185,13 @@ fn a_newer_file_is_left_as_it_is() {
     let path = place.path().join("store.sqlite");
     let newer = rusqlite::Connection::open(&path).unwrap();
     newer.pragma_update(None, "user_version", VERSION + 1).unwrap();
-    newer.execute_batch("CREATE TABLE of_the_future (x)").unwrap();
+    // And made it in a way that only its SQLite reads.
+    newer
+        .execute_batch(
+            "CREATE TABLE of_the_future (x); PRAGMA writable_schema = ON; \
+             UPDATE sqlite_master SET sql = 'CREATE TABLE of_the_future (x) ELSEWHERE' WHERE name = 'of_the_future'",
+        )
+        .unwrap();
     drop(newer);
     let before = fs::read(&path).unwrap();
     let error = Store::open(place.path(), Clock::new().limits()).err().unwrap();
