@@ -4,8 +4,13 @@
 use std::time::Duration;
 
 use auscult_core::step;
+use sink_kills::Receiver;
 use store_kills::{Process, begin, within_a_minute};
 
+#[path = "../../auscult-report/tests/sinks/server.rs"]
+mod server;
+#[path = "common/sink_kills.rs"]
+mod sink_kills;
 #[path = "common/step_kills.rs"]
 mod step_kills;
 #[path = "common/store_kills.rs"]
@@ -14,6 +19,7 @@ mod store_kills;
 /// Plays a role when run by another test; by itself it does nothing.
 #[test]
 fn killed_process() {
+    sink_kills::play_role();
     store_kills::play_role();
 }
 
@@ -25,6 +31,16 @@ fn a_process_killed_at_any_step_loses_nothing_and_stores_nothing_twice() {
             let kills = step_kills::kill_at(step, within, round);
             assert!(kills.returned > 0, "{step}: {kills:?}");
         }
+    }
+}
+
+#[test]
+fn a_process_killed_around_the_saving_of_a_sinks_cursor_ships_all_in_order_and_at_most_a_batch_twice() {
+    const KILLS: u64 = 4;
+    let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    for (root, receiver) in roots.iter().zip([Receiver::file(roots[0].path()), Receiver::loki()]) {
+        let kills = sink_kills::kill(root.path(), &receiver, KILLS);
+        assert!(kills.returned > 0 && kills.repeating == KILLS / 2, "{kills:?}");
     }
 }
 

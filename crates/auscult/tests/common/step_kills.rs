@@ -60,7 +60,7 @@ fn files(directory: &Path) -> Vec<String> {
 }
 
 /// Waits until the process was killed by itself.
-fn ends(directory: &Path, process: &mut Process, step: &str, times: u64) {
+pub fn ends(directory: &Path, process: &mut Process, step: &str, times: u64) {
     let mut status = None;
     let ended = within_a_minute(|| {
         status = process.0.try_wait().unwrap();

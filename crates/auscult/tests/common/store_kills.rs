@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use auscult::{Service, Telemetry};
+use auscult::{Builder, Service, Telemetry};
 use auscult_report::store::{CallFilter, CallRow, Order, Reader};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -24,7 +24,7 @@ const BURST: u64 = 2000;
 /// Plays the role in the environment and never returns; returns at once where there is none.
 pub fn play_role() {
     let Ok(role) = std::env::var(ROLE) else { return };
-    let directory = PathBuf::from(std::env::var_os(DIRECTORY).unwrap());
+    let directory = own_directory();
     let telemetry = telemetry(&directory);
     match role.as_str() {
         "reporter" => loop {
@@ -34,10 +34,19 @@ pub fn play_role() {
     }
 }
 
+/// The directory of a process that plays a role.
+pub fn own_directory() -> PathBuf {
+    PathBuf::from(std::env::var_os(DIRECTORY).unwrap())
+}
+
 /// The service, in this process.
 pub fn telemetry(directory: &Path) -> Telemetry {
-    let builder = Telemetry::builder(SERVICE).directory(directory).no_listen().without_vitals();
-    builder.without_facade().start().unwrap()
+    builder(directory).start().unwrap()
+}
+
+/// The service, not started.
+pub fn builder(directory: &Path) -> Builder {
+    Telemetry::builder(SERVICE).directory(directory).no_listen().without_vitals().without_facade()
 }
 
 fn record(telemetry: &Telemetry, directory: &Path, name: &str) {
