@@ -1,49 +1,20 @@
 //! The store and `fork`: a child has a store of its own, whatever its parent was doing with its.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "store/forked.rs"]
+mod forked;
 #[path = "store/support.rs"]
 #[allow(dead_code)]
 mod support;
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork};
+use forked::{ended_well, forked};
 use support::*;
 
 /// Forks are one at a time: a child of a test must not hold another's pipes.
 static FORKS: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
-/// Runs `work` in a forked child, which ends without running destructors; by a panic with status 1.
-fn forked(work: impl FnOnce()) -> Pid {
-    // SAFETY: the child runs only `work` and ends; the C library keeps its allocator usable in a child of a process
-    // with threads.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(i32::from(outcome.is_err())) }
-        }
-    }
-}
-
-fn ended_well(child: Pid) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        match waitpid(child, Some(WaitPidFlag::WNOHANG)).unwrap() {
-            WaitStatus::StillAlive if Instant::now() < deadline => std::thread::yield_now(),
-            WaitStatus::StillAlive => {
-                nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
-                waitpid(child, None).unwrap();
-                return false;
-            }
-            status => return status == WaitStatus::Exited(child, 0),
-        }
-    }
-}
 
 fn say(pipe: &mut PipeWriter) {
     pipe.write_all(b"x").unwrap();

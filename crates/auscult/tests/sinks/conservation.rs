@@ -121,7 +121,7 @@ impl Drop for Killed {
 }
 
 /// The request ids in a push of JSON with logfmt, in its order.
-fn ids(body: &str) -> Vec<String> {
+pub(crate) fn ids(body: &str) -> Vec<String> {
     let parts = body.split("request_id=").skip(1);
     parts.map(|part| part.split([' ', '"', '\\']).next().unwrap().to_owned()).collect()
 }

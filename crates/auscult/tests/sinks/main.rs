@@ -4,6 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conservation;
+#[path = "../../../auscult-report/tests/store/forked.rs"]
+mod forked;
+mod forks;
 mod life;
 #[path = "../common/outage.rs"]
 mod outage;
