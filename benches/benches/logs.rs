@@ -2,18 +2,13 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
-use auscult_benches::Service;
+use auscult_benches::{Service, drained};
 use auscult_core::LogLayer;
 use auscult_core::redact::{Hits, Redactor};
-use auscult_core::snapshot::Drain;
-use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
-
-/// Events that the ring takes between two drains.
-const CHUNK: u64 = 2000;
 
 fn say() {
     tracing::info!(
@@ -27,33 +22,13 @@ fn say() {
     );
 }
 
-/// Times `say`, and between its runs empties the event ring as the reporter would.
-fn drained(bencher: &mut Bencher<'_>, drain: &mut Drain) {
-    bencher.iter_custom(|times| {
-        let mut took = Duration::ZERO;
-        let mut left = times;
-        while left > 0 {
-            let chunk = left.min(CHUNK);
-            let started = Instant::now();
-            (0..chunk).for_each(|_| say());
-            took += started.elapsed();
-            drain.attach(|_| Ok::<_, std::convert::Infallible>(None)).unwrap();
-            let drained = drain.read(usize::MAX, |_| true);
-            drain.stored(&drained.positions);
-            assert_eq!(drained.records.len() as u64, chunk, "the ring took them all");
-            left -= chunk;
-        }
-        took
-    });
-}
-
 fn event(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("tracing::info!, 6 fields");
     let layer = LogLayer::new(service.registry.clone());
     with_default(tracing_subscriber::registry().with(layer), || {
-        group.bench_function("auscult layer", |b| drained(b, &mut drain));
+        group.bench_function("auscult layer", |b| b.iter_custom(|times| drained(&mut drain, times, say)));
     });
     let json = tracing_subscriber::fmt().json().with_writer(std::io::sink).finish();
     with_default(json, || group.bench_function("tracing-subscriber JSON, to nowhere", |b| b.iter(say)));

@@ -2,12 +2,10 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
-use auscult_benches::{BOUNDS, METADATA, Service, key, whole_call};
-use auscult_core::snapshot::Drain;
+use auscult_benches::{BOUNDS, CHUNK, METADATA, Service, drained, key, whole_call};
 use auscult_core::{Seconds, Spec};
-use criterion::{Bencher, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use metrics::Recorder;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -46,44 +44,23 @@ fn histogram(criterion: &mut Criterion) {
     group.bench_function("prometheus Histogram", |b| b.iter(|| black_box(&theirs).observe(black_box(0.25))));
 }
 
-/// Calls that the ring takes between two drains.
-const CHUNK: u64 = 2000;
-
-/// Times `record`, one finished call, and between its runs empties the event ring as the reporter would.
-fn drained(bencher: &mut Bencher<'_>, drain: &mut Drain, record: impl Fn()) {
-    bencher.iter_custom(|times| {
-        let mut took = Duration::ZERO;
-        let mut left = times;
-        while left > 0 {
-            let chunk = left.min(CHUNK);
-            let started = Instant::now();
-            (0..chunk).for_each(|_| record());
-            took += started.elapsed();
-            drain.attach(|_| Ok::<_, std::convert::Infallible>(None)).unwrap();
-            let drained = drain.read(usize::MAX, |_| true);
-            drain.stored(&drained.positions);
-            assert_eq!(drained.records.len() as u64, chunk, "the ring took them all");
-            left -= chunk;
-        }
-        took
-    });
-}
-
 fn call(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
     let operation = service.calls.operation("synthesize").labels(["emotion"]);
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call");
     group.bench_function("start, finish, 1 label", |b| {
-        drained(b, &mut drain, || operation.start([black_box("neutral")]).finish());
+        let record = || operation.start([black_box("neutral")]).finish();
+        b.iter_custom(|times| drained(&mut drain, times, record));
     });
     group.bench_function("with audio and characters", |b| {
-        drained(b, &mut drain, || {
+        let record = || {
             let call = operation.start([black_box("neutral")]);
             call.characters(128);
             call.chunk(Seconds(0.64));
             call.finish();
-        });
+        };
+        b.iter_custom(|times| drained(&mut drain, times, record));
     });
     let running = operation.start(["neutral"]);
     group.bench_function("stage", |b| b.iter(|| drop(running.stage(black_box("vocoder")))));
@@ -97,7 +74,7 @@ fn ring(criterion: &mut Criterion) {
     let record = || whole_call(&operation);
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call, 6 fields, 3 stages");
-    group.bench_function("into the ring", |b| drained(b, &mut drain, record));
+    group.bench_function("into the ring", |b| b.iter_custom(|times| drained(&mut drain, times, record)));
     (0..100 * CHUNK).for_each(|_| record());
     group.bench_function("the ring is full", |b| b.iter(record));
 }

@@ -1,9 +1,11 @@
 //! What the benchmarks share: a service of its own directory, and the load that every peer gets.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::{Collector, Drain};
 use auscult_core::{Calls, Error, Identity, Operation, Options, Place, Registry};
@@ -97,6 +99,31 @@ pub fn whole_call(operation: &Operation) {
     call.field("speed", 1.25);
     call.field("cache_hit", true);
     call.finish();
+}
+
+/// Records that the ring takes between two drains.
+pub const CHUNK: u64 = 2000;
+
+/// How long so many runs of `record` take, each of which puts one record into the event ring; between them the ring is
+/// emptied as the reporter would, which does not count.
+///
+/// # Panics
+/// When the ring did not take them all.
+pub fn drained(drain: &mut Drain, times: u64, record: impl Fn()) -> Duration {
+    let mut took = Duration::ZERO;
+    let mut left = times;
+    while left > 0 {
+        let chunk = left.min(CHUNK);
+        let started = Instant::now();
+        (0..chunk).for_each(|_| record());
+        took += started.elapsed();
+        let Ok(_) = drain.attach(|_| Ok::<_, Infallible>(None));
+        let drained = drain.read(usize::MAX, |_| true);
+        drain.stored(&drained.positions);
+        assert_eq!(drained.records.len() as u64, chunk, "the ring took them all");
+        left -= chunk;
+    }
+    took
 }
 
 /// Seconds of CPU of this process's threads, by their names, which the kernel cuts to 15 bytes.
