@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use auscult_core::Error;
 use auscult_core::thread::lock;
 
 use super::common::{Common, RECORDS};
-use super::wrong;
+use super::methods::common_methods;
 use crate::sink::answer::Verdict;
 
 const KIND: &str = "capture";
@@ -39,33 +37,17 @@ impl Capture {
         self
     }
 
-    /// What the sink is called in metrics and messages; default: `capture`.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.common.name = name.into();
-        self
-    }
-
-    /// The longest wait between two tries; default: 30 s.
-    pub fn longest_wait(mut self, wait: Duration) -> Self {
-        self.common.longest_wait = wait;
-        self
-    }
-
-    /// Most records at once; default: 1,000.
-    pub fn batch(mut self, records: usize) -> Self {
-        self.common.batch = Some(records);
-        self
-    }
-
     /// The lines that were taken so far, in their order.
     pub fn lines(&self) -> Vec<String> {
         lock(&self.lines).clone()
     }
 
-    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.common.check(RECORDS).map_err(|error| wrong(&self.common.name, &error))
+    pub(super) fn prepare(&mut self) -> Result<(), String> {
+        self.common.check(RECORDS)
     }
 }
+
+common_methods!(Capture, name: "capture", batch: "1,000");
 
 impl Default for Capture {
     fn default() -> Self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, Parts};
-use super::secret::{Secret, Source};
+use super::secret::Source;
 use crate::sink::net;
 
 /// How long a server may take for an answer, where nothing else is asked for.
@@ -83,10 +83,10 @@ impl Server {
         match name {
             "ca_file" => self.ca_file = Some(value.into()),
             "user" => login.user = Some(value.to_owned()),
-            "password" => login.password = Some(Source::Text(Secret::new(value))),
+            "password" => login.password = Some(Source::text(value)),
             "password_file" => login.password = Some(Source::File(value.into())),
             "password_env" => login.password = Some(Source::Variable(value.to_owned())),
-            "token" => login.token = Some(Source::Text(Secret::new(value))),
+            "token" => login.token = Some(Source::text(value)),
             "token_file" => login.token = Some(Source::File(value.into())),
             "token_env" => login.token = Some(Source::Variable(value.to_owned())),
             _ => return Ok(false),

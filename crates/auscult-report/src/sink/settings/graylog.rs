@@ -1,13 +1,10 @@
 //! Settings of a sink for Graylog, and for what else reads GELF.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use auscult_core::Error;
 
 use super::common::{Common, RECORDS, Server, truth};
-use super::secret::{Secret, Source};
-use super::{Options, begin, wrong};
+use super::methods::{common_methods, server_methods};
+use super::{Options, begin};
 
 const KIND: &str = "graylog";
 
@@ -58,50 +55,6 @@ impl Graylog {
         self
     }
 
-    /// User and password, for a proxy before the input. Of `http` and `https` alone.
-    pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.server.login.user = Some(user.into());
-        self.server.login.password = Some(Source::Text(Secret::new(password)));
-        self
-    }
-
-    /// The user, and the file that has the password.
-    pub fn login_file(mut self, user: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        self.server.login.user = Some(user.into());
-        self.server.login.password = Some(Source::File(path.into()));
-        self
-    }
-
-    /// Certificates in PEM form that the server's may go back to, beside those of the system.
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.server.ca_file = Some(path.into());
-        self
-    }
-
-    /// What the sink is called in metrics and messages; default: `graylog`.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.common.name = name.into();
-        self
-    }
-
-    /// How long the server may take for an answer, and to take what is sent; default: 10 s.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.common.timeout = timeout;
-        self
-    }
-
-    /// The longest wait between two tries while the server is away; default: 30 s.
-    pub fn longest_wait(mut self, wait: Duration) -> Self {
-        self.common.longest_wait = wait;
-        self
-    }
-
-    /// Most records at once; default: by the protocol.
-    pub fn batch(mut self, records: usize) -> Self {
-        self.common.batch = Some(records);
-        self
-    }
-
     pub(crate) fn over(&self) -> GelfOver {
         match &*self.server.address.scheme {
             "tcp" | "tls" => GelfOver::Tcp,
@@ -110,10 +63,10 @@ impl Graylog {
         }
     }
 
-    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        let checked =
-            self.common.check(RECORDS).and_then(|()| self.check()).and_then(|()| self.server.prepare());
-        checked.map_err(|error| wrong(&self.common.name, &error))
+    pub(super) fn prepare(&mut self) -> Result<(), String> {
+        self.common.check(RECORDS)?;
+        self.check()?;
+        self.server.prepare()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -132,6 +85,9 @@ impl Graylog {
         }
     }
 }
+
+common_methods!(Graylog, name: "graylog", batch: "by the protocol");
+server_methods!(Graylog, login: "for a proxy before the input. Of `http` and `https` alone");
 
 impl Options for Graylog {
     fn option(&mut self, name: &str, value: &str) -> Result<bool, String> {

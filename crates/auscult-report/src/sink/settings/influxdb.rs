@@ -1,13 +1,10 @@
 //! Settings of a sink for InfluxDB, and for what takes its protocol.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use auscult_core::Error;
 
 use super::common::{Common, Server};
-use super::secret::{Secret, Source};
-use super::{Options, begin, wrong};
+use super::methods::{common_methods, server_methods, token_methods};
+use super::{Options, begin};
 
 const KIND: &str = "influxdb";
 /// Most records in a request, and how many there are where nothing else is asked for: more lines are slower to take.
@@ -89,78 +86,16 @@ impl InfluxDb {
         self
     }
 
-    /// The token.
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.server.login.token = Some(Source::Text(Secret::new(token)));
-        self
-    }
-
-    /// The file that has the token. It is read again when the server refuses what was in it.
-    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.server.login.token = Some(Source::File(path.into()));
-        self
-    }
-
-    /// The variable of the environment that has the token; it is read once, at the start.
-    pub fn token_env(mut self, variable: impl Into<String>) -> Self {
-        self.server.login.token = Some(Source::Variable(variable.into()));
-        self
-    }
-
-    /// User and password, as v1 knows them.
-    pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.server.login.user = Some(user.into());
-        self.server.login.password = Some(Source::Text(Secret::new(password)));
-        self
-    }
-
-    /// The user, and the file that has the password.
-    pub fn login_file(mut self, user: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        self.server.login.user = Some(user.into());
-        self.server.login.password = Some(Source::File(path.into()));
-        self
-    }
-
-    /// Certificates in PEM form that the server's may go back to, beside those of the system.
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.server.ca_file = Some(path.into());
-        self
-    }
-
-    /// What the sink is called in metrics and messages; default: `influxdb`.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.common.name = name.into();
-        self
-    }
-
-    /// How long the server may take for an answer; default: 10 s.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.common.timeout = timeout;
-        self
-    }
-
-    /// The longest wait between two tries while the server is away; default: 30 s.
-    pub fn longest_wait(mut self, wait: Duration) -> Self {
-        self.common.longest_wait = wait;
-        self
-    }
-
-    /// Most records in a request; default, and most: 5,000.
-    pub fn batch(mut self, records: usize) -> Self {
-        self.common.batch = Some(records);
-        self
-    }
-
     /// The way to write that is meant.
     pub(crate) fn way(&self) -> InfluxApi {
         let guess = if self.bucket.is_empty() { InfluxApi::V1 } else { InfluxApi::V2 };
         self.api.unwrap_or(guess)
     }
 
-    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        let checked =
-            self.common.check(RECORDS).and_then(|()| self.check()).and_then(|()| self.server.prepare());
-        checked.map_err(|error| wrong(&self.common.name, &error))
+    pub(super) fn prepare(&mut self) -> Result<(), String> {
+        self.common.check(RECORDS)?;
+        self.check()?;
+        self.server.prepare()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -174,6 +109,10 @@ impl InfluxDb {
         }
     }
 }
+
+common_methods!(InfluxDb, name: "influxdb", batch: "5,000, which is the most");
+server_methods!(InfluxDb, login: "as v1 knows them");
+token_methods!(InfluxDb);
 
 impl Options for InfluxDb {
     fn option(&mut self, name: &str, value: &str) -> Result<bool, String> {

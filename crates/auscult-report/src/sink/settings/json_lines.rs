@@ -7,6 +7,7 @@ use auscult_core::Error;
 
 use super::address::pairs;
 use super::common::{Common, RECORDS, number, seconds};
+use super::methods::common_methods;
 use super::{Options, wrong};
 
 const KIND: &str = "jsonl";
@@ -88,28 +89,11 @@ impl JsonLines {
         self
     }
 
-    /// What the sink is called in metrics and messages; default: `jsonl`.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.common.name = name.into();
-        self
-    }
-
-    /// The longest wait between two tries while the file cannot be written; default: 30 s.
-    pub fn longest_wait(mut self, wait: Duration) -> Self {
-        self.common.longest_wait = wait;
-        self
-    }
-
-    /// Most records at once; default: 4,096.
-    pub fn batch(mut self, records: usize) -> Self {
-        self.common.batch = Some(records);
-        self
-    }
-
-    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+    pub(super) fn prepare(&mut self) -> Result<(), String> {
         // Where the service is now: it may go elsewhere.
         self.path = self.path.take().map(|path| std::path::absolute(&path).unwrap_or(path));
-        let checked = match () {
+        self.common.check(RECORDS)?;
+        match () {
             () if self.rotate_bytes == 0 => Err("rotate_bytes: use at least 1".to_owned()),
             () if self.rotate_age.is_some_and(|age| age.is_zero()) => {
                 Err("rotate_age: use more than 0 seconds".to_owned())
@@ -118,10 +102,11 @@ impl JsonLines {
                 Err("mode: use 600, 640, 644, 660, 664 or 666".to_owned())
             }
             () => Ok(()),
-        };
-        self.common.check(RECORDS).and(checked).map_err(|error| wrong(&self.common.name, &error))
+        }
     }
 }
+
+common_methods!(JsonLines, name: "jsonl", batch: "4,096");
 
 impl Options for JsonLines {
     fn option(&mut self, name: &str, value: &str) -> Result<bool, String> {

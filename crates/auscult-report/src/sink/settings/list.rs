@@ -120,13 +120,14 @@ impl Sink {
     }
 
     fn prepare(&mut self) -> Result<(), Error> {
-        match &mut self.0 {
+        let prepared = match &mut self.0 {
             Kind::InfluxDb(sink) => sink.prepare(),
             Kind::Graylog(sink) => sink.prepare(),
             Kind::Loki(sink) => sink.prepare(),
             Kind::JsonLines(sink) => sink.prepare(),
             Kind::Capture(sink) => sink.prepare(),
-        }
+        };
+        prepared.map_err(|error| wrong(self.name(), &error))
     }
 }
 

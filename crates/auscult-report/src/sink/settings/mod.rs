@@ -8,6 +8,7 @@ mod influxdb;
 mod json_lines;
 mod list;
 mod loki;
+mod methods;
 mod secret;
 
 use auscult_core::Error;

@@ -41,6 +41,11 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// A secret that is here.
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(Secret::new(text))
+    }
+
     /// The secret, or why there is none; the text names file or variable.
     pub(crate) fn read(&self) -> Result<Secret, String> {
         let (text, of) = match self {
