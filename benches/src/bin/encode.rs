@@ -4,7 +4,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use auscult_core::{FieldValue, GpuUse, Outcome, StageTime};
+use auscult_benches::{fields, mixed, request_id, stages};
+use auscult_core::{GpuUse, Outcome};
 use auscult_report::encode::loki::Extras;
 use auscult_report::encode::record::{Event, Level, Origin, Point, Value};
 use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
@@ -23,12 +24,11 @@ const TIME: Duration = Duration::from_secs(2);
 
 /// A call with a label, three stages, 6 fields, and a GPU.
 fn call(number: u64) -> CallRow {
-    let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
+    let mixed = mixed(number);
     CallRow {
         sequence: number,
         ended_unix: 1_767_323_045_678_901_234 + number * 1_000_003,
-        request_id: format!("{mixed:016x}{:016x}", !mixed),
+        request_id: request_id(mixed),
         operation: "inference_zero_shot".to_owned(),
         outcome: Outcome::Ok,
         duration: 900_000_000 + mixed % 1_000_000_000,
@@ -51,25 +51,14 @@ fn call(number: u64) -> CallRow {
             of_process: true,
         }),
         labels: vec![("emotion".to_owned(), "happy".to_owned())],
-        fields: vec![
-            ("voice".to_owned(), FieldValue::Text(format!("voice-{}", mixed % 50))),
-            ("model_version".to_owned(), FieldValue::Text("V23".to_owned())),
-            ("user".to_owned(), FieldValue::Text(format!("user-{}", mixed % 10_000))),
-            ("seed".to_owned(), FieldValue::Int((mixed % 100_000) as i64)),
-            ("speed".to_owned(), FieldValue::Float(1.0 + (mixed % 100) as f64 / 100.0)),
-            ("cached".to_owned(), FieldValue::Bool(mixed.is_multiple_of(2))),
-        ],
-        stages: vec![
-            stage("frontend", 12_000_000 + mixed % 1_000_000),
-            stage("llm", 500_000_000 + mixed % 100_000_000),
-            stage("vocoder", 200_000_000 + mixed % 100_000_000),
-        ],
+        fields: fields(mixed),
+        stages: stages(mixed),
     }
 }
 
 /// A log event with 6 fields.
 fn event(number: u64) -> Event<'static> {
-    let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed = mixed(number);
     Event {
         unix_nanos: 1_767_323_045_678_901_234 + number as i64,
         level: Level::Info,

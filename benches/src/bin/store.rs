@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use auscult_core::{FieldValue, FinishedCall, GpuUse, Outcome, StageTime, Status, clock};
+use auscult_benches::{fields, mixed, request_id, stages};
+use auscult_core::{FinishedCall, GpuUse, Outcome, Status, clock};
 use auscult_report::store::{
     Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Recorded, Store, VitalsSample,
 };
@@ -41,11 +42,10 @@ fn print(what: &str, figure: impl std::fmt::Display) {
 fn fill(calls: &mut Vec<Recorded>, count: usize, first: u64, from: u64, apart: u64) {
     calls.clear();
     calls.extend((first..).take(count).map(|number| {
-        let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
+        let mixed = mixed(number);
         let failed = number % 100 == 0;
         Recorded::Call(FinishedCall {
-            request_id: format!("{mixed:016x}{:016x}", !mixed),
+            request_id: request_id(mixed),
             operation: "inference_zero_shot".to_owned(),
             labels: vec![("emotion".to_owned(), ["happy", "sad", "angry"][(mixed % 3) as usize].to_owned())],
             outcome: if failed { Outcome::Oom } else { Outcome::Ok },
@@ -63,19 +63,8 @@ fn fill(calls: &mut Vec<Recorded>, count: usize, first: u64, from: u64, apart: u
             characters: 50 + mixed % 100,
             streaming: true,
             died_in: None,
-            stages: vec![
-                stage("frontend", 12_000_000 + mixed % 1_000_000),
-                stage("llm", 500_000_000 + mixed % 100_000_000),
-                stage("vocoder", 200_000_000 + mixed % 100_000_000),
-            ],
-            fields: vec![
-                ("voice".to_owned(), FieldValue::Text(format!("voice-{}", mixed % 50))),
-                ("model_version".to_owned(), FieldValue::Text("V23".to_owned())),
-                ("user".to_owned(), FieldValue::Text(format!("user-{}", mixed % 10_000))),
-                ("seed".to_owned(), FieldValue::Int((mixed % 100_000) as i64)),
-                ("speed".to_owned(), FieldValue::Float(1.0 + (mixed % 100) as f64 / 100.0)),
-                ("cached".to_owned(), FieldValue::Bool(mixed % 2 == 0)),
-            ],
+            stages: stages(mixed),
+            fields: fields(mixed),
             gpu: Some(GpuUse {
                 memory_before: 20 << 30,
                 memory_peak: (20 << 30) + mixed % (1 << 30),

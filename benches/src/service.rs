@@ -1,0 +1,59 @@
+//! A service of its own directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use auscult_core::snapshot::{Collector, Drain};
+use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
+use tempfile::TempDir;
+
+use crate::BOUNDS;
+
+/// A service whose files are removed at the end.
+pub struct Service {
+    /// Recording.
+    pub registry: Arc<Registry>,
+    /// Calls.
+    pub calls: Arc<Calls>,
+    place: Place,
+    root: TempDir,
+}
+
+impl Service {
+    /// A service with room for `series` series a family.
+    ///
+    /// # Errors
+    /// When its directory or segment cannot be made.
+    pub fn new(series: usize) -> Result<Self, Error> {
+        let root = tempfile::tempdir()
+            .map_err(|error| Error::io("cannot create", &PathBuf::from("a directory"), error))?;
+        let place = Place::open(root.path(), "bench")?;
+        let names = |kind: &str| (0..10).map(|family| format!("{kind}_{family}")).collect::<Vec<_>>();
+        let buckets = names("latency").into_iter().map(|name| (name, BOUNDS.to_vec())).collect();
+        let options = Options { series_limit: series, buckets, ..Options::default() };
+        let registry = Registry::open(&place, Identity::new("bench").version("1"), options)?;
+        let calls = Calls::new(&registry)?;
+        Ok(Self { registry, calls, place, root })
+    }
+
+    /// Reads the service.
+    pub fn collector(&self) -> Collector {
+        Collector::new(self.place.clone(), self.registry.clone())
+    }
+
+    /// Takes finished calls out of its event ring.
+    pub fn drain(&self) -> Drain {
+        Drain::new(self.place.clone(), self.registry.clone())
+    }
+
+    /// Where its files are.
+    pub fn root(&self) -> &TempDir {
+        &self.root
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.collector().end();
+    }
+}
