@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod common;
 #[path = "host/fixture.rs"]
 mod fixture;
 
 use std::fs;
-use std::time::Duration;
 
 use auscult_vitals::{Host, Readings, Source};
+use common::until;
 use fixture::{GIB, Machine, Sampled, get};
 use proptest::prelude::*;
 
@@ -262,15 +263,6 @@ proptest! {
                 prop_assert!(host.get("cpu_usage_ratio").is_none_or(|ratio| ratio <= 1.0));
             }
         }
-    }
-}
-
-/// Asks until it is so; fails after ten seconds.
-fn until(mut so: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
-        std::thread::yield_now();
     }
 }
 

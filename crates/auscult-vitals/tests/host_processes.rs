@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod common;
 #[path = "host/fixture.rs"]
 #[allow(dead_code, reason = "the tests of the host use the rest")]
 mod fixture;
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use auscult_vitals::{Processes, Readings, Source};
+use common::until;
 use fixture::{Machine, get};
 use proptest::prelude::*;
 
@@ -154,15 +156,6 @@ fn this_process_is_as_proc_says() {
     assert!((1.0..60.0).contains(&threads) && (3.0..500.0).contains(&descriptors) && cpu < 600.0);
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     assert!((now - 600.0..now + 2.0).contains(&start), "{start} at {now}");
-}
-
-/// Asks until it is so; fails after ten seconds.
-fn until(mut so: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The sampler with a scripted source: what it shows, keeps and survives.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod common;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use auscult_core::{Identity, Options, Place, Registry, Unit};
 use auscult_vitals::{
     Glance, Glances, Interval, Listener, Problem, Quantity, Readings, Sampler, Sampling, Source,
 };
+use common::until;
 
 static SHOWN: Quantity =
     Quantity { name: "shown", help: "", unit: Unit::None, counter: false, labels: &["which"] };
@@ -143,15 +146,6 @@ impl Bench {
         let Some((id, _)) = id else { return Vec::new() };
         let values = samples.iter().flat_map(|sample| &sample.values);
         values.filter(|(of, _)| *of == id).map(|(_, value)| *value).collect()
-    }
-}
-
-#[track_caller]
-fn until(mut so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !so() {
-        assert!(Instant::now() < deadline, "not within 10 s");
-        std::thread::yield_now();
     }
 }
 

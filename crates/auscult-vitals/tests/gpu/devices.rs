@@ -2,7 +2,8 @@
 
 use auscult_vitals::{Source, Visible, Which};
 
-use super::sim::{FULL, Sim, glance, lines, of, reason, until};
+use super::common::until;
+use super::sim::{FULL, Sim, glance, lines, of, reason};
 
 const GIB: u64 = 1 << 30;
 

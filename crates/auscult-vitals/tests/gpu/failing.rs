@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use auscult_vitals::{Gpus, Which};
 
-use super::sim::{FULL, Sim, lines, of, reason, sample, until};
+use super::common::until;
+use super::sim::{FULL, Sim, lines, of, reason, sample};
 
 #[test]
 fn no_library() {

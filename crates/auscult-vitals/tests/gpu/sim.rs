@@ -189,12 +189,3 @@ fn library() -> &'static Path {
         target.join("debug/libnvml_sim.so")
     })
 }
-
-/// Asks until it is so; fails after ten seconds.
-pub(super) fn until(mut so: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
-        std::thread::yield_now();
-    }
-}

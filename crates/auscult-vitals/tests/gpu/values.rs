@@ -2,7 +2,8 @@
 
 use auscult_vitals::{Gpus, Readings, Source, Which};
 
-use super::sim::{FULL, Sim, lines, of, sample, until};
+use super::common::until;
+use super::sim::{FULL, Sim, lines, of, sample};
 
 const LABELS: &str = r#"gpu="0",uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",name="NVIDIA L4""#;
 
