@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use auscult_core::snapshot::Value;
-use auscult_core::{Calls, Identity, Options, Place, Registry, clock};
-use auscult_report::store::{CallFilter, Limits, Reader};
+use auscult_core::{Calls, Identity, Options, Place, Registry};
+use auscult_report::store::{CallFilter, Limits, Now, Reader};
 use auscult_report::{Config, Reporter};
 
 const PANICS: u64 = 3;
@@ -30,7 +30,7 @@ fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
             *panicked.lock().unwrap() = Some(Instant::now());
             std::panic::panic_any("injected");
         }
-        clock::unix_nanos()
+        Now::read()
     };
     let config = Config {
         server: None,

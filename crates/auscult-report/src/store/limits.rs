@@ -18,15 +18,31 @@ pub struct Limits {
     pub bytes: u64,
     /// For how long vitals are kept as they were sampled; then one a minute.
     pub vitals_full_rate: Duration,
-    /// Nanoseconds since 1970, by which age is measured.
-    pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The clocks by which age is measured.
+    pub clock: Arc<dyn Fn() -> Now + Send + Sync>,
+}
+
+/// What two clocks show, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock, since 1970.
+    pub unix: u64,
+    /// One that nobody sets.
+    pub monotonic: u64,
+}
+
+impl Now {
+    /// What the machine's clocks show.
+    pub fn read() -> Self {
+        Self { unix: clock::unix_nanos(), monotonic: clock::monotonic_nanos() }
+    }
 }
 
 impl Default for Limits {
     /// 30 days, 512 MiB, vitals at full rate for 24 hours.
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self { age: DAY * 30, bytes: 512 << 20, vitals_full_rate: DAY, clock: Arc::new(clock::unix_nanos) }
+        Self { age: DAY * 30, bytes: 512 << 20, vitals_full_rate: DAY, clock: Arc::new(Now::read) }
     }
 }
 
@@ -36,10 +52,19 @@ impl Limits {
         self.bytes.max(2 * LOG_BYTES) - LOG_BYTES
     }
 
-    /// The nanosecond since 1970 that was so long ago.
-    pub(super) fn ago(&self, age: Duration) -> u64 {
-        (self.clock)().saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
+    /// From when on calls and vitals are kept at a time.
+    pub(super) fn kept_from(&self, now: u64) -> u64 {
+        before(now, self.age)
     }
+
+    /// From when on vitals are kept as they were sampled.
+    pub(super) fn full_rate_from(&self, now: u64) -> u64 {
+        before(now, self.vitals_full_rate)
+    }
+}
+
+fn before(now: u64, age: Duration) -> u64 {
+    now.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
 }
 
 impl fmt::Debug for Limits {

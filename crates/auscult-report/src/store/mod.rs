@@ -4,6 +4,7 @@
 //! `docs/guide/store.md` says what is in it. [`Store`] writes, [`Reader`] reads, [`Backlog`] holds what cannot be
 //! written at the moment. Nothing here has a thread or a clock of its own.
 
+mod age;
 mod backlog;
 mod batch;
 mod call_row;
@@ -36,7 +37,7 @@ pub use error::StoreError;
 pub use file::FILE;
 pub use filter::{CallFilter, Order};
 pub(crate) use fork::prepare as prepare_for_forks;
-pub use limits::Limits;
+pub use limits::{Limits, Now};
 pub use reader::{Reader, Summary};
 pub use record::{EventRow, Moment, Record, RecordKinds, Stretch};
 pub use retention::Progress;

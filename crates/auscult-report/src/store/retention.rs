@@ -32,9 +32,9 @@ pub struct Progress {
     pub more: bool,
 }
 
-/// The first of these that has something to do, does a step of it.
-pub(super) fn step(connection: &mut Connection, limits: &Limits) -> rusqlite::Result<Progress> {
-    let kept_from = whole(limits.ago(limits.age));
+/// The first of these that has something to do at a time, does a step of it.
+pub(super) fn step(connection: &mut Connection, limits: &Limits, now: u64) -> rusqlite::Result<Progress> {
+    let kept_from = whole(limits.kept_from(now));
     let size = Size::of(connection)?;
     let room = limits.file_bytes();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -43,7 +43,7 @@ pub(super) fn step(connection: &mut Connection, limits: &Limits) -> rusqlite::Re
         progress = oldest(&transaction)?;
     }
     if !progress.more {
-        progress = thin(&transaction, whole(limits.ago(limits.vitals_full_rate) / NANOS))?;
+        progress = thin(&transaction, whole(limits.full_rate_from(now) / NANOS))?;
     }
     if progress.more {
         transaction.commit()?;

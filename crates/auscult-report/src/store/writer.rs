@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use auscult_core::{FinishedCall, step};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use super::age::Age;
 use super::batch::{Batch, DeathKey, Recorded};
 use super::call_row::{self, whole};
 use super::error::{About as _, StoreError};
@@ -28,6 +29,8 @@ const STATEMENTS: usize = 32;
 pub struct Store {
     path: PathBuf,
     limits: Limits,
+    /// None until it was first looked how old things are.
+    age: Option<Age>,
     /// None after a fork, and after a new file could not be made in the place of a damaged one.
     open: Kept<Open>,
     /// The newest record's numbers.
@@ -65,12 +68,15 @@ impl Store {
         let mut store = Self {
             path,
             limits,
+            age: None,
             open: Kept::new(None, |open| file::abandon(open.connection)),
             last: Numbers::default(),
             orphans: Vec::new(),
             notice: None,
         };
         store.with(|_, _| Ok(()))?;
+        // From now on a step of the clock is one. Where there is no space, from the first step of retention on.
+        let _ = store.time();
         let notice = store.take_notice();
         Ok((store, notice))
     }
@@ -146,11 +152,28 @@ impl Store {
     /// When the file cannot be written.
     pub fn retain(&mut self) -> Result<Progress, StoreError> {
         let limits = self.limits.clone();
-        file::forget_damaged(&self.path, limits.ago(limits.age) / 1_000_000_000);
+        let now = self.time();
+        // Also where the file cannot be opened, perhaps because there is no space.
+        let kept_from = now.as_ref().map_or(0, |now| limits.kept_from(*now));
+        file::forget_damaged(&self.path, kept_from / 1_000_000_000);
+        let now = now?;
         self.with(|open, _| {
             open.kinds.forget();
-            retention::step(&mut open.connection, &limits)
+            retention::step(&mut open.connection, &limits, now)
         })
+    }
+
+    /// The time by which age is measured.
+    fn time(&mut self) -> Result<u64, StoreError> {
+        let (known, now) = (self.age, (self.limits.clock)());
+        let (age, time) = self.with(|open, _| {
+            let mut age = known.map_or_else(|| Age::load(&open.connection, now), Ok)?;
+            let time = age.at(now);
+            age.save(&open.connection)?;
+            Ok((age, time))
+        })?;
+        self.age = Some(age);
+        Ok(time)
     }
 
     /// Bytes on disk: the file and its log.
@@ -278,7 +301,7 @@ impl Store {
 
     fn set_aside(&mut self, error: &StoreError) -> Result<(), StoreError> {
         self.close();
-        let now = (self.limits.clock)() / 1_000_000_000;
+        let now = (self.limits.clock)().unix / 1_000_000_000;
         let aside = file::set_aside(&self.path, now)?;
         self.notice = Some(format!("{error}; it was set aside as {} and a new one begun", aside.display()));
         Ok(())

@@ -126,6 +126,34 @@ struct Model {
     deaths: BTreeMap<u32, u64>,
     cursor: Option<u64>,
     sinks: BTreeMap<usize, Sink>,
+    age: Age,
+}
+
+/// The time that the store believes: while it is closed the clock may be set, so what passed then is doubted.
+#[derive(Debug, Default)]
+struct Age {
+    believed: u64,
+    doubted: bool,
+    /// When it was last looked at; none since the store was opened.
+    looked: Option<u64>,
+    saved: (u64, bool),
+}
+
+impl Age {
+    fn at(&mut self, now: u64) -> u64 {
+        const RIGHT: u64 = 60 * SECOND;
+        let first = self.saved.0 == 0;
+        let expected = match self.looked.replace(now) {
+            Some(looked) => self.believed + (now - looked),
+            None => self.saved.0,
+        };
+        self.doubted = !first && now > expected + RIGHT;
+        self.believed = if self.doubted { expected } else { now };
+        if self.saved.1 != self.doubted || self.believed.abs_diff(self.saved.0) >= RIGHT {
+            self.saved = (self.believed, self.doubted);
+        }
+        self.believed
+    }
 }
 
 impl Model {
@@ -142,7 +170,7 @@ impl Model {
     }
 
     fn retain(&mut self, now: u64) {
-        let old = now - AGE.as_nanos() as u64;
+        let old = self.age.at(now) - AGE.as_nanos() as u64;
         while let Some(first) = self.records.first_entry().filter(|first| first.get().2 < old) {
             self.deleted = *first.key();
             first.remove();
@@ -186,7 +214,9 @@ impl Run {
         let (place, clock) = (directory(), Clock::new());
         let store = open_with(place.path(), limits(&clock));
         let reader = reader(place.path());
-        Self { place, clock, store: Some(store), reader, model: Model::default(), seen: BTreeMap::new() }
+        let mut model = Model::default();
+        model.age.at(clock.now());
+        Self { place, clock, store: Some(store), reader, model, seen: BTreeMap::new() }
     }
 
     fn store(&mut self) -> &mut Store {
@@ -235,6 +265,8 @@ impl Run {
         self.store = Some(open_with(place.path(), limits(&self.clock)));
         self.reader = reader(place.path());
         self.place = place;
+        self.model.age.looked = None;
+        self.model.age.at(self.clock.now());
         self.model.sinks.values_mut().for_each(|sink| sink.read = Stretch::default());
     }
 

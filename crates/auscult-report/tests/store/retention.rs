@@ -100,6 +100,45 @@ fn calls_go_when_they_are_too_old() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_for_a_while_has_nothing_removed() {
+    let (place, clock) = (directory(), Clock::new());
+    let mut store = open_with(place.path(), clock.limits());
+    let samples =
+        || -> Vec<_> { (0..120).map(|second| sample(clock.now() + second * SECOND, Entity::Host)).collect() };
+    let write = |store: &mut Store| {
+        let calls = recorded(&calls_at(clock.now(), 10));
+        store.write(&Batch { records: &calls, vitals: &samples(), ..Batch::default() }).unwrap();
+    };
+    let left = || {
+        let reader = reader(place.path());
+        let calls = reader.summary(&CallFilter::default()).unwrap().total();
+        (calls, reader.vitals(0..u64::MAX, &[]).unwrap().len())
+    };
+    write(&mut store);
+    let right = clock.now();
+    clock.set(right + 365 * DAY.as_nanos() as u64);
+    assert_eq!(retain(&mut store), Progress::default());
+    // Also in the next process, which finds records of that time.
+    write(&mut store);
+    drop(store);
+    let mut store = open_with(place.path(), clock.limits());
+    assert_eq!(retain(&mut store), Progress::default());
+    clock.set(right);
+    clock.advance(DAY);
+    assert_eq!(retain(&mut store), Progress::default());
+    assert_eq!(left(), (20, 240));
+    // One that stays ahead is right.
+    clock.set(right + 365 * DAY.as_nanos() as u64);
+    assert_eq!(retain(&mut store), Progress::default());
+    clock.advance(DAY);
+    assert_eq!(retain(&mut store).records, 10);
+    assert_eq!(left().0, 10);
+    clock.advance(30 * DAY);
+    assert_eq!(retain(&mut store).records, 10);
+    assert_eq!(left(), (0, 0));
+}
+
+#[test]
 fn what_became_of_a_dead_call_is_known_as_long_as_the_call_is() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), clock.limits());

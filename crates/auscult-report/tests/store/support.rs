@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use auscult_core::{FieldValue, FinishedCall, GpuUse, Level, LogEvent, Outcome, StageTime};
 use auscult_report::store::{
-    Batch, CallFilter, CallRow, Limits, Reader, Record, RecordKinds, Recorded, SinkState, Store, Stretch,
+    Batch, CallFilter, CallRow, Limits, Now, Reader, Record, RecordKinds, Recorded, SinkState, Store, Stretch,
 };
 use tempfile::TempDir;
 
@@ -15,26 +15,37 @@ pub(crate) const SECOND: u64 = 1_000_000_000;
 /// 2026-01-02T03:04:05Z.
 pub(crate) const NOW: u64 = 1_767_323_045 * SECOND;
 
-/// A clock that only a test moves.
+/// Clocks that only a test moves.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<AtomicU64>);
+pub(crate) struct Clock {
+    unix: Arc<AtomicU64>,
+    monotonic: Arc<AtomicU64>,
+}
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(NOW)))
+        Self { unix: Arc::new(AtomicU64::new(NOW)), monotonic: Arc::default() }
     }
 
     pub(crate) fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.unix.load(Ordering::Relaxed)
     }
 
+    /// Time passes.
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+        self.unix.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+        self.monotonic.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn set(&self, unix_nanos: u64) {
+        self.unix.store(unix_nanos, Ordering::Relaxed);
     }
 
     pub(crate) fn limits(&self) -> Limits {
         let clock = self.clone();
-        Limits { clock: Arc::new(move || clock.now()), ..Limits::default() }
+        let now = move || Now { unix: clock.now(), monotonic: clock.monotonic.load(Ordering::Relaxed) };
+        Limits { clock: Arc::new(now), ..Limits::default() }
     }
 }
 
