@@ -75,8 +75,9 @@ impl LineFile {
         }
         // Dropped where it fails: what was cut off or cannot be told is mended when it is opened again.
         open.append(lines)?;
-        // A clock that was put back begins no period anew.
-        open.period = open.period.max(period);
+        // A clock that was put back a little begins no period anew; one that had been far ahead does not hold up those
+        // to come.
+        open.period = if period + 1 < open.period { period } else { open.period.max(period) };
         self.open = Some(open);
         Ok(())
     }

@@ -131,6 +131,18 @@ fn a_file_has_lines_of_one_period() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_for_a_while_costs_one_more_file() {
+    let (hour, year) = (3600 * SECOND, 365 * 24 * 3600 * SECOND);
+    let (directory, path, mut file) = place(Rotation { age: Some(Duration::from_secs(3600)), ..ENDLESS });
+    for (lines, at) in [("a\n", NOW), ("b\n", NOW + year), ("c\n", NOW), ("d\n", NOW + hour)] {
+        file.append(lines.as_bytes(), at).unwrap();
+    }
+    assert_eq!(names(&directory), ["calls.jsonl", "calls.jsonl.000001", "calls.jsonl.000002"]);
+    assert_eq!(read(&directory.path().join("calls.jsonl.000002")), "b\nc\n");
+    assert_eq!(read(&path), "d\n");
+}
+
+#[test]
 fn a_half_line_of_ours_is_cut_and_any_other_text_completed() {
     let (whole, half) = (line(1, 10), line(2, 10));
     for cut in 1..half.len() {
