@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import pathlib
 import subprocess
@@ -11,6 +12,7 @@ import textwrap
 
 import hypothesis
 import pytest
+from logged import events
 from scrape import Scrape
 
 os.environ["AUSCULT_STRICT"] = "1"
@@ -57,6 +59,23 @@ def name(request):
     """A name of this test alone, for an operation or a metric."""
     test = "".join(c if c.isalnum() else "_" for c in request.node.name)
     return f"{test}_{next(_numbers)}"
+
+
+@pytest.fixture
+def logger(name):
+    """A logger with a handler of ours and no parent."""
+    logger = logging.getLogger(name)
+    logger.propagate = False
+    logger.setLevel(1)
+    logger.addHandler(auscult.LogHandler())
+    yield logger
+    logger.handlers.clear()
+
+
+@pytest.fixture
+def recorded(telemetry, logger):
+    """The events of the test's logger."""
+    return lambda: events(telemetry.directory, logger.name)
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import time
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -72,105 +70,6 @@ def test_a_call_in_flight_is_seen(name, scrape):
     for _ in infer():
         seen.append(scrape().in_flight(name))
     assert [*seen, scrape().in_flight(name)] == [1, 1, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (ValueError("no"), "error"),
-        (MemoryError(), "oom"),
-        (type("OutOfMemoryError", (RuntimeError,), {})(), "oom"),
-        (type("Sub", (type("OutOfMemoryError", (RuntimeError,), {}),), {})(), "oom"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
-        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), "oom"),
-        (RuntimeError("CUDA error: device-side assert triggered"), "poisoned"),
-        (RuntimeError("CUDA error: an illegal memory access was encountered"), "poisoned"),
-        (TimeoutError(), "timeout"),
-        (asyncio.TimeoutError(), "timeout"),
-        (concurrent.futures.TimeoutError(), "timeout"),
-        (asyncio.CancelledError(), "cancelled"),
-        (concurrent.futures.CancelledError(), "cancelled"),
-        (KeyboardInterrupt(), "cancelled"),
-        (SystemExit(1), "cancelled"),
-    ],
-)
-@pytest.mark.parametrize("kind", ["function", "generator", "coroutine", "block"])
-def test_what_an_exception_says(name, scrape, error, outcome, kind):
-    @auscult.instrument(name)
-    def function():
-        raise error
-
-    @auscult.instrument(name)
-    def generator():
-        yield 1
-        raise error
-
-    @auscult.instrument(name)
-    async def coroutine():
-        raise error
-
-    def block():
-        with auscult.call(name):
-            raise error
-
-    def awaited():
-        driven = coroutine()
-        driven.send(None)
-
-    with pytest.raises(type(error)):
-        {"function": function, "generator": lambda: list(generator()), "coroutine": awaited, "block": block}[
-            kind
-        ]()
-    assert scrape().outcomes(name) == {outcome: 1}
-
-
-def chained(raises, *, suppress=False, cause=True):
-    try:
-        try:
-            raise raises
-        except BaseException as first:
-            if suppress:
-                raise ValueError("outer") from None
-            if cause:
-                raise ValueError("outer") from first
-            raise ValueError("outer")
-    except ValueError as error:
-        return error
-
-
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (chained(RuntimeError("CUDA out of memory")), "oom"),
-        (chained(RuntimeError("CUDA out of memory"), cause=False), "oom"),
-        (chained(RuntimeError("CUDA out of memory"), suppress=True), "error"),
-        (chained(asyncio.CancelledError(), cause=False), "error"),
-    ],
-)
-def test_what_a_chain_of_exceptions_says(name, scrape, error, outcome):
-    @auscult.instrument(name)
-    def infer():
-        raise error
-
-    with pytest.raises(ValueError, match="outer"):
-        infer()
-    assert scrape().outcomes(name) == {outcome: 1}
-
-
-def test_an_exception_whose_text_raises(name, scrape):
-    class Awkward(Exception):
-        def __str__(self):
-            raise RuntimeError("no text")
-
-    @auscult.instrument(name)
-    def infer():
-        error = Awkward()
-        error.__cause__ = error
-        raise error
-
-    with pytest.raises(Awkward):
-        infer()
-    assert scrape().outcomes(name) == {"error": 1}
 
 
 def test_the_request_id_is_made_or_taken(name):
@@ -381,81 +280,6 @@ def test_lone_surrogates_are_cleaned(name, scrape):
         for metric, labels in scrape().samples
         if metric == "tests_request_total" and ("operation", name) in labels
     ] == ["a\ufffd\ufffd\ufffdb"]
-
-
-def test_patch_a_class_somebody_else_wrote(name, scrape):
-    class Base:
-        def inference_sft(self, text, speaker="a"):
-            return f"{text} {speaker}"
-
-        @classmethod
-        def load(cls, x):
-            return (cls, x)
-
-        @staticmethod
-        def normalize(text):
-            return text
-
-    class Model(Base):
-        def inference_sft(self, text, speaker="b"):
-            return super().inference_sft(text, speaker)
-
-    untouched = vars(Base)["inference_sft"]
-    undos = [
-        auscult.patch(Base, "inference_sft", operation=name),
-        auscult.patch(Model, "inference_sft", operation=name, labels={"speaker": "speaker"}),
-        auscult.patch(Model, "load", operation=name + "_load"),
-        auscult.patch(Base, "normalize", operation=name + "_normalize"),
-    ]
-    assert Model().inference_sft("x") == "x b"
-    assert Model.load(1) == (Model, 1)
-    assert Base().normalize("t") == "t"
-    after = scrape()
-    assert after.outcomes(name, speaker="b") == {"ok": 1}
-    assert after.stages(name) == {name: 1}
-    assert after.outcomes(name + "_load") == after.outcomes(name + "_normalize") == {"ok": 1}
-    for undo in undos:
-        undo()
-        undo()
-    assert vars(Base)["inference_sft"] is untouched
-    assert "load" not in vars(Model)
-    Model().inference_sft("x")
-    assert scrape().outcomes(name) == {"ok": 1}
-
-
-def test_patch_an_object_and_a_module(name, scrape):
-    import textwrap as module
-
-    class Model:
-        def infer(self, x):
-            return x
-
-    model = Model()
-    undo = auscult.patch(model, "infer", operation=name)
-    undo_module = auscult.patch(module, "dedent", operation=name + "_module")
-    assert (model.infer(3), module.dedent(" a")) == (3, "a")
-    undo()
-    undo_module()
-    assert "infer" not in vars(model)
-    Model().infer(1)
-    assert scrape().outcomes(name) == scrape().outcomes(name + "_module") == {"ok": 1}
-
-
-def test_patch_undoes_only_what_is_its_own(name):
-    class Model:
-        def infer(self):
-            return 1
-
-    undo = auscult.patch(Model, "infer", operation=name)
-    Model.infer = other = lambda self: 2
-    undo()
-    assert Model.infer is other
-
-
-def test_mocks_can_be_instrumented(name, scrape):
-    infer = auscult.instrument(name)(mock.Mock(return_value=3))
-    assert infer(1, x=2) == 3
-    assert scrape().outcomes(name) == {"ok": 1}
 
 
 def test_without_a_gpu_a_call_has_no_figures_of_one(name):

@@ -1,0 +1,23 @@
+"""Log events of a service, as they are stored."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sqlite3
+
+import auscult
+
+
+def events(directory, logger=None):
+    """The stored events but the start's, or those of one logger; each a dict, its fields in it as a dict."""
+    assert auscult.flush(10)
+    store = sqlite3.connect(f"file:{pathlib.Path(directory) / 'store.sqlite'}?mode=ro", uri=True)
+    try:
+        store.row_factory = sqlite3.Row
+        rows = [dict(row) for row in store.execute("SELECT * FROM events ORDER BY sequence")]
+    finally:
+        store.close()
+    for row in rows:
+        row["fields"] = json.loads(row["fields"])
+    return [row for row in rows if row["logger"] == logger or (logger is None and row["logger"] != "auscult")]

@@ -1,0 +1,130 @@
+"""The log handler: when it is put on the root logger, and what it is through forks and at the end."""
+
+from __future__ import annotations
+
+
+def test_before_init_and_after_shutdown_it_does_nothing(python):
+    ran = python(
+        """
+        import logging, auscult
+        logging.getLogger().addHandler(auscult.LogHandler())
+        logging.warning("before %d", 1, extra={"a": 1})
+        auscult.init()
+        auscult.shutdown()
+        logging.warning("after")
+        logging.warning("%d", "not even looked at")
+        """
+    )
+    assert ran.stderr == ""
+
+
+def test_init_puts_it_on_the_root_logger_once(python):
+    ran = python(
+        """
+        import logging, auscult
+        from test_logs import events
+        root = logging.getLogger()
+        assert root.handlers == [] and root.level == logging.WARNING
+        telemetry = auscult.init(logs="INFO")
+        assert auscult.init(logs="INFO") is telemetry
+        assert [type(handler).__name__ for handler in root.handlers] == ["_StderrHandler", "LogHandler"]
+        assert root.level == logging.INFO
+        logging.getLogger("tts").debug("less")
+        logging.getLogger("tts").info("more")
+        logging.getLogger("tts").warning("also shown")
+        assert [event["message"] for event in events(telemetry.directory, "tts")] == ["more", "also shown"]
+        auscult.shutdown()
+        assert root.handlers == [] and root.level == logging.WARNING
+        """
+    )
+    assert ran.stderr == "also shown\n"
+
+
+def test_it_is_put_back_where_a_configuration_takes_it_away(python):
+    python(
+        """
+        import logging, logging.config, time, auscult
+        from test_logs import events
+        telemetry = auscult.init(logs="INFO", sample_interval=0.1)
+        root = logging.getLogger()
+        for _ in range(2):
+            logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
+            root.handlers.clear()
+            deadline = time.monotonic() + 20
+            while not root.handlers and time.monotonic() < deadline:
+                pass
+            assert [type(handler).__name__ for handler in root.handlers] == ["LogHandler"]
+        logging.info("still recorded")
+        assert [event["message"] for event in events(telemetry.directory)] == ["still recorded"]
+        auscult.shutdown()
+        assert root.handlers == []
+        """
+    )
+
+
+def test_a_level_that_the_host_set_meanwhile_is_left(python):
+    python(
+        """
+        import logging, auscult
+        auscult.init(logs="INFO")
+        logging.getLogger().setLevel(logging.ERROR)
+        auscult.shutdown()
+        assert logging.getLogger().level == logging.ERROR
+        """
+    )
+
+
+def test_a_handler_that_is_there_already_is_left(python):
+    python(
+        """
+        import logging, auscult
+        mine = auscult.LogHandler()
+        logging.getLogger().addHandler(mine)
+        auscult.init(logs=True)
+        assert logging.getLogger().handlers == [mine]
+        auscult.shutdown()
+        assert logging.getLogger().handlers == [mine]
+        """
+    )
+
+
+def test_forked_children_record(python):
+    python(
+        """
+        import logging, os, auscult
+        from test_logs import events
+        telemetry = auscult.init(logs="INFO")
+        logging.info("parent")
+        children = []
+        for number in range(4):
+            pid = os.fork()
+            if pid == 0:
+                logging.info("child %d", number)
+                assert auscult.flush(30)
+                os._exit(0)
+            children.append(pid)
+        assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
+        found = {event["message"]: event["pid"] for event in events(telemetry.directory, "root")}
+        assert found == {"parent": os.getpid()} | {f"child {n}": pid for n, pid in enumerate(children)}, found
+        """
+    )
+
+
+def test_records_at_the_end_of_the_interpreter(python):
+    python(
+        """
+        import atexit, logging, threading, auscult
+        auscult.init(logs="INFO")
+        atexit.register(lambda: logging.info("at exit", extra={"a": [1]}))
+        class Late:
+            def __del__(self):
+                logging.info("late")
+        late = Late()
+        def forever():
+            while True:
+                logging.info("daemon", extra={"a": 1})
+        for _ in range(3):
+            threading.Thread(target=forever, daemon=True).start()
+        logging.info("done")
+        """
+    )

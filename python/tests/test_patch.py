@@ -1,0 +1,86 @@
+"""`patch` and mocks: functions that somebody else wrote."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+import auscult
+
+pytestmark = pytest.mark.usefixtures("telemetry")
+
+
+def test_patch_a_class_somebody_else_wrote(name, scrape):
+    class Base:
+        def inference_sft(self, text, speaker="a"):
+            return f"{text} {speaker}"
+
+        @classmethod
+        def load(cls, x):
+            return (cls, x)
+
+        @staticmethod
+        def normalize(text):
+            return text
+
+    class Model(Base):
+        def inference_sft(self, text, speaker="b"):
+            return super().inference_sft(text, speaker)
+
+    untouched = vars(Base)["inference_sft"]
+    undos = [
+        auscult.patch(Base, "inference_sft", operation=name),
+        auscult.patch(Model, "inference_sft", operation=name, labels={"speaker": "speaker"}),
+        auscult.patch(Model, "load", operation=name + "_load"),
+        auscult.patch(Base, "normalize", operation=name + "_normalize"),
+    ]
+    assert Model().inference_sft("x") == "x b"
+    assert Model.load(1) == (Model, 1)
+    assert Base().normalize("t") == "t"
+    after = scrape()
+    assert after.outcomes(name, speaker="b") == {"ok": 1}
+    assert after.stages(name) == {name: 1}
+    assert after.outcomes(name + "_load") == after.outcomes(name + "_normalize") == {"ok": 1}
+    for undo in undos:
+        undo()
+        undo()
+    assert vars(Base)["inference_sft"] is untouched
+    assert "load" not in vars(Model)
+    Model().inference_sft("x")
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_patch_an_object_and_a_module(name, scrape):
+    import textwrap as module
+
+    class Model:
+        def infer(self, x):
+            return x
+
+    model = Model()
+    undo = auscult.patch(model, "infer", operation=name)
+    undo_module = auscult.patch(module, "dedent", operation=name + "_module")
+    assert (model.infer(3), module.dedent(" a")) == (3, "a")
+    undo()
+    undo_module()
+    assert "infer" not in vars(model)
+    Model().infer(1)
+    assert scrape().outcomes(name) == scrape().outcomes(name + "_module") == {"ok": 1}
+
+
+def test_patch_undoes_only_what_is_its_own(name):
+    class Model:
+        def infer(self):
+            return 1
+
+    undo = auscult.patch(Model, "infer", operation=name)
+    Model.infer = other = lambda self: 2
+    undo()
+    assert Model.infer is other
+
+
+def test_mocks_can_be_instrumented(name, scrape):
+    infer = auscult.instrument(name)(mock.Mock(return_value=3))
+    assert infer(1, x=2) == 3
+    assert scrape().outcomes(name) == {"ok": 1}

@@ -1,0 +1,182 @@
+"""What a naive wrapper gets wrong, by number: how generators end, who resumes them, and what they can do."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+import threading
+
+import pytest
+from speaking import RATE, chunk, in_thread
+
+import auscult
+
+pytestmark = pytest.mark.usefixtures("telemetry")
+
+
+@pytest.mark.parametrize(
+    ("streaming", "taken", "outcome"),
+    [(False, 1, "ok"), (False, 0, "abandoned"), (True, 1, "abandoned"), (True, 2, "abandoned")],
+)
+@pytest.mark.parametrize("drop", ["close", "delete"])
+def test_pitfall_4_a_generator_closed_before_its_end(name, scrape, streaming, taken, outcome, drop):
+    @auscult.instrument(name, streaming="stream", audio=auscult.audio(RATE, key="tts_speech"))
+    def infer(stream):
+        yield {"text": "a header without audio"}
+        for _ in range(3):
+            yield {"tts_speech": chunk().reshape(1, -1)}
+
+    generator = infer(stream=streaming)
+    for _ in range(1 + taken):
+        next(generator)
+    if drop == "close":
+        generator.close()
+    else:
+        del generator
+    assert scrape().outcomes(name) == {outcome: 1}
+
+
+@pytest.mark.parametrize("streaming", [None, lambda a: a["stream"], True])
+def test_pitfall_4_generators_stream_unless_told_otherwise(name, scrape, streaming):
+    @auscult.instrument(name, streaming=streaming, audio=auscult.audio(RATE))
+    def infer(stream=True):
+        yield chunk()
+        yield chunk()
+
+    next(infer())
+    assert scrape().outcomes(name) == {"abandoned": 1}
+
+
+def test_pitfall_4_a_call_without_progress_is_abandoned(python):
+    ran = python(
+        """
+        import time
+        import auscult
+        from scrape import Scrape
+
+        telemetry = auscult.init(idle_limit=0.05)
+
+        @auscult.instrument("infer")
+        def infer():
+            yield 1
+            yield 2
+
+        generator = infer()
+        next(generator)
+        end = time.monotonic() + 20
+        while not (outcomes := Scrape(telemetry.render(), prefix="program").outcomes("infer")) and time.monotonic() < end:
+            time.sleep(0.01)
+        next(generator)
+        generator.close()
+        print(outcomes, Scrape(telemetry.render(), prefix="program").outcomes("infer"))
+        """
+    )
+    assert ran.stdout.strip() == "{'abandoned': 1} {'abandoned': 1}"
+
+
+def test_pitfall_5_every_resumption_on_a_thread_of_its_own(name, scrape):
+    seen = []
+
+    @auscult.instrument(name)
+    def infer():
+        for _ in range(4):
+            seen.append((threading.get_ident(), auscult.current_call()))
+            yield auscult.current_call()
+
+    generator = infer()
+    calls = [in_thread(lambda: next(generator)) for _ in range(4)]
+    assert auscult.current_call() is None
+    assert in_thread(lambda: next(generator, "end")) == "end"
+    assert len({id(call) for call in calls}) == 1
+    assert all(call is calls[0] for _, call in seen)
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_pitfall_5_nothing_is_current_between_resumptions(name):
+    @auscult.instrument(name)
+    def infer():
+        yield auscult.current_call()
+        yield auscult.current_call()
+
+    generator = infer()
+    assert next(generator) is not None
+    assert auscult.current_call() is None
+    contexts = [contextvars.copy_context() for _ in range(2)]
+    assert contexts[0].run(next, generator) is not None
+    assert contexts[0].run(auscult.current_call) is None
+    assert contexts[1].run(next, generator, None) is None
+
+
+def test_pitfall_5_close_from_another_thread_is_passed_on(name, scrape):
+    inside, done = threading.Event(), threading.Event()
+
+    @auscult.instrument(name)
+    def infer():
+        inside.set()
+        done.wait(10)
+        yield 1
+
+    generator = infer()
+    items = []
+    thread = threading.Thread(target=lambda: items.extend(generator))
+    thread.start()
+    assert inside.wait(10)
+    with pytest.raises(ValueError, match="generator already executing"):
+        generator.close()
+    done.set()
+    thread.join()
+    assert items == [1]
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_pitfall_5_a_block_in_a_generator_that_changes_threads(name, scrape):
+    def infer():
+        with auscult.call(name) as call:
+            yield call
+            yield call
+
+    generator = infer()
+    for _ in range(2):
+        in_thread(lambda: next(generator))
+    assert in_thread(lambda: next(generator, "end")) == "end"
+    assert auscult.current_call() is None
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_pitfall_6_kind_and_everything_a_generator_can_do():
+    @auscult.instrument
+    def infer():
+        got = yield 1
+        try:
+            yield got
+        except KeyError:
+            yield "caught"
+        return "returned"
+
+    assert inspect.isgeneratorfunction(infer)
+    generator = infer()
+    assert (next(generator), generator.send("sent"), generator.throw(KeyError)) == (1, "sent", "caught")
+    with pytest.raises(StopIteration) as stop:
+        next(generator)
+    assert stop.value.value == "returned"
+
+
+def test_pitfall_6_a_decorator_that_looks_at_the_kind():
+    def no_grad(function):
+        """As torch's: a generator function is entered at each resumption."""
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def generator(*args, **kwargs):
+                return (yield from function(*args, **kwargs))
+
+            return generator
+        pytest.fail("taken for a plain function")
+
+    @no_grad
+    @auscult.instrument
+    def infer(n):
+        yield from range(n)
+
+    assert list(infer(3)) == [0, 1, 2]

@@ -1,0 +1,218 @@
+"""What a naive wrapper gets wrong, by number: what is kept alive, read or imported."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import subprocess
+import sys
+import weakref
+
+import pytest
+from speaking import RATE
+
+import auscult
+
+pytestmark = pytest.mark.usefixtures("telemetry")
+
+
+class Tensor:
+    """Stands for something large: can be watched."""
+
+    shape = (1, 100)
+
+
+def test_pitfall_11_nothing_of_a_call_stays_alive(name):
+    gc.disable()
+    try:
+
+        @auscult.instrument(
+            name,
+            labels={"x": lambda a: "x"},
+            fields={"n": lambda a: len(a["kept"].shape)},
+            audio=auscult.audio(RATE),
+        )
+        def infer(kept, *, key=None):
+            return Tensor()
+
+        argument, key = Tensor(), Tensor()
+        result = infer(argument, key=key)
+        watched = [weakref.ref(thing) for thing in (argument, key, result)]
+        del argument, key, result
+        assert [watch() for watch in watched] == [None] * 3
+    finally:
+        gc.enable()
+
+
+def test_pitfall_11_a_suspended_generator_keeps_neither_arguments_nor_items(name):
+    gc.disable()
+    try:
+
+        @auscult.instrument(name, fields={"n": len})
+        def infer(kept, *rest, key=None, **named):
+            del kept, rest, key, named
+            yield Tensor()
+            yield Tensor()
+
+        given = [Tensor() for _ in range(4)]
+        generator = infer(given[0], given[1], key=given[2], z=given[3])
+        item = next(generator)
+        watched = [weakref.ref(thing) for thing in (*given, item)]
+        del given, item
+        assert [watch() for watch in watched] == [None] * 5
+        assert next(generator) is not None
+    finally:
+        gc.enable()
+
+
+def test_pitfall_11_the_same_of_asynchronous_functions(name):
+    @auscult.instrument(name)
+    async def generates(kept):
+        del kept
+        yield Tensor()
+        yield Tensor()
+
+    @auscult.instrument(name)
+    async def awaits(kept):
+        watch = weakref.ref(kept)
+        del kept
+        await asyncio.sleep(0)
+        return watch
+
+    async def main():
+        watches = []
+        given = Tensor()
+        watches.append(weakref.ref(given))
+        generator = generates(given)
+        del given
+        item = await generator.__anext__()
+        watches.append(weakref.ref(item))
+        del item
+        assert [watch() for watch in watches] == [None, None]
+        await generator.aclose()
+        assert (await awaits(Tensor()))() is None
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("kind", ["function", "generator", "coroutine", "async generator"])
+def test_pitfall_11_an_exception_and_its_frames_are_let_go(name, kind):
+    class Failed(Exception):
+        pass
+
+    watched = []
+
+    def fail():
+        held = Tensor()
+        error = Failed("failed")
+        watched.extend([weakref.ref(held), weakref.ref(error)])
+        raise error
+
+    @auscult.instrument(name)
+    def function():
+        fail()
+
+    @auscult.instrument(name)
+    def generator():
+        yield 1
+        fail()
+
+    @auscult.instrument(name)
+    async def coroutine():
+        await asyncio.sleep(0)
+        fail()
+
+    @auscult.instrument(name)
+    async def async_generator():
+        yield 1
+        fail()
+
+    async def consume():
+        async for _ in async_generator():
+            pass
+
+    run = {
+        "function": function,
+        "generator": lambda: list(generator()),
+        "coroutine": lambda: asyncio.run(coroutine()),
+        "async generator": lambda: asyncio.run(consume()),
+    }[kind]
+    with contextlib.suppress(Failed):
+        run()
+    # The frame that raised holds its own exception, with or without auscult: that cycle is Python's.
+    gc.collect()
+    assert [watch() for watch in watched] == [None, None]
+
+
+class FakeCuda:
+    """A tensor on a GPU: anything but its shape is a mistake."""
+
+    shape = (1, RATE)
+
+    def __getattr__(self, attribute):
+        raise AssertionError(f"{attribute} was read")
+
+    def __len__(self):
+        raise AssertionError("len was taken")
+
+    def __array__(self, *_):
+        raise AssertionError("it was copied")
+
+
+def test_pitfall_12_only_the_shape_is_read(name, scrape):
+    @auscult.instrument(name, audio=auscult.audio(RATE))
+    def infer():
+        yield FakeCuda()
+        yield [FakeCuda(), (RATE, FakeCuda())]
+
+    for _ in infer():
+        pass
+    assert scrape().total("audio_seconds_total", name) == 3.0
+
+
+def test_pitfall_12_a_tensor_on_a_gpu_is_not_searched_for_silence(name, scrape):
+    class OnGpu(FakeCuda):
+        device = "cuda:0"
+
+    @auscult.instrument(name, audio=auscult.audio(RATE, silence=True))
+    def infer():
+        return OnGpu()
+
+    infer()
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_pitfall_12_a_text_that_is_a_generator_is_not_consumed(name, lenient, scrape):
+    @auscult.instrument(name, fields={"char_count": lambda a: len(a["tts_text"])})
+    def infer(tts_text):
+        return list(tts_text)
+
+    assert infer(character for character in "text") == ["t", "e", "x", "t"]
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_pitfall_12_a_result_that_is_an_iterator_is_not_consumed(name, lenient, scrape):
+    @auscult.instrument(name, audio=auscult.audio(RATE))
+    def infer():
+        return map(str, [1, 2])
+
+    assert list(infer()) == ["1", "2"]
+    assert scrape().outcomes(name) == {"ok": 1}
+
+
+def test_pitfall_12_auscult_imports_nothing_heavy():
+    program = "import sys, auscult; print([m for m in ('torch', 'numpy', 'asyncio', 'logging', 'inspect', 'threading') if m in sys.modules])"
+    assert (
+        subprocess.run(
+            [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; " + program],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        == "[]"
+    )

@@ -1,0 +1,141 @@
+"""What a naive wrapper gets wrong, by number: calls inside of calls, worker threads, stages that overlap."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from speaking import in_thread, until
+
+import auscult
+
+pytestmark = pytest.mark.usefixtures("telemetry")
+
+
+def test_pitfall_7_only_the_outermost_is_a_call(name, scrape):
+    @auscult.instrument(name + "_tts", labels={"x": "x"})
+    def tts(x):
+        yield x
+
+    @auscult.instrument(name + "_inference")
+    @auscult.instrument(name + "_twice")
+    def inference(n):
+        if n:
+            inference(n - 1)
+        return list(tts(n))
+
+    @auscult.instrument(name)
+    async def web():
+        with auscult.call(name + "_block") as call:
+            assert call.operation == name
+            call.chunk(1.0)
+            call.set(model="m")
+        return inference(1)
+
+    asyncio.run(web())
+    after = scrape()
+    assert after.outcomes(name) == {"ok": 1}
+    for inner in ("_tts", "_inference", "_twice", "_block"):
+        assert after.outcomes(name + inner) == {}
+    assert after.stages(name) == {
+        name + "_tts": 2,
+        name + "_inference": 2,
+        name + "_twice": 2,
+        name + "_block": 1,
+    }
+    assert after.total("audio_seconds_total", name) == 0
+
+
+def test_pitfall_7_what_follows_a_call_is_a_call_again(name, scrape):
+    started = asyncio.Event
+
+    @auscult.instrument(name + "_later")
+    async def later(event):
+        await event.wait()
+        return auscult.instrument(name + "_inside")(lambda: auscult.current_call().operation)()
+
+    @auscult.instrument(name)
+    async def outer(event):
+        # The task inherits the context and outlives the call.
+        return asyncio.create_task(background(event))
+
+    async def background(event):
+        await event.wait()
+        return auscult.instrument(name + "_after")(lambda: auscult.current_call().operation)()
+
+    async def main():
+        event = started()
+        task = await outer(event)
+        event.set()
+        return await task
+
+    assert asyncio.run(main()) == name + "_after"
+    assert scrape().outcomes(name + "_after") == {"ok": 1}
+
+
+def test_pitfall_8_stages_of_a_worker_thread_are_recorded_without_their_call(name, scrape):
+    @auscult.stage(name + "_llm")
+    def llm_job():
+        with auscult.stage(name + "_step"):
+            return auscult.current_call()
+
+    @auscult.instrument(name)
+    def infer():
+        return in_thread(llm_job)
+
+    assert infer() is None
+    after = scrape()
+    assert after.stages(name) == {}
+    stages = after.stages("unknown")
+    assert stages[name + "_llm"] == stages[name + "_step"] == 1
+
+
+def test_pitfall_8_a_call_can_be_handed_to_a_thread(name, scrape):
+    @auscult.instrument(name)
+    def infer():
+        call = auscult.current_call()
+
+        def job():
+            with call.stage("llm"):
+                call.progress()
+
+        in_thread(job)
+
+    infer()
+    assert scrape().stages(name) == {"llm": 1}
+
+
+def test_pitfall_9_stages_overlap(name, scrape):
+    @auscult.instrument(name)
+    def infer():
+        call = auscult.current_call()
+        first, second = call.stage("llm"), call.stage("vocoder")
+        first.__enter__()
+        second.__enter__()
+        until(0.02)
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+
+    infer()
+    after = scrape()
+    assert after.stages(name) == {"llm": 1, "vocoder": 1}
+    assert after.total("stage_duration_seconds", name) >= 0.04 > after.total("request_duration_seconds", name)
+
+
+def test_pitfall_9_one_stage_object_in_many_hands(name, scrape):
+    vocoder = auscult.stage(name)
+    barrier = threading.Barrier(4)
+
+    def work():
+        for _ in range(50):
+            barrier.wait()
+            with vocoder, vocoder:
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert scrape().stages("unknown")[name] == 400
