@@ -16,6 +16,7 @@ mod fault;
 mod file;
 mod gpu_use;
 mod iteration;
+mod later;
 mod log;
 mod metrics;
 mod outcome;
@@ -65,7 +66,7 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         crate::context::prepare(py)?;
-        crate::plan::types(py)?;
+        crate::later::types(py)?;
         crate::iteration::partial(py)?;
         crate::torch::modules(py).map(drop)
     }

@@ -8,10 +8,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use auscult::Outcome;
+use auscult::private::monotonic_nanos;
 use pyo3::exceptions::PyGeneratorExit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
@@ -21,6 +21,7 @@ use crate::call::Call;
 use crate::context;
 use crate::fault::{self, Part};
 use crate::iteration::{Iteration, Pending};
+use crate::later::{Later, later};
 use crate::scope::Scope;
 use crate::stage::{self, Running};
 use crate::state;
@@ -373,43 +374,8 @@ pub(crate) fn operation(
     }
 }
 
-/// How long ago a time of `time.monotonic()` was.
+/// How long ago a time of `time.monotonic()` was, which is the clock of calls.
 pub(crate) fn queued_since(at: f64) -> Option<Duration> {
-    let now = now()?;
+    let now = monotonic_nanos() as f64 / 1e9;
     seconds((now - at).max(0.0))
-}
-
-/// `time.monotonic()`, seconds.
-fn now() -> Option<f64> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a live timespec, which is all that `clock_gettime` writes to.
-    let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    (status == 0).then_some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
-}
-
-/// What a plain function may return that runs later.
-#[derive(Clone, Copy)]
-enum Later {
-    Generator,
-    Coroutine,
-    AsyncGenerator,
-}
-
-/// The types that tell; made at import, see [`crate::context::prepare`].
-pub(crate) fn types(py: Python<'_>) -> PyResult<&'static [Py<PyAny>; 3]> {
-    static TYPES: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
-    TYPES.get_or_try_init(py, || {
-        let types = py.import("types")?;
-        let get = |name: &str| types.getattr(name).map(Bound::unbind);
-        PyResult::Ok([get("GeneratorType")?, get("CoroutineType")?, get("AsyncGeneratorType")?])
-    })
-}
-
-/// Which of these `result` is, if any.
-#[inline]
-fn later(result: &Bound<'_, PyAny>) -> PyResult<Option<Later>> {
-    let types = types(result.py())?;
-    let class = result.get_type_ptr().cast::<pyo3::ffi::PyObject>();
-    let kinds = [Later::Generator, Later::Coroutine, Later::AsyncGenerator];
-    Ok(types.iter().zip(kinds).find(|(known, _)| known.as_ptr() == class).map(|(_, kind)| kind))
 }

@@ -1,10 +1,11 @@
-//! What the code made by `#[auscult::instrument]` calls. No part of the public interface.
+//! What the code made by `#[auscult::instrument]`, and the bindings, call. No part of the public interface.
 
 use std::error::Error;
 use std::fmt::Display;
 
 use std::sync::OnceLock;
 
+pub use auscult_core::clock::monotonic_nanos;
 use auscult_core::{Call, CallFuture, CallState, Operation, Outcome, Stage, current_call, set_once};
 
 /// One instrumented function: its operation, found when telemetry has been started.
