@@ -4,7 +4,7 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
-#[path = "../tests/common/processes.rs"]
+#[path = "../tests/common/processes/mod.rs"]
 mod processes;
 
 use std::time::{Duration, Instant};

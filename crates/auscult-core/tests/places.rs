@@ -4,7 +4,7 @@
 mod common;
 #[path = "common/hostile.rs"]
 mod hostile;
-#[path = "common/processes.rs"]
+#[path = "common/processes/mod.rs"]
 mod processes;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod common;
-#[path = "common/processes.rs"]
+#[path = "common/processes/mod.rs"]
 mod processes;
 
 use auscult_core::snapshot::Snapshot;
