@@ -10,6 +10,8 @@ mod fork;
 mod inflight;
 mod lane;
 mod layout;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod process;
 mod region;
 mod ring;
