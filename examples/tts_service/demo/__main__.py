@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None, holders: Holders | None = None) -> 
         flush=True,
     )
     with python_service(options.workers, options.sinks) as service:
-        failed = _demonstrate(service) or _crash(service) or _sinks(service, holders or {})
+        failed = _demonstrate(service) or _told(*crash(service)) or _told(*sinks(service, holders or {}))
         _where_next(service, options.serve)
         if options.serve:
             _stay(service)
@@ -84,17 +84,8 @@ def _kept(service: Service, sent: Sent) -> int:
     return kept.total() if kept == sent.calls else 0
 
 
-def _crash(service: Service) -> int:
-    shown, wrong = crash(service)
-    print("", *shown, sep="\n")
-    if wrong:
-        print("\nThat is NOT as it must be:", *wrong, sep="\n  ")
-        return 1
-    return 0
-
-
-def _sinks(service: Service, holders: Holders) -> int:
-    shown, wrong = sinks(service, holders)
+def _told(shown: list[str], wrong: list[str]) -> int:
+    """Prints what there is to see; 1 where something is not as it must be."""
     print("", *shown, sep="\n")
     if wrong:
         print("\nThat is NOT as it must be:", *wrong, sep="\n  ")
