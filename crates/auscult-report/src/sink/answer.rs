@@ -65,4 +65,9 @@ impl Verdict {
     pub fn later(why: impl Into<String>) -> Self {
         Self::Later { why: why.into(), retry_after: None }
     }
+
+    /// One of them makes the encoder panic.
+    pub(crate) fn unwritable(panic: &str) -> Self {
+        Self::Refused(format!("it cannot be encoded: {panic}"))
+    }
 }

@@ -51,7 +51,7 @@ impl GelfHttp {
             let (records, losses) = match thread::guarded(|| self.encode(&batch.origin, rest)) {
                 Ok(encoded) => encoded,
                 Err(panic) => {
-                    answer.rest = Verdict::Refused(format!("it cannot be encoded: {panic}"));
+                    answer.rest = Verdict::unwritable(&panic);
                     return answer;
                 }
             };

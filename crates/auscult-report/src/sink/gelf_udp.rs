@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::answer::{Answer, Verdict};
 use super::settings::{Address, Graylog};
+use super::stopped::Stopped;
 use super::transport::{Batch, Delivering, Limits, Transport};
 use crate::encode::record::{Event, Origin};
 use crate::encode::{Losses, gelf};
@@ -47,19 +48,6 @@ struct Socket {
     looked_up: Instant,
 }
 
-/// Why a batch was not sent.
-enum Stopped {
-    Failed(io::Error),
-    /// A record makes the encoder panic.
-    Unwritable(String),
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 impl GelfUdp {
     pub(super) fn new(settings: &Graylog) -> Self {
         let records = settings.common.batch.unwrap_or(RECORDS);
@@ -76,9 +64,7 @@ impl GelfUdp {
         match timeout(self.timeout * 9 / 10, self.try_send(batch)).await {
             Ok(Ok(losses)) => Answer::taken(batch.records.len(), losses),
             Ok(Err(Stopped::Failed(error))) => Answer::none(self.later(&error)),
-            Ok(Err(Stopped::Unwritable(panic))) => {
-                Answer::none(Verdict::Refused(format!("it cannot be encoded: {panic}")))
-            }
+            Ok(Err(Stopped::Unwritable(panic))) => Answer::none(Verdict::unwritable(&panic)),
             Err(_) => Answer::none(self.later(&"not sent within the timeout")),
         }
     }

@@ -48,7 +48,7 @@ impl InfluxTransport {
         let encoded = match thread::guarded(|| encode(batch)) {
             Ok(encoded) => encoded,
             // What cannot be encoded is found as what a server refuses is.
-            Err(panic) => return Answer::none(Verdict::Refused(format!("it cannot be encoded: {panic}"))),
+            Err(panic) => return Answer::none(Verdict::unwritable(&panic)),
         };
         let (lines, losses) = encoded;
         if lines.is_empty() {

@@ -58,7 +58,7 @@ impl LokiTransport {
                 Ok(Some(encoded)) => encoded,
                 Ok(None) => return Answer::none(Verdict::TooLarge("longer than snappy can be".into())),
                 Err(panic) => {
-                    return Answer::none(Verdict::Refused(format!("it cannot be encoded: {panic}")));
+                    return Answer::none(Verdict::unwritable(&panic));
                 }
             };
             let reply = match self.client.post(&request).await {

@@ -24,6 +24,7 @@ mod patience;
 mod record;
 mod settings;
 mod speech;
+mod stopped;
 mod transport;
 mod trust;
 mod worker;

@@ -4,7 +4,6 @@ mod acked;
 mod connection;
 mod unconfirmed;
 
-use std::io;
 use std::time::Duration;
 
 use auscult_core::thread;
@@ -13,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::answer::{Answer, Verdict};
 use super::net::Connector;
 use super::settings::Graylog;
+use super::stopped::Stopped;
 use super::transport::{Batch, Delivering, Limits, Transport};
 use crate::encode::{Losses, gelf};
 use connection::Connection;
@@ -63,19 +63,6 @@ struct Sent {
     losses: Losses,
 }
 
-/// Why there is no use in going on.
-enum Stopped {
-    Broken(io::Error),
-    /// A record, maybe not the first, makes the encoder panic.
-    Unwritable(String),
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Self {
-        Self::Broken(error)
-    }
-}
-
 impl GelfTcp {
     /// # Errors
     /// As [`Connector::new`].
@@ -105,13 +92,13 @@ impl GelfTcp {
         let (all, half) = (answer.settled == batch.records.len(), self.timeout / 2);
         match sent {
             Ok(()) => {}
-            Err(Stopped::Broken(error)) => {
+            Err(Stopped::Failed(error)) => {
                 answer.rest = self.connector.broken(&error);
                 return answer;
             }
             Err(Stopped::Unwritable(panic)) => {
                 self.link = Some(link);
-                answer.rest = Verdict::Refused(format!("it cannot be encoded: {panic}"));
+                answer.rest = Verdict::unwritable(&panic);
                 return answer;
             }
         }

@@ -51,7 +51,7 @@ impl Lines {
         let (lines, ends) = match thread::guarded(|| encoded(batch)) {
             Ok(encoded) => encoded,
             Err(panic) => {
-                return Answer::none(Verdict::Refused(format!("it cannot be encoded: {panic}")));
+                return Answer::none(Verdict::unwritable(&panic));
             }
         };
         let written = match &mut self.to {
