@@ -1,8 +1,12 @@
 //! The same, read by the crate `openmetrics-parser`.
 
+use std::fmt::Debug;
+
 use openmetrics_parser::openmetrics::parse_openmetrics;
 use openmetrics_parser::prometheus::parse_prometheus;
-use openmetrics_parser::{HistogramValue, MetricNumber, OpenMetricsValue, PrometheusValue, SummaryValue};
+use openmetrics_parser::{
+    HistogramValue, MetricFamily, MetricNumber, OpenMetricsValue, PrometheusValue, SummaryValue,
+};
 
 use super::{Exemplar, Exposed, ExposedFamily, Format, Number, Sample};
 
@@ -34,13 +38,7 @@ fn read_text(text: &str) -> Result<Exposed, String> {
                     PrometheusValue::Summary(summary) => push_summary(&mut samples, name, &labels, summary),
                 }
             }
-            let exposed = ExposedFamily {
-                kind: format!("{:?}", family.family_type).to_lowercase(),
-                help: family.help.clone(),
-                unit: family.unit.clone(),
-                samples,
-            };
-            (family.family_name.clone(), exposed)
+            exposed(family, samples)
         })
         .collect())
 }
@@ -71,15 +69,17 @@ fn read_openmetrics(text: &str) -> Result<Exposed, String> {
                     }
                 }
             }
-            let exposed = ExposedFamily {
-                kind: format!("{:?}", family.family_type).to_lowercase(),
-                help: family.help.clone(),
-                unit: family.unit.clone(),
-                samples,
-            };
-            (family.family_name.clone(), exposed)
+            exposed(family, samples)
         })
         .collect())
+}
+
+fn exposed<Kind: Debug, Value>(
+    family: MetricFamily<Kind, Value>,
+    samples: Vec<Sample>,
+) -> (String, ExposedFamily) {
+    let kind = format!("{:?}", family.family_type).to_lowercase();
+    (family.family_name, ExposedFamily { kind, help: family.help, unit: family.unit, samples })
 }
 
 fn labels(set: openmetrics_parser::LabelSet<'_>) -> Vec<(String, String)> {
