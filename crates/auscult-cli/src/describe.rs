@@ -46,3 +46,9 @@ pub(crate) fn oldest(calls: &[InFlightCall]) -> Option<&InFlightCall> {
 pub(crate) fn seconds(nanos: u64) -> f64 {
     nanos as f64 * 1e-9
 }
+
+/// Labels in one cell of a table.
+pub(crate) fn labels<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
+    let labels: Vec<String> = labels.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    labels.join(" ")
+}

@@ -8,7 +8,7 @@ use auscult::store::{CallFilter, CallRow, Order, Reader};
 
 use super::{open_store, write_json};
 use crate::arguments::{self, Calls, Which};
-use crate::describe::seconds;
+use crate::describe::{labels, seconds};
 use crate::failure::Failure;
 use crate::output::{Align, Paint, Table, Terminal, bytes, csv_line, fitted, local, now, span};
 use crate::rows::{self, Row};
@@ -158,7 +158,6 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
     ]);
     let time = |nanos: Option<u64>| nanos.map(|nanos| span(seconds(nanos))).unwrap_or_default();
     for row in rows {
-        let labels: Vec<String> = row.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         table.row([
             local(row.ended_unix),
             row.operation.clone(),
@@ -170,7 +169,7 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
             row.real_time_factor().map(|factor| format!("{factor:.2}")).unwrap_or_default(),
             if row.characters > 0 { row.characters.to_string() } else { String::new() },
             row.gpu.map(|gpu| bytes(gpu.memory_peak as f64)).unwrap_or_default(),
-            labels.join(" "),
+            labels(row.labels.iter().map(|(name, value)| (name, value))),
             row.request_id.clone(),
             error(row),
         ]);

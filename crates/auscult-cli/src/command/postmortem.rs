@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::write_json;
 use crate::arguments::{Postmortem as Arguments, Which};
-use crate::describe::machine;
+use crate::describe::{labels, machine};
 use crate::failure::Failure;
 use crate::output::{Align, Paint, Table, Terminal, bytes, local, percent, plain, span};
 use crate::postmortem::{self, Look, Postmortem};
@@ -68,11 +68,10 @@ fn lines(postmortem: &Postmortem, paint: Paint) -> Vec<String> {
         ("process", Align::Right),
     ]);
     for call in &postmortem.calls {
-        let labels: Vec<String> = call.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         calls.row([
             call.request_id.clone(),
             call.operation.clone(),
-            labels.join(" "),
+            labels(&call.labels),
             span(call.duration_ms * 1e-3),
             call.stage.clone().unwrap_or_default(),
             if call.chunks > 0 { call.chunks.to_string() } else { String::new() },

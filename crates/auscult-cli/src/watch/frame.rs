@@ -5,7 +5,7 @@ use std::time::Instant;
 use auscult::{InFlightCall, Service};
 
 use super::window::Window;
-use crate::describe::seconds;
+use crate::describe::{labels, seconds};
 use crate::figures::{Figures, Gpu, Machine};
 use crate::output::{Align, Paint, Table, bytes, count, fitted, percent, plain, span, width};
 
@@ -138,13 +138,11 @@ impl<'a> Frame<'a> {
             ("process", Align::Right),
         ]);
         for call in &self.calls {
-            let labels: Vec<String> =
-                call.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let idle = seconds(call.since_progress);
             table.row([
                 call.request_id.clone(),
                 call.operation.clone(),
-                labels.join(" "),
+                labels(call.labels.iter().map(|(name, value)| (name, value))),
                 span(seconds(call.age)),
                 if idle >= STALLED { span(idle) } else { String::new() },
                 call.stage.clone().unwrap_or_default(),
