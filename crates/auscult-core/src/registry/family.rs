@@ -109,6 +109,40 @@ impl FamilyCore {
     ) -> Option<&Arc<SeriesCore>> {
         self.series.get_key(hash, |series| series.labels.equal(labels.clone()))
     }
+
+    /// This one, if a later registration agrees with it.
+    pub(super) fn registered_again(self: Arc<Self>, spec: &Spec) -> Result<Arc<Self>, Error> {
+        let record = &self.record;
+        let differs = |what: &str, now: &dyn std::fmt::Debug, before: &dyn std::fmt::Debug| {
+            Err(Error::conflict(format!(
+                "metric {:?}: registered again with another {what}: {now:?}, before it was {before:?}",
+                spec.given
+            )))
+        };
+        let renamed = |given: &str| name::sanitized(given, true) != given;
+        if record.given != spec.given && (renamed(&record.given) || renamed(&spec.given)) {
+            return Err(Error::conflict(format!(
+                "metric {:?}: exposed as {:?}, which {:?} already is; rename one of them",
+                spec.given, record.name, record.given
+            )));
+        }
+        if record.kind != spec.kind {
+            return differs("kind", &spec.kind, &record.kind);
+        }
+        if record.unit != spec.unit || record.scale != spec.scale {
+            return differs("unit", &spec.unit, &record.unit);
+        }
+        if record.bounds != spec.bounds {
+            return differs("bucket bounds", &spec.bounds, &record.bounds);
+        }
+        if record.merge != spec.merge {
+            return differs("merge rule", &spec.merge, &record.merge);
+        }
+        if !spec.help.is_empty() && !record.help.is_empty() && record.help != spec.help {
+            return differs("help", &spec.help, &record.help);
+        }
+        Ok(self)
+    }
 }
 
 /// Hash of sorted label pairs.

@@ -15,6 +15,7 @@ mod index;
 mod kind;
 mod mirror;
 mod name;
+mod options;
 mod packed;
 mod record;
 mod redaction;
@@ -37,6 +38,7 @@ pub use identity::Identity;
 pub use kind::Kind;
 pub use name::sanitized;
 pub(crate) use name::{check_label, exposed, label_value};
+pub use options::{DEFAULT_SERIES_LIMIT, Options};
 pub(crate) use record::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord};
 use redaction::Redactions;
 pub(crate) use spec::Repr;
@@ -51,8 +53,6 @@ use crate::error::Error;
 use crate::redact::Redactor;
 use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
 
-/// At most so many series a family, where nothing else is asked for.
-pub const DEFAULT_SERIES_LIMIT: usize = 2000;
 /// The value of every label of the series that takes what is beyond the limit.
 pub const OVERFLOW: &str = "overflow";
 /// Names, behind the service's prefix, that only a snapshot has; see `snapshot/vital.rs`.
@@ -60,39 +60,6 @@ const READ_FAMILIES: [&str; 5] =
     ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
 /// The same without the prefix.
 const READ_SERIES: &str = "auscult_series";
-
-/// How a registry is opened.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Size of the segment, bytes; see [`crate::DEFAULT_SEGMENT_BYTES`].
-    pub segment_bytes: usize,
-    /// Series a family; see [`DEFAULT_SERIES_LIMIT`].
-    pub series_limit: usize,
-    /// Bucket bounds of histograms that come through the facade, by the name given there.
-    pub buckets: Vec<(String, Vec<f64>)>,
-    /// Also writes everything through the facade to the recorder that is installed globally.
-    pub mirror: bool,
-    /// Patterns of the service's own for what must not be recorded; see [`Redactor::new`].
-    pub redact: Vec<String>,
-    /// Records text to synthesise, which otherwise becomes its length.
-    pub record_text: bool,
-    /// Whether this is a process of the service.
-    pub role: Role,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            segment_bytes: crate::DEFAULT_SEGMENT_BYTES,
-            series_limit: DEFAULT_SERIES_LIMIT,
-            buckets: Vec::new(),
-            mirror: false,
-            redact: Vec::new(),
-            record_text: false,
-            role: Role::default(),
-        }
-    }
-}
 
 /// Families and series of one process of a service.
 pub struct Registry {
@@ -334,13 +301,13 @@ impl Registry {
     /// The family of a checked spec, made where there is none.
     pub(crate) fn family_core(&self, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
         if let Some(core) = self.find_family(&spec.name) {
-            return compatible(core, spec);
+            return core.clone().registered_again(spec);
         }
         let owner = self.segment.owner();
         let slow = slow_path();
         self.absorb(&slow, owner);
         if let Some(core) = self.find_family(&spec.name) {
-            return compatible(core, spec);
+            return core.clone().registered_again(spec);
         }
         for wire in name::exposed(&spec.name, spec.kind) {
             if let Some(other) = self.exposed.get(hash_of(&*wire), |name| **name == *wire) {
@@ -400,38 +367,4 @@ impl Registry {
         }
         Found { series, own }
     }
-}
-
-/// Whether an earlier registration agrees with a later one.
-fn compatible(core: &Arc<FamilyCore>, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
-    let record = &core.record;
-    let differs = |what: &str, now: &dyn std::fmt::Debug, before: &dyn std::fmt::Debug| {
-        Err(Error::conflict(format!(
-            "metric {:?}: registered again with another {what}: {now:?}, before it was {before:?}",
-            spec.given
-        )))
-    };
-    let renamed = |given: &str| name::sanitized(given, true) != given;
-    if record.given != spec.given && (renamed(&record.given) || renamed(&spec.given)) {
-        return Err(Error::conflict(format!(
-            "metric {:?}: exposed as {:?}, which {:?} already is; rename one of them",
-            spec.given, record.name, record.given
-        )));
-    }
-    if record.kind != spec.kind {
-        return differs("kind", &spec.kind, &record.kind);
-    }
-    if record.unit != spec.unit || record.scale != spec.scale {
-        return differs("unit", &spec.unit, &record.unit);
-    }
-    if record.bounds != spec.bounds {
-        return differs("bucket bounds", &spec.bounds, &record.bounds);
-    }
-    if record.merge != spec.merge {
-        return differs("merge rule", &spec.merge, &record.merge);
-    }
-    if !spec.help.is_empty() && !record.help.is_empty() && record.help != spec.help {
-        return differs("help", &spec.help, &record.help);
-    }
-    Ok(core.clone())
 }

@@ -1,0 +1,39 @@
+//! How a registry is opened.
+
+use crate::segment::Role;
+
+/// At most so many series a family, where nothing else is asked for.
+pub const DEFAULT_SERIES_LIMIT: usize = 2000;
+
+/// How a registry is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Size of the segment, bytes; see [`crate::DEFAULT_SEGMENT_BYTES`].
+    pub segment_bytes: usize,
+    /// Series a family; see [`DEFAULT_SERIES_LIMIT`].
+    pub series_limit: usize,
+    /// Bucket bounds of histograms that come through the facade, by the name given there.
+    pub buckets: Vec<(String, Vec<f64>)>,
+    /// Also writes everything through the facade to the recorder that is installed globally.
+    pub mirror: bool,
+    /// Patterns of the service's own for what must not be recorded; see [`crate::redact::Redactor::new`].
+    pub redact: Vec<String>,
+    /// Records text to synthesise, which otherwise becomes its length.
+    pub record_text: bool,
+    /// Whether this is a process of the service.
+    pub role: Role,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: crate::DEFAULT_SEGMENT_BYTES,
+            series_limit: DEFAULT_SERIES_LIMIT,
+            buckets: Vec::new(),
+            mirror: false,
+            redact: Vec::new(),
+            record_text: false,
+            role: Role::default(),
+        }
+    }
+}
