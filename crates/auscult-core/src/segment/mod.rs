@@ -3,6 +3,7 @@
 //! A segment is an array of atomic 64-bit words (see `layout.rs`). Writers need no lock, no system call
 //! and no allocation; readers in other processes need nothing but the file.
 
+mod cells;
 mod directory;
 mod exemplar;
 mod file;
@@ -12,10 +13,12 @@ mod lane;
 mod layout;
 #[cfg(all(test, loom))]
 mod loom_models;
+mod place;
 mod process;
 mod region;
 mod ring;
 mod source;
+mod stages;
 mod written;
 
 #[cfg(test)]
@@ -24,19 +27,19 @@ mod tests;
 pub(crate) use directory::{Directory, Lookup, Payload, PayloadReader, Record, RecordKind};
 pub use exemplar::REQUEST_ID_BYTES;
 pub(crate) use exemplar::{Exemplars, IdWords};
-pub use file::{Place, user_id};
+pub use file::user_id;
 pub(crate) use file::{is_dead, lock_held, open_foreign, open_own, random};
 pub use fork::{CloseInChild, around_fork, close_in_child, epoch, set_once};
 pub(crate) use fork::{SlowPath, slow_path};
-pub(crate) use inflight::{
-    Begin, InFlight, RawCall, RawStage, Ticket, add_stage, fill, flag, stages_of, stages_of_words, word,
-};
+pub(crate) use inflight::{Begin, InFlight, RawCall, Ticket, fill, flag, word};
 pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+pub use place::Place;
 pub(crate) use process::{Owner, Processes, take_cells};
 pub(crate) use region::{Region, WORD};
 pub(crate) use ring::{Refused, Ring, Slot};
 pub(crate) use source::{Source, State};
+pub(crate) use stages::{RawStage, add_stage, stages_of, stages_of_words};
 
 use std::fs::File;
 use std::io;
@@ -250,11 +253,6 @@ impl Segment {
         Exemplars::new(self.words(), &self.layout)
     }
 
-    /// Takes `count` cells in every lane.
-    pub(crate) fn allocate_cells(&self, count: usize) -> Option<u32> {
-        self.bump(header::CELLS_USED, count, self.layout.lane_words)
-    }
-
     /// Takes `count` neighbouring exemplar places.
     pub(crate) fn allocate_exemplars(&self, count: usize) -> Option<u32> {
         self.bump(header::EXEMPLARS_USED, count, self.layout.exemplar_slots)
@@ -276,101 +274,6 @@ impl Segment {
                 Ok(_) => return u32::try_from(used).ok(),
                 Err(now) => used = now,
             }
-        }
-    }
-
-    /// Adds to a whole-number cell.
-    #[inline]
-    pub(crate) fn add(&self, cell: u32, amount: u64) {
-        self.add_in(lane::of(self), cell, amount);
-    }
-
-    #[inline]
-    fn add_in(&self, lane: lane::Lane, cell: u32, amount: u64) {
-        let word = &self.words()[lane.start + cell as usize];
-        if lane.exclusive {
-            word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
-        } else {
-            word.fetch_add(amount, Ordering::Relaxed);
-        }
-    }
-
-    /// Says where values that were not recorded are counted.
-    pub(crate) fn set_rejected(&self, cell: u32) {
-        self.rejected.store(u64::from(cell), Relaxed);
-    }
-
-    /// Counts values that were not recorded.
-    #[cold]
-    pub(crate) fn reject(&self, times: u64) {
-        if let Ok(cell) = u32::try_from(self.rejected.load(Relaxed)) {
-            self.add(cell, times);
-        }
-    }
-
-    /// Adds to a floating-point cell.
-    #[inline]
-    pub(crate) fn add_f64(&self, cell: u32, amount: f64) {
-        self.add_f64_in(lane::of(self), cell, amount);
-    }
-
-    #[inline]
-    fn add_f64_in(&self, lane: lane::Lane, cell: u32, amount: f64) {
-        let word = &self.words()[lane.start + cell as usize];
-        let mut now = word.load(Ordering::Relaxed);
-        loop {
-            let next = (f64::from_bits(now) + amount).to_bits();
-            if lane.exclusive {
-                return word.store(next, Ordering::Relaxed);
-            }
-            match word.compare_exchange_weak(now, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(other) => now = other,
-            }
-        }
-    }
-
-    /// Raises a whole-number cell to `value`, whatever was added to it before; never lowers it.
-    pub(crate) fn raise(&self, cell: u32, value: u64) {
-        let others = (1..LANES).fold(0_u64, |sum, lane| {
-            sum.wrapping_add(self.words()[self.layout.lane(lane) + cell as usize].load(Ordering::Relaxed))
-        });
-        self.shared_cell(cell).fetch_max(value.saturating_sub(others), Ordering::Relaxed);
-    }
-
-    /// As [`Segment::raise`] for a floating-point cell.
-    pub(crate) fn raise_f64(&self, cell: u32, value: f64) {
-        let others = (1..LANES).fold(0.0, |sum, lane| {
-            let word = &self.words()[self.layout.lane(lane) + cell as usize];
-            sum + f64::from_bits(word.load(Ordering::Relaxed))
-        });
-        // Bits of non-negative floats are ordered as the floats are.
-        self.shared_cell(cell).fetch_max((value - others).max(0.0).to_bits(), Ordering::Relaxed);
-    }
-
-    /// Counts an observation, `times` over, in the cell `bucket` and adds it to the cell `sum`.
-    #[inline]
-    pub(crate) fn observe(&self, bucket: u32, sum: u32, value: f64, times: u64) {
-        let lane = lane::of(self);
-        self.add_in(lane, bucket, times);
-        self.add_f64_in(lane, sum, value * times as f64);
-    }
-
-    /// A cell's word in the shared lane: where gauges and absolute counters live.
-    #[inline]
-    pub(crate) fn shared_cell(&self, cell: u32) -> &AtomicU64 {
-        &self.words()[self.layout.lane(0) + cell as usize]
-    }
-
-    /// Neighbouring cells in the shared lane.
-    pub(crate) fn shared_cells(&self, cell: u32, count: usize) -> &[AtomicU64] {
-        &self.words()[self.layout.lane(0) + cell as usize..][..count]
-    }
-
-    /// Sets a cell to 0 in every lane. An addition at the same moment may survive.
-    pub(crate) fn clear_cell(&self, cell: u32) {
-        for lane in 0..LANES {
-            self.words()[self.layout.lane(lane) + cell as usize].store(0, Ordering::Relaxed);
         }
     }
 
