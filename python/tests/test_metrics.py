@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import math
 import os
 import threading
@@ -138,7 +139,7 @@ def test_in_progress(name, scrape):
 
 def test_a_function_gives_the_value(name, scrape):
     asked = threading.Event()
-    values = iter(range(1, 1000))
+    values = itertools.count(1)
 
     def value():
         asked.set()
@@ -165,7 +166,7 @@ def test_a_function_that_raises_is_counted(name, scrape, lenient):
 def test_a_gauge_that_is_taken_out_asks_its_function_no_longer(name, scrape):
     def asked_again(asked):
         """Whether a function is asked during a few rounds of the polling."""
-        rounds = iter(range(1000))
+        rounds = itertools.count()
         auscult.Gauge(name + "_rounds", "d").set_function(lambda: next(rounds))
         before = scrape().get(name + "_rounds") or 0
         count = len(asked)
