@@ -23,9 +23,7 @@ fn service() {
 }
 
 const SECOND: u64 = 1_000_000_000;
-
 const MIB: u64 = 1024 * 1024;
-
 /// 2026-01-02T03:04:05Z
 const MOMENT: u64 = 1_767_323_045 * SECOND;
 
