@@ -123,7 +123,7 @@ def test_the_searches_of_the_guide_find(shipped: Shipped) -> None:
 
 
 def found_by(query: str) -> Callable[[Message], bool]:
-    """Understands `name:value`, `name:"words"` and `name:>number`, with AND between them."""
+    """Understands `name:value`, `name:begin*`, `name:"words"` and `name:>number`, with AND between them."""
     terms = [term.split(":", 1) for term in query.split(" AND ")]
 
     def matches(message: Message, name: str, wanted: str) -> bool:
@@ -132,6 +132,8 @@ def found_by(query: str) -> Callable[[Message], bool]:
             return False
         if wanted.startswith(">"):
             return float(value) > float(wanted[1:])
+        if wanted.endswith("*"):
+            return str(value).startswith(wanted[:-1])
         return wanted[1:-1] in str(value) if wanted.startswith('"') else str(value) == wanted
 
     return lambda message: all(matches(message, name, wanted) for name, wanted in terms)
