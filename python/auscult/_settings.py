@@ -229,8 +229,12 @@ def _sinks(value: Any) -> Any:
     """Kinds, places and options of sinks; or the text of a variable, which names them by URLs."""
     if isinstance(value, str):
         # What is in them may be a secret: it is not shown.
-        if not all(":" in url for url in value.replace(",", " ").split()):
-            raise WrongError("these are no URLs; give some such as loki+http://loki:3100")
+        for number, url in enumerate(value.replace(",", " ").split(), 1):
+            if ":" not in url:
+                raise WrongError(
+                    f"number {number} of the list is no URL; give one such as loki+http://loki:3100, "
+                    "with %2C for a comma in it and %20 for a space"
+                )
         return value
     if not isinstance(value, Iterable):
         raise WrongError(f"{type(value).__name__} is no list; give a list of sinks")
@@ -240,7 +244,20 @@ def _sinks(value: Any) -> Any:
             raise WrongError(
                 f"{type(sink).__name__} is no sink; give an InfluxDB, Graylog, Loki or JsonLines"
             )
-    return tuple(sink._as_tuple() for sink in sinks)
+    asked = tuple(sink._as_tuple() for sink in sinks)
+    for kind, place, options in asked:
+        for name, text in (("URL or path", place), *options):
+            if not _is_unicode(text):
+                raise WrongError(f"{kind}: {name}: it has characters that are no Unicode")
+    return asked
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _patterns(value: Any) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ class JsonLines(Sink):
         rotate_bytes: int | None = None,
         rotate_age: float | None = None,
         keep: int | None = None,
-        mode: int | None = None,
+        mode: int | str | None = None,
         name: str | None = None,
         longest_wait: float | None = None,
         batch: int | None = None,
@@ -193,14 +193,14 @@ class JsonLines(Sink):
             rotate_bytes: Begins a new file when this one is so long, bytes. Default: 64 MiB.
             rotate_age: Begins a new file when this one is so old, seconds. Default: never.
             keep: How many full files are kept beside the one that is written. Default: 5.
-            mode: Permissions of files that it creates. Default: `0o600`.
+            mode: Permissions of files that it creates, such as `0o640` or `"640"`. Default: `0o600`.
             name: What the sink is called in metrics and messages. Default: `jsonl`.
             longest_wait: Most seconds between two tries while the file cannot be written. Default: 30.
             batch: Most records at once, up to 100,000. Default: 4,096.
         """
         place = os.fsdecode(path)
         options = _options(locals())
-        if mode is not None:
+        if isinstance(mode, int):
             options["mode"] = f"{mode:o}"
         super().__init__("jsonl", place if place in ("", "-") else os.path.abspath(place), options)
 

@@ -177,7 +177,7 @@ def test_settings_reach_what_is_exposed(python, tmp_path):
     [
         ({"AUSCULT_LISTEN": "nonsense"}, "AUSCULT_LISTEN: 'nonsense' is no address"),
         ({"AUSCULT_SAMPLE_INTERVAL": "often"}, "AUSCULT_SAMPLE_INTERVAL: 'often' is no number of seconds"),
-        ({"AUSCULT_SINKS": "loki"}, "AUSCULT_SINKS: these are no URLs"),
+        ({"AUSCULT_SINKS": "loki"}, "AUSCULT_SINKS: number 1 of the list is no URL"),
         ({"AUSCULT_SERVICE": ""}, "service: give the name of the service"),
         (
             {"AUSCULT_TLS_CERT": "/missing", "AUSCULT_TLS_KEY": "/missing", "AUSCULT_LISTEN": "127.0.0.1:0"},

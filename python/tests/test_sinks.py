@@ -46,13 +46,26 @@ def lines(path):
     [
         ('auscult.InfluxDB("http://influx:8086")', "influxdb: say a bucket (v2) or a database (v1)"),
         ('auscult.InfluxDB("influx", bucket="b")', "influxdb: "),
-        ('auscult.InfluxDB("http://influx", bucket="b", token_file="missing")', "influxdb: token: "),
+        (
+            'auscult.InfluxDB("http://influx", bucket="b", token_file="missing")',
+            "influxdb: token_file: No such file",
+        ),
+        (
+            'auscult.InfluxDB("http://influx", bucket="b", token_env="MISSING")',
+            "influxdb: token_env: the variable",
+        ),
+        ('auscult.InfluxDB("http://influx", bucket="b", database="d")', "influxdb: database: v2 writes to"),
+        ('auscult.InfluxDB("http://influx/write", bucket="b", database="d")', "influxdb: bucket: v1 and v3"),
         ('auscult.InfluxDB("http://influx", bucket="b", api="v4")', "influxdb: api: "),
         ('auscult.Graylog("ftp://graylog")', "graylog: "),
         ('auscult.Graylog("tcp://graylog", bulk=True)', "graylog: bulk: "),
         ('auscult.Loki("http://loki", name="Loki!")', "name: "),
         ('auscult.Loki("http://loki"), auscult.Loki("http://other")', "loki: there are two of this name"),
         ('auscult.JsonLines("")', "jsonl: "),
+        ('auscult.JsonLines("x", mode=640)', "jsonl: mode: 1200 is none of 600, 640, "),
+        ('auscult.JsonLines("x", mode="rw")', 'jsonl: mode: "rw" is no octal number'),
+        ('auscult.JsonLines("x\\udc80")', "jsonl: URL or path: it has characters"),
+        ('auscult.Loki("http://loki", tenant="\\udc80")', "loki: tenant: it has characters"),
         ("3", "sinks: int is no sink"),
     ],
 )
@@ -78,10 +91,38 @@ def test_no_secret_is_seen():
     assert repr(auscult.Graylog("tcp://graylog:12201")) == "auscult.Graylog('tcp://graylog:12201')"
 
 
-@pytest.mark.parametrize("by", ["argument", "variable"])
+def test_the_file_of_a_token_is_that_of_the_directory_at_the_start(tmp_path):
+    (tmp_path / "token").write_text("s3cret")
+    ran = run(
+        tmp_path,
+        """
+        import http.server, os, threading
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["content-length"]))
+                print(self.headers["authorization"])
+                self.send_response(204)
+                self.end_headers()
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+        sink = auscult.Loki(f"http://127.0.0.1:{server.server_port}", token_file="token")
+        auscult.init(service="tts", sinks=[sink])
+        os.chdir("/")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        auscult.flush()
+        """,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert "Bearer s3cret" in ran.stdout, ran.stderr
+
+
+@pytest.mark.parametrize("by", ["argument", "variable", "text"])
 def test_a_call_is_shipped(tmp_path, by):
-    argument = ', sinks=[auscult.JsonLines("calls.jsonl", mode=0o640)]' if by == "argument" else ""
-    variables = {} if by == "argument" else {"AUSCULT_SINKS": "jsonl:calls.jsonl?mode=640"}
+    mode = {"argument": "0o640", "text": "'640'"}.get(by)
+    argument = f', sinks=[auscult.JsonLines("calls.jsonl", mode={mode})]' if mode else ""
+    variables = {} if mode else {"AUSCULT_SINKS": "jsonl:calls.jsonl?mode=640"}
     ran = run(
         tmp_path,
         f"""

@@ -25,18 +25,14 @@ impl InfluxTransport {
     pub(crate) fn new(settings: &InfluxDb) -> Result<Self, String> {
         let address = &settings.server.address;
         let InfluxDb { org, bucket, database, retention_policy, .. } = settings;
-        let uri = match settings.way() {
-            InfluxApi::V1 => {
-                path(address, "/write", &[("db", database), ("rp", retention_policy), ("precision", "ns")])
-            }
-            InfluxApi::V2 => {
-                path(address, "/api/v2/write", &[("org", org), ("bucket", bucket), ("precision", "ns")])
-            }
-            InfluxApi::V3 => {
-                path(address, "/api/v3/write_lp", &[("db", database), ("precision", "nanosecond")])
-            }
-        }?;
-        let scheme = if settings.way() == InfluxApi::V3 { Scheme::Bearer } else { Scheme::Token };
+        let way = settings.way();
+        let query: &[(&str, &str)] = match way {
+            InfluxApi::V1 => &[("db", database), ("rp", retention_policy), ("precision", "ns")],
+            InfluxApi::V2 => &[("org", org), ("bucket", bucket), ("precision", "ns")],
+            InfluxApi::V3 => &[("db", database), ("precision", "nanosecond")],
+        };
+        let uri = path(address, way.path(), query)?;
+        let scheme = if way == InfluxApi::V3 { Scheme::Bearer } else { Scheme::Token };
         Ok(Self {
             client: Client::new(&settings.server, settings.common.timeout, scheme)?,
             uri,

@@ -6,7 +6,7 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use super::answer::{Answer, Verdict};
 use super::http::{Client, Reply, Request, Scheme, gzip, headers, path};
-use super::settings::Loki;
+use super::settings::{LOKI_PUSH as PUSH, Loki};
 use super::transport::{Batch, Delivering, Limits, Transport};
 use crate::encode::Losses;
 use crate::encode::loki::{Extras, json, protobuf};
@@ -39,7 +39,7 @@ impl LokiTransport {
         let tenant = tenant.map(|tenant| HeaderValue::from_str(tenant)).transpose();
         Ok(Self {
             client: Client::new(&settings.server, settings.common.timeout, Scheme::Bearer)?,
-            uri: path(&settings.server.address, "/loki/api/v1/push", &[])?,
+            uri: path(&settings.server.address, PUSH, &[])?,
             tenant: tenant.map_err(|_| "the tenant has characters that no header can have".to_owned())?,
             extras: settings.extras,
             json: settings.json,

@@ -1,6 +1,12 @@
 //! What sinks are told, and what they show of it.
 
-use auscult_report::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink};
+use std::sync::mpsc;
+
+use auscult_core::redact::{Hits, Redactor};
+use auscult_report::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink, Verdict};
+
+use crate::receiver::{calls, deliver, on_a_runtime, opened, send};
+use crate::server::{Reply, Server};
 
 /// What is wrong with a list of URLs.
 fn fault(urls: &str) -> String {
@@ -33,9 +39,11 @@ fn lists_are_read() {
 #[test]
 fn what_cannot_be_understood_names_the_sink_and_what_is_wrong() {
     let table = [
-        ("http://influx:8086", "sinks: a URL begins with none of influxdb+http://"),
-        ("redis+tcp://x", "sinks: a URL begins with none of influxdb+http://"),
-        ("influxdb://x?database=d", "sinks: a URL begins with none of influxdb+http://"),
+        ("http://influx:8086", "sinks: URL 1 of the list begins with none of influxdb+http://"),
+        ("redis+tcp://x", "sinks: URL 1 of the list begins with none of influxdb+http://"),
+        ("influxdb://x?database=d", "sinks: URL 1 of the list begins with none of influxdb+http://"),
+        ("loki+http://h loki+http://h:3100,elastic+http://h", "sinks: URL 3 of the list begins with none of"),
+        ("loki+http://h?tenant=a b", "sinks: URL 2 of the list begins with none of"),
         (
             "influxdb+ftp://x",
             "sink influxdb: the URL has an unknown scheme; it begins with one of http://, https://",
@@ -119,5 +127,55 @@ fn options_have_the_same_names_everywhere() {
     ] {
         let error = of(kind, place, &[(name, "x")]).unwrap_err().to_string();
         assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn a_url_may_end_in_the_path_that_the_protocol_writes_to() {
+    let (sent, asked) = mpsc::channel();
+    let server = Server::start(move |request| {
+        sent.send(request.target.clone()).unwrap();
+        Reply::status(204)
+    });
+    let url = |path: &str| format!("http://{}{path}", server.address);
+    let influx = |path: &str| InfluxDb::new(&url(path)).unwrap();
+    let sinks: [(Sink, &str); 8] = [
+        (Loki::new(&url("/loki/api/v1/push")).unwrap().into(), "/loki/api/v1/push"),
+        (Loki::new(&url("/at/loki/api/v1/push/")).unwrap().into(), "/at/loki/api/v1/push"),
+        (influx("/write").database("d").into(), "/write?db=d&precision=ns"),
+        (influx("/api/v2/write?bucket=b").into(), "/api/v2/write?bucket=b&precision=ns"),
+        (influx("/at/api/v3/write_lp").database("d").into(), "/at/api/v3/write_lp?db=d&precision=nanosecond"),
+        // What is said counts.
+        (influx("/write?api=v2&bucket=b").into(), "/api/v2/write?bucket=b&precision=ns"),
+        (Graylog::new(&url("/gelf")).unwrap().into(), "/gelf"),
+        (Graylog::new(&url("")).unwrap().into(), "/gelf"),
+    ];
+    for (sink, target) in sinks {
+        on_a_runtime(async { deliver(opened(sink).as_mut(), &calls(1)).await });
+        assert_eq!(asked.recv().unwrap(), target);
+    }
+}
+
+#[test]
+fn percent_signs_in_the_path_of_a_file_stand_for_what_a_list_cannot_have() {
+    let sinks = Sink::list("jsonl:/a%20b%2Cc%3Fd%25.jsonl?keep=2").unwrap();
+    assert_eq!(sinks[0].to_string(), "jsonl (/a b,c?d%.jsonl)");
+    assert!(fault("jsonl:%ff").starts_with("sink jsonl: the URL has percent signs that are no UTF-8"));
+}
+
+#[test]
+fn what_is_said_of_a_secret_that_is_not_there_is_not_redacted() {
+    let missing = "/run/nowhere/influx_token";
+    let sinks = [
+        InfluxDb::new("http://h").unwrap().database("d").token_file(missing),
+        InfluxDb::new("http://h").unwrap().database("d").login_file("u", missing),
+    ];
+    for (sink, option) in sinks.into_iter().zip(["token_file", "password_file"]) {
+        let answer = on_a_runtime(async { send(opened(sink).as_mut(), &calls(1)).await });
+        let said = format!("{option}: No such file or directory (os error 2), {missing}");
+        assert_eq!(answer.rest, Verdict::Misconfigured(said.clone()));
+        let logged = format!("sink influxdb (http://h:80): does not work: {said}; 2 records wait");
+        let redactor = Redactor::new(&[], false).unwrap();
+        assert_eq!(redactor.text(&logged, usize::MAX, &mut Hits::default()).text, logged);
     }
 }

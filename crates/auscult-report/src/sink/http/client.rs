@@ -105,7 +105,7 @@ impl Client {
             return Ok(());
         }
         let read = |what: &str, source: &crate::sink::settings::Source| {
-            source.read().map_err(|error| Verdict::Misconfigured(format!("{what}: {error}")))
+            source.read(what).map_err(Verdict::Misconfigured)
         };
         let text = match (&self.login.token, &self.login.user) {
             (Some(token), _) => {

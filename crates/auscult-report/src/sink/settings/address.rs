@@ -76,6 +76,15 @@ impl Address {
         })
     }
 
+    /// Takes a path off that is the protocol's own: people have it at hand with the URL. Tells whether it was there.
+    pub(crate) fn take_off(&mut self, path: &str) -> bool {
+        let before = self.path.strip_suffix(path).map(|before| before.trim_end_matches('/').len());
+        before.is_some_and(|length| {
+            self.path.truncate(length);
+            true
+        })
+    }
+
     /// Whether what is sent is encrypted.
     pub(crate) fn is_encrypted(&self) -> bool {
         matches!(&*self.scheme, "https" | "tls")
@@ -118,7 +127,8 @@ pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
-fn decoded(text: &str) -> Result<String, String> {
+/// A text without percent signs that stand for something else.
+pub(crate) fn decoded(text: &str) -> Result<String, String> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(Into::into).map_err(|_| "the URL has percent signs that are no UTF-8".to_owned())
 }

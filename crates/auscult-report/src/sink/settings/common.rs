@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, Parts};
-use super::secret::Source;
+use super::secret::{Source, stay};
 use crate::sink::net;
 
 /// How long a server may take for an answer, where nothing else is asked for.
@@ -99,7 +99,8 @@ impl Server {
         if self.ca_file.is_some() && !self.address.is_encrypted() {
             return Err(format!("ca_file: {} is not encrypted", self.address));
         }
-        if let Some(path) = &self.ca_file {
+        if let Some(path) = &mut self.ca_file {
+            stay(path);
             net::certificates(path).map_err(|error| format!("ca_file: {error}"))?;
         }
         self.login.prepare()
@@ -132,7 +133,8 @@ impl Login {
         }
         for (what, source) in [("token", &mut self.token), ("password", &mut self.password)] {
             let Some(source) = source else { continue };
-            let secret = source.read().map_err(|error| format!("{what}: {error}"))?;
+            source.stay();
+            let secret = source.read(what)?;
             if matches!(source, Source::Variable(_)) {
                 *source = Source::Text(secret);
             }

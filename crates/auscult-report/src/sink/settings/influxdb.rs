@@ -34,19 +34,35 @@ pub struct InfluxDb {
     pub(crate) retention_policy: String,
 }
 
+impl InfluxApi {
+    /// All of them, the longer paths first.
+    const ALL: [Self; 3] = [Self::V2, Self::V3, Self::V1];
+
+    /// Where a server takes what is written this way.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::V1 => "/write",
+            Self::V2 => "/api/v2/write",
+            Self::V3 => "/api/v3/write_lp",
+        }
+    }
+}
+
 impl InfluxDb {
-    /// A sink for the server at a URL (`http` or `https`), such as `http://influx:8086`. What follows a `?` in it
-    /// are options: `org`, `bucket`, `database` and the others, by the names of the methods here.
+    /// A sink for the server at a URL (`http` or `https`), such as `http://influx:8086`, which may end in the path that is
+    /// written to, such as `/api/v2/write`: then that way is meant. What follows a `?` in it are options: `org`, `bucket`,
+    /// `database` and the others, by the names of the methods here.
     ///
     /// # Errors
     /// When the URL cannot be understood, or holds a secret in its query.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let parts = begin(KIND, url, &[("http", 80), ("https", 443)])?;
+        let mut parts = begin(KIND, url, &[("http", 80), ("https", 443)])?;
+        let api = InfluxApi::ALL.into_iter().find(|api| parts.address.take_off(api.path()));
         let query = parts.query.clone();
         let mut sink = Self {
             common: Common::new(KIND),
             server: Server::new(parts),
-            api: None,
+            api,
             org: String::new(),
             bucket: String::new(),
             database: String::new(),
@@ -105,6 +121,12 @@ impl InfluxDb {
                 Err("say a bucket (v2) or a database (v1)".into())
             }
             (InfluxApi::V1 | InfluxApi::V3, _, true) => Err("database: v1 and v3 want one".into()),
+            (InfluxApi::V2, _, false) => {
+                Err("database: v2 writes to the bucket alone; leave one of them out".into())
+            }
+            (InfluxApi::V1 | InfluxApi::V3, false, _) => {
+                Err("bucket: v1 and v3 write to the database alone; leave it out".into())
+            }
             _ => Ok(()),
         }
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use auscult_core::Error;
 
-use super::address::pairs;
+use super::address::{decoded, pairs};
 use super::common::{Common, RECORDS, number, seconds};
 use super::methods::common_methods;
+use super::secret::stay;
 use super::{Options, wrong};
 
 const KIND: &str = "jsonl";
@@ -54,10 +55,11 @@ impl JsonLines {
         })
     }
 
-    /// From what follows `jsonl:`: a path, and options behind a `?`.
+    /// From what follows `jsonl:`: a path, in which percent signs stand for what a list of URLs cannot have, and options
+    /// behind a `?`.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
-        let mut sink = Self::new(path)?;
+        let mut sink = Self::new(decoded(path).map_err(|error| wrong(KIND, &error))?)?;
         let query = pairs(query).map_err(|error| wrong(KIND, &error))?;
         sink.take_query(KIND, &query)?;
         Ok(sink)
@@ -90,17 +92,17 @@ impl JsonLines {
     }
 
     pub(super) fn prepare(&mut self) -> Result<(), String> {
-        // Where the service is now: it may go elsewhere.
-        self.path = self.path.take().map(|path| std::path::absolute(&path).unwrap_or(path));
+        self.path.iter_mut().for_each(stay);
         self.common.check(RECORDS)?;
         match () {
             () if self.rotate_bytes == 0 => Err("rotate_bytes: use at least 1".to_owned()),
             () if self.rotate_age.is_some_and(|age| age.is_zero()) => {
                 Err("rotate_age: use more than 0 seconds".to_owned())
             }
-            () if ![0o600, 0o640, 0o644, 0o660, 0o664, 0o666].contains(&self.mode) => {
-                Err("mode: use 600, 640, 644, 660, 664 or 666".to_owned())
-            }
+            () if ![0o600, 0o640, 0o644, 0o660, 0o664, 0o666].contains(&self.mode) => Err(format!(
+                "mode: {:o} is none of 600, 640, 644, 660, 664 and 666, which are octal: in code 0o640",
+                self.mode
+            )),
             () => Ok(()),
         }
     }

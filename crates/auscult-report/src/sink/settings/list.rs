@@ -29,10 +29,11 @@ impl Sink {
     /// When one of them cannot be understood; the text names its kind, and nothing of what it holds.
     pub fn list(text: &str) -> Result<Vec<Self>, Error> {
         let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
-        urls.map(Self::parse).collect()
+        urls.enumerate().map(|(index, url)| Self::parse(index + 1, url)).collect()
     }
 
-    fn parse(url: &str) -> Result<Self, Error> {
+    /// `number` is its place in the list: what begins with nothing that is known may be a secret, and is not shown.
+    fn parse(number: usize, url: &str) -> Result<Self, Error> {
         let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
         let scheme = scheme.to_ascii_lowercase();
         let kind = scheme.split('+').next().unwrap_or_default();
@@ -44,11 +45,11 @@ impl Sink {
             "graylog" if scheme.contains('+') => Graylog::new(url)?.into(),
             "loki" if scheme.contains('+') => Loki::new(url)?.into(),
             _ => {
-                return Err(Error::config(
-                    "sinks: a URL begins with none of influxdb+http://, influxdb+https://, graylog+tcp://, \
-                     graylog+tls://, graylog+udp://, graylog+http://, graylog+https://, loki+http://, \
-                     loki+https://, jsonl:",
-                ));
+                return Err(Error::config(format!(
+                    "sinks: URL {number} of the list begins with none of influxdb+http://, influxdb+https://, \
+                     graylog+tcp://, graylog+tls://, graylog+udp://, graylog+http://, graylog+https://, \
+                     loki+http://, loki+https://, jsonl:; in a URL a comma is %2C, and a space %20",
+                )));
             }
         };
         // Checked here and not in the types: in code a password may come from wherever the service has it.

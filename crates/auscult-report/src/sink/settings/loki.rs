@@ -8,6 +8,8 @@ use super::{Options, begin};
 use crate::encode::loki::Extras;
 
 const KIND: &str = "loki";
+/// Where Loki takes what is pushed to it.
+pub(crate) const PUSH: &str = "/loki/api/v1/push";
 /// Most records in a request.
 const RECORDS: usize = 10_000;
 
@@ -23,13 +25,15 @@ pub struct Loki {
 }
 
 impl Loki {
-    /// A sink for the server at a URL (`http` or `https`), such as `http://loki:3100`. What follows a `?` in it are
-    /// options: `tenant`, `extras` and the others, by the names of the methods here.
+    /// A sink for the server at a URL (`http` or `https`), such as `http://loki:3100`, which may end in
+    /// `/loki/api/v1/push`. What follows a `?` in it are options: `tenant`, `extras` and the others, by the names of the
+    /// methods here.
     ///
     /// # Errors
     /// When the URL cannot be understood, or holds a secret in its query.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let parts = begin(KIND, url, &[("http", 80), ("https", 443)])?;
+        let mut parts = begin(KIND, url, &[("http", 80), ("https", 443)])?;
+        parts.address.take_off(PUSH);
         let query = parts.query.clone();
         let mut sink = Self {
             common: Common::new(KIND),

@@ -23,6 +23,7 @@ pub use json_lines::JsonLines;
 pub use list::Sink;
 pub(crate) use list::{Kind, prepared};
 pub use loki::Loki;
+pub(crate) use loki::PUSH as LOKI_PUSH;
 pub(crate) use secret::Source;
 
 use address::Parts;

@@ -46,24 +46,36 @@ impl Source {
         Self::Text(Secret::new(text))
     }
 
-    /// The secret, or why there is none; the text names file or variable.
-    pub(crate) fn read(&self) -> Result<Secret, String> {
-        let (text, of) = match self {
-            Self::Text(secret) => return checked(secret.0.clone(), "it"),
+    /// The secret, or why there is none: the text begins with the option that says where it is, and names file or
+    /// variable. No name in it is followed by a colon that the redaction of logs would take for a secret's.
+    pub(crate) fn read(&self, what: &str) -> Result<Secret, String> {
+        match self {
+            Self::Text(secret) => checked(secret.0.clone(), "it").map_err(|why| format!("{what}: {why}")),
             Self::File(path) => {
-                let of = format!("the file {}", path.display());
                 let mut text = String::new();
-                File::open(path)
-                    .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
-                    .map_err(|error| format!("{of}: {error}"))?;
-                (text, of)
+                let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+                read.map_err(|error| format!("{what}_file: {error}, {}", path.display()))?;
+                checked(text, &path.display().to_string()).map_err(|why| format!("{what}_file: {why}"))
             }
-            Self::Variable(name) => {
-                let text = std::env::var(name).map_err(|_| format!("the variable {name} is not set"))?;
-                (text, format!("the variable {name}"))
-            }
-        };
-        checked(text, &of)
+            Self::Variable(name) => std::env::var(name)
+                .map_err(|_| format!("the variable {name} is not set"))
+                .and_then(|text| checked(text, &format!("the variable {name}")))
+                .map_err(|why| format!("{what}_env: {why}")),
+        }
+    }
+
+    /// Has a file be found wherever the service goes.
+    pub(crate) fn stay(&mut self) {
+        if let Self::File(path) = self {
+            stay(path);
+        }
+    }
+}
+
+/// Makes a path one from the root, as of the directory that the service is in now.
+pub(crate) fn stay(path: &mut PathBuf) {
+    if let Ok(absolute) = std::path::absolute(&*path) {
+        *path = absolute;
     }
 }
 
