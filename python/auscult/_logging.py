@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from auscult import _native
+from auscult._unheard import Unheard
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,6 +71,7 @@ class _Installed:
         self.levels: tuple[int, int] | None = None
         """The root logger's level before and after, where it was lowered."""
         self.told = False
+        self.unheard = Unheard(LogHandler)
 
 
 _installed: _Installed | None = None
@@ -99,10 +101,18 @@ def install(level: int) -> None:
 
 
 def keep() -> None:
-    """Puts the handler back where `dictConfig` took all away: recording would end unseen."""
+    """Puts the handler back where `dictConfig` took all away, and says what it never sees."""
     installed = _installed
     root = logging.getLogger()
-    if installed is None or _has_one(root):
+    if installed is None:
+        return
+    for name in installed.unheard.look():
+        logging.getLogger("auscult").warning(
+            "records of the logger %s are not recorded: it does not pass them on to the root logger; "
+            "give it an auscult.LogHandler",
+            name,
+        )
+    if _has_one(root):
         return
     root.addHandler(installed.handler)
     if _installed is not installed:
