@@ -18,6 +18,7 @@ mod json;
 mod kinds;
 mod limits;
 mod numbers;
+mod open;
 mod reader;
 mod record;
 mod request_id;
