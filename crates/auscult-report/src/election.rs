@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -62,11 +63,11 @@ pub(crate) struct Announced {
     _held: Held,
 }
 
-/// Announces this process as the agent of the service in `place`.
+/// Announces this process as the agent of the service in `place`, who ships to sinks of these names.
 ///
 /// # Errors
 /// When there is another one, or the file cannot be had.
-pub(crate) fn announce(place: &Place) -> Result<Announced, Error> {
+pub(crate) fn announce(place: &Place, sinks: &[&str]) -> Result<Announced, Error> {
     let path = place.directory().join(AGENT);
     let conflict = || {
         let pid = agent(place).map_or_else(String::new, |pid| format!(" (process {pid})"));
@@ -76,10 +77,13 @@ pub(crate) fn announce(place: &Place) -> Result<Announced, Error> {
     if key.is_some_and(|key| held().contains(&key)) {
         return Err(conflict());
     }
-    let file = place.open_file(AGENT).map_err(|error| Error::io("agent: cannot open", &path, error))?;
+    let failed = |error| Error::io("agent: cannot write", &path, error);
+    let mut file = place.open_file(AGENT).map_err(failed)?;
     if fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).is_err() {
         return Err(conflict());
     }
+    // No name has white space.
+    file.set_len(0).and_then(|()| file.write_all(sinks.join("\n").as_bytes())).map_err(failed)?;
     held().extend(key);
     Ok(Announced { _held: Held { key, file: Some(file) } })
 }
@@ -92,6 +96,14 @@ pub fn reporter(place: &Place) -> Option<u32> {
 /// The agent of the service in `place`, if it has one.
 pub fn agent(place: &Place) -> Option<u32> {
     holder(place.directory(), AGENT)
+}
+
+/// Names of the sinks that the agent of the service in `place` ships to, if it has one, and it is another process. One
+/// that begins may still show what an earlier one said.
+pub(crate) fn agents_sinks(place: &Place) -> Option<Vec<String>> {
+    agent(place).filter(|pid| *pid != std::process::id())?;
+    let names = std::fs::read_to_string(place.directory().join(AGENT)).ok()?;
+    Some(names.split_whitespace().map(str::to_owned).collect())
 }
 
 /// Who has a lock on a file. Closing the file would end a lock of this process, so it does not ask what it knows.
@@ -159,14 +171,14 @@ mod tests {
         let [place, other] = [root, link]
             .map(|root| Place::open_with_shared_memory(&root, "svc", outer.path()).expect("a place"));
         let elected = stand(&place, false).expect("nobody else");
-        let announced = announce(&place).expect("nobody else");
+        let announced = announce(&place, &["loki"]).expect("nobody else");
         for place in [&place, &other] {
-            assert!(stand(place, false).is_none() && announce(place).is_err());
+            assert!(stand(place, false).is_none() && announce(place, &[]).is_err());
             assert_eq!([reporter(place), agent(place)], [Some(std::process::id()); 2]);
         }
         assert!(is_locked(&place, FILE) && is_locked(&place, AGENT), "asking ends no lock");
         drop((elected, announced));
         assert_eq!([reporter(&other), agent(&other)], [None; 2]);
-        assert!(stand(&other, false).is_some() && announce(&other).is_ok());
+        assert!(stand(&other, false).is_some() && announce(&other, &[]).is_ok());
     }
 }

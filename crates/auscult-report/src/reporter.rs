@@ -85,7 +85,8 @@ impl Reporter {
             .unit(Unit::Seconds)
             .help("Time to read all segments, render and compress one scrape.");
         let scrapes = registry.family(spec)?.histogram(&[])?;
-        let announced = config.agent.then(|| election::announce(&place)).transpose()?;
+        let names: Vec<&str> = config.sinks.iter().map(Sink::name).collect();
+        let announced = config.agent.then(|| election::announce(&place, &names)).transpose()?;
         let seed = Arc::new(Seed { place, registry, calls, config, scrapes });
         let reporter = Arc::new(Self { seed, running: PerProcess::new() });
         reporter.running().announce(announced);

@@ -10,7 +10,7 @@ mod storing;
 
 pub use serving::ADDRESS;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,6 +48,8 @@ pub(crate) struct Running {
     keeper: Mutex<Option<Arc<Keeper>>>,
     ledger: Arc<Ledger>,
     workers: Mutex<Option<Arc<Workers>>>,
+    /// Looks in a row at which an agent did not ship to a sink of ours.
+    unshipped: AtomicU32,
     started: AtomicBool,
     stopping: Mutex<bool>,
     wake: Condvar,
@@ -72,6 +74,7 @@ impl Running {
             keeper: Mutex::new(None),
             ledger,
             workers: Mutex::new(None),
+            unshipped: AtomicU32::new(0),
             started: AtomicBool::new(false),
             stopping: Mutex::new(false),
             wake: Condvar::new(),
@@ -225,13 +228,10 @@ impl Running {
 
     fn stand(self: &Arc<Self>) {
         if self.leaves_it_to_agent() {
-            if !self.ledger.is_empty() && std::env::var_os("AUSCULT_SINKS").is_none() {
-                let message = "sinks: an agent reports for this service, and ships to its own sinks; set AUSCULT_SINKS, \
-                               which both read";
-                self.seed.registry.note("sink", message);
-            }
+            self.look_who_ships();
             return self.step_back();
         }
+        self.set_unshipped(false);
         let mut elected = lock(&self.elected);
         if elected.is_some() {
             return;

@@ -1,15 +1,16 @@
 //! The store and the sinks, while this process reports.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use auscult_core::clock;
 use auscult_core::thread::lock;
 
 use super::Running;
-use crate::election::Elected;
+use crate::election::{self, Elected};
 use crate::keeper::{Keeper, Surroundings};
-use crate::sink::{Names, Workers};
+use crate::sink::{Names, Sink, Workers};
 use crate::store::{Reader, SinkState};
 
 /// What is kept of the time to stop, for the store to be closed after the sinks are done.
@@ -86,6 +87,33 @@ impl Running {
             self.ledger.clone(),
             settle,
         )
+    }
+
+    /// Looks whether the agent ships to the sinks of this process, whose settings it does not know.
+    pub(super) fn look_who_ships(&self) {
+        let Some(shipped) = election::agents_sinks(&self.seed.place) else { return };
+        let mut left_out: Vec<&str> = self.seed.config.sinks.iter().map(Sink::name).collect();
+        left_out.retain(|name| !shipped.iter().any(|shipped| shipped == name));
+        if left_out.is_empty() {
+            return self.set_unshipped(false);
+        }
+        // What an agent that begins says may be that of an earlier one, once.
+        if self.unshipped.fetch_add(1, Ordering::Relaxed) == 1 {
+            self.set_unshipped(true);
+            let message = format!(
+                "sinks: an agent reports for this service and does not ship to {}; name them in AUSCULT_SINKS in the \
+                 agent's environment",
+                left_out.join(", ")
+            );
+            self.seed.registry.fault("sink", &message);
+        }
+    }
+
+    /// Shows whether an agent does not ship to a sink of this process.
+    pub(super) fn set_unshipped(&self, unshipped: bool) {
+        if unshipped || self.unshipped.swap(0, Ordering::Relaxed) > 0 {
+            self.seed.calls.set_unhealthy("sink_not_shipped", unshipped);
+        }
     }
 
     /// Has all that is recorded stored and shipped by the sinks whose receivers take it, until `deadline`.

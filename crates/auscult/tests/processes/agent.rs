@@ -117,3 +117,30 @@ fn a_service_has_one_agent_and_may_name_its_metrics() {
     assert_eq!(value(&text, "renamed_up"), Some(0.0));
     agent.end();
 }
+
+#[test]
+fn a_sink_of_the_service_to_which_the_agent_does_not_ship_is_flagged() {
+    let flag = r#"workers_unhealthy{reason="sink_not_shipped"}"#;
+    let directory = Directory::new();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let agent = Worker::start_as("agent", &directory, port);
+    let mut service = Worker::start_as("shipping", &directory, port);
+    scraped(&address, flag, 1.0);
+    agent.kill();
+    until("the service ships for itself", || service.is_reporter());
+    scraped(&address, flag, 0.0);
+    service.tell("call");
+    let delivered = r#"auscult_sink_delivered_total{sink="jsonl"}"#;
+    scraped(&address, delivered, 1.0);
+
+    let mut agent = Worker::start_as("shipping agent", &directory, port);
+    until("the agent reports", || agent.is_reporter());
+    let mut other = Worker::start_as("shipping", &directory, port);
+    other.tell("call");
+    let text = scraped(&address, delivered, 2.0);
+    assert_eq!(value(&text, flag), Some(0.0));
+    other.end();
+    service.end();
+    agent.end();
+}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use auscult::sink::JsonLines;
 use auscult::{Call, Service, Telemetry};
 use common::{Directory, Ending, get, samples, until, value};
 
@@ -81,9 +82,12 @@ fn worker() {
         return;
     };
     let port: u16 = port.parse().unwrap();
+    let lines = JsonLines::new(Path::new(&directory).join("lines")).unwrap();
     let builder = Telemetry::builder("workers").directory(directory).listen(([127, 0, 0, 1], port));
     let builder = match std::env::var("AUSCULT_TEST_ROLE").as_deref() {
         Ok("agent") => builder.agent(),
+        Ok("shipping agent") => builder.agent().sink(lines),
+        Ok("shipping") => builder.sink(lines).without_facade(),
         // The agent cannot know.
         Ok("renamed") => builder.namespace("renamed").without_facade(),
         _ => builder.without_facade(),
