@@ -9,8 +9,8 @@ mod tests;
 mod words;
 
 use lists::{
-    CHINESE, CHINESE_TEXT, HARMLESS, KEYS, LAST, List, MEASURES, MODEL, PERSONAL, PHONES, STRONG, TEXT, TOLD,
-    USERS,
+    CHINESE, CHINESE_TEXT, HARMLESS, INPUT, KEYS, LAST, List, MEASURES, MODEL, PERSONAL, PHONES, STRONG,
+    TEXT, TEXT_ALONE, TEXT_PART, TOLD, USERS,
 };
 use words::Words;
 
@@ -29,7 +29,8 @@ pub(super) enum Class {
 /// Words that may make a name one of the above, as bits of their lengths by first letter: most names have none.
 const NOTABLE: [u32; 26] = {
     let mut lengths = [0; 26];
-    let lists = [STRONG, LAST, TEXT, &["token", "key", "id", "value", "header", "string", "pass"]];
+    let rest: List = &["token", "key", "id", "value", "header", "string", "pass", "input"];
+    let lists = [STRONG, LAST, TEXT, TEXT_ALONE, TEXT_PART, rest];
     let mut list = 0;
     while list < lists.len() {
         let mut word = 0;
@@ -90,7 +91,21 @@ pub(super) fn class(name: &str) -> Class {
     {
         return Class::Secret;
     }
-    if is(TEXT, last) && !is(TOLD, before) { Class::Text } else { Class::Plain }
+    let text = match last {
+        b"input" => is(INPUT, before),
+        b"value" if before == b"input" => true,
+        b"list" if before == b"tokens" => words.back(2) == b"text",
+        _ if is(TEXT_PART, last) && (is(TEXT, before) && before != b"prompt") => true,
+        _ if is(TEXT_ALONE, last) => before.is_empty(),
+        _ => is(TEXT, last) && !is(TOLD, before),
+    };
+    if text { Class::Text } else { Class::Plain }
+}
+
+/// Whether a number under this name counts something, or is an id of a model's: `second pass: 3`, `token: 17`.
+pub(super) fn counts(name: &str, number: u64) -> bool {
+    let is = |word: &str| without_number(name).eq_ignore_ascii_case(word);
+    is("pass") && number < 1000 || is("token") && number < 1_000_000
 }
 
 /// A name without the number at its end.

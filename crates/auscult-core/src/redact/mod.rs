@@ -10,6 +10,7 @@ mod own;
 mod pair;
 mod rule;
 mod scan;
+mod spoken;
 mod token;
 
 use std::borrow::Cow;
@@ -96,7 +97,8 @@ impl Redactor {
     /// The mark that a whole number in a field of this name is to be replaced by, if any.
     pub fn integer(&self, name: &str, value: i64, hits: &mut Hits) -> Option<&'static str> {
         let secret = matches!(key::class(name), Class::Secret | Class::Header);
-        let rule = if secret { Some(Rule::Key) } else { number::of_integer(name, value) };
+        let counts = || u64::try_from(value).is_ok_and(|value| key::counts(name, value));
+        let rule = if secret && !counts() { Some(Rule::Key) } else { number::of_integer(name, value) };
         rule.map(|rule| {
             hits.add(rule);
             rule.mark()

@@ -1,8 +1,9 @@
 //! What a text says with a sign: `name=value`, `"name": "value"`, `scheme://user:password@host`, `somebody@somewhere`.
 
-use super::key::{Class, class};
+use super::key::{Class, class, counts};
 use super::rule::Rule;
 use super::scan::{Look, Span};
+use super::spoken;
 
 /// Looks at a `=`, `:`, `,` or the first byte of a full-width `：` or `＝`; tells up to where it looked.
 pub(super) fn at(look: &Look<'_>) -> (Option<Span>, usize) {
@@ -25,8 +26,20 @@ pub(super) fn at(look: &Look<'_>) -> (Option<Span>, usize) {
 /// The value behind the sign that ends at `after`, where the name before it says that it is one.
 fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
     // Nearly all signs stand behind a name that ends in a letter, a quote or a bracket, or between digits.
-    let name = look.name_before(look.at);
-    let class = if is_signature(look, &name) { Class::Secret } else { class(&name) };
+    let mut name = look.name_before(look.at);
+    let class = if is_signature(look, &name) {
+        Class::Secret
+    } else if name.is_empty() && look.record_text {
+        Class::Plain
+    } else if name.is_empty() {
+        // `text (per sentence): ...`
+        name = look.name_before(before_remark(look)?);
+        if class(&name) == Class::Text { Class::Text } else { Class::Plain }
+    } else if is_said(look, &name) {
+        Class::Text
+    } else {
+        class(&name)
+    };
     let rule = match class {
         Class::Plain => return None,
         Class::Text if look.record_text => return None,
@@ -40,18 +53,47 @@ fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
     }
     let after = look.run(after, |byte| matches!(byte, b'=' | b':' | b'>'));
     let start = look.run(after, |byte| matches!(byte, b' ' | b'\t'));
-    if HIDDEN.iter().any(|hidden| look.bytes[start..].starts_with(hidden)) {
+    if hidden(&look.bytes[start..]) {
         return None;
     }
-    let (start, end) = match quoted(look, start) {
-        Some(value) => value,
-        None if class == Class::Secret => (start, token(look, start)),
-        None => (start, line(look, start, opening.map(|(_, quote)| quote))),
+    let opening = opening.map(|(_, quote)| quote);
+    let (start, end) = match class {
+        Class::Text => spoken::value(look, start, opening.is_some() || look.bytes[look.at] == b'=', opening),
+        _ => match quoted(look, start) {
+            Some(value) => value,
+            None if class == Class::Secret => (start, token(look, start)),
+            None => (start, line(look, start, opening)),
+        },
     };
     let value = &look.bytes[start..end];
-    // `second pass: 3` counts.
-    let counts = name.eq_ignore_ascii_case("pass") && value.len() < 4 && value.iter().all(u8::is_ascii_digit);
+    let digits = std::str::from_utf8(value).map(|value| value.trim_end_matches([')', ']', '}', '.']));
+    let number = digits.ok().and_then(|digits| digits.parse().ok());
+    let bare = !matches!(look.before_at(start), b'"' | b'\'' | b'`');
+    let counts = class == Class::Secret && bare && number.is_some_and(|number| counts(&name, number));
     (!counts && !says_nothing(value)).then_some(Span { start, end, rule })
+}
+
+/// Where the remark in brackets begins that ends before this place.
+fn before_remark(look: &Look<'_>) -> Option<usize> {
+    let end = look.run_back(look.at, |byte| matches!(byte, b' ' | b'\t'));
+    let remark = look.bytes[end.saturating_sub(REMARK)..end].strip_suffix(b")")?;
+    let length = remark.iter().rev().position(|byte| *byte == b'(')?;
+    Some(end - length - 2)
+}
+
+/// Whether a text to synthesise is said to follow: `TTS request: ...`, `Generating speech for: ...`.
+fn is_said(look: &Look<'_>, name: &str) -> bool {
+    let before: &[&str] = match name {
+        "request" | "Request" => &["tts"],
+        "for" => &["tts", "speech", "audio"],
+        _ => return false,
+    };
+    let start = look.run_back(look.at, |byte| matches!(byte, b' ' | b'\t')).saturating_sub(name.len());
+    let said = look.bytes[..start].trim_ascii_end();
+    before.iter().any(|word| {
+        let from = said.len().saturating_sub(word.len());
+        said[from..].eq_ignore_ascii_case(word.as_bytes()) && !look.before_at(from).is_ascii_alphanumeric()
+    })
 }
 
 /// Whether this is the `sig` of a URL that was signed.
@@ -71,9 +113,11 @@ pub(super) fn option(look: &Look<'_>) -> Option<Span> {
     if !name.first().is_some_and(u8::is_ascii_alphabetic) || name.len() > 64 {
         return None;
     }
-    if class(&String::from_utf8_lossy(name)) != Class::Secret {
-        return None;
-    }
+    let rule = match class(&String::from_utf8_lossy(name)) {
+        Class::Secret => Rule::Key,
+        Class::Text if !look.record_text => Rule::Text,
+        _ => return None,
+    };
     let quoted_by = |byte| matches!(byte, b'"' | b'\'' | b'\\');
     let closed = look.run(end, quoted_by);
     let listed = closed > end && look.bytes.get(closed) == Some(&b',');
@@ -86,6 +130,7 @@ pub(super) fn option(look: &Look<'_>) -> Option<Span> {
     let (start, end) = match quoted(look, start) {
         Some(value) => value,
         None if listed => return None,
+        None if rule == Rule::Text => (start, next_option(look, start)),
         None => {
             let end = token(look, start);
             (start, look.run_back(end, quoted_by).max(start))
@@ -93,8 +138,17 @@ pub(super) fn option(look: &Look<'_>) -> Option<Span> {
     };
     let value = &look.bytes[start..end];
     let told = value.starts_with(b"-") && !listed || PROSE.iter().any(|word| word.as_bytes() == value);
-    (!value.is_empty() && !told && !says_nothing(value)).then_some(Span { start, end, rule: Rule::Key })
+    (!value.is_empty() && !told && !says_nothing(value)).then_some(Span { start, end, rule })
 }
+
+/// Where the next option begins behind `start`, or the line ends.
+fn next_option(look: &Look<'_>, start: usize) -> usize {
+    let ends = |at: &usize| look.bytes[*at..].starts_with(b" --") || matches!(look.bytes[*at], b'\n' | b'\r');
+    (start..look.bytes.len()).find(ends).unwrap_or(look.bytes.len())
+}
+
+/// Most bytes of a remark.
+const REMARK: usize = 48;
 
 /// Words behind the name of an option in a sentence about it.
 const PROSE: [&str; 18] = [
@@ -139,7 +193,7 @@ fn quoted(look: &Look<'_>, start: usize) -> Option<(usize, usize)> {
 }
 
 /// Where the bracket that opens at `start` is closed.
-fn bracket(look: &Look<'_>, start: usize) -> usize {
+pub(super) fn bracket(look: &Look<'_>, start: usize) -> usize {
     let mut depth = 0;
     let mut quote = None;
     let mut escaped = false;
@@ -178,7 +232,7 @@ fn token(look: &Look<'_>, start: usize) -> usize {
 }
 
 /// Whether a name with a sign and the beginning of a value stand at `start`; `==` is the end of a value in base64.
-fn is_pair(look: &Look<'_>, start: usize) -> bool {
+pub(super) fn is_pair(look: &Look<'_>, start: usize) -> bool {
     let quoted = look.run(start, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
     let name = look.bytes[quoted..].iter().take(64);
     let belongs =
@@ -201,12 +255,17 @@ fn line(look: &Look<'_>, start: usize, quote: Option<u8>) -> usize {
 /// How what is hidden already begins.
 const HIDDEN: [&[u8]; 2] = [b"[REDACTED:", b"[text of "];
 
+/// Whether what stands here is hidden already.
+pub(super) fn hidden(text: &[u8]) -> bool {
+    HIDDEN.iter().any(|hidden| text.starts_with(hidden))
+}
+
 /// Nothing to hide: empty, hidden already, or what programs print for none.
-fn says_nothing(value: &[u8]) -> bool {
+pub(super) fn says_nothing(value: &[u8]) -> bool {
     let value = value.trim_ascii();
     let bare = value.strip_suffix(b",").unwrap_or(value);
     bare.iter().all(|byte| *byte == b'*')
-        || HIDDEN.iter().any(|hidden| value.starts_with(hidden))
+        || hidden(value)
         || matches!(bare, b"None" | b"null" | b"nil" | b"true" | b"false" | b"True" | b"False")
 }
 

@@ -1,8 +1,10 @@
 //! One pass over a text. Only bytes that some rule begins at, or is about, are looked at twice; a rule looks back and
 //! ahead no further than its own kind of characters go, so that the whole is linear in the text's length.
 
+use std::cell::OnceCell;
+
 use super::rule::Rule;
-use super::{number, pair, token};
+use super::{number, pair, spoken, token};
 
 /// Something to take out: bytes of the text, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +21,24 @@ pub(super) struct Look<'a> {
     /// Whether the text goes no further than `bytes`.
     pub(super) whole: bool,
     pub(super) record_text: bool,
+    /// Where the first line ends, once somebody asked.
+    first_line: &'a OnceCell<usize>,
 }
 
 impl Look<'_> {
     /// The `nth` byte before this place; a space before the text.
     pub(super) fn before(&self, nth: usize) -> u8 {
         self.at.checked_sub(nth).map_or(b' ', |at| self.bytes[at])
+    }
+
+    /// The byte before `at`; a space before the text.
+    pub(super) fn before_at(&self, at: usize) -> u8 {
+        at.checked_sub(1).map_or(b' ', |at| self.bytes[at])
+    }
+
+    /// Whether `at` is in the first line.
+    pub(super) fn is_first_line(&self, at: usize) -> bool {
+        at <= *self.first_line.get_or_init(|| self.run(0, |byte| byte != b'\n'))
     }
 
     /// Whether the byte at `at` is a letter or digit of ASCII.
@@ -57,7 +71,7 @@ impl Look<'_> {
 /// Bytes that some rule is about.
 static NOTABLE: [bool; 256] = {
     let mut notable = [false; 256];
-    let bytes = b"0123456789@=:,-_IJbB\xEF";
+    let bytes = b"0123456789@=:,-_IJbBxXzZ\xEF";
     let mut at = 0;
     while at < bytes.len() {
         notable[bytes[at] as usize] = true;
@@ -70,10 +84,11 @@ static NOTABLE: [bool; 256] = {
 pub(super) fn spans(text: &str, whole: bool, record_text: bool) -> Vec<Span> {
     let bytes = text.as_bytes();
     let mut spans: Vec<Span> = Vec::new();
+    let first_line = OnceCell::new();
     let mut at = 0;
     while let Some(step) = bytes[at..].iter().position(|byte| NOTABLE[usize::from(*byte)]) {
         at += step;
-        let look = Look { bytes, at, whole, record_text };
+        let look = Look { bytes, at, whole, record_text, first_line: &first_line };
         let (found, next) = match bytes[at] {
             b'0'..=b'9' => number::at(&look),
             b'@' => (pair::email(&look), at + 1),
@@ -81,6 +96,7 @@ pub(super) fn spans(text: &str, whole: bool, record_text: bool) -> Vec<Span> {
             b'-' if look.before(1) == b'-' => (token::pem(&look).or_else(|| pair::option(&look)), at + 1),
             b'-' | b'_' | b'I' => (token::key(&look), at + 1),
             b'J' => (token::jwt(&look), at + 1),
+            b'x' | b'X' | b'z' | b'Z' => (spoken::announced(&look), at + 1),
             _ => (token::authorization(&look), at + 1),
         };
         at = next;

@@ -149,6 +149,28 @@ pub(super) const TEXT: List = &[
     "ssml",
     "lyrics",
 ];
+/// The only word of such a name; with others it is mostly something else.
+pub(super) const TEXT_ALONE: List =
+    &["normalized", "normalised", "synthesizing", "synthesising", "speaking", "saying"];
+/// Behind one of [`TEXT`]: it is still the text.
+pub(super) const TEXT_PART: List = &[
+    "norm",
+    "normed",
+    "normalized",
+    "normalised",
+    "clean",
+    "cleaned",
+    "split",
+    "segment",
+    "chunk",
+    "part",
+    "list",
+    "raw",
+    "content",
+    "value",
+];
+/// In front of `input`, which alone is the text in OpenAI's requests for speech.
+pub(super) const INPUT: List = &["", "request", "req", "body", "speech", "tts", "user", "text"];
 /// In front of it: a text that says what happened.
 pub(super) const TOLD: List = &[
     "error",
@@ -178,7 +200,8 @@ pub(super) const CHINESE: List = &[
     "卡号",
 ];
 /// Names of text to synthesise in Chinese end so.
-pub(super) const CHINESE_TEXT: List = &["文本", "台词", "歌词", "提示词"];
+pub(super) const CHINESE_TEXT: List =
+    &["文本", "文本内容", "台词", "歌词", "提示词", "正在合成", "待合成", "合成内容", "朗读内容"];
 /// As the last word of the name of a mobile number.
 pub(super) const PHONES: List =
     &["phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles"];
