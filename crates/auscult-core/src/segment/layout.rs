@@ -3,7 +3,7 @@
 use super::region::WORD;
 
 /// Changes whenever the meaning of a word changes; a reader refuses any other.
-pub(crate) const LAYOUT_VERSION: u64 = 2;
+pub(crate) const LAYOUT_VERSION: u64 = 3;
 /// First word of every segment.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"auscult\x01");
 
@@ -47,6 +47,8 @@ pub(crate) mod header {
     pub(crate) const RING_TAIL_TURNED: usize = 41;
     /// Up to where the ring is in the store.
     pub(crate) const RING_STORED: usize = 42;
+    /// Where the next place of the ring begins that nobody gets, because its writer may come back; 0 for none.
+    pub(crate) const RING_HOLE: usize = 43;
     /// One word a lane: who owns it.
     pub(crate) const LANE_OWNERS: usize = 24;
 }

@@ -6,14 +6,16 @@
 //! with its length and owner; only then the head moves, and anybody may move it. So a writer killed at any
 //! point leaves a record whose length and owner are known: it costs that record and holds up nobody. One that is
 //! stopped in between is waited for by the reader for a while, and then given up: should it go on, it finds that out
-//! when it commits, and writes its record again at the end. The reader frees what it has, and moves the tail.
+//! when it commits, and writes its record again at the end. Until then nobody else gets its place. The reader frees what
+//! it has, and moves the tail.
 
+mod hole;
 mod mend;
 mod record;
 #[cfg(test)]
 mod tests;
 
-use record::{ABANDONED, CLAIMED, COMMITTED, Head, Writer, free_in, mixed, seed};
+use record::{ABANDONED, CLAIMED, COMMITTED, FILLER, Head, Writer, free_in, mixed, seed};
 
 use super::layout::{Layout, header};
 use super::process::Owner;
@@ -33,6 +35,7 @@ pub(crate) struct Ring<'a> {
     tail: &'a AtomicU64,
     tail_turned: &'a AtomicU64,
     stored: &'a AtomicU64,
+    hole: &'a AtomicU64,
 }
 
 /// Why a record was not taken.
@@ -67,6 +70,7 @@ impl<'a> Ring<'a> {
             tail: &segment[header::RING_TAIL],
             tail_turned: &segment[header::RING_TAIL_TURNED],
             stored: &segment[header::RING_STORED],
+            hole: &segment[header::RING_HOLE],
         }
     }
 
@@ -101,7 +105,7 @@ impl<'a> Ring<'a> {
         }
         let length = (PREFIX + length) as u64;
         let capacity = self.words.len() as u64;
-        let claimed = Head { phase: CLAIMED, length, owner: owner.short() }.encode();
+        let claimed = Head { phase: CLAIMED, length, owner: owner.short() };
         loop {
             let at = self.head.load(Ordering::Acquire);
             let used = at.wrapping_sub(self.tail.load(Ordering::Acquire));
@@ -113,14 +117,18 @@ impl<'a> Ring<'a> {
             if behind || length > capacity - used {
                 return Err(Refused::Full);
             }
+            let head = match self.until_hole(at) {
+                Some(room) if room < length => Head { phase: ABANDONED, length: room, owner: FILLER },
+                _ => claimed,
+            };
             let won = self.word(at).compare_exchange(
                 self.free_word(at),
-                claimed,
+                head.encode(),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             );
             let taken = match won {
-                Ok(_) => length,
+                Ok(_) => head.length,
                 // Somebody else was first, and may have been killed before it moved the head.
                 Err(word) => match Head::decode(word) {
                     Some(head) => head.length,
@@ -133,11 +141,16 @@ impl<'a> Ring<'a> {
             }
             // Fails when somebody else has moved it.
             let _ = self.head.compare_exchange(at, at + taken, Ordering::AcqRel, Ordering::Relaxed);
-            if won.is_ok() {
+            if won.is_ok() && head.phase == CLAIMED {
                 step::reach("reserve");
                 return Ok(at);
             }
         }
+    }
+
+    #[inline]
+    fn capacity(&self) -> u64 {
+        self.words.len() as u64
     }
 
     #[inline]
@@ -181,6 +194,9 @@ impl<'a> Ring<'a> {
             Look::Freed => return Slot::Freed { next: at + 1 },
             Look::Damaged => return Slot::Lost { next: self.resynchronise(at) },
             Look::Head(Head { phase: COMMITTED, length, .. }) => return self.record(at, length),
+            Look::Head(Head { phase: ABANDONED, length, owner }) if self.is_passed_again(at, owner) => {
+                return Slot::Freed { next: at + length };
+            }
             Look::Head(Head { phase: ABANDONED, length, .. }) => return Slot::Lost { next: at + length },
             Look::Head(Head { length, owner, .. }) => (length, owner),
         };
@@ -194,15 +210,17 @@ impl<'a> Ring<'a> {
         }
     }
 
-    /// Frees everything from the tail to `to`, for the next round.
-    pub(crate) fn free(&self, to: u64) {
+    /// Frees everything from the tail to `to`, for the next round, but the place of a writer that was given up and may
+    /// come back.
+    pub(crate) fn free(&self, to: u64, is_alive: impl FnOnce(Owner) -> bool) {
         let from = self.tail().max(to.saturating_sub(self.words.len() as u64));
         if to > from {
             // A writer that was killed before it moved the head may have been the last.
             self.head.fetch_max(to, Ordering::AcqRel);
             step::reach("free");
         }
-        for position in (from..to).rev() {
+        let held = self.held(&(from..to), is_alive);
+        for position in (from..to).rev().filter(|position| !held.contains(position)) {
             let next_round = position + self.words.len() as u64;
             // Whoever sees it sees how far the head was.
             self.word(position).store(self.free_word(next_round), Ordering::Release);

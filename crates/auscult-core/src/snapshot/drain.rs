@@ -13,7 +13,7 @@ use crate::call::{Entry, FinishedCall};
 use crate::clock;
 use crate::log::{LogEntry, LogEvent};
 use crate::registry::Registry;
-use crate::segment::{Owner, Place, Ring, Slot, Source};
+use crate::segment::{Owner, Place, Slot, Source};
 use crate::step;
 
 /// Names a call that died, for ever: where it was in flight.
@@ -182,7 +182,7 @@ impl Drain {
         // A reporter that was killed had them stored, and had not freed them yet.
         let position = stored(source.id())?.filter(|stored| *stored > tail).unwrap_or(tail);
         pass(&source, tail, position);
-        source.ring().free(position);
+        source.ring().free(position, |owner| source.is_alive(owner));
         let (names, told, suspects) = Default::default();
         let alive = source.heartbeat();
         self.rings.push(Tail { source, names, position, waiting: None, alive, told, suspects });
@@ -222,12 +222,14 @@ impl Drain {
     /// Says that segments are in the store up to these positions: their rings are freed.
     pub fn stored(&mut self, positions: &[(u64, u64)]) {
         self.let_go(positions);
-        self.rings_at(positions).for_each(|(ring, position)| ring.set_stored(position));
+        self.tails_at(positions).for_each(|(ring, position)| ring.source.ring().set_stored(position));
     }
 
     /// Frees rings up to these positions, because the store cannot be written and they get full.
     pub fn let_go(&mut self, positions: &[(u64, u64)]) {
-        self.rings_at(positions).for_each(|(ring, position)| ring.free(position));
+        for (ring, position) in self.tails_at(positions) {
+            ring.source.ring().free(position, |owner| ring.source.is_alive(owner));
+        }
     }
 
     /// Reads on from these positions where it is not further: up to there somebody has what was read.
@@ -239,10 +241,10 @@ impl Drain {
         }
     }
 
-    fn rings_at(&self, positions: &[(u64, u64)]) -> impl Iterator<Item = (Ring<'_>, u64)> {
+    fn tails_at(&self, positions: &[(u64, u64)]) -> impl Iterator<Item = (&Tail, u64)> {
         positions.iter().flat_map(|(segment, position)| {
             let rings = self.rings.iter().filter(|ring| ring.source.id() == *segment);
-            rings.map(|ring| (ring.source.ring(), *position))
+            rings.map(|ring| (ring, *position))
         })
     }
 }

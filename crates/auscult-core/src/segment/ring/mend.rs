@@ -51,16 +51,6 @@ impl Ring<'_> {
         at >= self.tail() && matches!(self.look(at), Look::Head(Head { phase: CLAIMED | ABANDONED, .. }))
     }
 
-    /// Gives up the record at `at`, whose writer does not come back. False when it did.
-    pub(crate) fn abandon(&self, at: u64) -> bool {
-        let word = self.word(at);
-        let now = word.load(Ordering::Acquire);
-        Head::decode(now).filter(|head| head.phase == CLAIMED).is_some_and(|head| {
-            let abandoned = Head { phase: ABANDONED, ..head }.encode();
-            word.compare_exchange(now, abandoned, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        })
-    }
-
     /// Puts right what keeps writers from a ring that was read up to `at`, where nothing lies: a head or a tail that
     /// cannot be. True when something was damaged.
     pub(crate) fn mend(&self, at: u64) -> bool {

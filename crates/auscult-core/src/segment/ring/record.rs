@@ -11,6 +11,8 @@ pub(super) const CLAIMED: u64 = 1;
 pub(super) const COMMITTED: u64 = 2;
 /// The reader waits for its writer no more.
 pub(super) const ABANDONED: u64 = 3;
+/// Owner of what was given up and nobody writes: room that is left over before a hole, or a hole whose writer came back.
+pub(super) const FILLER: u64 = 0;
 const LENGTH_BITS: u32 = 20;
 const OWNER_BITS: u32 = 32;
 const OWNER_SHIFT: u32 = PHASE_BITS + LENGTH_BITS;
@@ -23,6 +25,7 @@ pub(super) fn free_in(round: u64) -> u64 {
 }
 
 /// First word of a record.
+#[derive(Clone, Copy)]
 pub(super) struct Head {
     pub(super) phase: u64,
     /// Words, head and checksum among them.
@@ -41,7 +44,9 @@ impl Head {
         let rest = word & ((1 << MARK_SHIFT) - 1);
         let phase = rest & 3;
         let length = rest >> PHASE_BITS & ((1 << LENGTH_BITS) - 1);
-        let sound = word >> MARK_SHIFT == mark(rest) && phase != FREE && length >= PREFIX as u64;
+        // A filler may be one word.
+        let shortest = if phase == ABANDONED { 1 } else { PREFIX as u64 };
+        let sound = word >> MARK_SHIFT == mark(rest) && phase != FREE && length >= shortest;
         sound.then_some(Self { phase, length, owner: rest >> OWNER_SHIFT })
     }
 }
@@ -112,6 +117,10 @@ impl<'a> Writer<'a> {
         let committed =
             word.compare_exchange(head(CLAIMED), head(COMMITTED), Ordering::AcqRel, Ordering::Relaxed);
         step::reach("commit");
+        if committed.is_err() {
+            let abandoned = Head { phase: ABANDONED, length: self.end - self.at, owner: owner.short() };
+            self.ring.fill_hole(self.at, &abandoned);
+        }
         committed.is_ok()
     }
 }
