@@ -15,7 +15,7 @@ pub struct Answer {
     pub rejected: Rejected,
     /// What was not written as it was, of those that the receiver has.
     pub losses: Losses,
-    /// Of all the others; [`Verdict::Taken`] says that there are none.
+    /// Of all the others. Where there are none it is [`Verdict::Taken`], or says why some of the settled were refused.
     pub rest: Verdict,
     /// How many of the first of those may be to blame, where the receiver was sent no more of them; 0: any.
     pub suspects: usize,
@@ -26,8 +26,10 @@ pub struct Answer {
 pub enum Verdict {
     /// The receiver has them.
     Taken,
-    /// Something about one of them will never be taken.
+    /// Something about one of them will never be taken; or the receiver is not what it should be, and refuses everything.
     Refused(String),
+    /// The receiver has read one of them as what it is, and will never take it.
+    Faulty(String),
     /// They are too many at once, or too large.
     TooLarge(String),
     /// The receiver takes nothing before a person changes something.

@@ -56,7 +56,7 @@ impl Delivery {
             return Turn::GoOn;
         }
         match answer.rest {
-            Verdict::Refused(_) | Verdict::TooLarge(_) => {
+            Verdict::Refused(_) | Verdict::Faulty(_) | Verdict::TooLarge(_) => {
                 let suspects = sent.start..sent.start + blamed;
                 if suspects.end < sent.end {
                     self.todo.push(suspects.end..sent.end);
@@ -84,6 +84,15 @@ impl Delivery {
         self.rejected.too_large += u64::from(too_large);
         self.rejected.refused += u64::from(!too_large);
         self.settled += 1;
+    }
+
+    /// Gives what is settled so far away, with what is rejected of it: from now on the batch begins behind it.
+    pub fn take(&mut self) -> (usize, Rejected) {
+        let settled = std::mem::take(&mut self.settled);
+        for range in &mut self.todo {
+            *range = range.start - settled..range.end - settled;
+        }
+        (settled, std::mem::take(&mut self.rejected))
     }
 
     /// How many of the batch's first records are settled.

@@ -110,7 +110,7 @@ impl Health {
         let (state, why) = match verdict {
             Verdict::Misconfigured(why) => (State::Misconfigured, why),
             Verdict::Later { why, .. } => (State::Down, why),
-            Verdict::Taken | Verdict::Refused(_) | Verdict::TooLarge(_) => return,
+            Verdict::Taken | Verdict::Refused(_) | Verdict::Faulty(_) | Verdict::TooLarge(_) => return,
         };
         self.up.set(0.0);
         if state == State::Down && since.elapsed() < GRACE {
@@ -132,7 +132,7 @@ impl Health {
 
     /// A record was rejected: the first is said, and then once a minute how many.
     pub(crate) fn rejects(&mut self, verdict: &Verdict) {
-        let (Verdict::Refused(why) | Verdict::TooLarge(why)) = verdict else { return };
+        let (Verdict::Refused(why) | Verdict::Faulty(why) | Verdict::TooLarge(why)) = verdict else { return };
         let registry = self.calls.registry();
         let Some(count) = self.speech.rejects(Instant::now()) else { return registry.error("sink") };
         let what = match count {

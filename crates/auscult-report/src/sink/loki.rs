@@ -70,13 +70,18 @@ impl LokiTransport {
                 continue;
             }
             let records = batch.records.len();
-            return match (verdict(&reply), ignored(&reply, &events)) {
-                (Verdict::Taken, _) => Answer::taken(records, losses),
-                (Verdict::Refused(_), Some(refused)) => {
-                    let rejected = Rejected { refused, ..Rejected::default() };
-                    Answer { rejected, ..Answer::taken(records, losses) }
+            return match verdict(&reply) {
+                Verdict::Taken => Answer::taken(records, losses),
+                rest @ Verdict::Faulty(_) => {
+                    match ignored(&reply, &events).or_else(|| out_of_time(&reply, &events)) {
+                        Some(refused) => {
+                            let rejected = Rejected { refused, ..Rejected::default() };
+                            Answer { rejected, rest, ..Answer::taken(records, losses) }
+                        }
+                        None => Answer::none(rest),
+                    }
                 }
-                (verdict, _) => Answer::none(verdict),
+                verdict => Answer::none(verdict),
             };
         }
     }
@@ -94,11 +99,32 @@ impl LokiTransport {
     }
 }
 
-/// A 2xx is success, but for the one by which Loki says that it throws away what it gets.
+/// What Loki says of single entries. What it says of labels is none of that: all entries have the same.
+const OF_ENTRIES: [&str; 8] = [
+    IGNORED,
+    TOO_OLD,
+    TOO_NEW,
+    "entry too far behind",
+    "entry out of order",
+    "max entry size",
+    "structured metadata too large",
+    "too many structured metadata labels",
+];
+const IGNORED: &str = "total ignored: ";
+const TOO_OLD: &str = "' has timestamp too old: ";
+const TOO_NEW: &str = "' has timestamp too new: ";
+
+/// As for every sink, but for the status by which Loki says that it throws away what it gets, and for what it says of
+/// entries that it has read.
 fn verdict(reply: &Reply) -> Verdict {
-    match reply.status {
-        DISCARDED => Verdict::Misconfigured(format!("the server discards what it gets: {}", reply.text())),
-        _ => reply.verdict(),
+    match reply.verdict() {
+        _ if reply.status == DISCARDED => {
+            Verdict::Misconfigured(format!("the server discards what it gets: {}", reply.text()))
+        }
+        Verdict::Refused(text) if OF_ENTRIES.iter().any(|words| reply.said.contains(words)) => {
+            Verdict::Faulty(text)
+        }
+        verdict => verdict,
     }
 }
 
@@ -114,11 +140,31 @@ fn ignored(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
     if reply.status != 400 || events.iter().any(|event| event.level != first.level) {
         return None;
     }
-    let (_, said) = reply.said.rsplit_once("total ignored: ")?;
+    let (_, said) = reply.said.rsplit_once(IGNORED)?;
     let mut words = said.split(' ');
     let (refused, out, of, all) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let refused = refused.parse().ok().filter(|refused| *refused <= events.len() as u64)?;
     ((out, of) == ("out", "of") && all.parse() == Ok(events.len())).then_some(refused)
+}
+
+/// How many of these events Loki refused for their times, if it stored the others and says nothing else:
+/// `2 errors like: entry for stream '{...}' has timestamp too old: ...; entry for stream ...`.
+fn out_of_time(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
+    let (mut said, mut refused) = (reply.said.as_str(), 0);
+    loop {
+        let counted = said.split_once(" errors like: ");
+        let counted = counted.and_then(|(count, entry)| Some((count.parse::<u64>().ok()?, entry)));
+        let (count, entry) = counted.unwrap_or((1, said));
+        let entry = entry.strip_prefix("entry for stream '")?;
+        let times = [TOO_OLD, TOO_NEW].into_iter().filter_map(|words| Some(entry.find(words)? + words.len()));
+        let time = &entry[times.min()?..];
+        refused += count;
+        match time.split_once("; ") {
+            Some((_, next)) => said = next,
+            None => break,
+        }
+    }
+    Some(refused).filter(|refused| !reply.cut && *refused <= events.len() as u64)
 }
 
 impl Transport for LokiTransport {

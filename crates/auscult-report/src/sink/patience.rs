@@ -44,7 +44,9 @@ impl Patience {
                 let asked = retry_after.unwrap_or_default().min(ASKED);
                 (asked + most.mul_f64(part)).max(SHORTEST).min(ASKED.max(self.longest))
             }
-            Verdict::Taken | Verdict::Refused(_) | Verdict::TooLarge(_) => Duration::ZERO,
+            Verdict::Taken | Verdict::Refused(_) | Verdict::Faulty(_) | Verdict::TooLarge(_) => {
+                Duration::ZERO
+            }
         }
     }
 }

@@ -30,6 +30,11 @@ impl Trust {
         }
         let alone = answer.blamed(sent) == 1;
         match answer.rest {
+            // Nobody else reads them.
+            Verdict::Faulty(_) => {
+                (self.proven, self.refused) = (true, 0);
+                answer
+            }
             Verdict::Refused(said) if alone => {
                 self.refused = self.refused.saturating_add(1);
                 let (most, what) = match self.proven {
@@ -88,6 +93,19 @@ mod tests {
             // Some of a batch.
             let _ = trust.judge(3, Answer { settled: 1, ..refused() });
         }
+    }
+
+    #[test]
+    fn a_receiver_that_reads_records_is_believed_however_many_it_refuses() {
+        let faulty = || Answer::none(Verdict::Faulty("400: too old".into()));
+        let mut trust = Trust::default();
+        for _ in 0..10 * PROVEN {
+            assert_eq!(trust.judge(1, faulty()), faulty());
+        }
+        // So it is proven, by which it is not believed for ever.
+        assert_eq!(benefit(&mut trust), PROVEN);
+        assert_eq!(trust.judge(2, faulty()), faulty());
+        assert_eq!(benefit(&mut trust), PROVEN);
     }
 
     #[test]

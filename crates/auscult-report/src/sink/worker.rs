@@ -21,7 +21,7 @@ use super::transport::{Batch, Limits, Transport};
 use super::trust::Trust;
 use super::workers::Around;
 
-use crate::store::{Record, Stretch};
+use crate::store::{Record, Rejected, Stretch};
 
 /// How long records are waited for that could go with the first of a batch.
 const LINGER: Duration = Duration::from_millis(500);
@@ -159,22 +159,31 @@ impl Worker {
         while !stretch.records.is_empty() {
             let count = fitting(&stretch.records, limits);
             let mut delivery = Delivery::new(count);
-            let went = self.deliver(transport, &stretch.records[..count], &mut delivery).await;
-            if !self.acknowledge(&stretch, &delivery) || went.is_break() {
-                return went;
+            while delivery.next().is_some() {
+                let went = self.deliver(transport, &stretch.records, &mut delivery).await;
+                // Before anything is waited for: else it would not be known for as long.
+                let (settled, rejected) = delivery.take();
+                if !self.acknowledge(&stretch, settled, rejected) {
+                    return ControlFlow::Continue(());
+                }
+                stretch = stretch.skip(settled);
+                match went {
+                    ControlFlow::Continue(Turn::GoOn) => {}
+                    ControlFlow::Continue(Turn::Wait(verdict)) => self.wait_out(&verdict).await?,
+                    ControlFlow::Break(()) => return ControlFlow::Break(()),
+                }
             }
-            stretch = stretch.skip(count);
         }
         ControlFlow::Continue(())
     }
 
-    /// Has a batch delivered, however long it takes.
+    /// Has a batch delivered, until all of it is settled or something is waited for.
     async fn deliver(
         &mut self,
         transport: &mut dyn Transport,
         records: &[Record],
         delivery: &mut Delivery,
-    ) -> ControlFlow<()> {
+    ) -> ControlFlow<(), Turn> {
         let names = lock(&self.around.names).clone();
         while let Some(range) = delivery.next() {
             let sent = range.len();
@@ -191,22 +200,21 @@ impl Worker {
             }
             match delivery.answer(answer) {
                 Turn::GoOn => self.patience.rest(),
-                Turn::Wait(verdict) => self.wait_out(&verdict).await?,
+                waits @ Turn::Wait(_) => return ControlFlow::Continue(waits),
             }
         }
-        ControlFlow::Continue(())
+        ControlFlow::Continue(Turn::GoOn)
     }
 
     /// Shows what an answer says of the receiver.
     fn note(&mut self, sent: usize, answer: &Answer) {
         self.health.altered(answer.losses);
-        if matches!(answer.rest, Verdict::Taken) || answer.settled > 0 {
+        if matches!(answer.rest, Verdict::Taken | Verdict::Faulty(_)) || answer.settled > 0 {
             let feed = &mut self.feed;
             self.health.works(|| pending(feed));
         }
-        if answer.blamed(sent) == 1 {
-            self.health.rejects(&answer.rest);
-        }
+        let alone = u64::from(answer.blamed(sent) == 1);
+        (0..answer.rejected.refused + alone).for_each(|_| self.health.rejects(&answer.rest));
     }
 
     /// Waits as long as a verdict asks for; not at all where nothing is waited for any more.
@@ -248,13 +256,11 @@ impl Worker {
     }
 
     /// Tells the store what became of a batch; false if it knows better where the sink is.
-    fn acknowledge(&mut self, stretch: &Stretch, delivery: &Delivery) -> bool {
-        let settled = delivery.settled();
+    fn acknowledge(&mut self, stretch: &Stretch, settled: usize, rejected: Rejected) -> bool {
         if settled == 0 {
             return true;
         }
         let gone = stretch.records[..settled].iter().filter(|record| is_gone(record)).count() as u64;
-        let rejected = delivery.rejected();
         let delivered = (settled as u64).saturating_sub(rejected.total() + gone);
         let done = stretch.acknowledgement(settled, delivered, rejected, gone);
         let wake = &self.around.settle;

@@ -208,12 +208,61 @@ fn entries_that_loki_ignored_are_counted_without_asking_again() {
     on_a_runtime(async {
         let mut transport = opened(Kind::Loki.sink(&server));
         let answer = send(transport.as_mut(), &calls(10)).await;
-        assert_eq!((answer.settled, answer.rejected.refused, answer.rest), (10, 3, Verdict::Taken));
+        assert_eq!((answer.settled, answer.rejected.refused), (10, 3));
         // Of another number of entries it says nothing about all of them.
         let answer = send(transport.as_mut(), &calls(9)).await;
-        let Verdict::Refused(shown) = answer.rest else { panic!("{answer:?}") };
+        assert_eq!((answer.settled, answer.rejected.refused), (0, 0));
+        let Verdict::Faulty(shown) = answer.rest else { panic!("{answer:?}") };
         assert!(shown.contains("too far behind") && shown.len() < 600, "{shown}");
     });
+}
+
+#[test]
+fn what_is_said_of_records_is_told_from_what_is_said_of_all() {
+    const OLD: &str = "entry for stream '{job=\"x; 3 errors like: y\"}' has timestamp too old: 2026-11-12T17:13:47Z, \
+                       oldest acceptable timestamp is: 2026-11-13T17:13:47Z";
+    const NEW: &str = "entry for stream '{job=\"x\"}' has timestamp too new: 2026-11-20T18:13:47Z";
+    let groups = format!("2 errors like: {OLD}; {NEW}; 3 errors like: {OLD}");
+    let (many, too_many) = (format!("11 errors like: {OLD}"), format!("{OLD}; ").repeat(40));
+    let conflict = "{\"error\":\"partial write: field type conflict: input field \\\"d\\\" on measurement \\\"c\\\" is \
+                    type float, already exists as type integer dropped=2\"}";
+    let old = "{\"code\":\"unprocessable entity\",\"message\":\"failure writing points to database: partial write: points \
+               beyond retention policy dropped=4\"}";
+    let of_v3 = "{\"error\":\"partial write of line protocol occurred\",\"data\":[{\"line_number\":2}]}";
+    // How many of ten records are settled at once, if it is about records.
+    let table = [
+        (Kind::Influx, 400, conflict, Some(0)),
+        (Kind::Influx, 422, old, Some(10)),
+        (Kind::Influx, 400, of_v3, Some(0)),
+        (Kind::Influx, 400, "{\"error\":\"unable to parse 'x': missing fields\"}", Some(0)),
+        (Kind::Influx, 400, "{\"error\":\"field type conflict\"}", Some(0)),
+        (Kind::Influx, 400, "Client sent an HTTP request to an HTTPS server.", None),
+        (Kind::Influx, 400, OLD, None),
+        (Kind::Loki, 400, OLD, Some(10)),
+        (Kind::LokiJson, 400, NEW, Some(10)),
+        (Kind::Loki, 400, &groups, Some(10)),
+        (Kind::Loki, 400, &many, Some(0)),
+        (Kind::Loki, 400, &too_many, Some(0)),
+        (Kind::Loki, 400, "max entry size '262144' bytes exceeded for stream '{job=\"x\"}'", Some(0)),
+        (Kind::Loki, 400, "entry for stream '{job=\"x\"}' has 21 label names; limit 15", None),
+        (Kind::Loki, 400, "couldn't parse push request", None),
+        (Kind::Loki, 400, conflict, None),
+    ];
+    for (kind, status, said, expected) in table {
+        let text = said.to_owned();
+        let server = Server::start(move |_| Reply::said(status, &text));
+        let answer = on_a_runtime(async { send(opened(kind.sink(&server)).as_mut(), &calls(10)).await });
+        let settled = matches!(answer.rest, Verdict::Faulty(_)).then_some(answer.settled);
+        assert_eq!(settled, expected, "{kind:?} {said}: {answer:?}");
+        let rejected = match said {
+            _ if settled.unwrap_or_default() == 0 => 0,
+            _ if said == groups => 6,
+            _ if said == old => 4,
+            _ => 1,
+        };
+        assert_eq!(answer.rejected, Rejected { refused: rejected, ..Rejected::default() }, "{said}");
+        assert!(matches!(answer.rest, Verdict::Faulty(_) | Verdict::Refused(_)), "{answer:?}");
+    }
 }
 
 #[test]

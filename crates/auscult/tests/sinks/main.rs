@@ -10,6 +10,7 @@ mod forks;
 mod life;
 #[path = "../common/outage.rs"]
 mod outage;
+mod refusals;
 mod secrets;
 #[path = "../../../auscult-report/tests/sinks/server.rs"]
 mod server;

@@ -95,6 +95,26 @@ fn what_is_settled_is_not_sent_again() {
 }
 
 #[test]
+fn what_is_taken_out_is_not_looked_for_again() {
+    let mut delivery = Delivery::new(8);
+    let refused = || Answer::none(Verdict::Faulty("bad".into()));
+    for halves in [0..8, 0..4, 0..2, 0..1] {
+        assert_eq!(delivery.next(), Some(halves));
+        assert_eq!(delivery.answer(refused()), Turn::GoOn);
+    }
+    assert_eq!(delivery.take(), (1, Rejected { refused: 1, ..Rejected::default() }));
+    assert_eq!((delivery.settled(), delivery.rejected().total(), delivery.next()), (0, 0, Some(0..1)));
+    assert_eq!(delivery.answer(Answer::taken(1, Losses::default())), Turn::GoOn);
+    assert_eq!(delivery.next(), Some(1..3));
+    assert_eq!(delivery.take(), (1, Rejected::default()));
+    for rest in [0..2, 2..6] {
+        assert_eq!(delivery.next(), Some(rest.clone()));
+        assert_eq!(delivery.answer(Answer::taken(rest.len(), Losses::default())), Turn::GoOn);
+    }
+    assert_eq!((delivery.next(), delivery.take().0), (None, 6));
+}
+
+#[test]
 fn only_what_may_be_to_blame_is_halved() {
     let mut delivery = Delivery::new(100);
     let refused = |suspects| Answer { suspects, ..Answer::none(Verdict::Refused("bad".into())) };

@@ -194,7 +194,7 @@ impl Client {
         if whole {
             self.open = Some(open);
         }
-        Ok(Reply { status, retry_after: asked, said: cleaned(&said, !whole, &self.secrets) })
+        Ok(Reply { status, retry_after: asked, said: cleaned(&said, !whole, &self.secrets), cut: !whole })
     }
 }
 

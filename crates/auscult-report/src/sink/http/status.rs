@@ -16,6 +16,8 @@ pub(crate) struct Reply {
     pub(crate) retry_after: Option<Duration>,
     /// What it said, up to some kilobytes, in one line and without secrets.
     pub(crate) said: String,
+    /// Whether it said more.
+    pub(crate) cut: bool,
 }
 
 impl Reply {

@@ -1,0 +1,124 @@
+"""What a server says of single records stops nothing: they are counted, and the others arrive."""
+
+import logging
+import re
+import sqlite3
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from demo.service import poll
+from influxdb import InfluxDb
+from loki import Loki
+
+import auscult
+
+SERVICE = "refused"
+COUNT = 150  # far more than of which a server is believed that says no more than "no"
+SECONDS = 60.0
+HOUR = 3600 * 10**9
+
+Counts = Counter[str]
+
+
+@contextmanager
+def service(directory: Path, sink: Any) -> Iterator[Callable[[], Counts]]:
+    """Runs a service that ships to a sink; gives what asks for the sink's counts, each summed over its reasons."""
+    telemetry = auscult.init(
+        service=SERVICE,
+        version="1",
+        listen=None,
+        directory=directory,
+        gpu=False,
+        sample_interval=0.2,
+        sinks=[sink],
+    )
+
+    def counts() -> Counts:
+        found: Counts = Counter()
+        for name, value in re.findall(
+            r"^auscult_sink_(\w+?)(?:_total)?\{.*\} (\d+)$", telemetry.render(), re.M
+        ):
+            found[name] += int(value)
+        return found
+
+    try:
+        yield counts
+    finally:
+        auscult.shutdown()
+
+
+def log(unix_seconds: float, message: str) -> None:
+    record = {"name": SERVICE, "msg": message, "levelno": logging.INFO, "created": unix_seconds}
+    auscult.LogHandler().handle(logging.makeLogRecord(record))
+
+
+def calls(count: int) -> None:
+    for _ in range(count):
+        with auscult.call("synthesize") as call:
+            call.chunk(audio_seconds=0.5)
+
+
+def test_entries_that_are_too_old_for_loki(tmp_path: Path) -> None:
+    (tmp_path / "loki").mkdir()
+    now = time.time()
+    with Loki(tmp_path / "loki") as server, service(tmp_path, auscult.Loki(server.url)) as counts:
+        # Over many seconds: Loki says of each second how many, and how much it can say is read in part only.
+        for number in range(COUNT):
+            log(now - 8 * 86_400 + number, f"old {number}")
+        for number in range(5):
+            log(now, f"live {number}")
+        poll(
+            lambda: len(server.entries(f'{{job="{SERVICE}"}} |= "live"')) == 5, "what is not too old", SECONDS
+        )
+        poll(lambda: counts()["rejected"] == COUNT, "the others to be counted", SECONDS)
+        assert counts()["pending"] == 0
+        assert counts()["up"] == 1
+
+
+def test_points_that_are_older_than_influxdb_keeps(tmp_path: Path) -> None:
+    (tmp_path / "influxdb").mkdir()
+    server = InfluxDb(tmp_path / "influxdb")
+    sink = auscult.InfluxDB(server.url, database=server.DATABASE, longest_wait=1)
+    with service(tmp_path, sink):
+        calls(COUNT)
+        auscult.flush(10)
+    with sqlite3.connect(tmp_path / SERVICE / "store.sqlite") as store:
+        store.execute("UPDATE stored_calls SET ended = ended - ?", (3 * HOUR,))
+    store.close()
+    with server:
+        server.query(
+            f"CREATE DATABASE {server.DATABASE} WITH DURATION 1h REPLICATION 1 SHARD DURATION 1h NAME short",
+            "POST",
+        )
+        with service(tmp_path, sink) as counts:
+            calls(3)
+            poll(lambda: len(server.query("SELECT * FROM generate_calls")) == 3, "new calls", SECONDS)
+            poll(lambda: counts()["rejected"] == COUNT, "the old ones to be counted", SECONDS)
+
+            assert counts()["up"] == 1
+            assert server.query("SELECT * FROM system_metrics")
+
+
+def test_fields_that_have_another_type_in_influxdb(tmp_path: Path) -> None:
+    (tmp_path / "influxdb").mkdir()
+    with InfluxDb(tmp_path / "influxdb") as server:
+        server.create_database()
+        other = urllib.request.Request(
+            f"{server.url}/write?db={server.DATABASE}",
+            b"generate_calls,host=old duration_ms=12i",
+            method="POST",
+        )
+        urllib.request.urlopen(other).close()
+        with service(tmp_path, auscult.InfluxDB(server.url, database=server.DATABASE)) as counts:
+            calls(COUNT)
+            poll(lambda: counts()["rejected"] == COUNT, "the calls to be counted", SECONDS)
+            before = len(server.query("SELECT * FROM system_metrics"))
+            poll(lambda: len(server.query("SELECT * FROM system_metrics")) > before > 0, "vitals", SECONDS)
+
+            assert len(server.query("SELECT * FROM generate_calls")) == 1
+            assert counts()["up"] == 1
