@@ -24,12 +24,22 @@ impl Reply {
     /// The same for every sink. What `protocols` do not speak of is kept, since nothing says that it is the data.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.status {
-            200..=299 => Verdict::Taken,
+            204 => Verdict::Taken,
+            200..=202 if self.says_nothing() => Verdict::Taken,
+            200..=299 => {
+                Verdict::Misconfigured(format!("this is no answer of such a receiver: {}", self.text()))
+            }
             400 | 422 => Verdict::Refused(self.text()),
             413 => Verdict::TooLarge(self.text()),
             408 | 425 | 429 | 500..=599 => Verdict::Later { why: self.text(), retry_after: self.retry_after },
             _ => Verdict::Misconfigured(self.text()),
         }
+    }
+
+    /// Whether nothing was said beside the status, as receivers do that have what they were sent. A page is of something
+    /// else, and what else is said may be that it was not, or not all of it, stored.
+    fn says_nothing(&self) -> bool {
+        !self.cut && matches!(self.said.as_str(), "" | "{}" | "ok" | "OK")
     }
 
     /// The status and the beginning of what was said.
