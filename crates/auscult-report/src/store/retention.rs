@@ -8,6 +8,7 @@ use super::kinds;
 use super::limits::{LOG_BYTES, Limits};
 use super::numbers::{self, MOMENTS, Numbers, TABLES};
 use super::samples::NANOS;
+use super::sinks::SinkRow;
 
 /// Most rows that a step removes from a table: a few milliseconds.
 const ROWS: i64 = 1024;
@@ -32,18 +33,28 @@ pub struct Progress {
     pub more: bool,
 }
 
-/// The first of these that has something to do at a time, does a step of it.
-pub(super) fn step(connection: &mut Connection, limits: &Limits, now: u64) -> rusqlite::Result<Progress> {
+/// The first of these that has something to do at a time, does a step of it. What waits for one of these sinks is thinned
+/// only to make room.
+pub(super) fn step(
+    connection: &mut Connection,
+    limits: &Limits,
+    now: u64,
+    sinks: &[String],
+) -> rusqlite::Result<Progress> {
     let kept_from = whole(limits.kept_from(now));
     let size = Size::of(connection)?;
     let room = limits.file_bytes();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut progress = older_than(&transaction, kept_from)?;
+    let full_rate_from = whole(limits.full_rate_from(now) / NANOS);
     if !progress.more && size.used > room {
-        progress = oldest(&transaction)?;
+        progress = thin(&transaction, full_rate_from)?;
+        if !progress.more {
+            progress = oldest(&transaction)?;
+        }
     }
     if !progress.more {
-        progress = thin(&transaction, whole(limits.full_rate_from(now) / NANOS))?;
+        progress = thin(&transaction, full_rate_from.min(first_to_ship(&transaction, sinks)?))?;
     }
     if progress.more {
         transaction.commit()?;
@@ -163,6 +174,21 @@ fn delete_samples(transaction: &Transaction<'_>, table: Table, before: i64) -> r
         ))?
         .execute([before, ROWS])?;
     Ok(deleted as u64)
+}
+
+/// When the first vitals were sampled that one of these sinks is still to ship, milliseconds.
+fn first_to_ship(transaction: &Transaction<'_>, sinks: &[String]) -> rusqlite::Result<i64> {
+    let mut first = i64::MAX;
+    for sink in
+        SinkRow::all(transaction)?.iter().filter(|row| row.gets_vitals() && sinks.contains(row.name()))
+    {
+        let time: Option<i64> = transaction
+            .prepare_cached("SELECT time FROM moments WHERE sequence > ?1 ORDER BY sequence LIMIT 1")?
+            .query_row([whole(sink.cursor())], |row| row.get(0))
+            .optional()?;
+        first = first.min(time.unwrap_or(i64::MAX));
+    }
+    Ok(first)
 }
 
 /// Leaves the first sample of each minute of each thing, in the next stretch that is old enough.

@@ -125,6 +125,14 @@ impl SinkRow {
         self.passed = self.start + done;
     }
 
+    pub(super) fn name(&self) -> &String {
+        &self.sink
+    }
+
+    pub(super) fn gets_vitals(&self) -> bool {
+        self.kinds.vitals
+    }
+
     pub(super) fn cursor(&self) -> u64 {
         self.cursor
     }

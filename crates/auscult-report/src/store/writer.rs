@@ -30,6 +30,8 @@ pub struct Store {
     open: Kept<Open>,
     /// The newest record's numbers.
     last: Numbers,
+    /// Sinks that were made known: those of other runs may never come back.
+    sinks: Vec<String>,
     /// Sinks of a file that was set aside, for the next.
     orphans: Vec<SinkRow>,
     notice: Option<String>,
@@ -50,6 +52,7 @@ impl Store {
             age: None,
             open: Kept::new(None, |open| file::abandon(open.connection)),
             last: Numbers::default(),
+            sinks: Vec::new(),
             orphans: Vec::new(),
             notice: None,
         };
@@ -136,9 +139,10 @@ impl Store {
         let kept_from = now.as_ref().map_or(0, |now| limits.kept_from(*now));
         file::forget_damaged(&self.path, kept_from / 1_000_000_000);
         let now = now?;
+        let sinks = self.sinks.clone();
         self.with(|open, _| {
             open.kinds.forget();
-            retention::step(&mut open.connection, &limits, now)
+            retention::step(&mut open.connection, &limits, now, &sinks)
         })
     }
 
@@ -161,11 +165,14 @@ impl Store {
     }
 
     /// Makes a sink known, if it is not: it gets what of these kinds is stored from now on. One that is known goes on
-    /// from its cursor.
+    /// from its cursor. From now on the vitals that it is still to ship are thinned only to make room.
     ///
     /// # Errors
     /// When the file cannot be read or written.
     pub fn add_sink(&mut self, sink: &str, kinds: RecordKinds) -> Result<(), StoreError> {
+        if !self.sinks.iter().any(|known| known == sink) {
+            self.sinks.push(sink.to_owned());
+        }
         self.with(|open, last| match SinkRow::find(&open.connection, sink)? {
             Some(row) if row.is_for(kinds) => Ok(()),
             Some(mut row) => {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use auscult_core::FinishedCall;
 use auscult_report::store::{
-    Batch, CallFilter, DeathKey, Entity, Limits, Missed, Progress, RecordKinds, Rejected, Store, VitalsSample,
+    Batch, CallFilter, DeathKey, Entity, Limits, Missed, Progress, Record, RecordKinds, Rejected, Store,
+    VitalsSample,
 };
 
 use super::support::*;
@@ -189,6 +190,57 @@ fn old_vitals_are_thinned_to_one_a_minute_and_go_at_last() {
     clock.advance(30 * DAY);
     retain(&mut store);
     assert_eq!(reader(place.path()).vitals(0..u64::MAX, &[]).unwrap(), []);
+}
+
+/// Samples of a second each, from the begin of a minute on.
+fn seconds(count: u64, entities: u32) -> Vec<VitalsSample> {
+    let start = NOW / (60 * SECOND) * 60 * SECOND;
+    let at = |second| (0..entities).map(move |pid| sample(start + second * SECOND, Entity::Process { pid }));
+    (0..count).flat_map(at).collect()
+}
+
+#[test]
+fn vitals_that_a_sink_is_still_to_ship_are_not_thinned() {
+    let (place, clock) = (directory(), Clock::new());
+    let mut store = open_with(place.path(), clock.limits());
+    store.add_sink("influxdb", RecordKinds::POINTS).unwrap();
+    store.add_sink("loki", RecordKinds::LOGS).unwrap();
+    store.write(&Batch { vitals: &seconds(20 * 60, 1), ..Batch::default() }).unwrap();
+    clock.advance(2 * DAY);
+    assert_eq!(retain(&mut store), Progress::default());
+    // It ships half of it, up to the middle of a minute.
+    let read = reader(place.path()).records(0, RecordKinds::POINTS, 10 * 60 + 30).unwrap();
+    store.acknowledge("influxdb", read.acknowledgement(630, 630, Rejected::default(), 0)).unwrap();
+    assert_eq!(retain(&mut store).samples, 10 * 59);
+    let rest = reader(place.path()).records(630, RecordKinds::POINTS, 1000).unwrap();
+    let has_samples =
+        |record: &Record| matches!(record, Record::Vitals(moment) if !moment.samples.is_empty());
+    assert_eq!(
+        (rest.records.len(), rest.records.iter().filter(|record| has_samples(record)).count()),
+        (570, 570)
+    );
+    // A sink that the service has no more keeps nothing.
+    drop(store);
+    let mut store = open_with(place.path(), clock.limits());
+    store.add_sink("loki", RecordKinds::LOGS).unwrap();
+    assert_eq!(retain(&mut store).samples, 10 * 59);
+}
+
+#[test]
+fn vitals_that_a_sink_is_still_to_ship_are_thinned_before_calls_have_to_go() {
+    let (place, clock) = (directory(), Clock::new());
+    let mut store = open_with(place.path(), Limits { bytes: 12 << 20, ..clock.limits() });
+    store.add_sink("influxdb", RecordKinds::POINTS).unwrap();
+    store.write(&Batch { vitals: &seconds(5 * 60, 200), ..Batch::default() }).unwrap();
+    clock.advance(2 * DAY);
+    assert_eq!(retain(&mut store), Progress::default());
+    let (mut written, mut removed) = (0, Progress::default());
+    while removed.samples == 0 {
+        write_calls(&mut store, &calls_at(clock.now(), 4000));
+        written += 4000;
+        removed = retain(&mut store);
+    }
+    assert_eq!((removed.records, all_calls(place.path()).len()), (0, written));
 }
 
 #[test]
