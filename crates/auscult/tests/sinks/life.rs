@@ -300,7 +300,7 @@ fn what_cannot_be_is_said_at_the_start() {
         ),
         (
             build().sink(influx().token_env("AUSCULT_TEST_UNSET")),
-            "sink influxdb: token: the variable AUSCULT_TEST_UNSET is not set",
+            "sink influxdb: token_env: the variable AUSCULT_TEST_UNSET is not set",
         ),
         (
             build().sink(influx()).without_store(),
@@ -315,7 +315,7 @@ fn what_cannot_be_is_said_at_the_start() {
         assert_eq!(fault(builder), expected);
     }
     for (builder, what) in [
-        (build().sink(influx().token_file(&missing)), "sink influxdb: token: the file "),
+        (build().sink(influx().token_file(&missing)), "sink influxdb: token_file: "),
         (build().sink(Loki::new("https://h").unwrap().ca_file(&missing)), "sink loki: ca_file: "),
     ] {
         let found = fault(builder);
