@@ -20,7 +20,8 @@ use crate::state::{Scraped, id, record, stored};
 
 const DIRECTORY: &str = "AUSCULT_SINK_FORKS_DIRECTORY";
 const URL: &str = "AUSCULT_SINK_FORKS_URL";
-const DIES: &str = "AUSCULT_SINK_FORKS_DIES";
+/// What the process does: see [`forking_process`].
+const DOES: &str = "AUSCULT_SINK_FORKS_DOES";
 const SERVICE: &str = "forks";
 const SINKS: [&str; 2] = ["loki", "jsonl"];
 const LONG: Duration = Duration::from_secs(10);
@@ -31,6 +32,9 @@ const CHILDREN: usize = 8;
 const CALLS: usize = 40;
 const CHILD_CALLS: usize = 10;
 const BATCH: usize = 25;
+/// Forks while two threads record, each so many calls.
+const ANYWHERE: usize = 60;
+const THREAD_CALLS: usize = 1500;
 
 /// Not a test by itself: the process that forks.
 #[test]
@@ -39,20 +43,44 @@ fn forking_process() {
     let loki = Loki::new(&std::env::var(URL).unwrap()).unwrap().json().logfmt().batch(BATCH);
     let lines = JsonLines::new(directory.join("shipped.jsonl")).unwrap().batch(BATCH);
     let telemetry = start(&directory, loki.into(), lines.into());
-    if std::env::var_os(DIES).is_some() {
-        return dies_beside_its_child(&telemetry, &directory);
+    match std::env::var(DOES).unwrap().as_str() {
+        "forks" => forks_in_requests(&telemetry, &directory),
+        "storms" => forks_anywhere(&telemetry),
+        _ => dies_beside_its_child(&telemetry, &directory),
     }
+}
+
+/// Forks while a request is held, again and again.
+fn forks_in_requests(telemetry: &Telemetry, directory: &Path) {
     for round in 0..ROUNDS {
-        record(&telemetry, &format!("p{round}-"), CALLS);
+        record(telemetry, &format!("p{round}-"), CALLS);
         until("a request is held", || directory.join(format!("held-{round}")).exists());
         let children: Vec<_> = (0..CHILDREN)
-            .map(|child| forked(|| uses_it(&telemetry, &format!("c{round}.{child}-"), child)))
+            .map(|child| forked(|| uses_it(telemetry, &format!("c{round}.{child}-"), child)))
             .collect();
         assert!(children.into_iter().all(ended_well), "round {round}");
         std::fs::write(directory.join(format!("forked-{round}")), "").unwrap();
     }
+    ships(telemetry, ROUNDS * (CALLS + CHILDREN * CHILD_CALLS));
+}
+
+/// Forks at any moment of what its sinks do, while threads record.
+fn forks_anywhere(telemetry: &Telemetry) {
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            scope.spawn(move || record(telemetry, &format!("t{thread}-"), THREAD_CALLS));
+        }
+        for number in 0..ANYWHERE {
+            assert!(ended_well(forked(|| uses_it(telemetry, &format!("c{number}-"), number))), "{number}");
+        }
+    });
+    ships(telemetry, 2 * THREAD_CALLS + ANYWHERE * CHILD_CALLS);
+}
+
+/// Has so many calls shipped, and looks whether it says so.
+fn ships(telemetry: &Telemetry, calls: usize) {
     assert!(telemetry.flush(LONG));
-    let all = (ROUNDS * (CALLS + CHILDREN * CHILD_CALLS)) as f64;
+    let all = calls as f64;
     for sink in SINKS {
         until("all is delivered", || Scraped::of(&telemetry.render(false), sink).pending == 0.0);
         let scraped = Scraped::of(&telemetry.render(false), sink);
@@ -116,13 +144,10 @@ fn holding(directory: &Path, rounds: usize) -> (Server, Arc<Mutex<Vec<String>>>)
     (server, has)
 }
 
-fn run(directory: &Path, server: &Server, dies: bool) -> Child {
+fn run(directory: &Path, server: &Server, does: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "forks::forking_process", "--nocapture"]);
-    command.env(DIRECTORY, directory).env(URL, format!("http://{}", server.address));
-    if dies {
-        command.env(DIES, "");
-    }
+    command.env(DIRECTORY, directory).env(URL, format!("http://{}", server.address)).env(DOES, does);
     command.stdout(Stdio::null()).spawn().unwrap()
 }
 
@@ -147,7 +172,7 @@ fn by_prefix(has: &[String]) -> (BTreeMap<&str, Vec<usize>>, usize) {
 fn children_forked_in_the_middle_of_a_request_neither_hang_nor_ship_anything_twice() {
     let directory = Directory::new();
     let (server, has) = holding(directory.path(), ROUNDS);
-    assert!(run(directory.path(), &server, false).wait().unwrap().success());
+    assert!(run(directory.path(), &server, "forks").wait().unwrap().success());
     for has in [has.lock().unwrap().clone(), lines(directory.path())] {
         let (mut numbers, again) = by_prefix(&has);
         assert_eq!((numbers.len(), again), (ROUNDS * (1 + CHILDREN), 0));
@@ -168,10 +193,26 @@ fn children_forked_in_the_middle_of_a_request_neither_hang_nor_ship_anything_twi
 }
 
 #[test]
+fn children_forked_at_any_moment_neither_hang_nor_ship_anything_twice() {
+    let directory = Directory::new();
+    let (server, has) = holding(directory.path(), 0);
+    assert!(run(directory.path(), &server, "storms").wait().unwrap().success());
+    for has in [has.lock().unwrap().clone(), lines(directory.path())] {
+        let (numbers, again) = by_prefix(&has);
+        assert_eq!((numbers.len(), again), (2 + ANYWHERE, 0));
+        for (prefix, mut numbers) in numbers {
+            let calls = if prefix.starts_with('t') { THREAD_CALLS } else { CHILD_CALLS };
+            numbers.sort_unstable();
+            assert!((0..calls).eq(numbers.iter().copied()), "{prefix}: {numbers:?}");
+        }
+    }
+}
+
+#[test]
 fn a_child_ships_on_where_its_parent_was_killed_in_the_middle_of_a_request() {
     let directory = Directory::new();
     let (server, has) = holding(directory.path(), 1);
-    let mut parent = run(directory.path(), &server, true);
+    let mut parent = run(directory.path(), &server, "dies");
     assert!(!parent.wait().unwrap().success(), "it is killed");
     until("the child has shipped all", || directory.path().join("shipped").exists());
     for has in [has.lock().unwrap().clone(), lines(directory.path())] {
