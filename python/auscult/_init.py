@@ -42,6 +42,7 @@ def init(
     directory: str | os.PathLike[str] | Unset | None = UNSET,
     sinks: Sequence[Sink] | Unset | None = UNSET,
     namespace: str | Unset | None = UNSET,
+    instance: str | Unset | None = UNSET,
     commit: str | Unset | None = UNSET,
     bearer_token: str | Unset | None = UNSET,
     bearer_token_file: str | os.PathLike[str] | Unset | None = UNSET,
@@ -73,10 +74,12 @@ def init(
         sample_interval: Seconds between two samples, 0.1 to 60, also of `Gauge.set_function`. Default: 1.
         gpu_memory_interval: Seconds between two looks at GPU memory while calls run, 0.05 to 1; None for
             none. Default: 0.1.
-        labels: Labels of every metric; as a variable `name=value,name=value`.
+        labels: Labels of every metric, call and log event; as a variable `name=value,name=value`.
         directory: Where store and state are kept. Default: `$XDG_STATE_HOME/auscult`, else
             `~/.local/state/auscult`.
         sinks: Where what is stored is shipped as well; as a variable URLs with commas between them.
+        instance: What this instance is called in what is shipped. Default: the host's name; say another in
+            containers.
         namespace: What the names of the service's metrics begin with.
         commit: Commit the service was built from.
         bearer_token: Token that a scrape has to bring.

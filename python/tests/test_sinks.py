@@ -151,3 +151,67 @@ def test_no_sinks_are_none_whatever_the_variable_says(tmp_path):
 
     assert ran.returncode == 0, ran.stderr
     assert not (tmp_path / "calls.jsonl").exists()
+
+
+def test_labels_and_instance_are_tags_of_points(tmp_path):
+    ran = run(
+        tmp_path,
+        """
+        import gzip, http.server, threading
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            seen = set()
+
+            def do_POST(self):
+                body = gzip.decompress(self.rfile.read(int(self.headers["content-length"])))
+                for line in body.decode().splitlines():
+                    measurement, *tags = line.split(" ")[0].split(",")
+                    if measurement not in self.seen:
+                        print(measurement, *(tag for tag in tags if tag[:4] in ("env=", "host")))
+                    self.seen.add(measurement)
+                self.send_response(204)
+                self.end_headers()
+                if len(self.seen) == 2:
+                    done.set()
+
+        done = threading.Event()
+        server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sink = auscult.InfluxDB(f"http://127.0.0.1:{server.server_port}", database="d")
+        labels = {"env": "production"}
+        auscult.init(service="tts", labels=labels, instance="tts-1", sample_interval=0.1, sinks=[sink])
+        with auscult.call("synthesize"):
+            pass
+        assert done.wait(20)
+        """,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    tags = "env=production host=tts-1"
+    assert sorted(ran.stdout.splitlines()) == [f"generate_calls {tags}", f"system_metrics {tags}"]
+
+
+def test_labels_are_fields_of_lines(tmp_path):
+    ran = run(
+        tmp_path,
+        """
+        import logging
+
+        sinks = [auscult.JsonLines("lines.jsonl")]
+        auscult.init(service="tts", instance="tts-1", labels={"env": "production"}, logs="INFO", sinks=sinks)
+        logging.info("bare")
+        logging.info("own", extra={"env": "mine"})
+        with auscult.call("synthesize", labels={"voice": "alto"}):
+            pass
+        auscult.flush()
+        """,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    found = {line["message"]: (line["env"], line["node_id"]) for line in lines(tmp_path / "lines.jsonl")}
+    assert found == {
+        "Starting tts": ("production", "tts-1"),
+        "bare": ("production", "tts-1"),
+        "own": ("mine", "tts-1"),
+        "Audio generation completed": ("production", "tts-1"),
+    }

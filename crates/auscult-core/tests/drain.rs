@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use auscult_core::snapshot::{Drain, Drained, Recorded};
 use auscult_core::{
-    Calls, FieldRef, FieldValue, FinishedCall, Level, Log, LogEvent, LogFields, Options, Outcome, Registry,
-    Seconds,
+    Calls, FieldRef, FieldValue, FinishedCall, Identity, Level, Log, LogEvent, LogFields, Options, Outcome,
+    Registry, Seconds,
 };
 use common::*;
 
@@ -353,4 +353,38 @@ fn kill_recorder(root: &Path, round: u64) {
         }
     }
     assert!(store.iter().all(|call| call.stages.len() == 1 && call.fields.len() == 1));
+}
+
+#[test]
+fn labels_on_everything_are_on_calls_and_log_events_of_those_who_had_them() {
+    let home = Home::new();
+    let of = |env: &str| {
+        let identity = Identity::new("svc").label("env", env).expect("a label");
+        Registry::open(&home.place("svc"), identity, Options::default()).expect("a registry")
+    };
+    // What one of another run has left is drained by the next.
+    let left = of("staging");
+    Calls::new(&left).expect("request metrics").operation("left").start::<&str>([]).finish();
+    let registry = of("production");
+    let calls = Calls::new(&registry).expect("request metrics");
+    calls.operation("labelled").labels(["voice"]).start(["alto"]).finish();
+    let mut fields = LogFields::new();
+    log("bare", &fields).record(&registry);
+    fields.push("env", FieldRef::Text("own"));
+    log("own", &fields).record(&registry);
+
+    let mut drain = Drain::new(home.place("svc"), registry.clone());
+    let drained = drain_all(&mut drain);
+    let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let labels: HashMap<_, _> =
+        calls_of(&drained).into_iter().map(|call| (call.operation.as_str(), call.labels.clone())).collect();
+    assert_eq!(labels["left"], [text("env", "staging")]);
+    assert_eq!(labels["labelled"], [text("voice", "alto"), text("env", "production")]);
+    let events = drained.records.iter().filter_map(|record| match record {
+        Recorded::Event(event) => Some((event.message.as_str(), event.fields.clone())),
+        Recorded::Call(_) => None,
+    });
+    let events: HashMap<_, _> = events.collect();
+    let env = |value: &str| [("env".to_owned(), FieldValue::Text(value.to_owned()))];
+    assert_eq!((&*events["bare"], &*events["own"]), (&env("production")[..], &env("own")[..]));
 }

@@ -55,6 +55,7 @@ struct Settings {
     version: Option<String>,
     commit: Option<String>,
     namespace: Option<String>,
+    instance: Option<String>,
     listen: Option<String>,
     labels: Vec<(String, String)>,
     directory: Option<PathBuf>,
@@ -142,6 +143,9 @@ impl Settings {
         }
         if let Some(namespace) = self.namespace {
             builder = builder.namespace(namespace);
+        }
+        if let Some(instance) = self.instance {
+            builder = builder.instance(instance);
         }
         if let Some(directory) = self.directory {
             builder = builder.directory(directory);

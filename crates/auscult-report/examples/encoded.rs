@@ -11,7 +11,7 @@ use auscult_report::encode::record::{Event, Level, Origin, Point, Value};
 use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
 
 const ORIGIN: Origin<'_> =
-    Origin { host: "gpu 1", instance: "pod-a", service: "cosyvoice3", version: "V 23" };
+    Origin { host: "gpu 1", labels: &[], instance: "pod-a", service: "cosyvoice3", version: "V 23" };
 
 fn main() {
     let format = std::env::args().nth(1).unwrap_or_default();

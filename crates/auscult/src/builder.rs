@@ -116,7 +116,7 @@ impl Builder {
         self
     }
 
-    /// A label on every metric.
+    /// A label on every metric, call and log event.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((name.into(), value.into()));
         self

@@ -69,3 +69,12 @@ pub struct LogEvent {
     /// Everything else, in the order in which it was given.
     pub fields: Vec<(String, FieldValue)>,
 }
+
+impl LogEvent {
+    /// Adds a label as a field, unless one has its name.
+    pub(crate) fn label(&mut self, name: &str, value: &str) {
+        if !self.fields.iter().any(|(field, _)| field == name) {
+            self.fields.push((name.to_owned(), FieldValue::Text(value.to_owned())));
+        }
+    }
+}

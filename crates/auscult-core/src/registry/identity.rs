@@ -76,6 +76,11 @@ impl Identity {
         &self.namespace
     }
 
+    /// Labels on all its metrics.
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
     pub(crate) fn has_label(&self, name: &str) -> bool {
         self.labels.iter().any(|(label, _)| label == name)
     }

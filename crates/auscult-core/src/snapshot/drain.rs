@@ -329,7 +329,8 @@ impl Tail {
                         }
                         drained.records.push(Recorded::Call(call));
                     } else if let Some(entry) = LogEntry::decode(&payload) {
-                        drained.records.push(Recorded::Event(entry.event(source)));
+                        let event = self.names.labelled(source, entry.event(source));
+                        drained.records.push(Recorded::Event(event));
                     } else {
                         drained.lost += 1;
                     }

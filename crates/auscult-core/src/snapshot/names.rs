@@ -1,10 +1,12 @@
-//! What positions in a directory mean to calls: operation, labels, stages; looked up when met, and kept.
+//! What positions in a directory mean to calls: operation, labels, stages; looked up when met, and kept. To the labels of
+//! calls, and to the fields of log events, come those that are on everything of their process.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::call::{Entry, FinishedCall, InFlightCall, Outcome, StageTime};
-use crate::registry::{CallSetRecord, OVERFLOW};
+use crate::log::LogEvent;
+use crate::registry::{CallSetRecord, LabelPairs, Meta, OVERFLOW};
 use crate::segment::{Lookup, RawCall, RawStage, Record, RecordKind, Source, flag, stages_of_words, word};
 
 /// An operation without a record, because the directory was full.
@@ -15,6 +17,7 @@ const UNKNOWN: &str = "unknown";
 pub(super) struct Names {
     call_sets: HashMap<u32, Arc<CallSetRecord>>,
     stages: HashMap<u32, Arc<str>>,
+    constant: Option<LabelPairs>,
 }
 
 impl Names {
@@ -93,19 +96,39 @@ impl Names {
         }
     }
 
+    /// A log event with the constant labels among its fields, but for those whose name a field has.
+    pub(super) fn labelled(&mut self, source: &Source, mut event: LogEvent) -> LogEvent {
+        self.constant(source).iter().for_each(|(name, value)| event.label(name, value));
+        event
+    }
+
     fn call_set(&mut self, source: &Source, at: u32) -> (String, Vec<(String, String)>) {
         if !self.call_sets.contains_key(&at)
-            && let Some(set) = record(source, at).as_ref().and_then(CallSetRecord::decode)
+            && let Some(mut set) = record(source, at).as_ref().and_then(CallSetRecord::decode)
         {
+            let own = set.labels.clone();
+            let constant = self.constant(source).iter();
+            let missing = constant.filter(|(name, _)| !own.iter().any(|(label, _)| label == name));
+            set.labels = own.iter().chain(missing).cloned().collect();
             self.call_sets.insert(at, Arc::new(set));
         }
+        let label = |(name, value): &(Box<str>, Box<str>)| (name.to_string(), value.to_string());
         match self.call_sets.get(&at) {
-            Some(set) => {
-                let label = |(name, value): &(Box<str>, Box<str>)| (name.to_string(), value.to_string());
-                (set.operation.clone(), set.labels.iter().map(label).collect())
-            }
-            None => (UNKNOWN.to_owned(), Vec::new()),
+            Some(set) => (set.operation.clone(), set.labels.iter().map(label).collect()),
+            None => (UNKNOWN.to_owned(), self.constant(source).iter().map(label).collect()),
         }
+    }
+
+    /// Labels on everything that is recorded in the segment: they are the first that its directory was told.
+    fn constant(&mut self, source: &Source) -> &[(Box<str>, Box<str>)] {
+        self.constant.get_or_insert_with(|| {
+            let first = source.directory().read(0).take_while(|record| record.kind == RecordKind::Meta);
+            let label = |record: Record| match Meta::decode(&record)? {
+                Meta::Label { name, value } => Some((name.into(), value.into())),
+                _ => None,
+            };
+            first.filter_map(label).collect()
+        })
     }
 
     /// The name behind a slot's word for the stage it is in.

@@ -9,7 +9,7 @@ use super::record::{Event, Level, Origin, Value};
 use crate::store::CallRow;
 
 pub(crate) const ORIGIN: Origin<'_> =
-    Origin { host: "gpu-1", instance: "pod-a", service: "cosyvoice3", version: "V 23" };
+    Origin { host: "gpu-1", labels: &[], instance: "pod-a", service: "cosyvoice3", version: "V 23" };
 
 /// A call that failed.
 pub(crate) fn call() -> CallRow {

@@ -68,16 +68,25 @@ impl Running {
         }
         let mut workers = lock(&self.workers);
         workers.get_or_insert_with(|| Arc::new(self.make_workers())).check();
-        let version = self.seed.config.agent.then(|| lock(&self.collector).version()).flatten();
-        if let (Some(workers), Some(version)) = (workers.as_ref(), version) {
-            workers.set_version(&version);
+        if let Some(workers) = workers.as_ref().filter(|_| self.seed.config.agent) {
+            let collector = lock(&self.collector);
+            let (version, labels) = (collector.version(), collector.constant_labels());
+            drop(collector);
+            let owned = |(name, value): &(Arc<str>, Arc<str>)| (name.to_string(), value.to_string());
+            let labels: Vec<_> = labels.iter().map(owned).collect();
+            workers.set_names(|names| {
+                let names = version.iter().fold(names, |names, version| names.of_version(version));
+                // Those of a service that is gone are still those of its records.
+                if labels.is_empty() { names } else { names.with_labels(labels) }
+            });
         }
     }
 
     pub(super) fn make_workers(&self) -> Workers {
         let (seed, keeper) = (&self.seed, lock(&self.keeper).clone());
         let identity = seed.registry.identity();
-        let names = Names::new(identity.service(), identity.own_version(), seed.config.instance.as_deref());
+        let names = Names::new(identity.service(), identity.own_version(), seed.config.instance.as_deref())
+            .with_labels(identity.labels().to_vec());
         let settle = Arc::new(move || keeper.iter().for_each(|keeper| keeper.settle()));
         Workers::start(
             &seed.config.sinks,

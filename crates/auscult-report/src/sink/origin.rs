@@ -3,12 +3,13 @@
 use crate::encode::record::Origin;
 
 /// An [`Origin`] that owns its names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Names {
     host: String,
     instance: String,
     service: String,
     version: String,
+    labels: Vec<(String, String)>,
 }
 
 impl Names {
@@ -17,20 +18,22 @@ impl Names {
         let host = nix::unistd::gethostname().ok();
         let host = host.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let instance = instance.unwrap_or(&host).to_owned();
-        Self { host, instance, service: service.to_owned(), version: version.to_owned() }
+        let (service, version) = (service.to_owned(), version.to_owned());
+        Self { host, instance, service, version, labels: Vec::new() }
     }
 
     /// The same of another version.
-    pub(crate) fn of_version(&self, version: &str) -> Self {
-        Self { version: version.to_owned(), ..self.clone() }
+    pub(crate) fn of_version(self, version: &str) -> Self {
+        Self { version: version.to_owned(), ..self }
     }
 
-    pub(crate) fn version(&self) -> &str {
-        &self.version
+    /// The same with labels on everything.
+    pub(crate) fn with_labels(self, labels: Vec<(String, String)>) -> Self {
+        Self { labels, ..self }
     }
 
     pub(crate) fn origin(&self) -> Origin<'_> {
-        let Self { host, instance, service, version } = self;
-        Origin { host, instance, service, version }
+        let Self { host, instance, service, version, labels } = self;
+        Origin { host, labels, instance, service, version }
     }
 }

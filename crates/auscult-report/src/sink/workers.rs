@@ -70,11 +70,12 @@ impl Workers {
         workers
     }
 
-    /// The version of the service from now on: an agent learns it from the service's processes.
-    pub(crate) fn set_version(&self, version: &str) {
+    /// What is said of the service from now on: an agent learns it from the service's processes.
+    pub(crate) fn set_names(&self, change: impl FnOnce(Names) -> Names) {
         let mut names = lock(&self.around.names);
-        if names.version() != version {
-            *names = Arc::new(names.of_version(version));
+        let changed = change(Names::clone(&names));
+        if **names != changed {
+            *names = Arc::new(changed);
         }
     }
 

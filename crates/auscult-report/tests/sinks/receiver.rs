@@ -12,7 +12,7 @@ use auscult_report::store::CallRow;
 use crate::server::{Request, Server};
 
 pub(crate) const ORIGIN: Origin<'_> =
-    Origin { host: "gpu-1", instance: "pod-a", service: "cosyvoice3", version: "V 23" };
+    Origin { host: "gpu-1", labels: &[], instance: "pod-a", service: "cosyvoice3", version: "V 23" };
 
 /// The kinds of sinks that are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -105,7 +105,7 @@ fn what_must_be_there_is_there() {
     assert_eq!((&read["short_message"], &read["timestamp"]), (&json!("-"), &json!(0.001)));
     assert_eq!(losses, Losses { cleaned: 1, ..Losses::default() });
     let mut out = Vec::new();
-    let nobody = Origin { host: "", instance: "", service: "", version: "" };
+    let nobody = Origin { host: "", labels: &[], instance: "", service: "", version: "" };
     let _ = push(&mut out, &nobody, &said("m"), 2048);
     assert_eq!(
         String::from_utf8(out).unwrap(),

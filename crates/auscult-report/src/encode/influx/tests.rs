@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::encode::fixtures::{ORIGIN, call, text, value};
+use crate::encode::record::Origin;
 use crate::store::{Entity, GpuName, VitalsSample};
 
 fn line(point: &Point<'_>) -> (String, Losses) {
@@ -29,7 +30,7 @@ fn a_call_is_a_point() {
     let (line, losses) = line(&Point::of_call(&ORIGIN, &call));
     assert_eq!(
         line,
-        "generate_calls,emotion=angry\\,\\ very,host=gpu-1,operation=synthesize,outcome=oom,\
+        "generate_calls,emotion=angry\\,\\ very,host=pod-a,operation=synthesize,outcome=oom,\
          service=cosyvoice3,status=error,version=V\\ 23 \
          duration_ms=940.0,busy_ms=924.0,queue_ms=1.5,audio_seconds=4.2,rtf=0.22,char_count=37i,chunks=3i,\
          gpu_memory_peak_mb=3072.0,gpu_memory_delta_mb=-1.0,request_id=\"req-7d8e9f\",\
@@ -72,12 +73,14 @@ fn a_moment_is_a_point_of_the_host_and_one_of_each_gpu() {
             ],
         ),
     ];
-    let lines: String = Point::of_vitals(&ORIGIN, &samples).iter().map(|point| line(point).0).collect();
+    let labels = [("env".to_owned(), "test".to_owned()), ("host".to_owned(), "mine".to_owned())];
+    let origin = Origin { labels: &labels, ..ORIGIN };
+    let lines: String = Point::of_vitals(&origin, &samples).iter().map(|point| line(point).0).collect();
     assert_eq!(
         lines,
-        "system_metrics,host=gpu-1,service=cosyvoice3,version=V\\ 23 cpu_usage_percent=25.0,\
+        "system_metrics,env=test,host=pod-a,host_=mine,service=cosyvoice3,version=V\\ 23 cpu_usage_percent=25.0,\
          memory_used_mb=512.0,process_resident_memory_mb=150.0,requests_in_flight=2i 1767323045678000000\n\
-         system_metrics,gpu=0,host=gpu-1,service=cosyvoice3,version=V\\ 23 gpu_utilization_percent=50.0,\
+         system_metrics,env=test,gpu=0,host=pod-a,host_=mine,service=cosyvoice3,version=V\\ 23 gpu_utilization_percent=50.0,\
          gpu_temperature_c=61.0,gpu_memory_used_mb=1024.0,gpu_memory_total_mb=2048.0,gpu_power_watts=150.5 \
          1767323045678000000\n"
     );

@@ -65,7 +65,7 @@ impl<'a> Point<'a> {
     pub fn of_call(origin: &Origin<'a>, call: &'a CallRow) -> Self {
         let mut tags = Vec::with_capacity(6 + call.labels.len());
         tags.extend([
-            ("host", origin.host),
+            ("host", origin.instance),
             ("operation", call.operation.as_str()),
             ("outcome", call.outcome.name()),
             ("service", origin.service),

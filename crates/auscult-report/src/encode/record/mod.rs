@@ -14,6 +14,8 @@ pub use auscult_core::Level;
 pub struct Origin<'a> {
     /// The machine's name.
     pub host: &'a str,
+    /// Labels on everything of the service; calls and log events have them already.
+    pub labels: &'a [(String, String)],
     /// The instance of the service; its host's name if it has no other.
     pub instance: &'a str,
     /// The service's name.

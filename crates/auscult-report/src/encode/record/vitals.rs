@@ -27,17 +27,17 @@ impl<'a> Point<'a> {
     pub fn of_vitals(origin: &Origin<'a>, samples: &'a [VitalsSample]) -> Vec<Self> {
         let Some(first) = samples.first() else { return Vec::new() };
         let unix_nanos = i64::try_from(first.unix_nanos).unwrap_or(i64::MAX);
-        let point = |gpu: &'a str, mig: &'a str, fields| Self {
-            measurement: "system_metrics",
-            tags: vec![
+        let labels = origin.labels;
+        let point = |gpu: &'a str, mig: &'a str, fields| {
+            let mut tags = vec![
                 ("gpu", gpu),
-                ("host", origin.host),
+                ("host", origin.instance),
                 ("mig", mig),
                 ("service", origin.service),
                 ("version", origin.version),
-            ],
-            fields,
-            unix_nanos,
+            ];
+            tags.extend(labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            Self { measurement: "system_metrics", tags, fields, unix_nanos }
         };
         let mut host = Vec::new();
         let (mut resident, mut in_flight) = (None, None);
