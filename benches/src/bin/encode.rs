@@ -13,8 +13,13 @@ use auscult_report::store::CallRow;
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 
-const ORIGIN: Origin<'_> =
-    Origin { host: "gpu-node-17", instance: "tts-5d8f9c7b6-x2k4q", service: "cosyvoice3", version: "V23" };
+const ORIGIN: Origin<'_> = Origin {
+    host: "gpu-node-17",
+    labels: &[],
+    instance: "tts-5d8f9c7b6-x2k4q",
+    service: "cosyvoice3",
+    version: "V23",
+};
 
 /// Records in a request, and in a round that is timed.
 const ROUND: usize = 1000;
