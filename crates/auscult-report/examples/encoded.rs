@@ -7,7 +7,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use auscult_report::encode::record::{Event, Level, Origin, Point, Value};
+use auscult_report::encode::record::{Event, Level, Origin, Point, Said, Value};
 use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
 
 const ORIGIN: Origin<'_> =
@@ -41,9 +41,13 @@ fn main() {
                 losses += jsonl::push(&mut out, &ORIGIN, event);
             }
         }
-        "loki-protobuf" => out = loki::protobuf(&ORIGIN, &events, loki::Extras::Metadata).unwrap().0,
-        "loki-json" => out = loki::json(&ORIGIN, &events, loki::Extras::Metadata).0,
-        "loki-logfmt" => out = loki::protobuf(&ORIGIN, &events, loki::Extras::Line).unwrap().0,
+        "loki-protobuf" => {
+            out = loki::Encoder::default().protobuf(&ORIGIN, &events, loki::Extras::Metadata).unwrap().0
+        }
+        "loki-json" => out = loki::Encoder::default().json(&ORIGIN, &events, loki::Extras::Metadata).0,
+        "loki-logfmt" => {
+            out = loki::Encoder::default().protobuf(&ORIGIN, &events, loki::Extras::Line).unwrap().0
+        }
         _ => panic!("{format:?} is no format"),
     }
     assert_eq!(losses.records, 0, "records were left out");
@@ -74,7 +78,7 @@ fn event(unix_nanos: i64, number: i64, text: &str) -> Event<'_> {
         unix_nanos,
         level: Level::ALL[usize::try_from(number).unwrap() % Level::ALL.len()],
         message: text.into(),
-        detail: vec![("duration", "1s".into())],
+        detail: vec![("duration", Said::Text("1s"))],
         logger: "nasty",
         file: "a b.py",
         line: Some(1),

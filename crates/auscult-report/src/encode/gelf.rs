@@ -6,6 +6,7 @@
 use super::json::{Dialect, Object, is_blank, push_text};
 use super::losses::Losses;
 use super::moment::push_seconds;
+use super::names::{Alphabet, Reserved, alphabet};
 use super::record::{Event, Origin};
 
 /// Longest frame that Graylog's TCP input takes by default, with the NUL that ends it, bytes.
@@ -25,10 +26,14 @@ const CHUNKS: usize = 128;
 
 const HEADER: usize = 12;
 
+static RESERVED: Reserved = Reserved::new(&["_id", "_message", "_source", "_timestamp", "_full_message"]);
+
+static ALLOWED: Alphabet = alphabet(b".@_-");
+
 static FIELDS: Dialect = Dialect {
     prefix: "_",
-    reserved: &["_id", "_message", "_source", "_timestamp", "_full_message"],
-    allowed: Some(|byte| byte.is_ascii_alphanumeric() || b".@_-".contains(&byte)),
+    reserved: &RESERVED,
+    allowed: Some(&ALLOWED),
     // The longest term that Lucene indexes: a longer one costs the whole record.
     text: 32_766,
     narrow: true,

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
+use super::decimal::{push_float, push_int};
 use super::losses::Losses;
-use super::names::{FIELDS, NAME, settle};
+use super::names::{FIELDS, NAME, Name, Reserved, Taken};
 use super::record::{Point, Value};
 use super::replace::Reads::{Back, Otherwise};
 use super::replace::Rules;
@@ -22,7 +23,7 @@ const SERIES: usize = 60_000;
 const TEXT: usize = 64 * 1024;
 
 /// Names that the servers keep for themselves.
-const RESERVED: [&str; 3] = ["time", "_field", "_measurement"];
+static RESERVED: Reserved = Reserved::new(&["time", "_field", "_measurement"]);
 
 const MEASUREMENT: Rules = Rules::new(
     &[(b',', "\\,", Back), (b' ', "\\ ", Back), (b'\\', "/", Otherwise), (0, "_", Otherwise)],
@@ -78,7 +79,7 @@ pub fn push(out: &mut Vec<u8>, point: &Point<'_>) -> Losses {
         return Losses { records: 1, ..Losses::default() };
     }
     out.push(b' ');
-    out.extend_from_slice(itoa::Buffer::new().format(point.unix_nanos).as_bytes());
+    push_int(out, point.unix_nanos);
     out.push(b'\n');
     losses
 }
@@ -98,7 +99,7 @@ fn push_measurement(out: &mut Vec<u8>, name: &str, losses: &mut Losses) {
 /// Appends `,name=value` for each tag, by name.
 fn push_tags(out: &mut Vec<u8>, tags: &[(&str, &str)], end: usize, losses: &mut Losses) {
     let start = out.len();
-    let mut names: Vec<Range<usize>> = Vec::with_capacity(tags.len());
+    let mut names = Taken::new(&RESERVED);
     for (name, value) in tags.iter().filter(|(_, value)| !value.is_empty()) {
         let before = out.len();
         out.push(b',');
@@ -115,11 +116,11 @@ fn push_tags(out: &mut Vec<u8>, tags: &[(&str, &str)], end: usize, losses: &mut 
             losses.left_out += 1;
             continue;
         }
-        names.push(written);
+        names.take(written);
         *losses += lost;
     }
-    if !names.is_sorted_by_key(|name| &out[name.clone()]) {
-        sort(out, start, &names);
+    if !names.places().is_sorted_by_key(|name| &out[name.clone()]) {
+        sort(out, start, names.places());
     }
 }
 
@@ -137,16 +138,16 @@ fn sort(out: &mut Vec<u8>, start: usize, names: &[Range<usize>]) {
 
 /// Appends the fields; whether there is one.
 fn push_fields(out: &mut Vec<u8>, point: &Point<'_>, losses: &mut Losses) -> bool {
-    let mut names: Vec<Range<usize>> = Vec::with_capacity(point.fields.len().min(FIELDS));
+    let mut names = Taken::new(&RESERVED);
     for (name, value) in &point.fields {
         let before = out.len();
-        if names.len() == FIELDS || matches!(value, Value::Float(number) if !number.is_finite()) {
+        if names.places().len() == FIELDS || matches!(value, Value::Float(number) if !number.is_finite()) {
             losses.left_out += 1;
             continue;
         }
-        out.push(if names.is_empty() { b' ' } else { b',' });
+        out.push(if names.places().is_empty() { b' ' } else { b',' });
         match push_name(out, name, &FIELD, &names, losses) {
-            Some(written) => names.push(written),
+            Some(written) => names.take(written),
             None => {
                 out.truncate(before);
                 losses.left_out += 1;
@@ -156,7 +157,7 @@ fn push_fields(out: &mut Vec<u8>, point: &Point<'_>, losses: &mut Losses) -> boo
         out.push(b'=');
         push_value(out, value, losses);
     }
-    !names.is_empty()
+    !names.places().is_empty()
 }
 
 /// Appends a name that is not taken; `None` where there is none to be had.
@@ -164,20 +165,20 @@ fn push_name(
     out: &mut Vec<u8>,
     name: &str,
     rules: &Rules,
-    taken: &[Range<usize>],
+    taken: &Taken,
     losses: &mut Losses,
-) -> Option<Range<usize>> {
+) -> Option<Name> {
     let start = out.len();
     let mut lost = Losses::default();
     rules.push(out, name, NAME, &mut lost);
-    let written = settle(out, start, &RESERVED, taken, &mut lost)?;
+    let written = taken.settle(out, start, &mut lost)?;
     *losses += lost;
     Some(written)
 }
 
 fn push_value(out: &mut Vec<u8>, value: &Value<'_>, losses: &mut Losses) {
     let mut int = |number: i64| {
-        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        push_int(out, number);
         out.push(b'i');
     };
     match value {
@@ -186,7 +187,7 @@ fn push_value(out: &mut Vec<u8>, value: &Value<'_>, losses: &mut Losses) {
             losses.saturated += u64::from(i64::try_from(*number).is_err());
             int(i64::try_from(*number).unwrap_or(i64::MAX));
         }
-        Value::Float(number) => out.extend_from_slice(ryu::Buffer::new().format_finite(*number).as_bytes()),
+        Value::Float(number) => push_float(out, *number),
         Value::Bool(truth) => out.extend_from_slice(if *truth { b"true" } else { b"false" }),
         Value::Text(text) => {
             out.push(b'"');

@@ -1,9 +1,8 @@
 //! JSON, as much of it as an event needs.
 
-use std::ops::Range;
-
+use super::decimal::{push_float, push_int};
 use super::losses::Losses;
-use super::names::{FIELDS, NAME, push_allowed, settle};
+use super::names::{Alphabet, FIELDS, NAME, Name, Reserved, Taken, push_allowed};
 use super::record::{Event, Origin, Value};
 use super::replace::Reads::Back;
 use super::replace::Rules;
@@ -66,9 +65,9 @@ pub(super) struct Dialect {
     /// What a name begins with.
     pub(super) prefix: &'static str,
     /// Names that no field may have, with the prefix.
-    pub(super) reserved: &'static [&'static str],
+    pub(super) reserved: &'static Reserved,
     /// What a name may consist of; `None`: of anything.
-    pub(super) allowed: Option<fn(u8) -> bool>,
+    pub(super) allowed: Option<&'static Alphabet>,
     /// Longest text of a field as written, bytes.
     pub(super) text: usize,
     /// Whether only texts and numbers within i64 are taken, and no blank text.
@@ -80,7 +79,7 @@ pub(super) struct Object<'o> {
     out: &'o mut Vec<u8>,
     end: usize,
     dialect: &'static Dialect,
-    names: Vec<Range<usize>>,
+    names: Taken,
     tried: usize,
     losses: Losses,
 }
@@ -90,18 +89,18 @@ impl<'o> Object<'o> {
     pub(super) fn new(out: &'o mut Vec<u8>, limit: usize, dialect: &'static Dialect) -> Self {
         let end = out.len() + limit - 1;
         out.push(b'{');
-        Self { out, end, dialect, names: Vec::with_capacity(32), tried: 0, losses: Losses::default() }
+        Self { out, end, dialect, names: Taken::new(dialect.reserved), tried: 0, losses: Losses::default() }
     }
 
     /// Writes what must be there, under a name of the format's own.
     pub(super) fn must(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>, &mut Losses)) {
-        if !self.names.is_empty() {
+        if !self.names.places().is_empty() {
             self.out.push(b',');
         }
         self.out.push(b'"');
         let start = self.out.len();
         self.out.extend_from_slice(name.as_bytes());
-        self.names.push(start..self.out.len());
+        self.names.take(Name::written(self.out, start));
         self.out.extend_from_slice(b"\":");
         write(self.out, &mut self.losses);
     }
@@ -124,7 +123,7 @@ impl<'o> Object<'o> {
         let written = if self.tried <= FIELDS { self.push_field(name, value, &mut lost) } else { None };
         match written.filter(|_| self.out.len() <= self.end) {
             Some(name) => {
-                self.names.push(name);
+                self.names.take(name);
                 self.losses += lost;
             }
             None => {
@@ -156,7 +155,7 @@ impl<'o> Object<'o> {
         self.losses
     }
 
-    fn push_field(&mut self, name: &str, value: &Value<'_>, lost: &mut Losses) -> Option<Range<usize>> {
+    fn push_field(&mut self, name: &str, value: &Value<'_>, lost: &mut Losses) -> Option<Name> {
         if name.is_empty() {
             return None;
         }
@@ -167,7 +166,7 @@ impl<'o> Object<'o> {
             Some(allowed) => push_allowed(self.out, name, allowed, lost),
             None => TEXT.push(self.out, name, NAME, lost),
         }
-        let written = settle(self.out, start, self.dialect.reserved, &self.names, lost)?;
+        let written = self.names.settle(self.out, start, lost)?;
         self.out.extend_from_slice(b"\":");
         self.push_value(value, lost).then_some(written)
     }
@@ -175,25 +174,25 @@ impl<'o> Object<'o> {
     /// Appends a value; false if there is no word for it.
     fn push_value(&mut self, value: &Value<'_>, lost: &mut Losses) -> bool {
         let narrow = self.dialect.narrow;
-        let mut number = |text: &str| self.out.extend_from_slice(text.as_bytes());
+        let out = &mut *self.out;
         match value {
             Value::Float(float) if !float.is_finite() => return false,
-            Value::Float(float) => number(ryu::Buffer::new().format_finite(*float)),
-            Value::Int(int) => number(itoa::Buffer::new().format(*int)),
+            Value::Float(float) => push_float(out, *float),
+            Value::Int(int) => push_int(out, *int),
             Value::Unsigned(count) if narrow => {
                 lost.saturated += u64::from(i64::try_from(*count).is_err());
-                number(itoa::Buffer::new().format((*count).min(i64::MAX.unsigned_abs())));
+                push_int(out, (*count).min(i64::MAX.unsigned_abs()));
             }
-            Value::Unsigned(count) => number(itoa::Buffer::new().format(*count)),
-            Value::Bool(truth) if narrow => number(if *truth { "1" } else { "0" }),
-            Value::Bool(truth) => number(if *truth { "true" } else { "false" }),
+            Value::Unsigned(count) => push_int(out, *count),
+            Value::Bool(truth) if narrow => out.push(if *truth { b'1' } else { b'0' }),
+            Value::Bool(truth) => out.extend_from_slice(if *truth { b"true".as_slice() } else { b"false" }),
             Value::Text(text) => {
                 // No more of it than is written.
                 let written = &text[..text.floor_char_boundary(self.dialect.text)];
                 if narrow && is_blank(written) {
                     return false;
                 }
-                push_text(self.out, text, self.dialect.text, lost);
+                push_text(out, text, self.dialect.text, lost);
             }
         }
         true

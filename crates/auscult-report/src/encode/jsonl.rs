@@ -3,6 +3,7 @@
 use super::json::{Dialect, Object, push_text};
 use super::losses::Losses;
 use super::moment::push_rfc3339;
+use super::names::Reserved;
 use super::record::{Event, Origin};
 
 /// Longest line, with its line feed, bytes. A message takes at most half of it.
@@ -11,7 +12,10 @@ pub const LINE: usize = 1024 * 1024;
 /// What each line begins with.
 pub(crate) const BEGINNING: &[u8] = b"{\"time\":\"";
 
-static FIELDS: Dialect = Dialect { prefix: "", reserved: &[], allowed: None, text: 64 * 1024, narrow: false };
+static RESERVED: Reserved = Reserved::new(&[]);
+
+static FIELDS: Dialect =
+    Dialect { prefix: "", reserved: &RESERVED, allowed: None, text: 64 * 1024, narrow: false };
 
 /// Appends an event as a line, with its line feed. The time is RFC 3339 in UTC.
 ///

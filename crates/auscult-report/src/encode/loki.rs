@@ -6,11 +6,16 @@
 mod entry;
 mod protobuf;
 
+use std::borrow::Borrow;
+use std::ops::Range;
+
+use super::decimal::push_int;
 use super::escape;
 use super::json::push_text;
 use super::losses::Losses;
 use super::record::{Event, Level, Origin};
 use entry::Entry;
+use protobuf::{LABELS, STREAMS, push_bytes, push_entry, push_length};
 
 /// Longest value of a label, bytes.
 const LABEL_VALUE: usize = 1024;
@@ -24,63 +29,113 @@ pub enum Extras {
     Line,
 }
 
-/// The body of a push request: protobuf with snappy's block format, `Content-Type: application/x-protobuf`. There is
-/// one stream for each level, oldest first. `None` if it would be longer than snappy can be, 4 GiB.
+/// Makes bodies of push requests: one stream for each level, oldest first. What is made room for is used again for the
+/// next.
 ///
 /// Names of fields are cleaned and made distinct; lines, values, and how many there are, are bounded.
-pub fn protobuf(origin: &Origin<'_>, events: &[Event<'_>], extras: Extras) -> Option<(Vec<u8>, Losses)> {
-    let mut losses = Losses::default();
-    let (mut request, mut stream, mut entry) = (Vec::new(), Vec::new(), Entry::default());
-    for level in Level::ALL {
-        let events = of_level(events, level);
-        if events.is_empty() {
-            continue;
-        }
-        stream.clear();
-        protobuf::push_bytes(&mut stream, protobuf::LABELS, selector(&labels(origin, level)).as_bytes());
-        for event in events {
-            entry.set(origin, event, extras, &mut losses);
-            protobuf::push_entry(&mut stream, event.unix_nanos, &entry);
-        }
-        protobuf::push_bytes(&mut request, protobuf::STREAMS, &stream);
-    }
-    losses += of_labels(origin);
-    Some((snap::raw::Encoder::new().compress_vec(&request).ok()?, losses))
+#[derive(Default)]
+pub struct Encoder {
+    entry: Entry,
+    /// Entries as they are written, in the order of events.
+    written: Vec<u8>,
+    entries: Vec<Written>,
+    request: Vec<u8>,
+    compressed: Vec<u8>,
 }
 
-/// The body of a push request as JSON, for servers that take nothing else; as [`protobuf`] in all else.
-pub fn json(origin: &Origin<'_>, events: &[Event<'_>], extras: Extras) -> (Vec<u8>, Losses) {
-    let mut losses = Losses::default();
-    let mut out = b"{\"streams\":[".to_vec();
-    let mut entry = Entry::default();
-    for level in Level::ALL {
-        let events = of_level(events, level);
-        if events.is_empty() {
-            continue;
+/// Where an entry is, and what orders it.
+struct Written {
+    level: Level,
+    unix_nanos: i64,
+    place: Range<usize>,
+}
+
+impl Encoder {
+    /// A body of protobuf with snappy's block format, `Content-Type: application/x-protobuf`. `None` if it would be
+    /// longer than snappy can be, 4 GiB.
+    pub fn protobuf<'a, E: Borrow<Event<'a>>>(
+        &mut self,
+        origin: &Origin<'_>,
+        events: impl IntoIterator<Item = E>,
+        extras: Extras,
+    ) -> Option<(Vec<u8>, Losses)> {
+        let losses = self.write(origin, events, extras, |out, at, entry, _| push_entry(out, at, entry));
+        self.request.clear();
+        let mut labels = Vec::new();
+        for stream in self.entries.chunk_by(|one, other| one.level == other.level) {
+            labels.clear();
+            push_bytes(&mut labels, LABELS, selector(&self::labels(origin, stream[0].level)).as_bytes());
+            let length = labels.len() + stream.iter().map(|entry| entry.place.len()).sum::<usize>();
+            push_length(&mut self.request, STREAMS, length);
+            self.request.extend_from_slice(&labels);
+            stream
+                .iter()
+                .for_each(|entry| self.request.extend_from_slice(&self.written[entry.place.clone()]));
         }
-        out.extend_from_slice(b"{\"stream\":{");
-        for (name, value) in labels(origin, level) {
-            push_pair(&mut out, name, &value);
-        }
-        close(&mut out, b"},\"values\":[");
-        for event in events {
-            entry.set(origin, event, extras, &mut losses);
-            out.extend_from_slice(b"[\"");
-            out.extend_from_slice(itoa::Buffer::new().format(event.unix_nanos).as_bytes());
-            out.extend_from_slice(b"\",");
-            push_text(&mut out, entry.line(), usize::MAX / 2, &mut losses);
-            if extras == Extras::Metadata {
-                out.extend_from_slice(b",{");
-                entry.pairs().for_each(|(name, value)| push_pair(&mut out, name, value));
-                close(&mut out, b"}");
-            }
-            out.extend_from_slice(b"],");
-        }
-        close(&mut out, b"]},");
+        let room = snap::raw::max_compress_len(self.request.len());
+        self.compressed.resize(room.max(self.compressed.len()), 0);
+        let length = snap::raw::Encoder::new().compress(&self.request, &mut self.compressed).ok()?;
+        Some((self.compressed[..length].to_vec(), losses))
     }
-    close(&mut out, b"]}");
-    losses += of_labels(origin);
-    (out, losses)
+
+    /// A body of JSON, for servers that take nothing else.
+    pub fn json<'a, E: Borrow<Event<'a>>>(
+        &mut self,
+        origin: &Origin<'_>,
+        events: impl IntoIterator<Item = E>,
+        extras: Extras,
+    ) -> (Vec<u8>, Losses) {
+        let losses = self.write(origin, events, extras, push_json);
+        let mut out = b"{\"streams\":[".to_vec();
+        for stream in self.entries.chunk_by(|one, other| one.level == other.level) {
+            out.extend_from_slice(b"{\"stream\":{");
+            for (name, value) in labels(origin, stream[0].level) {
+                push_pair(&mut out, name, &value);
+            }
+            close(&mut out, b"},\"values\":[");
+            stream.iter().for_each(|entry| out.extend_from_slice(&self.written[entry.place.clone()]));
+            close(&mut out, b"]},");
+        }
+        close(&mut out, b"]}");
+        (out, losses)
+    }
+
+    /// Writes the entries, and sorts them by stream and time.
+    fn write<'a, E: Borrow<Event<'a>>>(
+        &mut self,
+        origin: &Origin<'_>,
+        events: impl IntoIterator<Item = E>,
+        extras: Extras,
+        push: impl Fn(&mut Vec<u8>, i64, &Entry, &mut Losses),
+    ) -> Losses {
+        self.written.clear();
+        self.entries.clear();
+        let mut losses = of_labels(origin);
+        for event in events {
+            let event = event.borrow();
+            let start = self.written.len();
+            self.entry.set(origin, event, extras, &mut losses);
+            push(&mut self.written, event.unix_nanos, &self.entry, &mut losses);
+            let place = start..self.written.len();
+            self.entries.push(Written { level: event.level, unix_nanos: event.unix_nanos, place });
+        }
+        self.entries.sort_by_key(|entry| (entry.level, entry.unix_nanos));
+        losses
+    }
+}
+
+/// Appends `["time","line",{"name":"value"}],`.
+fn push_json(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry, losses: &mut Losses) {
+    out.extend_from_slice(b"[\"");
+    push_int(out, unix_nanos);
+    out.extend_from_slice(b"\",");
+    push_text(out, str::from_utf8(entry.line()).unwrap_or_default(), usize::MAX / 2, losses);
+    if let Some(pairs) = entry.metadata_pairs() {
+        out.extend_from_slice(b",{");
+        pairs.for_each(|(name, value)| push_pair(out, name, value));
+        close(out, b"}");
+    }
+    out.extend_from_slice(b"],");
 }
 
 /// Appends `"name":"value",`.
@@ -99,13 +154,6 @@ fn close(out: &mut Vec<u8>, end: &[u8]) {
         out.pop();
     }
     out.extend_from_slice(end);
-}
-
-/// Events of a level, oldest first, which is the order that a stream must have.
-fn of_level<'e, 'a>(events: &'e [Event<'a>], level: Level) -> Vec<&'e Event<'a>> {
-    let mut events: Vec<_> = events.iter().filter(|event| event.level == level).collect();
-    events.sort_by_key(|event| event.unix_nanos);
-    events
 }
 
 /// The labels of a stream; one bad label would cost the whole request.

@@ -3,6 +3,7 @@
 //!
 //! They know no clock, no lock and no socket. One format is one file.
 
+mod decimal;
 mod escape;
 #[cfg(test)]
 pub(crate) mod fixtures;

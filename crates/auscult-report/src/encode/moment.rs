@@ -1,41 +1,39 @@
 //! Moments of the wall clock, as text.
 
+use super::decimal::{push_digits, push_int, set_digits};
+
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
 
 /// Appends a moment, in nanoseconds since 1970, as RFC 3339 in UTC with that many decimals, of at most 9:
 /// `2026-01-02T03:04:05.678Z`. What is finer is cut off.
-pub(super) fn push_rfc3339(out: &mut Vec<u8>, unix_nanos: i64, decimals: u32) {
+pub(super) fn push_rfc3339(out: &mut Vec<u8>, unix_nanos: i64, decimals: usize) {
     let (seconds, nanos) = (unix_nanos.div_euclid(SECOND), unix_nanos.rem_euclid(SECOND));
     let (year, month, day) = civil(seconds.div_euclid(DAY));
     let second = seconds.rem_euclid(DAY);
+    let mut text = *b"0000-00-00T00:00:00.000000000";
     let parts = [
-        (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
-        (second / 3600, 2, b':'),
-        (second / 60 % 60, 2, b':'),
-        (second % 60, 2, b'.'),
-        (nanos / 10_i64.pow(9 - decimals), decimals, b'Z'),
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, second / 3600),
+        (14..16, second / 60 % 60),
+        (17..19, second % 60),
+        (20..29, nanos),
     ];
-    for (number, width, after) in parts {
-        push_digits(out, number, width);
-        out.push(after);
+    for (place, number) in parts {
+        set_digits(&mut text[place], number.unsigned_abs());
     }
+    out.extend_from_slice(&text[..text.len() - 9 + decimals]);
+    out.push(b'Z');
 }
 
 /// Appends a moment as seconds with six decimals.
 pub(super) fn push_seconds(out: &mut Vec<u8>, unix_nanos: u64) {
     let micros = unix_nanos / 1000;
-    out.extend_from_slice(itoa::Buffer::new().format(micros / 1_000_000).as_bytes());
+    push_int(out, micros / 1_000_000);
     out.push(b'.');
-    push_digits(out, (micros % 1_000_000) as i64, 6);
-}
-
-/// Appends that many digits of a number that is not negative.
-fn push_digits(out: &mut Vec<u8>, number: i64, width: u32) {
-    let digit = |place: u32| b'0' + (number / 10_i64.pow(place) % 10) as u8;
-    out.extend((0..width).rev().map(digit));
+    push_digits(out, micros % 1_000_000, 6);
 }
 
 /// Year, month and day of a day since 1970-01-01. From

@@ -42,8 +42,8 @@ fn push(out: &mut String, value: f64, point: bool) {
             out.push_str(".0");
         }
     } else if (FRACTION_FROM..EXPONENT_FROM).contains(&value) {
-        // In this range ryu writes plain digits, and the value has a fraction.
-        out.push_str(ryu::Buffer::new().format_finite(value));
+        // In this range zmij writes plain digits, and the value has a fraction.
+        out.push_str(zmij::Buffer::new().format_finite(value));
     } else {
         push_exponent(out, value);
     }
@@ -51,12 +51,12 @@ fn push(out: &mut String, value: f64, point: bool) {
 
 /// Appends a positive finite float as `d.ddde±dd`.
 fn push_exponent(out: &mut String, value: f64) {
-    let mut buffer = ryu::Buffer::new();
+    let mut buffer = zmij::Buffer::new();
     let shortest = buffer.format_finite(value);
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let leading = if whole == "0" { 1 + fraction.bytes().take_while(|b| *b == b'0').count() } else { 0 };
-    // ryu's exponents have at most three digits and a sign.
+    // zmij's exponents have at most three digits and a sign.
     let exponent = exponent.parse::<i32>().unwrap_or(0) + whole.len() as i32 - 1 - leading as i32;
     let mut digits = whole.chars().chain(fraction.chars()).skip(leading);
     out.extend(digits.next());

@@ -9,8 +9,8 @@ use super::http::{Client, Reply, Request, Scheme, gzip, headers, path};
 use super::settings::{LOKI_PUSH as PUSH, Loki};
 use super::transport::{Batch, Delivering, Limits, Transport};
 use crate::encode::Losses;
-use crate::encode::loki::{Extras, json, protobuf};
-use crate::encode::record::Event;
+use crate::encode::loki::{Encoder, Extras};
+use crate::encode::record::{Event, Origin};
 use crate::store::{Record, Rejected};
 
 /// Most entries in a request, and bytes of them before they are compressed.
@@ -28,6 +28,7 @@ pub(crate) struct LokiTransport {
     tenant: Option<HeaderValue>,
     extras: Extras,
     json: bool,
+    encoder: Encoder,
     limits: Limits,
 }
 
@@ -43,17 +44,18 @@ impl LokiTransport {
             tenant: tenant.map_err(|_| "the tenant has characters that no header can have".to_owned())?,
             extras: settings.extras,
             json: settings.json,
+            encoder: Encoder::default(),
             limits: Limits { records: settings.common.batch.unwrap_or(LIMITS.records), ..LIMITS },
         })
     }
 
     async fn send(&mut self, batch: Batch<'_>) -> Answer {
-        let events: Vec<_> = batch.records.iter().filter_map(Record::event).collect();
-        if events.is_empty() {
+        let events = || batch.records.iter().filter_map(Record::event);
+        if events().next().is_none() {
             return Answer::taken(batch.records.len(), Losses::default());
         }
         loop {
-            let encoded = thread::guarded(|| self.encode(batch, &events));
+            let encoded = thread::guarded(|| self.encode(&batch.origin, events()));
             let (request, losses) = match encoded {
                 Ok(Some(encoded)) => encoded,
                 Ok(None) => return Answer::none(Verdict::TooLarge("longer than snappy can be".into())),
@@ -73,6 +75,7 @@ impl LokiTransport {
             return match verdict(&reply) {
                 Verdict::Taken => Answer::taken(records, losses),
                 rest @ Verdict::Faulty(_) => {
+                    let events: Vec<_> = events().collect();
                     match ignored(&reply, &events).or_else(|| out_of_time(&reply, &events)) {
                         Some(refused) => {
                             let rejected = Rejected { refused, ..Rejected::default() };
@@ -86,12 +89,16 @@ impl LokiTransport {
         }
     }
 
-    fn encode(&self, batch: Batch<'_>, events: &[Event<'_>]) -> Option<(Request, Losses)> {
+    fn encode<'a>(
+        &mut self,
+        origin: &Origin<'_>,
+        events: impl Iterator<Item = Event<'a>>,
+    ) -> Option<(Request, Losses)> {
         let (body, mut headers, losses) = if self.json {
-            let (body, losses) = json(&batch.origin, events, self.extras);
+            let (body, losses) = self.encoder.json(origin, events, self.extras);
             (gzip(&body), headers("application/json", true), losses)
         } else {
-            let (body, losses) = protobuf(&batch.origin, events, self.extras)?;
+            let (body, losses) = self.encoder.protobuf(origin, events, self.extras)?;
             (body.into(), headers("application/x-protobuf", false), losses)
         };
         headers.extend(self.tenant.iter().map(|tenant| (TENANT, tenant.clone())));

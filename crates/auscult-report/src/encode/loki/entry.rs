@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use super::Extras;
+use super::{Extras, protobuf};
+use crate::encode::decimal::{push_float, push_hundredths, push_int};
 use crate::encode::json::TEXT;
 use crate::encode::losses::Losses;
 use crate::encode::moment::push_rfc3339;
-use crate::encode::names::{push_allowed, settle};
-use crate::encode::record::{Event, Origin, Value};
+use crate::encode::names::{Alphabet, Name, Reserved, Taken, alphabet, push_allowed};
+use crate::encode::record::{Event, Origin, Said, Value};
 
 /// Longest line, bytes.
 const LINE: usize = 256 * 1024;
@@ -25,19 +26,43 @@ const METADATA: usize = 60 * 1024;
 const VALUE: usize = 8 * 1024;
 
 /// Labels of the stream, and what LogQL keeps for itself.
-const RESERVED: [&str; 7] =
-    ["instance", "job", "level", "__error__", "__error_details__", "__line__", "__timestamp__"];
+static RESERVED: Reserved = Reserved::new(&[
+    "instance",
+    "job",
+    "level",
+    "__error__",
+    "__error_details__",
+    "__line__",
+    "__timestamp__",
+]);
+
+static ALLOWED: Alphabet = alphabet(b"_");
 
 /// An entry; used again for the next, so that its buffers are.
-#[derive(Default)]
 pub(super) struct Entry {
-    line: String,
-    /// Names and values, one after the other.
-    text: Vec<u8>,
-    names: Vec<Range<usize>>,
+    line: Vec<u8>,
+    /// Names and values, as the protobuf has them.
+    pairs: Vec<u8>,
+    names: Taken,
     values: Vec<Range<usize>>,
+    /// Of names and values, without what is around them.
+    bytes: usize,
     tried: usize,
     has_metadata: bool,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            line: Vec::new(),
+            pairs: Vec::new(),
+            names: Taken::new(&RESERVED),
+            values: Vec::new(),
+            bytes: 0,
+            tried: 0,
+            has_metadata: false,
+        }
+    }
 }
 
 impl Entry {
@@ -49,10 +74,10 @@ impl Entry {
         extras: Extras,
         losses: &mut Losses,
     ) {
-        self.text.clear();
+        self.pairs.clear();
         self.names.clear();
         self.values.clear();
-        self.tried = 0;
+        (self.bytes, self.tried) = (0, 0);
         self.has_metadata = extras == Extras::Metadata;
         let line = event.line.map(|line| Value::Int(line.into()));
         let own = [
@@ -70,26 +95,19 @@ impl Entry {
         self.set_line(event, losses);
     }
 
-    /// Its line.
-    pub(super) fn line(&self) -> &str {
+    /// Its line, UTF-8.
+    pub(super) fn line(&self) -> &[u8] {
         &self.line
     }
 
-    /// Whether its names and values are structured metadata.
-    pub(super) fn has_metadata(&self) -> bool {
-        self.has_metadata
+    /// Its structured metadata, as the protobuf has it.
+    pub(super) fn metadata(&self) -> &[u8] {
+        if self.has_metadata { &self.pairs } else { &[] }
     }
 
-    /// Its names and values.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = |bytes| str::from_utf8(bytes).unwrap_or_default();
-        self.raw_pairs().map(move |(name, value)| (text(name), text(value)))
-    }
-
-    /// Its names and values as bytes of UTF-8, for who needs them only to copy them.
-    pub(super) fn raw_pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let bytes = |range: &Range<usize>| &self.text[range.clone()];
-        self.names.iter().zip(&self.values).map(move |(name, value)| (bytes(name), bytes(value)))
+    /// Its structured metadata, if it has such.
+    pub(super) fn metadata_pairs(&self) -> Option<impl Iterator<Item = (&str, &str)>> {
+        self.has_metadata.then(|| pairs(&self.pairs, &self.names, &self.values))
     }
 
     /// Adds a field, if there is room; one without text says nothing.
@@ -97,59 +115,57 @@ impl Entry {
         if matches!(value, Value::Text(text) if text.is_empty()) {
             return;
         }
-        let (before, mut lost) = (self.text.len(), Losses::default());
+        let (before, mut lost) = (self.pairs.len(), Losses::default());
         self.tried += 1;
-        let name = if self.tried <= PAIRS { self.push_name(name, &mut lost) } else { None };
-        let start = self.text.len();
-        if name.is_some() {
-            self.push_value(value, &mut lost);
-        }
-        match name.filter(|_| self.text.len() <= METADATA) {
-            Some(name) => {
-                self.names.push(name);
-                self.values.push(start..self.text.len());
+        let pair = if self.tried <= PAIRS { self.push_pair(name, value, &mut lost) } else { None };
+        let bytes = |(name, value): &(Name, Range<usize>)| self.bytes + name.place.len() + value.len();
+        match pair.filter(|pair| bytes(pair) <= METADATA) {
+            Some((name, value)) => {
+                self.bytes += name.place.len() + value.len();
+                self.names.take(name);
+                self.values.push(value);
                 *losses += lost;
             }
             None => {
-                self.text.truncate(before);
+                self.pairs.truncate(before);
                 losses.left_out += 1;
             }
         }
     }
 
-    fn push_name(&mut self, name: &str, lost: &mut Losses) -> Option<Range<usize>> {
-        let start = self.text.len();
+    /// Appends a pair; where its name and its value are, if it can have a name.
+    fn push_pair(
+        &mut self,
+        name: &str,
+        value: &Value<'_>,
+        lost: &mut Losses,
+    ) -> Option<(Name, Range<usize>)> {
+        let out = &mut self.pairs;
+        let pair = protobuf::begin(out, protobuf::METADATA);
+        let start = protobuf::begin(out, protobuf::NAME);
         if name.starts_with(|c: char| c.is_ascii_digit()) {
-            self.text.push(b'_');
+            out.push(b'_');
             lost.cleaned = 1;
         }
-        push_allowed(&mut self.text, name, |byte| byte.is_ascii_alphanumeric() || byte == b'_', lost);
-        settle(&mut self.text, start, &RESERVED, &self.names, lost)
-    }
-
-    fn push_value(&mut self, value: &Value<'_>, lost: &mut Losses) {
-        let mut push = |text: &str| self.text.extend_from_slice(text.as_bytes());
-        match value {
-            Value::Text(text) => {
-                let cut = &text[..text.floor_char_boundary(VALUE)];
-                lost.shortened += u64::from(cut.len() < text.len());
-                push(cut);
-            }
-            Value::Int(number) => push(itoa::Buffer::new().format(*number)),
-            Value::Unsigned(number) => push(itoa::Buffer::new().format(*number)),
-            // All values are text here, so that these can be said.
-            Value::Float(number) => push(ryu::Buffer::new().format(*number)),
-            Value::Bool(truth) => push(if *truth { "true" } else { "false" }),
-        }
+        push_allowed(out, name, &ALLOWED, lost);
+        let mut name = self.names.settle(out, start, lost)?;
+        name.place = protobuf::end(out, start);
+        let start = protobuf::begin(out, protobuf::VALUE);
+        push_value(out, value, lost);
+        let value = protobuf::end(out, start);
+        let moved = protobuf::end(out, pair).start - pair;
+        let now = |range: Range<usize>| range.start + moved..range.end + moved;
+        name.place = now(name.place);
+        Some((name, now(value)))
     }
 
     fn set_line(&mut self, event: &Event<'_>, losses: &mut Losses) {
-        let mut line = std::mem::take(&mut self.line).into_bytes();
+        let line = &mut self.line;
         line.clear();
         line.push(b'[');
         line.extend_from_slice(event.level.upper().as_bytes());
         line.extend_from_slice(b"] ");
-        push_rfc3339(&mut line, event.unix_nanos, 3);
+        push_rfc3339(line, event.unix_nanos, 3);
         line.push(b' ');
         let room = LINE - AFTER;
         if self.has_metadata || is_bare(&event.message, b"=") {
@@ -159,20 +175,62 @@ impl Entry {
         } else {
             // What looks like a pair must not be taken for one.
             line.extend_from_slice(b"msg=\"");
-            TEXT.push(&mut line, &event.message, room, losses);
+            TEXT.push(line, &event.message, room, losses);
             line.push(b'"');
         }
-        for (name, value) in &event.detail {
-            push_logfmt(&mut line, name, value, losses);
+        let mut buffer = Vec::new();
+        for (name, said) in &event.detail {
+            push_logfmt(line, name, text(said, &mut buffer), losses);
         }
         if !self.has_metadata {
-            let is_said =
-                |pair: &(&str, &str)| event.detail.iter().any(|(name, value)| (*name, &**value) == *pair);
-            for (name, value) in self.pairs().filter(|pair| !is_said(pair)) {
-                push_logfmt(&mut line, name, value, losses);
+            let mut is_said = |(name, value): (&str, &str)| {
+                let mut detail = event.detail.iter();
+                detail.any(|(other, said)| *other == name && text(said, &mut buffer) == value)
+            };
+            for (name, value) in pairs(&self.pairs, &self.names, &self.values) {
+                if !is_said((name, value)) {
+                    push_logfmt(line, name, value, losses);
+                }
             }
         }
-        self.line = String::from_utf8(line).unwrap_or_default();
+    }
+}
+
+/// Names and values, by their places.
+fn pairs<'p>(
+    bytes: &'p [u8],
+    names: &'p Taken,
+    values: &'p [Range<usize>],
+) -> impl Iterator<Item = (&'p str, &'p str)> {
+    let text = |place: &Range<usize>| str::from_utf8(&bytes[place.clone()]).unwrap_or_default();
+    names.places().iter().zip(values).map(move |(name, value)| (text(name), text(value)))
+}
+
+fn push_value(out: &mut Vec<u8>, value: &Value<'_>, lost: &mut Losses) {
+    match value {
+        Value::Text(text) => {
+            let cut = &text[..text.floor_char_boundary(VALUE)];
+            lost.shortened += u64::from(cut.len() < text.len());
+            out.extend_from_slice(cut.as_bytes());
+        }
+        Value::Int(number) => push_int(out, *number),
+        Value::Unsigned(number) => push_int(out, *number),
+        // All values are text here, so that NaN can be said.
+        Value::Float(number) => push_float(out, *number),
+        Value::Bool(truth) => out.extend_from_slice(if *truth { b"true".as_slice() } else { b"false" }),
+    }
+}
+
+/// What is said, in the buffer if it is not there as a text.
+fn text<'s>(said: &'s Said<'_>, buffer: &'s mut Vec<u8>) -> &'s str {
+    match said {
+        Said::Text(text) => text,
+        Said::Rounded(number, unit) => {
+            buffer.clear();
+            push_hundredths(buffer, *number);
+            buffer.extend_from_slice(unit.as_bytes());
+            str::from_utf8(buffer).unwrap_or_default()
+        }
     }
 }
 

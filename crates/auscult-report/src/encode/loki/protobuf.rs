@@ -1,5 +1,7 @@
-//! The messages of `push.proto`, as far as a push needs them: written from borrowed texts, without a message of
-//! owned ones between.
+//! The messages of `push.proto`, as far as a push needs them: written where they belong, without a message of owned
+//! texts between.
+
+use std::ops::Range;
 
 use super::entry::Entry;
 
@@ -15,11 +17,11 @@ const ENTRIES: u8 = 2;
 /// `EntryAdapter.timestamp`, `.line`, `.structuredMetadata`
 const TIMESTAMP: u8 = 1;
 const LINE: u8 = 2;
-const METADATA: u8 = 3;
+pub(super) const METADATA: u8 = 3;
 
 /// `LabelPairAdapter.name`, `.value`
-const NAME: u8 = 1;
-const VALUE: u8 = 2;
+pub(super) const NAME: u8 = 1;
+pub(super) const VALUE: u8 = 2;
 
 /// `Timestamp.seconds`, `.nanos`
 const SECONDS: u8 = 1;
@@ -31,39 +33,62 @@ const LENGTH_DELIMITED: u8 = 2;
 /// Nanoseconds of a second.
 const SECOND: i64 = 1_000_000_000;
 
-/// Appends a field that is text, bytes or a message.
+/// Appends a field that is text or bytes.
 pub(super) fn push_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     push_length(out, field, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-/// Appends an entry to a stream.
-pub(super) fn push_entry(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry) {
-    let mut time = Vec::with_capacity(16);
-    push_int(&mut time, SECONDS, unix_nanos.div_euclid(SECOND).cast_unsigned());
-    push_int(&mut time, NANOS, unix_nanos.rem_euclid(SECOND).cast_unsigned());
-    let pair = |(name, value): (&[u8], &[u8])| delimited(name.len()) + delimited(value.len());
-    let metadata = || entry.raw_pairs().filter(|_| entry.has_metadata());
-    let pairs: usize = metadata().map(|texts| delimited(pair(texts))).sum();
-    push_length(out, ENTRIES, delimited(time.len()) + delimited(entry.line().len()) + pairs);
-    push_bytes(out, TIMESTAMP, &time);
-    push_bytes(out, LINE, entry.line().as_bytes());
-    for (name, value) in metadata() {
-        push_length(out, METADATA, pair((name, value)));
-        push_bytes(out, NAME, name);
-        push_bytes(out, VALUE, value);
-    }
-}
-
-/// How long a field of so many bytes is, with its key and its length.
-fn delimited(length: usize) -> usize {
-    let bits = usize::BITS - (length | 1).leading_zeros();
-    1 + bits.div_ceil(7) as usize + length
-}
-
-fn push_length(out: &mut Vec<u8>, field: u8, length: usize) {
+/// Appends what a field of so many bytes begins with.
+pub(super) fn push_length(out: &mut Vec<u8>, field: u8, length: usize) {
     out.push(field << 3 | LENGTH_DELIMITED);
     push_varint(out, length as u64);
+}
+
+/// Begins a field that is text, bytes or a message; where what it holds begins, until it is ended.
+pub(super) fn begin(out: &mut Vec<u8>, field: u8) -> usize {
+    out.extend_from_slice(&[field << 3 | LENGTH_DELIMITED, 0]);
+    out.len()
+}
+
+/// Ends a field; where what it holds is now: a longer length needs more room than one byte.
+#[inline]
+pub(super) fn end(out: &mut Vec<u8>, start: usize) -> Range<usize> {
+    let length = out.len() - start;
+    if length >= 0x80 {
+        return end_long(out, start, length);
+    }
+    out[start - 1] = length as u8;
+    start..out.len()
+}
+
+#[cold]
+fn end_long(out: &mut Vec<u8>, start: usize, length: usize) -> Range<usize> {
+    let mut varint = Vec::with_capacity(8);
+    push_varint(&mut varint, length as u64);
+    let moved = varint.len() - 1;
+    out.splice(start - 1..start, varint);
+    start + moved..out.len()
+}
+
+/// Appends an entry to a stream.
+pub(super) fn push_entry(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry) {
+    let seconds = unix_nanos.div_euclid(SECOND).cast_unsigned();
+    let nanos = unix_nanos.rem_euclid(SECOND).cast_unsigned();
+    let time = 2 + varint(seconds) + varint(nanos);
+    let line = entry.line().len();
+    let rest = 1 + varint(line as u64) + line + entry.metadata().len();
+    push_length(out, ENTRIES, 2 + time + rest);
+    push_length(out, TIMESTAMP, time);
+    push_int(out, SECONDS, seconds);
+    push_int(out, NANOS, nanos);
+    push_bytes(out, LINE, entry.line());
+    out.extend_from_slice(entry.metadata());
+}
+
+/// How long a number is.
+fn varint(number: u64) -> usize {
+    (u64::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 fn push_int(out: &mut Vec<u8>, field: u8, number: u64) {

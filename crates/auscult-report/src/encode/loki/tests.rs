@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::encode::fixtures::{ORIGIN, call, event, owned, said};
-use crate::encode::record::Value;
+use crate::encode::record::{Said, Value};
 
 #[derive(Clone, PartialEq, Message)]
 struct PushRequest {
@@ -54,7 +54,7 @@ fn decoded(body: &[u8]) -> PushRequest {
 }
 
 fn pushed(events: &[Event<'_>], extras: Extras) -> (PushRequest, Losses) {
-    let (body, losses) = protobuf(&ORIGIN, events, extras).unwrap();
+    let (body, losses) = Encoder::default().protobuf(&ORIGIN, events, extras).unwrap();
     (decoded(&body), losses)
 }
 
@@ -95,7 +95,7 @@ fn as_json(request: &PushRequest, extras: Extras) -> Json {
 fn a_call_is_an_entry() {
     let call = call();
     let event = Event::of_call(&call);
-    let (body, losses) = json(&ORIGIN, std::slice::from_ref(&event), Extras::Metadata);
+    let (body, losses) = Encoder::default().json(&ORIGIN, [&event], Extras::Metadata);
     assert_eq!(
         String::from_utf8(body).unwrap(),
         "{\"streams\":[{\"stream\":{\"instance\":\"pod-a\",\"job\":\"cosyvoice3\",\"level\":\"error\"},\
@@ -143,7 +143,7 @@ fn streams_are_of_one_level_and_in_order() {
             ("{instance=\"pod-a\",job=\"cosyvoice3\",level=\"error\"}", "cd".to_owned()),
         ]
     );
-    assert_eq!(json(&ORIGIN, &[], Extras::Metadata).0, b"{\"streams\":[]}");
+    assert_eq!(Encoder::default().json(&ORIGIN, &[], Extras::Metadata).0, b"{\"streams\":[]}");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn nothing_breaks_out_of_its_place() {
         ("\u{2028}😀", "\u{2028}😀"),
     ] {
         let origin = Origin { service, instance: "", ..ORIGIN };
-        let (body, _) = protobuf(&origin, &[said("m")], Extras::Metadata).unwrap();
+        let (body, _) = Encoder::default().protobuf(&origin, [said("m")], Extras::Metadata).unwrap();
         let labels = &decoded(&body).streams[0].labels;
         assert_eq!(*labels, format!("{{job=\"{expected}\",level=\"warning\"}}"));
     }
@@ -192,7 +192,7 @@ fn nothing_breaks_out_of_its_place() {
 #[test]
 fn a_line_says_nothing_twice_and_leaves_nothing_out() {
     let fields = vec![("outcome".into(), Value::from("oom")), ("duration".into(), Value::from("long"))];
-    let detail = vec![("duration", "0.94s".into()), ("outcome", "oom".into())];
+    let detail = vec![("duration", Said::Rounded(0.9414, "s")), ("outcome", Said::Text("oom"))];
     let (line, _, losses) = entry_of(&Event { fields, detail, ..said("m") }, Extras::Line);
     let rest = "m duration=0.94s outcome=oom host=gpu-1 version=\"V 23\" duration=long";
     assert_eq!(line, format!("[WARNING] 2026-01-02T03:04:05.678Z {rest}"));
@@ -213,7 +213,7 @@ fn what_is_lost_is_counted() {
         assert_eq!(losses, Losses { left_out: 2, shortened: 2, cleaned: 2, ..Losses::default() });
     }
     let origin = Origin { service: &long, instance: "\0", ..ORIGIN };
-    let (_, losses) = json(&origin, &[said("m")], Extras::Metadata);
+    let (_, losses) = Encoder::default().json(&origin, [said("m")], Extras::Metadata);
     assert_eq!(losses, Losses { shortened: 1, cleaned: 1, ..Losses::default() });
 }
 
@@ -252,7 +252,8 @@ fn canonical(event: &Event<'_>) -> Vec<(String, String)> {
         let value = match value {
             Value::Text(text) if text.is_empty() => continue,
             Value::Text(text) => text.to_string(),
-            Value::Float(number) => ryu::Buffer::new().format(*number).to_owned(),
+            Value::Float(number) if !number.is_finite() => number.to_string(),
+            Value::Float(number) => json!(number).to_string().replace("e+", "e"),
             Value::Int(number) => number.to_string(),
             Value::Unsigned(number) => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
@@ -296,7 +297,7 @@ proptest! {
 prop_assert!(read.metadata.is_empty() && !breaks);
             }
         }
-        let (body, of_json) = json(&ORIGIN, &events, extras);
+        let (body, of_json) = Encoder::default().json(&ORIGIN, &events, extras);
         prop_assert_eq!(losses, of_json);
         prop_assert_eq!(serde_json::from_slice::<Json>(&body).unwrap(), as_json(&request, extras));
     }

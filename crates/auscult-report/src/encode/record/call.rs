@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use auscult_core::{FieldValue, Status};
 
-use super::{Event, Field, Level, Origin, Point, Value};
+use super::{Event, Field, Level, Origin, Point, Said, Value};
 use crate::store::CallRow;
 
 /// Times of points are made distinct by so many nanoseconds: see [`Point::of_call`].
@@ -22,7 +22,7 @@ impl<'a> Event<'a> {
             Status::Error => (Level::Error, "Audio generation failed"),
             Status::Cancelled => (Level::Info, "Audio generation cancelled"),
         };
-        let mut fields = Vec::with_capacity(24 + call.stages.len() + call.labels.len() + call.fields.len());
+        let mut fields = Vec::with_capacity(16 + call.stages.len() + call.labels.len() + call.fields.len());
         fields.push(("status".into(), call.outcome.status().name().into()));
         fields.push(("outcome".into(), call.outcome.name().into()));
         push_figures(&mut fields, call);
@@ -104,18 +104,18 @@ fn push_figures<'a>(fields: &mut Vec<Field<'a>>, call: &'a CallRow) {
 }
 
 /// `duration=0.94s audio=4.20s rtf=0.22`, and what went wrong.
-fn detail(call: &CallRow) -> Vec<(&'static str, Cow<'_, str>)> {
+fn detail(call: &CallRow) -> Vec<(&'static str, Said<'_>)> {
     let mut detail = Vec::with_capacity(5);
-    detail.push(("duration", format!("{:.2}s", call.duration as f64 / 1e9).into()));
+    detail.push(("duration", Said::Rounded(call.duration as f64 / 1e9, "s")));
     if let Some(factor) = call.real_time_factor() {
-        detail.push(("audio", format!("{:.2}s", call.audio_seconds).into()));
-        detail.push(("rtf", format!("{factor:.2}").into()));
+        detail.push(("audio", Said::Rounded(call.audio_seconds, "s")));
+        detail.push(("rtf", Said::Rounded(factor, "")));
     }
     if call.outcome.status() != Status::Success {
-        detail.push(("outcome", call.outcome.name().into()));
+        detail.push(("outcome", Said::Text(call.outcome.name())));
     }
     if let Some(error) = error(call) {
-        detail.push(("error", error.into()));
+        detail.push(("error", Said::Text(error)));
     }
     detail
 }

@@ -56,6 +56,15 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
+/// A value as a line for people says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Said<'a> {
+    /// As it is.
+    Text(&'a str),
+    /// With two decimals, and its unit.
+    Rounded(f64, &'static str),
+}
+
 /// A name and its value.
 pub type Field<'a> = (Cow<'a, str>, Value<'a>);
 
@@ -69,7 +78,7 @@ pub struct Event<'a> {
     /// What happened.
     pub message: Cow<'a, str>,
     /// What a line for people says after the message, in this order.
-    pub detail: Vec<(&'static str, Cow<'a, str>)>,
+    pub detail: Vec<(&'static str, Said<'a>)>,
     /// The logger's name.
     pub logger: &'a str,
     /// The source file.
