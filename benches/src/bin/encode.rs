@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use auscult_benches::{fields, mixed, request_id, stages};
 use auscult_core::{GpuUse, Outcome};
 use auscult_report::encode::loki::Extras;
-use auscult_report::encode::record::{Event, Level, Origin, Point, Value};
+use auscult_report::encode::record::{Event, Fields, Level, Origin, Point, Value};
 use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
 use auscult_report::store::CallRow;
 use nix::sys::time::TimeValLike as _;
@@ -75,14 +75,14 @@ fn event(number: u64) -> Event<'static> {
         thread: "MainThread",
         request_id: "4f1d0c3b2a19087f6e5d4c3b2a190807",
         operation: "inference_zero_shot",
-        fields: vec![
+        fields: Fields::Given(vec![
             ("voice".into(), Value::Text(format!("voice-{}", mixed % 50).into())),
             ("chunk".into(), Value::Int((mixed % 100) as i64)),
             ("tokens".into(), Value::Int((mixed % 4096) as i64)),
             ("seconds".into(), Value::Float((mixed % 10_000) as f64 / 1000.0)),
             ("cached".into(), Value::Bool(mixed.is_multiple_of(2))),
             ("device".into(), "cuda:0".into()),
-        ],
+        ]),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use auscult_report::encode::record::{Event, Level, Origin, Point, Said, Value};
+use auscult_report::encode::record::{Event, Fields, Level, Origin, Point, Said, Value};
 use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
 
 const ORIGIN: Origin<'_> =
@@ -85,7 +85,7 @@ fn event(unix_nanos: i64, number: i64, text: &str) -> Event<'_> {
         thread: "main",
         request_id: "req-1",
         operation: "synthesize",
-        fields: vec![
+        fields: Fields::Given(vec![
             ("number".into(), Value::Int(number)),
             ("text".into(), text.into()),
             (format!("f{text}").into(), "named".into()),
@@ -94,6 +94,6 @@ fn event(unix_nanos: i64, number: i64, text: &str) -> Event<'_> {
             ("huge".into(), Value::Float(f64::MAX)),
             ("yes".into(), Value::Bool(true)),
             ("nan".into(), Value::Float(f64::NAN)),
-        ],
+        ]),
     }
 }

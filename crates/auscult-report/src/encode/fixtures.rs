@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::record::{Event, Level, Origin, Value};
+use super::record::{Event, Field, Fields, Level, Origin, Value};
 use crate::store::CallRow;
 
 pub(crate) const ORIGIN: Origin<'_> =
@@ -89,7 +89,7 @@ pub(super) fn event((texts, fields, unix_nanos, level, line): &Owned) -> Event<'
         thread,
         request_id,
         operation,
-        fields: fields.iter().map(|(name, value)| (name.into(), value.clone())).collect(),
+        fields: Fields::Given(fields.iter().map(|(name, value)| (name.into(), value.clone())).collect()),
     }
 }
 
@@ -106,6 +106,14 @@ pub(crate) fn said(message: &str) -> Event<'_> {
         thread: "",
         request_id: "",
         operation: "",
-        fields: vec![],
+        fields: Fields::Given(vec![]),
+    }
+}
+
+/// The fields that an event was given.
+pub(super) fn given<'e, 'a>(event: &'e Event<'a>) -> &'e [Field<'a>] {
+    match &event.fields {
+        Fields::Given(fields) => fields,
+        fields => panic!("{fields:?}"),
     }
 }

@@ -146,7 +146,7 @@ impl<'o> Object<'o> {
             self.field("line", &Value::Int(line.into()));
         }
         self.text("thread", event.thread);
-        event.fields.iter().for_each(|(name, value)| self.field(name, value));
+        event.fields.each(|name, value| self.field(name, value));
     }
 
     /// Ends the object.

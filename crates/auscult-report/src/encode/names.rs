@@ -164,3 +164,35 @@ impl Marks {
         self.0[usize::from(mark.0 >> 6)] >> (mark.0 & 63) & 1 == 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    static RESERVED: Reserved = Reserved::new(&["ab", "b"]);
+
+    proptest! {
+        #[test]
+        fn a_name_is_taken_once_whatever_its_mark(names in vec("[ab_]{0,3}|[a-z_]{1,20}", 0..300)) {
+            let mut expected: HashSet<String> = RESERVED.names.iter().map(|name| (*name).to_owned()).collect();
+            let (mut out, mut taken) = (Vec::new(), Taken::new(&RESERVED));
+            for name in names {
+                let (start, mut lost) = (out.len(), Losses::default());
+                out.extend_from_slice(name.as_bytes());
+                let settled = taken.settle(&mut out, start, &mut lost);
+                let free = [name.clone(), name.clone() + "_"].into_iter().find(|free| !expected.contains(free));
+                let free = free.filter(|_| !name.is_empty());
+                let text = |name: &Name| String::from_utf8(out[name.place.clone()].to_vec()).unwrap();
+                let cleaned = !name.is_empty() && free.as_ref() != Some(&name);
+                prop_assert_eq!((settled.as_ref().map(text), lost.cleaned == 1), (free.clone(), cleaned));
+                expected.extend(free);
+                settled.into_iter().for_each(|name| taken.take(name));
+            }
+        }
+    }
+}

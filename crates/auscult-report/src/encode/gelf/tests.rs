@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
-use crate::encode::fixtures::{ORIGIN, call, event, owned, said};
-use crate::encode::record::Value;
+use crate::encode::fixtures::{ORIGIN, call, event, given, owned, said};
+use crate::encode::record::{Fields, Value};
 
 fn frame(event: &Event<'_>) -> (String, Losses) {
     let mut out = Vec::new();
@@ -15,7 +15,7 @@ fn frame(event: &Event<'_>) -> (String, Losses) {
 
 fn with<'a>(fields: &[(&'a str, Value<'a>)]) -> Event<'a> {
     let fields = fields.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-    Event { fields, ..said("m") }
+    Event { fields: Fields::Given(fields), ..said("m") }
 }
 
 /// What follows the head that all frames of [`said`] have.
@@ -140,7 +140,7 @@ fn a_frame_stays_within_its_bound() {
     for message in ["\0".repeat(3 << 20), "é".repeat(3 << 20), "\0".repeat(2000) + "\n\0", "m".to_owned()] {
         for limit in [2048, 2049, 65_536, FRAME - 1] {
             let fields = names.iter().map(|name| (name.into(), Value::from(&*message))).collect();
-            let event = Event { fields, ..said(&message) };
+            let event = Event { fields: Fields::Given(fields), ..said(&message) };
             let mut out = Vec::new();
             let losses = push(&mut out, &ORIGIN, &event, limit);
             let read: Map<String, Json> = serde_json::from_slice(&out).unwrap();
@@ -200,7 +200,7 @@ fn canonical(event: &Event<'_>) -> Map<String, Json> {
         read.insert(name.into(), text.into());
     });
     event.line.map(|line| read.insert("_line".into(), line.into()));
-    for (name, value) in event.fields.iter().filter(|(name, _)| !name.is_empty()) {
+    for (name, value) in given(event).iter().filter(|(name, _)| !name.is_empty()) {
         let value = match value {
             Value::Text(text) if blank(text) => continue,
             Value::Text(text) => json!(text),

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
-use crate::encode::fixtures::{ORIGIN, call, event, owned, said};
-use crate::encode::record::Value;
+use crate::encode::fixtures::{ORIGIN, call, event, given, owned, said};
+use crate::encode::record::{Fields, Value};
 
 fn line(event: &Event<'_>) -> (String, Losses) {
     let mut out = Vec::new();
@@ -37,7 +37,8 @@ fn what_is_lost_is_counted() {
     fields[3].1 = Value::Float(f64::NAN);
     fields[6].1 = Value::Unsigned(u64::MAX);
     fields[7].1 = Value::Bool(true);
-    let event = Event { fields, unix_nanos: -1, line: Some(7), ..said("\u{2028}\0\"") };
+    let event =
+        Event { fields: Fields::Given(fields), unix_nanos: -1, line: Some(7), ..said("\u{2028}\0\"") };
     let (line, losses) = line(&event);
     assert_eq!(
         line,
@@ -53,7 +54,7 @@ fn a_line_stays_within_its_bound() {
     let names: Vec<String> = (0..10_000).map(|index| format!("f{index}")).collect();
     let long = "\0".repeat(10 << 20);
     let fields = names.iter().map(|name| (name.into(), Value::from(&*long))).collect();
-    let (line, losses) = line(&Event { fields, ..said(&long) });
+    let (line, losses) = line(&Event { fields: Fields::Given(fields), ..said(&long) });
     let read: Map<String, Json> = serde_json::from_str(&line).unwrap();
     assert!(line.len() <= LINE && line.len() > LINE / 2);
     let fields = read.keys().filter(|name| name.starts_with('f')).count() as u64;
@@ -80,7 +81,7 @@ fn canonical(event: &Event<'_>) -> Map<String, Json> {
         read.insert(name.into(), text.into());
     });
     event.line.map(|line| read.insert("line".into(), line.into()));
-    for (name, value) in event.fields.iter().filter(|(name, _)| !name.is_empty()) {
+    for (name, value) in given(event).iter().filter(|(name, _)| !name.is_empty()) {
         let value = match value {
             Value::Text(text) => json!(text),
             Value::Float(number) if !number.is_finite() => continue,

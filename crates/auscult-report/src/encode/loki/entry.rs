@@ -91,7 +91,7 @@ impl Entry {
         ];
         own.into_iter().for_each(|(name, text)| self.field(name, &text.into(), losses));
         line.iter().for_each(|line| self.field("line", line, losses));
-        event.fields.iter().for_each(|(name, value)| self.field(name, value, losses));
+        event.fields.each(|name, value| self.field(name, value, losses));
         self.set_line(event, losses);
     }
 

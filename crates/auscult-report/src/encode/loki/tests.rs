@@ -6,8 +6,8 @@ use prost::Message;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::encode::fixtures::{ORIGIN, call, event, owned, said};
-use crate::encode::record::{Said, Value};
+use crate::encode::fixtures::{ORIGIN, call, event, given, owned, said};
+use crate::encode::record::{Fields, Said, Value};
 
 #[derive(Clone, PartialEq, Message)]
 struct PushRequest {
@@ -182,7 +182,7 @@ fn nothing_breaks_out_of_its_place() {
         ("a", Value::Float(f64::NAN), "a=NaN", "a=NaN"),
         ("a", Value::Bool(true), "a=true", "a=true"),
     ] {
-        let event = Event { fields: vec![(name.into(), value)], ..said("m") };
+        let event = Event { fields: Fields::Given(vec![(name.into(), value)]), ..said("m") };
         assert_eq!(entry_of(&event, Extras::Metadata).1[2..], [pair]);
         let (line, _, _) = entry_of(&event, Extras::Line);
         assert_eq!(line.split_once("version=\"V 23\" ").unwrap().1, in_line);
@@ -193,7 +193,8 @@ fn nothing_breaks_out_of_its_place() {
 fn a_line_says_nothing_twice_and_leaves_nothing_out() {
     let fields = vec![("outcome".into(), Value::from("oom")), ("duration".into(), Value::from("long"))];
     let detail = vec![("duration", Said::Rounded(0.9414, "s")), ("outcome", Said::Text("oom"))];
-    let (line, _, losses) = entry_of(&Event { fields, detail, ..said("m") }, Extras::Line);
+    let (line, _, losses) =
+        entry_of(&Event { fields: Fields::Given(fields), detail, ..said("m") }, Extras::Line);
     let rest = "m duration=0.94s outcome=oom host=gpu-1 version=\"V 23\" duration=long";
     assert_eq!(line, format!("[WARNING] 2026-01-02T03:04:05.678Z {rest}"));
     assert_eq!(losses, Losses::default());
@@ -206,7 +207,7 @@ fn what_is_lost_is_counted() {
     let names = ["", "a", "a", "a", "1"];
     let mut fields: Vec<_> = names.map(|name| (name.into(), Value::Int(1))).into();
     fields.push(("long".into(), Value::from(&*value)));
-    let event = Event { fields, ..said(&long) };
+    let event = Event { fields: Fields::Given(fields), ..said(&long) };
     for extras in [Extras::Metadata, Extras::Line] {
         let (line, _, losses) = entry_of(&event, extras);
         assert!(line.len() <= 256 * 1024 && line.len() > 220 * 1024);
@@ -223,7 +224,7 @@ fn an_entry_stays_within_its_bounds() {
     let long = "\0".repeat(10 << 20);
     for value in ["v", &long] {
         let fields = names.iter().map(|name| (name.into(), Value::from(value))).collect();
-        let event = Event { fields, ..said(&long) };
+        let event = Event { fields: Fields::Given(fields), ..said(&long) };
         for extras in [Extras::Metadata, Extras::Line] {
             let (line, pairs, losses) = entry_of(&event, extras);
             assert!(line.len() <= 256 * 1024 && pairs.len() <= 120);
@@ -248,7 +249,7 @@ fn canonical(event: &Event<'_>) -> Vec<(String, String)> {
     let own = own.into_iter().filter(|(_, text)| !text.is_empty());
     let mut pairs: Vec<_> = own.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     pairs.extend(event.line.map(|line| ("line".to_owned(), line.to_string())));
-    for (name, value) in event.fields.iter().filter(|(name, _)| !name.is_empty()) {
+    for (name, value) in given(event).iter().filter(|(name, _)| !name.is_empty()) {
         let value = match value {
             Value::Text(text) if text.is_empty() => continue,
             Value::Text(text) => text.to_string(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use auscult_core::{FieldValue, Status};
 
-use super::{Event, Field, Level, Origin, Point, Said, Value};
+use super::{Event, Fields, Level, Origin, Point, Said, Value};
 use crate::store::CallRow;
 
 /// Times of points are made distinct by so many nanoseconds: see [`Point::of_call`].
@@ -22,24 +22,6 @@ impl<'a> Event<'a> {
             Status::Error => (Level::Error, "Audio generation failed"),
             Status::Cancelled => (Level::Info, "Audio generation cancelled"),
         };
-        let mut fields = Vec::with_capacity(16 + call.stages.len() + call.labels.len() + call.fields.len());
-        fields.push(("status".into(), call.outcome.status().name().into()));
-        fields.push(("outcome".into(), call.outcome.name().into()));
-        push_figures(&mut fields, call);
-        if let Some(gpu) = &call.gpu {
-            let used = gpu.memory_before as f64 + gpu.memory_delta as f64;
-            fields.push(("gpu_memory_used_gb".into(), Value::Float(used / GIB)));
-        }
-        push_some(&mut fields, "underrun_ms", call.underrun);
-        fields.push(("pid".into(), Value::Int(call.pid.into())));
-        if let Some(stage) = &call.died_in {
-            fields.push(("died_in".into(), stage.as_str().into()));
-        }
-        for stage in &call.stages {
-            fields.push((["stage_", &stage.name, "_ms"].concat().into(), ms(stage.nanos)));
-        }
-        fields.extend(call.labels.iter().map(|(name, value)| (name.into(), value.as_str().into())));
-        fields.extend(call.fields.iter().map(|(name, value)| (name.into(), value.into())));
         Self {
             unix_nanos: signed(call.ended_unix),
             level,
@@ -51,9 +33,35 @@ impl<'a> Event<'a> {
             thread: "",
             request_id: &call.request_id,
             operation: &call.operation,
-            fields,
+            fields: Fields::Call(call),
         }
     }
+}
+
+/// Its fields as an event.
+pub(super) fn each_field(call: &CallRow, mut field: impl FnMut(&str, &Value<'_>)) {
+    field("status", &call.outcome.status().name().into());
+    field("outcome", &call.outcome.name().into());
+    each_figure(call, |name, value| field(name, &value));
+    if let Some(gpu) = &call.gpu {
+        let used = gpu.memory_before as f64 + gpu.memory_delta as f64;
+        field("gpu_memory_used_gb", &Value::Float(used / GIB));
+    }
+    if let Some(underrun) = call.underrun {
+        field("underrun_ms", &ms(underrun));
+    }
+    field("pid", &Value::Int(call.pid.into()));
+    if let Some(stage) = &call.died_in {
+        field("died_in", &stage.as_str().into());
+    }
+    let mut name = String::new();
+    for stage in &call.stages {
+        name.clear();
+        name.extend(["stage_", &stage.name, "_ms"]);
+        field(&name, &ms(stage.nanos));
+    }
+    call.labels.iter().for_each(|(name, value)| field(name, &value.as_str().into()));
+    call.fields.iter().for_each(|(name, value)| field(name, &value.into()));
 }
 
 impl<'a> Point<'a> {
@@ -74,7 +82,7 @@ impl<'a> Point<'a> {
         ]);
         tags.extend(call.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let mut fields = Vec::with_capacity(12);
-        push_figures(&mut fields, call);
+        each_figure(call, |name, value| fields.push((name.into(), value)));
         fields.push(("request_id".into(), call.request_id.as_str().into()));
         if let Some(error) = error(call) {
             fields.push(("error".into(), error.into()));
@@ -86,20 +94,24 @@ impl<'a> Point<'a> {
 }
 
 /// What both have, under the same names.
-fn push_figures<'a>(fields: &mut Vec<Field<'a>>, call: &'a CallRow) {
-    fields.push(("duration_ms".into(), ms(call.duration)));
-    fields.push(("busy_ms".into(), ms(call.busy)));
-    push_some(fields, "queue_ms", call.queued);
-    push_some(fields, "first_audio_ms", call.first_audio);
-    fields.push(("audio_seconds".into(), Value::Float(call.audio_seconds)));
-    if let Some(factor) = call.real_time_factor() {
-        fields.push(("rtf".into(), Value::Float(factor)));
+fn each_figure(call: &CallRow, mut figure: impl FnMut(&'static str, Value<'static>)) {
+    figure("duration_ms", ms(call.duration));
+    figure("busy_ms", ms(call.busy));
+    if let Some(queued) = call.queued {
+        figure("queue_ms", ms(queued));
     }
-    fields.push(("char_count".into(), Value::Unsigned(call.characters)));
-    fields.push(("chunks".into(), Value::Unsigned(call.chunks)));
+    if let Some(first_audio) = call.first_audio {
+        figure("first_audio_ms", ms(first_audio));
+    }
+    figure("audio_seconds", Value::Float(call.audio_seconds));
+    if let Some(factor) = call.real_time_factor() {
+        figure("rtf", Value::Float(factor));
+    }
+    figure("char_count", Value::Unsigned(call.characters));
+    figure("chunks", Value::Unsigned(call.chunks));
     if let Some(gpu) = &call.gpu {
-        fields.push(("gpu_memory_peak_mb".into(), Value::Float(gpu.memory_peak as f64 / MIB)));
-        fields.push(("gpu_memory_delta_mb".into(), Value::Float(gpu.memory_delta as f64 / MIB)));
+        figure("gpu_memory_peak_mb", Value::Float(gpu.memory_peak as f64 / MIB));
+        figure("gpu_memory_delta_mb", Value::Float(gpu.memory_delta as f64 / MIB));
     }
 }
 
@@ -129,10 +141,6 @@ fn error(call: &CallRow) -> Option<&str> {
 
 fn ms(nanos: u64) -> Value<'static> {
     Value::Float(nanos as f64 / 1e6)
-}
-
-fn push_some(fields: &mut Vec<Field<'_>>, name: &'static str, nanos: Option<u64>) {
-    fields.extend(nanos.map(|nanos| (name.into(), ms(nanos))));
 }
 
 fn signed(unix_nanos: u64) -> i64 {

@@ -1,17 +1,12 @@
 //! Records of a log event.
 
-use super::Event;
+use super::{Event, Fields, Value};
 use crate::store::EventRow;
 
 impl<'a> Event<'a> {
-    /// The event of a log event, under its own names; the process's id is a field.
+    /// The event of a log event, under its own names.
     pub fn of_log(row: &'a EventRow) -> Self {
         let event = &row.event;
-        let mut fields = Vec::with_capacity(event.fields.len() + 1);
-        fields.extend(event.fields.iter().map(|(name, value)| (name.into(), value.into())));
-        if !event.fields.iter().any(|(name, _)| name == "pid") {
-            fields.push(("pid".into(), super::Value::Int(event.pid.into())));
-        }
         Self {
             unix_nanos: i64::try_from(event.unix_nanos).unwrap_or(i64::MAX),
             level: event.level,
@@ -23,7 +18,16 @@ impl<'a> Event<'a> {
             thread: &event.thread,
             request_id: &event.request_id,
             operation: &event.operation,
-            fields,
+            fields: Fields::Log(row),
         }
+    }
+}
+
+/// Its fields; the process's id is one of them, unless another has its name.
+pub(super) fn each_field(row: &EventRow, mut field: impl FnMut(&str, &Value<'_>)) {
+    let event = &row.event;
+    event.fields.iter().for_each(|(name, value)| field(name, &value.into()));
+    if !event.fields.iter().any(|(name, _)| name == "pid") {
+        field("pid", &Value::Int(event.pid.into()));
     }
 }

@@ -2,12 +2,14 @@
 
 mod call;
 mod event;
+mod fields;
 mod vitals;
 
 use std::borrow::Cow;
 
 use auscult_core::FieldValue;
 pub use auscult_core::Level;
+pub use fields::Fields;
 
 /// Who writes; the same in all records of a service on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +94,7 @@ pub struct Event<'a> {
     /// Of the call it belongs to.
     pub operation: &'a str,
     /// Everything else.
-    pub fields: Vec<Field<'a>>,
+    pub fields: Fields<'a>,
 }
 
 /// Values of one moment in a series of such.

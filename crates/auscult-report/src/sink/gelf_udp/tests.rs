@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::encode::fixtures::{ORIGIN, call, said};
-use crate::encode::record::Value;
+use crate::encode::record::{Event, Fields, Value};
 use crate::sink::Record;
 
 /// Puts datagrams of whatever message and order together, as the protocol has it.
@@ -82,9 +82,9 @@ fn a_message_is_shortened_until_it_fits() {
 fn hostile_fields_are_cut_or_left_out_and_counted() {
     let names: Vec<String> = (0..10_000).map(|number| format!("f{number}")).collect();
     let long = noise(10 << 20);
-    let mut event = said("m");
-    event.fields = vec![("long".into(), Value::from(&*long))];
-    event.fields.extend(names.iter().map(|name| (name.into(), Value::from(&long[..100]))));
+    let mut fields = vec![("long".into(), Value::from(&*long))];
+    fields.extend(names.iter().map(|name| (name.into(), Value::from(&long[..100]))));
+    let event = Event { fields: Fields::Given(fields), ..said("m") };
     let (datagrams, losses) = datagrams(&ORIGIN, &event).unwrap();
     let read = read(&messages(datagrams)[0]);
     let fields = read.as_object().unwrap().keys().filter(|name| name.starts_with("_f")).count() as u64;
