@@ -94,6 +94,25 @@ def test_log_events_are_what_was_said(shipped: Shipped) -> None:
         assert message["line"] > 0
 
 
+def test_exceptions_are_read_whole(shipped: Shipped) -> None:
+    failed = {number for number in shipped.recorder.journal().ended if fails(number)}
+
+    def logged() -> dict[int, Message]:
+        return {
+            each["number"]: each
+            for each in shipped.server.messages()
+            if "error_type" in each and "number" in each
+        }
+
+    poll(lambda: failed <= logged().keys(), "exceptions", DELIVERY_SECONDS)
+    for number, message in logged().items():
+        assert message["message"] == f"Number {number} failed"
+        assert message["full_message"].startswith(
+            f"{message['message']}\nTraceback (most recent call last):\n"
+        )
+        assert message["full_message"].endswith(f"RuntimeError: {OUT_OF_MEMORY}")
+
+
 def test_only_what_was_under_way_comes_twice(shipped: Shipped) -> None:
     """What nobody confirmed before the outage or the kill is sent again: at most one batch each."""
     for messages in (shipped.finished, shipped.said):

@@ -50,7 +50,8 @@ def test_points_are_what_the_store_has(shipped: Shipped) -> None:
         for name in ("operation", "status", "outcome"):
             assert point[name] == call[name]
         for name in ("duration_ms", "busy_ms", "audio_seconds", "char_count"):
-            assert point[name] == pytest.approx(call[name], abs=1e-3), name
+            # None of it is nothing that was measured.
+            assert point[name] == (pytest.approx(call[name], abs=1e-3) if call[name] else None), name
         number = int(call["request_id"].removeprefix("req-"))
         assert (point["service"], point["version"]) == ("indextts2", "V23")
         if call["outcome"] != "died":

@@ -88,12 +88,23 @@ def test_calls_are_what_the_store_has(shipped: Shipped) -> None:
 
 def test_lines_are_found_by_what_they_say(shipped: Shipped) -> None:
     """The query of who looks for a full GPU."""
+    recorder = shipped.recorder
     found = shipped.server.entries('{job="indextts2"} |= "CUDA out of memory"')
 
-    failed = {call["request_id"] for call in shipped.recorder.calls() if call["outcome"] == "oom"}
+    failed = {call["request_id"] for call in recorder.calls() if call["outcome"] == "oom"}
     finished = [entry for entry in found if "Audio generation failed" in entry.line]
     assert requests(finished) == failed
     assert all(OUT_OF_MEMORY in entry.line for entry in finished)
+
+
+def test_logged_exceptions_are_found_by_what_they_say(shipped: Shipped) -> None:
+    failed = {number for number in shipped.recorder.journal().ended if fails(number)}
+
+    def found() -> set[int]:
+        entries = shipped.server.entries(f'{{job="indextts2"}} |= "{OUT_OF_MEMORY}" |= "Traceback"')
+        return {int(entry.labels["number"]) for entry in entries}
+
+    poll(lambda: failed <= found(), "exceptions", DELIVERY_SECONDS)
 
 
 def test_labels_and_metadata_filter(shipped: Shipped) -> None:

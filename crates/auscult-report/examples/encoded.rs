@@ -79,6 +79,7 @@ fn event(unix_nanos: i64, number: i64, text: &str) -> Event<'_> {
         level: Level::ALL[usize::try_from(number).unwrap() % Level::ALL.len()],
         message: text.into(),
         detail: vec![("duration", Said::Text("1s"))],
+        trace: "",
         logger: "nasty",
         file: "a b.py",
         line: Some(1),

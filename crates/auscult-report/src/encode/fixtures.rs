@@ -1,12 +1,12 @@
 //! What the tests of several encoders encode.
 
-use auscult_core::{FieldValue, GpuUse, Outcome};
+use auscult_core::{FieldValue, GpuUse, LogEvent, Outcome};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use super::record::{Event, Field, Fields, Level, Origin, Value};
-use crate::store::CallRow;
+use crate::store::{CallRow, EventRow};
 
 pub(crate) const ORIGIN: Origin<'_> =
     Origin { host: "gpu-1", labels: &[], instance: "pod-a", service: "cosyvoice3", version: "V 23" };
@@ -48,6 +48,37 @@ pub(crate) fn call() -> CallRow {
     }
 }
 
+/// A call that measured nothing but its time, and says its characters as a field.
+pub(crate) fn bare_call() -> CallRow {
+    let count = ("char_count".into(), FieldValue::Int(37));
+    CallRow { audio_seconds: 0.0, chunks: 0, fields: vec![count], ..call() }
+}
+
+/// An exception that was logged.
+pub(crate) fn logged() -> EventRow {
+    let text = |name: &str, text: &str| (name.to_owned(), FieldValue::Text(text.to_owned()));
+    let event = LogEvent {
+        unix_nanos: 1_767_323_045_678_901_234,
+        level: Level::Error,
+        message: "Number 7 failed".into(),
+        logger: "tts".into(),
+        file: String::new(),
+        line: None,
+        thread: String::new(),
+        request_id: String::new(),
+        operation: String::new(),
+        pid: 7,
+        segment: 1,
+        fields: vec![
+            text("error_type", "RuntimeError"),
+            text("error", "CUDA out of memory"),
+            text("traceback", "Traceback:\n  File \"a.py\"\nRuntimeError: CUDA out of memory"),
+            text("version", ORIGIN.version),
+        ],
+    };
+    EventRow { sequence: 1, event }
+}
+
 /// Characters that mean something somewhere, and others.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let nasty = proptest::sample::select(
@@ -66,23 +97,24 @@ pub(super) fn value() -> impl Strategy<Value = Value<'static>> {
     ]
 }
 
-/// What an event owns, so that it can be borrowed from: texts (message, logger, file, thread, request id, operation),
+/// What an event owns, so that it can be borrowed from: texts (message, trace, logger, file, thread, request id, operation),
 /// fields, time, level, line.
-pub(super) type Owned = ([String; 6], Vec<(String, Value<'static>)>, i64, Level, Option<u32>);
+pub(super) type Owned = ([String; 7], Vec<(String, Value<'static>)>, i64, Level, Option<u32>);
 
 pub(super) fn owned() -> impl Strategy<Value = Owned> {
     let level = proptest::sample::select(Level::ALL.to_vec());
-    let texts = [text(), text(), text(), text(), text(), text()];
+    let texts = [text(), text(), text(), text(), text(), text(), text()];
     (texts, vec((text(), value()), 0..5), any::<i64>(), level, option::of(any::<u32>()))
 }
 
 pub(super) fn event((texts, fields, unix_nanos, level, line): &Owned) -> Event<'_> {
-    let [message, logger, file, thread, request_id, operation] = texts;
+    let [message, trace, logger, file, thread, request_id, operation] = texts;
     Event {
         unix_nanos: *unix_nanos,
         level: *level,
         message: message.into(),
         detail: vec![],
+        trace,
         logger,
         file,
         line: *line,
@@ -100,6 +132,7 @@ pub(crate) fn said(message: &str) -> Event<'_> {
         level: Level::Warning,
         message: message.into(),
         detail: vec![],
+        trace: "",
         logger: "",
         file: "",
         line: None,

@@ -3,6 +3,8 @@
 //! Source: <https://go2docs.graylog.org/current/getting_in_log_data/gelf.html>, and what Graylog's search back ends
 //! do with the fields: a field has the type of its first value, and a record with another one is not indexed.
 
+use std::borrow::Cow;
+
 use super::json::{Dialect, Object, is_blank, push_text};
 use super::losses::Losses;
 use super::moment::push_seconds;
@@ -42,8 +44,8 @@ static FIELDS: Dialect = Dialect {
 /// Appends an event as one JSON object of at most `limit` bytes, of which there must be 2,048; without the NUL that
 /// ends a frame.
 ///
-/// A message of several lines is the `full_message`, and the first of them that says something the `short_message`, by
-/// which lists of messages stay lists. Graylog searches both.
+/// Of a message of several lines the first that says something is the `short_message`, by which lists of messages stay
+/// lists. All of them, the error and the traceback are the `full_message`. A search for words looks at both.
 ///
 /// Truth values become 1 and 0, as Graylog loses others. What the field's type in the search back end could not take is
 /// not written as text, since the record would be lost with it: a NaN or infinite number is left out, and a number
@@ -52,14 +54,14 @@ pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>, limit: us
     let mut object = Object::new(out, limit, &FIELDS);
     object.must("version", |out, _| out.extend_from_slice(b"\"1.1\""));
     object.must("host", |out, losses| push_text(out, or_dash(origin.host), HOST, losses));
-    let (short, full) = messages(&event.message);
-    object.must("short_message", |out, losses| match full {
+    let (short, full) = messages(event);
+    object.must("short_message", |out, losses| match &full {
         // What is cut off is in the other.
         Some(_) => push_text(out, short, limit / 4, &mut Losses::default()),
         None => push_text(out, short, limit / 2, losses),
     });
     if let Some(full) = full {
-        object.must("full_message", |out, losses| push_text(out, full, limit / 2, losses));
+        object.must("full_message", |out, losses| push_text(out, &full, limit / 2, losses));
     }
     object.must("timestamp", |out, losses| {
         losses.cleaned += u64::from(event.unix_nanos < EARLIEST);
@@ -81,13 +83,19 @@ pub fn datagrams(message: &[u8], id: [u8; 8]) -> Option<Vec<Vec<u8>>> {
     Some((0..count).zip(parts).map(datagram).collect())
 }
 
-/// The line that tells what a message is about, and all of it if there is more.
-fn messages(message: &str) -> (&str, Option<&str>) {
-    if is_blank(message) || !message.trim_end().contains('\n') {
-        return (or_dash(message), None);
-    }
-    let first = message.lines().map(str::trim_end).find(|line| !is_blank(line));
-    (first.unwrap_or("-"), Some(message))
+/// The line that tells what a message is about, and all there is to read if it is more.
+fn messages<'e>(event: &'e Event<'_>) -> (&'e str, Option<Cow<'e, str>>) {
+    let message = &*event.message;
+    let is_one_line = is_blank(message) || !message.trim_end().contains('\n');
+    let first = || message.lines().map(str::trim_end).find(|line| !is_blank(line)).unwrap_or_default();
+    let short = if is_one_line { message } else { first() };
+    let error = event.error().filter(|error| ![message, event.trace].iter().any(|said| said.contains(error)));
+    let more: Vec<&str> = error.into_iter().chain([event.trace]).filter(|said| !is_blank(said)).collect();
+    let full = match more.is_empty() {
+        true => (!is_one_line).then_some(Cow::Borrowed(message)),
+        false => Some([message, &more.join("\n")].join("\n").into()),
+    };
+    (or_dash(short), full)
 }
 
 /// The text, or a dash where Graylog would refuse a blank one.

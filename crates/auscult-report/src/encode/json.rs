@@ -146,7 +146,11 @@ impl<'o> Object<'o> {
             self.field("line", &Value::Int(line.into()));
         }
         self.text("thread", event.thread);
-        event.fields.each(|name, value| self.field(name, value));
+        event.fields.each(|name, value| {
+            if !origin.says(name, value) {
+                self.field(name, value);
+            }
+        });
     }
 
     /// Ends the object.

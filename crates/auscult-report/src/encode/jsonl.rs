@@ -30,6 +30,7 @@ pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>) -> Losses
     object.must("level", |out, losses| push_text(out, event.level.name(), LINE, losses));
     object.must("message", |out, losses| push_text(out, &event.message, LINE / 2, losses));
     object.text("host", origin.host);
+    object.text("traceback", event.trace);
     object.rest(origin, event);
     let losses = object.end();
     out.push(b'\n');

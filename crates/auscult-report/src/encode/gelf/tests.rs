@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
-use crate::encode::fixtures::{ORIGIN, call, event, given, owned, said};
+use crate::encode::fixtures::{ORIGIN, bare_call, call, event, given, logged, owned, said};
 use crate::encode::record::{Fields, Value};
 
 fn frame(event: &Event<'_>) -> (String, Losses) {
@@ -33,6 +33,7 @@ fn a_call_is_a_frame() {
     assert_eq!(
         frame,
         "{\"version\":\"1.1\",\"host\":\"gpu-1\",\"short_message\":\"Audio generation failed\",\
+         \"full_message\":\"Audio generation failed\\nCUDA out of memory:\\n\\\"2 GiB\\\"\",\
          \"timestamp\":1767323045.678901,\"level\":3,\"_node_id\":\"pod-a\",\"_service\":\"cosyvoice3\",\
          \"_version\":\"V 23\",\"_request_id\":\"req-7d8e9f\",\"_operation\":\"synthesize\",\"_status\":\"error\",\
          \"_outcome\":\"oom\",\"_duration_ms\":940.0,\"_busy_ms\":924.0,\"_queue_ms\":1.5,\"_audio_seconds\":4.2,\
@@ -40,6 +41,32 @@ fn a_call_is_a_frame() {
          \"_gpu_memory_delta_mb\":-1.0,\"_gpu_memory_used_gb\":0.9990234375,\"_pid\":7,\
          \"_emotion\":\"angry, very\",\"_error\":\"CUDA out of memory:\\n\\\"2 GiB\\\"\",\"_seed\":1}"
     );
+    assert_eq!(losses, Losses::default());
+}
+
+#[test]
+fn what_was_not_measured_is_not_there_and_nothing_is_twice() {
+    let call = bare_call();
+    let (frame, losses) = frame(&Event::of_call(&call));
+    assert!(!frame.contains("audio_seconds") && !frame.contains("chunks"), "{frame}");
+    assert_eq!(frame.matches("char_count").count(), 1, "{frame}");
+    assert_eq!(losses, Losses::default());
+}
+
+#[test]
+fn a_logged_exception_is_there_to_be_read_and_searched() {
+    let row = logged();
+    let (frame, losses) = frame(&Event::of_log(&row));
+    let read: Map<String, Json> = serde_json::from_str(&frame).unwrap();
+    assert_eq!(read["short_message"], "Number 7 failed");
+    let full = "Number 7 failed\nTraceback:\n  File \"a.py\"\nRuntimeError: CUDA out of memory";
+    assert_eq!(read["full_message"], full);
+    assert_eq!(
+        (&read["_error"], &read["_error_type"]),
+        (&json!("CUDA out of memory"), &json!("RuntimeError"))
+    );
+    assert_eq!(read["_version"], ORIGIN.version);
+    assert!(!read.contains_key("_traceback") && !read.contains_key("_version_"), "{frame}");
     assert_eq!(losses, Losses::default());
 }
 
@@ -178,8 +205,12 @@ fn canonical(event: &Event<'_>) -> Map<String, Json> {
     read.insert("version".into(), "1.1".into());
     read.insert("host".into(), ORIGIN.host.into());
     let mut short = message;
-    if message.trim_end().contains('\n') {
+    if !blank(event.trace) {
+        read.insert("full_message".into(), [&event.message, event.trace].join("\n").into());
+    } else if message.trim_end().contains('\n') {
         read.insert("full_message".into(), message.into());
+    }
+    if message.trim_end().contains('\n') {
         short = message.split('\n').map(str::trim_end).find(|line| !blank(line)).unwrap_or("-");
     }
     read.insert("short_message".into(), short.into());

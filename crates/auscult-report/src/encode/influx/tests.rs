@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::encode::fixtures::{ORIGIN, call, text, value};
+use crate::encode::fixtures::{ORIGIN, bare_call, call, text, value};
 use crate::encode::record::Origin;
 use crate::store::{Entity, GpuName, VitalsSample};
 
@@ -38,6 +38,14 @@ fn a_call_is_a_point() {
     );
     // The line feed in the error is two characters now.
     assert_eq!(losses, Losses { cleaned: 1, ..Losses::default() });
+}
+
+#[test]
+fn what_was_not_measured_is_not_there() {
+    let call = bare_call();
+    let (line, _) = line(&Point::of_call(&ORIGIN, &call));
+    assert!(!line.contains("audio_seconds") && !line.contains("chunks"), "{line}");
+    assert!(line.contains(",char_count=37i,"), "{line}");
 }
 
 #[test]

@@ -4,13 +4,23 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
-use crate::encode::fixtures::{ORIGIN, call, event, given, owned, said};
+use crate::encode::fixtures::{ORIGIN, call, event, given, logged, owned, said};
 use crate::encode::record::{Fields, Value};
 
 fn line(event: &Event<'_>) -> (String, Losses) {
     let mut out = Vec::new();
     let losses = push(&mut out, &ORIGIN, event);
     (String::from_utf8(out).unwrap(), losses)
+}
+
+#[test]
+fn a_logged_exception_has_its_traceback() {
+    let row = logged();
+    let (line, losses) = line(&Event::of_log(&row));
+    let read: Map<String, Json> = serde_json::from_str(&line).unwrap();
+    assert_eq!(read["traceback"], "Traceback:\n  File \"a.py\"\nRuntimeError: CUDA out of memory");
+    assert_eq!((&read["error"], &read["version"]), (&json!("CUDA out of memory"), &json!(ORIGIN.version)));
+    assert_eq!(losses, Losses::default());
 }
 
 #[test]
@@ -68,6 +78,7 @@ fn canonical(event: &Event<'_>) -> Map<String, Json> {
     read.insert("message".into(), json!(event.message));
     let own = [
         ("host", ORIGIN.host),
+        ("traceback", event.trace),
         ("node_id", ORIGIN.instance),
         ("service", ORIGIN.service),
         ("version", ORIGIN.version),

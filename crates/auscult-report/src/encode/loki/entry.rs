@@ -91,7 +91,14 @@ impl Entry {
         ];
         own.into_iter().for_each(|(name, text)| self.field(name, &text.into(), losses));
         line.iter().for_each(|line| self.field("line", line, losses));
-        event.fields.each(|name, value| self.field(name, value, losses));
+        if !self.has_metadata {
+            self.field("traceback", &event.trace.into(), losses);
+        }
+        event.fields.each(|name, value| {
+            if !origin.says(name, value) {
+                self.field(name, value, losses);
+            }
+        });
         self.set_line(event, losses);
     }
 
@@ -182,7 +189,9 @@ impl Entry {
         for (name, said) in &event.detail {
             push_logfmt(line, name, text(said, &mut buffer), losses);
         }
-        if !self.has_metadata {
+        if self.has_metadata {
+            push_trace(line, event.trace, losses);
+        } else {
             let mut is_said = |(name, value): (&str, &str)| {
                 let mut detail = event.detail.iter();
                 detail.any(|(other, said)| *other == name && text(said, &mut buffer) == value)
@@ -252,6 +261,17 @@ fn push_logfmt(line: &mut Vec<u8>, name: &str, value: &str, losses: &mut Losses)
         lost = Losses { left_out: 1, ..Losses::default() };
     }
     *losses += lost;
+}
+
+/// Appends the lines below the first, as far as there is room.
+fn push_trace(line: &mut Vec<u8>, trace: &str, losses: &mut Losses) {
+    if trace.is_empty() {
+        return;
+    }
+    let cut = &trace[..trace.floor_char_boundary(LINE.saturating_sub(line.len() + 1))];
+    line.push(b'\n');
+    losses.shortened += u64::from(cut.len() < trace.len());
+    line.extend_from_slice(cut.as_bytes());
 }
 
 /// Whether a text can stand without quotes: nothing to escape, and none of these.

@@ -6,7 +6,7 @@ use prost::Message;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::encode::fixtures::{ORIGIN, call, event, given, owned, said};
+use crate::encode::fixtures::{ORIGIN, call, event, given, logged, owned, said};
 use crate::encode::record::{Fields, Said, Value};
 
 #[derive(Clone, PartialEq, Message)]
@@ -274,6 +274,34 @@ fn canonical(event: &Event<'_>) -> Vec<(String, String)> {
     pairs
 }
 
+#[test]
+fn a_logged_exception_is_found_by_what_its_line_says() {
+    let row = logged();
+    let event = Event::of_log(&row);
+    let trace = "Traceback:\n  File \"a.py\"\nRuntimeError: CUDA out of memory";
+    let said = "[ERROR] 2026-01-02T03:04:05.678Z Number 7 failed error=\"CUDA out of memory\"";
+    let (line, pairs, losses) = entry_of(&event, Extras::Metadata);
+    assert_eq!(line, format!("{said}\n{trace}"));
+    assert!(pairs.contains(&"error=CUDA out of memory".into()), "{pairs:?}");
+    assert!(
+        !pairs.iter().any(|pair| pair.starts_with("traceback") || pair.starts_with("version_")),
+        "{pairs:?}"
+    );
+    assert_eq!(losses, Losses::default());
+    let (line, _, losses) = entry_of(&event, Extras::Line);
+    assert!(line.starts_with(said), "{line}");
+    assert!(line.contains(&format!(" traceback={}", json!(trace))), "{line}");
+    assert_eq!(losses, Losses::default());
+}
+
+#[test]
+fn a_trace_takes_the_room_that_a_line_has() {
+    let trace = "é\n".repeat(200_000);
+    let (line, _, losses) = entry_of(&Event { trace: &trace, ..said("m") }, Extras::Metadata);
+    assert!((256 * 1024 - 1..=256 * 1024).contains(&line.len()), "{}", line.len());
+    assert_eq!(losses, Losses { shortened: 1, ..Losses::default() });
+}
+
 proptest! {
     #[test]
     fn requests_read_back(of in vec(owned(), 0..5), extras in proptest::bool::ANY) {
@@ -292,7 +320,9 @@ proptest! {
             if extras == Extras::Metadata {
                 let pairs = read.metadata.iter().map(|pair| (pair.name.clone(), pair.value.clone()));
                 prop_assert_eq!(pairs.collect::<Vec<_>>(), canonical(event));
-                prop_assert!(read.line.ends_with(&*event.message));
+                let trace = if event.trace.is_empty() { String::new() } else { format!("\n{}", event.trace) };
+                let end = [" ", &event.message, &trace].concat();
+                prop_assert!(read.line.ends_with(&end));
             } else {
                 let breaks = read.line.contains(|c: char| c < ' ');
 prop_assert!(read.metadata.is_empty() && !breaks);

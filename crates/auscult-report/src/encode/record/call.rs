@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use auscult_core::{FieldValue, Status};
 
-use super::{Event, Fields, Level, Origin, Point, Said, Value};
+use super::{Event, Fields, Level, Origin, Point, Said, Value, text_of};
 use crate::store::CallRow;
 
 /// Times of points are made distinct by so many nanoseconds: see [`Point::of_call`].
 const DISTINCT: u64 = 1000;
+
+const CHAR_COUNT: &str = "char_count";
 
 const MIB: f64 = (1u64 << 20) as f64;
 const GIB: f64 = (1u64 << 30) as f64;
@@ -27,6 +29,7 @@ impl<'a> Event<'a> {
             level,
             message: Cow::Borrowed(message),
             detail: detail(call),
+            trace: "",
             logger: "",
             file: "",
             line: None,
@@ -61,7 +64,11 @@ pub(super) fn each_field(call: &CallRow, mut field: impl FnMut(&str, &Value<'_>)
         field(&name, &ms(stage.nanos));
     }
     call.labels.iter().for_each(|(name, value)| field(name, &value.as_str().into()));
-    call.fields.iter().for_each(|(name, value)| field(name, &value.into()));
+    call.fields.iter().for_each(|(name, value)| match value {
+        // It is the figure.
+        FieldValue::Int(_) if name == CHAR_COUNT => (),
+        _ => field(name, &value.into()),
+    });
 }
 
 impl<'a> Point<'a> {
@@ -84,7 +91,7 @@ impl<'a> Point<'a> {
         let mut fields = Vec::with_capacity(12);
         each_figure(call, |name, value| fields.push((name.into(), value)));
         fields.push(("request_id".into(), call.request_id.as_str().into()));
-        if let Some(error) = error(call) {
+        if let Some(error) = text_of(&call.fields, "error") {
             fields.push(("error".into(), error.into()));
         }
         let distinct =
@@ -103,12 +110,18 @@ fn each_figure(call: &CallRow, mut figure: impl FnMut(&'static str, Value<'stati
     if let Some(first_audio) = call.first_audio {
         figure("first_audio_ms", ms(first_audio));
     }
-    figure("audio_seconds", Value::Float(call.audio_seconds));
+    // None of it is nothing that was measured: a mean over calls is one over those that have it.
+    if call.audio_seconds > 0.0 {
+        figure("audio_seconds", Value::Float(call.audio_seconds));
+    }
     if let Some(factor) = call.real_time_factor() {
         figure("rtf", Value::Float(factor));
     }
-    figure("char_count", Value::Unsigned(call.characters));
-    figure("chunks", Value::Unsigned(call.chunks));
+    for (name, count) in [(CHAR_COUNT, call.characters), ("chunks", call.chunks)] {
+        if count > 0 {
+            figure(name, Value::Unsigned(count));
+        }
+    }
     if let Some(gpu) = &call.gpu {
         figure("gpu_memory_peak_mb", Value::Float(gpu.memory_peak as f64 / MIB));
         figure("gpu_memory_delta_mb", Value::Float(gpu.memory_delta as f64 / MIB));
@@ -126,17 +139,10 @@ fn detail(call: &CallRow) -> Vec<(&'static str, Said<'_>)> {
     if call.outcome.status() != Status::Success {
         detail.push(("outcome", Said::Text(call.outcome.name())));
     }
-    if let Some(error) = error(call) {
+    if let Some(error) = text_of(&call.fields, "error") {
         detail.push(("error", Said::Text(error)));
     }
     detail
-}
-
-fn error(call: &CallRow) -> Option<&str> {
-    call.fields.iter().find_map(|(name, value)| match value {
-        FieldValue::Text(text) if name == "error" => Some(text.as_str()),
-        _ => None,
-    })
 }
 
 fn ms(nanos: u64) -> Value<'static> {

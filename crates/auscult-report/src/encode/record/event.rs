@@ -1,7 +1,12 @@
 //! Records of a log event.
 
-use super::{Event, Fields, Value};
+use auscult_core::FieldValue;
+
+use super::{Event, Fields, Said, Value, text_of};
 use crate::store::EventRow;
+
+/// The field that an event's trace is.
+const TRACE: &str = "traceback";
 
 impl<'a> Event<'a> {
     /// The event of a log event, under its own names.
@@ -11,7 +16,11 @@ impl<'a> Event<'a> {
             unix_nanos: i64::try_from(event.unix_nanos).unwrap_or(i64::MAX),
             level: event.level,
             message: event.message.as_str().into(),
-            detail: Vec::new(),
+            detail: text_of(&event.fields, "error")
+                .map(|error| ("error", Said::Text(error)))
+                .into_iter()
+                .collect(),
+            trace: text_of(&event.fields, TRACE).unwrap_or_default(),
             logger: &event.logger,
             file: &event.file,
             line: event.line,
@@ -23,10 +32,13 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Its fields; the process's id is one of them, unless another has its name.
+/// Its fields, without the trace; the process's id is one of them, unless another has its name.
 pub(super) fn each_field(row: &EventRow, mut field: impl FnMut(&str, &Value<'_>)) {
     let event = &row.event;
-    event.fields.iter().for_each(|(name, value)| field(name, &value.into()));
+    event.fields.iter().for_each(|(name, value)| match value {
+        FieldValue::Text(_) if name == TRACE => (),
+        _ => field(name, &value.into()),
+    });
     if !event.fields.iter().any(|(name, _)| name == "pid") {
         field("pid", &Value::Int(event.pid.into()));
     }

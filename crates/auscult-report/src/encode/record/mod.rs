@@ -26,6 +26,13 @@ pub struct Origin<'a> {
     pub version: &'a str,
 }
 
+impl Origin<'_> {
+    /// Whether a field says no more than this does: the event of a start has the version as well.
+    pub(super) fn says(&self, name: &str, value: &Value<'_>) -> bool {
+        name == "version" && matches!(value, Value::Text(text) if text == self.version)
+    }
+}
+
 /// A value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -81,6 +88,8 @@ pub struct Event<'a> {
     pub message: Cow<'a, str>,
     /// What a line for people says after the message, in this order.
     pub detail: Vec<(&'static str, Said<'a>)>,
+    /// Where it happened, in lines for people: the traceback of an exception.
+    pub trace: &'a str,
     /// The logger's name.
     pub logger: &'a str,
     /// The source file.
@@ -97,6 +106,16 @@ pub struct Event<'a> {
     pub fields: Fields<'a>,
 }
 
+impl Event<'_> {
+    /// What went wrong, where something did.
+    pub(super) fn error(&self) -> Option<&str> {
+        self.detail.iter().find_map(|(name, said)| match said {
+            Said::Text(text) if *name == "error" => Some(*text),
+            _ => None,
+        })
+    }
+}
+
 /// Values of one moment in a series of such.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point<'a> {
@@ -108,4 +127,12 @@ pub struct Point<'a> {
     pub fields: Vec<Field<'a>>,
     /// When, since 1970, nanoseconds.
     pub unix_nanos: i64,
+}
+
+/// The text of this name.
+fn text_of<'a>(fields: &'a [(String, FieldValue)], name: &str) -> Option<&'a str> {
+    fields.iter().find_map(|(other, value)| match value {
+        FieldValue::Text(text) if other == name => Some(text.as_str()),
+        _ => None,
+    })
 }
