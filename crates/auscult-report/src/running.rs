@@ -117,7 +117,7 @@ impl Running {
             let mut collector = lock(&self.collector);
             (collector.snapshot(), collector.constant_labels())
         };
-        sink::expose(&mut snapshot, &self.sink_states(), &labels);
+        sink::expose(&mut snapshot, &self.sink_states(), &labels, clock::unix_nanos());
         snapshot
     }
 

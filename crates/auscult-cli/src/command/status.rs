@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use auscult::sink::Trouble;
 use auscult::snapshot::{Series, Snapshot, Value};
 use auscult::store::{Reader, SinkState};
 use auscult::{InFlightCall, Service};
@@ -12,7 +13,7 @@ use crate::arguments::{Status, Which};
 use crate::describe::{machine, oldest, seconds};
 use crate::failure::Failure;
 use crate::figures::{Figures, Machine};
-use crate::output::{Paint, Terminal, count, plain, span};
+use crate::output::{Paint, Terminal, count, now, plain, span};
 use crate::which;
 
 /// A service, as a line of JSON.
@@ -42,6 +43,14 @@ struct Sink {
     sink: String,
     /// Whether its receiver took what it was last sent; none where no process ships to it.
     up: Option<bool>,
+    /// Whether the receiver takes nothing before a person changes something.
+    misconfigured: bool,
+    /// What the last try came to, while it is not up.
+    why: Option<String>,
+    /// Since when, seconds since 1970.
+    since_unix: Option<u64>,
+    /// Age of the first record that it is still to ship.
+    lag_seconds: f64,
     accepted: u64,
     delivered: u64,
     rejected: u64,
@@ -54,42 +63,61 @@ impl Sink {
     fn all(service: &Service, snapshot: &Snapshot) -> Vec<Self> {
         let reader = Reader::open(service.directory()).ok().flatten();
         let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
-        let of = |state: SinkState| Self {
-            up: snapshot.families.iter().find(|family| &*family.name == "auscult_sink_up").and_then(
-                |family| {
-                    let is_its = |series: &&Series| {
-                        series.labels.iter().any(|(name, value)| &**name == "sink" && **value == *state.sink)
-                    };
-                    let series = family.series.iter().find(is_its)?;
-                    Some(matches!(series.value, Value::Float(up) if up > 0.0))
-                },
-            ),
-            accepted: state.accepted,
-            delivered: state.delivered,
-            rejected: state.rejected.total(),
-            dropped: state.dropped.total(),
-            pending: state.pending,
-            sink: state.sink,
+        let mut troubles = Trouble::all(service.directory());
+        let now = now();
+        let of = |state: SinkState| {
+            let up = is_up(snapshot, &state.sink);
+            // What an earlier run left is not how things stand.
+            let trouble = troubles.iter().position(|trouble| trouble.sink == state.sink && up == Some(false));
+            let trouble = trouble.map(|index| troubles.swap_remove(index));
+            Self {
+                up,
+                misconfigured: trouble.as_ref().is_some_and(|trouble| trouble.misconfigured),
+                since_unix: trouble.as_ref().map(|trouble| trouble.since_unix),
+                why: trouble.map(|trouble| trouble.why),
+                lag_seconds: seconds(state.first_unix.map_or(0, |first| now.saturating_sub(first))),
+                accepted: state.accepted,
+                delivered: state.delivered,
+                rejected: state.rejected.total(),
+                dropped: state.dropped.total(),
+                pending: state.pending,
+                sink: state.sink,
+            }
         };
         states.into_iter().map(of).collect()
     }
 
     fn text(&self, paint: Paint) -> String {
-        let state = match self.up {
+        let mut state = match self.up {
             Some(true) => paint.good("up"),
+            Some(false) if self.misconfigured => paint.bad("misconfigured"),
             Some(false) => paint.bad("down"),
             None => paint.dim("not shipped to"),
         };
+        if let (Some(why), Some(since)) = (&self.why, self.since_unix) {
+            let failing = (now() / 1_000_000_000).saturating_sub(since);
+            state.push_str(&format!(" for {}: {}", span(failing as f64), plain(why)));
+        }
         let mut text = format!("{} {state}; {} delivered", plain(&self.sink), count(self.delivered));
-        for (what, number) in
-            [("pending", self.pending), ("rejected", self.rejected), ("dropped", self.dropped)]
-        {
+        if self.pending > 0 {
+            text.push_str(&format!(", {} pending for up to {}", count(self.pending), span(self.lag_seconds)));
+        }
+        for (what, number) in [("rejected", self.rejected), ("dropped", self.dropped)] {
             if number > 0 {
                 text.push_str(&format!(", {} {what}", count(number)));
             }
         }
         text
     }
+}
+
+/// What the service's segments say.
+fn is_up(snapshot: &Snapshot, sink: &str) -> Option<bool> {
+    let family = snapshot.families.iter().find(|family| &*family.name == "auscult_sink_up")?;
+    let is_its =
+        |series: &&Series| series.labels.iter().any(|(name, value)| &**name == "sink" && **value == *sink);
+    let series = family.series.iter().find(is_its)?;
+    Some(matches!(series.value, Value::Float(up) if up > 0.0))
 }
 
 /// Shows the service that is meant, or all where none is named.

@@ -168,26 +168,53 @@ fn what_is_old_is_pruned() {
     assert_eq!(directory.run(&["prune"]).status.code(), Some(2), "it says how much");
 }
 
+fn unix_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
 #[test]
 fn sinks_are_shown() {
     let directory = Directory::new();
     let up = auscult::sink::Capture::new().name("up");
     let down = auscult::sink::Capture::new()
         .name("down")
-        .judged_by(|_| auscult::sink::Verdict::Later { why: "down".to_owned(), retry_after: None });
+        .judged_by(|_| auscult::sink::Verdict::Later { why: "no route".to_owned(), retry_after: None });
+    let wrong = auscult::sink::Capture::new().name("wrong").judged_by(|_| {
+        auscult::sink::Verdict::Misconfigured(
+            "401 Unauthorized: password=hunter2-hunter2 is no good".to_owned(),
+        )
+    });
     let builder = Telemetry::builder("speech").directory(directory.path()).no_listen().without_facade();
-    let telemetry = builder.without_vitals().without_start_event().sink(up).sink(down).start().unwrap();
+    let telemetry =
+        builder.without_vitals().without_start_event().sink(up).sink(down).sink(wrong).start().unwrap();
     telemetry.operation("synthesize").start::<&str>([]).finish();
     telemetry.flush(Duration::from_secs(10));
-    until("both are shown", || {
+    let says = |parts: [&str; 3]| {
         let text = directory.run(&["status"]).good();
-        text.contains("sink       up up; 1 delivered\n")
-            && text.contains("sink       down down; 0 delivered, 1 pending\n")
+        text.lines().any(|line| {
+            let mut rest = Some(line);
+            for part in parts {
+                rest = rest.and_then(|rest| Some(rest.split_once(part)?.1));
+            }
+            rest.is_some()
+        })
+    };
+    until("that one is up", || says(["sink ", "up up; 1 delivered", ""]));
+    until("why the other is down", || {
+        says(["down down for ", " s: no route; ", "0 delivered, 1 pending for up to "])
+    });
+    until("what a person has to change, without a secret", || {
+        says(["wrong misconfigured for ", ": 401 Unauthorized: password=[REDACTED", "0 delivered, 1 pending"])
     });
     let line: serde_json::Value = serde_json::from_str(&directory.run(&["status", "--json"]).good()).unwrap();
-    let expected =
-        r#"{"accepted":1,"delivered":1,"dropped":0,"pending":0,"rejected":0,"sink":"up","up":true}"#;
+    let expected = r#"{"accepted":1,"delivered":1,"dropped":0,"lag_seconds":0.0,"misconfigured":false,"pending":0,"rejected":0,"since_unix":null,"sink":"up","up":true,"why":null}"#;
     assert_eq!(line["sinks"][1].to_string(), expected);
+    let down = &line["sinks"][0];
+    assert_eq!((&down["why"], &down["misconfigured"]), (&"no route".into(), &false.into()));
+    let since = down["since_unix"].as_u64().unwrap();
+    assert!((1..600).contains(&(unix_seconds() + 1 - since)), "{down}");
+    assert!((0.0..600.0).contains(&down["lag_seconds"].as_f64().unwrap()), "{down}");
+    assert_eq!(line["sinks"][2]["misconfigured"], true);
     telemetry.shutdown(Duration::from_secs(2));
     let text = directory.run(&["status"]).good();
     assert!(text.contains("sink       up not shipped to; 1 delivered\n"), "{text}");

@@ -7,35 +7,38 @@ use auscult_core::snapshot::{Family, Kind, Labels, Series, Snapshot, Value};
 
 use crate::store::SinkState;
 
-/// A count of one sink, and the reason it is of.
-type Count = (Option<&'static str>, u64);
+/// A value of one sink, and the reason it is of.
+type Of = (Option<&'static str>, Value);
 
 /// Adds the families of sinks, all of one moment: in each scrape what was accepted is what was delivered, rejected,
-/// dropped and is pending. `labels` are on every metric of the service.
-pub(crate) fn add(snapshot: &mut Snapshot, states: &[SinkState], labels: &Labels) {
+/// dropped and is pending. `labels` are on every metric of the service; `now` is the wall clock's, nanoseconds.
+pub(crate) fn add(snapshot: &mut Snapshot, states: &[SinkState], labels: &Labels, now: u64) {
     if states.is_empty() {
         return;
     }
-    let counter = |name, help, count: &dyn Fn(&SinkState) -> Vec<Count>| {
+    let counter = |name, help, count: &dyn Fn(&SinkState) -> Vec<Of>| {
         family(name, Kind::Counter, help, states, labels, count)
     };
     snapshot.families.extend([
         counter("auscult_sink_accepted", "Records that the store has taken for the sink.", &|state| {
-            vec![(None, state.accepted)]
+            vec![(None, Value::Int(state.accepted))]
         }),
         counter("auscult_sink_delivered", "Records that the sink's receiver has.", &|state| {
-            vec![(None, state.delivered)]
+            vec![(None, Value::Int(state.delivered))]
         }),
         counter("auscult_sink_rejected", "Records that the sink's receiver will never take.", &|state| {
             let rejected = state.rejected;
             vec![
-                (Some("refused"), rejected.refused),
-                (Some("too_large"), rejected.too_large),
-                (Some("empty"), rejected.empty),
+                (Some("refused"), Value::Int(rejected.refused)),
+                (Some("too_large"), Value::Int(rejected.too_large)),
+                (Some("empty"), Value::Int(rejected.empty)),
             ]
         }),
         counter("auscult_sink_dropped", "Records that were lost before the sink shipped them.", &|state| {
-            vec![(Some("retention"), state.dropped.retention), (Some("damage"), state.dropped.damage)]
+            vec![
+                (Some("retention"), Value::Int(state.dropped.retention)),
+                (Some("damage"), Value::Int(state.dropped.damage)),
+            ]
         }),
         family(
             "auscult_sink_pending",
@@ -43,8 +46,22 @@ pub(crate) fn add(snapshot: &mut Snapshot, states: &[SinkState], labels: &Labels
             "Records in the store that the sink is still to ship.",
             states,
             labels,
-            &|state| vec![(None, state.pending)],
+            &|state| vec![(None, Value::Float(state.pending as f64))],
         ),
+        Family {
+            unit: Unit::Seconds,
+            ..family(
+                "auscult_sink_lag_seconds",
+                Kind::Gauge,
+                "Age of the first record that the sink is still to ship; 0 where there is none.",
+                states,
+                labels,
+                &|state| {
+                    let age = state.first_unix.map_or(0, |first| now.saturating_sub(first));
+                    vec![(None, Value::Float(age as f64 / 1e9))]
+                },
+            )
+        },
     ]);
     snapshot.families.sort_by(|a, b| a.name.cmp(&b.name));
 }
@@ -55,19 +72,18 @@ fn family(
     help: &str,
     states: &[SinkState],
     labels: &Labels,
-    counts: &dyn Fn(&SinkState) -> Vec<Count>,
+    values: &dyn Fn(&SinkState) -> Vec<Of>,
 ) -> Family {
     let mut series: Vec<_> = states
         .iter()
-        .flat_map(|state| counts(state).into_iter().map(move |count| (state, count)))
-        .map(|(state, (reason, count))| {
+        .flat_map(|state| values(state).into_iter().map(move |value| (state, value)))
+        .map(|(state, (reason, value))| {
             let own = [("sink", Some(state.sink.as_str())), ("reason", reason)];
             let own = own.iter().filter_map(|(name, value)| Some((Arc::from(*name), Arc::from((*value)?))));
             let mut all: Vec<(Arc<str>, Arc<str>)> = own.collect();
             let constant = labels.iter().filter(|(name, _)| !matches!(&**name, "sink" | "reason"));
             all.extend(constant.cloned());
             all.sort();
-            let value = if kind == Kind::Counter { Value::Int(count) } else { Value::Float(count as f64) };
             Series { labels: all.into(), value }
         })
         .collect();

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use auscult_core::thread::lock;
-use auscult_core::{Calls, Counter, Error, Gauge, Merge, Spec};
+use auscult_core::{Calls, Counter, Error, Gauge, Merge, Place, Spec};
 
 use super::answer::Verdict;
 use super::speech::{Speech, State};
+use super::trouble::Trouble;
 use crate::encode::Losses;
 
 /// A receiver that does not answer is said to be down after so long.
@@ -19,18 +20,36 @@ const MISCONFIGURED: &str = "sink_misconfigured";
 /// Why something of a record was not written as it was.
 const ALTERED: [&str; 4] = ["shortened", "cleaned", "left_out", "saturated"];
 
-/// All sinks together, for the flags that they share.
-#[derive(Default)]
-pub(crate) struct Board(Mutex<Vec<(String, State)>>);
+/// All sinks together, for the flags and the file that they share.
+pub(crate) struct Board {
+    place: Place,
+    /// Of those that do not work; none before the first said how it is.
+    troubles: Mutex<Option<Vec<Trouble>>>,
+}
 
 impl Board {
-    fn set(&self, calls: &Calls, name: &str, state: State) {
-        let mut states = lock(&self.0);
-        states.retain(|(known, _)| known != name);
-        states.push((name.to_owned(), state));
-        for (reason, state) in [(DOWN, State::Down), (MISCONFIGURED, State::Misconfigured)] {
-            calls.set_unhealthy(reason, states.iter().any(|(_, known)| *known == state));
+    pub(crate) fn new(place: Place) -> Self {
+        Self { place, troubles: Mutex::default() }
+    }
+
+    fn set(&self, calls: &Calls, name: &str, trouble: Option<Trouble>) {
+        let mut shown = lock(&self.troubles);
+        let mut troubles = shown.clone().unwrap_or_default();
+        let before = troubles.iter().position(|known| known.sink == name);
+        let before = before.map(|index| troubles.swap_remove(index));
+        troubles.extend(trouble.map(|trouble| match &before {
+            Some(before) => trouble.following(before),
+            None => trouble,
+        }));
+        troubles.sort_by(|a, b| a.sink.cmp(&b.sink));
+        if shown.as_ref() == Some(&troubles) {
+            return;
         }
+        Trouble::write(&self.place, &troubles);
+        for (reason, misconfigured) in [(DOWN, false), (MISCONFIGURED, true)] {
+            calls.set_unhealthy(reason, troubles.iter().any(|known| known.misconfigured == misconfigured));
+        }
+        *shown = Some(troubles);
     }
 }
 
@@ -43,9 +62,10 @@ pub(crate) struct Health {
     board: Arc<Board>,
     up: Gauge,
     altered: [Counter; 4],
-    state: State,
     /// Since when nothing worked.
     failing: Option<Instant>,
+    /// What the board has of that.
+    shows: Option<Verdict>,
     speech: Speech,
 }
 
@@ -71,7 +91,7 @@ impl Health {
         let [shortened, cleaned, left_out, saturated] =
             ALTERED.map(|reason| altered.counter(&[name, reason]));
         up.set(1.0);
-        board.set(&calls, name, State::Up);
+        board.set(&calls, name, None);
         Ok(Self {
             name: name.to_owned(),
             shown,
@@ -79,8 +99,8 @@ impl Health {
             calls,
             board,
             up,
-            state: State::Up,
             failing: None,
+            shows: None,
             speech: Speech::default(),
         })
     }
@@ -96,7 +116,9 @@ impl Health {
     /// The receiver took something, or refused a record: it works. `pending` says how much waits.
     pub(crate) fn works(&mut self, pending: impl FnOnce() -> Option<u64>) {
         let Some(since) = self.failing.take() else { return };
-        self.set(State::Up);
+        self.shows = None;
+        self.up.set(1.0);
+        self.board.set(&self.calls, &self.name, None);
         if self.speech.works() {
             let message =
                 format!("sink {}: back after {}; {}", self.shown, span(since.elapsed()), waits(pending()));
@@ -116,8 +138,11 @@ impl Health {
         if state == State::Down && since.elapsed() < GRACE {
             return;
         }
-        if state != self.state {
-            self.set(state);
+        if self.shows.as_ref() != Some(verdict) {
+            self.shows = Some(verdict.clone());
+            let why = self.calls.registry().redacted(why);
+            let trouble = Trouble::new(&self.name, state == State::Misconfigured, since.elapsed(), &why);
+            self.board.set(&self.calls, &self.name, Some(trouble));
         }
         if !self.speech.fails(state, Instant::now()) {
             return;
@@ -144,13 +169,7 @@ impl Health {
 
     /// This process ships no more: another one may, and says how it is.
     pub(crate) fn leave(&self) {
-        self.board.set(&self.calls, &self.name, State::Up);
-    }
-
-    fn set(&mut self, state: State) {
-        self.state = state;
-        self.up.set(if state == State::Up { 1.0 } else { 0.0 });
-        self.board.set(&self.calls, &self.name, state);
+        self.board.set(&self.calls, &self.name, None);
     }
 }
 

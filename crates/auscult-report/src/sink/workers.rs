@@ -62,7 +62,8 @@ impl Workers {
     ) -> Self {
         let directory = place.directory().to_path_buf();
         let names = Mutex::new(Arc::new(names));
-        let around = Around { directory, calls, names, board: Arc::default(), ledger, settle };
+        let around =
+            Around { directory, calls, names, board: Arc::new(Board::new(place.clone())), ledger, settle };
         let thread = |sink: &Sink| Thread { sink: sink.clone(), hurried: Arc::default(), handle: None };
         let threads = Mutex::new(sinks.iter().map(thread).collect());
         let workers = Self { around: Arc::new(around), signal: watch::Sender::default(), threads };

@@ -129,8 +129,7 @@ impl Reader {
     pub fn sinks(&self) -> Result<Vec<SinkState>, StoreError> {
         self.with(|connection| {
             let transaction = connection.unchecked_transaction()?;
-            let (last, deleted) = (Numbers::last(&transaction)?, Numbers::deleted(&transaction)?);
-            Ok(SinkRow::all(&transaction)?.iter().map(|row| row.state(&last, &deleted)).collect())
+            SinkRow::states(&transaction, &Numbers::last(&transaction)?)
         })
     }
 

@@ -69,6 +69,11 @@ impl RecordKinds {
     /// All there is.
     pub const ALL: Self = Self { calls: true, events: true, vitals: true };
 
+    /// Of calls, events and vitals, whether they are wanted.
+    pub(super) fn each(self) -> [bool; 3] {
+        [self.calls, self.events, self.vitals]
+    }
+
     /// As a number: 1 for calls, 2 for events, 4 for vitals.
     pub(super) fn bits(self) -> u64 {
         u64::from(self.calls) | u64::from(self.events) << 1 | u64::from(self.vitals) << 2
@@ -131,7 +136,6 @@ impl Stretch {
 impl Counts {
     /// Those of these kinds.
     pub(super) fn of(&self, kinds: RecordKinds) -> u64 {
-        let wanted = [kinds.calls, kinds.events, kinds.vitals];
-        self.0.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(count, _)| count).sum()
+        self.0.iter().zip(kinds.each()).filter(|(_, wanted)| *wanted).map(|(count, _)| count).sum()
     }
 }

@@ -3,11 +3,11 @@
 //! Records are numbered without gaps, and retention removes from the front: so all counts are differences, and
 //! `accepted = delivered + rejected + dropped + pending` holds by construction.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::call_row::whole;
 use super::error::StoreError;
-use super::numbers::Numbers;
+use super::numbers::{CALLS, EVENTS, MOMENTS, Numbers, TABLES};
 use super::record::RecordKinds;
 
 /// What a sink did with a [`Stretch`](super::Stretch) of the store, which makes this.
@@ -79,6 +79,8 @@ pub struct SinkState {
     pub dropped: Missed,
     /// Records to come.
     pub pending: u64,
+    /// When the first of those was recorded, since 1970, nanoseconds; by the wall clock of that time.
+    pub first_unix: Option<u64>,
 }
 
 /// A row of the table.
@@ -137,8 +139,31 @@ impl SinkRow {
         self.cursor
     }
 
+    /// All sinks of the file, where `last` is the newest record.
+    pub(super) fn states(connection: &Connection, last: &Numbers) -> rusqlite::Result<Vec<SinkState>> {
+        let deleted = Numbers::deleted(connection)?;
+        let state =
+            |row: &Self| Ok(SinkState { first_unix: row.first(connection)?, ..row.state(last, &deleted) });
+        Self::all(connection)?.iter().map(state).collect()
+    }
+
+    /// When the first record behind its cursor was recorded, nanoseconds.
+    fn first(&self, connection: &Connection) -> rusqlite::Result<Option<u64>> {
+        let mut first: Option<(i64, i64)> = None;
+        for ((table, time), _) in FIRST.iter().zip(self.kinds.each()).filter(|(_, wanted)| *wanted) {
+            let sql =
+                format!("SELECT sequence, {time} FROM {table} WHERE sequence > ?1 ORDER BY sequence LIMIT 1");
+            let found = connection
+                .prepare_cached(&sql)?
+                .query_row([whole(self.cursor)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            first = first.into_iter().chain(found).min();
+        }
+        Ok(first.map(|(_, nanos)| nanos.max(0).cast_unsigned()))
+    }
+
     /// Its counts, where `last` is the newest record and retention removed everything through `deleted`.
-    pub(super) fn state(&self, last: &Numbers, deleted: &Numbers) -> SinkState {
+    fn state(&self, last: &Numbers, deleted: &Numbers) -> SinkState {
         let gone = self.gone(deleted);
         let all = last.counts.of(self.kinds).max(self.passed);
         let dropped = Missed { retention: self.dropped.retention + gone, ..self.dropped };
@@ -150,6 +175,7 @@ impl SinkRow {
             rejected: self.rejected,
             dropped,
             pending: all - self.passed - gone,
+            first_unix: None,
         }
     }
 
@@ -270,6 +296,10 @@ impl SinkRow {
         })
     }
 }
+
+/// Tables of records, as [`TABLES`], and their times in nanoseconds.
+const FIRST: [(&str, &str); TABLES.len()] =
+    [(TABLES[CALLS], "ended"), (TABLES[EVENTS], "time"), (TABLES[MOMENTS], "time * 1000000")];
 
 const SELECT: &str = "SELECT sink, kinds, start, cursor, passed, delivered, rejected_refused, rejected_too_large, \
     rejected_empty, dropped_retention, dropped_damage FROM sink_cursors";

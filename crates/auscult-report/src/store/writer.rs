@@ -210,10 +210,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn sinks(&mut self) -> Result<Vec<SinkState>, StoreError> {
-        self.with(|open, last| {
-            let deleted = Numbers::deleted(&open.connection)?;
-            Ok(SinkRow::all(&open.connection)?.iter().map(|row| row.state(&last, &deleted)).collect())
-        })
+        self.with(|open, last| SinkRow::states(&open.connection, &last))
     }
 
     /// Whether other files have the names of those that are open: nobody would find what is written to these.

@@ -188,6 +188,11 @@ impl Model {
                 rejected: Rejected { refused: sink.rejected.len() as u64, ..Rejected::default() },
                 dropped: Missed { retention: sink.missed.len() as u64 + gone, damage: 0 },
                 pending: count(sink.cursor.max(self.deleted) + 1, self.last),
+                first_unix: self
+                    .records
+                    .range(sink.cursor + 1..)
+                    .find(|(_, known)| known.0.is_of(kinds))
+                    .map(|(_, known)| known.2),
             }
         };
         let mut states: Vec<_> = self.sinks.iter().map(state).collect();

@@ -15,4 +15,5 @@ mod secrets;
 #[path = "../../../auscult-report/tests/sinks/server.rs"]
 mod server;
 mod state;
+mod troubles;
 mod unanswered;
