@@ -5,6 +5,7 @@ mod common;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auscult_core::snapshot::{Drain, Recorded};
 use auscult_core::{Calls, FieldValue, Level, LogEvent, LogLayer, Registry};
@@ -66,6 +67,24 @@ impl fmt::Display for Outer {
 impl std::error::Error for Outer {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.0)
+    }
+}
+
+/// A value whose text says that it was made.
+struct Shown<'a>(&'a dyn Fn() -> &'static str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str((self.0)())
+    }
+}
+
+/// A layer that counts events.
+struct Counts(Arc<AtomicUsize>);
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Counts {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -179,13 +198,55 @@ fn less_is_recorded_where_a_level_or_a_filter_says_so() {
 }
 
 #[test]
+fn spans_below_what_is_recorded_are_not_kept() {
+    let mut service = Service::new();
+    let shown = AtomicUsize::new(0);
+    let shows = || {
+        shown.fetch_add(1, Ordering::Relaxed);
+        "shown"
+    };
+    let say = |shows: &dyn Fn() -> &'static str| {
+        let outer = tracing::info_span!("request", voice = "anna", late = tracing::field::Empty);
+        let _outer = outer.enter();
+        let inner = tracing::debug_span!("poll", state = %Shown(shows), late = tracing::field::Empty);
+        let _inner = inner.enter();
+        outer.record("late", 1);
+        inner.record("late", tracing::field::display(Shown(shows)));
+        tracing::info!("inside");
+    };
+    with_default(tracing_subscriber::registry().with(service.layer()), || say(&shows));
+    assert_eq!(shown.load(Ordering::Relaxed), 0);
+    let layer = service.layer().with_max_level(LevelFilter::DEBUG);
+    with_default(tracing_subscriber::registry().with(layer), || say(&shows));
+    assert_eq!(shown.load(Ordering::Relaxed), 2);
+    let names = |event: &LogEvent| event.fields.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let events = service.events();
+    assert_eq!(names(&events[0]), ["voice", "late"]);
+    assert_eq!(names(&events[1]), ["state", "late", "voice"]);
+}
+
+#[test]
+fn a_layer_beside_it_loses_nothing() {
+    let service = Service::new();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let beside = Counts(seen.clone());
+    with_default(tracing_subscriber::registry().with(service.layer()).with(beside), || {
+        tracing::debug!("shown");
+        tracing::info!("shown and recorded");
+    });
+    assert_eq!(seen.load(Ordering::Relaxed), 2);
+}
+
+#[test]
 fn events_of_auscult_and_of_its_threads_are_left_out() {
     let mut service = Service::new();
     let subscriber = Arc::new(service.subscriber());
     with_default(subscriber.clone(), || {
         tracing::error!(target: "auscult", "ours");
         tracing::error!(target: "auscult_report::sink", "ours");
+        tracing::error!(target: "auscult_core", "ours");
         tracing::error!(target: "auscultation", "the host's");
+        tracing::error!(target: "auscult_app::api", "the host's, too");
         // What recording has to say is not recorded: the pattern of an overflow and a fault are both ours.
         service.registry.fault("serve", "a fault");
     });
@@ -193,7 +254,7 @@ fn events_of_auscult_and_of_its_threads_are_left_out() {
         with_default(subscriber, || tracing::error!(target: "hyper::client", "about what is recorded"));
     });
     own.expect("a thread").join().expect("no panic");
-    assert_eq!(service.messages(), ["the host's"]);
+    assert_eq!(service.messages(), ["the host's", "the host's, too"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -29,8 +29,8 @@ thread_local! {
 /// A [`tracing_subscriber::Layer`] that records events.
 ///
 /// What is recorded is said by [`LogLayer::with_max_level`], `INFO` unless told otherwise, and by any filter that it is
-/// combined with (`layer.with_filter(EnvFilter::new("warn,my_service=debug"))`). Events of Auscult itself are never
-/// recorded, nor those of its threads.
+/// combined with (`layer.with_filter(EnvFilter::new("warn,my_service=debug"))`). An event has the fields of those spans
+/// around it that are of such a level. Events of Auscult itself are never recorded, nor those of its threads.
 #[derive(Clone)]
 pub struct LogLayer {
     registry: Arc<Registry>,
@@ -49,11 +49,19 @@ impl LogLayer {
         self.max_level = level.into();
         self
     }
+
+    /// Whether events of such a kind are recorded, and fields of such spans kept.
+    ///
+    /// A hint to `tracing` would say so earlier, but for all layers beside this one, too: a console that shows `DEBUG`
+    /// would lose it.
+    fn records(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.max_level && !is_ours(metadata.target())
+    }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for LogLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if attributes.values().is_empty() || is_own() {
+        if attributes.values().is_empty() || !self.records(attributes.metadata()) || is_own() {
             return;
         }
         let Some(span) = context.span(id) else { return };
@@ -63,7 +71,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let Some(span) = context.span(id).filter(|_| !is_own()) else { return };
+        let Some(span) = context.span(id).filter(|span| self.records(span.metadata()) && !is_own()) else {
+            return;
+        };
         // The text of a value is made while no extension is locked: making it may log.
         let mut fields = span.extensions_mut().remove::<SpanFields>().unwrap_or_default();
         values.record(&mut Values(&mut SpanValues::new(&self.registry, &mut fields)));
@@ -72,7 +82,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        if *metadata.level() > self.max_level || is_ours(metadata.target()) || is_own() {
+        if !self.records(metadata) || is_own() {
             return;
         }
         if DEPTH.get() >= NESTED {
@@ -116,11 +126,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
     }
 }
 
+/// The crates of Auscult, whose events are never recorded.
+const OWN: [&str; 6] =
+    ["auscult", "auscult_core", "auscult_report", "auscult_vitals", "auscult_cli", "auscult_macros"];
+
 /// Whether a target or logger is one of Auscult's.
 fn is_ours(target: &str) -> bool {
-    target
-        .strip_prefix("auscult")
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::") || rest.starts_with('_'))
+    let name = target.split_once("::").map_or(target, |(name, _)| name);
+    name.starts_with("auscult") && OWN.contains(&name)
 }
 
 fn level(level: tracing::Level) -> Level {
