@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import itertools
 import logging
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Iterable
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from auscult import _native
@@ -21,10 +24,15 @@ _FREE = ("handle", "emit", "format", "filter", "handleError", "acquire", "releas
 """Methods that a subclass may have of its own; then they are called."""
 
 
+_ASKED = ("formatter", "filters")
+"""Attributes that have a say in a record."""
+
+
 class LogHandler(logging.Handler):
     """Records log records beside the calls: with their `extra=` as fields, and the id of the current call.
 
-    It takes microseconds and waits for nothing. Before `init` and after `shutdown` it does nothing.
+    It takes microseconds and waits for nothing. Before `init` and after `shutdown` it does nothing. A record
+    that another handler of this class recorded is left. Filters come by `addFilter`, or as a list.
     """
 
     def __init__(self, level: int | str = logging.NOTSET) -> None:
@@ -38,10 +46,11 @@ class LogHandler(logging.Handler):
         except Exception:
             self.handleError(record)
 
-    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802
-        """Has `fmt` make the message; without one it is the record's own."""
-        super().setFormatter(fmt)
-        self._shorten()
+    def __setattr__(self, name: str, value: object) -> None:
+        """Sets an attribute; a formatter or filters that are set like this are asked, too."""
+        super().__setattr__(name, value)
+        if name in _ASKED:
+            self._shorten()
 
     def addFilter(self, filter: Any) -> None:  # noqa: A002, N802
         """Has `filter` say which records are recorded."""
@@ -56,7 +65,7 @@ class LogHandler(logging.Handler):
     def _shorten(self) -> None:
         """Has the binding handle records itself, where nobody wants a say in it: it needs no lock."""
         own = any(getattr(type(self), name) is not getattr(LogHandler, name) for name in _FREE)
-        if own or self.formatter is not None or self.filters:
+        if own or any(map(self.__dict__.get, _ASKED)):
             self.__dict__.pop("handle", None)
         else:
             self.__dict__["handle"] = _native.record
@@ -156,17 +165,21 @@ _ROOM = 40 * 1024
 """Most characters of a value's text. Redaction looks at 36 KiB and keeps 32: nobody sees where this cuts."""
 _ITEMS = 16
 _DEPTH = 4
-_WALKED: dict[object, tuple[str, str]] = {
-    dict.__repr__: ("{", "}"),
-    collections.OrderedDict.__repr__: ("{", "}"),
-    collections.defaultdict.__repr__: ("{", "}"),
-    list.__repr__: ("[", "]"),
-    tuple.__repr__: ("(", ")"),
-    set.__repr__: ("{", "}"),
-    frozenset.__repr__: ("frozenset({", "})"),
-    collections.deque.__repr__: ("deque([", "])"),
+_WALKED = {
+    kind.__repr__
+    for kind in (
+        dict,
+        collections.OrderedDict,
+        collections.defaultdict,
+        collections.Counter,
+        list,
+        tuple,
+        set,
+        frozenset,
+        collections.deque,
+    )
 }
-"""What opens and closes the text of a container, by what makes it. One that makes its own has its reasons."""
+"""What makes the text of the containers that are walked. One that makes its own has its reasons."""
 
 
 class _FullError(Exception):
@@ -174,7 +187,7 @@ class _FullError(Exception):
 
 
 class _Text:
-    """The text of a value, cut only at its end.
+    """A container as JSON text, cut only at its end.
 
     A hole would part the name of a secret from the secret, or a key from the prefix that tells it.
     """
@@ -190,47 +203,79 @@ class _Text:
             raise _FullError
 
     def value(self, value: object, depth: int = _DEPTH) -> None:
-        brackets = _WALKED.get(type(value).__repr__)
-        if brackets is not None and isinstance(value, Collection):
-            self.items(value, *brackets, depth)
-        elif isinstance(value, tuple) and isinstance(names := getattr(value, "_fields", None), tuple):
-            self.named(value, names, depth)
-        elif isinstance(value, str) and type(value).__repr__ is str.__repr__:
-            # As much as there is room for, and one more so that it is seen to be full.
-            self.put(repr(value[: self.room + 1]))
+        named = _named(value)
+        if named is not None:
+            self.pairs(named, len(named), depth)
+        elif isinstance(value, dict) and type(value).__repr__ in _WALKED:
+            self.pairs(value.items(), len(value), depth)
+        elif isinstance(value, Collection) and type(value).__repr__ in _WALKED:
+            self.items(value, depth)
+        elif value is None or isinstance(value, (bool, int, float)):
+            self.put(_number(value))
         else:
-            try:
-                text = _special(value)
-                shown = repr(value) if text is None else str(text)
-            except Exception as error:
-                shown = f"[raised {type(error).__name__}]"
-            self.put(shown)
+            self.text(value)
 
-    def items(self, value: Collection[Any], opens: str, closes: str, depth: int) -> None:
-        self.put(opens)
+    def text(self, value: object) -> None:
+        """What is no number is a text in JSON; a number that is in an array of its own is one."""
+        try:
+            if not isinstance(value, str):
+                special = _special(value)
+                if isinstance(special, (int, float)):
+                    self.put(_number(special))
+                    return
+                value = str(value) if special is None else special
+            elif type(value).__str__ is not str.__str__:
+                value = str(value)
+        except Exception as error:
+            value = f"[raised {type(error).__name__}]"
+        # As much as there is room for, and one more so that it is seen to be full.
+        self.put(encode_basestring(str.__getitem__(value, slice(self.room + 1))))
+
+    def items(self, value: Collection[Any], depth: int) -> None:
         if depth == 0 and value:
-            self.put("..." + closes)
+            self.put('"..."')
             return
+        self.put("[")
         for number, item in enumerate(itertools.islice(value, _ITEMS)):
             if number:
                 self.put(", ")
             self.value(item, depth - 1)
-            if isinstance(value, dict):
-                self.put(": ")
-                self.value(value.get(item), depth - 1)
-        if len(value) > _ITEMS:
-            self.put(", ...")
-        self.put(",)" if isinstance(value, tuple) and len(value) == 1 else closes)
+        self.put(', "..."]' if len(value) > _ITEMS else "]")
 
-    def named(self, value: tuple[Any, ...], names: tuple[Any, ...], depth: int) -> None:
-        self.put(f"{type(value).__name__}(")
-        for number, (name, item) in enumerate(zip(names, value, strict=False)):
-            self.put(f", {name}=" if number else f"{name}=")
-            if depth == 0:
-                self.put("...")
-            else:
-                self.value(item, depth - 1)
-        self.put(")")
+    def pairs(self, pairs: Iterable[tuple[Any, Any]], length: int, depth: int) -> None:
+        if depth == 0 and length:
+            self.put('"..."')
+            return
+        self.put("{")
+        for number, (name, value) in enumerate(itertools.islice(pairs, _ITEMS)):
+            if number:
+                self.put(", ")
+            self.text(name)
+            self.put(": ")
+            self.value(value, depth - 1)
+        self.put(', "...": "..."}' if length > _ITEMS else "}")
+
+
+def _named(value: object) -> list[tuple[str, Any]] | None:
+    """Names and values of a named tuple or a dataclass that does not make its own text."""
+    if isinstance(value, tuple) and isinstance(names := getattr(value, "_fields", None), tuple):
+        return list(zip(names, value, strict=False))
+    if dataclasses.is_dataclass(value) and hasattr(type(value).__repr__, "__wrapped__"):
+        fields = dataclasses.fields(value)
+        return [(field.name, getattr(value, field.name, None)) for field in fields if field.repr]
+    return None
+
+
+def _number(value: float | None) -> str:
+    """A number, a truth value or none, as JSON has it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    text = float.__repr__(value)
+    return text if math.isfinite(value) else f'"{text}"'
 
 
 def _special(value: object) -> str | int | float | None:
@@ -248,9 +293,8 @@ def _special(value: object) -> str | int | float | None:
 
 
 def shown(value: object) -> str | int | float:
-    """A value that is neither text nor number, so that it takes little time and room."""
-    named = isinstance(value, tuple) and hasattr(value, "_fields")
-    if not named and type(value).__repr__ not in _WALKED:
+    """What is neither text nor number, so that it takes little time and room; containers are JSON text."""
+    if type(value).__repr__ not in _WALKED and _named(value) is None:
         text = _special(value)
         return str(value) if text is None else text
     out = _Text()

@@ -26,11 +26,11 @@ def test_secrets_are_not_recorded(logger, recorded):
     assert event["message"] == "GET https://[REDACTED:url]@host/?token=[REDACTED:key]"
     assert event["fields"] == {
         "apiKey": "[REDACTED:key]",
-        "headers": "{'Authorization': '[REDACTED:key]', 'accept': 'x'}",
+        "headers": '{"Authorization": "[REDACTED:key]", "accept": "x"}',
         "tts_text": "[text of 2 characters]",
         "phone": "[REDACTED:mobile]",
         "[REDACTED:email]": 1,
-        "command": "['serve', '--password', '[REDACTED:key]']",
+        "command": '["serve", "--password", "[REDACTED:key]"]',
     }
 
 

@@ -42,9 +42,9 @@ class Tensor:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ([1, "a", None], "[1, 'a', None]"),
-        (list(range(1_000_000)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, ...]"),
-        ({"a": {"b": (1, 2)}}, "{'a': {'b': (1, 2)}}"),
+        ([1, "a", None], '[1, "a", null]'),
+        (list(range(1_000_000)), '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, "..."]'),
+        ({"a": {"b": (1, True)}}, '{"a": {"b": [1, true]}}'),
         (Odd(), "an odd one"),
         (pathlib.PurePosixPath("/models/llm.pt"), "/models/llm.pt"),
         (datetime.date(2026, 1, 2), "2026-01-02"),
@@ -141,9 +141,9 @@ def test_deep_and_endless_values_end(logger, recorded):
         "value", extra={"value": endless, "wide": [["x" * 100] * 16] * 16, "odd": [RaisesInside(), Tensor()]}
     )
     (event,) = recorded()
-    assert event["fields"]["value"] == "[[[[[...]]]]]"
+    assert event["fields"]["value"] == '[[[["..."]]]]'
     assert len(event["fields"]["wide"]) > 16 * 16 * 100
-    assert event["fields"]["odd"] == "[[raised ZeroDivisionError], <Tensor (1, 80, 200) torch.float32>]"
+    assert event["fields"]["odd"] == '["[raised ZeroDivisionError]", "<Tensor (1, 80, 200) torch.float32>"]'
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])

@@ -228,6 +228,7 @@ fn ordinary_lines_stay_as_they_are() {
         "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 100 200 300 400 500 600 700 800",
         "--password must be given; --token is old; use --password, or '--password'; --token --verbose",
         "-- password: None --max-tokens 5 --port 80 a--token b sig=5 --- secret ---",
+        "missing [\"password\", \"user\", \"x\"] or [\"password\", 3] or [\"password\"]",
         "forward_pass=0.41 second pass: 3 key=value cache_key=abc public_key=ssh",
     ] {
         assert_eq!(redacted(line), line);
@@ -241,6 +242,7 @@ fn marks_say_why() {
         ("{\"api_key\":\"a\\\"b c\",\"n\":1}", "{\"api_key\":\"[REDACTED:key]\",\"n\":1}", Rule::Key),
         ("{'Authorization': 'Digest a b', 'x': 1}", "{'Authorization': '[REDACTED:key]', 'x': 1}", Rule::Key),
         ("(b'cookie', b'sid=1; x=2')", "(b'cookie', b'[REDACTED:key]')", Rule::Key),
+        ("[[\"cookie\", \"sid=1; x=2\"], 1]", "[[\"cookie\", \"[REDACTED:key]\"], 1]", Rule::Key),
         ("密码：abc123 其他", "密码：[REDACTED:key] 其他", Rule::Key),
         ("password=hun,ter2 ok", "password=[REDACTED:key] ok", Rule::Key),
         ("password=hun;ter2&x ok", "password=[REDACTED:key] ok", Rule::Key),
@@ -361,6 +363,9 @@ fn hostile_texts_take_linear_time() {
         ",",
         "',",
         "('a',",
+        "[\"token\",\"",
+        "[\"token\",[",
+        "[\"token\",\\\"a",
         "：",
         "text:",
         "密码",

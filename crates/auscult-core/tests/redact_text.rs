@@ -58,6 +58,8 @@ fn what_speech_services_log_loses_the_text() {
         ),
         ("Request(input='it's me', voice='x')", "Request(input='[text of 7 characters]', voice='x')"),
         ("tts_text='I said 'hi', and left' ok", "tts_text='[text of 21 characters]' ok"),
+        ("text: None of you, voice=x", "text: [text of 20 characters]"),
+        ("{\"texts\": [\"a\", \"b\"]} sent", "{\"texts\": [text of 10 characters]} sent"),
         ("text: (laughs) hello", "text: [text of 14 characters]"),
         ("{'msg': 'synthesis text hello'}", "{'msg': 'synthesis text [text of 5 characters]'}"),
         (
@@ -93,6 +95,7 @@ fn what_is_about_a_text_stays() {
         "Failed to synthesize: CUDA out of memory",
         "inference() missing 1 required positional argument: 'tts_text'",
         "context: 5 next: 3 fix: done max: 2 size: 3 zero: 0 text/html; charset=utf-8",
+        "{\"text\": null, \"texts\": 3} and Request(text=None, voice=x) or text: None",
         "content: a, query: b, is_normalized=no, model_input=3, input_ids=[1, 2]",
         "request: GET /; waiting for: lock; split text into 3 parts",
         "speech token=17 done; max token: 128; token: 128 of 512; eos token: 2; {\"token\": 31}",

@@ -47,8 +47,9 @@ fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
         Class::Secret | Class::Header => Rule::Key,
     };
     let opening = quote_before(look, name.len());
-    // A comma pairs only in a tuple of two, as lists of headers have them.
-    if look.bytes[look.at] == b',' && !matches!(opening, Some((b'(', _))) {
+    // A comma pairs only in a tuple or an array of two, as lists of headers have them.
+    let paired_by = (look.bytes[look.at] == b',').then(|| opening.map_or(b' ', |(bracket, _)| bracket));
+    if paired_by.is_some_and(|bracket| !matches!(bracket, b'(' | b'[')) {
         return None;
     }
     let after = look.run(after, |byte| matches!(byte, b'=' | b':' | b'>'));
@@ -56,7 +57,13 @@ fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
     if hidden(&look.bytes[start..]) {
         return None;
     }
+    if paired_by == Some(b'[') && !matches!(look.bytes.get(start), Some(b'"' | b'\'' | b'\\')) {
+        return None;
+    }
     let opening = opening.map(|(_, quote)| quote);
+    if class == Class::Text && spoken::is_literal(look, start, opening.is_some()) {
+        return None;
+    }
     let (start, end) = match class {
         Class::Text => spoken::value(look, start, opening.is_some() || look.bytes[look.at] == b'=', opening),
         _ => match quoted(look, start) {
@@ -65,6 +72,13 @@ fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
             None => (start, line(look, start, opening)),
         },
     };
+    let behind = look.run(end, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+    if paired_by == Some(b'[')
+        && (behind == end || look.bytes.get(behind) != Some(&b']'))
+        && end < look.bytes.len()
+    {
+        return None;
+    }
     let value = &look.bytes[start..end];
     let digits = std::str::from_utf8(value).map(|value| value.trim_end_matches([')', ']', '}', '.']));
     let number = digits.ok().and_then(|digits| digits.parse().ok());

@@ -176,13 +176,23 @@ pub(super) fn value(look: &Look<'_>, start: usize, quoted: bool, opening: Option
         }
         Some(b'{' | b'[' | b'(') if quote_at == start => {
             let end = bracket(look, start);
-            if end == look.bytes.len() || closes(look, end) {
+            if quoted && opening.is_some() || end == look.bytes.len() || closes(look, end) {
                 return (start, end);
             }
         }
         _ => {}
     }
     bare(look, start, opening)
+}
+
+/// Whether what stands at `start` is no text: what programs print for none, or behind a name in quotes a number.
+pub(super) fn is_literal(look: &Look<'_>, start: usize, named: bool) -> bool {
+    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+    let end = start + look.bytes[start..].iter().take(32).take_while(part).count();
+    let word = &look.bytes[start..end];
+    let number = named && std::str::from_utf8(word).is_ok_and(|word| word.parse::<f64>().is_ok());
+    let ends = named && matches!(look.bytes.get(end), Some(b',' | b'}' | b']'));
+    end > start && (number || says_nothing(word)) && (ends || closes(look, end))
 }
 
 /// Where a text without quotes ends.
