@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
+from logged import events
+
+import auscult
+
 
 def test_before_init_and_after_shutdown_it_does_nothing(python):
     ran = python(
@@ -128,3 +134,40 @@ def test_records_at_the_end_of_the_interpreter(python):
         logging.info("done")
         """
     )
+
+
+def test_a_record_that_meets_several_handlers_is_recorded_once(telemetry, logger, recorded):
+    child = logger.getChild("child")
+    child.addHandler(formatted := auscult.LogHandler())
+    formatted.setFormatter(logging.Formatter("child: %(message)s"))
+    child.addHandler(only_errors := auscult.LogHandler(logging.ERROR))
+    try:
+        child.info("said", extra={f"f{number}": number for number in range(100)})
+        only_errors.setLevel(logging.INFO)
+        child.removeHandler(formatted)
+        child.info("again")
+        logger.info("parent")
+    finally:
+        child.handlers.clear()
+    assert [event["message"] for event in events(telemetry.directory, child.name)] == ["child: said", "again"]
+    assert [event["message"] for event in recorded()] == ["parent"]
+
+
+def test_a_record_that_was_left_is_recorded_by_the_next(telemetry, logger, recorded):
+    logger.handlers[0].addFilter(lambda record: False)
+    logger.addHandler(auscult.LogHandler())
+    logger.info("said")
+    assert [event["message"] for event in recorded()] == ["said"]
+
+
+def test_a_formatter_and_filters_that_are_set_directly_are_honoured(logger, recorded):
+    handler = logger.handlers[0]
+    handler.formatter = logging.Formatter("%(levelname)s: %(message)s")
+    logger.info("one")
+    handler.formatter = None
+    handler.filters = [lambda record: record.msg != "less"]
+    logger.info("less")
+    logger.info("two")
+    handler.filters = []
+    logger.info("less")
+    assert [event["message"] for event in recorded()] == ["INFO: one", "two", "less"]

@@ -14,21 +14,24 @@ use pyo3::{Borrowed, intern};
 use crate::context;
 use crate::fault::{self, Part};
 use crate::state;
+use crate::value;
 
 /// Records that are recorded while another is, because making the text of a value logs. What is beyond is dropped, and
 /// counted.
 const NESTED: u32 = 4;
 /// The times that a record may have, seconds since 1970: another is none, and the record is of now.
 const TIMES: Range<f64> = 1.0..4_102_444_800.0;
-/// Most items of the dict in which loguru hands over its extras.
+/// Most fields of one event that are looked at: of more than so many none is kept.
 const EXTRAS: usize = 64;
+/// Most characters of a text that are looked at: more than is kept of one, and than redaction looks at beyond.
+const SEEN: usize = 72 * 1024;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Attributes that every record has, in the order in which `logging` makes them.
-const ATTRIBUTES: [&str; 23] = [
+const ATTRIBUTES: [&str; 24] = [
     "name",
     "msg",
     "args",
@@ -52,7 +55,11 @@ const ATTRIBUTES: [&str; 23] = [
     "taskName",
     "message",
     "asctime",
+    MARK,
 ];
+
+/// What a record has that is recorded already: a handler on a logger and one on its parent are one place for it.
+const MARK: &str = "_auscult_recorded";
 
 /// Places of those that are used.
 mod at {
@@ -67,12 +74,15 @@ mod at {
     pub(super) const LINE: usize = 11;
     pub(super) const CREATED: usize = 13;
     pub(super) const THREAD: usize = 17;
+    pub(super) const MARK: usize = 23;
 }
 
 /// What a record holds: its attributes by their places, and what the caller gave as `extra`.
 struct Parts<'py> {
     attributes: [Option<Bound<'py, PyAny>>; ATTRIBUTES.len()],
     extras: Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>,
+    /// How many more there are.
+    left: usize,
 }
 
 impl<'py> Parts<'py> {
@@ -81,9 +91,9 @@ impl<'py> Parts<'py> {
         let py = record.py();
         let names = names(py);
         let dict = record.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
-        let mut parts = Self { attributes: [const { None }; ATTRIBUTES.len()], extras: Vec::new() };
+        let mut parts = Self { attributes: [const { None }; ATTRIBUTES.len()], extras: Vec::new(), left: 0 };
         let mut expected = 0;
-        for (name, value) in dict.iter() {
+        for (seen, (name, value)) in dict.iter().enumerate() {
             // They are the same objects in all records, in an order that changes seldom.
             let is = |at: usize| names.get(at).is_some_and(|known| known.as_ptr() == name.as_ptr());
             let known = if is(expected) { Some(expected) } else { (0..names.len()).find(|at| is(*at)) };
@@ -93,7 +103,15 @@ impl<'py> Parts<'py> {
                     expected = at + 1;
                 }
                 None => {
-                    if let Ok(name) = name.cast_into::<PyString>() {
+                    if parts.extras.len() == EXTRAS {
+                        // Those of `logging` come first, so that the others are the caller's.
+                        parts.left = dict.len() - seen;
+                        parts.attributes[at::MARK] = dict.get_item(&names[at::MARK])?;
+                        break;
+                    }
+                    if let Ok(name) = name.cast_into::<PyString>()
+                        && !value.is_none()
+                    {
                         parts.extras.push((name, value));
                     }
                 }
@@ -167,7 +185,7 @@ fn put<'py>(
 ) -> PyResult<()> {
     let logger = parts.text(at::NAME);
     let logger = logger.as_ref().map_or_else(Default::default, |name| name.to_string_lossy());
-    if is_ours(&logger) {
+    if is_ours(&logger) || parts.attributes[at::MARK].is_some() {
         return Ok(());
     }
     let message = match message {
@@ -175,34 +193,41 @@ fn put<'py>(
         None => message_of(record, parts)?,
     };
     let mut draft = telemetry.draft();
+    exception(&mut draft, parts)?;
+    if let Some(stack) = parts.text(at::STACK) {
+        draft.stack(&stack.to_string_lossy());
+    }
     for (name, value) in &parts.extras {
         field(&mut draft, name, value)?;
     }
-    exception(&mut draft, parts)?;
-    if let Some(stack) = parts.text(at::STACK) {
-        draft.field("stack", FieldRef::Text(&stack.to_string_lossy()));
+    if parts.left > 0 {
+        draft.leave(parts.left);
     }
     let (file, thread) = (parts.text(at::FILE), parts.text(at::THREAD));
     let file = file.as_ref().map_or_else(Default::default, |file| file.to_string_lossy());
     let thread = thread.as_ref().map_or_else(Default::default, |thread| thread.to_string_lossy());
     let call = context::current(record.py());
     let own = call.as_ref().and_then(|call| call.get().recording());
-    draft.record(&Log {
-        unix_nanos: parts
-            .number::<f64>(at::CREATED)
-            .filter(|created| TIMES.contains(created))
-            .map(|created| (created * 1e9) as u64),
-        level: level(parts.number(at::LEVEL).unwrap_or_default()),
-        message: &message.to_string_lossy(),
-        logger: &logger,
-        file: &file,
-        line: parts.number(at::LINE),
-        thread: &thread,
-        request_id: own.map_or("", |own| own.core().request_id()),
-        operation: own.map_or("", |own| own.core().operation()),
-        fields: &LogFields::new(),
-    });
-    Ok(())
+    let record_it = |message: &str| {
+        draft.record(&Log {
+            unix_nanos: parts
+                .number::<f64>(at::CREATED)
+                .filter(|created| TIMES.contains(created))
+                .map(|created| (created * 1e9) as u64),
+            level: level(parts.number(at::LEVEL).unwrap_or_default()),
+            message,
+            logger: &logger,
+            file: &file,
+            line: parts.number(at::LINE),
+            thread: &thread,
+            request_id: own.map_or("", |own| own.core().request_id()),
+            operation: own.map_or("", |own| own.core().operation()),
+            fields: &LogFields::new(),
+        })
+    };
+    value::with_text(&message, SEEN, record_it)?;
+    let py = record.py();
+    record.setattr(&names(py)[at::MARK], PyBool::new(py, true))
 }
 
 /// Whether a logger is one of Auscult's.
@@ -244,6 +269,7 @@ fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, Py
     if name_text == "extra"
         && let Ok(extras) = value.cast::<PyDict>()
     {
+        draft.leave(extras.len().saturating_sub(EXTRAS));
         let extras: Vec<_> = extras.iter().take(EXTRAS).collect();
         for (name, value) in &extras {
             if let Ok(name) = name.cast::<PyString>() {
@@ -260,7 +286,7 @@ fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResu
         return Ok(());
     }
     if let Ok(text) = value.cast::<PyString>() {
-        draft.field(name, FieldRef::Text(&text.to_string_lossy()));
+        return value::with_text(text, SEEN, |text| draft.field(name, FieldRef::Text(text)));
     } else if let Ok(truth) = value.cast::<PyBool>() {
         draft.field(name, FieldRef::Bool(truth.is_true()));
     } else if value.is_instance_of::<PyInt>()
@@ -310,28 +336,30 @@ fn exception(draft: &mut Draft<'_>, parts: &Parts<'_>) -> PyResult<()> {
     }
     let py = error.py();
     let class = error.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-    draft.field("error_type", FieldRef::Text(&class));
-    match error.str() {
-        Ok(text) => draft.field("error", FieldRef::Text(&text.to_string_lossy())),
-        Err(error) => passed_on(py, error)?,
-    }
-    let written = parts.text(at::EXC_TEXT).filter(|text| !text.to_string_lossy().trim().is_empty());
-    if let Some(written) = written {
-        draft.field("traceback", FieldRef::Text(&written.to_string_lossy()));
-        return Ok(());
-    }
+    let text = match error.str() {
+        Ok(text) => Some(value::with_text(&text, SEEN, str::to_owned)?),
+        Err(error) => passed_on(py, error).map(|()| None)?,
+    };
+    let traceback = match parts.text(at::EXC_TEXT).filter(|text| !text.to_string_lossy().trim().is_empty()) {
+        Some(written) => written.to_string_lossy().into_owned(),
+        None => traceback_of(info)?,
+    };
+    draft.error(&class, text.as_deref(), &traceback);
+    Ok(())
+}
+
+/// The text of a traceback; empty where it has none.
+fn traceback_of(info: &Bound<'_, PyTuple>) -> PyResult<String> {
+    let py = info.py();
     let made = py
         .import(intern!(py, "auscult._logging"))
         .and_then(|module| module.call_method1(intern!(py, "traceback_of"), (info,)));
     match made {
         Ok(made) => {
-            if let Ok(text) = made.cast::<PyString>() {
-                draft.field("traceback", FieldRef::Text(&text.to_string_lossy()));
-            }
+            Ok(made.cast::<PyString>().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default())
         }
-        Err(error) => passed_on(py, error)?,
+        Err(error) => passed_on(py, error).map(|()| String::new()),
     }
-    Ok(())
 }
 
 /// One more record is being recorded by this thread.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use auscult::FieldValue;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyFloat, PyInt, PySlice, PyString};
 
 /// Longest text handed over as a field, bytes; the core keeps less, of what may be recorded.
 const MAX_FIELD: usize = 16_384;
@@ -53,6 +53,29 @@ fn clean<'a>(string: &'a Option<Bound<'_, PyString>>) -> Cow<'a, str> {
     string.as_ref().map_or(Cow::Borrowed(""), |string| string.to_string_lossy())
 }
 
+/// Calls `use_text` with as much of a text as `most` characters, without looking at more: converting a long one takes
+/// its length.
+#[inline]
+pub(crate) fn with_text<R>(
+    text: &Bound<'_, PyString>,
+    most: usize,
+    use_text: impl FnOnce(&str) -> R,
+) -> PyResult<R> {
+    if text.is_exact_instance_of::<PyString>() && text.len()? <= most {
+        return Ok(use_text(&text.to_string_lossy()));
+    }
+    beginning(text, most).map(|beginning| use_text(&beginning.to_string_lossy()))
+}
+
+/// The first characters, whatever a class of its own says that they are.
+#[cold]
+fn beginning<'py>(text: &Bound<'py, PyString>, most: usize) -> PyResult<Bound<'py, PyString>> {
+    let py = text.py();
+    let slice = PySlice::new(py, 0, most.try_into()?, 1);
+    let beginning = py.get_type::<PyString>().call_method1(intern!(py, "__getitem__"), (text, slice))?;
+    Ok(beginning.cast_into::<PyString>()?)
+}
+
 /// A field's value; `None` for Python's `None`, which is left out.
 ///
 /// # Errors
@@ -62,7 +85,7 @@ pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
         return Ok(None);
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Some(FieldValue::from(shortened(&text.to_string_lossy()))));
+        return with_text(text, MAX_FIELD, |text| Some(FieldValue::from(shortened(text))));
     }
     if let Ok(truth) = value.cast::<PyBool>() {
         return Ok(Some(FieldValue::from(truth.is_true())));
@@ -90,7 +113,7 @@ pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
             Err(_) => FieldValue::from(value.extract::<f64>()?),
         }));
     }
-    Ok(Some(FieldValue::from(shortened(&value.str()?.to_string_lossy()))))
+    with_text(&value.str()?, MAX_FIELD, |text| Some(FieldValue::from(shortened(text))))
 }
 
 fn shortened(text: &str) -> &str {

@@ -69,6 +69,11 @@ impl LogFields {
         self.shortened += 1;
     }
 
+    /// Says that there were more fields.
+    pub(super) fn count_left(&mut self, fields: u64) {
+        self.left += fields;
+    }
+
     /// The fields, in the order in which they came.
     pub fn to_vec(&self) -> Vec<(String, FieldValue)> {
         decode(&self.words)

@@ -5,6 +5,7 @@ mod entry;
 mod event;
 mod fields;
 mod level;
+mod trace;
 
 pub use draft::Draft;
 pub(crate) use entry::LogEntry;
