@@ -69,6 +69,7 @@ fn event(number: u64) -> Event<'static> {
         level: Level::Info,
         message: "chunk handed over to the vocoder".into(),
         detail: vec![],
+        trace: "",
         logger: "cosyvoice.flow",
         file: "/srv/tts/cosyvoice/flow.py",
         line: Some(217),
