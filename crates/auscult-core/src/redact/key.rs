@@ -102,10 +102,11 @@ pub(super) fn class(name: &str) -> Class {
     if text { Class::Text } else { Class::Plain }
 }
 
-/// Whether a number under this name counts something, or is an id of a model's: `second pass: 3`, `token: 17`.
+/// Whether a number under this name counts something, or is an id of a model's: `second pass: 3`, `token: 17`. Codes that
+/// somebody is sent have six digits.
 pub(super) fn counts(name: &str, number: u64) -> bool {
     let is = |word: &str| without_number(name).eq_ignore_ascii_case(word);
-    is("pass") && number < 1000 || is("token") && number < 1_000_000
+    is("pass") && number < 1000 || is("token") && number < 100_000
 }
 
 /// A name without the number at its end.

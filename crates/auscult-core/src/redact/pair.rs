@@ -65,6 +65,8 @@ fn value_of(look: &Look<'_>, after: usize) -> Option<Span> {
         return None;
     }
     let (start, end) = match class {
+        // To the first quote that can close it: there may be many arrays.
+        Class::Text if paired_by == Some(b'[') => quoted(look, start)?,
         Class::Text => spoken::value(look, start, opening.is_some() || look.bytes[look.at] == b'=', opening),
         _ => match quoted(look, start) {
             Some(value) => value,

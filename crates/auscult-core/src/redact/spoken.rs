@@ -155,9 +155,11 @@ fn sign_behind(look: &Look<'_>, from: usize, verb: bool) -> Option<(usize, usize
 /// The text that begins at or behind `from`, unless there is none.
 fn span(look: &Look<'_>, from: usize, quoted: bool, opening: Option<u8>) -> Option<Span> {
     let from = look.run(from, |byte| matches!(byte, b' ' | b'\t'));
+    if hidden(&look.bytes[from..]) {
+        return None;
+    }
     let (start, end) = value(look, from, quoted, opening);
-    let value = &look.bytes[start..end];
-    (!hidden(&look.bytes[from..]) && !says_nothing(value)).then_some(Span { start, end, rule: Rule::Text })
+    (!says_nothing(&look.bytes[start..end])).then_some(Span { start, end, rule: Rule::Text })
 }
 
 /// The text to synthesise whose value begins at `start`: where it begins, and where it ends at the latest. `quoted`: a
