@@ -13,6 +13,11 @@ pub fn monotonic_nanos() -> u64 {
     read(ClockId::CLOCK_MONOTONIC)
 }
 
+/// Nanoseconds of `CLOCK_BOOTTIME`, which goes on while the machine is suspended.
+pub fn boot_nanos() -> u64 {
+    read(ClockId::CLOCK_BOOTTIME)
+}
+
 /// Nanoseconds since the Unix epoch by the wall clock; 0 before 1970.
 #[inline]
 pub fn unix_nanos() -> u64 {

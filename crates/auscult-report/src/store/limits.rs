@@ -27,14 +27,14 @@ pub struct Limits {
 pub struct Now {
     /// The wall clock, since 1970.
     pub unix: u64,
-    /// One that nobody sets.
+    /// One that nobody sets, and that a suspended machine does not stop.
     pub monotonic: u64,
 }
 
 impl Now {
     /// What the machine's clocks show.
     pub fn read() -> Self {
-        Self { unix: clock::unix_nanos(), monotonic: clock::monotonic_nanos() }
+        Self { unix: clock::unix_nanos(), monotonic: clock::boot_nanos() }
     }
 }
 
