@@ -128,6 +128,7 @@ fn only_what_means_success_is_success() {
         (200, "", true),
         (200, "{}", true),
         (200, " ok\n", true),
+        (200, "{\"status\":\"success\"}", true),
         (202, "", true),
         (200, page, false),
         (200, &long, false),

@@ -25,7 +25,7 @@ impl Reply {
     pub(crate) fn verdict(&self) -> Verdict {
         match self.status {
             204 => Verdict::Taken,
-            200..=202 if self.says_nothing() => Verdict::Taken,
+            200..=202 if !self.denies() => Verdict::Taken,
             200..=299 => {
                 Verdict::Misconfigured(format!("this is no answer of such a receiver: {}", self.text()))
             }
@@ -36,10 +36,13 @@ impl Reply {
         }
     }
 
-    /// Whether nothing was said beside the status, as receivers do that have what they were sent. A page is of something
-    /// else, and what else is said may be that it was not, or not all of it, stored.
-    fn says_nothing(&self) -> bool {
-        !self.cut && matches!(self.said.as_str(), "" | "{}" | "ok" | "OK")
+    /// Whether what was said is not what receivers say that have what they were sent: a page is of something else, and an
+    /// error is none of it, or not all of it, stored. One that is compatible may say something of its own.
+    fn denies(&self) -> bool {
+        let said = self.said.to_ascii_lowercase();
+        self.cut
+            || said.starts_with('<')
+            || ["error", "partial", "fail"].iter().any(|word| said.contains(word))
     }
 
     /// The status and the beginning of what was said.
