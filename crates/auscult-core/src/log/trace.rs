@@ -8,8 +8,8 @@ use crate::field::cut;
 const FRAME: &str = "\n  File \"";
 
 /// A traceback in at most `limit` bytes and the line that says what is left out: its first frames, and above all the
-/// last with what was raised. Only whole lines are left out, and what is behind them begins with a frame: neither within a line nor within the
-/// text of an exception is a hole, which could part a secret from what tells it.
+/// last with what was raised. Only whole lines are left out, and what is behind them begins with a frame: neither within
+/// a line nor within the text of an exception is a hole, which could part a secret from what tells it.
 pub(super) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);

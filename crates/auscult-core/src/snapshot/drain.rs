@@ -123,7 +123,8 @@ impl Drain {
         known.fold(self.registry.segment().ring().fill(), f64::max)
     }
 
-    /// Looks for segments that came; `stored` tells up to where one is in the store. Gives those that are gone. Of dead ones it takes a few, see [`Drain::has_room`].
+    /// Looks for segments that came; `stored` tells up to where one is in the store. Gives those that are gone. Of dead
+    /// ones it takes a few, see [`Drain::has_room`].
     ///
     /// # Errors
     /// What `stored` said: that segment and those behind it are left for the next time.

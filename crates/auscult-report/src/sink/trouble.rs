@@ -55,8 +55,12 @@ impl Trouble {
 
     /// Writes the file; where that cannot be, nobody learns why, and the log has it.
     pub(super) fn write(place: &Place, troubles: &[Self]) {
-        let line = |Self { sink, misconfigured, since_unix, why }: &Self| json!({ "sink": sink, "misconfigured": misconfigured, "since_unix": since_unix, "why": why });
-        let all: Value = troubles.iter().map(line).collect();
+        let all: Value = troubles.iter().map(Self::as_json).collect();
         let _ = place.write(FILE, &all.to_string());
+    }
+
+    fn as_json(&self) -> Value {
+        let Self { sink, misconfigured, since_unix, why } = self;
+        json!({ "sink": sink, "misconfigured": misconfigured, "since_unix": since_unix, "why": why })
     }
 }

@@ -115,7 +115,7 @@ impl<'a> Writer<'a> {
         let head = |phase| Head { phase, length: self.end - self.at, owner: owner.short() }.encode();
         let word = self.ring.word(self.at);
         let committed =
-            word.compare_exchange(head(CLAIMED), head(COMMITTED), Ordering::AcqRel, Ordering::Relaxed);
+            word.compare_exchange(head(CLAIMED), head(COMMITTED), Ordering::AcqRel, Ordering::Acquire);
         step::reach("commit");
         if committed.is_err() {
             let abandoned = Head { phase: ABANDONED, length: self.end - self.at, owner: owner.short() };
