@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use auscult_core::history::{CallWindow, GpuLooks, HistoryReader, HistoryWriter};
 use auscult_core::thread::lock;
-use auscult_core::{Calls, FinishedCall, GpuUse, InFlightCall, clock};
+use auscult_core::{Calls, FinishedCall, GpuUse, InFlightCall, Outcome, clock};
 
 /// The first sample after a call is waited for at most this long, nanoseconds: three glances.
 const PATIENCE: u64 = 300_000_000;
+/// A call that died was there for up to so long after its end, which is when its process was last heard of, nanoseconds.
+const UNHEARD: u64 = 1_000_000_000;
 /// Calls whose times are remembered, to tell which overlapped.
 const REMEMBERED: usize = 4096;
 
@@ -76,8 +78,14 @@ impl Attribution {
         let calls: Vec<_> = calls.into_iter().filter(|call| call.gpu.is_none()).collect();
         let looks = state.looks(&calls);
         for call in calls {
-            let window = CallWindow { pid: call.pid, started: call.started, ended: Some(call.ended) };
-            let used = looks.get(&call.pid).and_then(|looks| looks.use_in(&window, false));
+            let until = |ended| {
+                let window = CallWindow { pid: call.pid, started: call.started, ended: Some(ended) };
+                looks.get(&call.pid).and_then(|looks| looks.use_in(&window, false))
+            };
+            let mut used = until(call.ended);
+            if call.outcome == Outcome::Died {
+                used = used.zip(until(call.ended.saturating_add(UNHEARD))).map(until_death);
+            }
             call.gpu = used.map(|used| GpuUse {
                 shared: is_shared(by_end.get_or_insert_with(|| state.by_end()), call, &running),
                 ..used
@@ -121,6 +129,12 @@ impl State {
         by_end.reverse();
         by_end
     }
+}
+
+/// What a call did that died between two moments: up to the first of them, and up to the second. Of a device it is told
+/// how much was in use, but not by whom: what is less at the second may be what the death freed.
+fn until_death((heard, later): (GpuUse, GpuUse)) -> GpuUse {
+    if later.of_process { later } else { GpuUse { memory_peak: later.memory_peak, ..heard } }
 }
 
 /// Whether another call ran while this one did.

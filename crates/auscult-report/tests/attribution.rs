@@ -96,6 +96,29 @@ fn running(started: u64) -> InFlightCall {
 }
 
 #[test]
+fn the_last_moments_of_a_call_that_died_count() {
+    let root = tempfile::tempdir().unwrap();
+    let service = service(root.path());
+    let tenth = SECOND / 10;
+    service.sample(SECOND, 10 * GIB, &[(11, GIB)]);
+    // Its process was last heard of at 1.5 s, and died by 1.9 s.
+    service.sample(SECOND + 6 * tenth, 10 * GIB, &[(11, GIB)]);
+    service.sample(SECOND + 8 * tenth, 16 * GIB, &[(11, 7 * GIB)]);
+    service.sample(2 * SECOND, 9 * GIB, &[]);
+    let (started, ended) = (SECOND + tenth, SECOND + 5 * tenth);
+    let ok = finished("ok", 11, started, ended);
+    let died = |id, pid| FinishedCall { outcome: Outcome::Died, ..finished(id, pid, started, ended) };
+    let used = service.complete(vec![ok, died("own", 11), died("device", 99)], &[]);
+    let figures: Vec<_> = used
+        .iter()
+        .map(|used| {
+            used.map(|used| (used.memory_peak / GIB, used.memory_delta / GIB as i64, used.of_process))
+        })
+        .collect();
+    assert_eq!(figures, [Some((1, 0, true)), Some((7, 6, true)), Some((16, 0, false))]);
+}
+
+#[test]
 fn peaks_and_deltas_of_processes() {
     let root = tempfile::tempdir().unwrap();
     let service = service(root.path());

@@ -6,7 +6,7 @@ use super::common::Directory;
 use super::sim::Sim;
 use super::worker::Worker;
 use auscult_core::Place;
-use auscult_core::history::{GPU_MEMORY, HistoryReader};
+use auscult_core::history::{GPU_PROCESS_MEMORY, HistoryReader};
 use auscult_report::store::{CallFilter, Order, Reader};
 
 const GIB: u64 = 1 << 30;
@@ -114,7 +114,8 @@ fn what_was_sampled_and_a_call_that_died_outlive_their_process() {
     let peak = || {
         let mut reader = HistoryReader::open(&place).unwrap();
         let samples = reader.samples(0..=u64::MAX);
-        let is_memory = |id| reader.get(id).is_some_and(|series| series.name == GPU_MEMORY);
+        // What the figures of the call are made of: the device was asked before the script was another.
+        let is_memory = |id| reader.get(id).is_some_and(|series| series.name == GPU_PROCESS_MEMORY);
         let values = samples.iter().flat_map(|sample| &sample.values).filter(|(id, _)| is_memory(*id));
         let most = values.filter_map(|(_, value)| *value).fold(0.0, f64::max);
         (samples.len(), most as u64 / GIB)
