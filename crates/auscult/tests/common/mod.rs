@@ -67,6 +67,13 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Says how long something took, and where `AUSCULT_TEST_TIMES` is set, that it was not longer than this: beside other
+/// work on the machine it says nothing of us.
+pub fn took(what: &str, took: Duration, at_most: Duration) {
+    println!("{what}: {took:?}, at most {at_most:?}");
+    assert!(std::env::var_os("AUSCULT_TEST_TIMES").is_none() || took <= at_most, "{what}: {took:?}");
+}
+
 /// Runs a test of this program in a process of its own, because it limits what the process may do.
 pub fn in_a_process(test: &str, body: impl FnOnce()) {
     const CHILD: &str = "AUSCULT_TEST_PROCESS";
