@@ -8,6 +8,6 @@ pub(crate) fn until(mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !so() {
         assert!(Instant::now() < deadline, "not within 10 s");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Directory, get, samples, took, until, value};
+use crate::common::{Directory, get, samples, until, value};
 use crate::{DIED, IN_FLIGHT, OK, UP, Worker, free_port, scraped, shared_folder};
 
 #[test]
@@ -17,7 +17,7 @@ fn an_agent_takes_over_and_outlives_the_service() {
     let started = Instant::now();
     until("the agent reports", || agent.is_reporter());
     assert!(!service.is_reporter());
-    took("handed over", started.elapsed(), Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(2), "handed over after {:?}", started.elapsed());
     let text = scraped(&address, UP, 1.0);
     assert_eq!(value(&text, OK), Some(1.0));
     assert_eq!(samples(&text, "workers_build_info").len(), 1, "the agent's is none of the service's");
@@ -64,7 +64,11 @@ fn an_agent_shows_a_run_until_the_next_begins() {
     scraped(&address, OK, 1.0);
     let leaving = Instant::now();
     service.end();
-    took("the service left, which waits for no agent", leaving.elapsed(), Duration::from_secs(1));
+    assert!(
+        leaving.elapsed() < Duration::from_secs(1),
+        "nobody waits for the agent: {:?}",
+        leaving.elapsed()
+    );
     let text = scraped(&address, UP, 0.0);
     assert_eq!(value(&text, OK), Some(1.0), "the last state");
     let mut service = Worker::start(&directory, port);

@@ -29,7 +29,7 @@ fn until(worker: &mut Worker, command: &str, parts: &[String]) {
             return;
         }
         assert!(Instant::now() < deadline, "{answer}\nlacks one of {parts:#?}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
@@ -67,7 +67,7 @@ fn a_call_whose_process_allocates() {
         if looks() != before {
             (before, last) = (looks(), Instant::now());
         }
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     }
     sim.write(&script(9));
     until(&mut worker, "gpu", &figures(2, 7, 1));
@@ -138,7 +138,7 @@ fn what_was_sampled_and_a_call_that_died_outlive_their_process() {
         if let Some(gpu) = died() {
             break gpu;
         }
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     };
     assert_eq!((gpu.memory_before / GIB, gpu.memory_peak / GIB), (2, 7));
     next.end();
