@@ -11,7 +11,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use auscult_report::store::{Batch, Reader, StoreError};
+use auscult_report::store::{Batch, Reader};
 use forked::{ended_well, forked};
 use support::*;
 
@@ -89,8 +89,8 @@ fn children_forked_while_the_store_is_written_can_read_it() {
             let child = forked(|| {
                 let waited = begun.elapsed();
                 let opened = || Reader::open(place.path()).and_then(|reader| reader.unwrap().last_sequence());
-                for look in [&opened as &dyn Fn() -> _, &|| keeps.last_sequence()] {
-                    match until_not_busy(look) {
+                for looked in [opened(), keeps.last_sequence()] {
+                    match looked {
                         Ok(last) => assert!(last >= 20),
                         Err(error) => assert!(error.is_io() && waited >= PATIENCE, "{error}"),
                     }
@@ -103,13 +103,4 @@ fn children_forked_while_the_store_is_written_can_read_it() {
         assert_eq!(failed, None, "the first child that did not end well");
         assert_eq!(keeps.last_sequence().unwrap(), 20 * written);
     });
-}
-
-fn until_not_busy<T>(look: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    loop {
-        match look() {
-            Err(error) if error.is_busy() => std::thread::yield_now(),
-            looked => return looked,
-        }
-    }
 }
