@@ -8,10 +8,10 @@ SINKS ?=
 BIN := .venv/bin
 REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
 WHEEL_SOURCES := Cargo.toml $(wildcard Cargo.lock pyproject.toml) \
-	$(shell find crates python/auscult -type f -not -name '*.pyc' 2>/dev/null)
+	$(shell find crates python/soundpost -type f -not -name '*.pyc' 2>/dev/null)
 
 export PYTHON3 CARGO
-# Tests and examples that run `auscult`, `python` or `maturin` by name mean those of this tree.
+# Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup demo test test-rust test-python test-servers gpu-check lint deny bench docs clean
@@ -29,7 +29,7 @@ demo: .venv/wheel ## Run the example speech service and show what is recorded (S
 test: test-rust test-python ## Run every test that needs no other server
 
 test-rust: .venv/tools
-	$(CARGO) test --workspace --exclude auscult-python --all-features
+	$(CARGO) test --workspace --exclude soundpost-python --all-features
 
 test-python: .venv/wheel
 	pytest python/tests examples
@@ -46,28 +46,28 @@ lint: .venv/wheel ## Check format, lints, types, stubs and licences
 	python scripts/licences.py
 	ruff check .
 	ruff format --check .
-	mypy --strict python/auscult
-	python -m mypy.stubtest auscult._native
+	mypy --strict python/soundpost
+	python -m mypy.stubtest soundpost._native
 
 deny: .venv/tools ## Check dependencies with cargo-deny (installs it: minutes)
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny check licenses bans sources
 
 bench: .venv/wheel ## Measure, side by side with the peers
-	$(CARGO) bench --package auscult-benches
+	$(CARGO) bench --package soundpost-benches
 	python benches/summary.py
-	$(CARGO) run --quiet --release --package auscult-benches --bin memory
-	$(CARGO) run --quiet --release --package auscult-benches --bin store
-	$(CARGO) run --quiet --release --package auscult-benches --bin reporter
-	$(CARGO) run --quiet --release --package auscult-benches --bin encode
-	$(CARGO) run --quiet --release --package auscult-benches --bin drain
+	$(CARGO) run --quiet --release --package soundpost-benches --bin memory
+	$(CARGO) run --quiet --release --package soundpost-benches --bin store
+	$(CARGO) run --quiet --release --package soundpost-benches --bin reporter
+	$(CARGO) run --quiet --release --package soundpost-benches --bin encode
+	$(CARGO) run --quiet --release --package soundpost-benches --bin drain
 	python -m pip install --quiet --disable-pip-version-check --requirement benches/python/requirements.txt
 	python benches/python/run.py
 	python benches/python/vitals.py
 	python benches/python/logs.py
 
 docs: .venv/wheel ## Build the Rust documentation, and fail on a broken link
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude auscult-python
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude soundpost-python
 
 clean: ## Remove all that these targets made
 	rm -rf .venv .whl .tools .mypy_cache .ruff_cache .pytest_cache
@@ -82,5 +82,5 @@ clean: ## Remove all that these targets made
 .venv/wheel: .venv/tools $(WHEEL_SOURCES)
 	rm -rf .whl
 	maturin build --quiet --release --interpreter python --out .whl
-	python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .whl/auscult-*.whl
+	python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .whl/soundpost-*.whl
 	touch $@

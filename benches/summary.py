@@ -11,11 +11,11 @@ from pathlib import Path
 
 # Group and name of ours, then the peers it is held against and the most it may be of theirs.
 COMPARED = [
-    ("counter", "auscult facade", {"metrics-exporter-prometheus": 0.6, "prometheus IntCounter": 1.0}),
-    ("counter", "auscult typed f64", {"prometheus Counter": 1.0}),
-    ("histogram", "auscult facade", {"metrics-exporter-prometheus": 0.6, "prometheus Histogram": 1.0}),
-    ("scrape", "auscult text", {"metrics-exporter-prometheus": 0.5, "prometheus crate": None}),
-    ("scrape", "auscult openmetrics", {"metrics-exporter-prometheus": 0.5, "prometheus crate": None}),
+    ("counter", "soundpost facade", {"metrics-exporter-prometheus": 0.6, "prometheus IntCounter": 1.0}),
+    ("counter", "soundpost typed f64", {"prometheus Counter": 1.0}),
+    ("histogram", "soundpost facade", {"metrics-exporter-prometheus": 0.6, "prometheus Histogram": 1.0}),
+    ("scrape", "soundpost text", {"metrics-exporter-prometheus": 0.5, "prometheus crate": None}),
+    ("scrape", "soundpost openmetrics", {"metrics-exporter-prometheus": 0.5, "prometheus crate": None}),
     ("call", "start, finish, 1 label", {}),
     ("call", "with audio and characters", {}),
     ("call", "stage", {}),
@@ -38,7 +38,7 @@ def shown(nanoseconds: float) -> str:
 def main() -> None:
     """Prints the table."""
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "target")
-    print("| what | auscult | peer | its time | ours / its | at most |")
+    print("| what | soundpost | peer | its time | ours / its | at most |")
     print("|---|---:|---|---:|---:|---:|")
     for group, name, peers in COMPARED:
         ours = median(target, group, name)

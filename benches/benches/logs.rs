@@ -3,10 +3,10 @@
 
 use std::hint::black_box;
 
-use auscult_benches::{Service, drained};
-use auscult_core::LogLayer;
-use auscult_core::redact::{Hits, Redactor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use soundpost_benches::{Service, drained};
+use soundpost_core::LogLayer;
+use soundpost_core::redact::{Hits, Redactor};
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
@@ -28,7 +28,7 @@ fn event(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("tracing::info!, 6 fields");
     let layer = LogLayer::new(service.registry.clone());
     with_default(tracing_subscriber::registry().with(layer), || {
-        group.bench_function("auscult layer", |b| b.iter_custom(|times| drained(&mut drain, times, say)));
+        group.bench_function("soundpost layer", |b| b.iter_custom(|times| drained(&mut drain, times, say)));
     });
     let json = tracing_subscriber::fmt().json().with_writer(std::io::sink).finish();
     with_default(json, || group.bench_function("tracing-subscriber JSON, to nowhere", |b| b.iter(say)));

@@ -3,11 +3,11 @@
 
 use std::hint::black_box;
 
-use auscult_benches::{BOUNDS, CHUNK, METADATA, Service, drained, key, whole_call};
-use auscult_core::{Seconds, Spec};
 use criterion::{Criterion, criterion_group, criterion_main};
 use metrics::Recorder;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use soundpost_benches::{BOUNDS, CHUNK, METADATA, Service, drained, key, whole_call};
+use soundpost_core::{Seconds, Spec};
 
 fn counter(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
@@ -15,13 +15,13 @@ fn counter(criterion: &mut Criterion) {
     let key = key("requests", 1);
     let mut group = criterion.benchmark_group("counter");
     let ours = service.registry.facade().register_counter(&key, &METADATA);
-    group.bench_function("auscult facade", |b| b.iter(|| black_box(&ours).increment(1)));
+    group.bench_function("soundpost facade", |b| b.iter(|| black_box(&ours).increment(1)));
     let theirs = peer.register_counter(&key, &METADATA);
     group.bench_function("metrics-exporter-prometheus", |b| b.iter(|| black_box(&theirs).increment(1)));
     let theirs = prometheus::IntCounter::new("a", "b").unwrap();
     group.bench_function("prometheus IntCounter", |b| b.iter(|| black_box(&theirs).inc()));
     let ours = service.registry.family(Spec::counter("typed")).unwrap().counter(&[]).unwrap();
-    group.bench_function("auscult typed f64", |b| b.iter(|| black_box(&ours).inc(1.0)));
+    group.bench_function("soundpost typed f64", |b| b.iter(|| black_box(&ours).inc(1.0)));
     let theirs = prometheus::Counter::new("a", "b").unwrap();
     group.bench_function("prometheus Counter", |b| b.iter(|| black_box(&theirs).inc()));
 }
@@ -32,7 +32,7 @@ fn histogram(criterion: &mut Criterion) {
     let key = key("latency", 1);
     let mut group = criterion.benchmark_group("histogram");
     let ours = service.registry.facade().register_histogram(&key, &METADATA);
-    group.bench_function("auscult facade", |b| b.iter(|| black_box(&ours).record(black_box(0.25))));
+    group.bench_function("soundpost facade", |b| b.iter(|| black_box(&ours).record(black_box(0.25))));
     let theirs = peer.register_histogram(&key, &METADATA);
     group.bench_function("metrics-exporter-prometheus", |b| {
         b.iter(|| black_box(&theirs).record(black_box(0.25)));

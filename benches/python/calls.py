@@ -83,22 +83,22 @@ def loop(function: Callable[..., None]) -> Callable[[int], None]:
 
 def measure(*, quick: bool) -> list[Row]:
     """The rows."""
-    import auscult
+    import soundpost
 
     times, rounds = (2_000, 5) if quick else (50_000, 15)
-    ours = auscult.instrument("synthesize", labels={"emotion": "emotion"})(bare)
+    ours = soundpost.instrument("synthesize", labels={"emotion": "emotion"})(bare)
     before = over_bare(loop(bare), {"before": loop(ours)}, times=times, rounds=rounds)["before"]
     with tempfile.TemporaryDirectory() as directory:
-        auscult.init("bench", listen=None, gpu=False, directory=directory)
+        soundpost.init("bench", listen=None, gpu=False, directory=directory)
         loops = {
             "ours": loop(ours),
             "prometheus": loop(of_prometheus()),
             "opentelemetry": loop(of_opentelemetry()),
         }
         taken = over_bare(loop(bare), loops, times=times, rounds=rounds)
-        counter = auscult.Counter("bench_counter", "d", ["emotion"])
+        counter = soundpost.Counter("bench_counter", "d", ["emotion"])
         series = over_bare(loop(bare), _increments(counter), times=times, rounds=rounds)
-        auscult.shutdown()
+        soundpost.shutdown()
     return [
         Row(
             "call of 1 label, over the bare call", "ns", **taken, of_prometheus=1 / 5, of_opentelemetry=1 / 20

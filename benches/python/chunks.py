@@ -50,7 +50,7 @@ def measure(*, quick: bool) -> list[Row]:
     """The rows."""
     import numpy as np
 
-    import auscult
+    import soundpost
 
     times, rounds = (2_000, 5) if quick else (50_000, 15)
     raw, array = bytes(4800), np.zeros((1, 2400), dtype=np.float32)
@@ -62,18 +62,18 @@ def measure(*, quick: bool) -> list[Row]:
 
         return generator
 
-    audio = auscult.audio(RATE)
+    audio = soundpost.audio(RATE)
     with tempfile.TemporaryDirectory() as directory:
-        auscult.init("bench", listen=None, gpu=False, directory=directory)
+        soundpost.init("bench", listen=None, gpu=False, directory=directory)
         loops = {
-            "plain": loop(auscult.instrument("plain")(of(raw))),
-            "bytes": loop(auscult.instrument("bytes", audio=audio)(of(raw))),
-            "array": loop(auscult.instrument("array", audio=audio)(of(array))),
-            "function": loop(auscult.instrument("function", audio=lambda item: len(item) / 48000)(of(raw))),
+            "plain": loop(soundpost.instrument("plain")(of(raw))),
+            "bytes": loop(soundpost.instrument("bytes", audio=audio)(of(raw))),
+            "array": loop(soundpost.instrument("array", audio=audio)(of(array))),
+            "function": loop(soundpost.instrument("function", audio=lambda item: len(item) / 48000)(of(raw))),
             "prometheus": loop(of_prometheus(raw)),
         }
         taken = over_bare(loop(of(raw)), loops, times=times, rounds=rounds)
-        auscult.shutdown()
+        soundpost.shutdown()
     peer = taken["prometheus"]
     return [
         Row("chunk of a generator, over the bare one", "ns", taken["plain"], bar=400),

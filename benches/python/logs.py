@@ -24,7 +24,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
-import auscult
+import soundpost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def of_loki() -> logging.Handler:
 
 PEERS: dict[str, tuple[Callable[[], logging.Handler], int]] = {
     "nothing": (Nothing, 1),
-    "auscult": (auscult.LogHandler, 1),
+    "soundpost": (soundpost.LogHandler, 1),
     "QueueHandler": (of_queue, 1),
     "graypy TCP": (of_graypy, 20),
     "python-logging-loki": (of_loki, 100),
@@ -128,7 +128,7 @@ def main() -> None:
     taken: dict[str, list[int]] = {name: [] for name in PEERS}
     first: dict[str, list[int]] = {name: [] for name in PEERS}
     with tempfile.TemporaryDirectory() as directory:
-        auscult.init(service="bench", listen=None, gpu=False, directory=directory)
+        soundpost.init(service="bench", listen=None, gpu=False, directory=directory)
         gc.disable()
         for _ in range(5):
             for name, (make, part) in PEERS.items():
@@ -138,10 +138,10 @@ def main() -> None:
                     measure(logger, max(times // part // 10, 2))
                     taken[name] += measure(logger, max(times // part, 20))
                     first[name] += behind_pauses(logger)
-                auscult.flush(10)
+                soundpost.flush(10)
         gc.enable()
         logger.handlers.clear()
-        auscult.shutdown()
+        soundpost.shutdown()
     print(f"Python {platform.python_version()}, {platform.machine()}; microseconds\n")
     print("| handler | median | over one that does nothing | p99.9 | behind a pause, median | records |")
     print("|---|---:|---:|---:|---:|---:|")

@@ -38,9 +38,9 @@ for make in (counters, histograms):
 print(json.dumps(figures))
 """
 OURS = """
-import auscult
-auscult.init("bench", listen=None, gpu=False, directory=DIRECTORY, segment_bytes=64 << 20)
-""" + GROWTH.format(make="auscult")
+import soundpost
+soundpost.init("bench", listen=None, gpu=False, directory=DIRECTORY, segment_bytes=64 << 20)
+""" + GROWTH.format(make="soundpost")
 PROMETHEUS = """
 import prometheus_client
 prometheus_client.disable_created_metrics()

@@ -1,4 +1,4 @@
-"""Measures auscult beside prometheus_client and the OpenTelemetry SDK, in one run, and prints a table.
+"""Measures soundpost beside prometheus_client and the OpenTelemetry SDK, in one run, and prints a table.
 
     python benches/python/run.py [--quick] [--only NAME] [--json FILE] [--check]
 

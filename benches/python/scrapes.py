@@ -32,9 +32,9 @@ def fill(make_counter, make_histogram):
 OURS = (
     SERIES
     + """
-import auscult
-telemetry = auscult.init("bench", listen="127.0.0.1:0", gpu=False, directory=DIRECTORY, segment_bytes=64 << 20)
-fill(auscult.Counter, auscult.Histogram)
+import soundpost
+telemetry = soundpost.init("bench", listen="127.0.0.1:0", gpu=False, directory=DIRECTORY, segment_bytes=64 << 20)
+fill(soundpost.Counter, soundpost.Histogram)
 host, port = telemetry.address.split(":")
 """
 )

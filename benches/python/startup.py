@@ -1,4 +1,4 @@
-"""What it costs to have auscult at all: import, init, resident memory, the wheel."""
+"""What it costs to have soundpost at all: import, init, resident memory, the wheel."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ started = time.perf_counter()
 print(json.dumps([(imported - began) * 1e3, (started - imported) * 1e3, (resident() - before) / 2**20]))
 """
 OURS = MEASURED.format(
-    imports="import auscult",
-    starts="auscult.init('bench', listen='127.0.0.1:0', gpu=False, directory=DIRECTORY)",
+    imports="import soundpost",
+    starts="soundpost.init('bench', listen='127.0.0.1:0', gpu=False, directory=DIRECTORY)",
 )
 PROMETHEUS = MEASURED.format(
     imports="import prometheus_client", starts="prometheus_client.start_http_server(0, '127.0.0.1')"
@@ -43,9 +43,9 @@ def wheel() -> list[Row]:
     """The size of the wheel that was built last, if there is one."""
     root = pathlib.Path(__file__).parents[2]
     wheels = [
-        *root.glob(".whl/auscult-*.whl"),
-        *root.glob("dist/auscult-*.whl"),
-        *root.glob("target/wheels/auscult-*.whl"),
+        *root.glob(".whl/soundpost-*.whl"),
+        *root.glob("dist/soundpost-*.whl"),
+        *root.glob("target/wheels/soundpost-*.whl"),
     ]
     newest = max(wheels, key=lambda path: path.stat().st_mtime, default=None)
     return [] if newest is None else [Row("wheel", "MiB", newest.stat().st_size / 2**20, bar=6)]

@@ -53,7 +53,7 @@ def _bar(row: Row) -> str:
 
 def markdown(rows: list[Row]) -> str:
     """The table."""
-    head = ["what", "unit", "auscult", "prometheus_client", "", "OpenTelemetry", "", "at most", ""]
+    head = ["what", "unit", "soundpost", "prometheus_client", "", "OpenTelemetry", "", "at most", ""]
     lines = [head, ["---", "---"] + ["---:"] * 5 + ["---", "---"]]
     for row in rows:
         met = row.met()

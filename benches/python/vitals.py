@@ -2,7 +2,7 @@
 
     python benches/python/vitals.py [--seconds 30] [--rounds 3] [--check]
 
-auscult, nvitop's ResourceMetricCollector, and psutil with GPUtil in turn, each in an interpreter of its own with three forked
+soundpost, nvitop's ResourceMetricCollector, and psutil with GPUtil in turn, each in an interpreter of its own with three forked
 processes beside it, and all four watched. The figure is the CPU time of the process that samples and of what it runs, user
 and system, as a share of a core; the median of the rounds. All load the same simulated driver (`crates/nvml-sim`), which
 answers at once: a real one takes more of all three. It has no encoder, decoder, display and a few more functions that nvitop
@@ -54,7 +54,7 @@ def of_threads(*names):
                 total += int(stat.read().split()[0]) * 1e-9
     return total
 
-SAMPLERS = ("auscult-host", "auscult-process", "auscult-gpu")
+SAMPLERS = ("soundpost-host", "soundpost-process", "soundpost-gpu")
 time.sleep(WARM_UP)
 before, threads = spent(), of_threads(*SAMPLERS)
 time.sleep(SECONDS)
@@ -65,14 +65,14 @@ for pid in pids[1:]:
     os.kill(pid, 9)
 os._exit(0)  # threads of the peers' go on
 """
-AUSCULT = (
+SOUNDPOST = (
     """
 import warnings
 warnings.simplefilter("ignore")
-import auscult
-telemetry = auscult.init("bench", listen=None, sample_interval=1.0, directory=DIRECTORY)
+import soundpost
+telemetry = soundpost.init("bench", listen=None, sample_interval=1.0, directory=DIRECTORY)
 
-@auscult.instrument
+@soundpost.instrument
 def works():
     pass
 """
@@ -82,7 +82,7 @@ def check():
     text = telemetry.render()
     assert text.count("bench_process_resident_memory_bytes{") == 4, text
     assert "bench_gpu_power_watts{" in text and text.count("bench_gpu_process_memory_bytes{") == 5, text
-    auscult.shutdown()
+    soundpost.shutdown()
 """
     + MEASURED
 )
@@ -161,7 +161,7 @@ def simulated(directory: pathlib.Path) -> dict[str, str]:
     smi.write_text(SMI)
     smi.chmod(0o755)
     return {
-        "AUSCULT_NVML_PATH": str(library),
+        "SOUNDPOST_NVML_PATH": str(library),
         "NVML_SIM_SCRIPT": str(directory / "script"),
         "LD_LIBRARY_PATH": str(directory),
         "PATH": f"{directory}{os.pathsep}{os.environ['PATH']}",
@@ -171,7 +171,7 @@ def simulated(directory: pathlib.Path) -> dict[str, str]:
 def measure(seconds: float, rounds: int) -> dict[str, Figure]:
     """Medians of each of them, which take turns."""
     head = f"WARM_UP, SECONDS = {WARM_UP}, {seconds}\n"
-    programs = {"auscult": AUSCULT, "nvitop": NVITOP, "psutil + GPUtil": PSUTIL}
+    programs = {"soundpost": SOUNDPOST, "nvitop": NVITOP, "psutil + GPUtil": PSUTIL}
     figures: dict[str, list[list[float]]] = {name: [] for name in programs}
     for _ in range(rounds):
         for name, program in programs.items():
@@ -189,11 +189,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken of")
     options = parser.parse_args()
     figures = measure(options.seconds, options.rounds)
-    ours = figures["auscult"]
-    print("| what samples once a second | % of a core | auscult's / its |\n|---|---:|---:|")
+    ours = figures["soundpost"]
+    print("| what samples once a second | % of a core | soundpost's / its |\n|---|---:|---:|")
     for name, figure in figures.items():
         print(f"| {name} | {figure.process:.3f} | {ours.process / figure.process:.2f} |")
-    print(f"| the sampling threads of auscult alone | {ours.threads:.3f} | |")
+    print(f"| the sampling threads of soundpost alone | {ours.threads:.3f} | |")
     return 1 if options.check and ours.threads > BAR else 0
 
 

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use auscult_core::snapshot::Drain;
-use auscult_core::{FieldValue, Operation, StageTime};
+use soundpost_core::snapshot::Drain;
+use soundpost_core::{FieldValue, Operation, StageTime};
 
 /// Records a call as services make them, with 3 stages and 6 fields; `operation` has one label.
 #[inline]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use auscult_core::snapshot::{Collector, Drain};
-use auscult_core::{Calls, Error, Identity, Options, Place, Registry};
+use soundpost_core::snapshot::{Collector, Drain};
+use soundpost_core::{Calls, Error, Identity, Options, Place, Registry};
 use tempfile::TempDir;
 
 use crate::BOUNDS;

@@ -15,10 +15,10 @@ import pytest
 from logged import events
 from scrape import Scrape
 
-os.environ["AUSCULT_STRICT"] = "1"
+os.environ["SOUNDPOST_STRICT"] = "1"
 
-import auscult
-from auscult import _native
+import soundpost
+from soundpost import _native
 
 # A slow machine is no fault; and what is found is found again on every machine.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, database=None)
@@ -39,7 +39,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def telemetry(tmp_path_factory):
-    return auscult.init(
+    return soundpost.init(
         service="tests",
         listen="127.0.0.1:0",
         gpu=False,
@@ -67,7 +67,7 @@ def logger(name):
     logger = logging.getLogger(name)
     logger.propagate = False
     logger.setLevel(1)
-    logger.addHandler(auscult.LogHandler())
+    logger.addHandler(soundpost.LogHandler())
     yield logger
     logger.handlers.clear()
 
@@ -91,12 +91,12 @@ def python(tmp_path):
     """Runs a program in a fresh interpreter with a state directory of its own; gives what it printed."""
 
     def run(source, *arguments, check=True, timeout=60, **variables):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDPOST_")}
         environment |= {
-            "AUSCULT_DIRECTORY": str(tmp_path / "state"),
-            "AUSCULT_GPU": "0",
-            "AUSCULT_LISTEN": "none",
-            "AUSCULT_SERVICE": "program",
+            "SOUNDPOST_DIRECTORY": str(tmp_path / "state"),
+            "SOUNDPOST_GPU": "0",
+            "SOUNDPOST_LISTEN": "none",
+            "SOUNDPOST_SERVICE": "program",
         }
         environment["PYTHONPATH"] = os.pathsep.join(
             [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -152,5 +152,5 @@ def nvml_sim_library():
 
 @pytest.fixture
 def nvml_sim(nvml_sim_library, tmp_path):
-    """A simulated driver: set `AUSCULT_NVML_PATH` to its `library` and `NVML_SIM_SCRIPT` to a `script`."""
+    """A simulated driver: set `SOUNDPOST_NVML_PATH` to its `library` and `NVML_SIM_SCRIPT` to a `script`."""
     return NvmlSim(nvml_sim_library, tmp_path)

@@ -6,12 +6,12 @@ import json
 import pathlib
 import sqlite3
 
-import auscult
+import soundpost
 
 
 def events(directory, logger=None):
     """The stored events but the start's, or those of one logger; each a dict, its fields in it as a dict."""
-    assert auscult.flush(10)
+    assert soundpost.flush(10)
     store = sqlite3.connect(f"file:{pathlib.Path(directory) / 'store.sqlite'}?mode=ro", uri=True)
     try:
         store.row_factory = sqlite3.Row
@@ -20,4 +20,4 @@ def events(directory, logger=None):
         store.close()
     for row in rows:
         row["fields"] = json.loads(row["fields"])
-    return [row for row in rows if row["logger"] == logger or (logger is None and row["logger"] != "auscult")]
+    return [row for row in rows if row["logger"] == logger or (logger is None and row["logger"] != "soundpost")]

@@ -69,5 +69,5 @@ class Scrape:
         return found
 
     def errors(self, part):
-        """Auscult's own faults."""
-        return int(self.sum("auscult_errors_total", part=part))
+        """Soundpost's own faults."""
+        return int(self.sum("soundpost_errors_total", part=part))

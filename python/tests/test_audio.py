@@ -1,4 +1,4 @@
-"""`auscult.audio`: how long what comes back is."""
+"""`soundpost.audio`: how long what comes back is."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import auscult
-from auscult import Audio, Skip, audio
+import soundpost
+from soundpost import Audio, Skip, audio
 
 
 def wav(seconds, rate=8000, channels=1, width=2):
@@ -115,7 +115,7 @@ def test_what_is_no_audio(item, options):
 @pytest.mark.parametrize(("item", "text"), [(-1, "returned -1"), (False, "returned False")])
 def test_what_is_an_error(item, text):
     error = audio(1000)(item)
-    assert isinstance(error, auscult.Error)
+    assert isinstance(error, soundpost.Error)
     assert str(error) == text
 
 
@@ -271,16 +271,16 @@ def test_results_are_values():
         (np.float32(0.5), "ok", 0.5),
         (0, "empty", 0.0),
         (None, "empty", 0.0),
-        (auscult.Skip, "ok", 0.0),
-        (auscult.Skip(), "ok", 0.0),
-        (auscult.Audio(2.5), "ok", 2.5),
-        (auscult.Audio(2.5, silent=True), "silent", 2.5),
-        (auscult.Error("no face found"), "error", 0.0),
-        (auscult.Error("CUDA out of memory"), "oom", 0.0),
+        (soundpost.Skip, "ok", 0.0),
+        (soundpost.Skip(), "ok", 0.0),
+        (soundpost.Audio(2.5), "ok", 2.5),
+        (soundpost.Audio(2.5, silent=True), "silent", 2.5),
+        (soundpost.Error("no face found"), "error", 0.0),
+        (soundpost.Error("CUDA out of memory"), "oom", 0.0),
     ],
 )
 def test_what_a_function_may_say(name, scrape, said, outcome, seconds):
-    auscult.instrument(name, audio=lambda item: said)(lambda: 1)()
+    soundpost.instrument(name, audio=lambda item: said)(lambda: 1)()
     after = scrape()
     assert after.outcomes(name) == {outcome: 1}
     assert after.total("audio_seconds_total", name) == seconds
@@ -288,6 +288,6 @@ def test_what_a_function_may_say(name, scrape, said, outcome, seconds):
 
 @pytest.mark.parametrize("said", [float("nan"), -1.0, "text", object()])
 def test_what_a_function_may_not_say(name, scrape, lenient, said):
-    auscult.instrument(name, audio=lambda item: said)(lambda: 1)()
+    soundpost.instrument(name, audio=lambda item: said)(lambda: 1)()
     assert scrape().outcomes(name) == {"ok": 1}
     assert scrape().errors("audio") >= 1

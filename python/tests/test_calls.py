@@ -1,4 +1,4 @@
-"""`auscult.calls` and `flush`: what the store has of a service, asked from Python."""
+"""`soundpost.calls` and `flush`: what the store has of a service, asked from Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import uuid
 import pandas
 import pytest
 
-import auscult
+import soundpost
 
 
 @pytest.fixture
@@ -21,13 +21,13 @@ def operation(telemetry):
 
 
 def test_a_flushed_call_is_in_the_store(operation):
-    with auscult.call(operation, labels={"voice": "anna"}, request_id="req-1", char_count=128) as call:
+    with soundpost.call(operation, labels={"voice": "anna"}, request_id="req-1", char_count=128) as call:
         with call.stage("llm"):
             pass
         call.chunk(audio_seconds=0.5)
         call.set(model_version="V23", warm=False, speed=1.25)
-    assert auscult.flush(float("inf"))
-    (row,) = auscult.calls(operation=operation, frame=False)
+    assert soundpost.flush(float("inf"))
+    (row,) = soundpost.calls(operation=operation, frame=False)
     assert (row["request_id"], row["operation"], row["status"], row["outcome"]) == (
         "req-1",
         operation,
@@ -44,14 +44,14 @@ def test_a_flushed_call_is_in_the_store(operation):
 
 def test_filters(operation):
     for index in range(3):
-        with auscult.call(operation, labels={"n": str(index)}, request_id=f"req-{index}"):
+        with soundpost.call(operation, labels={"n": str(index)}, request_id=f"req-{index}"):
             pass
-    with pytest.raises(RuntimeError), auscult.call(operation, request_id="failed"):
+    with pytest.raises(RuntimeError), soundpost.call(operation, request_id="failed"):
         raise RuntimeError("CUDA out of memory")
-    assert auscult.flush(10)
+    assert soundpost.flush(10)
 
     def ids(**wanted):
-        return [row["request_id"] for row in auscult.calls(operation=operation, frame=False, **wanted)]
+        return [row["request_id"] for row in soundpost.calls(operation=operation, frame=False, **wanted)]
 
     assert ids(order="oldest") == ["req-0", "req-1", "req-2", "failed"]
     assert ids(limit=1) == ["failed"]
@@ -64,22 +64,22 @@ def test_filters(operation):
     now = datetime.datetime.now(datetime.timezone.utc)
     assert len(ids(since=now - hour, until=now + hour)) == 4
     assert ids(until=now - hour) == ids(since=now + hour) == []
-    (failed,) = auscult.calls(operation=operation, outcome="oom", frame=False)
+    (failed,) = soundpost.calls(operation=operation, outcome="oom", frame=False)
     assert (failed["error_type"], failed["error"]) == ("RuntimeError", "CUDA out of memory")
 
 
 def test_a_frame(operation):
     for _ in range(2):
-        with auscult.call(operation):
+        with soundpost.call(operation):
             pass
-    assert auscult.flush(10)
-    table = auscult.calls(last="1h", operation=operation)
+    assert soundpost.flush(10)
+    table = soundpost.calls(last="1h", operation=operation)
     assert isinstance(table, pandas.DataFrame)
     assert len(table) == 2
     assert set(table["outcome"]) == {"ok"}
     assert str(table["time"].dt.tz) == "UTC"
     assert (table["duration_ms"] >= 0).all()
-    assert len(auscult.calls(operation="nobody called it")) == 0
+    assert len(soundpost.calls(operation="nobody called it")) == 0
 
 
 @pytest.mark.parametrize(
@@ -95,22 +95,22 @@ def test_a_frame(operation):
 )
 def test_what_cannot_be_asked(telemetry, wanted, says):
     with pytest.raises(ValueError, match=says):
-        auscult.calls(**wanted)
+        soundpost.calls(**wanted)
 
 
 def test_a_service_that_is_not_there(telemetry):
-    with pytest.raises(auscult.Error, match="nobody"):
-        auscult.calls(service="nobody")
+    with pytest.raises(soundpost.Error, match="nobody"):
+        soundpost.calls(service="nobody")
 
 
 def test_the_program_says_the_same(telemetry, operation):
-    with auscult.call(operation):
+    with soundpost.call(operation):
         pass
-    assert auscult.flush(10)
+    assert soundpost.flush(10)
     options = ["--service", "tests", "--directory", str(telemetry.directory.parent)]
-    command = [sys.executable, "-m", "auscult", "calls", "--json", "--operation", operation, *options]
+    command = [sys.executable, "-m", "soundpost", "calls", "--json", "--operation", operation, *options]
     told = subprocess.run(command, capture_output=True, check=True, timeout=30)
-    assert [json.loads(line) for line in told.stdout.splitlines()] == auscult.calls(
+    assert [json.loads(line) for line in told.stdout.splitlines()] == soundpost.calls(
         operation=operation, frame=False
     )
 
@@ -118,13 +118,13 @@ def test_the_program_says_the_same(telemetry, operation):
 def test_without_init_the_variables_count(python, tmp_path):
     ran = python(
         """
-        import auscult, os
-        auscult.init(listen=None, sample_interval=0.1)
-        with auscult.call("made", request_id="one"):
+        import soundpost, os
+        soundpost.init(listen=None, sample_interval=0.1)
+        with soundpost.call("made", request_id="one"):
             pass
-        auscult.shutdown()
-        assert auscult.flush() is True
-        assert [row["request_id"] for row in auscult.calls(frame=False)] == ["one"]
+        soundpost.shutdown()
+        assert soundpost.flush() is True
+        assert [row["request_id"] for row in soundpost.calls(frame=False)] == ["one"]
         """
     )
     assert ran.returncode == 0, ran.stderr

@@ -9,7 +9,7 @@ def test_a_service_written_to_the_contract(python, tmp_path):
         import inspect
         import sys
 
-        import auscult
+        import soundpost
         from scrape import Scrape
 
         SECONDS = 22050
@@ -21,11 +21,11 @@ def test_a_service_written_to_the_contract(python, tmp_path):
                 for part in tts_text.split("."):
                     yield {"tts_speech": [[0.0] * 10], "part": part}
 
-        @auscult.instrument(
+        @soundpost.instrument(
             "synthesize",
             labels={"emotion": "emotion"},
             fields={"char_count": lambda a: len(a["text"])},
-            audio=auscult.audio(sample_rate=22050),
+            audio=soundpost.audio(sample_rate=22050),
             streaming="stream",
         )
         def infer(text, emotion="neutral", stream=False):
@@ -33,20 +33,20 @@ def test_a_service_written_to_the_contract(python, tmp_path):
             vocode(text)
             return bytes(2 * SECONDS)
 
-        @auscult.stage("vocoder")
+        @soundpost.stage("vocoder")
         def vocode(mel): ...
 
-        @auscult.instrument
+        @soundpost.instrument
         def bare(): ...
 
         # Before init everything can be called and does nothing.
-        voices = auscult.Counter("sonic_video_generation_success", "Videos made", ["status"])
+        voices = soundpost.Counter("sonic_video_generation_success", "Videos made", ["status"])
         infer("before")
         voices.labels(status="success").inc()
-        assert auscult.current_call() is None
+        assert soundpost.current_call() is None
         assert inspect.signature(infer).parameters.keys() == {"text", "emotion", "stream"} and infer.__doc__ == "Doc."
 
-        telemetry = auscult.init(
+        telemetry = soundpost.init(
             service="indextts2",
             version="V23",
             listen="127.0.0.1:0",
@@ -58,7 +58,7 @@ def test_a_service_written_to_the_contract(python, tmp_path):
         host, port = telemetry.address.split(":")
         assert host == "127.0.0.1" and int(port) > 0
         assert str(telemetry.directory).startswith(sys.argv[1])
-        assert auscult.init(
+        assert soundpost.init(
             service="indextts2", version="V23", listen="127.0.0.1:0", gpu=True, sample_interval=1,
             labels={"env": "production"}, directory=sys.argv[1], sinks=(),
         ) is telemetry
@@ -67,24 +67,24 @@ def test_a_service_written_to_the_contract(python, tmp_path):
         infer(text="other", emotion="sad", stream=True)
         bare()
 
-        with auscult.call("synthesize", labels={"emotion": "sad"}, request_id="req-7d8e9f", char_count=128) as call:
+        with soundpost.call("synthesize", labels={"emotion": "sad"}, request_id="req-7d8e9f", char_count=128) as call:
             with call.stage("frontend"): ...
             for wav in [[0.0] * SECONDS] * 2:
                 call.chunk(audio_seconds=len(wav) / 22050)
             call.set(model_version="V23")
-            current = auscult.current_call()
+            current = soundpost.current_call()
             assert (current.request_id, current.operation) == ("req-7d8e9f", "synthesize")
 
-        undo = auscult.patch(
+        undo = soundpost.patch(
             CosyVoice, "inference_sft", labels={"speaker": "spk_id"}, streaming="stream",
-            audio=lambda item: auscult.Skip if item["part"] == "silence" else 0.5,
+            audio=lambda item: soundpost.Skip if item["part"] == "silence" else 0.5,
         )
         generator = CosyVoice().inference_sft("one.silence.two", "woman")
         assert inspect.isgenerator(generator) and len(list(generator)) == 3
         undo()
 
         voices.labels(status="success").inc()
-        assert auscult.flush(timeout=2.0)
+        assert soundpost.flush(timeout=2.0)
         for openmetrics in (False, True):
             scrape = Scrape(telemetry.render(openmetrics=openmetrics), prefix="indextts2", openmetrics=openmetrics)
             assert scrape.outcomes("synthesize", env="production") == {"ok": 3}
@@ -97,10 +97,10 @@ def test_a_service_written_to_the_contract(python, tmp_path):
             assert scrape.total("audio_seconds_total", "inference_sft") == 1.0
             assert scrape.get("sonic_video_generation_success_total", status="success", env="production") == 1
             assert scrape.sum("indextts2_build_info", version="V23") == 1
-        auscult.shutdown()
+        soundpost.shutdown()
         infer("after")
         """,
         tmp_path / "elsewhere",
-        AUSCULT_GPU="",
+        SOUNDPOST_GPU="",
     )
     assert "Traceback" not in ran.stderr

@@ -53,11 +53,11 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("document", WITH_PYTHON, ids=identify)
 def test_python_runs(document, tmp_path):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDPOST_")}
     environment |= {
-        "AUSCULT_DIRECTORY": str(tmp_path / "state"),
-        "AUSCULT_LISTEN": "127.0.0.1:0",
-        "AUSCULT_STRICT": "1",
+        "SOUNDPOST_DIRECTORY": str(tmp_path / "state"),
+        "SOUNDPOST_LISTEN": "127.0.0.1:0",
+        "SOUNDPOST_STRICT": "1",
         "PYTHONWARNINGS": "error",
     }
     # Its name and lines are those of the document, so that a traceback leads there.
@@ -93,18 +93,18 @@ def test_yaml_is_right(document, text, tmp_path):
 
 
 def test_settings_are_all_in_the_table():
-    from auscult._settings import _CHECKS
+    from soundpost._settings import _CHECKS
 
     table = (ROOT / "docs/guide/settings.md").read_text(encoding="utf-8")
     for name in [*_CHECKS, "strict"]:
-        assert f"`AUSCULT_{name.upper()}`" in table, f"docs/guide/settings.md does not have {name}"
+        assert f"`SOUNDPOST_{name.upper()}`" in table, f"docs/guide/settings.md does not have {name}"
 
 
 def test_nothing_is_promised_by_name_that_there_is_not():
-    """Whatever the documents call on `auscult` exists."""
-    import auscult
+    """Whatever the documents call on `soundpost` exists."""
+    import soundpost
 
     for document in DOCUMENTS:
         text = "\n".join(text for _, text in blocks(document, "python"))
-        for name in re.findall(r"\bauscult\.([A-Za-z_]+)", text):
-            assert hasattr(auscult, name), f"{identify(document)}: auscult.{name}"
+        for name in re.findall(r"\bsoundpost\.([A-Za-z_]+)", text):
+            assert hasattr(soundpost, name), f"{identify(document)}: soundpost.{name}"

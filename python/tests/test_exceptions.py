@@ -7,7 +7,7 @@ import concurrent.futures
 
 import pytest
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -34,21 +34,21 @@ pytestmark = pytest.mark.usefixtures("telemetry")
 )
 @pytest.mark.parametrize("kind", ["function", "generator", "coroutine", "block"])
 def test_what_an_exception_says(name, scrape, error, outcome, kind):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def function():
         raise error
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def generator():
         yield 1
         raise error
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def coroutine():
         raise error
 
     def block():
-        with auscult.call(name):
+        with soundpost.call(name):
             raise error
 
     def awaited():
@@ -86,7 +86,7 @@ def chained(raises, *, suppress=False, cause=True):
     ],
 )
 def test_what_a_chain_of_exceptions_says(name, scrape, error, outcome):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         raise error
 
@@ -100,7 +100,7 @@ def test_an_exception_whose_text_raises(name, scrape):
         def __str__(self):
             raise RuntimeError("no text")
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         error = Awkward()
         error.__cause__ = error

@@ -1,6 +1,6 @@
 """However the interpreter ends: no crash, and within two seconds.
 
-`AUSCULT_TEST_FULL=1` runs each 25 times, a thousand exits in all; without it each runs twice.
+`SOUNDPOST_TEST_FULL=1` runs each 25 times, a thousand exits in all; without it each runs twice.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ import time
 
 import pytest
 
-ROUNDS = 25 if os.environ.get("AUSCULT_TEST_FULL") == "1" else 2
+ROUNDS = 25 if os.environ.get("SOUNDPOST_TEST_FULL") == "1" else 2
 
 COMMON = """
 import asyncio, atexit, os, signal, sys, threading
-import auscult
+import soundpost
 
-counter = auscult.Counter("counted", "d", ["l"])
-gauge = auscult.Gauge("polled", "d")
+counter = soundpost.Counter("counted", "d", ["l"])
+gauge = soundpost.Gauge("polled", "d")
 gauge.set_function(lambda: 1)
 
-@auscult.instrument("infer", labels={"x": "x"}, audio=auscult.audio(1000))
+@soundpost.instrument("infer", labels={"x": "x"}, audio=soundpost.audio(1000))
 def infer(x):
-    with auscult.stage("part"):
+    with soundpost.stage("part"):
         counter.labels(x).inc()
     return bytes(2000)
 
-@auscult.instrument("stream")
+@soundpost.instrument("stream")
 def stream():
     while True:
         yield infer("inside")
 
-@auscult.instrument("stream_async")
+@soundpost.instrument("stream_async")
 async def stream_async():
     while True:
         await asyncio.sleep(0)
@@ -47,7 +47,7 @@ def threads(number=4):
     for _ in range(number):
         threading.Thread(target=record, daemon=True).start()
 
-auscult.init(sample_interval=0.1)
+soundpost.init(sample_interval=0.1)
 infer("first")
 """
 
@@ -64,8 +64,8 @@ VARIANTS = {
         "generator = stream(); next(generator); cycle = [generator]; cycle.append(cycle); del generator",
         0,
     ),
-    "a call in flight": ("block = auscult.call('block'); call = block.__enter__()", 0),
-    "a stage in flight": ("part = auscult.stage('part'); part.__enter__()", 0),
+    "a call in flight": ("block = soundpost.call('block'); call = block.__enter__()", 0),
+    "a stage in flight": ("part = soundpost.stage('part'); part.__enter__()", 0),
     "a task in flight": (
         "async def main():\n    generator = stream_async()\n    await generator.__anext__()\n    globals()['kept'] = generator\nasyncio.run(main())",
         0,
@@ -74,12 +74,12 @@ VARIANTS = {
         "atexit.register(lambda: (infer('late'), list(zip(range(2), stream()))))\ninfer('x')",
         0,
     ),
-    "recording in atexit after shutdown": ("auscult.shutdown(); atexit.register(lambda: infer('late'))", 0),
+    "recording in atexit after shutdown": ("soundpost.shutdown(); atexit.register(lambda: infer('late'))", 0),
     "recording in a finalizer": (
         "class Late:\n    def __del__(self):\n        infer('late')\nlate = Late(); cycle = [late]; cycle.append(cycle)",
         0,
     ),
-    "shutdown twice": ("auscult.shutdown(); auscult.shutdown()", 0),
+    "shutdown twice": ("soundpost.shutdown(); soundpost.shutdown()", 0),
     "an interrupt": ("os.kill(os.getpid(), signal.SIGINT); threading.Event().wait(5)", -signal.SIGINT),
     "a termination": ("os.kill(os.getpid(), signal.SIGTERM); threading.Event().wait(5)", -signal.SIGTERM),
     "a fork": ("pid = os.fork()\nif pid: os.waitpid(pid, 0)", 0),
@@ -96,7 +96,7 @@ def test_exit(python, variant, listen):
     program, status = VARIANTS[variant]
     for _ in range(ROUNDS):
         began = time.monotonic()
-        ran = python(f"{COMMON}\n{program}\n", check=False, AUSCULT_LISTEN=listen, PYTHONWARNINGS="ignore")
+        ran = python(f"{COMMON}\n{program}\n", check=False, SOUNDPOST_LISTEN=listen, PYTHONWARNINGS="ignore")
         took = time.monotonic() - began
         assert ran.returncode == status, ran.stderr
         # Start of the interpreter included.
@@ -109,10 +109,10 @@ def test_a_life_below_a_second_is_recorded(python, tmp_path):
     python(COMMON)
     ran = python(
         """
-        import auscult
+        import soundpost
         from scrape import Scrape
-        telemetry = auscult.init()
-        auscult.instrument("infer", labels={"x": "x"})(lambda x: 1)("second")
+        telemetry = soundpost.init()
+        soundpost.instrument("infer", labels={"x": "x"})(lambda x: 1)("second")
         print(Scrape(telemetry.render(), prefix="program").outcomes("infer", x="second"))
         """
     )

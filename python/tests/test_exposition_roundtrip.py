@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-import auscult
+import soundpost
 
 NASTY = [
     "",
@@ -44,7 +44,7 @@ def samples(family, name):
 
 
 def test_nasty_label_values_stay_apart(name, read):
-    counter = auscult.Counter(name, 'Nasty \\ "help"\nof two lines', ["value"])
+    counter = soundpost.Counter(name, 'Nasty \\ "help"\nof two lines', ["value"])
     for count, value in enumerate(NASTY, start=1):
         counter.labels(value).inc(count)
     family = read()[name]
@@ -59,13 +59,13 @@ def test_nasty_label_values_stay_apart(name, read):
     "value", [0.0, 1.0, -1.5, 0.1, 1e-7, 1e21, 123456789.0, 5e-324, 1.7976931348623157e308]
 )
 def test_floats_read_back(name, read, value):
-    auscult.Gauge(name, "A number").set(value)
+    soundpost.Gauge(name, "A number").set(value)
     (sample,) = read()[name].samples
     assert sample.value == value
 
 
 def test_the_last_bucket_is_the_count(name, read):
-    histogram = auscult.Histogram(name, "Sizes", ["value"], buckets=(0.005, 1, 2.5, 1e6))
+    histogram = soundpost.Histogram(name, "Sizes", ["value"], buckets=(0.005, 1, 2.5, 1e6))
     for value in NASTY:
         for amount in (0.001, 1, 2, 1e7):
             histogram.labels(value).observe(amount)
@@ -82,7 +82,7 @@ def test_the_last_bucket_is_the_count(name, read):
 
 
 def test_a_strangers_request_id_does_not_cost_the_scrape(name, read):
-    histogram = auscult.Histogram(name, "Sizes", ["n"], buckets=(1.0,), exemplars=True)
+    histogram = soundpost.Histogram(name, "Sizes", ["n"], buckets=(1.0,), exemplars=True)
     for n, request_id in enumerate(["req-7d8e9f", *NASTY, "x" * 1000, "é" * 119]):
         histogram.labels(n).observe(0.5, exemplar={"request_id": request_id})
     family = read()[name]
@@ -97,9 +97,9 @@ def test_a_strangers_request_id_does_not_cost_the_scrape(name, read):
 
 
 def test_every_kind_is_what_it_says(name, telemetry):
-    auscult.Summary(f"{name}_s", "Summary").observe(2.5)
-    auscult.Info(f"{name}_i", "Info").info({"voice": 'a"b'})
-    auscult.Enum(f"{name}_e", "Enum", states=["idle", "busy"]).state("busy")
+    soundpost.Summary(f"{name}_s", "Summary").observe(2.5)
+    soundpost.Info(f"{name}_i", "Info").info({"voice": 'a"b'})
+    soundpost.Enum(f"{name}_e", "Enum", states=["idle", "busy"]).state("busy")
     families = {family.name: family for family in read_openmetrics(telemetry.render(openmetrics=True))}
     assert families[f"{name}_s"].type == "summary"
     assert {s.name: s.value for s in families[f"{name}_s"].samples} == {

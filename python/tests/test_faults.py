@@ -1,4 +1,4 @@
-"""What goes wrong inside of auscult is counted and logged once; under `AUSCULT_STRICT=1` it is raised."""
+"""What goes wrong inside of soundpost is counted and logged once; under `SOUNDPOST_STRICT=1` it is raised."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -33,7 +33,7 @@ def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, capl
     def generator():
         yield "result"
 
-    infer = auscult.instrument(name, **CASES[part])(function if kind == "function" else generator)
+    infer = soundpost.instrument(name, **CASES[part])(function if kind == "function" else generator)
     before = scrape().errors(part)
     for _ in range(3):
         assert infer() == "result" if kind == "function" else list(infer()) == ["result"]
@@ -45,7 +45,7 @@ def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, capl
             after.outcomes(name, x="") == {"ok": 3}
             or after.get("tests_request_total", operation=name, status="success", outcome="ok") == 3
         )
-    messages = [record.getMessage() for record in caplog.records if record.name == "auscult"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "soundpost"]
     assert len(messages) == 1
     assert name in messages[0]
     assert "KeyError: 'mine'" in messages[0]
@@ -53,8 +53,8 @@ def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, capl
 
 @pytest.mark.parametrize("part", CASES)
 def test_strict_raises(name, part):
-    infer = auscult.instrument(name, **CASES[part])(lambda: "result")
-    with pytest.raises(auscult.Error, match="KeyError") as raised:
+    infer = soundpost.instrument(name, **CASES[part])(lambda: "result")
+    with pytest.raises(soundpost.Error, match="KeyError") as raised:
         infer()
     assert isinstance(raised.value.__cause__, KeyError)
 
@@ -69,22 +69,22 @@ def test_strict_raises(name, part):
     ],
 )
 def test_a_parameter_that_the_function_does_not_have(name, scrape, lenient, options):
-    infer = auscult.instrument(name, **options)(lambda a=1: "result")
+    infer = soundpost.instrument(name, **options)(lambda a=1: "result")
     assert infer() == "result"
     assert scrape().outcomes(name) == {"ok": 1}
 
 
 def test_a_parameter_that_the_function_does_not_have_is_raised_when_strict(name):
-    with pytest.raises(auscult.Error, match="no parameter 'missing' for a label"):
-        auscult.instrument(name, labels={"x": "missing"})(lambda a: a)
+    with pytest.raises(soundpost.Error, match="no parameter 'missing' for a label"):
+        soundpost.instrument(name, labels={"x": "missing"})(lambda a: a)
 
 
 @pytest.mark.parametrize("label", ["operation", "status", "le", "a-b", "__a", ""])
 def test_a_label_that_cannot_be_one(name, scrape, lenient, label):
-    infer = auscult.instrument(name, labels={label: "a"})(lambda a: a)
+    infer = soundpost.instrument(name, labels={label: "a"})(lambda a: a)
     before = scrape().errors("operation")
     assert infer(3) == 3
-    with auscult.call(name, labels={label: 1}):
+    with soundpost.call(name, labels={label: 1}):
         pass
     assert scrape().errors("operation") == before + 2
     # The calls are recorded all the same, and what was refused is not counted with each of them.
@@ -100,11 +100,11 @@ def test_a_fault_says_whose_it_is_and_hides_no_other(name, scrape, lenient, capl
         return object()
 
     for operation in (name + "_a", name + "_b"):
-        auscult.instrument(operation, audio=auscult.audio(1000))(unmeasurable)()
-        with auscult.call(operation, labels={"x": Unspeakable()}, traceparent=Unspeakable()) as call:
+        soundpost.instrument(operation, audio=soundpost.audio(1000))(unmeasurable)()
+        with soundpost.call(operation, labels={"x": Unspeakable()}, traceparent=Unspeakable()) as call:
             call.set(array=Unspeakable())
     assert scrape().errors("audio") == before + 2
-    messages = [record.getMessage() for record in caplog.records if record.name == "auscult"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "soundpost"]
     for operation in (name + "_a", name + "_b"):
         for part in ("audio", "label", "request_id", "field"):
             assert len([m for m in messages if repr(operation)[1:-1] in m and f" {part} " in m]) == 1, (
@@ -117,25 +117,25 @@ class Unspeakable:
         raise KeyError("mine")
 
 
-@pytest.mark.parametrize("decorate", [auscult.instrument, auscult.instrument("x"), auscult.stage("x")])
+@pytest.mark.parametrize("decorate", [soundpost.instrument, soundpost.instrument("x"), soundpost.stage("x")])
 @pytest.mark.parametrize("what", [type("Model", (), {}), property(lambda self: 3), 3, ()])
 def test_what_is_no_function_is_given_back(scrape, lenient, decorate, what):
     before = scrape().errors("operation")
     assert decorate(what) is what
     assert scrape().errors("operation") == before + 1
-    from auscult import _native
+    from soundpost import _native
 
     _native.set_strict(True)
-    with pytest.raises(auscult.Error, match=r"instrument was put on|stage was put on"):
+    with pytest.raises(soundpost.Error, match=r"instrument was put on|stage was put on"):
         decorate(what)
 
 
 def test_a_list_of_parameters_is_labels_of_their_names(name, scrape):
-    infer = auscult.instrument(name, labels=["voice"], fields=("text",))(lambda text, voice: text)
+    infer = soundpost.instrument(name, labels=["voice"], fields=("text",))(lambda text, voice: text)
     assert infer("t", "v") == "t"
     assert scrape().outcomes(name, voice="v") == {"ok": 1}
     owner = type("Model", (), {"infer": staticmethod(lambda voice: voice)})
-    auscult.patch(owner, "infer", operation=name, labels=("voice",))
+    soundpost.patch(owner, "infer", operation=name, labels=("voice",))
     assert owner.infer("w") == "w"
     assert scrape().outcomes(name, voice="w") == {"ok": 1}
 
@@ -150,7 +150,7 @@ def test_a_list_of_parameters_is_labels_of_their_names(name, scrape):
         ({"labels": {"x": 3}}, "label", "x= was given a int; give the name"),
         ({"fields": ["a", None]}, "field", "fields= was given a NoneType; give a dict"),
         ({"fields": {"x": []}}, "field", "x= was given a list; give the name"),
-        ({"audio": 24_000}, "audio", r"audio= was given a int; give auscult.audio\(...\) or a function"),
+        ({"audio": 24_000}, "audio", r"audio= was given a int; give soundpost.audio\(...\) or a function"),
         ({"streaming": 3}, "streaming", "streaming= was given a int; give the name"),
         ({"request_id": 3}, "request_id", "request_id= was given a int; give the name"),
         ({"queued_at": 3.0}, "request_id", "queued_at= was given a float; give the name"),
@@ -158,22 +158,22 @@ def test_a_list_of_parameters_is_labels_of_their_names(name, scrape):
 )
 def test_an_argument_of_the_wrong_type(name, scrape, lenient, options, part, message):
     before = scrape().errors(part)
-    infer = auscult.instrument(name, **options)(lambda a=1: a)
+    infer = soundpost.instrument(name, **options)(lambda a=1: a)
     assert scrape().errors(part) == before + 1
     assert infer(2) == 2
     assert scrape().outcomes(name) == {"ok": 1}
-    from auscult import _native
+    from soundpost import _native
 
     _native.set_strict(True)
-    with pytest.raises(auscult.Error, match=f"{name}': {message}"):
-        auscult.instrument(name, **options)(lambda a=1: a)
+    with pytest.raises(soundpost.Error, match=f"{name}': {message}"):
+        soundpost.instrument(name, **options)(lambda a=1: a)
 
 
 def test_a_field_that_is_an_array(name, scrape, lenient):
     import numpy as np
 
     before = scrape().errors("field")
-    with auscult.call(name) as call:
+    with soundpost.call(name) as call:
         call.set(array=np.zeros(3), scalar=np.int64(3), zero=np.float32(1.5))
     assert scrape().errors("field") == before + 1
     assert scrape().outcomes(name) == {"ok": 1}
@@ -192,13 +192,13 @@ def test_a_field_that_is_an_array(name, scrape, lenient):
 )
 def test_what_cannot_be_patched_is_left_alone(scrape, lenient, owner, attribute, reason):
     before = scrape().errors("patch")
-    auscult.patch(owner, attribute)()
+    soundpost.patch(owner, attribute)()
     assert scrape().errors("patch") == before + 1
-    from auscult import _native
+    from soundpost import _native
 
     _native.set_strict(True)
-    with pytest.raises(auscult.Error, match=reason):
-        auscult.patch(owner, attribute)
+    with pytest.raises(soundpost.Error, match=reason):
+        soundpost.patch(owner, attribute)
 
 
 def test_faults_are_logged_once_and_a_handler_that_raises_is_no_fault_of_the_host(name, lenient):
@@ -206,18 +206,18 @@ def test_faults_are_logged_once_and_a_handler_that_raises_is_no_fault_of_the_hos
         def emit(self, record):
             raise RuntimeError("a handler that raises")
 
-    logger = logging.getLogger("auscult")
+    logger = logging.getLogger("soundpost")
     handler = Broken()
     logger.addHandler(handler)
     try:
-        infer = auscult.instrument(name, labels={"x": raises})(lambda: "result")
+        infer = soundpost.instrument(name, labels={"x": raises})(lambda: "result")
         assert [infer(), infer()] == ["result", "result"]
     finally:
         logger.removeHandler(handler)
 
 
 def test_metrics_take_wrong_use_without_raising(name, scrape, lenient):
-    counter = auscult.Counter(name, "d", ["a", "b"])
+    counter = soundpost.Counter(name, "d", ["a", "b"])
     before = scrape().errors("metric")
     counter.inc()
     counter.labels("x").inc()
@@ -227,21 +227,21 @@ def test_metrics_take_wrong_use_without_raising(name, scrape, lenient):
     counter.labels("x", b="y").inc()
     counter.labels("x", "y").labels("x", "y").inc()
     counter.remove("x")
-    auscult.Enum(name + "_state", "d", states=["on"]).state("off")
-    auscult.Histogram(name + "_h", "d").observe(1, exemplar={"trace_id": "x"})
+    soundpost.Enum(name + "_state", "d", states=["on"]).state("off")
+    soundpost.Histogram(name + "_h", "d").observe(1, exemplar={"trace_id": "x"})
     assert scrape().errors("metric") == before + 10
     assert scrape().get(name + "_total", a="x", b="y") == 0
 
 
 def test_metrics_raise_wrong_use_when_strict(name):
-    counter = auscult.Counter(name, "d", ["a"])
+    counter = soundpost.Counter(name, "d", ["a"])
     for wrong in (
         counter.inc,
         lambda: counter.labels("x", "y"),
         lambda: counter.labels(b="x"),
         lambda: counter.labels("x").labels("y"),
     ):
-        with pytest.raises(auscult.Error, match=name):
+        with pytest.raises(soundpost.Error, match=name):
             wrong()
     with pytest.raises(ValueError, match="only grow"):
         counter.labels("x").inc(-1)

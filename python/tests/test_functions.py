@@ -8,7 +8,7 @@ import inspect
 import pytest
 from every_kind import awaits, generates, generates_async, plain
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -26,7 +26,7 @@ def collect(generator):
 def test_generators_forward_send_throw_close_and_the_return_value():
     seen = []
 
-    @auscult.instrument
+    @soundpost.instrument
     def conversation():
         received = []
         try:
@@ -60,7 +60,7 @@ def test_generators_forward_send_throw_close_and_the_return_value():
 
 
 def test_a_generator_that_ignores_close_says_so():
-    @auscult.instrument
+    @soundpost.instrument
     def stubborn():
         try:
             yield 1
@@ -74,7 +74,7 @@ def test_a_generator_that_ignores_close_says_so():
 
 
 def test_stop_iteration_inside_is_a_runtime_error():
-    @auscult.instrument
+    @soundpost.instrument
     def broken():
         yield 1
         raise StopIteration(3)
@@ -87,12 +87,12 @@ def test_stop_iteration_inside_is_a_runtime_error():
 
 @pytest.mark.parametrize("returned", [None, (), (1, 2), ValueError("value"), StopIteration(4)])
 def test_any_return_value_comes_through(returned):
-    @auscult.instrument
+    @soundpost.instrument
     def generator():
         yield 1
         return returned
 
-    @auscult.instrument
+    @soundpost.instrument
     async def coroutine():
         await asyncio.sleep(0)
         return returned
@@ -102,7 +102,7 @@ def test_any_return_value_comes_through(returned):
 
 
 def test_coroutines_forward_cancellation_and_exceptions():
-    @auscult.instrument
+    @soundpost.instrument
     async def waits(caught):
         try:
             await asyncio.sleep(60)
@@ -125,7 +125,7 @@ def test_coroutines_forward_cancellation_and_exceptions():
 def test_async_generators_forward_asend_athrow_and_aclose():
     seen = []
 
-    @auscult.instrument
+    @soundpost.instrument
     async def conversation():
         received = []
         try:
@@ -160,13 +160,13 @@ def test_async_generators_forward_asend_athrow_and_aclose():
 
 def test_an_async_generator_that_ends_ends():
     async def main():
-        return [item async for item in auscult.instrument(generates_async)(3)]
+        return [item async for item in soundpost.instrument(generates_async)(3)]
 
     assert asyncio.run(main()) == [0, 1, 2]
 
 
 def test_an_async_generator_that_ignores_close_says_so():
-    @auscult.instrument
+    @soundpost.instrument
     async def stubborn():
         try:
             yield 1
@@ -185,7 +185,7 @@ def test_an_async_generator_that_ignores_close_says_so():
 def test_an_async_generator_dropped_half_way_is_closed_by_the_loop(name, scrape):
     closed = []
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def generator():
         try:
             yield 1
@@ -206,7 +206,7 @@ def test_an_async_generator_dropped_half_way_is_closed_by_the_loop(name, scrape)
 
 
 def test_plain_functions_that_return_what_runs_later(name, scrape):
-    @auscult.instrument(name, streaming="stream")
+    @soundpost.instrument(name, streaming="stream")
     def infer(kind, stream=True):
         return {"plain": plain, "generates": generates, "awaits": awaits, "async": generates_async}[kind](2)
 
@@ -226,7 +226,7 @@ def test_plain_functions_that_return_what_runs_later(name, scrape):
 def test_exceptions_keep_their_identity_and_traceback():
     error = ValueError("mine")
 
-    @auscult.instrument
+    @soundpost.instrument
     def fails():
         raise error
 
@@ -237,7 +237,7 @@ def test_exceptions_keep_their_identity_and_traceback():
 
 
 def test_recursion_to_the_limit_is_a_recursion_error():
-    @auscult.instrument
+    @soundpost.instrument
     def deep(n):
         return deep(n + 1)
 

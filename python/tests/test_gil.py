@@ -1,4 +1,4 @@
-"""A thread that holds the GIL stops neither scrapes nor samples: no thread of auscult's runs Python."""
+"""A thread that holds the GIL stops neither scrapes nor samples: no thread of soundpost's runs Python."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ HELD = 5.0
 
 PROGRAM = """
 import ctypes, sys
-import auscult
+import soundpost
 
-telemetry = auscult.init("held", listen="127.0.0.1:0", sample_interval=0.1)
+telemetry = soundpost.init("held", listen="127.0.0.1:0", sample_interval=0.1)
 
-@auscult.instrument("infer")
+@soundpost.instrument("infer")
 def infer(seconds):
     print(telemetry.address, flush=True)
     # PyDLL does not release the GIL around the call.
@@ -34,7 +34,7 @@ print("done", flush=True)
 def test_scrapes_go_on_while_a_thread_holds_the_gil(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
-    environment = {**os.environ, "AUSCULT_DIRECTORY": str(tmp_path / "state")}
+    environment = {**os.environ, "SOUNDPOST_DIRECTORY": str(tmp_path / "state")}
     with subprocess.Popen(
         [sys.executable, str(program), str(HELD)], stdout=subprocess.PIPE, text=True, env=environment
     ) as holder:

@@ -7,7 +7,7 @@ import pytest
 PROGRAM = """
     import os, time, warnings
     warnings.simplefilter("ignore")
-    import auscult
+    import soundpost
     from scrape import Scrape
 
     GIB = 1 << 30
@@ -29,7 +29,7 @@ PROGRAM = """
             time.sleep(0.005)
 
     world(4, 1)
-    telemetry = auscult.init(gpu=True, sample_interval=0.1)
+    telemetry = soundpost.init(gpu=True, sample_interval=0.1)
     until(lambda: "program_gpu_process_memory_bytes{" in telemetry.render())
 """
 
@@ -37,8 +37,8 @@ PROGRAM = """
 @pytest.fixture
 def program(python, nvml_sim):
     def run(source):
-        variables = {"AUSCULT_NVML_PATH": nvml_sim.library, "NVML_SIM_SCRIPT": nvml_sim.script()}
-        return python(PROGRAM + source, AUSCULT_STRICT="1", **variables).stdout.strip()
+        variables = {"SOUNDPOST_NVML_PATH": nvml_sim.library, "NVML_SIM_SCRIPT": nvml_sim.script()}
+        return python(PROGRAM + source, SOUNDPOST_STRICT="1", **variables).stdout.strip()
 
     return run
 
@@ -47,7 +47,7 @@ def test_a_call_knows_what_it_did_to_gpu_memory_while_it_runs_and_after(program)
     assert (
         program(
             """
-    with auscult.call("synthesize") as call:
+    with soundpost.call("synthesize") as call:
         until(lambda: call.gpu is not None)
         assert call.gpu.memory_before == GIB and call.gpu.memory_delta == 0, call.gpu
         world(9, 6)
@@ -75,11 +75,11 @@ def test_the_current_call_of_a_decorated_function_has_it_and_so_has_a_call_insid
     assert (
         program(
             """
-    @auscult.instrument
+    @soundpost.instrument
     def infer():
-        call = auscult.current_call()
+        call = soundpost.current_call()
         until(lambda: call.gpu is not None)
-        with auscult.call("inside") as inside:
+        with soundpost.call("inside") as inside:
             return call.gpu.memory_before == inside.gpu.memory_before == GIB
 
     print(infer())
@@ -97,11 +97,11 @@ def test_calls_that_overlap_share_their_figures(program):
     entered, leave = threading.Event(), threading.Event()
 
     def other():
-        with auscult.call("other"):
+        with soundpost.call("other"):
             entered.set()
             leave.wait(20)
 
-    with auscult.call("synthesize") as call:
+    with soundpost.call("synthesize") as call:
         until(lambda: call.gpu is not None)
         assert not call.gpu.shared
         thread = threading.Thread(target=other)

@@ -71,9 +71,9 @@ def check(tmp_path, nvml_sim):
             **os.environ,
             "PATH": str(binaries),
             "FAKE_SMI": str(tmp_path / "said.json"),
-            "AUSCULT_NVML_PATH": nvml_sim.library,
+            "SOUNDPOST_NVML_PATH": nvml_sim.library,
             "NVML_SIM_SCRIPT": nvml_sim.script(nvml_sim.device(0, device)),
-            "AUSCULT_DIRECTORY": str(tmp_path / "state"),
+            "SOUNDPOST_DIRECTORY": str(tmp_path / "state"),
             "PYTHONPATH": path,
         }
         return subprocess.run(
@@ -119,7 +119,7 @@ def test_figures_that_do_not_agree(check):
     }
     assert "**differs by more than" in rows["gpu 0 gpu_memory_used_bytes"]
     assert rows["gpu 0 gpu_fan_ratio"] == "| gpu 0 gpu_fan_ratio | absent | 0.3 | **only nvidia-smi knows** |"
-    assert "| only auscult knows |" in rows["gpu 0 gpu_temperature_celsius"]
+    assert "| only soundpost knows |" in rows["gpu 0 gpu_temperature_celsius"]
     assert "wheel: gpu 0 gpu_fan_ratio: only nvidia-smi knows" in ran.stderr
 
 

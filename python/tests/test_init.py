@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-import auscult
+import soundpost
 
 
 def fetch(address, path="/metrics", **headers):
@@ -19,7 +19,7 @@ def fetch(address, path="/metrics", **headers):
 
 
 def test_the_endpoint_serves_what_render_gives(telemetry, name):
-    auscult.instrument(name)(lambda: 1)()
+    soundpost.instrument(name)(lambda: 1)()
     host, port = telemetry.address.rsplit(":", 1)
     assert host == "127.0.0.1"
     assert int(port) > 0
@@ -36,8 +36,8 @@ def test_what_is_well_says_so(python):
     ran = python(
         """
         import urllib.request
-        import auscult
-        telemetry = auscult.init("one", listen="127.0.0.1:0")
+        import soundpost
+        telemetry = soundpost.init("one", listen="127.0.0.1:0")
         with urllib.request.urlopen(f"http://{telemetry.address}/healthz", timeout=10) as answer:
             print(answer.status)
         """
@@ -48,11 +48,11 @@ def test_what_is_well_says_so(python):
 def test_a_second_init_with_the_same_arguments_is_the_same(python):
     ran = python(
         """
-        import auscult
-        first = auscult.init("one", version="V1", labels={"b": 2, "a": "1"})
-        assert auscult.init(service="one", version="V1", labels={"a": "1", "b": "2"}) is first
+        import soundpost
+        first = soundpost.init("one", version="V1", labels={"b": 2, "a": "1"})
+        assert soundpost.init(service="one", version="V1", labels={"a": "1", "b": "2"}) is first
         try:
-            auscult.init("two", version="V2", labels={"a": "1", "b": "2"})
+            soundpost.init("two", version="V2", labels={"a": "1", "b": "2"})
         except ValueError as error:
             print(error)
         """
@@ -64,33 +64,33 @@ def test_everything_can_be_called_before_init_and_after_shutdown(python):
     ran = python(
         """
         import asyncio
-        import auscult
+        import soundpost
 
-        counter = auscult.Counter("c", "d", ["l"])
-        gauge = auscult.Gauge("g", "d")
-        histogram = auscult.Histogram("h", "d")
-        summary = auscult.Summary("s", "d")
-        info = auscult.Info("i", "d")
-        state = auscult.Enum("e", "d", states=["a", "b"])
+        counter = soundpost.Counter("c", "d", ["l"])
+        gauge = soundpost.Gauge("g", "d")
+        histogram = soundpost.Histogram("h", "d")
+        summary = soundpost.Summary("s", "d")
+        info = soundpost.Info("i", "d")
+        state = soundpost.Enum("e", "d", states=["a", "b"])
 
-        @auscult.instrument("infer", labels={"x": "x"}, fields={"n": lambda a: 1 / 0}, audio=auscult.audio(), streaming=lambda a: 1 / 0)
+        @soundpost.instrument("infer", labels={"x": "x"}, fields={"n": lambda a: 1 / 0}, audio=soundpost.audio(), streaming=lambda a: 1 / 0)
         def infer(x):
-            with auscult.stage("s"):
-                assert auscult.current_call() is None or live
+            with soundpost.stage("s"):
+                assert soundpost.current_call() is None or live
                 return x
 
-        @auscult.instrument
+        @soundpost.instrument
         def generator(): return (yield from (1, 2))
 
-        @auscult.instrument
+        @soundpost.instrument
         async def coroutine():
             async for _ in async_generator(): pass
 
-        @auscult.instrument
+        @soundpost.instrument
         async def async_generator():
             yield 1
 
-        @auscult.stage("staged")
+        @soundpost.stage("staged")
         def staged(): return 3
 
         class Model:
@@ -103,27 +103,27 @@ def test_everything_can_be_called_before_init_and_after_shutdown(python):
             counter.remove("x"); counter.clear()
             assert infer(1) == 1 and list(generator()) == [1, 2] and staged() == 3
             asyncio.run(coroutine())
-            undo = auscult.patch(Model, "infer")
+            undo = soundpost.patch(Model, "infer")
             assert Model().infer() == 4
             undo()
-            with auscult.call("block", labels={"a": 1}, request_id="id", field=1) as call:
+            with soundpost.call("block", labels={"a": 1}, request_id="id", field=1) as call:
                 with call.stage("part"): pass
                 call.chunk(1.0); call.audio(1.0); call.set(a=1); call.progress()
                 assert call.operation == "block" and call.request_id == "id"
-            assert auscult.flush() is True
-            auscult.shutdown()
+            assert soundpost.flush() is True
+            soundpost.shutdown()
 
         live = False
         everything()
         live = True
-        telemetry = auscult.init()
+        telemetry = soundpost.init()
         text = telemetry.render()
         assert "infer" not in text and "block" not in text and 'c_total{' not in text, text
         assert "\\nh_count 0" in text and "\\ng " in text and 'e{e="a"} 1' in text
         everything()
         live = False
         everything()
-        again = auscult.init()
+        again = soundpost.init()
         assert again is not telemetry
         live = True
         everything()
@@ -135,12 +135,12 @@ def test_everything_can_be_called_before_init_and_after_shutdown(python):
 def test_what_is_recorded_before_init_is_dropped(python):
     ran = python(
         """
-        import auscult
-        counter = auscult.Counter("c", "d")
-        kept = auscult.Counter("k", "d", ["l"]).labels("x")
+        import soundpost
+        counter = soundpost.Counter("c", "d")
+        kept = soundpost.Counter("k", "d", ["l"]).labels("x")
         counter.inc(5)
         kept.inc(5)
-        telemetry = auscult.init()
+        telemetry = soundpost.init()
         counter.inc()
         kept.inc()
         print([line for line in telemetry.render().splitlines() if line.startswith(("c_total", "k_total"))])
@@ -155,9 +155,9 @@ def test_settings_reach_what_is_exposed(python, tmp_path):
     ran = python(
         """
         import urllib.error, urllib.request
-        import auscult
+        import soundpost
 
-        telemetry = auscult.init()
+        telemetry = soundpost.init()
         try:
             urllib.request.urlopen(f"http://{telemetry.address}/metrics", timeout=10)
         except urllib.error.HTTPError as error:
@@ -169,14 +169,14 @@ def test_settings_reach_what_is_exposed(python, tmp_path):
         print([line for line in text.splitlines() if line.startswith("ns_build_info")])
         print("s3cret" in text, str(telemetry.directory))
         """,
-        AUSCULT_SERVICE="indextts2",
-        AUSCULT_NAMESPACE="ns",
-        AUSCULT_VERSION="V23",
-        AUSCULT_COMMIT="abc",
-        AUSCULT_LABELS="env=production",
-        AUSCULT_LISTEN="127.0.0.1:0",
-        AUSCULT_BEARER_TOKEN_FILE=str(token),
-        AUSCULT_DIRECTORY=str(tmp_path / "other"),
+        SOUNDPOST_SERVICE="indextts2",
+        SOUNDPOST_NAMESPACE="ns",
+        SOUNDPOST_VERSION="V23",
+        SOUNDPOST_COMMIT="abc",
+        SOUNDPOST_LABELS="env=production",
+        SOUNDPOST_LISTEN="127.0.0.1:0",
+        SOUNDPOST_BEARER_TOKEN_FILE=str(token),
+        SOUNDPOST_DIRECTORY=str(tmp_path / "other"),
     )
     status, build, rest = ran.stdout.splitlines()
     assert status == "401"
@@ -188,24 +188,24 @@ def test_settings_reach_what_is_exposed(python, tmp_path):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"AUSCULT_LISTEN": "nonsense"}, "AUSCULT_LISTEN: 'nonsense' is no address"),
-        ({"AUSCULT_SAMPLE_INTERVAL": "often"}, "AUSCULT_SAMPLE_INTERVAL: 'often' is no number of seconds"),
-        ({"AUSCULT_SINKS": "loki"}, "AUSCULT_SINKS: number 1 of the list is no URL"),
-        ({"AUSCULT_SERVICE": ""}, "service: give the name of the service"),
+        ({"SOUNDPOST_LISTEN": "nonsense"}, "SOUNDPOST_LISTEN: 'nonsense' is no address"),
+        ({"SOUNDPOST_SAMPLE_INTERVAL": "often"}, "SOUNDPOST_SAMPLE_INTERVAL: 'often' is no number of seconds"),
+        ({"SOUNDPOST_SINKS": "loki"}, "SOUNDPOST_SINKS: number 1 of the list is no URL"),
+        ({"SOUNDPOST_SERVICE": ""}, "service: give the name of the service"),
         (
-            {"AUSCULT_TLS_CERT": "/missing", "AUSCULT_TLS_KEY": "/missing", "AUSCULT_LISTEN": "127.0.0.1:0"},
+            {"SOUNDPOST_TLS_CERT": "/missing", "SOUNDPOST_TLS_KEY": "/missing", "SOUNDPOST_LISTEN": "127.0.0.1:0"},
             "/missing",
         ),
-        ({"AUSCULT_NAMESPACE": "a b"}, "namespace"),
-        ({"AUSCULT_SEGMENT_BYTES": "10"}, "segment_bytes"),
+        ({"SOUNDPOST_NAMESPACE": "a b"}, "namespace"),
+        ({"SOUNDPOST_SEGMENT_BYTES": "10"}, "segment_bytes"),
     ],
 )
 def test_init_raises_a_value_error_that_names_it(python, variables, message):
     ran = python(
         """
-        import auscult
+        import soundpost
         try:
-            auscult.init()
+            soundpost.init()
         except ValueError as error:
             print(error)
         """,
@@ -218,13 +218,13 @@ def test_a_port_that_is_taken_is_no_error(python):
     ran = python(
         """
         import socket, time
-        import auscult
+        import soundpost
 
         taken = socket.create_server(("127.0.0.1", 0))
         began = time.monotonic()
-        telemetry = auscult.init(listen="127.0.0.1:%d" % taken.getsockname()[1])
+        telemetry = soundpost.init(listen="127.0.0.1:%d" % taken.getsockname()[1])
         print(time.monotonic() - began < 2, telemetry.address)
-        auscult.instrument("infer")(lambda: 1)()
+        soundpost.instrument("infer")(lambda: 1)()
         print("program_request_total" in telemetry.render())
         taken.close()
         """
@@ -234,23 +234,23 @@ def test_a_port_that_is_taken_is_no_error(python):
 
 
 def test_public_names():
-    assert sorted(auscult.__all__) == list(auscult.__all__)
-    for public in auscult.__all__:
-        assert getattr(auscult, public).__module__.startswith("auscult"), public
-        assert getattr(auscult, public).__doc__, public
+    assert sorted(soundpost.__all__) == list(soundpost.__all__)
+    for public in soundpost.__all__:
+        assert getattr(soundpost, public).__module__.startswith("soundpost"), public
+        assert getattr(soundpost, public).__doc__, public
 
 
 def test_address_and_directory_without_an_endpoint(python, tmp_path):
     ran = python(
         """
         import json
-        import auscult
-        telemetry = auscult.init(listen=None)
+        import soundpost
+        telemetry = soundpost.init(listen=None)
         print(json.dumps([telemetry.address, str(telemetry.directory), repr(telemetry)]))
         """
     )
     address, directory, representation = json.loads(ran.stdout)
-    assert (address, representation) == (None, "<auscult.Telemetry>")
+    assert (address, representation) == (None, "<soundpost.Telemetry>")
     assert directory.startswith(str(tmp_path / "state"))
 
 
@@ -258,7 +258,7 @@ def test_what_the_core_says_after_init_is_logged(python):
     ran = python(
         """
         import logging, time
-        import auscult
+        import soundpost
 
         said = []
         class Listening(logging.Handler):
@@ -266,11 +266,11 @@ def test_what_the_core_says_after_init_is_logged(python):
                 said.append((record.levelname, record.getMessage()))
                 raise RuntimeError("a handler that raises")
 
-        logging.getLogger("auscult").addHandler(Listening())
-        telemetry = auscult.init(segment_bytes=256 << 10, sample_interval=0.1)
+        logging.getLogger("soundpost").addHandler(Listening())
+        telemetry = soundpost.init(segment_bytes=256 << 10, sample_interval=0.1)
         before = len(said)
         for i in range(60):
-            metric = auscult.Histogram(f"metric_{i}", "d", ["k"])
+            metric = soundpost.Histogram(f"metric_{i}", "d", ["k"])
             for k in range(60):
                 metric.labels(str(k)).observe(1)
         end = time.monotonic() + 20

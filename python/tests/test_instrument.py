@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrape import Scrape
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
 
 def test_a_call_with_everything(name, scrape):
-    @auscult.instrument(
+    @soundpost.instrument(
         name,
         labels={"emotion": "emotion", "long": lambda a: len(a["text"]) > 3},
         fields={"char_count": lambda a: len(a["text"]), "speed": "speed"},
-        audio=auscult.audio(sample_rate=22050),
+        audio=soundpost.audio(sample_rate=22050),
         streaming="stream",
     )
     def infer(text, emotion="neutral", *, speed=1.0, stream=False):
@@ -46,10 +46,10 @@ def test_a_call_with_everything(name, scrape):
 
 
 def test_bare_and_by_default_the_operation_is_the_functions_name(scrape):
-    @auscult.instrument
+    @soundpost.instrument
     def an_operation_of_its_own(): ...
 
-    @auscult.instrument()
+    @soundpost.instrument()
     def another_operation(): ...
 
     an_operation_of_its_own()
@@ -61,7 +61,7 @@ def test_bare_and_by_default_the_operation_is_the_functions_name(scrape):
 def test_a_call_in_flight_is_seen(name, scrape):
     seen = []
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         seen.append(scrape().in_flight(name))
         yield 1
@@ -73,9 +73,9 @@ def test_a_call_in_flight_is_seen(name, scrape):
 
 
 def test_the_request_id_is_made_or_taken(name):
-    @auscult.instrument(name, request_id="request_id", traceparent=lambda a: a["headers"].get("traceparent"))
+    @soundpost.instrument(name, request_id="request_id", traceparent=lambda a: a["headers"].get("traceparent"))
     def infer(request_id=None, headers=None):
-        return auscult.current_call().request_id
+        return soundpost.current_call().request_id
 
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
@@ -91,12 +91,12 @@ def test_the_request_id_is_made_or_taken(name):
 
 
 def test_the_time_a_request_waited(name, scrape):
-    @auscult.instrument(name, queued_at="accepted")
+    @soundpost.instrument(name, queued_at="accepted")
     def infer(accepted=None): ...
 
     infer(time.monotonic() - 5)
     infer()
-    with auscult.call(name, queued_at=time.monotonic() - 5):
+    with soundpost.call(name, queued_at=time.monotonic() - 5):
         pass
     after = scrape()
     assert after.count("request_queue_seconds", name) == 2
@@ -104,8 +104,8 @@ def test_the_time_a_request_waited(name, scrape):
 
 
 def test_a_block(name, scrape):
-    with auscult.call(name, labels={"emotion": "sad"}, request_id="req-7d8e9f", char_count=128) as call:
-        assert auscult.current_call() is call
+    with soundpost.call(name, labels={"emotion": "sad"}, request_id="req-7d8e9f", char_count=128) as call:
+        assert soundpost.current_call() is call
         assert (call.operation, call.request_id) == (name, "req-7d8e9f")
         assert "req-7d8e9f" in repr(call)
         with call.stage("frontend"):
@@ -113,7 +113,7 @@ def test_a_block(name, scrape):
         for _ in range(3):
             call.chunk(audio_seconds=0.5)
         call.set(model_version="V23", steps=25, cold=True, score=0.5, nothing=None, scalar=np.float32(1.5))
-    assert auscult.current_call() is None
+    assert soundpost.current_call() is None
     after = scrape()
     assert after.outcomes(name, emotion="sad") == {"ok": 1}
     assert after.total("audio_seconds_total", name) == 1.5
@@ -124,11 +124,11 @@ def test_a_block(name, scrape):
 
 def test_a_block_of_an_asynchronous_function(name, scrape):
     async def main():
-        async with auscult.call(name) as call:
+        async with soundpost.call(name) as call:
             await asyncio.sleep(0)
-            async with call.stage("part"), auscult.stage("other"):
+            async with call.stage("part"), soundpost.stage("other"):
                 await asyncio.sleep(0)
-            return auscult.current_call() is call
+            return soundpost.current_call() is call
 
     assert asyncio.run(main())
     assert scrape().outcomes(name) == {"ok": 1}
@@ -137,10 +137,10 @@ def test_a_block_of_an_asynchronous_function(name, scrape):
 
 def test_tasks_have_calls_of_their_own(name):
     async def one(number):
-        async with auscult.call(name, request_id=number) as call:
+        async with soundpost.call(name, request_id=number) as call:
             for _ in range(5):
                 await asyncio.sleep(0)
-                assert auscult.current_call() is call
+                assert soundpost.current_call() is call
             return call.request_id
 
     async def main():
@@ -150,23 +150,23 @@ def test_tasks_have_calls_of_their_own(name):
 
 
 def test_a_call_can_be_ended_by_hand(name, scrape):
-    with auscult.call(name) as call:
+    with soundpost.call(name) as call:
         call.fail("CUDA out of memory")
-        assert auscult.current_call() is None
+        assert soundpost.current_call() is None
         call.chunk(1.0)
         call.set(late=1)
-    with auscult.call(name) as call:
+    with soundpost.call(name) as call:
         call.fail(TimeoutError())
-    with auscult.call(name) as call:
+    with soundpost.call(name) as call:
         call.truncated()
     assert scrape().outcomes(name) == {"oom": 1, "timeout": 1, "truncated": 1}
 
 
 def test_audio_of_a_result_adds_up_and_does_not_end_the_call(name, scrape):
-    with auscult.call(name) as call:
+    with soundpost.call(name) as call:
         call.audio(2.0)
         call.audio(0.5)
-        assert auscult.current_call() is call
+        assert soundpost.current_call() is call
         with call.stage("save"):
             assert scrape().in_flight(name) == 1
     after = scrape()
@@ -176,23 +176,23 @@ def test_audio_of_a_result_adds_up_and_does_not_end_the_call(name, scrape):
 
 
 def test_stages_of_every_kind_of_function(name, scrape):
-    @auscult.stage("plain")
+    @soundpost.stage("plain")
     def plain():
         return 1
 
-    @auscult.stage("generates")
+    @soundpost.stage("generates")
     def generates():
         yield from (1, 2)
 
-    @auscult.stage("awaits")
+    @soundpost.stage("awaits")
     async def awaits():
         await asyncio.sleep(0)
 
-    @auscult.stage("generates_async")
+    @soundpost.stage("generates_async")
     async def generates_async():
         yield 1
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def infer():
         plain()
         list(generates())
@@ -205,17 +205,17 @@ def test_stages_of_every_kind_of_function(name, scrape):
 
 
 def test_a_stage_that_fails(name, scrape):
-    @auscult.stage("broken")
+    @soundpost.stage("broken")
     def broken():
         raise KeyError("k")
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         with pytest.raises(KeyError):
             broken()
-        with pytest.raises(ZeroDivisionError), auscult.stage("block"):
+        with pytest.raises(ZeroDivisionError), soundpost.stage("block"):
             _ = 1 / 0
-        with auscult.stage("good"):
+        with soundpost.stage("good"):
             pass
 
     infer()
@@ -223,7 +223,7 @@ def test_a_stage_that_fails(name, scrape):
     assert after.sum("tests_stage_failure_total", operation=name) == 2
     assert after.get("tests_stage_failure_total", operation=name, stage="broken") == 1
     assert after.stages(name) == {"broken": 1, "block": 1, "good": 1}
-    assert repr(auscult.stage("good")) == 'auscult.stage("good")'
+    assert repr(soundpost.stage("good")) == 'soundpost.stage("good")'
 
 
 def test_label_values_are_texts(name, scrape):
@@ -231,7 +231,7 @@ def test_label_values_are_texts(name, scrape):
         def __str__(self):
             return "named"
 
-    @auscult.instrument(name, labels={"x": "x"})
+    @soundpost.instrument(name, labels={"x": "x"})
     def infer(x): ...
 
     for value in ("text", 1, 1.5, True, None, Named()):
@@ -243,7 +243,7 @@ def test_label_values_are_texts(name, scrape):
 def test_many_labels(name, scrape):
     labels = {f"l{number}": "x" for number in range(12)}
 
-    @auscult.instrument(name, labels=labels)
+    @soundpost.instrument(name, labels=labels)
     def infer(x): ...
 
     infer(3)
@@ -251,7 +251,7 @@ def test_many_labels(name, scrape):
 
 
 def test_any_text_can_be_a_label_or_field(name, scrape, telemetry):
-    @auscult.instrument(name, labels={"x": "x"}, fields={"x": "x"}, request_id="x")
+    @soundpost.instrument(name, labels={"x": "x"}, fields={"x": "x"}, request_id="x")
     def infer(x): ...
 
     calls = 0
@@ -261,7 +261,7 @@ def test_any_text_can_be_a_label_or_field(name, scrape, telemetry):
         nonlocal calls
         calls += 2
         infer(text)
-        with auscult.call(name, labels={"x": text}, request_id=text, field=text) as call:
+        with soundpost.call(name, labels={"x": text}, request_id=text, field=text) as call:
             call.set(other=text)
 
     try_text()
@@ -270,9 +270,9 @@ def test_any_text_can_be_a_label_or_field(name, scrape, telemetry):
 
 
 def test_lone_surrogates_are_cleaned(name, scrape):
-    @auscult.instrument(name, labels={"x": "x"}, request_id="x")
+    @soundpost.instrument(name, labels={"x": "x"}, request_id="x")
     def infer(x):
-        return auscult.current_call().request_id
+        return soundpost.current_call().request_id
 
     assert "\ufffd" in infer("a\ud800b")
     assert [
@@ -283,8 +283,8 @@ def test_lone_surrogates_are_cleaned(name, scrape):
 
 
 def test_without_a_gpu_a_call_has_no_figures_of_one(name):
-    with auscult.call(name) as call:
+    with soundpost.call(name) as call:
         assert call.gpu is None
-        with auscult.call("inner") as inner:
+        with soundpost.call("inner") as inner:
             assert inner.gpu is None
     assert call.gpu is None

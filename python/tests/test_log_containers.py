@@ -13,7 +13,7 @@ import math
 import numpy
 import pytest
 
-import auscult
+import soundpost
 
 
 class Color(str, enum.Enum):
@@ -117,7 +117,7 @@ def test_what_speech_services_log_is_not_recorded(logger, recorded):
     logger.info("synthesis text 你好 %s", "张三")
     logger.info("Text to synthesize: %s", "it's private,\nall of it")
     logger.info("request", extra={"input": "private", "normalized": "private", "content": "stays"})
-    with auscult.call(logger.name, input="private") as call:
+    with soundpost.call(logger.name, input="private") as call:
         logger.info("inside", extra={"token": 17})
     assert "private" not in str(call)
     first, second, third, inside = recorded()

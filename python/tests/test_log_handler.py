@@ -6,17 +6,17 @@ import logging
 
 from logged import events
 
-import auscult
+import soundpost
 
 
 def test_before_init_and_after_shutdown_it_does_nothing(python):
     ran = python(
         """
-        import logging, auscult
-        logging.getLogger().addHandler(auscult.LogHandler())
+        import logging, soundpost
+        logging.getLogger().addHandler(soundpost.LogHandler())
         logging.warning("before %d", 1, extra={"a": 1})
-        auscult.init()
-        auscult.shutdown()
+        soundpost.init()
+        soundpost.shutdown()
         logging.warning("after")
         logging.warning("%d", "not even looked at")
         """
@@ -27,19 +27,19 @@ def test_before_init_and_after_shutdown_it_does_nothing(python):
 def test_init_puts_it_on_the_root_logger_once(python):
     ran = python(
         """
-        import logging, auscult
+        import logging, soundpost
         from test_logs import events
         root = logging.getLogger()
         assert root.handlers == [] and root.level == logging.WARNING
-        telemetry = auscult.init(logs="INFO")
-        assert auscult.init(logs="INFO") is telemetry
+        telemetry = soundpost.init(logs="INFO")
+        assert soundpost.init(logs="INFO") is telemetry
         assert [type(handler).__name__ for handler in root.handlers] == ["_StderrHandler", "LogHandler"]
         assert root.level == logging.INFO
         logging.getLogger("tts").debug("less")
         logging.getLogger("tts").info("more")
         logging.getLogger("tts").warning("also shown")
         assert [event["message"] for event in events(telemetry.directory, "tts")] == ["more", "also shown"]
-        auscult.shutdown()
+        soundpost.shutdown()
         assert root.handlers == [] and root.level == logging.WARNING
         """
     )
@@ -49,9 +49,9 @@ def test_init_puts_it_on_the_root_logger_once(python):
 def test_it_is_put_back_where_a_configuration_takes_it_away(python):
     python(
         """
-        import logging, logging.config, time, auscult
+        import logging, logging.config, time, soundpost
         from test_logs import events
-        telemetry = auscult.init(logs="INFO", sample_interval=0.1)
+        telemetry = soundpost.init(logs="INFO", sample_interval=0.1)
         root = logging.getLogger()
         for _ in range(2):
             logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
@@ -62,7 +62,7 @@ def test_it_is_put_back_where_a_configuration_takes_it_away(python):
             assert [type(handler).__name__ for handler in root.handlers] == ["LogHandler"]
         logging.info("still recorded")
         assert [event["message"] for event in events(telemetry.directory)] == ["still recorded"]
-        auscult.shutdown()
+        soundpost.shutdown()
         assert root.handlers == []
         """
     )
@@ -71,10 +71,10 @@ def test_it_is_put_back_where_a_configuration_takes_it_away(python):
 def test_a_level_that_the_host_set_meanwhile_is_left(python):
     python(
         """
-        import logging, auscult
-        auscult.init(logs="INFO")
+        import logging, soundpost
+        soundpost.init(logs="INFO")
         logging.getLogger().setLevel(logging.ERROR)
-        auscult.shutdown()
+        soundpost.shutdown()
         assert logging.getLogger().level == logging.ERROR
         """
     )
@@ -83,12 +83,12 @@ def test_a_level_that_the_host_set_meanwhile_is_left(python):
 def test_a_handler_that_is_there_already_is_left(python):
     python(
         """
-        import logging, auscult
-        mine = auscult.LogHandler()
+        import logging, soundpost
+        mine = soundpost.LogHandler()
         logging.getLogger().addHandler(mine)
-        auscult.init(logs=True)
+        soundpost.init(logs=True)
         assert logging.getLogger().handlers == [mine]
-        auscult.shutdown()
+        soundpost.shutdown()
         assert logging.getLogger().handlers == [mine]
         """
     )
@@ -97,16 +97,16 @@ def test_a_handler_that_is_there_already_is_left(python):
 def test_forked_children_record(python):
     python(
         """
-        import logging, os, auscult
+        import logging, os, soundpost
         from test_logs import events
-        telemetry = auscult.init(logs="INFO")
+        telemetry = soundpost.init(logs="INFO")
         logging.info("parent")
         children = []
         for number in range(4):
             pid = os.fork()
             if pid == 0:
                 logging.info("child %d", number)
-                assert auscult.flush(30)
+                assert soundpost.flush(30)
                 os._exit(0)
             children.append(pid)
         assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
@@ -119,8 +119,8 @@ def test_forked_children_record(python):
 def test_records_at_the_end_of_the_interpreter(python):
     python(
         """
-        import atexit, logging, threading, auscult
-        auscult.init(logs="INFO")
+        import atexit, logging, threading, soundpost
+        soundpost.init(logs="INFO")
         atexit.register(lambda: logging.info("at exit", extra={"a": [1]}))
         class Late:
             def __del__(self):
@@ -138,9 +138,9 @@ def test_records_at_the_end_of_the_interpreter(python):
 
 def test_a_record_that_meets_several_handlers_is_recorded_once(telemetry, logger, recorded):
     child = logger.getChild("child")
-    child.addHandler(formatted := auscult.LogHandler())
+    child.addHandler(formatted := soundpost.LogHandler())
     formatted.setFormatter(logging.Formatter("child: %(message)s"))
-    child.addHandler(only_errors := auscult.LogHandler(logging.ERROR))
+    child.addHandler(only_errors := soundpost.LogHandler(logging.ERROR))
     try:
         child.info("said", extra={f"f{number}": number for number in range(100)})
         only_errors.setLevel(logging.INFO)
@@ -155,7 +155,7 @@ def test_a_record_that_meets_several_handlers_is_recorded_once(telemetry, logger
 
 def test_a_record_that_was_left_is_recorded_by_the_next(telemetry, logger, recorded):
     logger.handlers[0].addFilter(lambda record: False)
-    logger.addHandler(auscult.LogHandler())
+    logger.addHandler(soundpost.LogHandler())
     logger.info("said")
     assert [event["message"] for event in recorded()] == ["said"]
 

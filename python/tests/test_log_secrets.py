@@ -6,7 +6,7 @@ import collections
 
 import pytest
 
-import auscult
+import soundpost
 
 
 def test_secrets_are_not_recorded(logger, recorded):
@@ -74,7 +74,7 @@ def test_no_cut_parts_a_secret_from_what_tells_it(logger, recorded, lengths):
         for shape, value in enumerate(hiding("n" * length)):
             logger.info("hidden", extra={f"shape_{shape}": value})
         if length > 30_000 or number % 16 == 15:
-            assert auscult.flush(10)
+            assert soundpost.flush(10)
     found = recorded()
     assert len(found) == shapes * len(lengths)
     for event in found:
@@ -88,9 +88,9 @@ def test_secrets_are_nowhere(python, tmp_path):
     """Canaries in settings, labels, fields, messages and errors: not in files, scrapes, reprs, or on the screen."""
     ran = python(
         """
-        import logging, os, pathlib, sys, auscult
+        import logging, os, pathlib, sys, soundpost
         CANARY = "".join(["kAn", "ArY", "0123456789"])
-        telemetry = auscult.init(
+        telemetry = soundpost.init(
             listen="127.0.0.1:0", logs="DEBUG", bearer_token=CANARY, redact=["TICKET-\\\\w+"],
             labels={"env": "production"},
         )
@@ -99,20 +99,20 @@ def test_secrets_are_nowhere(python, tmp_path):
             "api_key": CANARY, "headers": {"Authorization": f"Bearer {CANARY}", "Cookie": f"a={CANARY}"},
             "tts_text": CANARY, "ticket": f"TICKET-{CANARY}", "environment": f"HF_TOKEN={CANARY}",
         })
-        with auscult.call("synthesize", labels={"password": CANARY}, prompt_text=CANARY) as call:
+        with soundpost.call("synthesize", labels={"password": CANARY}, prompt_text=CANARY) as call:
             call.set(access_token=CANARY, url=f"redis://:{CANARY}@host")
             call.fail(RuntimeError(f"401: Authorization: Basic {CANARY}"))
-        auscult.Counter("logins", "Logins", ["secret"]).labels(secret=CANARY).inc()
-        assert auscult.flush(10)
-        assert CANARY not in telemetry.render() + repr(telemetry) + repr(call) + str(auscult.calls(frame=False))
+        soundpost.Counter("logins", "Logins", ["secret"]).labels(secret=CANARY).inc()
+        assert soundpost.flush(10)
+        assert CANARY not in telemetry.render() + repr(telemetry) + repr(call) + str(soundpost.calls(frame=False))
         logging.getLogger().handlers.clear()
-        segments = pathlib.Path(f"/dev/shm/auscult-{os.getuid()}")
+        segments = pathlib.Path(f"/dev/shm/soundpost-{os.getuid()}")
         files = [*telemetry.directory.rglob("*"), *(f for f in segments.rglob("*") if telemetry.directory.name in str(f))]
         contents = [file for file in files if file.is_file()]
         assert len(contents) >= 2, files
         for file in contents:
             assert CANARY.encode() not in file.read_bytes(), file
-        assert 'auscult_redactions_total{env="production",rule="key"}' in telemetry.render()
+        assert 'soundpost_redactions_total{env="production",rule="key"}' in telemetry.render()
         """
     )
     canary = "kAnArY"

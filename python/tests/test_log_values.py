@@ -95,9 +95,9 @@ def test_lone_surrogates_are_cleaned(python):
     # A lone surrogate is three bytes, none of which is any text.
     python(
         """
-        import logging, auscult
+        import logging, soundpost
         from test_logs import events
-        telemetry = auscult.init(logs="INFO")
+        telemetry = soundpost.init(logs="INFO")
         logging.info("\\ud800 lone \\udfff", extra={"\\ud800 name": "\\udfff value"})
         (event,) = events(telemetry.directory)
         cleaned = "\\ufffd" * 3
@@ -115,8 +115,8 @@ def test_long_and_many_values_are_cut(logger, recorded, scrape):
     assert event["message"] == "é" * 32_768
     assert event["fields"]["f0"] == "x" * 32_768
     assert len(event["fields"]) == 64
-    assert scrape().get("auscult_events_altered_total", reason="too_many_fields") >= 9936
-    assert scrape().get("auscult_events_altered_total", reason="shortened") >= 2
+    assert scrape().get("soundpost_events_altered_total", reason="too_many_fields") >= 9936
+    assert scrape().get("soundpost_events_altered_total", reason="shortened") >= 2
 
 
 def test_a_value_that_logs_while_its_text_is_made_ends(logger, recorded, scrape):

@@ -13,7 +13,7 @@ import pytest
 import structlog
 from logged import events
 
-import auscult
+import soundpost
 
 
 def test_a_record_is_an_event_with_typed_fields(logger, recorded):
@@ -61,11 +61,11 @@ def test_a_level_of_its_own_is_kept(logger, recorded):
 
 
 def test_it_belongs_to_the_current_call(telemetry, logger, recorded, name):
-    with auscult.call(name, request_id="req-7d8e9f"):
+    with soundpost.call(name, request_id="req-7d8e9f"):
         logger.info("inside")
 
     async def task(number):
-        with auscult.call(name, request_id=f"task-{number}"):
+        with soundpost.call(name, request_id=f"task-{number}"):
             await asyncio.sleep(0)
             logger.info("%d", number)
 
@@ -98,11 +98,11 @@ def test_exceptions_and_stacks(logger, recorded):
 def test_a_wrong_format_is_said_as_logging_says_it(python):
     ran = python(
         """
-        import logging, auscult
+        import logging, soundpost
         from scrape import Scrape
         from test_logs import events
-        telemetry = auscult.init(logs="INFO")
-        logging.getLogger().handlers[:] = [auscult.LogHandler()]
+        telemetry = soundpost.init(logs="INFO")
+        logging.getLogger().handlers[:] = [soundpost.LogHandler()]
         logging.info("%d seconds", "four")
         logging.info("goes on")
         assert [event["message"] for event in events(telemetry.directory)] == ["goes on"]
@@ -130,7 +130,7 @@ def test_formatters_and_filters_are_honoured(logger, recorded):
 
 
 def test_a_subclass_has_its_say(telemetry, logger, recorded):
-    class Louder(auscult.LogHandler):
+    class Louder(soundpost.LogHandler):
         def emit(self, record):
             record.msg = record.msg.upper()
             super().emit(record)
@@ -162,7 +162,7 @@ def test_a_time_that_is_none_is_now(logger, recorded, created):
 
 
 def test_own_records_are_left_out(telemetry, logger, recorded):
-    for name in ("auscult", "auscult.sink"):
+    for name in ("soundpost", "soundpost.sink"):
         logging.getLogger(name).handle(logging.makeLogRecord({"name": name, "msg": "ours", "levelno": 40}))
         logger.handle(logging.makeLogRecord({"name": name, "msg": "ours", "levelno": 40}))
     logger.info("theirs")
@@ -171,7 +171,7 @@ def test_own_records_are_left_out(telemetry, logger, recorded):
 
 
 def test_loguru(logger, recorded):
-    number = loguru.logger.add(auscult.LogHandler(), format="{message}", level="INFO")
+    number = loguru.logger.add(soundpost.LogHandler(), format="{message}", level="INFO")
     try:
         bound = loguru.logger.patch(lambda record: record.update(name=logger.name)).bind(
             emotion="sad", token="t"
@@ -209,7 +209,7 @@ def test_structlog(logger, recorded):
 
 def test_warnings(telemetry, recorded):
     logging.captureWarnings(True)
-    handler = auscult.LogHandler()
+    handler = soundpost.LogHandler()
     logging.getLogger("py.warnings").addHandler(handler)
     try:
         with warnings.catch_warnings():
@@ -244,14 +244,14 @@ def test_trace_everywhere_records_each_record_once(python):
     """Own log level and everybody's at the lowest, our handler on the root logger: nothing calls for more."""
     ran = python(
         """
-        import logging, urllib.request, auscult
+        import logging, urllib.request, soundpost
         from test_logs import events
         logging.getLogger().setLevel(1)
-        logging.getLogger("auscult").setLevel(1)
-        telemetry = auscult.init(listen="127.0.0.1:0", logs=1, sample_interval=0.1)
+        logging.getLogger("soundpost").setLevel(1)
+        telemetry = soundpost.init(listen="127.0.0.1:0", logs=1, sample_interval=0.1)
         for number in range(50):
             logging.getLogger("tts").log(1, "%d", number)
-            with auscult.call("synthesize", api_key="k"):
+            with soundpost.call("synthesize", api_key="k"):
                 pass
             urllib.request.urlopen(f"http://{telemetry.address}/metrics").read()
         first = events(telemetry.directory)
@@ -271,10 +271,10 @@ def test_the_start_is_recorded_once_with_version_and_commit(python, tmp_path):
     head.write_text("0123456789abcdef0123456789abcdef01234567\n")
     python(
         """
-        import auscult
+        import soundpost
         from test_logs import events
-        telemetry = auscult.init(version="V23")
-        (start,) = events(telemetry.directory, "auscult")
+        telemetry = soundpost.init(version="V23")
+        (start,) = events(telemetry.directory, "soundpost")
         assert start["message"] == "Starting program V23 @ commit 0123456", start
         assert start["fields"] == {"version": "V23", "commit": "0123456789abcdef0123456789abcdef01234567"}
         assert 'commit="0123456789abcdef0123456789abcdef01234567"' in telemetry.render()

@@ -12,7 +12,7 @@ import threading
 import prometheus_client
 import pytest
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.usefixtures("telemetry")
 @pytest.mark.parametrize(
     ("make", "fix"),
     [
-        (lambda name: auscult.Counter(name + " bad", "d"), "_bad"),
-        (lambda name: auscult.Counter("0" + name, "d"), "_0"),
-        (lambda name: auscult.Counter(name + "_é", "d"), "__"),
-        (lambda name: auscult.Counter(name, "d", ["a-b"]), "a_b"),
-        (lambda name: auscult.Counter(name, "d", ["quantile"]), "rename it"),
-        (lambda name: auscult.Counter(name, "d", ["a", "a"]), "twice"),
+        (lambda name: soundpost.Counter(name + " bad", "d"), "_bad"),
+        (lambda name: soundpost.Counter("0" + name, "d"), "_0"),
+        (lambda name: soundpost.Counter(name + "_é", "d"), "__"),
+        (lambda name: soundpost.Counter(name, "d", ["a-b"]), "a_b"),
+        (lambda name: soundpost.Counter(name, "d", ["quantile"]), "rename it"),
+        (lambda name: soundpost.Counter(name, "d", ["a", "a"]), "twice"),
     ],
 )
 def test_what_cannot_be_exposed_is_refused_with_the_fix(name, make, fix):
@@ -36,42 +36,42 @@ def test_what_cannot_be_exposed_is_refused_with_the_fix(name, make, fix):
 
 def test_the_same_metric_twice_is_the_same(name, scrape):
     for _ in range(2):
-        auscult.Counter(name, "d", ["a"]).labels("x").inc()
+        soundpost.Counter(name, "d", ["a"]).labels("x").inc()
     assert scrape().get(name + "_total", a="x") == 2
 
 
 def test_one_registry(name):
     with pytest.raises(ValueError, match="registry"):
-        auscult.Counter(name, "d", registry=prometheus_client.REGISTRY)
+        soundpost.Counter(name, "d", registry=prometheus_client.REGISTRY)
 
 
 def test_a_series_is_the_same_object_however_it_is_asked_for(name):
-    counter = auscult.Counter(name, "d", ["a", "b"])
+    counter = soundpost.Counter(name, "d", ["a", "b"])
     series = counter.labels("1", "2")
     assert series is counter.labels(1, 2) is counter.labels(a="1", b=2) is counter.labels(b="2", a="1")
     assert series is not counter.labels("2", "1")
     assert counter.labels("True", "x") is counter.labels(True, "x") is not counter.labels(1, "x")
-    assert isinstance(series, auscult.Counter)
+    assert isinstance(series, soundpost.Counter)
     assert 'a="1"' in repr(series)
     assert repr(counter).endswith("{a, b}>")
 
 
 def test_observations_that_are_no_numbers_are_rejected(name, scrape):
-    counter, histogram = auscult.Counter(name, "d"), auscult.Histogram(name + "_h", "d")
-    before = scrape().sum("auscult_observations_rejected_total")
+    counter, histogram = soundpost.Counter(name, "d"), soundpost.Histogram(name + "_h", "d")
+    before = scrape().sum("soundpost_observations_rejected_total")
     counter.inc(math.nan)
     counter.inc(math.inf)
     histogram.observe(math.nan)
     histogram.observe(-math.inf)
     after = scrape()
-    assert after.sum("auscult_observations_rejected_total") == before + 4
+    assert after.sum("soundpost_observations_rejected_total") == before + 4
     assert after.get(name + "_total") == 0
     assert after.get(name + "_h_count") == 0
 
 
 @pytest.mark.parametrize("kind", ["Histogram", "Summary"])
 def test_time(name, scrape, kind):
-    metric = getattr(auscult, kind)(name, "d")
+    metric = getattr(soundpost, kind)(name, "d")
 
     @metric.time()
     def function(x):
@@ -106,14 +106,14 @@ def test_time(name, scrape, kind):
 
 
 def test_time_of_a_series_that_is_known_late(name, scrape):
-    histogram = auscult.Histogram(name, "d", ["l"])
+    histogram = soundpost.Histogram(name, "d", ["l"])
     with histogram.time() as timer:
         timer.labels("late")
     assert scrape().get(name + "_count", l="late") == 1
 
 
 def test_a_gauge_of_the_time(name, scrape):
-    gauge = auscult.Gauge(name, "d", ["l"])
+    gauge = soundpost.Gauge(name, "d", ["l"])
     gauge.labels("now").set_to_current_time()
     with gauge.labels("took").time():
         pass
@@ -125,7 +125,7 @@ def test_a_gauge_of_the_time(name, scrape):
 
 
 def test_in_progress(name, scrape):
-    gauge = auscult.Gauge(name, "d")
+    gauge = soundpost.Gauge(name, "d")
     seen = []
 
     @gauge.track_inprogress()
@@ -145,7 +145,7 @@ def test_a_function_gives_the_value(name, scrape):
         asked.set()
         return next(values)
 
-    gauge = auscult.Gauge(name, "d")
+    gauge = soundpost.Gauge(name, "d")
     gauge.set_function(value)
     assert asked.wait(10)
     while not scrape().get(name):
@@ -154,7 +154,7 @@ def test_a_function_gives_the_value(name, scrape):
 
 
 def test_a_function_that_raises_is_counted(name, scrape, lenient):
-    gauge = auscult.Gauge(name, "d")
+    gauge = soundpost.Gauge(name, "d")
     gauge.set_function(lambda: 1 / 0)
     while not scrape().errors("set_function"):
         pass
@@ -167,14 +167,14 @@ def test_a_gauge_that_is_taken_out_asks_its_function_no_longer(name, scrape):
     def asked_again(asked):
         """Whether a function is asked during a few rounds of the polling."""
         rounds = itertools.count()
-        auscult.Gauge(name + "_rounds", "d").set_function(lambda: next(rounds))
+        soundpost.Gauge(name + "_rounds", "d").set_function(lambda: next(rounds))
         before = scrape().get(name + "_rounds") or 0
         count = len(asked)
         while (scrape().get(name + "_rounds") or 0) < before + 3:
             pass
         return len(asked) > count + 1
 
-    gauge, plain = auscult.Gauge(name, "d", ["k"]), auscult.Gauge(name + "_plain", "d")
+    gauge, plain = soundpost.Gauge(name, "d", ["k"]), soundpost.Gauge(name + "_plain", "d")
     asked = {key: [] for key in ("a", "b", "plain")}
     gauge.labels("a").set_function(lambda: asked["a"].append(1) or 1)
     gauge.labels("b").set_function(lambda: asked["b"].append(1) or 1)
@@ -186,12 +186,12 @@ def test_a_gauge_that_is_taken_out_asks_its_function_no_longer(name, scrape):
     plain.clear()
     assert [asked_again(asked[key]) for key in asked] == [False] * 3
     assert scrape().get(name, k="a") is None
-    with pytest.raises(auscult.Error, match="labels are missing"):
+    with pytest.raises(soundpost.Error, match="labels are missing"):
         gauge.set_function(lambda: 1)
 
 
 def test_labels_without_end_do_not_take_memory_without_end(name, scrape):
-    counter = auscult.Counter(name, "d", ["k"])
+    counter = soundpost.Counter(name, "d", ["k"])
     kept = [counter.labels(f"{i:040}") for i in range(2_000)]
     before = resident()
     for i in range(100_000):
@@ -208,7 +208,7 @@ def resident():
 
 
 def test_exemplars(name, telemetry):
-    histogram = auscult.Histogram(name, "d", buckets=[1, 2], exemplars=True)
+    histogram = soundpost.Histogram(name, "d", buckets=[1, 2], exemplars=True)
     histogram.observe(0.5, exemplar={"trace_id": "abc"})
     histogram.observe(1.5, {"other": "def"})
     histogram.observe(9, {})
@@ -221,8 +221,8 @@ def test_exemplars(name, telemetry):
 
 
 def test_many_threads(name, scrape):
-    counter = auscult.Counter(name, "d", ["l"])
-    histogram = auscult.Histogram(name + "_h", "d")
+    counter = soundpost.Counter(name, "d", ["l"])
+    histogram = soundpost.Histogram(name + "_h", "d")
 
     def work(thread):
         for i in range(2000):

@@ -1,4 +1,4 @@
-"""Metrics: the same program on prometheus_client and on auscult, and what both refuse."""
+"""Metrics: the same program on prometheus_client and on soundpost, and what both refuse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from scrape import Scrape
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -174,7 +174,7 @@ def awkward_texts(m, name):
 def test_the_same_program_exposes_the_same(name, telemetry, run):
     theirs, registry = peer()
     run(theirs, name)
-    run(auscult, name)
+    run(soundpost, name)
     expected = exposed(prometheus_client.generate_latest(registry).decode(), name)
     found = exposed(telemetry.render(), name)
     assert found.keys() == expected.keys()
@@ -186,7 +186,7 @@ def test_the_same_program_exposes_the_same(name, telemetry, run):
 
 @pytest.mark.parametrize("run", PROGRAMS.values(), ids=PROGRAMS)
 def test_openmetrics_can_be_read_too(name, telemetry, run):
-    run(auscult, name)
+    run(soundpost, name)
     read = Scrape(telemetry.render(openmetrics=True), openmetrics=True)
     assert any(family.startswith(name) for family in read.families)
 
@@ -202,7 +202,7 @@ def test_histograms_agree(name, telemetry):
     def both(values, buckets):
         nonlocal runs
         runs += 1
-        for m in (theirs, auscult):
+        for m in (theirs, soundpost):
             histogram = m.Histogram(f"{name}_{runs}", "d", buckets=sorted(buckets))
             for value in values:
                 histogram.observe(value)
@@ -239,7 +239,7 @@ def test_what_cannot_be_exposed_is_refused_by_both(name, make):
     with pytest.raises(ValueError):
         make(theirs, name)
     with pytest.raises(ValueError) as raised:
-        make(auscult, name)
+        make(soundpost, name)
     assert (
         name in str(raised.value)
         or "multiprocess_mode" in str(raised.value)

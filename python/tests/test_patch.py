@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -30,10 +30,10 @@ def test_patch_a_class_somebody_else_wrote(name, scrape):
 
     untouched = vars(Base)["inference_sft"]
     undos = [
-        auscult.patch(Base, "inference_sft", operation=name),
-        auscult.patch(Model, "inference_sft", operation=name, labels={"speaker": "speaker"}),
-        auscult.patch(Model, "load", operation=name + "_load"),
-        auscult.patch(Base, "normalize", operation=name + "_normalize"),
+        soundpost.patch(Base, "inference_sft", operation=name),
+        soundpost.patch(Model, "inference_sft", operation=name, labels={"speaker": "speaker"}),
+        soundpost.patch(Model, "load", operation=name + "_load"),
+        soundpost.patch(Base, "normalize", operation=name + "_normalize"),
     ]
     assert Model().inference_sft("x") == "x b"
     assert Model.load(1) == (Model, 1)
@@ -59,8 +59,8 @@ def test_patch_an_object_and_a_module(name, scrape):
             return x
 
     model = Model()
-    undo = auscult.patch(model, "infer", operation=name)
-    undo_module = auscult.patch(module, "dedent", operation=name + "_module")
+    undo = soundpost.patch(model, "infer", operation=name)
+    undo_module = soundpost.patch(module, "dedent", operation=name + "_module")
     assert (model.infer(3), module.dedent(" a")) == (3, "a")
     undo()
     undo_module()
@@ -74,13 +74,13 @@ def test_patch_undoes_only_what_is_its_own(name):
         def infer(self):
             return 1
 
-    undo = auscult.patch(Model, "infer", operation=name)
+    undo = soundpost.patch(Model, "infer", operation=name)
     Model.infer = other = lambda self: 2
     undo()
     assert Model.infer is other
 
 
 def test_mocks_can_be_instrumented(name, scrape):
-    infer = auscult.instrument(name)(mock.Mock(return_value=3))
+    infer = soundpost.instrument(name)(mock.Mock(return_value=3))
     assert infer(1, x=2) == 3
     assert scrape().outcomes(name) == {"ok": 1}

@@ -10,7 +10,7 @@ import threading
 import pytest
 from speaking import RATE, chunk, in_thread
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("telemetry")
 )
 @pytest.mark.parametrize("drop", ["close", "delete"])
 def test_pitfall_4_a_generator_closed_before_its_end(name, scrape, streaming, taken, outcome, drop):
-    @auscult.instrument(name, streaming="stream", audio=auscult.audio(RATE, key="tts_speech"))
+    @soundpost.instrument(name, streaming="stream", audio=soundpost.audio(RATE, key="tts_speech"))
     def infer(stream):
         yield {"text": "a header without audio"}
         for _ in range(3):
@@ -39,7 +39,7 @@ def test_pitfall_4_a_generator_closed_before_its_end(name, scrape, streaming, ta
 
 @pytest.mark.parametrize("streaming", [None, lambda a: a["stream"], True])
 def test_pitfall_4_generators_stream_unless_told_otherwise(name, scrape, streaming):
-    @auscult.instrument(name, streaming=streaming, audio=auscult.audio(RATE))
+    @soundpost.instrument(name, streaming=streaming, audio=soundpost.audio(RATE))
     def infer(stream=True):
         yield chunk()
         yield chunk()
@@ -52,12 +52,12 @@ def test_pitfall_4_a_call_without_progress_is_abandoned(python):
     ran = python(
         """
         import time
-        import auscult
+        import soundpost
         from scrape import Scrape
 
-        telemetry = auscult.init(idle_limit=0.05)
+        telemetry = soundpost.init(idle_limit=0.05)
 
-        @auscult.instrument("infer")
+        @soundpost.instrument("infer")
         def infer():
             yield 1
             yield 2
@@ -78,15 +78,15 @@ def test_pitfall_4_a_call_without_progress_is_abandoned(python):
 def test_pitfall_5_every_resumption_on_a_thread_of_its_own(name, scrape):
     seen = []
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         for _ in range(4):
-            seen.append((threading.get_ident(), auscult.current_call()))
-            yield auscult.current_call()
+            seen.append((threading.get_ident(), soundpost.current_call()))
+            yield soundpost.current_call()
 
     generator = infer()
     calls = [in_thread(lambda: next(generator)) for _ in range(4)]
-    assert auscult.current_call() is None
+    assert soundpost.current_call() is None
     assert in_thread(lambda: next(generator, "end")) == "end"
     assert len({id(call) for call in calls}) == 1
     assert all(call is calls[0] for _, call in seen)
@@ -94,24 +94,24 @@ def test_pitfall_5_every_resumption_on_a_thread_of_its_own(name, scrape):
 
 
 def test_pitfall_5_nothing_is_current_between_resumptions(name):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
-        yield auscult.current_call()
-        yield auscult.current_call()
+        yield soundpost.current_call()
+        yield soundpost.current_call()
 
     generator = infer()
     assert next(generator) is not None
-    assert auscult.current_call() is None
+    assert soundpost.current_call() is None
     contexts = [contextvars.copy_context() for _ in range(2)]
     assert contexts[0].run(next, generator) is not None
-    assert contexts[0].run(auscult.current_call) is None
+    assert contexts[0].run(soundpost.current_call) is None
     assert contexts[1].run(next, generator, None) is None
 
 
 def test_pitfall_5_close_from_another_thread_is_passed_on(name, scrape):
     inside, done = threading.Event(), threading.Event()
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         inside.set()
         done.wait(10)
@@ -132,7 +132,7 @@ def test_pitfall_5_close_from_another_thread_is_passed_on(name, scrape):
 
 def test_pitfall_5_a_block_in_a_generator_that_changes_threads(name, scrape):
     def infer():
-        with auscult.call(name) as call:
+        with soundpost.call(name) as call:
             yield call
             yield call
 
@@ -140,12 +140,12 @@ def test_pitfall_5_a_block_in_a_generator_that_changes_threads(name, scrape):
     for _ in range(2):
         in_thread(lambda: next(generator))
     assert in_thread(lambda: next(generator, "end")) == "end"
-    assert auscult.current_call() is None
+    assert soundpost.current_call() is None
     assert scrape().outcomes(name) == {"ok": 1}
 
 
 def test_pitfall_6_kind_and_everything_a_generator_can_do():
-    @auscult.instrument
+    @soundpost.instrument
     def infer():
         got = yield 1
         try:
@@ -175,7 +175,7 @@ def test_pitfall_6_a_decorator_that_looks_at_the_kind():
         pytest.fail("taken for a plain function")
 
     @no_grad
-    @auscult.instrument
+    @soundpost.instrument
     def infer(n):
         yield from range(n)
 

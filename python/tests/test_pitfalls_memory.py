@@ -12,7 +12,7 @@ import weakref
 import pytest
 from speaking import RATE
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -27,11 +27,11 @@ def test_pitfall_11_nothing_of_a_call_stays_alive(name):
     gc.disable()
     try:
 
-        @auscult.instrument(
+        @soundpost.instrument(
             name,
             labels={"x": lambda a: "x"},
             fields={"n": lambda a: len(a["kept"].shape)},
-            audio=auscult.audio(RATE),
+            audio=soundpost.audio(RATE),
         )
         def infer(kept, *, key=None):
             return Tensor()
@@ -49,7 +49,7 @@ def test_pitfall_11_a_suspended_generator_keeps_neither_arguments_nor_items(name
     gc.disable()
     try:
 
-        @auscult.instrument(name, fields={"n": len})
+        @soundpost.instrument(name, fields={"n": len})
         def infer(kept, *rest, key=None, **named):
             del kept, rest, key, named
             yield Tensor()
@@ -67,13 +67,13 @@ def test_pitfall_11_a_suspended_generator_keeps_neither_arguments_nor_items(name
 
 
 def test_pitfall_11_the_same_of_asynchronous_functions(name):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def generates(kept):
         del kept
         yield Tensor()
         yield Tensor()
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def awaits(kept):
         watch = weakref.ref(kept)
         del kept
@@ -113,21 +113,21 @@ def test_pitfall_11_an_exception_and_its_frames_are_let_go(name, kind):
         watched.extend([weakref.ref(held), weakref.ref(error)])
         raise error
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def function():
         fail()
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def generator():
         yield 1
         fail()
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def coroutine():
         await asyncio.sleep(0)
         fail()
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def async_generator():
         yield 1
         fail()
@@ -144,7 +144,7 @@ def test_pitfall_11_an_exception_and_its_frames_are_let_go(name, kind):
     }[kind]
     with contextlib.suppress(Failed):
         run()
-    # The frame that raised holds its own exception, with or without auscult: that cycle is Python's.
+    # The frame that raised holds its own exception, with or without soundpost: that cycle is Python's.
     gc.collect()
     assert [watch() for watch in watched] == [None, None]
 
@@ -165,7 +165,7 @@ class FakeCuda:
 
 
 def test_pitfall_12_only_the_shape_is_read(name, scrape):
-    @auscult.instrument(name, audio=auscult.audio(RATE))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE))
     def infer():
         yield FakeCuda()
         yield [FakeCuda(), (RATE, FakeCuda())]
@@ -179,7 +179,7 @@ def test_pitfall_12_a_tensor_on_a_gpu_is_not_searched_for_silence(name, scrape):
     class OnGpu(FakeCuda):
         device = "cuda:0"
 
-    @auscult.instrument(name, audio=auscult.audio(RATE, silence=True))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE, silence=True))
     def infer():
         return OnGpu()
 
@@ -188,7 +188,7 @@ def test_pitfall_12_a_tensor_on_a_gpu_is_not_searched_for_silence(name, scrape):
 
 
 def test_pitfall_12_a_text_that_is_a_generator_is_not_consumed(name, lenient, scrape):
-    @auscult.instrument(name, fields={"char_count": lambda a: len(a["tts_text"])})
+    @soundpost.instrument(name, fields={"char_count": lambda a: len(a["tts_text"])})
     def infer(tts_text):
         return list(tts_text)
 
@@ -197,7 +197,7 @@ def test_pitfall_12_a_text_that_is_a_generator_is_not_consumed(name, lenient, sc
 
 
 def test_pitfall_12_a_result_that_is_an_iterator_is_not_consumed(name, lenient, scrape):
-    @auscult.instrument(name, audio=auscult.audio(RATE))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE))
     def infer():
         return map(str, [1, 2])
 
@@ -205,8 +205,8 @@ def test_pitfall_12_a_result_that_is_an_iterator_is_not_consumed(name, lenient, 
     assert scrape().outcomes(name) == {"ok": 1}
 
 
-def test_pitfall_12_auscult_imports_nothing_heavy():
-    program = "import sys, auscult; print([m for m in ('torch', 'numpy', 'asyncio', 'logging', 'inspect', 'threading') if m in sys.modules])"
+def test_pitfall_12_soundpost_imports_nothing_heavy():
+    program = "import sys, soundpost; print([m for m in ('torch', 'numpy', 'asyncio', 'logging', 'inspect', 'threading') if m in sys.modules])"
     assert (
         subprocess.run(
             [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; " + program],

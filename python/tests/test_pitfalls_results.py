@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from speaking import RATE, chunk
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.usefixtures("telemetry")
     ],
 )
 def test_pitfall_13_a_result_that_is_none(name, scrape, result, outcome):
-    infer = auscult.instrument(name, audio=auscult.audio(RATE))(lambda: result)
+    infer = soundpost.instrument(name, audio=soundpost.audio(RATE))(lambda: result)
     assert infer() is result
     assert scrape().outcomes(name) == {outcome: 1}
 
 
 def test_pitfall_13_a_file_that_is_missing_or_empty(name, scrape, tmp_path):
-    infer = auscult.instrument(name, audio=auscult.audio())(lambda path: path)
+    infer = soundpost.instrument(name, audio=soundpost.audio())(lambda path: path)
     infer(tmp_path / "missing.mp4")
     (tmp_path / "empty.mp4").touch()
     infer(str(tmp_path / "empty.mp4"))
@@ -49,7 +49,7 @@ def test_pitfall_13_a_file_that_is_missing_or_empty(name, scrape, tmp_path):
 )
 @pytest.mark.parametrize("closes", [False, True])
 def test_pitfall_13_an_error_that_is_yielded(name, scrape, text, outcome, closes):
-    @auscult.instrument(name, audio=lambda item: auscult.Error(item) if isinstance(item, str) else 0.1)
+    @soundpost.instrument(name, audio=lambda item: soundpost.Error(item) if isinstance(item, str) else 0.1)
     def infer():
         yield chunk()
         yield text
@@ -66,11 +66,11 @@ def test_pitfall_13_an_error_that_is_yielded(name, scrape, text, outcome, closes
 
 
 def test_pitfall_13_a_generator_without_output_is_empty(name, scrape):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer(n):
         yield from range(n)
 
-    @auscult.instrument(name + "_audio", audio=auscult.audio(RATE, key="audio"))
+    @soundpost.instrument(name + "_audio", audio=soundpost.audio(RATE, key="audio"))
     def infer_audio():
         yield {"header": 1}
 
@@ -95,12 +95,12 @@ def test_pitfall_13_a_generator_without_output_is_empty(name, scrape):
 )
 @pytest.mark.parametrize("asked", [True, False])
 def test_pitfall_13_silence_when_asked(name, scrape, items, outcome, asked):
-    @auscult.instrument(name, audio=auscult.audio(RATE, silence=asked))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE, silence=asked))
     def infer():
         yield from items
 
     list(infer())
-    auscult.instrument(name, audio=auscult.audio(RATE, silence=asked))(lambda: items[0])()
+    soundpost.instrument(name, audio=soundpost.audio(RATE, silence=asked))(lambda: items[0])()
     counted = {
         outcome: 1,
         **(
@@ -117,7 +117,7 @@ def test_pitfall_13_silence_when_asked(name, scrape, items, outcome, asked):
 def test_pitfall_15_nothing_of_the_arguments_is_recorded_unasked(name, scrape, telemetry):
     secret = "a sentence nobody asked to record"
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer(text, path="/a/path", seed=86753094218):
         raise ValueError(text)
 
@@ -132,12 +132,12 @@ def test_pitfall_15_nothing_of_the_arguments_is_recorded_unasked(name, scrape, t
 def test_pitfall_15_a_label_with_too_many_values_goes_to_overflow(python):
     ran = python(
         """
-        import auscult
+        import soundpost
         from scrape import Scrape
 
-        telemetry = auscult.init()
+        telemetry = soundpost.init()
 
-        @auscult.instrument("infer", labels={"voice": "voice"})
+        @soundpost.instrument("infer", labels={"voice": "voice"})
         def infer(voice): ...
 
         for i in range(5000):

@@ -8,26 +8,26 @@ import threading
 import pytest
 from speaking import in_thread, until
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
 
 def test_pitfall_7_only_the_outermost_is_a_call(name, scrape):
-    @auscult.instrument(name + "_tts", labels={"x": "x"})
+    @soundpost.instrument(name + "_tts", labels={"x": "x"})
     def tts(x):
         yield x
 
-    @auscult.instrument(name + "_inference")
-    @auscult.instrument(name + "_twice")
+    @soundpost.instrument(name + "_inference")
+    @soundpost.instrument(name + "_twice")
     def inference(n):
         if n:
             inference(n - 1)
         return list(tts(n))
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def web():
-        with auscult.call(name + "_block") as call:
+        with soundpost.call(name + "_block") as call:
             assert call.operation == name
             call.chunk(1.0)
             call.set(model="m")
@@ -50,19 +50,19 @@ def test_pitfall_7_only_the_outermost_is_a_call(name, scrape):
 def test_pitfall_7_what_follows_a_call_is_a_call_again(name, scrape):
     started = asyncio.Event
 
-    @auscult.instrument(name + "_later")
+    @soundpost.instrument(name + "_later")
     async def later(event):
         await event.wait()
-        return auscult.instrument(name + "_inside")(lambda: auscult.current_call().operation)()
+        return soundpost.instrument(name + "_inside")(lambda: soundpost.current_call().operation)()
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def outer(event):
         # The task inherits the context and outlives the call.
         return asyncio.create_task(background(event))
 
     async def background(event):
         await event.wait()
-        return auscult.instrument(name + "_after")(lambda: auscult.current_call().operation)()
+        return soundpost.instrument(name + "_after")(lambda: soundpost.current_call().operation)()
 
     async def main():
         event = started()
@@ -75,12 +75,12 @@ def test_pitfall_7_what_follows_a_call_is_a_call_again(name, scrape):
 
 
 def test_pitfall_8_stages_of_a_worker_thread_are_recorded_without_their_call(name, scrape):
-    @auscult.stage(name + "_llm")
+    @soundpost.stage(name + "_llm")
     def llm_job():
-        with auscult.stage(name + "_step"):
-            return auscult.current_call()
+        with soundpost.stage(name + "_step"):
+            return soundpost.current_call()
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         return in_thread(llm_job)
 
@@ -92,9 +92,9 @@ def test_pitfall_8_stages_of_a_worker_thread_are_recorded_without_their_call(nam
 
 
 def test_pitfall_8_a_call_can_be_handed_to_a_thread(name, scrape):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
-        call = auscult.current_call()
+        call = soundpost.current_call()
 
         def job():
             with call.stage("llm"):
@@ -107,9 +107,9 @@ def test_pitfall_8_a_call_can_be_handed_to_a_thread(name, scrape):
 
 
 def test_pitfall_9_stages_overlap(name, scrape):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
-        call = auscult.current_call()
+        call = soundpost.current_call()
         first, second = call.stage("llm"), call.stage("vocoder")
         first.__enter__()
         second.__enter__()
@@ -124,7 +124,7 @@ def test_pitfall_9_stages_overlap(name, scrape):
 
 
 def test_pitfall_9_one_stage_object_in_many_hands(name, scrape):
-    vocoder = auscult.stage(name)
+    vocoder = soundpost.stage(name)
     barrier = threading.Barrier(4)
 
     def work():

@@ -8,13 +8,13 @@ import gc
 import pytest
 from speaking import RATE, chunk, until
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
 
 def test_pitfall_1_a_generator_is_timed_while_it_runs(name, scrape):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         until(0.02)
         yield 1
@@ -31,14 +31,14 @@ def test_pitfall_1_a_generator_is_timed_while_it_runs(name, scrape):
 
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_pitfall_1_what_was_never_started_is_not_counted(name, scrape):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def generator():
         yield 1
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def coroutine(): ...
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def async_generator():
         yield 1
 
@@ -61,7 +61,7 @@ def test_pitfall_1_what_a_function_returned_and_nobody_started_is_not_counted(na
     async def async_generator():
         yield 1
 
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     def infer():
         return locals_of[kind]()
 
@@ -75,13 +75,13 @@ def test_pitfall_1_what_a_function_returned_and_nobody_started_is_not_counted(na
 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_pitfall_2_the_consumers_time_is_not_the_models(name, scrape, is_async):
-    @auscult.instrument(name, audio=auscult.audio(RATE))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE))
     def infer():
         for _ in range(3):
             until(0.01)
             yield chunk(1.0)
 
-    @auscult.instrument(name, audio=auscult.audio(RATE))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE))
     async def infer_async():
         for _ in range(3):
             until(0.01)
@@ -106,7 +106,7 @@ def test_pitfall_2_the_consumers_time_is_not_the_models(name, scrape, is_async):
 
 
 def test_pitfall_2_an_awaiting_coroutine_is_busy(name, scrape):
-    @auscult.instrument(name)
+    @soundpost.instrument(name)
     async def infer():
         await asyncio.get_running_loop().run_in_executor(None, until, 0.03)
 
@@ -115,7 +115,7 @@ def test_pitfall_2_an_awaiting_coroutine_is_busy(name, scrape):
 
 
 def test_pitfall_3_a_header_is_not_the_first_audio(name, scrape):
-    @auscult.instrument(name, audio=lambda item: auscult.Skip if item == "header" else 0.5)
+    @soundpost.instrument(name, audio=lambda item: soundpost.Skip if item == "header" else 0.5)
     def infer():
         yield "header"
         until(0.03)
@@ -131,7 +131,7 @@ def test_pitfall_3_a_header_is_not_the_first_audio(name, scrape):
 def test_pitfall_3_a_wave_header_sent_ahead_is_not_the_first_audio(name, scrape):
     header = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0\xe8\x03\0\0\xd0\x07\0\0\x02\0\x10\0data\xff\xff\xff\xff"
 
-    @auscult.instrument(name, audio=auscult.audio(RATE))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE))
     def infer():
         yield header
         until(0.03)
@@ -144,7 +144,7 @@ def test_pitfall_3_a_wave_header_sent_ahead_is_not_the_first_audio(name, scrape)
 
 
 def test_pitfall_3_an_inserted_silence_is_not_the_first_audio(name, scrape):
-    @auscult.instrument(name, audio=auscult.audio(RATE, silence=True))
+    @soundpost.instrument(name, audio=soundpost.audio(RATE, silence=True))
     def infer():
         yield chunk(0.2)
         until(0.03)

@@ -1,6 +1,6 @@
 """Several processes of one service: fork, spawn, forkserver, gunicorn. No hang, no loss, no duplicate.
 
-`AUSCULT_TEST_FULL=1` runs the numbers of the reliability table; without it they are small.
+`SOUNDPOST_TEST_FULL=1` runs the numbers of the reliability table; without it they are small.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 import pytest
 from scrape import Scrape
 
-FULL = os.environ.get("AUSCULT_TEST_FULL") == "1"
+FULL = os.environ.get("SOUNDPOST_TEST_FULL") == "1"
 LIMIT = 10.0 if not FULL else 60.0
 
 
@@ -30,24 +30,24 @@ def test_fork_from_recording_threads(python, exits, _round):
         """
         import os, sys, threading, time, warnings
         warnings.simplefilter("ignore")
-        import auscult
+        import soundpost
         from scrape import Scrape
 
         CHILDREN, CALLS = int(sys.argv[1]), 50
-        telemetry = auscult.init(sample_interval=0.1)
-        counter = auscult.Counter("counted", "d", ["l"])
-        histogram = auscult.Histogram("observed", "d")
-        auscult.Gauge("polled", "d").set_function(lambda: 1)
+        telemetry = soundpost.init(sample_interval=0.1)
+        counter = soundpost.Counter("counted", "d", ["l"])
+        histogram = soundpost.Histogram("observed", "d")
+        soundpost.Gauge("polled", "d").set_function(lambda: 1)
         stopped = threading.Event()
         made = [0] * 8
 
-        @auscult.instrument("infer", labels={"l": "l"})
+        @soundpost.instrument("infer", labels={"l": "l"})
         def infer(l):
-            with auscult.stage("part"):
+            with soundpost.stage("part"):
                 counter.labels(l).inc()
             histogram.observe(0.5)
 
-        @auscult.instrument("stream")
+        @soundpost.instrument("stream")
         def stream():
             yield 1
 
@@ -61,7 +61,7 @@ def test_fork_from_recording_threads(python, exits, _round):
             for call in range(CALLS):
                 infer(f"child {number % 3} {call % 5}")
                 list(stream())
-            auscult.Counter("in_child", "d").inc()
+            soundpost.Counter("in_child", "d").inc()
 
         threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
         for thread in threads:
@@ -108,24 +108,24 @@ def test_what_a_child_inherits_in_flight_is_its_parents(python):
         """
         import os, warnings
         warnings.simplefilter("ignore")
-        import auscult
+        import soundpost
         from scrape import Scrape
 
-        telemetry = auscult.init()
+        telemetry = soundpost.init()
 
-        @auscult.instrument("stream")
+        @soundpost.instrument("stream")
         def stream():
             yield 1
             yield 2
 
         generator = stream()
         next(generator)
-        with auscult.call("block") as call:
+        with soundpost.call("block") as call:
             pid = os.fork()
             if pid == 0:
                 generator.close()
                 call.fail("of the child")
-                auscult.instrument("child")(lambda: 1)()
+                soundpost.instrument("child")(lambda: 1)()
                 os._exit(0)
             os.waitpid(pid, 0)
         list(generator)
@@ -137,17 +137,17 @@ def test_what_a_child_inherits_in_flight_is_its_parents(python):
 
 
 @pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
-@pytest.mark.parametrize("first", ["pass", "telemetry.render()", "auscult.flush()", "auscult.shutdown()"])
+@pytest.mark.parametrize("first", ["pass", "telemetry.render()", "soundpost.flush()", "soundpost.shutdown()"])
 def test_a_child_whose_first_touch_is_no_recording_ends(python, first, listen):
     ran = python(
         """
         import os, sys, time, warnings
         warnings.simplefilter("ignore")
-        import auscult
+        import soundpost
         from scrape import Scrape
 
-        telemetry = auscult.init(sample_interval=0.1)
-        auscult.instrument("infer")(lambda: 1)()
+        telemetry = soundpost.init(sample_interval=0.1)
+        soundpost.instrument("infer")(lambda: 1)()
         pid = os.fork()
         if pid == 0:
             exec(sys.argv[1])
@@ -162,7 +162,7 @@ def test_a_child_whose_first_touch_is_no_recording_ends(python, first, listen):
         print(Scrape(telemetry.render(), prefix="program").outcomes("infer"))
         """,
         first,
-        AUSCULT_LISTEN=listen,
+        SOUNDPOST_LISTEN=listen,
     )
     assert ran.stdout.strip() == "{'ok': 1}"
 
@@ -173,13 +173,13 @@ def test_multiprocessing(python, method):
         """
         import multiprocessing, sys, time, warnings
         warnings.simplefilter("ignore")
-        import auscult
+        import soundpost
         from scrape import Scrape
 
-        telemetry = auscult.init()
-        counter = auscult.Counter("counted", "d")
+        telemetry = soundpost.init()
+        counter = soundpost.Counter("counted", "d")
 
-        @auscult.instrument("infer")
+        @soundpost.instrument("infer")
         def infer(number):
             counter.inc()
             return number
@@ -209,12 +209,12 @@ def test_multiprocessing(python, method):
 
 APPLICATION = """
 import os
-import auscult
+import soundpost
 
-telemetry = auscult.init("web", listen=os.environ["TEST_LISTEN"])
-counter = auscult.Counter("served", "d", ["kind"])
+telemetry = soundpost.init("web", listen=os.environ["TEST_LISTEN"])
+counter = soundpost.Counter("served", "d", ["kind"])
 
-@auscult.instrument("synthesize", labels={"emotion": "emotion"})
+@soundpost.instrument("synthesize", labels={"emotion": "emotion"})
 def synthesize(emotion):
     yield b"chunk"
     yield b"chunk"
@@ -250,7 +250,7 @@ class UnixConnection(http.client.HTTPConnection):
 def test_gunicorn(tmp_path, preload, listen):
     (tmp_path / "service.py").write_text(textwrap.dedent(APPLICATION))
     path = str(tmp_path / "s")
-    environment = {**os.environ, "AUSCULT_DIRECTORY": str(tmp_path / "state"), "TEST_LISTEN": listen}
+    environment = {**os.environ, "SOUNDPOST_DIRECTORY": str(tmp_path / "state"), "TEST_LISTEN": listen}
     log = (tmp_path / "log").open("w")
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-w", "3", "-b", "unix:" + path, "--graceful-timeout", "5"]
@@ -314,12 +314,12 @@ def test_a_child_asks_the_functions_of_its_gauges_itself(python):
         """
         import os, time, warnings
         warnings.simplefilter("ignore")
-        import auscult
+        import soundpost
         from scrape import Scrape
 
-        gauge = auscult.Gauge("polled", "d", multiprocess_mode="sum")
+        gauge = soundpost.Gauge("polled", "d", multiprocess_mode="sum")
         gauge.set_function(lambda: 3)
-        telemetry = auscult.init(sample_interval=0.1)
+        telemetry = soundpost.init(sample_interval=0.1)
 
         def wait_for(value):
             deadline = time.monotonic() + 10

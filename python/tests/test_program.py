@@ -1,4 +1,4 @@
-"""The program `auscult`, as the wheel brings it."""
+"""The program `soundpost`, as the wheel brings it."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(sys.executable).with_name("auscult")
+PROGRAM = Path(sys.executable).with_name("soundpost")
 
 SERVICE = """
-import os, signal, sys, auscult
-auscult.init()
-with auscult.call("synthesize", labels={"emotion": "sad"}, request_id="req-7d8e9f") as call:
+import os, signal, sys, soundpost
+soundpost.init()
+with soundpost.call("synthesize", labels={"emotion": "sad"}, request_id="req-7d8e9f") as call:
     with call.stage("vocoder"):
         call.chunk(audio_seconds=0.5)
         print("ready", flush=True)
@@ -25,8 +25,8 @@ with auscult.call("synthesize", labels={"emotion": "sad"}, request_id="req-7d8e9
 
 
 def program(directory, *arguments, **options):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
-    environment |= {"AUSCULT_DIRECTORY": str(directory), "AUSCULT_LISTEN": "none", "AUSCULT_GPU": "false"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDPOST_")}
+    environment |= {"SOUNDPOST_DIRECTORY": str(directory), "SOUNDPOST_LISTEN": "none", "SOUNDPOST_GPU": "false"}
     return subprocess.Popen(
         [PROGRAM, *arguments],
         env=environment,
@@ -50,9 +50,9 @@ def run(directory, *command):
 def test_the_wheel_has_the_program(tmp_path):
     status, out, err = ended(program(tmp_path, "--version"))
     assert (status, err) == (0, "")
-    assert out.startswith("auscult ")
+    assert out.startswith("soundpost ")
     again = subprocess.run(
-        [sys.executable, "-m", "auscult", "--version"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "soundpost", "--version"], check=True, capture_output=True, text=True
     )
     assert again.stdout == out
 
@@ -92,7 +92,7 @@ def test_a_killed_service_is_told_with_its_call(tmp_path):
     os.kill(pid, signal.SIGKILL)
     status, _, err = ended(process)
     assert status == -signal.SIGKILL
-    lines = [line for line in err.splitlines() if line.startswith("auscult: ")]
+    lines = [line for line in err.splitlines() if line.startswith("soundpost: ")]
     assert len(lines) == 5, err
     assert "1 call in flight: synthesize req-7d8e9f" in lines[1]
     death = json.loads(ended(program(tmp_path, "postmortem", "--json"))[1])
@@ -111,12 +111,12 @@ def on_a_terminal(directory, *arguments):
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ |= {
-            "AUSCULT_DIRECTORY": str(directory),
-            "AUSCULT_LISTEN": "none",
-            "AUSCULT_GPU": "false",
+            "SOUNDPOST_DIRECTORY": str(directory),
+            "SOUNDPOST_LISTEN": "none",
+            "SOUNDPOST_GPU": "false",
             "TERM": "xterm",
         }
-        os.execv(PROGRAM, ["auscult", *arguments])
+        os.execv(PROGRAM, ["soundpost", *arguments])
     return pid, terminal
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import auscult
-from auscult._settings import DEFAULTS, UNSET, settings
+import soundpost
+from soundpost._settings import DEFAULTS, UNSET, settings
 
 
 def read(given=None, **environment):
@@ -80,9 +80,9 @@ def test_defaults():
 )
 def test_every_argument_is_a_variable_too(argument, value, text, expected):
     assert read({argument: value})[argument] == expected
-    assert read({argument: UNSET}, **{"AUSCULT_" + argument.upper(): text})[argument] == expected
+    assert read({argument: UNSET}, **{"SOUNDPOST_" + argument.upper(): text})[argument] == expected
     # What is given outranks the variable.
-    assert read({argument: value}, **{"AUSCULT_" + argument.upper(): "nonsense="})[argument] == expected
+    assert read({argument: value}, **{"SOUNDPOST_" + argument.upper(): "nonsense="})[argument] == expected
 
 
 @pytest.mark.parametrize(
@@ -141,23 +141,23 @@ def test_what_cannot_be_read_is_named(argument, value, text):
     with pytest.raises(ValueError, match=f"^{argument}: "):
         read({argument: value})
     if text is not None:
-        variable = "AUSCULT_" + argument.upper()
+        variable = "SOUNDPOST_" + argument.upper()
         with pytest.raises(ValueError, match=f"^{variable}: "):
             read({argument: UNSET}, **{variable: text})
 
 
 def test_sinks_are_compared_by_what_they_hold():
     def sinks(tenant):
-        return read({"sinks": [auscult.Loki("http://loki:3100", tenant=tenant)]})["sinks"]
+        return read({"sinks": [soundpost.Loki("http://loki:3100", tenant=tenant)]})["sinks"]
 
     assert sinks("a") == sinks("a") == (("loki", "http://loki:3100", (("tenant", "a"),)),)
     assert sinks("a") != sinks("b")
     assert read({"sinks": []})["sinks"] == ()
-    assert read({"sinks": UNSET}, AUSCULT_SINKS="jsonl:-")["sinks"] == "jsonl:-"
+    assert read({"sinks": UNSET}, SOUNDPOST_SINKS="jsonl:-")["sinks"] == "jsonl:-"
 
 
 def test_a_service_without_a_name():
-    with pytest.raises(ValueError, match="^service: .*AUSCULT_SERVICE"):
+    with pytest.raises(ValueError, match="^service: .*SOUNDPOST_SERVICE"):
         read({"service": UNSET})
 
 
@@ -165,7 +165,7 @@ def test_secrets(tmp_path):
     file = tmp_path / "token"
     file.write_text("from-file\n")
     assert read({"bearer_token_file": file})["bearer_token"] == "from-file"
-    assert read(AUSCULT_BEARER_TOKEN_FILE=str(file))["bearer_token"] == "from-file"
+    assert read(SOUNDPOST_BEARER_TOKEN_FILE=str(file))["bearer_token"] == "from-file"
     for given, match in [
         ({"bearer_token_file": tmp_path / "missing"}, "^bearer_token_file: "),
         ({"bearer_token_file": file, "bearer_token": "x"}, "^bearer_token_file: "),

@@ -10,7 +10,7 @@ import typing
 import pytest
 from every_kind import awaits, generates, generates_async, plain
 
-import auscult
+import soundpost
 
 pytestmark = pytest.mark.usefixtures("telemetry")
 
@@ -18,7 +18,7 @@ KINDS = [plain, generates, awaits, generates_async]
 
 
 @pytest.mark.parametrize("function", KINDS)
-@pytest.mark.parametrize("decorate", [auscult.instrument, auscult.instrument("name"), auscult.stage("part")])
+@pytest.mark.parametrize("decorate", [soundpost.instrument, soundpost.instrument("name"), soundpost.stage("part")])
 def test_keeps_kind_name_signature_and_docstring(function, decorate):
     wrapped = decorate(function)
     assert inspect.isfunction(wrapped)
@@ -82,7 +82,7 @@ def awkward(args, kwargs, self, function=1, live=2, steps=3, error=4, given=5):
     ],
 )
 def test_every_parameter_list(function, arguments, keywords):
-    wrapped = auscult.instrument("lists")(function)
+    wrapped = soundpost.instrument("lists")(function)
     assert wrapped(*arguments, **keywords) == function(*arguments, **keywords)
 
 
@@ -93,7 +93,7 @@ def test_wrong_arguments_raise_what_the_function_raises(arguments, keywords):
     def one(a, b=2, c=3):
         return a
 
-    wrapped = auscult.instrument(one)
+    wrapped = soundpost.instrument(one)
     with pytest.raises(TypeError) as expected:
         one(*arguments, **keywords)
     with pytest.raises(TypeError) as raised:
@@ -105,26 +105,26 @@ def test_methods_class_methods_and_static_methods():
     class Engine:
         rate = 3
 
-        @auscult.instrument
+        @soundpost.instrument
         def method(self, x):
             return (self.rate, x)
 
-        @auscult.instrument
+        @soundpost.instrument
         @classmethod
         def on_class(cls, x):
             return (cls.rate, x)
 
         @classmethod
-        @auscult.instrument
+        @soundpost.instrument
         def on_class_inside(cls, x):
             return (cls.rate, x)
 
-        @auscult.instrument
+        @soundpost.instrument
         @staticmethod
         def static(x):
             return x
 
-        @auscult.stage("s")
+        @soundpost.stage("s")
         @staticmethod
         def staged(x):
             return x
@@ -137,7 +137,7 @@ def test_methods_class_methods_and_static_methods():
     assert Engine.static(5) == Engine().static(5) == Engine.staged(5) == 5
 
 
-@auscult.instrument
+@soundpost.instrument
 def picklable(x):
     return x
 
@@ -154,7 +154,7 @@ def test_a_decorated_function_behind_a_decorator_keeps_its_parameters(name, scra
 
         return wrapper
 
-    @auscult.instrument(name, labels={"emotion": "emotion"}, fields={"char_count": lambda a: len(a["text"])})
+    @soundpost.instrument(name, labels={"emotion": "emotion"}, fields={"char_count": lambda a: len(a["text"])})
     @opaque
     def infer(text, emotion="neutral"):
         return text
@@ -174,7 +174,7 @@ def test_a_function_of_any_name(called):
         return a
 
     infer.__name__ = called
-    for decorate in (auscult.instrument, auscult.stage("stage")):
+    for decorate in (soundpost.instrument, soundpost.stage("stage")):
         wrapper = decorate(infer)
         assert wrapper.__name__ == called
         assert wrapper(3) == 3

@@ -19,7 +19,7 @@ ROUNDS, CHILDREN, CALLS, CHILD_CALLS, BATCH = 2, 4, 30, 8, 20
 PROGRAM = """
     import multiprocessing, os, pathlib, sys, time, warnings
     warnings.simplefilter("ignore")
-    import auscult
+    import soundpost
     from scrape import Scrape
 
     method, url, here = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -33,19 +33,19 @@ PROGRAM = """
 
     def record(prefix, count):
         for number in range(count):
-            with auscult.call("infer", request_id=f"{prefix}-{number}"):
+            with soundpost.call("infer", request_id=f"{prefix}-{number}"):
                 pass
 
     def shows(sink):
         scrape = Scrape(telemetry.render(), prefix="program")
-        of = lambda name: scrape.sum(f"auscult_sink_{name}", sink=sink)
+        of = lambda name: scrape.sum(f"soundpost_sink_{name}", sink=sink)
         counts = [of(name) for name in ("delivered_total", "rejected_total", "dropped_total", "pending")]
         assert of("accepted_total") == sum(counts), (sink, of("accepted_total"), counts)
         return counts
 
     def child(prefix, number):
         record(prefix, child_calls)
-        uses = [lambda: None, lambda: shows("loki"), lambda: auscult.flush(10), auscult.shutdown]
+        uses = [lambda: None, lambda: shows("loki"), lambda: soundpost.flush(10), soundpost.shutdown]
         uses[number % 4]()
 
     def forked(prefix, number):
@@ -70,15 +70,15 @@ PROGRAM = """
             time.sleep(0.001)
         return done[1] == 0
 
-    loki = auscult.Loki(url, encoding="json", extras="logfmt", batch=batch)
-    telemetry = auscult.init(sinks=[loki, auscult.JsonLines(here / "shipped.jsonl", batch=batch)])
+    loki = soundpost.Loki(url, encoding="json", extras="logfmt", batch=batch)
+    telemetry = soundpost.init(sinks=[loki, soundpost.JsonLines(here / "shipped.jsonl", batch=batch)])
     for round in range(rounds):
         record(f"p{round}", calls)
         until("a request is held", (here / f"held-{round}").exists)
         processes = [forked(f"c{round}.{number}", number) for number in range(children)]
         assert all([ended_well(process) for process in processes]), round
         (here / f"forked-{round}").touch()
-    assert auscult.flush(10)
+    assert soundpost.flush(10)
     for sink in ("loki", "jsonl"):
         until("all is shipped", lambda: shows(sink)[-1] == 0)
 """

@@ -7,18 +7,18 @@ import textwrap
 
 import pytest
 
-import auscult
+import soundpost
 
 SECRET = "s3cret"
 
 
 def run(tmp_path, body, **variables):
     """A process of its own, since telemetry is one a process."""
-    source = "import auscult, sys\n" + textwrap.dedent(body)
+    source = "import soundpost, sys\n" + textwrap.dedent(body)
     environment = {
-        "AUSCULT_DIRECTORY": str(tmp_path / "state"),
-        "AUSCULT_LISTEN": "none",
-        "AUSCULT_STRICT": "1",
+        "SOUNDPOST_DIRECTORY": str(tmp_path / "state"),
+        "SOUNDPOST_LISTEN": "none",
+        "SOUNDPOST_STRICT": "1",
     }
     return subprocess.run(
         [sys.executable, "-c", source],
@@ -32,7 +32,7 @@ def run(tmp_path, body, **variables):
 
 
 def error(tmp_path, sinks, **variables):
-    ran = run(tmp_path, f"auscult.init(service='tts'{sinks})", **variables)
+    ran = run(tmp_path, f"soundpost.init(service='tts'{sinks})", **variables)
     assert "ValueError: " in ran.stderr, ran.stderr
     return ran.stderr.splitlines()[-1]
 
@@ -44,28 +44,28 @@ def lines(path):
 @pytest.mark.parametrize(
     ("sinks", "message"),
     [
-        ('auscult.InfluxDB("http://influx:8086")', "influxdb: say a bucket (v2) or a database (v1)"),
-        ('auscult.InfluxDB("influx", bucket="b")', "influxdb: "),
+        ('soundpost.InfluxDB("http://influx:8086")', "influxdb: say a bucket (v2) or a database (v1)"),
+        ('soundpost.InfluxDB("influx", bucket="b")', "influxdb: "),
         (
-            'auscult.InfluxDB("http://influx", bucket="b", token_file="missing")',
+            'soundpost.InfluxDB("http://influx", bucket="b", token_file="missing")',
             "influxdb: token_file: No such file",
         ),
         (
-            'auscult.InfluxDB("http://influx", bucket="b", token_env="MISSING")',
+            'soundpost.InfluxDB("http://influx", bucket="b", token_env="MISSING")',
             "influxdb: token_env: the variable",
         ),
-        ('auscult.InfluxDB("http://influx", bucket="b", database="d")', "influxdb: database: v2 writes to"),
-        ('auscult.InfluxDB("http://influx/write", bucket="b", database="d")', "influxdb: bucket: v1 and v3"),
-        ('auscult.InfluxDB("http://influx", bucket="b", api="v4")', "influxdb: api: "),
-        ('auscult.Graylog("ftp://graylog")', "graylog: "),
-        ('auscult.Graylog("tcp://graylog", bulk=True)', "graylog: bulk: "),
-        ('auscult.Loki("http://loki", name="Loki!")', "name: "),
-        ('auscult.Loki("http://loki"), auscult.Loki("http://other")', "loki: there are two of this name"),
-        ('auscult.JsonLines("")', "jsonl: "),
-        ('auscult.JsonLines("x", mode=640)', "jsonl: mode: 1200 is none of 600, 640, "),
-        ('auscult.JsonLines("x", mode="rw")', 'jsonl: mode: "rw" is no octal number'),
-        ('auscult.JsonLines("x\\udc80")', "jsonl: URL or path: it has characters"),
-        ('auscult.Loki("http://loki", tenant="\\udc80")', "loki: tenant: it has characters"),
+        ('soundpost.InfluxDB("http://influx", bucket="b", database="d")', "influxdb: database: v2 writes to"),
+        ('soundpost.InfluxDB("http://influx/write", bucket="b", database="d")', "influxdb: bucket: v1 and v3"),
+        ('soundpost.InfluxDB("http://influx", bucket="b", api="v4")', "influxdb: api: "),
+        ('soundpost.Graylog("ftp://graylog")', "graylog: "),
+        ('soundpost.Graylog("tcp://graylog", bulk=True)', "graylog: bulk: "),
+        ('soundpost.Loki("http://loki", name="Loki!")', "name: "),
+        ('soundpost.Loki("http://loki"), soundpost.Loki("http://other")', "loki: there are two of this name"),
+        ('soundpost.JsonLines("")', "jsonl: "),
+        ('soundpost.JsonLines("x", mode=640)', "jsonl: mode: 1200 is none of 600, 640, "),
+        ('soundpost.JsonLines("x", mode="rw")', 'jsonl: mode: "rw" is no octal number'),
+        ('soundpost.JsonLines("x\\udc80")', "jsonl: URL or path: it has characters"),
+        ('soundpost.Loki("http://loki", tenant="\\udc80")', "loki: tenant: it has characters"),
         ("3", "sinks: int is no sink"),
     ],
 )
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_said_with_the_sinks_name(tmp_path, sinks, message):
 
 @pytest.mark.parametrize("urls", ["loki", "loki+ftp://loki", f"loki+http://user:{SECRET}@loki", "jsonl:"])
 def test_a_wrong_variable_is_named_and_holds_no_secret(tmp_path, urls):
-    said = error(tmp_path, "", AUSCULT_SINKS=urls)
+    said = error(tmp_path, "", SOUNDPOST_SINKS=urls)
 
     assert "sinks" in said.lower() or "loki" in said or "jsonl" in said
     assert SECRET not in said
@@ -83,12 +83,12 @@ def test_a_wrong_variable_is_named_and_holds_no_secret(tmp_path, urls):
 
 def test_no_secret_is_seen():
     for sink in (
-        auscult.InfluxDB(f"http://user:{SECRET}@influx:8086?token={SECRET}", bucket="b", token=SECRET),
-        auscult.Loki("http://loki:3100", user="u", password=SECRET),
+        soundpost.InfluxDB(f"http://user:{SECRET}@influx:8086?token={SECRET}", bucket="b", token=SECRET),
+        soundpost.Loki("http://loki:3100", user="u", password=SECRET),
     ):
         assert SECRET not in repr(sink)
-    assert repr(auscult.Loki(f"user:{SECRET}@loki")) == "auscult.Loki('...')"
-    assert repr(auscult.Graylog("tcp://graylog:12201")) == "auscult.Graylog('tcp://graylog:12201')"
+    assert repr(soundpost.Loki(f"user:{SECRET}@loki")) == "soundpost.Loki('...')"
+    assert repr(soundpost.Graylog("tcp://graylog:12201")) == "soundpost.Graylog('tcp://graylog:12201')"
 
 
 def test_the_file_of_a_token_is_that_of_the_directory_at_the_start(tmp_path):
@@ -106,11 +106,11 @@ def test_the_file_of_a_token_is_that_of_the_directory_at_the_start(tmp_path):
                 self.end_headers()
 
         server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
-        sink = auscult.Loki(f"http://127.0.0.1:{server.server_port}", token_file="token")
-        auscult.init(service="tts", sinks=[sink])
+        sink = soundpost.Loki(f"http://127.0.0.1:{server.server_port}", token_file="token")
+        soundpost.init(service="tts", sinks=[sink])
         os.chdir("/")
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        auscult.flush()
+        soundpost.flush()
         """,
     )
 
@@ -121,16 +121,16 @@ def test_the_file_of_a_token_is_that_of_the_directory_at_the_start(tmp_path):
 @pytest.mark.parametrize("by", ["argument", "variable", "text"])
 def test_a_call_is_shipped(tmp_path, by):
     mode = {"argument": "0o640", "text": "'640'"}.get(by)
-    argument = f', sinks=[auscult.JsonLines("calls.jsonl", mode={mode})]' if mode else ""
-    variables = {} if mode else {"AUSCULT_SINKS": "jsonl:calls.jsonl?mode=640"}
+    argument = f', sinks=[soundpost.JsonLines("calls.jsonl", mode={mode})]' if mode else ""
+    variables = {} if mode else {"SOUNDPOST_SINKS": "jsonl:calls.jsonl?mode=640"}
     ran = run(
         tmp_path,
         f"""
-        auscult.init(service="tts"{argument})
-        with auscult.call("synthesize", request_id="req-1") as call:
+        soundpost.init(service="tts"{argument})
+        with soundpost.call("synthesize", request_id="req-1") as call:
             call.chunk(audio_seconds=0.5)
-        assert auscult.flush()
-        auscult.shutdown()
+        assert soundpost.flush()
+        soundpost.shutdown()
         """,
         **variables,
     )
@@ -145,8 +145,8 @@ def test_a_call_is_shipped(tmp_path, by):
 def test_no_sinks_are_none_whatever_the_variable_says(tmp_path):
     ran = run(
         tmp_path,
-        'auscult.init(service="tts", sinks=[])',
-        AUSCULT_SINKS="jsonl:calls.jsonl",
+        'soundpost.init(service="tts", sinks=[])',
+        SOUNDPOST_SINKS="jsonl:calls.jsonl",
     )
 
     assert ran.returncode == 0, ran.stderr
@@ -177,10 +177,10 @@ def test_labels_and_instance_are_tags_of_points(tmp_path):
         done = threading.Event()
         server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        sink = auscult.InfluxDB(f"http://127.0.0.1:{server.server_port}", database="d")
+        sink = soundpost.InfluxDB(f"http://127.0.0.1:{server.server_port}", database="d")
         labels = {"env": "production"}
-        auscult.init(service="tts", labels=labels, instance="tts-1", sample_interval=0.1, sinks=[sink])
-        with auscult.call("synthesize"):
+        soundpost.init(service="tts", labels=labels, instance="tts-1", sample_interval=0.1, sinks=[sink])
+        with soundpost.call("synthesize"):
             pass
         assert done.wait(20)
         """,
@@ -197,13 +197,13 @@ def test_labels_are_fields_of_lines(tmp_path):
         """
         import logging
 
-        sinks = [auscult.JsonLines("lines.jsonl")]
-        auscult.init(service="tts", instance="tts-1", labels={"env": "production"}, logs="INFO", sinks=sinks)
+        sinks = [soundpost.JsonLines("lines.jsonl")]
+        soundpost.init(service="tts", instance="tts-1", labels={"env": "production"}, logs="INFO", sinks=sinks)
         logging.info("bare")
         logging.info("own", extra={"env": "mine"})
-        with auscult.call("synthesize", labels={"voice": "alto"}):
+        with soundpost.call("synthesize", labels={"voice": "alto"}):
             pass
-        auscult.flush()
+        soundpost.flush()
         """,
     )
 

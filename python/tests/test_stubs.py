@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-import auscult
+import soundpost
 
-PACKAGE = pathlib.Path(auscult.__file__).parent
+PACKAGE = pathlib.Path(soundpost.__file__).parent
 CONFIGURATION = next(
     (
         folder / "pyproject.toml"
@@ -31,61 +31,61 @@ def run(*arguments, cwd):
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_stubs_are_what_the_binary_has(tmp_path):
-    run("mypy.stubtest", "auscult._native", cwd=tmp_path)
+    run("mypy.stubtest", "soundpost._native", cwd=tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_the_package_is_typed(tmp_path):
-    run("mypy", "--strict", "--cache-dir", tmp_path / "cache", "-p", "auscult", cwd=tmp_path)
+    run("mypy", "--strict", "--cache-dir", tmp_path / "cache", "-p", "soundpost", cwd=tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_users_see_types(tmp_path):
     (tmp_path / "user.py").write_text(
         """
-import auscult
+import soundpost
 
-telemetry: auscult.Telemetry = auscult.init("s", listen=None, labels={"a": "b"}, sinks=[])
+telemetry: soundpost.Telemetry = soundpost.init("s", listen=None, labels={"a": "b"}, sinks=[])
 address: str | None = telemetry.address
 
-@auscult.instrument
+@soundpost.instrument
 def bare(text: str) -> int: return 1
 
-@auscult.instrument("name", labels={"x": "text", "y": lambda a: a["text"]}, audio=auscult.audio(22050), streaming=True)
+@soundpost.instrument("name", labels={"x": "text", "y": lambda a: a["text"]}, audio=soundpost.audio(22050), streaming=True)
 def named(text: str) -> int: return 1
 
-@auscult.instrument("name", labels=["text"], fields=("text",))
+@soundpost.instrument("name", labels=["text"], fields=("text",))
 def listed(text: str) -> int: return 1
 
-@auscult.stage("part")
+@soundpost.stage("part")
 async def part(x: int) -> str: return ""
 
 number: int = bare("a") + named("b")
 
-with auscult.call("block", labels={"a": 1}, request_id="x", field=3) as call, call.stage("part"):
+with soundpost.call("block", labels={"a": 1}, request_id="x", field=3) as call, call.stage("part"):
     call.chunk(audio_seconds=1.0)
     call.set(a=1)
 
 async def main() -> None:
-    async with auscult.call("block") as call:
+    async with soundpost.call("block") as call:
         call.progress()
 
-current = auscult.current_call()
+current = soundpost.current_call()
 if current is not None:
     identity: str = current.request_id
-counter = auscult.Counter("c", "d", ["l"])
+counter = soundpost.Counter("c", "d", ["l"])
 counter.labels(l="x").inc()
 
-@auscult.Histogram("h", "d").time()
+@soundpost.Histogram("h", "d").time()
 def timed(x: int) -> int: return x
 
 timed(3)
-undo = auscult.patch(str, "upper", audio=lambda item: auscult.Audio(1.0))
+undo = soundpost.patch(str, "upper", audio=lambda item: soundpost.Audio(1.0))
 undo()
 """.lstrip()
     )
     (tmp_path / "wrong.py").write_text(
-        "import auscult\n\n@auscult.instrument\ndef f(x: int) -> int: return x\n\nf('a')\n"
+        "import soundpost\n\n@soundpost.instrument\ndef f(x: int) -> int: return x\n\nf('a')\n"
     )
     run("mypy", "--strict", "--cache-dir", tmp_path / "cache", "user.py", cwd=tmp_path)
     with pytest.raises(AssertionError, match="incompatible type"):

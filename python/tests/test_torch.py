@@ -1,7 +1,7 @@
 """PyTorch's allocator around calls: what is read, when, and what is left alone.
 
 No GPU is needed: `fake_torch` has the functions that are read. More of what the readings become is tested in
-Rust, in `crates/auscult/tests/torch.rs`.
+Rust, in `crates/soundpost/tests/torch.rs`.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ import pytest
 COMMON = """
     import asyncio, os, sys, threading, warnings
     warnings.simplefilter("ignore")
-    import auscult
+    import soundpost
     from fake_torch import Torch
     from scrape import Scrape
 
     GIB = 1 << 30
 
-    @auscult.instrument("plain")
+    @soundpost.instrument("plain")
     def plain(error=None):
         if error is not None:
             raise error
 
-    @auscult.instrument("stream")
+    @soundpost.instrument("stream")
     def stream():
         yield 1
         yield 2
 
-    @auscult.instrument("wait")
+    @soundpost.instrument("wait")
     async def wait():
         await asyncio.sleep(0)
 
-    @auscult.instrument("each")
+    @soundpost.instrument("each")
     async def each():
         yield 1
 
@@ -44,7 +44,7 @@ COMMON = """
 @pytest.fixture
 def program(python):
     def run(source, **variables):
-        return python(COMMON + source, AUSCULT_STRICT="1", **variables).stdout.strip()
+        return python(COMMON + source, SOUNDPOST_STRICT="1", **variables).stdout.strip()
 
     return run
 
@@ -53,7 +53,7 @@ def test_a_call_of_any_kind_reads_at_its_start_and_at_its_end(program):
     assert (
         program(
             """
-    telemetry = auscult.init()
+    telemetry = soundpost.init()
     torch = Torch().imported()
     torch.allocate(GIB)
 
@@ -69,12 +69,12 @@ def test_a_call_of_any_kind_reads_at_its_start_and_at_its_end(program):
             pass
 
     def block():
-        with auscult.call("block") as call:
+        with soundpost.call("block") as call:
             with call.stage("part"):
                 plain()
 
     def tells():
-        with auscult.call("tells") as call:
+        with soundpost.call("tells") as call:
             call.fail("no")
 
     def closes():
@@ -86,7 +86,7 @@ def test_a_call_of_any_kind_reads_at_its_start_and_at_its_end(program):
     for action in (plain, fails, block, tells, closes, lambda: list(stream()), lambda: next(stream()),
                    lambda: asyncio.run(wait()), lambda: asyncio.run(drain())):
         assert reads(action) == [(0, here)] * 2, (action, torch.reads)
-    auscult.shutdown()
+    soundpost.shutdown()
     assert reads(plain) == []
     print("ok")
     """
@@ -99,7 +99,7 @@ def test_nothing_happens_before_the_host_has_imported_torch_and_begun_to_use_cud
     assert (
         program(
             """
-    telemetry = auscult.init()
+    telemetry = soundpost.init()
     plain()
     assert not any(name.startswith("torch") for name in sys.modules)
     torch = Torch()
@@ -128,7 +128,7 @@ def test_a_torch_without_cuda_is_asked_once(program):
     assert (
         program(
             """
-    auscult.init()
+    soundpost.init()
     torch = Torch(built=False).imported()
     torch.modules["torch.cuda"].is_initialized = None
     plain()
@@ -143,10 +143,10 @@ def test_cuda_that_begins_in_the_call_is_read_at_its_end(program):
     assert (
         program(
             """
-    auscult.init()
+    soundpost.init()
     torch = Torch().imported()
 
-    @auscult.instrument
+    @soundpost.instrument
     def first():
         torch.allocate(GIB)
 
@@ -160,14 +160,14 @@ def test_cuda_that_begins_in_the_call_is_read_at_its_end(program):
 
 def test_switched_off_it_is_not_read(program):
     source = """
-    auscult.init()
+    soundpost.init()
     torch = Torch().imported()
     torch.allocate(GIB)
     plain()
     print(len(torch.reads))
     """
     assert program(source) == "2"
-    assert program(source, AUSCULT_TORCH="0") == "0"
+    assert program(source, SOUNDPOST_TORCH="0") == "0"
     assert program(source.replace("init()", "init(torch=False)")) == "0"
 
 
@@ -176,17 +176,17 @@ def test_the_figures_are_fields_of_the_call_in_the_store(program):
         program(
             """
     import json, sqlite3
-    telemetry = auscult.init()
+    telemetry = soundpost.init()
     torch = Torch().imported()
     torch.allocate(2 * GIB)
     torch.free(GIB)
 
-    @auscult.instrument(fields={"size": "size"})
+    @soundpost.instrument(fields={"size": "size"})
     def keeps(size):
         torch.allocate(size)
 
     keeps(2 * GIB)
-    assert auscult.flush(10)
+    assert soundpost.flush(10)
     store = sqlite3.connect(telemetry.directory / "store.sqlite")
     [(fields,)] = store.execute("SELECT fields FROM calls")
     for when, figures in [("before", (1, 2, 2)), ("after", (3, 3, 3))]:
@@ -206,18 +206,18 @@ def test_a_slow_one_is_left_out_and_said_once_unless_it_is_asked_for(program):
     logged = []
     handler = logging.Handler()
     handler.emit = lambda record: logged.append(record.getMessage())
-    logging.getLogger("auscult").addHandler(handler)
-    logging.getLogger("auscult").setLevel(logging.INFO)
-    auscult.init()
+    logging.getLogger("soundpost").addHandler(handler)
+    logging.getLogger("soundpost").setLevel(logging.INFO)
+    soundpost.init()
     torch = Torch(slow=200e-6).imported()
     torch.allocate(GIB)
     for _ in range(50):
         plain()
-    auscult.flush()
+    soundpost.flush()
     print(len(torch.reads) < 20, sum("torch" in text for text in logged))
     """
     assert program(source) == "True 1"
-    assert program(source, AUSCULT_TORCH="always") == "False 0"
+    assert program(source, SOUNDPOST_TORCH="always") == "False 0"
 
 
 def test_an_allocator_that_cannot_be_read_is_a_fault_once_and_an_interrupt_is_none(program):
@@ -225,7 +225,7 @@ def test_an_allocator_that_cannot_be_read_is_a_fault_once_and_an_interrupt_is_no
         program(
             """
     import signal
-    telemetry = auscult.init()
+    telemetry = soundpost.init()
     torch = Torch().imported()
     torch.allocate(GIB)
     torch.raises = KeyboardInterrupt()
@@ -239,9 +239,9 @@ def test_an_allocator_that_cannot_be_read_is_a_fault_once_and_an_interrupt_is_no
     plain()
 
     # In the call, so that its end is met.
-    with auscult.call("block"):
+    with soundpost.call("block"):
         torch.raises = RuntimeError("CUDAPluggableAllocator does not yet support getDeviceStats")
-        auscult._native.set_strict(False)
+        soundpost._native.set_strict(False)
     plain()
     torch.raises = None
     reads = len(torch.reads)
@@ -262,7 +262,7 @@ def test_gauges_are_of_the_gpu_as_nvml_counts_it(program, nvml_sim):
     import time
     # As CUDA shows them: 0 is NVML's 2, and 1 is its 0. The first torch knows its UUID, the second does not.
     torch = Torch(["b0000000-0000-4000-8000-000000000002", None])
-    telemetry = auscult.init(gpu=True, sample_interval=0.1)
+    telemetry = soundpost.init(gpu=True, sample_interval=0.1)
     deadline = time.monotonic() + 10
     while "program_gpu_memory_total_bytes{" not in telemetry.render():
         assert time.monotonic() < deadline, telemetry.render()
@@ -281,7 +281,7 @@ def test_gauges_are_of_the_gpu_as_nvml_counts_it(program, nvml_sim):
     print("ok")
     """,
             CUDA_VISIBLE_DEVICES="2,0",
-            AUSCULT_NVML_PATH=nvml_sim.library,
+            SOUNDPOST_NVML_PATH=nvml_sim.library,
             NVML_SIM_SCRIPT=script,
         )
         == "ok"
@@ -293,7 +293,7 @@ def test_each_process_has_gauges_of_its_own_while_it_lives(program, nvml_sim):
         program(
             """
     import time
-    telemetry = auscult.init(gpu=True, sample_interval=0.1)
+    telemetry = soundpost.init(gpu=True, sample_interval=0.1)
     deadline = time.monotonic() + 10
     while "program_gpu_memory_total_bytes{" not in telemetry.render():
         assert time.monotonic() < deadline, telemetry.render()
@@ -319,7 +319,7 @@ def test_each_process_has_gauges_of_its_own_while_it_lives(program, nvml_sim):
     os.waitpid(pid, 0)
     print(before == [GIB, 2 * GIB], shown() == [GIB, None])
     """,
-            AUSCULT_NVML_PATH=nvml_sim.library,
+            SOUNDPOST_NVML_PATH=nvml_sim.library,
             NVML_SIM_SCRIPT=nvml_sim.script(nvml_sim.device(0)),
         )
         == "True True"

@@ -14,16 +14,16 @@ from logged import events
 
 APPLICATION = """
     import logging, sys
-    import auscult
+    import soundpost
 
-    auscult.init(service="web", listen=None, gpu=False, directory="state", logs="INFO")
+    soundpost.init(service="web", listen=None, gpu=False, directory="state", logs="INFO")
     for name in ("uvicorn", "gunicorn.error"):
-        logging.getLogger(name).addHandler(auscult.LogHandler())
+        logging.getLogger(name).addHandler(soundpost.LogHandler())
 
     def answer(path):
         if path != "/":
             raise RuntimeError("CUDA out of memory")
-        return b"stored" if auscult.flush(10) else b"lost"
+        return b"stored" if soundpost.flush(10) else b"lost"
 
     async def application(scope, receive, send):
         body = answer(scope["path"])
@@ -39,8 +39,8 @@ APPLICATION = """
         import uvicorn
         from uvicorn.config import LOGGING_CONFIG
 
-        LOGGING_CONFIG["handlers"]["auscult"] = {"class": "auscult.LogHandler"}
-        LOGGING_CONFIG["loggers"]["uvicorn"]["handlers"].append("auscult")
+        LOGGING_CONFIG["handlers"]["soundpost"] = {"class": "soundpost.LogHandler"}
+        LOGGING_CONFIG["loggers"]["uvicorn"]["handlers"].append("soundpost")
         uvicorn.run(application, fd=int(sys.argv[1]), lifespan="off")
 """
 
@@ -80,8 +80,8 @@ def test_a_logger_that_keeps_its_records_to_itself_is_named_once(python):
     ran = python(
         """
         import logging, threading
-        import auscult
-        from auscult._unheard import Unheard
+        import soundpost
+        from soundpost._unheard import Unheard
 
         def named():
             return [record.getMessage().split()[4] for record in said if "are not recorded" in record.msg]
@@ -99,15 +99,15 @@ def test_a_logger_that_keeps_its_records_to_itself_is_named_once(python):
             logger.addHandler(handler)
 
         done = threading.Event()
-        logging.getLogger("auscult").addHandler(Saying())
-        auscult.init(logs=True, sample_interval=0.1)
+        logging.getLogger("soundpost").addHandler(Saying())
+        soundpost.init(logs=True, sample_interval=0.1)
         for name in ("server", "server.access", "below.and.far"):
             alone(name, logging.StreamHandler())
         alone("heard", logging.StreamHandler())
-        alone("heard", auscult.LogHandler())
+        alone("heard", soundpost.LogHandler())
         alone("passed_on", type("Queue", (logging.Handler,), {})())
         alone("silent", logging.NullHandler())
-        unheard = Unheard(auscult.LogHandler)
+        unheard = Unheard(soundpost.LogHandler)
         assert [unheard.look() for _ in range(3)] == [[], ["below.and.far", "server"], []]
         alone("the_last", logging.FileHandler("last.log"))
         assert done.wait(20)

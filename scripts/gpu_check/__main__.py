@@ -26,7 +26,7 @@ NO_GPU = 3
 
 def table(rows: list[Row]) -> str:
     """The rows in Markdown."""
-    lines = [("what", "auscult", "expected", ""), ("---", "---:", "---:", "---")]
+    lines = [("what", "soundpost", "expected", ""), ("---", "---:", "---:", "---")]
     lines += [
         (row.what, row.ours, row.theirs, row.verdict if row.good else f"**{row.verdict}**") for row in rows
     ]

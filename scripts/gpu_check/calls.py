@@ -12,7 +12,7 @@ import time
 
 import torch
 
-import auscult
+import soundpost
 
 GIB = 1 << 30
 SIZES = (1, 2, 4)
@@ -24,7 +24,7 @@ def main(*, give_back: bool) -> None:
     """Makes the calls."""
     torch.zeros(1, device="cuda")  # CUDA's own memory is nobody's call's
     with tempfile.TemporaryDirectory() as directory:
-        telemetry = auscult.init("gpu-check", listen=None, directory=directory, torch="always")
+        telemetry = soundpost.init("gpu-check", listen=None, directory=directory, torch="always")
         deadline = time.monotonic() + 30
         while "gpu_check_gpu_memory_used_bytes{" not in telemetry.render():
             if time.monotonic() > deadline:
@@ -33,7 +33,7 @@ def main(*, give_back: bool) -> None:
         made = [_call(size, give_back=give_back) for size in SIZES]
         reads = _reads()
         print(json.dumps({"calls": made, "scrape": telemetry.render(), "read_us": reads}))
-        auscult.shutdown()
+        soundpost.shutdown()
 
 
 kept = []
@@ -42,7 +42,7 @@ kept = []
 def _call(size: int, *, give_back: bool) -> dict[str, object]:
     time.sleep(0.1 * INTERVALS)
     before = torch.cuda.memory_allocated()
-    with auscult.call("allocate") as call:
+    with soundpost.call("allocate") as call:
         kept.append(torch.empty(size * GIB, dtype=torch.uint8, device="cuda"))
         time.sleep(0.1 * INTERVALS)
         if give_back:

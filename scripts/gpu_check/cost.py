@@ -6,20 +6,20 @@ import sys
 import tempfile
 import time
 
-import auscult
+import soundpost
 
 
 def main(seconds: float, *, gpu: bool) -> None:
     """Idles and measures, without the start."""
     with tempfile.TemporaryDirectory() as directory:
-        telemetry = auscult.init("gpu-check", listen=None, gpu=gpu, directory=directory)
+        telemetry = soundpost.init("gpu-check", listen=None, gpu=gpu, directory=directory)
         time.sleep(3.0)
         if gpu and "gpu_check_gpu_memory_used_bytes{" not in telemetry.render():
             sys.exit("no GPU is sampled:\n" + telemetry.render())
         before = time.process_time()
         time.sleep(seconds)
         print(time.process_time() - before)
-        auscult.shutdown()
+        soundpost.shutdown()
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def _row(scrape: Scrape, card: Card, quantity: Quantity, theirs: tuple[float | N
         return Row(what, "absent", shown, "absent in both")
     if ours is None or not known:
         # Under MIG, and where one asks in another way than the other, one may know what the other does not.
-        verdict = "only nvidia-smi knows" if ours is None else "only auscult knows"
+        verdict = "only nvidia-smi knows" if ours is None else "only soundpost knows"
         return Row(what, "absent" if ours is None else f"{ours:.6g}", shown, verdict, good=ours is not None)
     margin = quantity.absolute + quantity.relative * max(known)
     good = min(known) - margin <= ours <= max(known) + margin

@@ -8,7 +8,7 @@ import time
 
 import torch
 
-import auscult
+import soundpost
 
 
 def main(service: str, mib: int) -> None:
@@ -16,12 +16,12 @@ def main(service: str, mib: int) -> None:
     held = torch.zeros(mib << 20, dtype=torch.uint8, device="cuda")
     torch.cuda.synchronize()
     with tempfile.TemporaryDirectory() as directory:
-        telemetry = auscult.init(service, listen=None, sample_interval=0.5, directory=directory)
+        telemetry = soundpost.init(service, listen=None, sample_interval=0.5, directory=directory)
         print("ready", flush=True)
         sys.stdin.readline()
         time.sleep(2.0)  # a sample or more with all of them there
         print(telemetry.render())
-        auscult.shutdown()
+        soundpost.shutdown()
     del held
 
 

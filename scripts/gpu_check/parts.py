@@ -39,7 +39,7 @@ def wheel() -> list[Row]:
 def rust() -> list[Row]:
     """The same of a Rust binary."""
     cargo = os.environ.get("CARGO", "cargo")
-    built = [cargo, "build", "--quiet", "--package", "auscult", "--example", "gpu_check"]
+    built = [cargo, "build", "--quiet", "--package", "soundpost", "--example", "gpu_check"]
     _run(*built)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     binary = target / "debug" / "examples" / "gpu_check"

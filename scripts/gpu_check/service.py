@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-import auscult
+import soundpost
 
 PATIENCE = 30.0
 """The first sample starts NVML, which takes up to a second or more."""
@@ -15,15 +15,15 @@ PATIENCE = 30.0
 def main(seconds: float) -> None:
     """Samples and prints."""
     with tempfile.TemporaryDirectory() as directory:
-        telemetry = auscult.init(
+        telemetry = soundpost.init(
             "gpu-check", listen=None, gpu="all", sample_interval=0.5, directory=directory
         )
         deadline = time.monotonic() + PATIENCE
-        while "auscult_gpu_available" not in telemetry.render() and time.monotonic() < deadline:
+        while "soundpost_gpu_available" not in telemetry.render() and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(seconds)
         print(telemetry.render())
-        auscult.shutdown()
+        soundpost.shutdown()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from demo.service import poll
 from server import Server
 from service import Recorder
 
-import auscult
+import soundpost
 
 DELIVERY_SECONDS = 90.0
 
@@ -35,7 +35,7 @@ def settle(recorder: Recorder, delivered: Callable[[], set[str]]) -> None:
     def complete() -> bool:
         try:
             stored = recorder.stored()
-        except auscult.Error:
+        except soundpost.Error:
             return False  # it is being made
         return recorder.ended() <= stored == delivered()
 

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Iterable
 
-import auscult
+import soundpost
 
 EMOTIONS = ("neutral", "angry", "sad")
 VOICE = '中文 "quoted" a\\b'
@@ -33,7 +33,7 @@ def emotion(number: int) -> str:
 
 def record(number: int) -> None:
     try:
-        with auscult.call(
+        with soundpost.call(
             "synthesize",
             labels={"emotion": emotion(number)},
             request_id=f"req-{number}",
@@ -60,8 +60,8 @@ def calls(first: int, count: int | None = None) -> Iterable[int]:
 
 def main() -> None:
     logging.getLogger().setLevel(logging.INFO)
-    logging.lastResort = None  # its failures are made: what it prints is what Auscult has to say
-    auscult.init(service="indextts2", version="V23", listen=None, gpu=False, sample_interval=0.5, logs=True)
+    logging.lastResort = None  # its failures are made: what it prints is what Soundpost has to say
+    soundpost.init(service="indextts2", version="V23", listen=None, gpu=False, sample_interval=0.5, logs=True)
     for line in sys.stdin:
         first, *count = map(int, line.split())
         for number in calls(first, *count):
@@ -69,7 +69,7 @@ def main() -> None:
             record(number)
             print("ended", number, flush=True)
         print("done", first, flush=True)
-    auscult.shutdown()
+    soundpost.shutdown()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import recorder
 from demo.service import poll
 from typing_extensions import Self
 
-import auscult
+import soundpost
 
 SERVICE = "indextts2"
 SETTLE_SECONDS = 60
@@ -46,11 +46,11 @@ class Recorder:
         self.kill()
 
     def start(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AUSCULT_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDPOST_")}
         environment |= {
-            "AUSCULT_DIRECTORY": str(self.folder / "state"),
-            "AUSCULT_SINKS": ",".join(self._sinks),
-            "AUSCULT_STRICT": "1",
+            "SOUNDPOST_DIRECTORY": str(self.folder / "state"),
+            "SOUNDPOST_SINKS": ",".join(self._sinks),
+            "SOUNDPOST_STRICT": "1",
         }
         with self._journal_file.open("ab") as journal, self._log_file.open("ab") as log:
             journal.write(b"\n")  # behind what a killed one may have left half written
@@ -97,7 +97,7 @@ class Recorder:
 
     def calls(self) -> list[dict[str, Any]]:
         """The calls as the store has them."""
-        return list(auscult.calls(service=SERVICE, directory=self.folder / "state", frame=False))
+        return list(soundpost.calls(service=SERVICE, directory=self.folder / "state", frame=False))
 
     def stored(self) -> set[str]:
         """The request ids of the calls that the store has."""

@@ -15,7 +15,7 @@ from demo.service import poll
 from influxdb import InfluxDb
 from loki import Loki
 
-import auscult
+import soundpost
 
 SERVICE = "refused"
 COUNT = 150  # far more than of which a server is believed that says no more than "no"
@@ -28,7 +28,7 @@ Counts = Counter[str]
 @contextmanager
 def service(directory: Path, sink: Any) -> Iterator[Callable[[], Counts]]:
     """Runs a service that ships to a sink; gives what asks for the sink's counts, each summed over its reasons."""
-    telemetry = auscult.init(
+    telemetry = soundpost.init(
         service=SERVICE,
         version="1",
         listen=None,
@@ -41,7 +41,7 @@ def service(directory: Path, sink: Any) -> Iterator[Callable[[], Counts]]:
     def counts() -> Counts:
         found: Counts = Counter()
         for name, value in re.findall(
-            r"^auscult_sink_(\w+?)(?:_total)?\{.*\} (\d+)$", telemetry.render(), re.M
+            r"^soundpost_sink_(\w+?)(?:_total)?\{.*\} (\d+)$", telemetry.render(), re.M
         ):
             found[name] += int(value)
         return found
@@ -49,24 +49,24 @@ def service(directory: Path, sink: Any) -> Iterator[Callable[[], Counts]]:
     try:
         yield counts
     finally:
-        auscult.shutdown()
+        soundpost.shutdown()
 
 
 def log(unix_seconds: float, message: str) -> None:
     record = {"name": SERVICE, "msg": message, "levelno": logging.INFO, "created": unix_seconds}
-    auscult.LogHandler().handle(logging.makeLogRecord(record))
+    soundpost.LogHandler().handle(logging.makeLogRecord(record))
 
 
 def calls(count: int) -> None:
     for _ in range(count):
-        with auscult.call("synthesize") as call:
+        with soundpost.call("synthesize") as call:
             call.chunk(audio_seconds=0.5)
 
 
 def test_entries_that_are_too_old_for_loki(tmp_path: Path) -> None:
     (tmp_path / "loki").mkdir()
     now = time.time()
-    with Loki(tmp_path / "loki") as server, service(tmp_path, auscult.Loki(server.url)) as counts:
+    with Loki(tmp_path / "loki") as server, service(tmp_path, soundpost.Loki(server.url)) as counts:
         # Over many seconds: Loki says of each second how many, and how much it can say is read in part only.
         for number in range(COUNT):
             log(now - 8 * 86_400 + number, f"old {number}")
@@ -83,10 +83,10 @@ def test_entries_that_are_too_old_for_loki(tmp_path: Path) -> None:
 def test_points_that_are_older_than_influxdb_keeps(tmp_path: Path) -> None:
     (tmp_path / "influxdb").mkdir()
     server = InfluxDb(tmp_path / "influxdb")
-    sink = auscult.InfluxDB(server.url, database=server.DATABASE, longest_wait=1)
+    sink = soundpost.InfluxDB(server.url, database=server.DATABASE, longest_wait=1)
     with service(tmp_path, sink):
         calls(COUNT)
-        auscult.flush(10)
+        soundpost.flush(10)
     with sqlite3.connect(tmp_path / SERVICE / "store.sqlite") as store:
         store.execute("UPDATE stored_calls SET ended = ended - ?", (3 * HOUR,))
     store.close()
@@ -114,7 +114,7 @@ def test_fields_that_have_another_type_in_influxdb(tmp_path: Path) -> None:
             method="POST",
         )
         urllib.request.urlopen(other).close()
-        with service(tmp_path, auscult.InfluxDB(server.url, database=server.DATABASE)) as counts:
+        with service(tmp_path, soundpost.InfluxDB(server.url, database=server.DATABASE)) as counts:
             calls(COUNT)
             poll(lambda: counts()["rejected"] == COUNT, "the calls to be counted", SECONDS)
             before = len(server.query("SELECT * FROM system_metrics"))

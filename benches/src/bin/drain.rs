@@ -2,7 +2,7 @@
 //! of a core.
 //!
 //! ```sh
-//! cargo run --release -p auscult-benches --bin drain [RECORDS]
+//! cargo run --release -p soundpost-benches --bin drain [RECORDS]
 //! ```
 //!
 //! `STORE_DIRECTORY` says where the store is; by default in the target directory, because `/tmp` may be memory.
@@ -13,11 +13,11 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use auscult::Telemetry;
-use auscult::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink};
-use auscult_benches::threads_cpu;
-use auscult_core::{FieldValue, FinishedCall, Level, LogEvent, Outcome, Place};
-use auscult_report::store::{Batch, Limits, Reader, RecordKinds, Recorded, Store};
+use soundpost::Telemetry;
+use soundpost::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink};
+use soundpost_benches::threads_cpu;
+use soundpost_core::{FieldValue, FinishedCall, Level, LogEvent, Outcome, Place};
+use soundpost_report::store::{Batch, Limits, Reader, RecordKinds, Recorded, Store};
 
 const SERVICE: &str = "bench";
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -108,7 +108,7 @@ fn measure(root: &Path, what: &str, sink: Sink, records: u64) {
         std::thread::sleep(Duration::from_millis(5));
     }
     let took = begun.elapsed().as_secs_f64();
-    let of_sink = |(name, seconds): (&String, &f64)| name.starts_with("auscult-sink").then_some(*seconds);
+    let of_sink = |(name, seconds): (&String, &f64)| name.starts_with("soundpost-sink").then_some(*seconds);
     let used: f64 = threads_cpu().iter().filter_map(of_sink).sum();
     let (rate, share) = (records as f64 / took, 100.0 * used / took);
     println!(
@@ -127,7 +127,7 @@ fn call(number: u64) -> FinishedCall {
         outcome: Outcome::Ok,
         pid: 4711,
         segment: 1,
-        ended_unix: auscult_core::clock::unix_nanos(),
+        ended_unix: soundpost_core::clock::unix_nanos(),
         started: 5_000_000_000,
         ended: 5_900_000_000 + number,
         busy: 800_000_000,
@@ -148,7 +148,7 @@ fn call(number: u64) -> FinishedCall {
 /// A log event with 6 fields.
 fn event(number: u64) -> LogEvent {
     LogEvent {
-        unix_nanos: auscult_core::clock::unix_nanos(),
+        unix_nanos: soundpost_core::clock::unix_nanos(),
         level: Level::Info,
         message: "chunk handed over to the vocoder".to_owned(),
         logger: "cosyvoice.flow".to_owned(),

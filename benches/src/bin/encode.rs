@@ -4,14 +4,14 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use auscult_benches::{fields, mixed, request_id, stages};
-use auscult_core::{GpuUse, Outcome};
-use auscult_report::encode::loki::Extras;
-use auscult_report::encode::record::{Event, Fields, Level, Origin, Point, Value};
-use auscult_report::encode::{Losses, gelf, influx, jsonl, loki};
-use auscult_report::store::CallRow;
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
+use soundpost_benches::{fields, mixed, request_id, stages};
+use soundpost_core::{GpuUse, Outcome};
+use soundpost_report::encode::loki::Extras;
+use soundpost_report::encode::record::{Event, Fields, Level, Origin, Point, Value};
+use soundpost_report::encode::{Losses, gelf, influx, jsonl, loki};
+use soundpost_report::store::CallRow;
 
 const ORIGIN: Origin<'_> = Origin {
     host: "gpu-node-17",

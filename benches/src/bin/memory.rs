@@ -1,4 +1,4 @@
-//! Memory a series: heap bytes and, for Auscult, words of the segment; one kind and recorder a run.
+//! Memory a series: heap bytes and, for Soundpost, words of the segment; one kind and recorder a run.
 //!
 //! `memory` runs itself once for each pair, so that no measurement sees another's memory, and prints a table.
 #![allow(clippy::unwrap_used)]
@@ -7,8 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use auscult_benches::{BOUNDS, Service, fill};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use soundpost_benches::{BOUNDS, Service, fill};
 
 /// Counts live heap bytes.
 struct Counting;
@@ -42,7 +42,7 @@ fn main() {
     }
     println!("{:<12} {:<30} {:>12}", "kind", "recorder", "bytes/series");
     for kind in ["counter", "histogram"] {
-        for recorder in ["auscult", "metrics-exporter-prometheus"] {
+        for recorder in ["soundpost", "metrics-exporter-prometheus"] {
             let program = std::env::current_exe().unwrap();
             let output = Command::new(program).args([recorder, kind]).output().unwrap();
             print!("{kind:<12} {recorder:<30} {:>12}", String::from_utf8(output.stdout).unwrap());
@@ -52,7 +52,7 @@ fn main() {
 
 fn measure(recorder: &str, kind: &str) {
     let (counters, histograms) = if kind == "counter" { (SERIES, 0) } else { (0, SERIES) };
-    let (heap, shared) = if recorder == "auscult" {
+    let (heap, shared) = if recorder == "soundpost" {
         let service = Service::new(SERIES).unwrap();
         let facade = service.registry.facade();
         let (heap, shared) = (LIVE.load(Ordering::Relaxed), service.registry.used_bytes());

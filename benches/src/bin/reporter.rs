@@ -2,7 +2,7 @@
 //! of a full ring, memory.
 //!
 //! ```sh
-//! cargo run --release -p auscult-benches --bin reporter [PART]
+//! cargo run --release -p soundpost-benches --bin reporter [PART]
 //! ```
 //!
 //! Each part runs in a process and a directory of its own, about 100 s in all, and prints rows of a table.
@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use auscult::Telemetry;
-use auscult_benches::{threads_cpu, whole_call};
-use auscult_core::{Calls, Identity, Operation, Options, Place, Registry};
-use auscult_report::store::{CallFilter, Reader};
+use soundpost::Telemetry;
+use soundpost_benches::{threads_cpu, whole_call};
+use soundpost_core::{Calls, Identity, Operation, Options, Place, Registry};
+use soundpost_report::store::{CallFilter, Reader};
 
 /// Measures in a directory.
 type Part = fn(&Path);
@@ -95,7 +95,7 @@ fn pace(operation: &Operation, rate: u64, length: Duration) -> u64 {
 /// Events that were dropped, as the exposition says, by reason.
 fn dropped(telemetry: &Telemetry) -> String {
     let text = telemetry.render(true);
-    let lines = text.lines().filter_map(|line| line.strip_prefix("auscult_events_dropped_total"));
+    let lines = text.lines().filter_map(|line| line.strip_prefix("soundpost_events_dropped_total"));
     let some: Vec<_> = lines.filter(|line| !line.ends_with(" 0") && !line.ends_with(" 0.0")).collect();
     if some.is_empty() { "0".to_owned() } else { some.join(", ") }
 }
@@ -124,7 +124,7 @@ fn sustained_with(directory: &Path, segment_bytes: usize) {
     let ended = Instant::now();
     assert!(telemetry.flush(PATIENCE));
     let behind = ended.elapsed();
-    let cpu = threads_cpu()["auscult-store"] - before.get("auscult-store").copied().unwrap_or(0.0);
+    let cpu = threads_cpu()["soundpost-store"] - before.get("soundpost-store").copied().unwrap_or(0.0);
     let stored = stored(telemetry.directory());
     print(
         &format!("4 threads for 10 s, segment of {} MiB: calls a second recorded", segment_bytes >> 20),
@@ -132,7 +132,7 @@ fn sustained_with(directory: &Path, segment_bytes: usize) {
     );
     print("  recorded, stored, dropped", format_args!("{recorded}, {stored}, {}", dropped(&telemetry)));
     print("  from the last call until all are stored", format_args!("{behind:.0?}"));
-    print("  CPU of auscult-store", format_args!("{:.0} % of a core", 100.0 * cpu / took));
+    print("  CPU of soundpost-store", format_args!("{:.0} % of a core", 100.0 * cpu / took));
     telemetry.shutdown(PATIENCE);
 }
 
@@ -147,9 +147,9 @@ fn idle(directory: &Path) {
     pace(&operation, 100, LENGTH);
     let (took, after) = (started.elapsed().as_secs_f64(), threads_cpu());
     let share = |name: &str| 100.0 * (after[name] - before.get(name).copied().unwrap_or(0.0)) / took;
-    let ours: Vec<_> = after.keys().filter(|name| name.starts_with("auscult-")).collect();
+    let ours: Vec<_> = after.keys().filter(|name| name.starts_with("soundpost-")).collect();
     let all: f64 = ours.iter().map(|name| share(name)).sum();
-    print("CPU at 100 calls a second, all threads of auscult", format_args!("{all:.2} % of a core"));
+    print("CPU at 100 calls a second, all threads of soundpost", format_args!("{all:.2} % of a core"));
     for name in ours {
         print(&format!("  {name}"), format_args!("{:.3} %", share(name)));
     }

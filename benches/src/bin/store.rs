@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use auscult_benches::{fields, mixed, request_id, stages};
-use auscult_core::{FinishedCall, GpuUse, Outcome, Status, clock};
-use auscult_report::store::{
-    Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Recorded, Store, VitalsSample,
-};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
+use soundpost_benches::{fields, mixed, request_id, stages};
+use soundpost_core::{FinishedCall, GpuUse, Outcome, Status, clock};
+use soundpost_report::store::{
+    Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Recorded, Store, VitalsSample,
+};
 
 /// Measures in a directory.
 type Part = fn(&Path);

@@ -2,7 +2,7 @@
 //! flight, so that the GPU is looked at ten times a second.
 //!
 //! ```sh
-//! cargo build --release -p nvml-sim && cargo run --release -p auscult-benches --bin vitals
+//! cargo build --release -p nvml-sim && cargo run --release -p soundpost-benches --bin vitals
 //! ```
 //!
 //! Figures are of the threads that sample, by `/proc/self/task/*/schedstat`. The simulated driver answers from
@@ -14,8 +14,8 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use auscult::Telemetry;
-use auscult_benches::threads_cpu;
+use soundpost::Telemetry;
+use soundpost_benches::threads_cpu;
 
 const SCRIPT: &str = include_str!("../../../crates/nvml-sim/scripts/demo.script");
 /// Processes beside the one that samples.
@@ -50,7 +50,7 @@ fn start(seconds: Option<&str>) {
         .arg("sample")
         .arg(root.path())
         .args(seconds)
-        .env("AUSCULT_NVML_PATH", library)
+        .env("SOUNDPOST_NVML_PATH", library)
         .env("NVML_SIM_SCRIPT", script)
         .status()
         .expect("a process");
@@ -93,15 +93,15 @@ fn sample(directory: &str, length: Duration) {
     let of = |cpu: &BTreeMap<String, f64>, names: &[&str]| -> f64 {
         names.iter().filter_map(|name| cpu.get(*name)).sum()
     };
-    let sources = ["auscult-host", "auscult-process", "auscult-gpu"];
+    let sources = ["soundpost-host", "soundpost-process", "soundpost-gpu"];
     println!("share of a core over {} s each", length.as_secs());
     println!("  samples, once a second             {:.4} %", 100.0 * of(&rest, &sources));
     for name in sources {
         println!("    {name:<32} {:.4} %", 100.0 * of(&rest, &[name]));
     }
-    let glances = of(&busy, &["auscult-gpu"]) - of(&rest, &["auscult-gpu"]);
+    let glances = of(&busy, &["soundpost-gpu"]) - of(&rest, &["soundpost-gpu"]);
     println!("  glances, ten a second, beside that {:.4} %", 100.0 * glances);
-    println!("  the watch: processes, calls at rest {:.4} %", 100.0 * of(&rest, &["auscult-watch"]));
+    println!("  the watch: processes, calls at rest {:.4} %", 100.0 * of(&rest, &["soundpost-watch"]));
     others.extend((0..7 - OTHERS).map(|_| other(directory)));
     println!("  one look at the calls of 8 processes {:.1} us", look(directory).as_secs_f64() * 1e6);
     for mut other in others {
@@ -122,9 +122,10 @@ fn measure(length: Duration) -> BTreeMap<String, f64> {
 
 /// How long it takes to ask whether calls run.
 fn look(directory: &str) -> Duration {
-    let place = auscult_core::Place::open(std::path::Path::new(directory), "bench").expect("a place");
-    let registry = auscult_core::Registry::unseen(auscult_core::Identity::new("bench")).expect("a registry");
-    let mut collector = auscult_core::snapshot::Collector::new(place, registry);
+    let place = soundpost_core::Place::open(std::path::Path::new(directory), "bench").expect("a place");
+    let registry =
+        soundpost_core::Registry::unseen(soundpost_core::Identity::new("bench")).expect("a registry");
+    let mut collector = soundpost_core::snapshot::Collector::new(place, registry);
     assert_eq!(collector.pids().len(), 8);
     let start = Instant::now();
     for _ in 0..LOOKS {

@@ -14,7 +14,7 @@
 //!
 //! ```text
 //! cargo build -p nvml-sim
-//! AUSCULT_NVML_PATH=target/debug/libnvml_sim.so NVML_SIM_SCRIPT=crates/nvml-sim/scripts/demo.script ...
+//! SOUNDPOST_NVML_PATH=target/debug/libnvml_sim.so NVML_SIM_SCRIPT=crates/nvml-sim/scripts/demo.script ...
 //! ```
 //!
 //! # Script

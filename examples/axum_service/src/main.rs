@@ -1,4 +1,4 @@
-//! A text-to-speech service on axum and eSpeak NG, instrumented with Auscult.
+//! A text-to-speech service on axum and eSpeak NG, instrumented with Soundpost.
 //!
 //! `axum-service [PORT [METRICS_PORT]]`: speech on the first, `/metrics` on the second, both on loopback.
 
@@ -35,7 +35,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let port = ports.next().transpose()?.unwrap_or(8000);
     let metrics_port = ports.next().transpose()?.unwrap_or(9464);
 
-    let telemetry = auscult::Telemetry::builder("axum-tts")
+    let telemetry = soundpost::Telemetry::builder("axum-tts")
         .version(env!("CARGO_PKG_VERSION"))
         .listen((Ipv4Addr::LOCALHOST, metrics_port))
         .start()?;

@@ -1,9 +1,9 @@
-//! What the service does, and where Auscult listens: two operations, one per way of answering.
+//! What the service does, and where Soundpost listens: two operations, one per way of answering.
 
 use std::ops::ControlFlow;
 
-use auscult::{Call, Operation, Seconds, Telemetry};
 use bytes::Bytes;
+use soundpost::{Call, Operation, Seconds, Telemetry};
 use tokio::sync::mpsc;
 
 use crate::engine::{Engine, EngineError};

@@ -1,19 +1,19 @@
-//! A service that already runs metrics-exporter-prometheus, and adds Auscult beside it.
+//! A service that already runs metrics-exporter-prometheus, and adds Soundpost beside it.
 //!
-//! `existing-exporter through` keeps the exporter's recorder: Auscult's instruments write to it too, and its
-//! own endpoint or `render()` shows them. `existing-exporter append` has Auscult's endpoint show what the
+//! `existing-exporter through` keeps the exporter's recorder: Soundpost's instruments write to it too, and its
+//! own endpoint or `render()` shows them. `existing-exporter append` has Soundpost's endpoint show what the
 //! exporter renders, below its own. Both record a few calls and print what a scrape would get.
 
 use std::error::Error;
 use std::time::Duration;
 
-use auscult::{Seconds, Telemetry};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use soundpost::{Seconds, Telemetry};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::args().nth(1).unwrap_or_default();
     // What the service had before.
-    let exporter = PrometheusBuilder::new().set_buckets(&auscult::LATENCY_BUCKETS)?.install_recorder()?;
+    let exporter = PrometheusBuilder::new().set_buckets(&soundpost::LATENCY_BUCKETS)?.install_recorder()?;
     metrics::counter!("voices_loaded_total").increment(3);
 
     let builder = Telemetry::builder("existing").version("1.0").no_listen();

@@ -43,7 +43,7 @@ class Service:
         self._process = subprocess.Popen(
             self._command,
             cwd=HERE,
-            env={**os.environ, **environment, "AUSCULT_DIRECTORY": self.directory},
+            env={**os.environ, **environment, "SOUNDPOST_DIRECTORY": self.directory},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for the demo, which then ends the service
@@ -94,7 +94,7 @@ def python_service(workers: int = 2, sinks: Sequence[str] = ()) -> Service:
     start = [sys.executable, "-m", "tts_service", "--workers", str(workers)]
     return Service(
         lambda port, metrics_port: [*start, "--port", str(port), "--metrics-port", str(metrics_port)],
-        {"AUSCULT_SINKS": ",".join([*sinks, "jsonl:{directory}/calls.jsonl"])},
+        {"SOUNDPOST_SINKS": ",".join([*sinks, "jsonl:{directory}/calls.jsonl"])},
     )
 
 

@@ -1,6 +1,6 @@
 """Asks the store: what was slowest, and what failed."""
 
-import auscult
+import soundpost
 from demo.service import SERVICE, Service
 
 Row = dict[str, object]
@@ -9,7 +9,7 @@ COLUMNS = ("operation", "outcome", "took", "first audio", "audio", "RTF", "GPU p
 
 def stored(service: Service, **wanted: object) -> list[Row]:
     """Calls of the service as its store has them."""
-    rows: list[Row] = auscult.calls(service=SERVICE, directory=service.directory, frame=False, **wanted)
+    rows: list[Row] = soundpost.calls(service=SERVICE, directory=service.directory, frame=False, **wanted)
     return rows
 
 
@@ -19,7 +19,7 @@ def asked(service: Service) -> str:
     failed = stored(service, status="error", limit=5)
     return "\n".join(
         [
-            "What the store says (also: auscult calls)",
+            "What the store says (also: soundpost calls)",
             "  slowest",
             *lines(slowest),
             "  failed",

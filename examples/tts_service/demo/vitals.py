@@ -36,7 +36,7 @@ def vitals(scrape: Scrape) -> str:
 
 def _gpu(scrape: Scrape) -> list[str]:
     """One line a GPU, or why there is none."""
-    off = [labels["reason"] for labels, available in scrape.samples("auscult_gpu_available") if not available]
+    off = [labels["reason"] for labels, available in scrape.samples("soundpost_gpu_available") if not available]
     if off:
         return [f"off: {off[0].replace('_', ' ')}"]
     lines = []

@@ -1,4 +1,4 @@
-"""The engine alone: no HTTP, no Auscult."""
+"""The engine alone: no HTTP, no Soundpost."""
 
 import threading
 

@@ -1,3 +1,3 @@
-"""A text-to-speech service on eSpeak NG, instrumented with Auscult."""
+"""A text-to-speech service on eSpeak NG, instrumented with Soundpost."""
 
 __version__ = "1.0"

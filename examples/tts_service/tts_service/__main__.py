@@ -21,10 +21,10 @@ def main() -> None:
         help="where calls and log events go, such as loki+http://loki:3100",
     )
     arguments = parser.parse_args()
-    # Read by auscult.init in every worker.
-    os.environ["AUSCULT_LISTEN"] = f"127.0.0.1:{arguments.metrics_port}"
+    # Read by soundpost.init in every worker.
+    os.environ["SOUNDPOST_LISTEN"] = f"127.0.0.1:{arguments.metrics_port}"
     if arguments.sinks:
-        os.environ["AUSCULT_SINKS"] = ",".join(arguments.sinks)
+        os.environ["SOUNDPOST_SINKS"] = ",".join(arguments.sinks)
     uvicorn.run(
         "tts_service.app:app",
         host=arguments.host,

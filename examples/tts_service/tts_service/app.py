@@ -12,14 +12,14 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
-import auscult
+import soundpost
 from tts_service import __version__, wav
 from tts_service.engine import UnknownVoice, Voice
 from tts_service.speech import engine, synthesize, synthesize_stream
 
-# Where the metrics are served comes from AUSCULT_LISTEN, which `python -m tts_service` sets, and where calls and log
-# events go from AUSCULT_SINKS. Every worker runs this line; one of them serves and ships for all.
-auscult.init(service="tts_demo", version=__version__, logs=True)
+# Where the metrics are served comes from SOUNDPOST_LISTEN, which `python -m tts_service` sets, and where calls and log
+# events go from SOUNDPOST_SINKS. Every worker runs this line; one of them serves and ships for all.
+soundpost.init(service="tts_demo", version=__version__, logs=True)
 logging.getLogger("tts_service").setLevel(logging.INFO)
 
 
@@ -27,7 +27,7 @@ logging.getLogger("tts_service").setLevel(logging.INFO)
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Says goodbye while there is time: uvicorn ends its process by the signal it got, before Python's own exit."""
     yield
-    auscult.shutdown()
+    soundpost.shutdown()
 
 
 app = FastAPI(title="Text to speech", version=__version__, lifespan=lifespan)

@@ -1,11 +1,11 @@
-"""What the service does, and where Auscult listens: two functions, one per way of answering."""
+"""What the service does, and where Soundpost listens: two functions, one per way of answering."""
 
 import logging
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-import auscult
+import soundpost
 from tts_service.engine import Engine
 
 engine = Engine()
@@ -27,30 +27,30 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-@auscult.instrument(
+@soundpost.instrument(
     "synthesize",
     labels={"voice": voice_label},
     fields={"char_count": characters},
-    audio=auscult.audio(sample_rate=engine.sample_rate),
+    audio=soundpost.audio(sample_rate=engine.sample_rate),
 )
 def synthesize(text: str, voice: str) -> bytes:
     """The whole text as PCM."""
-    with auscult.stage("frontend"):
+    with soundpost.stage("frontend"):
         text = normalise(text)
     log.info("Speaking the whole text", extra={"voice": voice, "words": len(text.split())})
-    with auscult.stage("vocoder"):
+    with soundpost.stage("vocoder"):
         return b"".join(engine.stream(text, voice))
 
 
-@auscult.instrument(
+@soundpost.instrument(
     "synthesize_stream",
     labels={"voice": voice_label},
     fields={"char_count": characters},
-    audio=auscult.audio(sample_rate=engine.sample_rate),
+    audio=soundpost.audio(sample_rate=engine.sample_rate),
 )
 def synthesize_stream(text: str, voice: str) -> Iterator[bytes]:
     """The text as pieces of PCM, each as soon as the engine has made it."""
-    with auscult.stage("frontend"):
+    with soundpost.stage("frontend"):
         text = normalise(text)
     log.info("Speaking as the client listens", extra={"voice": voice, "words": len(text.split())})
     yield from engine.stream(text, voice)

@@ -1,3 +1,0 @@
-//! Log events, for bindings; a service in Rust records them by [`Telemetry::layer`](crate::Telemetry::layer).
-
-pub use auscult_core::{Draft, FieldRef, Level, Log, LogEvent, LogFields};

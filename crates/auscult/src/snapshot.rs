@@ -1,4 +1,0 @@
-//! What a service exposes, as plain data: see [`Telemetry::snapshot`](crate::Telemetry::snapshot) and
-//! [`Service::snapshot`](crate::Service::snapshot).
-
-pub use auscult_core::snapshot::{Distribution, Exemplar, Family, Kind, Labels, Series, Snapshot, Value};

@@ -1,0 +1,288 @@
+//! What a person wants to know of a service, out of its snapshot.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use soundpost::snapshot::{Distribution, Labels, Series, Snapshot, Value};
+use soundpost::store::{Entity, VitalsSample};
+
+/// A service at one moment. Counts are those of its run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) up: bool,
+    /// Version and commit of its processes; empty where unknown.
+    pub(crate) builds: Vec<(String, String)>,
+    /// Reasons why it is not as it should be.
+    pub(crate) unhealthy: Vec<String>,
+    pub(crate) operations: BTreeMap<String, Operation>,
+    pub(crate) machine: Machine,
+}
+
+/// Calls of one operation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Operation {
+    pub(crate) in_flight: u64,
+    /// Longest time without progress among those in flight, seconds.
+    pub(crate) stalled: f64,
+    /// Finished calls by outcome.
+    pub(crate) outcomes: BTreeMap<String, u64>,
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) duration: Buckets,
+    pub(crate) first_audio: Buckets,
+    pub(crate) real_time_factor: Buckets,
+    pub(crate) audio_seconds: f64,
+}
+
+/// The machine a service runs on; `None` where nobody has sampled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) cpu_usage_ratio: Option<f64>,
+    pub(crate) load1: Option<f64>,
+    pub(crate) host_memory_used_bytes: Option<f64>,
+    pub(crate) host_memory_total_bytes: Option<f64>,
+    /// Of all processes of the service.
+    pub(crate) process_resident_memory_bytes: Option<f64>,
+    pub(crate) gpus: Vec<Gpu>,
+}
+
+/// One GPU; `None` where it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Gpu {
+    pub(crate) gpu: String,
+    pub(crate) name: String,
+    pub(crate) gpu_utilization_ratio: Option<f64>,
+    pub(crate) gpu_memory_used_bytes: Option<f64>,
+    pub(crate) gpu_memory_total_bytes: Option<f64>,
+    pub(crate) gpu_temperature_celsius: Option<f64>,
+    pub(crate) gpu_power_watts: Option<f64>,
+}
+
+/// Observations by bucket.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Buckets {
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+}
+
+impl Figures {
+    /// Reads a snapshot whose request metrics begin with `prefix`.
+    pub(crate) fn read(snapshot: &Snapshot, prefix: &str) -> Self {
+        let mut figures = Self::default();
+        for family in &snapshot.families {
+            let Some(name) = family.name.strip_prefix(prefix).and_then(|name| name.strip_prefix('_')) else {
+                continue;
+            };
+            for series in &family.series {
+                figures.take(name, series);
+            }
+        }
+        figures
+    }
+
+    fn take(&mut self, name: &str, series: &Series) {
+        let number = number(&series.value);
+        let label = |name: &str| label(&series.labels, name).unwrap_or_default();
+        match name {
+            "up" => self.up = number > 0.0,
+            "build" => self.builds.push((label("version").to_owned(), label("commit").to_owned())),
+            "unhealthy" if number > 0.0 => self.unhealthy.push(label("reason").to_owned()),
+            "request" => self.finished(series, number as u64),
+            "requests_in_flight" => self.of(series).in_flight += number as u64,
+            "request_stalled_seconds" => {
+                let operation = self.of(series);
+                operation.stalled = operation.stalled.max(number);
+            }
+            "request_duration_seconds" => self.of(series).duration.add(&series.value),
+            "time_to_first_audio_seconds" => self.of(series).first_audio.add(&series.value),
+            "real_time_factor" => self.of(series).real_time_factor.add(&series.value),
+            "audio_seconds" => self.of(series).audio_seconds += number,
+            _ => self.machine.take(name, series, number),
+        }
+    }
+
+    fn of(&mut self, series: &Series) -> &mut Operation {
+        let operation = label(&series.labels, "operation").unwrap_or_default();
+        self.operations.entry(operation.to_owned()).or_default()
+    }
+
+    fn finished(&mut self, series: &Series, calls: u64) {
+        let (status, outcome) = (label(&series.labels, "status"), label(&series.labels, "outcome"));
+        let operation = self.of(series);
+        *operation.outcomes.entry(outcome.unwrap_or_default().to_owned()).or_default() += calls;
+        match status {
+            Some("error") => operation.failed += calls,
+            Some("cancelled") => operation.cancelled += calls,
+            _ => {}
+        }
+    }
+
+    /// Calls in flight.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.operations.values().map(|operation| operation.in_flight).sum()
+    }
+}
+
+impl Operation {
+    /// Finished calls.
+    pub(crate) fn finished(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+
+    /// What came since `before`; what is of the moment stays.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let outcome = |(name, count): (&String, &u64)| {
+            (name.clone(), count.saturating_sub(before.outcomes.get(name).copied().unwrap_or(0)))
+        };
+        Self {
+            outcomes: self.outcomes.iter().map(outcome).collect(),
+            failed: self.failed.saturating_sub(before.failed),
+            cancelled: self.cancelled.saturating_sub(before.cancelled),
+            duration: self.duration.since(&before.duration),
+            first_audio: self.first_audio.since(&before.first_audio),
+            real_time_factor: self.real_time_factor.since(&before.real_time_factor),
+            audio_seconds: (self.audio_seconds - before.audio_seconds).max(0.0),
+            ..self.clone()
+        }
+    }
+}
+
+impl Machine {
+    /// Takes a sample of the store.
+    pub(crate) fn take_sample(&mut self, sample: &VitalsSample) {
+        for (name, value) in &sample.values {
+            match &sample.entity {
+                Entity::Gpu(gpu) if gpu.mig.is_empty() => self.set_gpu(name, &gpu.gpu, &gpu.name, *value),
+                Entity::Host => {
+                    // It has one value at a time.
+                    if let Some(field) = self.field(name) {
+                        *field = Some(*value);
+                    }
+                }
+                Entity::Process { .. } => self.add(name, *value),
+                _ => {}
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str, series: &Series, number: f64) {
+        if self.field(name).is_some() {
+            return self.add(name, number);
+        }
+        let Some(index) = label(&series.labels, "gpu") else { return };
+        // A MIG device is a part of its GPU.
+        if label(&series.labels, "mig").is_none_or(str::is_empty) {
+            self.set_gpu(name, index, label(&series.labels, "name").unwrap_or_default(), number);
+        }
+    }
+
+    /// Of several processes it is the sum; the others have one series.
+    fn add(&mut self, name: &str, number: f64) {
+        if let Some(field) = self.field(name) {
+            *field = Some(field.unwrap_or(0.0) + number);
+        }
+    }
+
+    fn field(&mut self, name: &str) -> Option<&mut Option<f64>> {
+        Some(match name {
+            "cpu_usage_ratio" => &mut self.cpu_usage_ratio,
+            "load1" => &mut self.load1,
+            "host_memory_used_bytes" => &mut self.host_memory_used_bytes,
+            "host_memory_total_bytes" => &mut self.host_memory_total_bytes,
+            "process_resident_memory_bytes" => &mut self.process_resident_memory_bytes,
+            _ => return None,
+        })
+    }
+
+    fn set_gpu(&mut self, name: &str, index: &str, model: &str, number: f64) {
+        let known = [
+            "gpu_utilization_ratio",
+            "gpu_memory_used_bytes",
+            "gpu_memory_total_bytes",
+            "gpu_temperature_celsius",
+            "gpu_power_watts",
+        ];
+        if !known.contains(&name) {
+            return;
+        }
+        let at = self.gpus.iter().position(|gpu| gpu.gpu == index).unwrap_or_else(|| {
+            self.gpus.push(Gpu { gpu: index.to_owned(), ..Gpu::default() });
+            self.gpus.sort_by_key(|gpu| gpu.gpu.parse::<u32>().unwrap_or(u32::MAX));
+            self.gpus.iter().position(|gpu| gpu.gpu == index).unwrap_or(0)
+        });
+        let gpu = &mut self.gpus[at];
+        model.clone_into(&mut gpu.name);
+        let field = match name {
+            "gpu_utilization_ratio" => &mut gpu.gpu_utilization_ratio,
+            "gpu_memory_used_bytes" => &mut gpu.gpu_memory_used_bytes,
+            "gpu_memory_total_bytes" => &mut gpu.gpu_memory_total_bytes,
+            "gpu_temperature_celsius" => &mut gpu.gpu_temperature_celsius,
+            _ => &mut gpu.gpu_power_watts,
+        };
+        *field = Some(number);
+    }
+}
+
+impl Buckets {
+    fn add(&mut self, value: &Value) {
+        let Value::Distribution(Distribution { bounds, counts, .. }) = value else { return };
+        if self.bounds.is_empty() {
+            self.bounds = bounds.to_vec();
+            self.counts = vec![0; counts.len()];
+        }
+        // The families of calls have the same bounds in all their series.
+        self.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        let at = |bucket: usize| before.counts.get(bucket).copied().unwrap_or(0);
+        let counts = self.counts.iter().enumerate();
+        let counts = counts.map(|(bucket, count)| count.saturating_sub(at(bucket))).collect();
+        Self { bounds: self.bounds.clone(), counts }
+    }
+
+    /// The value below which this share of the observations lies, as PromQL's `histogram_quantile` has it; `None`
+    /// without observations.
+    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
+        let total: u64 = self.counts.iter().sum();
+        let rank = share * total as f64;
+        let (mut below, mut lower) = (0, 0.0);
+        for (bucket, count) in self.counts.iter().enumerate().filter(|_| total > 0) {
+            let upper = self.bounds.get(bucket).copied();
+            if *count > 0 && (below + count) as f64 >= rank {
+                let inside = (rank - below as f64) / *count as f64;
+                return Some(upper.map_or(lower, |upper| lower + (upper - lower) * inside));
+            }
+            below += count;
+            lower = upper.unwrap_or(lower);
+        }
+        None
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    match value {
+        Value::Int(value) => *value as f64,
+        Value::Float(value) => *value,
+        Value::Distribution(distribution) => distribution.count() as f64,
+    }
+}
+
+fn label<'a>(labels: &'a Labels, name: &str) -> Option<&'a str> {
+    labels.iter().find(|(label, _)| **label == *name).map(|(_, value)| &**value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Buckets;
+
+    #[test]
+    fn quantiles_lie_inside_of_their_bucket() {
+        let buckets = Buckets { bounds: vec![1.0, 2.0, 4.0], counts: vec![0, 10, 10, 0] };
+        assert_eq!(buckets.quantile(0.5), Some(2.0));
+        assert_eq!(buckets.quantile(0.75), Some(3.0));
+        assert_eq!(Buckets { counts: vec![0, 0, 0, 5], ..buckets.clone() }.quantile(0.5), Some(4.0));
+        assert_eq!(buckets.since(&buckets).quantile(0.5), None);
+        assert_eq!(Buckets::default().quantile(0.5), None);
+    }
+}

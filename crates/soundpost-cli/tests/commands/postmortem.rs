@@ -1,0 +1,60 @@
+//! `soundpost postmortem`, where no agent watched.
+
+use nix::sys::signal::Signal;
+
+use crate::common::{Directory, until};
+use crate::{some, unwatched};
+
+#[test]
+fn a_death_that_nobody_watched_is_known_from_the_store() {
+    let directory = some();
+    insta::assert_snapshot!(directory.run(&["postmortem"]).good(), @r"
+    speech died at 2026-01-02 03:04:06
+      how is not known: no agent watched
+      1 call in flight: synthesize req-3, for 942 ms, in stage vocoder
+      host: cpu 25 %, memory 8.0 GiB
+      GPU 0: busy 90 %, memory 20.0 GiB, NVIDIA H200
+
+    Calls in flight
+    request id  operation   labels          for  in stage  chunks  audio  process
+    req-3       synthesize  emotion=sad  942 ms  vocoder        3  4.5 s       77
+
+    The minute before
+    before   cpu  host memory  GPU busy  GPU memory
+    56.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    51.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    46.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    41.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    36.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    31.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    26.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    21.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    16.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    11.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+     6.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+     1.0 s  25 %      8.0 GiB  90 %      20.0 GiB
+    ");
+}
+
+#[test]
+fn the_next_start_finds_what_a_death_without_an_agent_left() {
+    let directory = Directory::new();
+    let mut service = unwatched(&directory, "call begin ready wait", "none");
+    service.says("ready");
+    service.signal(Signal::SIGKILL);
+    service.end();
+    assert!(directory.run(&["postmortem"]).good().contains("no death of speech is known"));
+    let mut service = unwatched(&directory, "ready wait", "none");
+    service.says("ready");
+    until("it is recovered", || directory.run(&["postmortem"]).good().contains("req-7d8e9f"));
+    let text = directory.run(&["postmortem"]).good();
+    for part in
+        ["how is not known: no agent watched", "1 call in flight: synthesize req-7d8e9f", "in stage vocoder"]
+    {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    let died = directory.run(&["calls", "--outcome", "died"]).good();
+    assert!(died.contains("req-7d8e9f") && died.contains("in stage vocoder"), "{died}");
+    service.signal(Signal::SIGKILL);
+    service.end();
+}

@@ -1,0 +1,334 @@
+//! `soundpost run` and `soundpost agent`: a command that ends in every way, signals, and who reports.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{Directory, Running, SERVICE, free_port, is_alive, scraped, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A process of the service; without its variable it is no test.
+#[test]
+fn service() {
+    common::service();
+}
+
+/// `soundpost run` with these options and a line of shell.
+fn run(directory: &Directory, options: &[&str], line: &str) -> Running {
+    let arguments: Vec<&str> =
+        ["run", "-s", SERVICE].iter().chain(options).chain(&["--", "sh", "-c", line]).copied().collect();
+    Running::start(directory.program(&arguments))
+}
+
+/// Lines of the program itself.
+fn own(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.starts_with("soundpost: ")).collect()
+}
+
+#[test]
+fn a_command_that_ends_well_leaves_nothing() {
+    let directory = Directory::new();
+    let done = run(&directory, &[], &directory.service("call")).end();
+    assert_eq!((done.status.code(), own(&done.err)), (Some(0), vec![]), "{}", done.err);
+    let status = directory.run(&["status"]).good();
+    assert!(status.starts_with("speech  not running\n"), "{status}");
+    let calls = directory.run(&["calls", "--csv"]).good();
+    assert_eq!(calls.matches(",synthesize,success,ok,").count(), 1, "{calls}");
+    assert!(directory.run(&["postmortem"]).good().contains("no death of speech is known"));
+}
+
+#[test]
+fn an_exit_status_is_passed_on_with_five_lines() {
+    let directory = Directory::new();
+    let done = run(&directory, &[], "exit 3").end();
+    assert_eq!(done.status.code(), Some(3));
+    let lines = own(&done.err);
+    assert_eq!(lines.len(), 5, "{}", done.err);
+    assert!(lines[0].starts_with("soundpost: speech died: exit status 3 after "), "{}", lines[0]);
+    assert_eq!(lines[1], "soundpost: no call was in flight");
+    assert_eq!(lines[3], "soundpost: look at: the output above; soundpost postmortem --service speech");
+    // Nothing is served, so there is nothing to wait for.
+    assert_eq!(lines[4], "soundpost: it is not started again");
+}
+
+#[test]
+fn a_command_that_is_not_there_or_cannot_run_is_said() {
+    let directory = Directory::new();
+    for (command, status, reason) in
+        [("/nowhere/speech", 127, "No such file"), (directory.path().to_str().unwrap(), 126, "denied")]
+    {
+        let done = directory.run(&["run", "-s", SERVICE, "--", command]);
+        assert_eq!(done.status.code(), Some(status), "{}", done.err);
+        let line = done.err.lines().last().unwrap();
+        assert!(line.contains(&format!("cannot start {command}")) && line.contains(reason), "{line}");
+    }
+}
+
+#[test]
+fn a_kill_is_passed_on_and_the_calls_are_known() {
+    let directory = Directory::new();
+    let done = run(&directory, &[], &directory.service("call begin kill")).end();
+    assert_eq!(done.status.signal(), Some(9), "{}", done.err);
+    let lines = own(&done.err);
+    assert!(lines[0].starts_with("soundpost: speech died: killed by signal 9 (KILL) after "), "{}", lines[0]);
+    let call = "soundpost: 1 call in flight: synthesize req-7d8e9f, for ";
+    assert!(lines[1].starts_with(call) && lines[1].ends_with(", in stage vocoder"), "{}", lines[1]);
+
+    let text = directory.run(&["postmortem"]).good();
+    for part in
+        ["speech died at 2", "killed by signal 9 (KILL)", "req-7d8e9f", "emotion=sad", "vocoder", "it ran sh"]
+    {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&directory.run(&["postmortem", "--json"]).good()).unwrap();
+    assert_eq!((&json["cause"], &json["signal"]), (&"signal".into(), &9.into()));
+    let call = &json["calls"][0];
+    assert_eq!((&call["request_id"], &call["stage"]), (&"req-7d8e9f".into(), &"vocoder".into()));
+    assert_eq!((&call["chunks"], &call["labels"]["emotion"]), (&1.into(), &"sad".into()));
+    assert!(call["duration_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn what_faults_is_told_where_to_look() {
+    let directory = Directory::new();
+    let done = run(&directory, &[], "kill -SEGV $$").end();
+    assert_eq!(done.status.signal(), Some(11), "{}", done.err);
+    assert!(!done.status.core_dumped(), "the agent leaves no core of its own");
+    assert!(done.err.contains("PYTHONFAULTHANDLER=1"), "{}", done.err);
+}
+
+#[test]
+fn the_last_state_is_served_until_a_signal_ends_it() {
+    let directory = Directory::new();
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut running = run(&directory, &["--listen", &address], &directory.service("call begin ready wait"));
+    running.says("ready");
+    let text = scraped(&address, "speech_up 1");
+    assert!(text.contains(r#"speech_build_info{soundpost_version=""#) && text.contains("V23"), "{text}");
+    scraped(&address, r#"speech_requests_in_flight{emotion="sad",operation="synthesize"} 1"#);
+    let pid = directory.run(&["status", "--json"]).good();
+    let status: serde_json::Value = serde_json::from_str(&pid).unwrap();
+    assert_eq!(status["agent_pid"], status["reporter_pid"]);
+    let pid = status["pids"][0].as_i64().unwrap();
+    kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL).unwrap();
+
+    running.warns(&format!("soundpost: http://{address}/metrics shows the last state for 60 s"));
+    let died =
+        r#"speech_request_total{emotion="sad",operation="synthesize",outcome="died",status="error"} 1"#;
+    let text = scraped(&address, died);
+    assert!(text.contains("\nspeech_up 0\n"), "{text}");
+    running.signal(Signal::SIGTERM);
+    let ended = Instant::now();
+    assert_eq!(running.end().status.signal(), Some(9));
+    assert!(ended.elapsed() < Duration::from_secs(5), "{:?}", ended.elapsed());
+}
+
+#[test]
+fn lingering_ends_by_itself() {
+    let directory = Directory::new();
+    let began = Instant::now();
+    let done = run(&directory, &["--listen", "127.0.0.1:0", "--linger", "300ms"], "exit 4").end();
+    assert_eq!(done.status.code(), Some(4));
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert!(done.err.contains("shows the last state for 300 ms"), "{}", done.err);
+}
+
+/// Says how often it got TERM, and ends the second time.
+const STUBBORN: &str =
+    r#"trap 'n=$((n+1)); echo got $n; [ $n = 2 ] && exit 5' TERM; echo ready; while :; do sleep 0.01; done"#;
+
+#[test]
+fn a_command_that_ignores_term_is_waited_for() {
+    let directory = Directory::new();
+    let mut running = run(&directory, &[], STUBBORN);
+    running.says("ready");
+    running.signal(Signal::SIGTERM);
+    running.says("got 1");
+    assert!(running.child.try_wait().unwrap().is_none());
+    running.signal(Signal::SIGTERM);
+    let done = running.end();
+    assert_eq!((done.status.code(), own(&done.err)), (Some(5), vec![]), "it did as it was asked");
+}
+
+#[test]
+fn a_command_that_ignores_term_is_killed_where_that_was_asked_for() {
+    let directory = Directory::new();
+    let mut running =
+        run(&directory, &["--kill-after", "200ms"], "trap '' TERM; echo ready; while :; do sleep 0.01; done");
+    running.says("ready");
+    running.signal(Signal::SIGTERM);
+    let done = running.end();
+    assert_eq!(done.status.signal(), Some(9));
+    assert_eq!(own(&done.err), ["soundpost: speech has not ended within 200 ms: killed"]);
+}
+
+#[test]
+fn signals_reach_the_command() {
+    let directory = Directory::new();
+    let line = "for s in HUP INT QUIT USR1 USR2 WINCH TTIN TTOU ALRM; do trap \"echo got $s\" $s; done; trap 'exit 7' TERM; \
+                echo ready; while :; do sleep 0.01; done";
+    let mut running = run(&directory, &[], line);
+    running.says("ready");
+    // A shell cannot trap what was ignored before it, as SIGHUP is under nohup.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+    let ignored = u64::from_str_radix(ignored, 16).unwrap();
+    let signals = [
+        (Signal::SIGHUP, "HUP"),
+        (Signal::SIGINT, "INT"),
+        (Signal::SIGQUIT, "QUIT"),
+        (Signal::SIGUSR1, "USR1"),
+        (Signal::SIGUSR2, "USR2"),
+        (Signal::SIGWINCH, "WINCH"),
+        (Signal::SIGTTIN, "TTIN"),
+        (Signal::SIGTTOU, "TTOU"),
+        (Signal::SIGALRM, "ALRM"),
+    ];
+    for (signal, name) in signals.into_iter().filter(|(signal, _)| ignored >> (*signal as u32 - 1) & 1 == 0) {
+        running.signal(signal);
+        running.says(&format!("got {name}"));
+    }
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.end().status.code(), Some(7));
+}
+
+#[test]
+fn what_is_ignored_stays_ignored() {
+    let directory = Directory::new();
+    let program = env!("CARGO_BIN_EXE_soundpost");
+    let line = format!(
+        "trap '' HUP; exec {program} run -s {SERVICE} -- sh -c 'grep Sig /proc/self/status; echo ready; sleep 0.3'"
+    );
+    let mut command = directory.program(&[]);
+    let environment: Vec<_> = command
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.map(Into::<std::ffi::OsString>::into)))
+        .collect();
+    command = std::process::Command::new("sh");
+    for (name, value) in environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.args(["-c", &line]);
+    let mut running = Running::start(command);
+    running.says("ready");
+    running.signal(Signal::SIGHUP);
+    let done = running.end();
+    assert_eq!(done.status.code(), Some(0), "nohup: {done:?}");
+    let mask = done.out.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+    let mask = u64::from_str_radix(mask, 16).unwrap();
+    // The last two before the real-time ones are the C library's own.
+    assert_eq!(mask & 0x7FFF_FFFF, 1, "HUP is ignored in the command, and nothing else is");
+    assert!(done.out.contains("SigBlk:\t0000000000000000"), "and nothing is blocked: {}", done.out);
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_does_not_care() {
+    let directory = Directory::new();
+    let mut running = run(&directory, &[], "echo ready; exec sleep 60");
+    running.says("ready");
+    running.signal(Signal::SIGINT);
+    let done = running.end();
+    assert_eq!((done.status.signal(), own(&done.err)), (Some(2), vec![]));
+}
+
+#[test]
+fn input_output_and_environment_are_the_commands() {
+    let directory = Directory::new();
+    let line = "read line; echo $line $SOUNDPOST_SERVICE $SOUNDPOST_DIRECTORY; echo to err >&2";
+    let mut command = directory.program(&["run", "-s", SERVICE, "--", "sh", "-c", line]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    std::io::Write::write_all(&mut running.child.stdin.take().unwrap(), b"hello\n").unwrap();
+    let done = running.end();
+    assert_eq!(done.out, format!("hello speech {}\n", directory.path().display()));
+    assert_eq!(done.err, "to err\n");
+}
+
+#[test]
+fn a_command_that_forks_and_exits_is_named_as_such() {
+    let directory = Directory::new();
+    let fifo = directory.path().join("ready");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let service = directory.service("pid ready wait");
+    let fifo = fifo.display();
+    let line = format!("({service}) > {fifo} & sed '/ready/q' {fifo}");
+    let mut running = run(&directory, &[], &line);
+    let pid = running.says("pid ");
+    let done = running.end();
+    assert_eq!(done.status.code(), Some(0));
+    assert!(own(&done.err)[0].contains(&format!("processes of speech run on ({pid})")), "{}", done.err);
+    // Nobody stopped it, and it reports for itself now.
+    until("the survivor reports", || {
+        directory
+            .run(&["status", "--json"])
+            .good()
+            .contains(&format!(r#""reporter_pid":{pid},"agent_pid":null"#))
+    });
+    assert!(is_alive(&pid));
+    kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn a_failure_is_started_again_until_it_ends_well() {
+    let directory = Directory::new();
+    let tries = directory.path().join("tries");
+    let line = format!("echo x >> {tries}; [ $(wc -l < {tries}) = 3 ] || exit 1", tries = tries.display());
+    let done = run(&directory, &["--restart", "on-failure", "--listen", "127.0.0.1:0"], &line).end();
+    assert_eq!(done.status.code(), Some(0), "{}", done.err);
+    assert_eq!(std::fs::read_to_string(&tries).unwrap(), "x\nx\nx\n");
+    assert_eq!(done.err.matches("it is started again in ").count(), 2, "{}", done.err);
+    assert_eq!(directory.run(&["postmortem", "--list"]).good().lines().count(), 2);
+}
+
+#[test]
+fn waiting_for_a_restart_ends_with_a_signal() {
+    let directory = Directory::new();
+    let mut running = run(&directory, &["--restart", "on-failure"], "exit 6");
+    running.warns("soundpost: it is started again in ");
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.end().status.code(), Some(6));
+}
+
+#[test]
+fn a_service_goes_on_when_the_agent_is_killed() {
+    let directory = Directory::new();
+    let mut running = run(&directory, &[], &directory.service("pid ready reporter begin wait"));
+    let pid = running.says("pid ");
+    running.says("ready");
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.end().status.signal(), Some(9));
+    until("the service reports for itself", || {
+        let status = directory.run(&["status", "--json"]).good();
+        status.contains(&format!(r#""reporter_pid":{pid}"#))
+    });
+    kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn an_agent_ends_in_good_order_and_there_is_one() {
+    let directory = Directory::new();
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut agent = Running::start(directory.program(&["agent", "-s", SERVICE, "--listen", &address]));
+    agent.warns(&format!("soundpost: metrics at http://{address}/metrics"));
+    scraped(&address, "speech_up 0");
+    let second = directory.run(&["agent", "-s", SERVICE]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        second.err.contains(&format!("has one already (process {})", agent.child.id())),
+        "{}",
+        second.err
+    );
+    agent.signal(Signal::SIGTERM);
+    let done = agent.end();
+    assert_eq!(done.status.code(), Some(0), "{}", done.err);
+    assert!(done.err.contains("SIGTERM ends the agent"), "{}", done.err);
+    assert!(std::net::TcpStream::connect(&address).is_err(), "the port is free again");
+}

@@ -1,0 +1,180 @@
+//! The file of a history, or memory in its place: header, table, ring.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::ring::Ring;
+use super::table::Table;
+use crate::segment::{Place, Region, WORD, is_dead, lock_held, open_foreign, open_own};
+use crate::sync::{AtomicU64, Ordering};
+
+/// First word of every history.
+const MAGIC: u64 = u64::from_le_bytes(*b"sndhist\x01");
+/// Changes whenever the meaning of a word changes; a reader refuses any other.
+const VERSION: u64 = 1;
+
+/// Smallest and largest file, bytes.
+pub(super) const BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=8 << 20;
+
+/// Positions in the header.
+mod header {
+    pub(super) const MAGIC: usize = 0;
+    pub(super) const VERSION: usize = 1;
+    pub(super) const WORDS: usize = 2;
+    /// Which boot of the machine the monotonic times are of.
+    pub(super) const BOOT: usize = 3;
+    pub(super) const CHECKSUM: usize = 4;
+    /// 1 once another file has taken this one's place.
+    pub(super) const REPLACED: usize = 5;
+    /// Two words: where the ring begins and ends.
+    pub(super) const CURSORS: usize = 6;
+    pub(super) const LENGTH: usize = 16;
+}
+
+/// Words of the table: some 600 series.
+pub(super) const TABLE_WORDS: usize = 1 << 14;
+
+/// A history in memory.
+pub(crate) struct Memory {
+    region: Region,
+    /// Keeps the lock that says that somebody writes it.
+    _file: Option<File>,
+    /// Whether it is the copy of a file that nobody writes.
+    copy: bool,
+}
+
+impl Memory {
+    /// The history of `place` to write to: the one that is there if it can be gone on with, else a new one.
+    /// The second is what an existing one held that cannot.
+    pub(super) fn open(place: &Place, bytes: usize) -> io::Result<(Self, Option<Self>)> {
+        let mut before = None;
+        for path in place.history_files() {
+            let Ok(file) = open_own(&path) else { continue };
+            // A reader may be asking at this moment whether anybody holds it.
+            lock_held(&file)?;
+            let Ok(memory) = Self::map(file, true) else { continue };
+            if memory.words().len() * WORD == bytes {
+                return Ok((memory, None));
+            }
+            before = Some(memory);
+        }
+        Ok((Self::create(place, bytes)?, before))
+    }
+
+    /// A new file, in the place of the one that is there.
+    pub(super) fn create(place: &Place, bytes: usize) -> io::Result<Self> {
+        let new = place.create(bytes)?;
+        let region = Region::map(&new.file, bytes / WORD, true)?;
+        write_header(region.words());
+        let (file, path) = new.become_history()?;
+        // The file of a run that found its room elsewhere.
+        place.history_files().filter(|other| *other != path).for_each(|other| {
+            let _ = std::fs::remove_file(other);
+        });
+        Ok(Self { region, _file: Some(file), copy: false })
+    }
+
+    /// Memory of this process alone.
+    pub(super) fn heap(bytes: usize) -> Self {
+        let region = Region::from_words(std::iter::repeat_n(0, bytes / WORD));
+        write_header(region.words());
+        Self { region, _file: None, copy: false }
+    }
+
+    /// The history at `path` to read: mapped while somebody writes it, else copied.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        let mut file = open_foreign(path)?;
+        if !is_dead(&file) {
+            return Self::map(file, false);
+        }
+        let mut contents = vec![0; checked_length(&file)?];
+        file.read_exact(&mut contents)?;
+        let (words, _) = contents.as_chunks::<WORD>();
+        let region = Region::from_words(words.iter().map(|word| u64::from_le_bytes(*word)));
+        check_header(region.words())?;
+        Ok(Self { region, _file: None, copy: true })
+    }
+
+    fn map(file: File, writable: bool) -> io::Result<Self> {
+        let region = Region::map(&file, checked_length(&file)? / WORD, writable)?;
+        check_header(region.words())?;
+        Ok(Self { region, _file: writable.then_some(file), copy: false })
+    }
+
+    fn words(&self) -> &[AtomicU64] {
+        self.region.words()
+    }
+
+    pub(super) fn table(&self) -> Table<'_> {
+        Table::new(&self.words()[header::LENGTH..][..TABLE_WORDS])
+    }
+
+    pub(super) fn ring(&self) -> Ring<'_> {
+        let words = self.words();
+        Ring::new(&words[header::CURSORS..][..2], &words[header::LENGTH + TABLE_WORDS..])
+    }
+
+    /// Whether nothing will be added to it.
+    pub(super) fn is_over(&self) -> bool {
+        self.copy || self.words()[header::REPLACED].load(Ordering::Acquire) != 0
+    }
+
+    /// Says that another has taken its place.
+    pub(super) fn set_replaced(&self) {
+        self.words()[header::REPLACED].store(1, Ordering::Release);
+    }
+
+    /// For damage by hand.
+    #[cfg(test)]
+    #[cfg(not(loom))]
+    pub(super) fn all_words(&self) -> &[AtomicU64] {
+        self.words()
+    }
+}
+
+fn checked_length(file: &File) -> io::Result<usize> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if BYTES.contains(&length) && length % WORD == 0 {
+        return Ok(length);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, format!("{length} bytes are no history")))
+}
+
+fn write_header(words: &[AtomicU64]) {
+    let constant = [
+        (header::MAGIC, MAGIC),
+        (header::VERSION, VERSION),
+        (header::WORDS, words.len() as u64),
+        (header::BOOT, boot()),
+    ];
+    for (word, value) in constant {
+        words[word].store(value, Ordering::Relaxed);
+    }
+    words[header::CHECKSUM].store(header_checksum(words), Ordering::Release);
+}
+
+fn check_header(words: &[AtomicU64]) -> io::Result<()> {
+    let word = |word: usize| words[word].load(Ordering::Relaxed);
+    let sound = word(header::MAGIC) == MAGIC
+        && word(header::VERSION) == VERSION
+        && word(header::WORDS) == words.len() as u64
+        && word(header::CHECKSUM) == header_checksum(words);
+    if !sound {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no history of this version"));
+    }
+    if word(header::BOOT) != boot() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "of an earlier boot"));
+    }
+    Ok(())
+}
+
+fn header_checksum(words: &[AtomicU64]) -> u64 {
+    super::ring::checksum(words[..header::CHECKSUM].iter().map(|word| word.load(Ordering::Relaxed)))
+}
+
+/// A number for this boot of the machine; 0 where the kernel does not tell.
+fn boot() -> u64 {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    super::ring::checksum(id.trim().bytes().map(u64::from))
+}

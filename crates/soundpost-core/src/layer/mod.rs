@@ -1,0 +1,177 @@
+//! Events of `tracing` as log events: with the fields of their spans, and tied to the current call.
+
+mod values;
+
+use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
+
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::call::current_call;
+use crate::log::{Draft, Level, Log};
+use crate::registry::Registry;
+use crate::thread::is_own;
+use values::{EventValues, SpanFields, SpanValues, Values};
+
+/// Events that are recorded while another is, by what makes the text of a value, one inside of the other. What is
+/// beyond is dropped, and counted in `soundpost_errors_total{part="log"}`.
+const NESTED: u32 = 4;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static THREAD: OnceCell<Arc<str>> = const { OnceCell::new() };
+}
+
+/// A [`tracing_subscriber::Layer`] that records events.
+///
+/// What is recorded is said by [`LogLayer::with_max_level`], `INFO` unless told otherwise, and by any filter that it is
+/// combined with (`layer.with_filter(EnvFilter::new("warn,my_service=debug"))`). An event has the fields of those spans
+/// around it that are of such a level. Events of Soundpost itself are never recorded, nor those of its threads.
+#[derive(Clone)]
+pub struct LogLayer {
+    registry: Arc<Registry>,
+    max_level: LevelFilter,
+}
+
+impl LogLayer {
+    /// A layer that records to this registry.
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, max_level: LevelFilter::INFO }
+    }
+
+    /// The lowest level that is recorded. With a filter of its own, say `TRACE` here and the rest there.
+    #[must_use]
+    pub fn with_max_level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.max_level = level.into();
+        self
+    }
+
+    /// Whether events of such a kind are recorded, and fields of such spans kept.
+    ///
+    /// A hint to `tracing` would say so earlier, but for all layers beside this one, too: a console that shows `DEBUG`
+    /// would lose it.
+    fn records(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.max_level && !is_ours(metadata.target())
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for LogLayer {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.values().is_empty() || !self.records(attributes.metadata()) || is_own() {
+            return;
+        }
+        let Some(span) = context.span(id) else { return };
+        let mut fields = SpanFields::default();
+        attributes.record(&mut Values(&mut SpanValues::new(&self.registry, &mut fields)));
+        span.extensions_mut().replace(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id).filter(|span| self.records(span.metadata()) && !is_own()) else {
+            return;
+        };
+        // The text of a value is made while no extension is locked: making it may log.
+        let mut fields = span.extensions_mut().remove::<SpanFields>().unwrap_or_default();
+        values.record(&mut Values(&mut SpanValues::new(&self.registry, &mut fields)));
+        span.extensions_mut().replace(fields);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
+        if !self.records(metadata) || is_own() {
+            return;
+        }
+        if DEPTH.get() >= NESTED {
+            self.registry.error("log");
+            return;
+        }
+        let _nested = Nested::begin();
+        let mut values = EventValues::new(Draft::new(&self.registry));
+        event.record(&mut Values(&mut values));
+        let EventValues { mut draft, message, logger, file, line, .. } = values;
+        // Events of the crate `log` say in fields what theirs is.
+        let from_log = metadata.target() == "log";
+        let logger = logger.as_deref().filter(|_| from_log).unwrap_or(metadata.target());
+        if is_ours(logger) {
+            return;
+        }
+        if let Some(scope) = context.event_scope(event) {
+            for span in scope {
+                if let Some(fields) = span.extensions().get::<SpanFields>() {
+                    fields.add_to(&mut draft);
+                }
+            }
+        }
+        let call = current_call();
+        let of_call = |text: for<'c> fn(&'c crate::CallState) -> &'c str| call.as_ref().map_or("", text);
+        let record = |thread: &str| {
+            draft.record(&Log {
+                unix_nanos: None,
+                level: level(*metadata.level()),
+                message: &message,
+                logger,
+                file: file.as_deref().or(metadata.file()).unwrap_or_default(),
+                line: line.or(metadata.line()),
+                thread,
+                request_id: of_call(crate::CallState::request_id),
+                operation: of_call(crate::CallState::operation),
+                fields: &crate::LogFields::new(),
+            });
+        };
+        with_thread_name(record);
+    }
+}
+
+/// The crates of Soundpost, whose events are never recorded.
+const OWN: [&str; 6] = [
+    "soundpost",
+    "soundpost_core",
+    "soundpost_report",
+    "soundpost_vitals",
+    "soundpost_cli",
+    "soundpost_macros",
+];
+
+/// Whether a target or logger is one of Soundpost's.
+fn is_ours(target: &str) -> bool {
+    let name = target.split_once("::").map_or(target, |(name, _)| name);
+    name.starts_with("soundpost") && OWN.contains(&name)
+}
+
+fn level(level: tracing::Level) -> Level {
+    match level {
+        tracing::Level::ERROR => Level::Error,
+        tracing::Level::WARN => Level::Warning,
+        tracing::Level::INFO => Level::Info,
+        tracing::Level::DEBUG | tracing::Level::TRACE => Level::Debug,
+    }
+}
+
+/// Calls `with` with the name of this thread; empty where it has none, or ends.
+fn with_thread_name(with: impl FnOnce(&str)) {
+    let name = || std::thread::current().name().unwrap_or_default().into();
+    match THREAD.try_with(|thread| thread.get_or_init(name).clone()) {
+        Ok(name) => with(&name),
+        Err(_) => with(""),
+    }
+}
+
+/// One more event is being recorded by this thread.
+struct Nested;
+
+impl Nested {
+    fn begin() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}

@@ -1,0 +1,42 @@
+//! Core of Soundpost: what a process records and how it is read.
+//!
+//! Every process writes only to its *segment*, a memory-mapped file: counters, histograms, calls in
+//! flight. Recording takes no lock, no system call and no allocation, and what was recorded survives the
+//! process. A [`Collector`](snapshot::Collector) merges all segments of a service into one plain [`Snapshot`](snapshot::Snapshot).
+//!
+//! Services depend on the crate `soundpost`, not on this one.
+
+mod call;
+pub mod clock;
+mod error;
+mod field;
+pub mod history;
+mod layer;
+mod log;
+mod per_process;
+pub mod redact;
+mod registry;
+mod segment;
+pub mod snapshot;
+#[doc(hidden)]
+pub mod step;
+mod sync;
+pub mod thread;
+
+pub use call::{
+    Call, CallBuilder, CallFuture, CallState, Calls, Entered, FinishedCall, GpuUse, InFlightCall, Operation,
+    Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter,
+};
+pub use error::Error;
+pub use field::{FieldRef, FieldValue};
+pub use layer::LogLayer;
+pub use log::{Draft, Level, Log, LogEvent, LogFields};
+pub use per_process::PerProcess;
+pub use registry::{
+    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, Identity,
+    LATENCY_BUCKETS, Merge, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
+};
+pub use segment::{
+    CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES, Role,
+    around_fork, close_in_child, epoch, set_once, user_id,
+};

@@ -1,0 +1,370 @@
+//! The registry: which families and series exist, and the handles that write to them.
+//!
+//! It is keyed by what will be exposed, so that two series can never meet on the wire. Lookups take no
+//! lock. What is new is made under the slow path's lock and appended to the segment's directory, from
+//! where this and every other process reads it back: there is one way in.
+
+mod append_map;
+mod event;
+mod facade;
+mod family;
+mod fault;
+mod handle;
+mod identity;
+mod index;
+mod kind;
+mod mirror;
+mod name;
+mod options;
+mod packed;
+mod record;
+mod redaction;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+pub(crate) use append_map::{AppendMap, hash_of};
+use event::Dropped;
+pub(crate) use event::Kept;
+pub use facade::Facade;
+pub use family::Family;
+pub(crate) use family::{FamilyCore, SeriesCore};
+use fault::Logged;
+pub use fault::Notice;
+pub(crate) use handle::gauge_cell;
+pub use handle::{Counter, Gauge, Histogram};
+pub use identity::Identity;
+pub use kind::Kind;
+pub use name::sanitized;
+pub(crate) use name::{check_label, exposed, label_value};
+pub use options::{DEFAULT_SERIES_LIMIT, Options};
+pub(crate) use record::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord};
+use redaction::Redactions;
+pub(crate) use spec::Repr;
+pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Spec};
+pub use unit::Unit;
+
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::error::Error;
+use crate::redact::Redactor;
+use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
+
+/// The value of every label of the series that takes what is beyond the limit.
+pub const OVERFLOW: &str = "overflow";
+/// Names, behind the service's prefix, that only a snapshot has; see `snapshot/vital.rs`.
+const READ_FAMILIES: [&str; 5] =
+    ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
+/// The same without the prefix.
+const READ_SERIES: &str = "soundpost_series";
+
+/// Families and series of one process of a service.
+pub struct Registry {
+    segment: Arc<Segment>,
+    place: Option<Place>,
+    identity: Identity,
+    options: Options,
+    redactor: Redactor,
+    /// Directory position up to which the index is made.
+    seen: AtomicU32,
+    families: AppendMap<Box<str>, Arc<FamilyCore>>,
+    by_position: AppendMap<u32, Arc<FamilyCore>>,
+    /// Names on the wire and the family they belong to.
+    exposed: AppendMap<Box<str>, Box<str>>,
+    own: std::sync::OnceLock<Own>,
+    logged: Mutex<Logged>,
+    fallback: Option<String>,
+}
+
+/// Where what is recorded under some labels goes.
+struct Found {
+    series: Option<Arc<SeriesCore>>,
+    /// Whether it is theirs alone, and not the overflow series.
+    own: bool,
+}
+
+/// Metrics about the registry itself.
+struct Own {
+    /// The family alone: a handle's registry would keep the registry alive for ever.
+    errors: Arc<FamilyCore>,
+    overflow: Counter,
+    events: Counter,
+    dropped: [Counter; Dropped::ALL.len()],
+    altered: [Counter; Kept::REASONS.len()],
+    redactions: Redactions,
+}
+
+impl Registry {
+    /// Opens a registry over a new segment. When no file can be had the segment is anonymous memory, see
+    /// [`Registry::fallback`].
+    ///
+    /// # Errors
+    /// When the options cannot be used, or there is no memory at all.
+    pub fn open(place: &Place, identity: Identity, options: Options) -> Result<Arc<Self>, Error> {
+        let sizes = crate::MIN_SEGMENT_BYTES..=crate::MAX_SEGMENT_BYTES;
+        if !sizes.contains(&options.segment_bytes) {
+            return Err(Error::config(format!(
+                "segment_bytes: {} is not between {} and {}",
+                options.segment_bytes,
+                sizes.start(),
+                sizes.end()
+            )));
+        }
+        let (segment, fallback) = Segment::create(place, options.segment_bytes, options.role)
+            .map_err(|error| Error::io("cannot allocate the segment in", place.directory(), error))?;
+        Self::over(segment, Some(place.clone()), identity, options, fallback)
+    }
+
+    /// A registry that no other process sees, for one that only reads what a service recorded.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn unseen(identity: Identity) -> Result<Arc<Self>, Error> {
+        let options =
+            Options { segment_bytes: crate::MIN_SEGMENT_BYTES, role: Role::Agent, ..Options::default() };
+        let segment = Segment::anonymous(options.segment_bytes, options.role)
+            .map_err(|error| Error::config(format!("no memory for a segment: {error}")))?;
+        Self::over(segment, None, identity, options, None)
+    }
+
+    /// A registry over a given segment.
+    pub(crate) fn over(
+        segment: Arc<Segment>,
+        place: Option<Place>,
+        identity: Identity,
+        options: Options,
+        fallback: Option<io::Error>,
+    ) -> Result<Arc<Self>, Error> {
+        let redactor = Redactor::new(&options.redact, options.record_text)?;
+        let registry = Arc::new(Self {
+            segment,
+            place,
+            identity,
+            options,
+            redactor,
+            seen: AtomicU32::new(0),
+            families: AppendMap::new(),
+            by_position: AppendMap::new(),
+            exposed: AppendMap::new(),
+            own: std::sync::OnceLock::new(),
+            logged: Mutex::default(),
+            fallback: fallback.map(|error| error.to_string()),
+        });
+        for meta in registry.identity.metas() {
+            registry.append(RecordKind::Meta, &meta.encode());
+        }
+        registry.reserve_names();
+        let errors = Spec::whole_counter("soundpost_errors")
+            .help("Faults of Soundpost itself, and of what it was asked to do, by part.")
+            .labels(&["part"]);
+        let overflow = Spec::whole_counter("soundpost_series_overflow")
+            .help("Label sets beyond a family's limit; the series with the value overflow took them.");
+        let rejected = Spec::whole_counter("soundpost_observations_rejected")
+            .help("Values that were not recorded, by reason.")
+            .labels(&["reason"]);
+        let reason = registry.family(rejected)?;
+        let rejected = reason.series_cell(&["non_finite"]);
+        let rejected = rejected.ok_or_else(|| Error::config("segment_bytes: too small for one series"))?;
+        registry.segment.set_rejected(rejected);
+        let errors = registry.family_core(&errors.checked()?)?;
+        // These are needed when there is no room to make them any more.
+        for part in ["facade", "segment", OVERFLOW] {
+            registry.series(&errors, [("part".into(), part.into())].into());
+        }
+        let events = Spec::whole_counter("soundpost_events")
+            .help("Finished calls and log events that were taken for the store and the sinks.");
+        let [full, large] = Dropped::ALL.map(|dropped| registry.dropped_events(dropped.reason()));
+        let [fields, shortened] = Kept::REASONS.map(|reason| registry.altered_events(reason));
+        let own = Own {
+            errors,
+            overflow: registry.family(overflow)?.counter(&[])?,
+            events: registry.family(events)?.counter(&[])?,
+            dropped: [full?, large?],
+            altered: [fields?, shortened?],
+            redactions: Redactions::new(&registry)?,
+        };
+        let _ = registry.own.set(own);
+        Ok(registry)
+    }
+
+    /// Keeps the names of the families that are made at reading time.
+    fn reserve_names(&self) {
+        let prefix = self.identity.prefix();
+        let slow = slow_path();
+        for name in
+            READ_FAMILIES.map(|name| format!("{prefix}_{name}")).into_iter().chain([READ_SERIES.into()])
+        {
+            self.exposed.insert(&slow, hash_of(&*name), name.as_str().into(), name.as_str().into());
+        }
+    }
+
+    /// Registers a family, or finds it.
+    ///
+    /// # Errors
+    /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
+    pub fn family(self: &Arc<Self>, spec: Spec) -> Result<Family, Error> {
+        let spec = spec.checked()?;
+        if let Some(label) = spec.labels.iter().find(|label| self.identity.has_label(label)) {
+            return Err(Error::conflict(format!(
+                "metric {:?}: label {label:?} is already on every metric of the service; rename it",
+                spec.given
+            )));
+        }
+        let core = self.family_core(&spec)?;
+        Ok(Family::new(self.clone(), core, &spec))
+    }
+
+    /// The facade's recorder over this registry.
+    pub fn facade(self: &Arc<Self>) -> Facade {
+        Facade::new(self.clone())
+    }
+
+    /// Why the segment lies in anonymous memory, where other processes do not see it.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
+    /// Where the service keeps its files; none for a registry that no other process sees.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// Who the service is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Options it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What a forked child does when it first records.
+    pub fn on_fork_child(&self, action: impl Fn() + Send + Sync + 'static) {
+        self.segment.on_rejoin(action);
+    }
+
+    /// Takes this process's place in the segment, as its first recording would. A forked child runs what
+    /// [`Registry::on_fork_child`] was given now, so the caller holds no lock of its own.
+    pub fn join(&self) {
+        self.segment.owner();
+    }
+
+    /// Says something about this process that the reporter can read, see
+    /// [`crate::snapshot::Collector::process_facts`].
+    pub fn set_process_fact(&self, name: &str, value: &str) {
+        let pid = u64::from(std::process::id());
+        let fact = Meta::Process { pid, name: name.to_owned(), value: value.to_owned() };
+        self.append(RecordKind::Meta, &fact.encode());
+    }
+
+    /// Says that the process lives.
+    pub fn beat(&self) {
+        self.segment.beat();
+    }
+
+    /// Says that the process leaves in good order. Recording goes on working.
+    pub fn close(&self) {
+        if self.segment.is_creator() {
+            self.segment.set_state(State::Closed);
+        }
+    }
+
+    /// Bytes of the segment that hold something: records, cells in all lanes, exemplars.
+    pub fn used_bytes(&self) -> usize {
+        self.segment.used_bytes(self.seen.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    pub(crate) fn reject(&self) {
+        self.segment.reject(1);
+    }
+
+    /// Counts a label set that went to an overflow series.
+    pub(crate) fn overflowed(&self) {
+        if let Some(own) = self.own.get() {
+            own.overflow.increment(1);
+        }
+    }
+
+    /// Appends a record to the directory; it is indexed when it is next looked for.
+    pub(crate) fn append(&self, kind: RecordKind, payload: &Payload) -> Option<u32> {
+        self.segment.directory().append(self.seen.load(Ordering::Relaxed), kind, payload)
+    }
+
+    /// The family of a checked spec, made where there is none.
+    pub(crate) fn family_core(&self, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
+        if let Some(core) = self.find_family(&spec.name) {
+            return core.clone().registered_again(spec);
+        }
+        let owner = self.segment.owner();
+        let slow = slow_path();
+        self.absorb(&slow, owner);
+        if let Some(core) = self.find_family(&spec.name) {
+            return core.clone().registered_again(spec);
+        }
+        for wire in name::exposed(&spec.name, spec.kind) {
+            if let Some(other) = self.exposed.get(hash_of(&*wire), |name| **name == *wire) {
+                return Err(Error::conflict(format!(
+                    "metric {:?}: its sample {wire:?} is already exposed by {other:?}; rename one of them",
+                    spec.given
+                )));
+            }
+        }
+        let full =
+            || Error::config(format!("metric {:?}: the segment is full; raise segment_bytes", spec.given));
+        self.append(RecordKind::Family, &FamilyRecord::of_spec(spec).encode()).ok_or_else(full)?;
+        self.absorb(&slow, owner);
+        self.find_family(&spec.name).cloned().ok_or_else(full)
+    }
+
+    fn find_family(&self, name: &str) -> Option<&Arc<FamilyCore>> {
+        self.families.get(hash_of(name), |key| **key == *name)
+    }
+
+    /// The series of these labels (sorted by name), made where there is none. Beyond the limit, or when
+    /// the segment is full, the family's overflow series, and the loss is counted.
+    pub(crate) fn series(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Option<Arc<SeriesCore>> {
+        self.series_or_overflow(family, labels).series
+    }
+
+    /// As [`Registry::series`], and whether the labels have a series of their own.
+    fn series_or_overflow(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Found {
+        let owner = self.segment.owner();
+        let (series, own, full) = {
+            let slow = slow_path();
+            self.absorb(&slow, owner);
+            let room = family.has_room() || labels.is_empty();
+            let known = self.find_series(family, &labels);
+            match known.or_else(|| room.then(|| self.make_series(&slow, owner, family, labels.clone()))?) {
+                Some(series) => (Some(series), true, false),
+                None => {
+                    let rest: LabelPairs =
+                        labels.iter().map(|(name, _)| (name.clone(), OVERFLOW.into())).collect();
+                    let known = self.find_series(family, &rest);
+                    let series = known.or_else(|| self.make_series(&slow, owner, family, rest));
+                    (series, false, room)
+                }
+            }
+        };
+        if let Some(series) = &series {
+            self.expose(family, series);
+        }
+        if !own {
+            self.overflowed();
+            if full && !family.record.name.starts_with("soundpost_") {
+                self.fault(
+                    "segment",
+                    "the segment is full: new series are not recorded; raise segment_bytes",
+                );
+            }
+        }
+        Found { series, own }
+    }
+}

@@ -1,0 +1,256 @@
+//! Where a service keeps its files.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+
+use super::file::{
+    EXTENSION, HISTORY, NewFile, is_dead, is_unwritable, open_foreign, private_directory, private_file,
+    random, user_id,
+};
+use crate::error::Error;
+
+/// Where memory is shared.
+const SHARED: &str = "/dev/shm";
+/// Files that every service's durable directory has one of: the locks of reporter and agent.
+const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
+/// In shared memory: which durable directory the folder belongs to.
+const OF: &str = "of";
+/// The service's retired totals.
+pub(crate) const RETIRED: &str = "retired.totals";
+
+/// Where a service keeps its files on this host.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Durable directory of the service: lock, address, store.
+    state: PathBuf,
+    /// Directories that may hold segments, the preferred one first.
+    segments: Vec<PathBuf>,
+    /// Why the durable directory is not below the root that was asked for.
+    problem: Option<String>,
+}
+
+impl Place {
+    /// Opens, and makes where missing, the directories of `service` below `root`, and its directory in
+    /// `/dev/shm`.
+    ///
+    /// Where nothing can be written below `root` (a read-only container), the directory in shared memory
+    /// takes its place, see [`Place::problem`]; where that cannot be either, segments lie in anonymous
+    /// memory, see [`crate::Registry::fallback`]. A missing or unusable `/dev/shm` is no problem.
+    ///
+    /// # Errors
+    /// When the service's name is empty, or its directory is a symbolic link, a file, or belongs to
+    /// somebody else.
+    pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
+        Self::open_with_shared_memory(root, service, Path::new(SHARED))
+    }
+
+    /// Where `service` has kept files below `root`, without making anything; `service` may also be the folder's
+    /// name. `None` where there is nothing.
+    pub fn find(root: &Path, service: &str) -> Option<Self> {
+        let root = std::path::absolute(root).ok()?;
+        let folder = Path::new(service).components().eq([std::path::Component::Normal(service.as_ref())]);
+        let plain = Some(root.join(service)).filter(|path| folder && path.is_dir());
+        let state = plain.or_else(|| Some(root.join(directory_name(service).ok()?)))?;
+        let fast = shared_folder(&user_folder(Path::new(SHARED)), &state);
+        match (state.is_dir(), fast.is_dir()) {
+            (true, _) => Some(Self { segments: vec![fast, state.clone()], state, problem: None }),
+            (false, true) => Some(Self { segments: vec![fast.clone()], state: fast, problem: None }),
+            (false, false) => None,
+        }
+    }
+
+    /// Folders of services below `root`, sorted: their names, but for what cannot be part of a path.
+    pub fn services(root: &Path) -> Vec<String> {
+        let entries = root.read_dir().into_iter().flatten().flatten();
+        let kept = entries.filter(|entry| MARKS.iter().any(|mark| entry.path().join(mark).is_file()));
+        let mut names: Vec<String> = kept.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    /// As [`Place::open`], with another directory in place of `/dev/shm`.
+    ///
+    /// # Errors
+    /// As [`Place::open`].
+    pub fn open_with_shared_memory(root: &Path, service: &str, shared: &Path) -> Result<Self, Error> {
+        let name = directory_name(service)?;
+        let root = std::path::absolute(root).map_err(|error| Error::io("cannot resolve", root, error))?;
+        let state = root.join(&name);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&root);
+        let unwritable = match made.and_then(|()| private_directory(&state)) {
+            Ok(()) => None,
+            Err(error) if is_unwritable(&error) => Some(error),
+            Err(error) => return Err(Error::io("directory: cannot use", &state, error)),
+        };
+        let user = user_folder(shared);
+        let fast = shared_folder(&user, &state);
+        let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
+        if let (Ok(fast), None) = (&fast, &unwritable) {
+            write_file(fast, OF, &state.to_string_lossy()).ok();
+        }
+        let problem = unwritable.map(|error| format!("cannot write {}: {error}", state.display()));
+        let (state, segments) = match (fast, &problem) {
+            (Ok(fast), None) => (state.clone(), vec![fast, state]),
+            (Ok(fast), Some(_)) => (fast.clone(), vec![fast]),
+            (Err(_), _) => (state.clone(), vec![state]),
+        };
+        Ok(Self { state, segments, problem })
+    }
+
+    /// Why nothing can be written below the root that was asked for, if that is so.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Directories that may hold segments, the preferred one first.
+    pub fn segment_directories(&self) -> &[PathBuf] {
+        &self.segments
+    }
+
+    /// Durable directory of the service.
+    pub fn directory(&self) -> &Path {
+        &self.state
+    }
+
+    /// Writes a small file into the service's durable directory, at once.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
+        write_file(&self.state, name, contents)
+    }
+
+    /// Removes what services whose durable directory is gone have left in shared memory: nobody else would.
+    pub fn reclaim(&self) {
+        let Some(user) = self.segments[0].parent().filter(|_| self.segments.len() > 1) else { return };
+        let folders = user.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        for folder in folders.filter(|folder| *folder != self.segments[0]) {
+            let Ok(of) = std::fs::read_to_string(folder.join(OF)) else { continue };
+            let gone =
+                std::fs::symlink_metadata(&of).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            if gone && !segments_in(&folder).iter().any(|segment| is_held(segment)) {
+                let _ = std::fs::remove_dir_all(&folder);
+            }
+        }
+    }
+
+    /// Opens, and makes where missing, a private file in the service's durable directory.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is a symbolic link.
+    pub fn open_file(&self, name: &str) -> io::Result<File> {
+        private_file().create(true).truncate(false).open(self.state.join(name))
+    }
+
+    /// Files of segments, living or dead, in any order.
+    pub(crate) fn segment_files(&self) -> Vec<PathBuf> {
+        self.segments.iter().flat_map(|directory| segments_in(directory)).collect()
+    }
+
+    /// Where a history may lie: with the segments.
+    pub(crate) fn history_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.segments.iter().map(|directory| directory.join(HISTORY))
+    }
+
+    /// Removes the history: the run is over.
+    pub(crate) fn remove_history(&self) {
+        self.history_files().for_each(|file| drop(std::fs::remove_file(file)));
+    }
+
+    /// Where the retired totals lie: with the segments, so that they live as long.
+    pub(crate) fn retired_file(&self) -> PathBuf {
+        self.segments[0].join(RETIRED)
+    }
+
+    /// Makes, sizes, fills and locks a new segment file under a hidden name. Directories are tried in
+    /// order; the first needs eight times `bytes` free, because a small `/dev/shm` belongs to others.
+    pub(crate) fn create(&self, bytes: usize) -> io::Result<NewFile> {
+        let roomy = |directory: &&PathBuf| {
+            self.segments.len() == 1
+                || **directory == self.state
+                || free_bytes(directory).is_some_and(|free| free >= 8 * bytes as u64)
+        };
+        let mut last = io::Error::from(io::ErrorKind::StorageFull);
+        for directory in self.segments.iter().filter(roomy) {
+            match NewFile::create(directory, bytes) {
+                Ok(file) => return Ok(file),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// A new file for the retired totals, next to them: it cannot be renamed from another file system.
+    pub(crate) fn create_retired(&self, bytes: usize) -> io::Result<NewFile> {
+        NewFile::create(&self.segments[0], bytes)
+    }
+
+    /// Removes the service's directory in shared memory if nothing is left in it.
+    pub(crate) fn remove_if_empty(&self) {
+        if self.segments.len() > 1 && segments_in(&self.segments[0]).is_empty() {
+            let _ = std::fs::remove_file(self.segments[0].join(OF));
+            let _ = std::fs::remove_dir(&self.segments[0]);
+        }
+    }
+}
+
+fn segments_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = directory.read_dir().into_iter().flatten();
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
+}
+
+/// This user's folder in shared memory.
+fn user_folder(shared: &Path) -> PathBuf {
+    shared.join(format!("soundpost-{}", user_id()))
+}
+
+/// The folder in shared memory of the service whose durable directory is `state`: two roots with a service of one
+/// name stay apart.
+fn shared_folder(user: &Path, state: &Path) -> PathBuf {
+    let name = state.file_name().unwrap_or_default().to_string_lossy();
+    user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())))
+}
+
+/// Whether a process holds the segment, or nobody can tell.
+fn is_held(segment: &Path) -> bool {
+    open_foreign(segment).map_or(true, |file| !is_dead(&file))
+}
+
+/// Writes a small file in the place of another, at once.
+fn write_file(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
+    let hidden = directory.join(format!(".{name}.{:016x}", random()));
+    let mut file = private_file().create_new(true).open(&hidden)?;
+    io::Write::write_all(&mut file, contents.as_bytes())
+        .and_then(|()| std::fs::rename(&hidden, directory.join(name)))
+        .inspect_err(|_| drop(std::fs::remove_file(&hidden)))
+}
+
+fn free_bytes(directory: &Path) -> Option<u64> {
+    let stat = statvfs(directory).ok()?;
+    Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
+}
+
+/// A directory name for any service name: itself where it is plain, else its plain characters and a digest.
+fn directory_name(service: &str) -> Result<String, Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if service.is_empty() {
+        return Err(Error::config("service: the name is empty; give the service a name"));
+    }
+    if service.chars().all(|c| plain(c) || c == '.') && service.len() <= 64 && !service.starts_with('.') {
+        return Ok(service.to_owned());
+    }
+    let readable: String = service.chars().map(|c| if plain(c) { c } else { '_' }).take(40).collect();
+    Ok(format!("{readable}~{:016x}", digest(service.as_bytes())))
+}
+
+/// FNV-1a; names files, protects nothing.
+fn digest(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
+}

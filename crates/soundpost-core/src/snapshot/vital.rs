@@ -1,0 +1,149 @@
+//! Families made at reading time: what runs now, who the service is, and how many series there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::attached::Attached;
+use super::merge::Living;
+use super::model::{Family, Labels, Series, Value};
+use crate::clock::seconds;
+use crate::registry::{Kind, Meta, Unit};
+use crate::segment::{Role, word};
+
+/// Calls as the segments show them at one moment.
+#[derive(Default)]
+pub(super) struct Running {
+    /// Calls in flight by labels, and the longest time without progress; 0 for call sets at rest.
+    in_flight: BTreeMap<Labels, (u64, u64)>,
+    /// Calls whose process is gone, by labels of `request_total`.
+    pub(super) died: BTreeMap<Labels, u64>,
+}
+
+impl Running {
+    /// Counts the calls of all `sources`; a dead segment has none in flight.
+    pub(super) fn read(sources: &[Attached], living: &mut Living, now: u64) -> Self {
+        let mut running = Self::default();
+        for (index, attached) in sources.iter().enumerate() {
+            let dead = attached.source.is_dead();
+            let labels: BTreeMap<u32, Labels> =
+                attached.call_sets.iter().map(|(at, set)| (*at, attached.call_labels(set, &[]))).collect();
+            if !dead {
+                for labels in labels.values() {
+                    running.in_flight.entry(labels.clone()).or_default();
+                }
+            }
+            for call in attached.source.in_flight().read_uncounted() {
+                let at = call.words[word::CALL_SET] as u32;
+                if dead || !living.is_alive(sources, index, call.owner()) {
+                    if let Some(set) = attached.call_sets.get(&at) {
+                        let died = attached.call_labels(set, &[("status", "error"), ("outcome", "died")]);
+                        *running.died.entry(died).or_default() += 1;
+                    }
+                } else if let Some(labels) = labels.get(&at).filter(|_| !call.ending) {
+                    let (count, stalled) = running.in_flight.entry(labels.clone()).or_default();
+                    *count += 1;
+                    *stalled = (*stalled).max(now.saturating_sub(call.words[word::PROGRESS]));
+                }
+            }
+        }
+        running
+    }
+
+    /// `requests_in_flight` and `request_stalled_seconds`.
+    pub(super) fn families(&self, prefix: &str) -> [Family; 2] {
+        let gauge = |name: &str, help: &str, unit: Unit, value: &dyn Fn(&(u64, u64)) -> f64| {
+            let series = self.in_flight.iter().map(|(labels, running)| Series {
+                labels: labels.clone(),
+                value: Value::Float(value(running)),
+            });
+            family(&format!("{prefix}_{name}"), Kind::Gauge, help, unit, series.collect())
+        };
+        [
+            gauge("requests_in_flight", "Calls running now.", Unit::None, &|running| running.0 as f64),
+            gauge(
+                "request_stalled_seconds",
+                "Longest time without progress among the calls running now.",
+                Unit::Seconds,
+                &|running| seconds(running.1),
+            ),
+        ]
+    }
+
+    /// Adds the calls that died to the family of finished calls.
+    pub(super) fn add_died(&self, total: &mut Family) {
+        for (labels, count) in &self.died {
+            match total.series.binary_search_by(|series| series.labels.cmp(labels)) {
+                Ok(at) => match &mut total.series[at].value {
+                    Value::Int(value) => *value = value.wrapping_add(*count),
+                    Value::Float(value) => *value += *count as f64,
+                    Value::Distribution(_) => {}
+                },
+                Err(at) => {
+                    total.series.insert(at, Series { labels: labels.clone(), value: Value::Int(*count) });
+                }
+            }
+        }
+    }
+}
+
+/// `up` and `build_info` of the service.
+pub(super) fn service(sources: &[Attached], prefix: &str) -> [Family; 2] {
+    let alive = || of_service(sources).filter(|attached| !attached.source.is_dead());
+    let up = f64::from(u8::from(alive().next().is_some()));
+    let labels = constant_labels(sources);
+    let up = vec![Series { labels, value: Value::Float(up) }];
+    let mut builds: BTreeMap<Labels, Series> = BTreeMap::new();
+    for attached in alive() {
+        if let Some(Meta::Service { version, commit, .. }) = &attached.identity {
+            let labels = attached.constant_labels(&[
+                ("version", version),
+                ("commit", commit),
+                ("soundpost_version", env!("CARGO_PKG_VERSION")),
+            ]);
+            builds.insert(labels.clone(), Series { labels, value: Value::Float(1.0) });
+        }
+    }
+    let help = "1 while a process of the service runs.";
+    let info = "Version and commit of the service, and version of Soundpost; always 1.";
+    [
+        family(&format!("{prefix}_up"), Kind::Gauge, help, Unit::None, up),
+        family(&format!("{prefix}_build"), Kind::Info, info, Unit::None, builds.into_values().collect()),
+    ]
+}
+
+/// Segments of the service's own processes.
+pub(super) fn of_service(sources: &[Attached]) -> impl Iterator<Item = &Attached> {
+    sources.iter().filter(|attached| attached.source.role() == Role::Service)
+}
+
+/// Labels that are on every metric of the service: of its first process, or of who reads it.
+pub(super) fn constant_labels(sources: &[Attached]) -> Labels {
+    let first = of_service(sources).find(|attached| attached.identity.is_some()).or(sources.first());
+    first.map_or_else(|| Labels::from([]), |first| first.constant_labels(&[]))
+}
+
+/// The service's version, as one of its processes says; an agent may not know.
+pub(super) fn version(sources: &[Attached]) -> Option<String> {
+    of_service(sources).find_map(|attached| match &attached.identity {
+        Some(Meta::Service { version, .. }) if !version.is_empty() => Some(version.clone()),
+        _ => None,
+    })
+}
+
+/// What the names of the service's metrics begin with, as its processes say; an agent may not know.
+pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
+    of_service(sources).find_map(|attached| match &attached.identity {
+        Some(Meta::Service { namespace, .. }) => Some(namespace.clone()),
+        _ => None,
+    })
+}
+
+/// `soundpost_series`: how many series there are.
+pub(super) fn series_count(count: usize, labels: Labels) -> Family {
+    let series = vec![Series { labels, value: Value::Float(count as f64) }];
+    family("soundpost_series", Kind::Gauge, "Series exposed by the service.", Unit::None, series)
+}
+
+fn family(name: &str, kind: Kind, help: &str, unit: Unit, series: Vec<Series>) -> Family {
+    Family { name: Arc::from(name), kind, help: Arc::from(help), unit, series }
+}

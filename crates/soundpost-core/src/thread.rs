@@ -1,0 +1,74 @@
+//! Threads of Soundpost: named, with every signal blocked, and none of their panics reaches the host.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+/// Stack of a thread, bytes: encoders and the server keep their buffers on the heap.
+const STACK: usize = 512 * 1024;
+
+/// Starts a thread. Signals are blocked before it exists, so none is ever delivered to it.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
+    let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
+        mark_own();
+        let _ = guarded(body);
+    });
+    if let Some(mask) = before {
+        let _ = mask.thread_set_mask();
+    }
+    started
+}
+
+thread_local! {
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that this thread is one of Soundpost's, so that what its dependencies log is not recorded: it would be about
+/// what is recorded, without end. Threads of [`spawn`] are marked.
+pub fn mark_own() {
+    OWN.set(true);
+}
+
+/// Whether this thread is one of Soundpost's.
+#[inline]
+pub fn is_own() -> bool {
+    OWN.get()
+}
+
+/// Locks a mutex; a panic elsewhere does not poison it.
+pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for a thread until `deadline`; one that hangs is left behind.
+pub fn join_until(thread: JoinHandle<()>, deadline: Instant) {
+    while !thread.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    if thread.is_finished() {
+        let _ = thread.join();
+    }
+}
+
+/// Runs `body`.
+///
+/// # Errors
+/// A panic becomes an error with its text.
+pub fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(body)).map_err(|panic| text(&*panic))
+}
+
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}

@@ -1,0 +1,240 @@
+//! Where files lie: any service name, any file system, nothing outside, nothing for others to see.
+#![allow(clippy::expect_used)]
+
+mod common;
+#[path = "common/hostile.rs"]
+mod hostile;
+#[path = "common/processes/mod.rs"]
+mod processes;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use common::*;
+use hostile::hostile_names;
+use soundpost_core::{Calls, Identity, MIN_SEGMENT_BYTES, Options, Place, Registry, Spec, user_id};
+
+/// Everything below a directory, links not followed.
+fn below(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_path_buf()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).expect("it exists").mode() & 0o7777
+}
+
+fn record(place: &Place, service: &str) -> std::sync::Arc<Registry> {
+    let registry = Registry::open(place, Identity::new(service), small()).expect("a registry");
+    registry.family(Spec::counter("c")).expect("a family").counter(&[]).expect("a counter").inc(1.0);
+    registry
+}
+
+#[test]
+fn hostile_service_names_stay_in_their_directories() {
+    let names = hostile_names();
+    assert_eq!(names.len(), 50);
+    let outer = tempfile::tempdir().expect("a directory");
+    let (root, shm) = (outer.path().join("a/b/state"), outer.path().join("a/shm"));
+    std::fs::create_dir_all(&shm).expect("made");
+    std::fs::set_permissions(&shm, PermissionsExt::from_mode(0o777)).expect("set");
+    let mut directories = Vec::new();
+    for name in &names {
+        let place = Place::open_with_shared_memory(&root, name, &shm).expect("any name will do");
+        place.write("address", "127.0.0.1:1").expect("written");
+        let registry = record(&place, name);
+        assert!(registry.fallback().is_none(), "{name:?}");
+        assert_eq!(place.directory().parent(), Some(&*root), "{name:?}");
+        assert!(below(&outer.path().join("a")).len() > 4);
+        directories.push(place.directory().to_path_buf());
+    }
+    directories.sort();
+    directories.dedup();
+    assert_eq!(directories.len(), names.len(), "no two names share a directory");
+    let allowed = [outer.path().join("a/b"), shm.clone()];
+    for path in below(outer.path()) {
+        let inside = path.starts_with(&root) || path.starts_with(&shm) || path == outer.path().join("a");
+        assert!(inside || allowed.contains(&path), "{} is outside", path.display());
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        if path != shm && inside && path != outer.path().join("a") {
+            assert_eq!(mode(&path), expected, "{}", path.display());
+        }
+    }
+    assert_eq!(mode(&root), 0o700);
+}
+
+#[test]
+fn a_service_needs_a_name() {
+    let home = Home::new();
+    let error = Place::open_with_shared_memory(home.path(), "", home.path()).expect_err("refused");
+    assert!(error.is_config() && error.to_string().contains("service"), "{error}");
+}
+
+#[test]
+fn links_and_files_in_the_place_of_the_directory_are_refused() {
+    let home = Home::new();
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    symlink(elsewhere.path(), home.path().join("linked")).expect("made");
+    symlink("/nowhere", home.path().join("dangling")).expect("made");
+    std::fs::write(home.path().join("file"), "").expect("written");
+    for name in ["linked", "dangling", "file"] {
+        let error = Place::open_with_shared_memory(home.path(), name, Path::new("/nowhere")).err();
+        let error = error.unwrap_or_else(|| panic!("{name} was taken"));
+        assert!(error.is_io() && error.to_string().contains(name), "{error}");
+    }
+    assert!(below(elsewhere.path()).is_empty());
+}
+
+#[test]
+fn links_in_shared_memory_are_not_followed() {
+    let home = Home::new();
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let shm = home.path().join("shm");
+    symlink(elsewhere.path(), shm.join(format!("soundpost-{}", user_id()))).expect("made");
+    let registry = record(&home.place("svc"), "svc");
+    assert!(below(elsewhere.path()).is_empty(), "somebody else's trap");
+    assert!(registry.fallback().is_none(), "the state directory takes it");
+    assert!(home.segment_files()[0].starts_with(home.path().join("state")));
+}
+
+#[test]
+fn files_that_are_links_are_not_opened() {
+    let home = Home::new();
+    let place = home.place("svc");
+    let target = home.path().join("target");
+    std::fs::write(&target, "mine").expect("written");
+    symlink(&target, place.directory().join("reporter.lock")).expect("made");
+    assert!(place.open_file("reporter.lock").is_err());
+    symlink(&target, place.directory().join("address")).expect("made");
+    place.write("address", "new").expect("the link is replaced");
+    assert_eq!(std::fs::read_to_string(&target).expect("read"), "mine");
+    assert_eq!(std::fs::read_to_string(place.directory().join("address")).expect("read"), "new");
+}
+
+#[test]
+fn directories_of_somebody_else_are_refused() {
+    let home = Home::new();
+    if user_id() == 0 {
+        let theirs = home.path().join("theirs");
+        std::fs::create_dir(&theirs).expect("made");
+        std::os::unix::fs::chown(&theirs, Some(65_534), None).expect("given away");
+        let error = Place::open_with_shared_memory(home.path(), "theirs", Path::new("/nowhere")).err();
+        assert!(error.expect("refused").to_string().contains("another user"));
+        let shared = home.path().join(format!("shm/soundpost-{}", user_id()));
+        std::fs::create_dir(&shared).expect("made");
+        std::os::unix::fs::chown(&shared, Some(65_534), None).expect("given away");
+        record(&home.place("svc"), "svc");
+        assert!(below(&shared).is_empty());
+    } else {
+        // `/usr` belongs to root.
+        let error = Place::open_with_shared_memory(Path::new("/"), "usr", Path::new("/nowhere")).err();
+        assert!(error.expect("refused").to_string().contains("another user"));
+    }
+}
+
+#[test]
+fn a_directory_that_was_open_to_others_is_closed() {
+    let home = Home::new();
+    let directory = home.path().join("state/svc");
+    std::fs::create_dir_all(&directory).expect("made");
+    std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o777)).expect("set");
+    record(&home.place("svc"), "svc");
+    assert_eq!(mode(&directory), 0o700);
+}
+
+#[test]
+fn without_shared_memory_segments_lie_in_the_state_directory() {
+    let home = Home::new();
+    for shm in ["/nowhere/at/all", "/proc", "/dev/null"] {
+        let place = Place::open_with_shared_memory(home.path(), "svc", Path::new(shm)).expect("a place");
+        let registry = record(&place, "svc");
+        assert!(registry.fallback().is_none() && place.problem().is_none(), "{shm}");
+        let files = home.segment_files();
+        assert!(files.len() == 1 && files[0].starts_with(place.directory()), "{shm}: {files:?}");
+        drop(registry);
+        std::fs::remove_file(&files[0]).expect("removed");
+    }
+}
+
+#[test]
+fn where_the_root_cannot_be_written_shared_memory_takes_its_place() {
+    let home = Home::new();
+    for root in ["/proc/soundpost-test", "/sys/soundpost-test"] {
+        let place = Place::open_with_shared_memory(Path::new(root), "svc", &home.path().join("shm"));
+        let place = place.expect("a place all the same");
+        assert!(place.problem().is_some_and(|problem| problem.contains(root)), "{:?}", place.problem());
+        assert!(place.directory().starts_with(home.path()));
+        place.write("address", "x").expect("it can be written");
+        let registry = record(&place, "svc");
+        assert!(registry.fallback().is_none());
+    }
+}
+
+#[test]
+fn where_nothing_can_be_written_the_host_goes_on_in_anonymous_memory() {
+    let place =
+        Place::open_with_shared_memory(Path::new("/proc/soundpost-test"), "svc", Path::new("/nowhere"));
+    let place = place.expect("a place all the same");
+    assert!(place.problem().is_some());
+    let registry = record(&place, "svc");
+    assert!(registry.fallback().is_some());
+    let calls = Calls::new(&registry).expect("request metrics");
+    let call = calls.operation("op").start::<&str>([]);
+    let mut collector = soundpost_core::snapshot::Collector::new(place, registry.clone());
+    collector.begin();
+    let snapshot = collector.snapshot();
+    assert_eq!(value(&snapshot, "c", &[]), Some(1.0));
+    assert_eq!(value(&snapshot, "svc_requests_in_flight", &[("operation", "op")]), Some(1.0));
+    call.finish();
+    assert_eq!(collector.fold(), 0);
+    assert_eq!(total(&collector.snapshot(), "svc_request", &[]), 1.0);
+    collector.end();
+}
+
+#[test]
+fn a_directory_that_vanishes_is_made_again_or_done_without() {
+    let home = Home::new();
+    let place = home.place("svc");
+    std::fs::remove_dir_all(home.path().join("shm")).expect("removed");
+    let registry = record(&place, "svc");
+    assert!(registry.fallback().is_none());
+    std::fs::remove_dir_all(home.path().join("state")).expect("removed");
+    let registry = record(&place, "svc");
+    assert!(registry.fallback().is_some(), "nothing is left to write to");
+}
+
+/// A file size limit stands for a full file system: the file cannot have its pages.
+#[test]
+fn a_full_file_system_is_known_at_the_start_and_no_signal_later() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    let home = Home::new();
+    let child = processes::fork(|| {
+        // SAFETY: ignoring a signal installs no handler of ours.
+        unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }.expect("ignored");
+        let limit = libc::rlimit { rlim_cur: 64 * 1024, rlim_max: 64 * 1024 };
+        // SAFETY: the argument is a valid limit; it holds for this child alone.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+        let place = home.place("svc");
+        let options = Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() };
+        let registry = Registry::open(&place, Identity::new("svc"), options).expect("a registry");
+        assert!(registry.fallback().is_some());
+        let counter = registry.family(Spec::counter("c")).expect("a family").counter(&[]);
+        counter.expect("a counter").inc(2.0);
+        let mut collector = soundpost_core::snapshot::Collector::new(place, registry.clone());
+        assert_eq!(value(&collector.snapshot(), "c", &[]), Some(2.0));
+    });
+    processes::wait(child);
+    assert!(home.segment_files().is_empty(), "nothing half made is left");
+    // What the folder in shared memory belongs to is small enough.
+    let half_made = |path: &PathBuf| !path.is_dir() && !path.ends_with("of");
+    assert!(!below(home.path()).iter().any(half_made), "{:?}", below(home.path()));
+}

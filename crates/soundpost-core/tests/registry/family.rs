@@ -1,0 +1,174 @@
+//! What a family is called and consists of.
+
+use std::sync::Arc;
+
+use soundpost_core::snapshot::Kind;
+use soundpost_core::{Identity, Merge, Options, Registry, Spec, Unit};
+
+use crate::common::*;
+use crate::counter;
+
+/// The message of the error that registering gives.
+#[track_caller]
+fn refusal(registry: &Arc<Registry>, spec: Spec) -> String {
+    match registry.family(spec) {
+        Ok(family) => panic!("{} was registered", family.name()),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn names_that_cannot_be_exposed_are_refused_with_a_name_that_can() {
+    let home = Home::new();
+    let registry = home.registry();
+    let cases = [
+        ("", "\"_\""),
+        ("voices loaded", "\"voices_loaded\""),
+        ("9lives", "\"_9lives\""),
+        ("naïve", "\"na_ve\""),
+        ("a\0b", "\"a_b\""),
+        ("a\nb", "\"a_b\""),
+        ("语音", "\"__\""),
+    ];
+    for (name, fix) in cases {
+        let message = refusal(&registry, Spec::gauge(name));
+        assert!(message.contains(&format!("{name:?}")) && message.contains(fix), "{message}");
+    }
+    let long = "x".repeat(5000);
+    assert!(refusal(&registry, Spec::gauge(&long)).contains("not a name"));
+    assert!(registry.family(Spec::gauge("ns:rule")).is_ok(), "colons are allowed");
+}
+
+#[test]
+fn labels_that_cannot_be_exposed_are_refused() {
+    let home = Home::new();
+    let registry = home.registry();
+    for label in ["le", "quantile", "__name__", "__x", "", "a-b", "1a", "é", "a b", "a\0"] {
+        let message = refusal(&registry, Spec::counter("voices").labels(&[label]));
+        assert!(message.contains("\"voices\"") && message.contains(&format!("{label:?}")), "{message}");
+    }
+    let message = refusal(&registry, Spec::counter("voices").labels(&["a", "b", "a"]));
+    assert!(message.contains("\"a\" is given twice"), "{message}");
+    let message = refusal(&registry, Spec::gauge("g").labels(&["pid"]).merge(Merge::PerProcess));
+    assert!(message.contains("\"pid\""), "{message}");
+}
+
+#[test]
+fn a_label_of_the_whole_service_is_refused_on_a_metric() {
+    let home = Home::new();
+    let identity = Identity::new("svc").label("env", "prod").expect("a label");
+    let registry = Registry::open(&home.place("svc"), identity, Options::default()).expect("a registry");
+    let error = registry.family(Spec::counter("voices").labels(&["env"])).err().expect("refused");
+    assert!(error.is_conflict() && error.to_string().contains("\"env\""), "{error}");
+    let voices = registry.family(Spec::counter("voices")).expect("a family");
+    voices.counter(&[]).expect("a counter").inc(1.0);
+    assert_eq!(value(&home.snapshot(&registry), "voices", &[("env", "prod")]), Some(1.0));
+    // Through the facade the metric's own label wins.
+    counter(&registry.facade(), "own", &[("env", "test")]).increment(1);
+    assert_eq!(value(&home.snapshot(&registry), "own", &[("env", "test")]), Some(1.0));
+}
+
+#[test]
+fn bounds_must_be_finite_and_ascending() {
+    let home = Home::new();
+    let registry = home.registry();
+    let many: Vec<f64> = (0..257).map(f64::from).collect();
+    let cases: [&[f64]; 7] =
+        [&[], &[f64::INFINITY], &[1.0, 1.0], &[2.0, 1.0], &[f64::NAN], &[f64::NEG_INFINITY, 1.0], &many];
+    for bounds in cases {
+        let message = refusal(&registry, Spec::histogram("latency", bounds));
+        assert!(message.contains("\"latency\""), "{bounds:?}: {message}");
+    }
+    assert!(registry.family(Spec::histogram("fine", &[1.0, 2.0, f64::INFINITY])).is_ok());
+}
+
+#[test]
+fn a_family_has_one_kind_help_unit_merge_rule_and_buckets() {
+    let home = Home::new();
+    let registry = home.registry();
+    let help = |spec: Spec| spec.help("One.");
+    registry.family(help(Spec::gauge("depth"))).expect("a family");
+    registry.family(help(Spec::histogram("latency", &[1.0, 2.0]).unit(Unit::Seconds))).expect("a family");
+    let cases = [
+        ("kind", Spec::counter("depth")),
+        ("help", Spec::gauge("depth").help("Another.")),
+        ("merge rule", help(Spec::gauge("depth").merge(Merge::Max))),
+        ("unit", help(Spec::histogram("latency_seconds", &[1.0, 2.0]))),
+        ("bucket bounds", help(Spec::histogram("latency", &[1.0, 3.0]).unit(Unit::Seconds))),
+    ];
+    for (what, spec) in cases {
+        let error = registry.family(spec).err().unwrap_or_else(|| panic!("another {what} was taken"));
+        assert!(error.is_conflict() && error.to_string().contains(what), "{what}: {error}");
+    }
+    // The same again, or without the help, is the same family.
+    for spec in [help(Spec::gauge("depth")), Spec::gauge("depth")] {
+        registry.family(spec).expect("the same").gauge(&[]).expect("a gauge").inc(1.0);
+    }
+    assert_eq!(value(&home.snapshot(&registry), "depth", &[]), Some(2.0));
+}
+
+#[test]
+fn families_never_meet_on_the_wire() {
+    let bounds = [1.0];
+    let pairs: [(Spec, Spec); 9] = [
+        (Spec::histogram("x", &bounds), Spec::gauge("x_sum")),
+        (Spec::histogram("x", &bounds), Spec::gauge("x_bucket")),
+        (Spec::histogram("x", &bounds), Spec::gauge("x_count")),
+        (Spec::histogram("x", &bounds), Spec::counter("x_created")),
+        (Spec::counter("x"), Spec::gauge("x_total")),
+        (Spec::counter("x"), Spec::gauge("x")),
+        (Spec::summary("x"), Spec::counter("x_count")),
+        (Spec::info("x"), Spec::gauge("x_info")),
+        (Spec::summary("x"), Spec::histogram("x", &bounds)),
+    ];
+    for (first, second) in pairs {
+        for (one, other) in [(first.clone(), second.clone()), (second, first)] {
+            let home = Home::new();
+            let registry = home.registry_with(small());
+            registry.family(one.clone()).expect("the first");
+            let error = registry.family(other.clone()).err();
+            let error = error.unwrap_or_else(|| panic!("{one:?} and {other:?} both stand"));
+            assert!(error.is_conflict() && error.to_string().contains('x'), "{error}");
+        }
+    }
+}
+
+#[test]
+fn names_that_only_a_snapshot_has_are_kept() {
+    let home = Home::new();
+    let registry = home.registry();
+    for name in ["svc_up", "svc_build_info", "svc_requests_in_flight", "soundpost_series"] {
+        assert!(refusal(&registry, Spec::gauge(name)).contains(name));
+    }
+    assert!(refusal(&registry, Spec::info("svc_build")).contains("svc_build"));
+    assert_well_formed(&home.snapshot(&registry));
+}
+
+#[test]
+fn the_total_and_info_suffixes_are_the_familys_and_not_the_names() {
+    let home = Home::new();
+    let registry = home.registry();
+    let one = registry.family(Spec::counter("voices_total")).expect("a family");
+    let two = registry.family(Spec::counter("voices")).expect("the same");
+    assert_eq!((one.name(), two.name()), ("voices", "voices"));
+    one.counter(&[]).expect("a counter").inc(1.0);
+    two.counter(&[]).expect("a counter").inc(0.5);
+    let info = registry.family(Spec::info("model_info").labels(&["name"])).expect("an info");
+    assert_eq!(info.name(), "model");
+    let snapshot = home.snapshot(&registry);
+    assert_eq!(value(&snapshot, "voices", &[]), Some(1.5));
+    assert_eq!(family(&snapshot, "model").kind, Kind::Info);
+}
+
+#[test]
+fn the_wrong_number_of_values_or_kind_of_handle_is_an_error() {
+    let home = Home::new();
+    let registry = home.registry();
+    let voices = registry.family(Spec::counter("voices").labels(&["language"])).expect("a family");
+    for values in [&[][..], &["en", "zh"][..]] {
+        let message = voices.counter(values).err().expect("refused").to_string();
+        assert!(message.contains("voices") && message.contains("language"), "{message}");
+        assert!(voices.remove(values).is_err());
+    }
+    assert!(voices.gauge(&["en"]).is_err() && voices.histogram(&["en"]).is_err());
+}

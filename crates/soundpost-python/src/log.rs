@@ -1,0 +1,382 @@
+//! Records of `logging` as log events.
+
+use std::cell::Cell;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::{PyBaseException, PyException};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::{Borrowed, intern};
+use soundpost::log::{Draft, FieldRef, Level, Log, LogFields};
+
+use crate::context;
+use crate::fault::{self, Part};
+use crate::state;
+use crate::value;
+
+/// Records that are recorded while another is, because making the text of a value logs. What is beyond is dropped, and
+/// counted.
+const NESTED: u32 = 4;
+/// The times that a record may have, seconds since 1970: another is none, and the record is of now.
+const TIMES: Range<f64> = 1.0..4_102_444_800.0;
+/// Most fields of one event that are looked at: of more than so many none is kept.
+const EXTRAS: usize = 64;
+/// Most characters of a text that are looked at: more than is kept of one, and than redaction looks at beyond.
+const SEEN: usize = 72 * 1024;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Attributes that every record has, in the order in which `logging` makes them.
+const ATTRIBUTES: [&str; 24] = [
+    "name",
+    "msg",
+    "args",
+    "levelname",
+    "levelno",
+    "pathname",
+    "filename",
+    "module",
+    "exc_info",
+    "exc_text",
+    "stack_info",
+    "lineno",
+    "funcName",
+    "created",
+    "msecs",
+    "relativeCreated",
+    "thread",
+    "threadName",
+    "processName",
+    "process",
+    "taskName",
+    "message",
+    "asctime",
+    MARK,
+];
+
+/// What a record has that is recorded already: a handler on a logger and one on its parent are one place for it.
+const MARK: &str = "_soundpost_recorded";
+
+/// Places of those that are used.
+mod at {
+    pub(super) const NAME: usize = 0;
+    pub(super) const MSG: usize = 1;
+    pub(super) const ARGS: usize = 2;
+    pub(super) const LEVEL: usize = 4;
+    pub(super) const FILE: usize = 5;
+    pub(super) const EXC_INFO: usize = 8;
+    pub(super) const EXC_TEXT: usize = 9;
+    pub(super) const STACK: usize = 10;
+    pub(super) const LINE: usize = 11;
+    pub(super) const CREATED: usize = 13;
+    pub(super) const THREAD: usize = 17;
+    pub(super) const MARK: usize = 23;
+}
+
+/// What a record holds: its attributes by their places, and what the caller gave as `extra`.
+struct Parts<'py> {
+    attributes: [Option<Bound<'py, PyAny>>; ATTRIBUTES.len()],
+    extras: Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>,
+    /// How many more there are.
+    left: usize,
+}
+
+impl<'py> Parts<'py> {
+    /// Takes a record apart, while no code of Python's runs that could change it.
+    fn of(record: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = record.py();
+        let names = names(py);
+        let dict = record.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        let mut parts = Self { attributes: [const { None }; ATTRIBUTES.len()], extras: Vec::new(), left: 0 };
+        let mut expected = 0;
+        for (seen, (name, value)) in dict.iter().enumerate() {
+            // They are the same objects in all records, in an order that changes seldom.
+            let is = |at: usize| names.get(at).is_some_and(|known| known.as_ptr() == name.as_ptr());
+            let known = if is(expected) { Some(expected) } else { (0..names.len()).find(|at| is(*at)) };
+            match known {
+                Some(at) => {
+                    parts.attributes[at] = Some(value);
+                    expected = at + 1;
+                }
+                None => {
+                    if parts.extras.len() == EXTRAS {
+                        // Those of `logging` come first, so that the others are the caller's.
+                        parts.left = dict.len() - seen;
+                        parts.attributes[at::MARK] = dict.get_item(&names[at::MARK])?;
+                        break;
+                    }
+                    if let Ok(name) = name.cast_into::<PyString>()
+                        && !value.is_none()
+                    {
+                        parts.extras.push((name, value));
+                    }
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    fn get(&self, at: usize) -> Option<&Bound<'py, PyAny>> {
+        self.attributes[at].as_ref().filter(|value| !value.is_none())
+    }
+
+    fn text(&self, at: usize) -> Option<Borrowed<'_, 'py, PyString>> {
+        self.get(at)?.cast::<PyString>().ok().map(|text| text.as_borrowed())
+    }
+
+    fn number<T: for<'a> FromPyObject<'a, 'py>>(&self, at: usize) -> Option<T> {
+        self.get(at)?.extract().ok()
+    }
+}
+
+fn names(py: Python<'_>) -> &[Py<PyString>; ATTRIBUTES.len()] {
+    static NAMES: PyOnceLock<[Py<PyString>; ATTRIBUTES.len()]> = PyOnceLock::new();
+    NAMES.get_or_init(py, || ATTRIBUTES.map(|name| PyString::intern(py, name).unbind()))
+}
+
+/// Records a record of `logging`, with `message` in place of its own; gives the record. Where its message cannot be made
+/// that is said as `logging` says it. Raises nothing but what is no `Exception`, such as `KeyboardInterrupt`.
+#[pyfunction]
+#[pyo3(signature = (record, message=None))]
+pub(crate) fn record<'py>(
+    record: Bound<'py, PyAny>,
+    message: Option<Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // A panic would reach the host as an exception that no handler of its own knows.
+    match catch_unwind(AssertUnwindSafe(|| recorded(&record, message))) {
+        Ok(done) => done?,
+        Err(_) => fault::count(Part::Log),
+    }
+    Ok(record)
+}
+
+fn recorded<'py>(record: &Bound<'py, PyAny>, message: Option<Bound<'py, PyString>>) -> PyResult<()> {
+    let py = record.py();
+    let Some(telemetry) = state::generation().and_then(|_| state::telemetry()) else { return Ok(()) };
+    let Some(_nested) = Nested::begin() else {
+        fault::count(Part::Log);
+        return Ok(());
+    };
+    let Err(error) = Parts::of(record).and_then(|parts| put(&telemetry, record, &parts, message)) else {
+        return Ok(());
+    };
+    passed_on(py, error)?;
+    fault::count(Part::Log);
+    // Raises it once more where `logging` can see it.
+    py.import(intern!(py, "soundpost._logging"))
+        .and_then(|module| module.call_method1(intern!(py, "say_why"), (record,)))
+        .map_or_else(|error| passed_on(py, error), |_| Ok(()))
+}
+
+/// An error that is none of recording's: the host's end, or that of what it does.
+fn passed_on(py: Python<'_>, error: PyErr) -> PyResult<()> {
+    if error.is_instance_of::<PyException>(py) { Ok(()) } else { Err(error) }
+}
+
+fn put<'py>(
+    telemetry: &soundpost::Telemetry,
+    record: &Bound<'py, PyAny>,
+    parts: &Parts<'py>,
+    message: Option<Bound<'py, PyString>>,
+) -> PyResult<()> {
+    let logger = parts.text(at::NAME);
+    let logger = logger.as_ref().map_or_else(Default::default, |name| name.to_string_lossy());
+    if is_ours(&logger) || parts.attributes[at::MARK].is_some() {
+        return Ok(());
+    }
+    let message = match message {
+        Some(message) => message,
+        None => message_of(record, parts)?,
+    };
+    let mut draft = telemetry.draft();
+    exception(&mut draft, parts)?;
+    if let Some(stack) = parts.text(at::STACK) {
+        draft.stack(&stack.to_string_lossy());
+    }
+    for (name, value) in &parts.extras {
+        field(&mut draft, name, value)?;
+    }
+    if parts.left > 0 {
+        draft.leave(parts.left);
+    }
+    let (file, thread) = (parts.text(at::FILE), parts.text(at::THREAD));
+    let file = file.as_ref().map_or_else(Default::default, |file| file.to_string_lossy());
+    let thread = thread.as_ref().map_or_else(Default::default, |thread| thread.to_string_lossy());
+    let call = context::current(record.py());
+    let own = call.as_ref().and_then(|call| call.get().recording());
+    let record_it = |message: &str| {
+        draft.record(&Log {
+            unix_nanos: parts
+                .number::<f64>(at::CREATED)
+                .filter(|created| TIMES.contains(created))
+                .map(|created| (created * 1e9) as u64),
+            level: level(parts.number(at::LEVEL).unwrap_or_default()),
+            message,
+            logger: &logger,
+            file: &file,
+            line: parts.number(at::LINE),
+            thread: &thread,
+            request_id: own.map_or("", |own| own.core().request_id()),
+            operation: own.map_or("", |own| own.core().operation()),
+            fields: &LogFields::new(),
+        })
+    };
+    value::with_text(&message, SEEN, record_it)?;
+    let py = record.py();
+    record.setattr(&names(py)[at::MARK], PyBool::new(py, true))
+}
+
+/// Whether a logger is one of Soundpost's.
+fn is_ours(logger: &str) -> bool {
+    logger.strip_prefix("soundpost").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn level(number: i64) -> Level {
+    match number {
+        50.. => Level::Critical,
+        40.. => Level::Error,
+        30.. => Level::Warning,
+        20.. => Level::Info,
+        _ => Level::Debug,
+    }
+}
+
+/// The message with its arguments.
+fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<Bound<'py, PyString>> {
+    static RECORD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = record.py();
+    let class =
+        RECORD.get_or_try_init(py, || PyResult::Ok(py.import("logging")?.getattr("LogRecord")?.unbind()))?;
+    // A class of its own may have a message of its own.
+    if record.get_type_ptr().cast() != class.as_ptr() {
+        return record.call_method0(intern!(py, "getMessage"))?.str();
+    }
+    let Some(message) = &parts.attributes[at::MSG] else { return Ok(PyString::new(py, "")) };
+    let message = message.str()?;
+    match parts.get(at::ARGS) {
+        Some(arguments) if arguments.is_truthy()? => message.rem(arguments)?.str(),
+        _ => Ok(message),
+    }
+}
+
+/// Adds a value; one without a text is counted, and the field says so.
+fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let name_text = name.to_string_lossy();
+    if name_text == "extra"
+        && let Ok(extras) = value.cast::<PyDict>()
+    {
+        draft.leave(extras.len().saturating_sub(EXTRAS));
+        let extras: Vec<_> = extras.iter().take(EXTRAS).collect();
+        for (name, value) in &extras {
+            if let Ok(name) = name.cast::<PyString>() {
+                scalar(draft, &name.to_string_lossy(), value)?;
+            }
+        }
+        return Ok(());
+    }
+    scalar(draft, &name_text, value)
+}
+
+fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_none() {
+        return Ok(());
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return value::with_text(text, SEEN, |text| draft.field(name, FieldRef::Text(text)));
+    } else if let Ok(truth) = value.cast::<PyBool>() {
+        draft.field(name, FieldRef::Bool(truth.is_true()));
+    } else if value.is_instance_of::<PyInt>()
+        && let Ok(number) = value.extract::<i64>()
+    {
+        draft.field(name, FieldRef::Int(number));
+    } else if let Ok(number) = value.cast::<PyFloat>() {
+        draft.field(name, FieldRef::Float(number.value()));
+    } else {
+        return other(draft, name, value);
+    }
+    Ok(())
+}
+
+/// Adds a value that is neither text nor number, as `soundpost._logging.shown` shows it.
+#[cold]
+fn other(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = value.py();
+    let shown = py
+        .import(intern!(py, "soundpost._logging"))
+        .and_then(|module| module.call_method1(intern!(py, "shown"), (value,)));
+    match shown {
+        Ok(shown) => match (shown.cast::<PyFloat>(), shown.extract::<i64>(), shown.cast::<PyString>()) {
+            (Ok(number), ..) => draft.field(name, FieldRef::Float(number.value())),
+            (_, Ok(number), _) => draft.field(name, FieldRef::Int(number)),
+            (.., Ok(text)) => draft.field(name, FieldRef::Text(&text.to_string_lossy())),
+            _ => {}
+        },
+        Err(error) => {
+            let class = error.get_type(py).name().map(|name| name.to_string()).unwrap_or_default();
+            passed_on(py, error)?;
+            fault::count(Part::Log);
+            draft.field(name, FieldRef::Text(&format!("[raised {class}]")));
+        }
+    }
+    Ok(())
+}
+
+/// Adds what `exc_info` holds.
+fn exception(draft: &mut Draft<'_>, parts: &Parts<'_>) -> PyResult<()> {
+    let Some(info) = parts.get(at::EXC_INFO).and_then(|info| info.cast::<PyTuple>().ok()) else {
+        return Ok(());
+    };
+    let Ok(error) = info.get_item(1) else { return Ok(()) };
+    if !error.is_instance_of::<PyBaseException>() {
+        return Ok(());
+    }
+    let py = error.py();
+    let class = error.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    let text = match error.str() {
+        Ok(text) => Some(value::with_text(&text, SEEN, str::to_owned)?),
+        Err(error) => passed_on(py, error).map(|()| None)?,
+    };
+    let traceback = match parts.text(at::EXC_TEXT).filter(|text| !text.to_string_lossy().trim().is_empty()) {
+        Some(written) => written.to_string_lossy().into_owned(),
+        None => traceback_of(info)?,
+    };
+    draft.error(&class, text.as_deref(), &traceback);
+    Ok(())
+}
+
+/// The text of a traceback; empty where it has none.
+fn traceback_of(info: &Bound<'_, PyTuple>) -> PyResult<String> {
+    let py = info.py();
+    let made = py
+        .import(intern!(py, "soundpost._logging"))
+        .and_then(|module| module.call_method1(intern!(py, "traceback_of"), (info,)));
+    match made {
+        Ok(made) => {
+            Ok(made.cast::<PyString>().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default())
+        }
+        Err(error) => passed_on(py, error).map(|()| String::new()),
+    }
+}
+
+/// One more record is being recorded by this thread.
+struct Nested;
+
+impl Nested {
+    fn begin() -> Option<Self> {
+        let depth = DEPTH.get();
+        (depth < NESTED).then(|| {
+            DEPTH.set(depth + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}

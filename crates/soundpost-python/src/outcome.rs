@@ -1,0 +1,95 @@
+//! Exceptions as what the core classifies: class names and text. Nothing of the exception is kept.
+
+use pyo3::exceptions::PyException;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyType};
+use soundpost::Outcome;
+
+/// Most exceptions of a chain (causes, contexts, groups) that are looked at.
+const MAX_CHAIN: usize = 16;
+/// Longest text of one exception that is handed over, bytes; the core keeps less, of what may be recorded.
+const MAX_TEXT: usize = 16_384;
+
+/// An exception, as numbers and strings.
+pub(crate) struct Failure {
+    pub(crate) outcome: Outcome,
+    /// Name of the exception's class.
+    pub(crate) kind: String,
+    pub(crate) text: String,
+}
+
+impl Failure {
+    /// Reads an exception and its chain.
+    #[cold]
+    pub(crate) fn new(py: Python<'_>, error: &PyErr) -> Self {
+        let mut names = Vec::new();
+        let mut texts = Vec::new();
+        let mut waiting: Vec<Bound<'_, PyAny>> = vec![error.value(py).clone().into_any()];
+        let mut seen = Vec::new();
+        while let Some(link) = waiting.pop() {
+            if seen.len() == MAX_CHAIN || seen.contains(&link.as_ptr()) {
+                continue;
+            }
+            seen.push(link.as_ptr());
+            // How a task or process was asked to end says nothing about what went wrong while it did.
+            if seen.len() == 1 || link.is_instance_of::<PyException>() {
+                class_names(&link.get_type(), &mut names);
+                texts.push(text_of(&link));
+            }
+            next_of(&link, &mut waiting);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let outcome = Outcome::classify(&names, &texts.join("\n"));
+        let kind =
+            error.get_type(py).name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { outcome, kind, text: texts.swap_remove(0) }
+    }
+
+    /// A failure that only has a text: a yielded or returned error.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self { outcome: Outcome::classify(&[], &text), kind: String::new(), text }
+    }
+}
+
+/// `Class: text`, for a log line.
+pub(crate) fn describe(py: Python<'_>, error: &PyErr) -> String {
+    let failure = Failure::new(py, error);
+    if failure.text.is_empty() { failure.kind } else { format!("{}: {}", failure.kind, failure.text) }
+}
+
+fn class_names(class: &Bound<'_, PyType>, names: &mut Vec<String>) {
+    let py = class.py();
+    let Ok(order) = class.getattr(intern!(py, "__mro__")) else { return };
+    let Ok(order) = order.cast_into::<PyTuple>() else { return };
+    for class in order {
+        let name = class.getattr(intern!(py, "__name__")).and_then(|name| Ok(name.cast_into::<PyString>()?));
+        names.extend(name.map(|name| name.to_string_lossy().into_owned()));
+    }
+}
+
+fn text_of(error: &Bound<'_, PyAny>) -> String {
+    let Ok(text) = error.str() else { return String::new() };
+    let text = text.to_string_lossy();
+    text[..text.floor_char_boundary(MAX_TEXT)].to_owned()
+}
+
+fn next_of<'py>(link: &Bound<'py, PyAny>, waiting: &mut Vec<Bound<'py, PyAny>>) {
+    let py = link.py();
+    let get = |name: &Bound<'py, PyString>| link.getattr(name).ok().filter(|value| !value.is_none());
+    // The members of an ExceptionGroup; any other `exceptions` attribute is not a tuple of exceptions.
+    if let Some(members) =
+        get(intern!(py, "exceptions")).and_then(|members| members.cast_into::<PyTuple>().ok())
+    {
+        waiting.extend(
+            members.iter().filter(|member| member.is_instance_of::<pyo3::exceptions::PyBaseException>()),
+        );
+    }
+    let suppressed =
+        get(intern!(py, "__suppress_context__")).is_some_and(|value| value.is_truthy().unwrap_or(false));
+    match get(intern!(py, "__cause__")) {
+        Some(cause) => waiting.push(cause),
+        None if !suppressed => waiting.extend(get(intern!(py, "__context__"))),
+        None => {}
+    }
+}

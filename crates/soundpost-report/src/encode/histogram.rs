@@ -1,0 +1,100 @@
+//! The lines of one histogram: the part that is the same in every bucket is rendered once and copied.
+
+use std::sync::Arc;
+
+use soundpost_core::snapshot::{Distribution, Labels};
+
+use super::escape::push_labels;
+use super::number::push_int;
+
+/// Renders histograms, keeping what consecutive ones share.
+pub(super) struct Buckets {
+    /// How a format writes a bound.
+    push_bound: fn(&mut String, f64),
+    bounds: Option<Arc<[f64]>>,
+    /// `0.5"} ` for each bound.
+    tails: Vec<String>,
+    /// `a="x",b="y"` of the series being written.
+    labels: String,
+    /// `name_bucket{a="x",b="y",le="` of the series being written.
+    head: String,
+}
+
+impl Buckets {
+    pub(super) fn new(push_bound: fn(&mut String, f64)) -> Self {
+        Self { push_bound, bounds: None, tails: Vec::new(), labels: String::new(), head: String::new() }
+    }
+
+    /// Appends the bucket lines, cumulative, and returns the number of observations: the `+Inf`
+    /// bucket, which is what `_count` has to say. `after` may add to a bucket's line (its index is
+    /// given) before the line ends.
+    pub(super) fn push(
+        &mut self,
+        out: &mut String,
+        name: &str,
+        labels: &Labels,
+        distribution: &Distribution,
+        mut after: impl FnMut(&mut String, usize),
+    ) -> u64 {
+        self.prepare(name, labels, &distribution.bounds);
+        let mut cumulative = 0_u64;
+        for (index, tail) in self.tails.iter().enumerate() {
+            cumulative = cumulative.wrapping_add(distribution.counts.get(index).copied().unwrap_or(0));
+            out.push_str(&self.head);
+            out.push_str(tail);
+            push_int(out, cumulative);
+            after(out, index);
+            out.push('\n');
+        }
+        let count = distribution.count();
+        out.push_str(&self.head);
+        out.push_str("+Inf\"} ");
+        push_int(out, count);
+        after(out, self.tails.len());
+        out.push('\n');
+        count
+    }
+
+    /// Appends `name_suffix{a="x"} ` with the labels of the series written last.
+    pub(super) fn push_sample(&self, out: &mut String, name: &str, suffix: &str) {
+        out.push_str(name);
+        out.push_str(suffix);
+        if !self.labels.is_empty() {
+            out.push('{');
+            out.push_str(&self.labels);
+            out.push('}');
+        }
+        out.push(' ');
+    }
+
+    /// Takes the labels of a series that has no buckets (a summary).
+    pub(super) fn set_labels(&mut self, labels: &Labels) {
+        self.labels.clear();
+        push_labels(&mut self.labels, labels);
+    }
+
+    fn prepare(&mut self, name: &str, labels: &Labels, bounds: &Arc<[f64]>) {
+        self.set_labels(labels);
+        self.head.clear();
+        self.head.push_str(name);
+        self.head.push_str("_bucket{");
+        self.head.push_str(&self.labels);
+        if !self.labels.is_empty() {
+            self.head.push(',');
+        }
+        self.head.push_str("le=\"");
+        let same = self.bounds.as_ref().is_some_and(|known| Arc::ptr_eq(known, bounds) || known == bounds);
+        if same {
+            return;
+        }
+        self.tails.clear();
+        for bound in bounds.iter() {
+            let mut tail = String::new();
+            // A bound of -0 is the bound 0: it must not become another series.
+            (self.push_bound)(&mut tail, *bound + 0.0);
+            tail.push_str("\"} ");
+            self.tails.push(tail);
+        }
+        self.bounds = Some(Arc::clone(bounds));
+    }
+}

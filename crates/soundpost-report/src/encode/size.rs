@@ -1,0 +1,29 @@
+//! A guess at how long an exposition becomes, so that its buffer grows once.
+
+use soundpost_core::snapshot::{Family, Series, Snapshot, Value};
+
+/// Bytes to reserve for a snapshot: close above what is needed where a family's series resemble its
+/// first one.
+pub(super) fn estimate(snapshot: &Snapshot) -> usize {
+    snapshot.families.iter().map(family).sum()
+}
+
+fn family(family: &Family) -> usize {
+    // Two or three comment lines with the name and a suffix each.
+    let comments = 3 * (family.name.len() + 32) + family.help.len();
+    let lines = family.series.first().map_or(0, |first| series(&family.name, first));
+    comments + lines * family.series.len()
+}
+
+fn series(name: &str, series: &Series) -> usize {
+    let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    // A suffix, braces, `le` with its bound, and the value.
+    let line = name.len() + labels + 32;
+    match &series.value {
+        Value::Int(_) | Value::Float(_) => line,
+        Value::Distribution(distribution) => {
+            let exemplars = distribution.exemplars.iter().flatten().count();
+            line * (distribution.counts.len() + 2) + exemplars * 128
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Prometheus text format 0.0.4.
+//!
+//! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+
+use std::borrow::Cow;
+
+use soundpost_core::snapshot::{Distribution, Family, Kind, Snapshot, Value};
+
+use super::escape::{push_help, push_sample};
+use super::histogram::Buckets;
+use super::number::{push_float, push_int};
+use super::size::estimate;
+
+/// Renders a snapshot as Prometheus text 0.0.4.
+///
+/// The format knows no unit, no info and no state set: an info becomes the gauge `name_info`, a
+/// state set a gauge, and a counter's family is called `name_total`, as its sample is. `HELP` is
+/// left out where there is none, and a family without series altogether.
+#[must_use]
+pub fn text(snapshot: &Snapshot) -> String {
+    let mut out = String::with_capacity(estimate(snapshot));
+    let mut buckets = Buckets::new(push_float);
+    for family in snapshot.families.iter().filter(|family| !family.series.is_empty()) {
+        push_family(&mut out, &mut buckets, family);
+    }
+    out
+}
+
+/// Name of a family in this format: with `_total` for a counter, with `_info` for an info.
+#[must_use]
+pub fn name_in_text(family: &Family) -> Cow<'_, str> {
+    match family.kind {
+        Kind::Counter => Cow::Owned([&family.name, "_total"].concat()),
+        Kind::Info => Cow::Owned([&family.name, "_info"].concat()),
+        Kind::Gauge | Kind::StateSet | Kind::Histogram | Kind::Summary => Cow::Borrowed(&family.name),
+    }
+}
+
+fn push_family(out: &mut String, buckets: &mut Buckets, family: &Family) {
+    let name = name_in_text(family);
+    if !family.help.is_empty() {
+        out.push_str("# HELP ");
+        out.push_str(&name);
+        out.push(' ');
+        push_help(out, &family.help);
+        out.push('\n');
+    }
+    out.push_str("# TYPE ");
+    out.push_str(&name);
+    out.push_str(match family.kind {
+        Kind::Counter => " counter\n",
+        Kind::Gauge | Kind::Info | Kind::StateSet => " gauge\n",
+        Kind::Histogram => " histogram\n",
+        Kind::Summary => " summary\n",
+    });
+    for series in &family.series {
+        match (&series.value, family.kind) {
+            (Value::Int(value), Kind::Counter | Kind::Gauge | Kind::Info | Kind::StateSet) => {
+                push_sample(out, &name, &series.labels);
+                push_int(out, *value);
+                out.push('\n');
+            }
+            (Value::Float(value), Kind::Counter | Kind::Gauge | Kind::Info | Kind::StateSet) => {
+                push_sample(out, &name, &series.labels);
+                push_float(out, *value);
+                out.push('\n');
+            }
+            (Value::Distribution(distribution), Kind::Histogram) => {
+                let count = buckets.push(out, &name, &series.labels, distribution, |_, _| {});
+                push_totals(out, buckets, &name, distribution, count);
+            }
+            (Value::Distribution(distribution), Kind::Summary) => {
+                buckets.set_labels(&series.labels);
+                push_totals(out, buckets, &name, distribution, distribution.count());
+            }
+            // A value that its family's kind cannot have: there is nothing true to say about it.
+            (Value::Distribution(_), _) | (_, Kind::Histogram | Kind::Summary) => {}
+        }
+    }
+}
+
+fn push_totals(out: &mut String, buckets: &Buckets, name: &str, distribution: &Distribution, count: u64) {
+    buckets.push_sample(out, name, "_sum");
+    push_float(out, distribution.sum);
+    out.push('\n');
+    buckets.push_sample(out, name, "_count");
+    push_int(out, count);
+    out.push('\n');
+}

@@ -1,0 +1,163 @@
+//! Between the sinks and the keeper, who alone writes the store: what was stored, and what the sinks did with it.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use soundpost_core::thread::lock;
+use tokio::sync::watch;
+
+use crate::store::{Acknowledgement, RecordKinds, Rejected, SinkState, Store, StoreError};
+
+/// What the store knows of the sinks of this process, and what it is still to be told.
+pub(crate) struct Ledger {
+    sinks: Vec<(String, RecordKinds)>,
+    entries: Mutex<Entries>,
+    written: Condvar,
+    states: Mutex<Vec<SinkState>>,
+    stored: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Entries {
+    waiting: VecDeque<(String, Acknowledgement)>,
+    /// The sink whose entry is being written.
+    writing: Option<String>,
+    /// What could not be true, by sink.
+    refused: Vec<(String, String)>,
+}
+
+impl Entries {
+    fn has(&self, sink: &str) -> bool {
+        self.writing.as_deref() == Some(sink) || self.waiting.iter().any(|(name, _)| name == sink)
+    }
+}
+
+impl Ledger {
+    /// For sinks by name.
+    pub(crate) fn new(sinks: Vec<(String, RecordKinds)>) -> Self {
+        let (entries, written) = (Mutex::default(), Condvar::new());
+        Self { sinks, entries, written, states: Mutex::default(), stored: watch::Sender::default() }
+    }
+
+    /// Whether there is no sink.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sinks.is_empty()
+    }
+
+    /// Counts how often something was stored.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.stored.subscribe()
+    }
+
+    /// Takes down what a sink did, and waits at most `patience` until it is written. After that it goes on: what it
+    /// did is written when the store can be.
+    ///
+    /// # Errors
+    /// When it cannot be true, because the store goes on elsewhere; the text is for a person.
+    pub(crate) fn acknowledge(
+        &self,
+        sink: &str,
+        done: Acknowledgement,
+        patience: Duration,
+        wake: impl FnOnce(),
+    ) -> Result<(), String> {
+        let mut entries = lock(&self.entries);
+        // One that waits and ends where this one begins is one with it: there are never more than two of a sink.
+        match entries.waiting.iter_mut().find(|(name, before)| name == sink && before.through == done.after) {
+            Some((_, before)) => join(before, &done),
+            None => entries.waiting.push_back((sink.to_owned(), done)),
+        }
+        drop(entries);
+        wake();
+        let (mut entries, _) = self
+            .written
+            .wait_timeout_while(lock(&self.entries), patience, |entries| entries.has(sink))
+            .unwrap_or_else(PoisonError::into_inner);
+        match entries.refused.iter().position(|(name, _)| name == sink) {
+            Some(index) => Err(entries.refused.swap_remove(index).1),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether something waits to be written.
+    pub(crate) fn has_entries(&self) -> bool {
+        !lock(&self.entries).waiting.is_empty()
+    }
+
+    /// Makes the sinks known to a store that was opened.
+    pub(crate) fn introduce(&self, store: &mut Store) -> Result<(), StoreError> {
+        self.sinks.iter().try_for_each(|(name, kinds)| store.add_sink(name, *kinds))?;
+        self.look(store)
+    }
+
+    /// Writes what waits; what cannot be written goes on waiting.
+    pub(crate) fn write(&self, store: &mut Store) -> Result<(), StoreError> {
+        while let Some((sink, done)) = self.begin_entry() {
+            // Nobody is kept from adding to the ledger by a disk that hangs.
+            let written = store.acknowledge(&sink, done);
+            let mut entries = lock(&self.entries);
+            entries.writing = None;
+            match written {
+                Ok(()) => {}
+                Err(error) if error.is_misused() => {
+                    entries.refused.retain(|(name, _)| *name != sink);
+                    entries.refused.push((sink, error.to_string()));
+                    drop(entries);
+                    // A file that was damaged may have forgotten it.
+                    self.introduce(store)?;
+                }
+                Err(error) => {
+                    entries.waiting.push_front((sink, done));
+                    return Err(error);
+                }
+            }
+            self.written.notify_all();
+        }
+        self.look(store)
+    }
+
+    fn begin_entry(&self) -> Option<(String, Acknowledgement)> {
+        let mut entries = lock(&self.entries);
+        let entry = entries.waiting.pop_front();
+        entries.writing = entry.as_ref().map(|(sink, _)| sink.clone());
+        entry
+    }
+
+    /// Looks how the sinks stand, for who asks.
+    pub(crate) fn look(&self, store: &mut Store) -> Result<(), StoreError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut states = store.sinks()?;
+        states.retain(|state| self.sinks.iter().any(|(name, _)| *name == state.sink));
+        *lock(&self.states) = states;
+        Ok(())
+    }
+
+    /// Says that something was stored.
+    pub(crate) fn stored(&self) {
+        self.stored.send_modify(|times| *times += 1);
+    }
+
+    /// How the sinks stood at the last look, all at one moment.
+    pub(crate) fn states(&self) -> Vec<SinkState> {
+        lock(&self.states).clone()
+    }
+}
+
+/// Makes one of two that follow each other.
+fn join(first: &mut Acknowledgement, next: &Acknowledgement) {
+    (first.through, first.passed) = (next.through, next.passed);
+    first.delivered += next.delivered;
+    first.dropped += next.dropped;
+    first.rejected += next.rejected;
+}
+
+impl std::ops::AddAssign for Rejected {
+    fn add_assign(&mut self, other: Self) {
+        self.refused += other.refused;
+        self.too_large += other.too_large;
+        self.empty += other.empty;
+    }
+}

@@ -1,0 +1,60 @@
+//! The part that keeps the store: a panic in it costs nothing but a moment.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use soundpost_core::snapshot::Value;
+use soundpost_core::{Calls, Identity, Options, Place, Registry};
+use soundpost_report::store::{CallFilter, Limits, Now, Reader};
+use soundpost_report::{Config, Reporter};
+
+const PANICS: u64 = 3;
+
+#[test]
+fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::open_with_shared_memory(root.path(), "svc", root.path()).unwrap();
+    let registry = Registry::open(&place, Identity::new("svc"), Options::default()).unwrap();
+    let calls = Calls::new(&registry).unwrap();
+    let operation = calls.operation("op");
+    (0..100).for_each(|_| operation.start::<&str>([]).finish());
+    // What is no store is set aside under a name with the time: that asks the clock, which panics.
+    std::fs::write(place.directory().join("store.sqlite"), [b'x'; 10_000]).unwrap();
+    let left = AtomicU64::new(PANICS);
+    let last = Arc::new(Mutex::new(None));
+    let panicked = last.clone();
+    let injected = move || {
+        if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            *panicked.lock().unwrap() = Some(Instant::now());
+            std::panic::panic_any("injected");
+        }
+        Now::read()
+    };
+    let config = Config {
+        server: None,
+        idle_limit: Duration::from_secs(600),
+        appendix: None,
+        sample_interval: None,
+        gpu_memory_interval: None,
+        gpus: None,
+        store: Some(Limits { clock: Arc::new(injected), ..Limits::default() }),
+        sinks: Vec::new(),
+        instance: None,
+        agent: false,
+    };
+    let reporter = Reporter::start(place.clone(), registry, calls, config).unwrap();
+    assert!(reporter.flush(Duration::from_secs(10)));
+    let back = last.lock().unwrap().unwrap().elapsed();
+    assert!(back < Duration::from_secs(1), "{back:?}");
+    let errors = reporter.snapshot();
+    let errors = errors.families.iter().find(|family| &*family.name == "soundpost_errors").unwrap();
+    let of_store =
+        errors.series.iter().find(|series| series.labels.iter().any(|(_, part)| &**part == "store"));
+    // Each panic, and that a file was set aside.
+    assert_eq!(of_store.unwrap().value, Value::Int(PANICS + 1));
+    let reader = Reader::open(place.directory()).unwrap().unwrap();
+    assert_eq!(reader.summary(&CallFilter::default()).unwrap().total(), 100);
+    reporter.shutdown(Duration::from_secs(5));
+}

@@ -1,0 +1,154 @@
+//! When the next sample is due.
+
+use std::time::{Duration, Instant};
+
+use soundpost_core::Error;
+
+/// How long it is from one sample to the next: 0.1 s to 60 s; from one glance to the next: 0.05 s to 1 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Interval(Duration);
+
+impl Interval {
+    /// The shortest.
+    pub const SHORTEST: Self = Self(Duration::from_millis(100));
+    /// The longest.
+    pub const LONGEST: Self = Self(Duration::from_secs(60));
+
+    /// The longest between two glances; they can be twice as frequent as samples.
+    const GLANCES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+    /// The interval of glances for the argument of this name.
+    ///
+    /// # Errors
+    /// When it is not from 0.05 s to 1 s; the message names the argument.
+    pub fn of_glances(argument: &str, interval: Duration) -> Result<Self, Error> {
+        if (Self::GLANCES.0..=Self::GLANCES.1).contains(&interval) {
+            return Ok(Self(interval));
+        }
+        let seconds = interval.as_secs_f64();
+        Err(Error::config(format!("{argument} is {seconds} s, and must be from 0.05 s to 1 s")))
+    }
+
+    /// An interval for the argument of this name.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use soundpost_vitals::Interval;
+    ///
+    /// let interval = Interval::new("sample_interval", Duration::from_millis(500))?;
+    /// assert_eq!(interval.get(), Duration::from_millis(500));
+    /// let error = Interval::new("sample_interval", Duration::from_secs(90)).unwrap_err();
+    /// assert_eq!(error.to_string(), "sample_interval is 90 s, and must be from 0.1 s to 60 s");
+    /// # Ok::<(), soundpost_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not from 0.1 s to 60 s; the message names the argument.
+    pub fn new(argument: &str, interval: Duration) -> Result<Self, Error> {
+        if (Self::SHORTEST.0..=Self::LONGEST.0).contains(&interval) {
+            return Ok(Self(interval));
+        }
+        Err(refusal(argument, interval.as_secs_f64()))
+    }
+
+    /// The same from a number of seconds, which may be anything.
+    ///
+    /// # Errors
+    /// When it is not from 0.1 s to 60 s; the message names the argument.
+    pub fn from_secs_f64(argument: &str, seconds: f64) -> Result<Self, Error> {
+        let interval = Duration::try_from_secs_f64(seconds).map_err(|_| refusal(argument, seconds))?;
+        Self::new(argument, interval)
+    }
+
+    /// The time between two samples.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for Interval {
+    /// A second.
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
+fn refusal(argument: &str, seconds: f64) -> Error {
+    Error::config(format!("{argument} is {seconds} s, and must be from 0.1 s to 60 s"))
+}
+
+/// When samples are due: on a grid that begins with the first, whatever each of them takes.
+///
+/// Whoever comes late by several periods takes one sample, and the next is due at a time of the grid that is yet
+/// to come: samples are skipped and never pile up. There is no clock inside; `now` is of the monotonic one.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use soundpost_vitals::{Interval, Schedule};
+///
+/// let start = Instant::now();
+/// let mut schedule = Schedule::new(Interval::default(), start);
+/// assert!(schedule.take(start));
+/// assert_eq!(schedule.wait(start), Duration::from_secs(1));
+/// let late = start + Duration::from_millis(3_400);
+/// assert!(schedule.take(late) && !schedule.take(late));
+/// assert_eq!(schedule.wait(late), Duration::from_millis(600));
+/// assert_eq!(schedule.skipped(), 2);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    interval: Interval,
+    due: Instant,
+    skipped: u64,
+}
+
+impl Schedule {
+    /// A schedule whose first sample is due now.
+    pub fn new(interval: Interval, now: Instant) -> Self {
+        Self { interval, due: now, skipped: 0 }
+    }
+
+    /// How long there is to sleep: nothing if a sample is due, and never more than the interval.
+    pub fn wait(&self, now: Instant) -> Duration {
+        self.due.saturating_duration_since(now).min(self.interval.0)
+    }
+
+    /// Whether a sample is due. If so it is taken herewith, and the next is due at the first time of the grid after
+    /// now.
+    pub fn take(&mut self, now: Instant) -> bool {
+        if now < self.due {
+            self.come_closer(now);
+            return false;
+        }
+        let late = now.duration_since(self.due);
+        let missed = late.as_nanos() / self.interval.0.as_nanos();
+        self.skipped = self.skipped.saturating_add(u64::try_from(missed).unwrap_or(u64::MAX));
+        self.due = now.checked_add(self.interval.0 - self.past_whole_periods(late)).unwrap_or(now);
+        true
+    }
+
+    /// How many samples were skipped because one was late.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// A clock that was put back must not stall the sampler: the next sample is due within an interval, on the same
+    /// grid.
+    fn come_closer(&mut self, now: Instant) {
+        let ahead = self.due.duration_since(now);
+        if ahead > self.interval.0 {
+            let rest = self.past_whole_periods(ahead);
+            let rest = if rest.is_zero() { self.interval.0 } else { rest };
+            self.due = now.checked_add(rest).unwrap_or(now);
+        }
+    }
+
+    /// What is left of a time when whole periods are taken away.
+    fn past_whole_periods(&self, time: Duration) -> Duration {
+        let rest = time.as_nanos() % self.interval.0.as_nanos();
+        Duration::from_nanos(u64::try_from(rest).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

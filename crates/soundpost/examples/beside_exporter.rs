@@ -1,0 +1,31 @@
+//! The examples of the guide about metrics-exporter-prometheus; they need the feature of its name.
+//!
+//! ```sh
+//! cargo run -p soundpost --features metrics-exporter-prometheus --example beside_exporter
+//! ```
+
+#[cfg(not(feature = "metrics-exporter-prometheus"))]
+pub(crate) fn main() {
+    println!("build this with --features metrics-exporter-prometheus");
+}
+
+#[cfg(feature = "metrics-exporter-prometheus")]
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use soundpost::Telemetry;
+
+    let exporter = PrometheusBuilder::new().install_recorder()?; // as before
+    metrics::counter!("requests_total").increment(1);
+
+    let telemetry = Telemetry::builder("tts").append(exporter.clone()).no_listen().start()?;
+    assert!(telemetry.render(false).contains("requests_total 1\n"));
+
+    let through = Telemetry::builder("tts2").through_facade().no_listen().start()?;
+    through.operation("synthesize").start::<&str>([]).finish();
+    assert!(exporter.render().contains("tts2_request_total{"));
+
+    for telemetry in [telemetry, through] {
+        telemetry.shutdown(std::time::Duration::from_secs(1));
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Soundpost listens to an inference service from the inside.
+//!
+//! It records every call (latency, time to first audio, real-time factor, stages, outcome) into shared
+//! memory that survives the process, and serves what all processes of the service recorded to Prometheus.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), soundpost::Error> {
+//! let telemetry = soundpost::Telemetry::builder("indextts2")
+//!     .version("V23")
+//!     .listen(([127, 0, 0, 1], 9464))
+//!     .start()?;
+//! let synthesize = telemetry.operation("synthesize").labels(["emotion"]);
+//!
+//! let call = synthesize.start(["neutral"]);
+//! call.field("char_count", 128);
+//! {
+//!     let _stage = call.stage("vocoder");
+//! }
+//! call.chunk(soundpost::Seconds(0.64));
+//! call.finish();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Only configuring may fail. After [`Builder::start`] nothing here returns an error, blocks, or panics
+//! because of Soundpost; what goes wrong is counted in `soundpost_errors_total`.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod commit;
+#[cfg(feature = "metrics-exporter-prometheus")]
+mod exporter;
+pub mod log;
+#[doc(hidden)]
+pub mod private;
+mod service;
+pub mod sink;
+pub mod snapshot;
+mod start;
+pub mod store;
+mod telemetry;
+pub mod torch;
+
+pub use builder::{Builder, default_directory};
+pub use service::{Gpu, Service, gpus};
+pub use soundpost_core::{
+    BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
+    Histogram, InFlightCall, LATENCY_BUCKETS, LogLayer, Merge, Notice, Operation, Outcome, RATIO_BUCKETS,
+    RequestId, Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
+};
+/// Records calls of a function: see the crate's guide for its arguments.
+#[cfg(feature = "macros")]
+pub use soundpost_macros::instrument;
+pub use telemetry::{Telemetry, global};

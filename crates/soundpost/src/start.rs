@@ -1,0 +1,57 @@
+//! The event at the start of a run of a service.
+
+use std::fs::{File, TryLockError};
+
+use soundpost_core::{Draft, FieldRef, Level, Log, LogFields, Place, Registry};
+
+/// How often a lock that another process has for a moment is asked for.
+const TRIES: usize = 1000;
+
+/// Holds a process's part in a run until it is dropped.
+pub(crate) struct Run {
+    _lock: File,
+    /// Whether no other process of the service was running.
+    pub(crate) first: bool,
+}
+
+impl Run {
+    /// Takes part in the service's run, by a shared lock on its directory; `None` where no lock can be had.
+    pub(crate) fn join(place: &Place) -> Option<Self> {
+        let lock = File::open(place.directory()).ok()?;
+        let first = lock.try_lock().is_ok();
+        for _ in 0..TRIES {
+            match lock.try_lock_shared() {
+                Ok(()) => return Some(Self { _lock: lock, first }),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                Err(TryLockError::Error(_)) => break,
+            }
+        }
+        None
+    }
+}
+
+/// Records that the service starts: `Starting indextts2 V23 @ commit abc1234`.
+pub(crate) fn record(registry: &Registry, service: &str, version: &str, commit: &str) {
+    let mut message = format!("Starting {service}");
+    let mut draft = Draft::new(registry);
+    if !version.is_empty() {
+        message.push_str(&format!(" {version}"));
+        draft.field("version", FieldRef::Text(version));
+    }
+    if !commit.is_empty() {
+        message.push_str(&format!(" @ commit {}", &commit[..commit.floor_char_boundary(7)]));
+        draft.field("commit", FieldRef::Text(commit));
+    }
+    draft.record(&Log {
+        unix_nanos: None,
+        level: Level::Info,
+        message: &message,
+        logger: "soundpost",
+        file: "",
+        line: None,
+        thread: "",
+        request_id: "",
+        operation: "",
+        fields: &LogFields::new(),
+    });
+}

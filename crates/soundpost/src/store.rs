@@ -1,0 +1,21 @@
+//! The store of a service: its finished calls and vitals, as anybody may read them.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), soundpost::store::StoreError> {
+//! use soundpost::store::{CallFilter, Order, Reader};
+//!
+//! let directory = soundpost::default_directory().join("indextts2");
+//! if let Some(store) = Reader::open(&directory)? {
+//!     let slowest = CallFilter { order: Order::Slowest, limit: Some(10), ..CallFilter::default() };
+//!     for call in store.calls(&slowest)? {
+//!         println!("{} {} ms", call.request_id, call.duration / 1_000_000);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub use soundpost_report::store::{
+    CallFilter, CallRow, Entity, FILE, GpuName, Limits, Missed, Order, Progress, Reader, Rejected, SinkState,
+    Store, StoreError, Summary, VitalsSample,
+};

@@ -1,0 +1,183 @@
+//! The telemetry of a service: where handles come from.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use soundpost_core::{
+    Calls, Draft, Error, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage, set_once,
+    thread,
+};
+use soundpost_report::Reporter;
+
+use crate::builder::Builder;
+use crate::start::Run;
+
+/// The first telemetry this process started: what `#[instrument]` records to.
+static FIRST: OnceLock<Telemetry> = OnceLock::new();
+
+/// The first telemetry this process started, if there is one.
+pub fn global() -> Option<&'static Telemetry> {
+    FIRST.get()
+}
+
+/// The running telemetry of a service. Cheap to clone; recording goes on when it is dropped, until the
+/// process ends.
+#[derive(Clone)]
+pub struct Telemetry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    place: Place,
+    calls: Arc<Calls>,
+    reporter: Arc<Reporter>,
+    run: Mutex<Option<Run>>,
+}
+
+impl Telemetry {
+    /// Telemetry of a service of this name.
+    pub fn builder(service: impl Into<String>) -> Builder {
+        Builder::new(service)
+    }
+
+    pub(crate) fn new(place: Place, calls: Arc<Calls>, reporter: Arc<Reporter>, run: Option<Run>) -> Self {
+        let telemetry = Self { inner: Arc::new(Inner { place, calls, reporter, run: Mutex::new(run) }) };
+        set_once(&FIRST, telemetry.clone());
+        telemetry
+    }
+
+    /// An operation: a kind of call. With [`Operation::labels`] it gets label names.
+    pub fn operation(&self, name: impl Into<String>) -> Operation {
+        self.inner.calls.operation(&name.into())
+    }
+
+    /// An operation with label names, or what is wrong with them.
+    ///
+    /// # Errors
+    /// When a label cannot be exposed, is one of the request metrics' own, or is given twice.
+    pub fn try_operation(&self, name: &str, labels: &[&str]) -> Result<Operation, Error> {
+        self.inner.calls.try_operation(name, labels)
+    }
+
+    /// A stage whose call is not known, such as one in a worker thread: recorded under the operation
+    /// `unknown`.
+    pub fn stage(&self, name: &str) -> Stage {
+        self.inner.calls.stage(name)
+    }
+
+    /// A layer for a `tracing` subscriber that records events as log events, with the current call's id.
+    pub fn layer(&self) -> LogLayer {
+        LogLayer::new(self.inner.calls.registry().clone())
+    }
+
+    /// Registers a metric family of the service's own, or finds it.
+    ///
+    /// # Errors
+    /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
+    pub fn family(&self, spec: Spec) -> Result<Family, Error> {
+        self.inner.calls.registry().family(spec)
+    }
+
+    /// Where the metrics are served (`host:port`), by this process or another one of the service; `None`
+    /// without an endpoint, or before it is up.
+    pub fn address(&self) -> Option<String> {
+        self.inner.reporter.address()
+    }
+
+    /// The text a scrape would get now, all processes merged.
+    pub fn render(&self, openmetrics: bool) -> String {
+        self.inner.reporter.render(openmetrics)
+    }
+
+    /// Everything the service exposes now, as data.
+    pub fn snapshot(&self) -> soundpost_core::snapshot::Snapshot {
+        self.inner.reporter.snapshot()
+    }
+
+    /// What the names of the service's metrics begin with, without the underscore; an agent learns it from the
+    /// service's processes.
+    pub fn namespace(&self) -> String {
+        self.inner.reporter.namespace()
+    }
+
+    /// Process ids of the service's living processes, as they see themselves; an agent is none of them.
+    pub fn pids(&self) -> Vec<u32> {
+        self.inner.reporter.pids()
+    }
+
+    /// The service's directory.
+    pub fn directory(&self) -> &Path {
+        self.inner.place.directory()
+    }
+
+    /// Whether this process reports for the service.
+    pub fn is_reporter(&self) -> bool {
+        self.inner.reporter.is_elected()
+    }
+
+    /// What the service's metrics begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        self.inner.calls.registry().identity().prefix()
+    }
+
+    /// Counts a fault of `part`, and logs each message once.
+    pub(crate) fn fault(&self, part: &'static str, message: &str) {
+        self.inner.calls.registry().fault(part, message);
+    }
+
+    /// Logs each message once: something a person should know that is no fault.
+    pub(crate) fn note(&self, part: &'static str, message: &str) {
+        self.inner.calls.registry().note(part, message);
+    }
+
+    /// Counts a fault of `part` in `soundpost_errors_total`; for bindings.
+    pub fn error(&self, part: &str) {
+        self.inner.calls.registry().error(part);
+    }
+
+    /// A log event to put together; for bindings. In Rust: [`Telemetry::layer`].
+    pub fn draft(&self) -> Draft<'_> {
+        Draft::new(self.inner.calls.registry())
+    }
+
+    /// A text for a person, without what must not be recorded; for bindings.
+    pub fn redacted(&self, text: &str) -> String {
+        self.inner.calls.registry().redacted(text).into_owned()
+    }
+
+    /// What Soundpost had to say so far, from the `from`th on: what `tracing` was told as well; for bindings. Each of at
+    /// most 64 messages once, and the newest 1024 of those about what changed, such as a sink's server.
+    pub fn notices(&self, from: usize) -> Vec<Notice> {
+        self.inner.calls.registry().notices(from)
+    }
+
+    /// Shows in `unhealthy{reason}` that something is wrong, or is right again.
+    pub fn set_unhealthy(&self, reason: &str, unhealthy: bool) {
+        self.inner.calls.set_unhealthy(reason, unhealthy);
+    }
+
+    /// Waits until what this process recorded so far is in the store; false when `timeout` passed first, as
+    /// when the store cannot be written. What was recorded survives the process without it.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.inner.reporter.flush(timeout)
+    }
+
+    /// Waits until what processes that are gone have left is in the store, with the calls that were in flight; false
+    /// when `timeout` passed first, or another process reports. An agent asks for it after a crash.
+    pub fn recover(&self, timeout: Duration) -> bool {
+        self.inner.reporter.recover(timeout)
+    }
+
+    /// Calls in flight in all processes of the service, the oldest first.
+    pub fn in_flight(&self) -> Vec<InFlightCall> {
+        self.inner.reporter.in_flight()
+    }
+
+    /// Stops serving and lets another process of the service take over; the last one removes the service's
+    /// files. Waits at most `timeout`. Recording goes on working.
+    pub fn shutdown(&self, timeout: Duration) {
+        drop(thread::lock(&self.inner.run).take());
+        self.inner.reporter.shutdown(timeout);
+    }
+}

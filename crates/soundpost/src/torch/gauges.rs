@@ -1,0 +1,173 @@
+//! Gauges of the devices of this process, and which GPU each device is.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use soundpost_core::snapshot::{Series, Snapshot};
+use soundpost_core::{Family, Gauge, PerProcess, Spec, Unit};
+use soundpost_vitals::{Identity, MigIdentity, Visible, choose};
+
+use super::Memory;
+use crate::telemetry::Telemetry;
+
+/// Between two tries to find out which GPU a device is: at first, and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// A forked child begins with none.
+#[derive(Default)]
+pub(super) struct Gauges {
+    devices: PerProcess<Mutex<Vec<Device>>>,
+}
+
+struct Device {
+    number: u32,
+    shown: Option<Shown>,
+    /// How long to wait after the last try, and until when that is.
+    wait: Duration,
+    retry: Instant,
+}
+
+struct Shown {
+    families: [Family; 2],
+    gpu: String,
+    pid: String,
+    allocated: Gauge,
+    reserved: Gauge,
+}
+
+impl Gauges {
+    /// Whether it is time to find out which GPU a device is.
+    pub(super) fn wants(&self, number: u32) -> bool {
+        let devices = self.devices();
+        let device = devices.iter().find(|device| device.number == number);
+        device.is_none_or(|device| device.shown.is_none() && Instant::now() >= device.retry)
+    }
+
+    pub(super) fn identify(&self, telemetry: &Telemetry, number: u32, uuid: Option<&str>) {
+        let snapshot = telemetry.snapshot();
+        let cards = cards(&snapshot, telemetry.prefix());
+        let gpu = index(&cards, number, uuid, &Visible::from_environment());
+        let shown = gpu.and_then(|gpu| Shown::new(telemetry, gpu));
+        let mut devices = self.devices();
+        match devices.iter_mut().find(|device| device.number == number) {
+            Some(device) => {
+                device.wait = (device.wait * 2).min(RETRY.1);
+                device.retry = Instant::now() + device.wait;
+                device.shown = shown;
+            }
+            None => devices.push(Device { number, shown, wait: RETRY.0, retry: Instant::now() + RETRY.0 }),
+        }
+    }
+
+    pub(super) fn set(&self, number: u32, memory: &Memory) {
+        let devices = self.devices();
+        let device = devices.iter().find(|device| device.number == number);
+        if let Some(shown) = device.and_then(|device| device.shown.as_ref()) {
+            shown.allocated.set(memory.allocated as f64);
+            shown.reserved.set(memory.reserved as f64);
+        }
+    }
+
+    /// Takes them down.
+    pub(super) fn clear(&self) {
+        if self.devices.get().is_none() {
+            return;
+        }
+        for shown in self.devices().drain(..).filter_map(|device| device.shown) {
+            for family in &shown.families {
+                // The number of values is right.
+                let _ = family.remove(&[&shown.gpu, &shown.pid]);
+            }
+        }
+    }
+
+    fn devices(&self) -> MutexGuard<'_, Vec<Device>> {
+        let devices = self.devices.get_or_make(|| Mutex::new(Vec::new()));
+        devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    /// None where the names are taken, which was said.
+    fn new(telemetry: &Telemetry, gpu: u32) -> Option<Self> {
+        let (gpu, pid) = (gpu.to_string(), std::process::id().to_string());
+        let family = |name: &str, help: &str| {
+            let name = format!("{}_{name}", telemetry.prefix());
+            let spec = Spec::gauge(&name).unit(Unit::Bytes).help(help).labels(&["gpu", "pid"]);
+            telemetry.family(spec).inspect_err(|error| telemetry.fault("torch", &error.to_string())).ok()
+        };
+        let families = [
+            family(
+                "torch_memory_allocated_bytes",
+                "Memory in PyTorch tensors of a process, as of its last call's start or end",
+            )?,
+            family(
+                "torch_memory_reserved_bytes",
+                "Memory that PyTorch's allocator of a process holds, as of its last call's start or end",
+            )?,
+        ];
+        let [allocated, reserved] = &families;
+        let allocated = allocated.gauge(&[&gpu, &pid]).ok()?;
+        let reserved = reserved.gauge(&[&gpu, &pid]).ok()?;
+        Some(Self { families, gpu, pid, allocated, reserved })
+    }
+}
+
+/// A GPU, or a MIG device of one, that the service samples.
+struct Card<'a> {
+    index: u32,
+    uuid: &'a str,
+    name: &'a str,
+    is_mig: bool,
+}
+
+/// The GPUs that the service samples: who samples them, which may be another process, says so in its gauges.
+fn cards<'a>(snapshot: &'a Snapshot, prefix: &str) -> Vec<Card<'a>> {
+    let name = format!("{prefix}_gpu_memory_total_bytes");
+    let family = snapshot.families.iter().find(|family| *family.name == *name);
+    let label = |series: &'a Series, name: &str| {
+        series.labels.iter().find(|(label, _)| **label == *name).map_or("", |(_, value)| &**value)
+    };
+    let card = |series: &'a Series| {
+        let (uuid, name) = (label(series, "uuid"), label(series, "name"));
+        Some(Card {
+            index: label(series, "gpu").parse().ok()?,
+            uuid,
+            name,
+            is_mig: !label(series, "mig").is_empty(),
+        })
+    };
+    family.into_iter().flat_map(|family| &family.series).filter_map(card).collect()
+}
+
+/// NVML's index of the device with this number to CUDA; none where it is not known.
+fn index(cards: &[Card<'_>], number: u32, uuid: Option<&str>, visible: &Visible) -> Option<u32> {
+    if let Some(uuid) = uuid {
+        return cards.iter().find(|card| bare(card.uuid) == bare(uuid)).map(|card| card.index);
+    }
+    let most = cards.iter().map(|card| card.index).max().filter(|most| *most < 1024)?;
+    // NVML counts by bus, CUDA the fastest first unless it is told otherwise; alike cards are alike fast.
+    let by_number = !visible.devices.as_deref().unwrap_or_default().contains('-');
+    let differ = cards.iter().any(|card| !card.is_mig && card.name != cards[0].name);
+    if by_number && differ && !visible.by_bus {
+        return None;
+    }
+    let mut devices = vec![Identity::default(); most as usize + 1];
+    for card in cards {
+        let device = &mut devices[card.index as usize];
+        match card.is_mig {
+            true => device.migs.push(MigIdentity { uuid: card.uuid.to_owned(), instance: None }),
+            false => card.uuid.clone_into(&mut device.uuid),
+        }
+    }
+    let choice = choose(visible.devices.as_deref(), &devices).get(number as usize).copied()?;
+    cards.iter().map(|card| card.index).find(|index| *index as usize == choice.device)
+}
+
+/// A UUID without what it is one of.
+fn bare(uuid: &str) -> &str {
+    uuid.strip_prefix("GPU-").or_else(|| uuid.strip_prefix("MIG-")).unwrap_or(uuid)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! What the tests share: a directory that is removed, a scrape by hand, waiting with a deadline.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use soundpost::{Builder, Telemetry};
+
+/// A directory for one test; its segments in shared memory go with it.
+pub struct Directory(tempfile::TempDir);
+
+impl Directory {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A service here that serves on a free port.
+    pub fn serving(&self, service: &str) -> Builder {
+        Telemetry::builder(service).directory(self.path()).listen(([127, 0, 0, 1], 0)).without_facade()
+    }
+}
+
+/// Ends the service's run when a test is over, so that nothing stays in shared memory.
+pub struct Ending(pub Telemetry);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.shutdown(Duration::from_secs(2));
+    }
+}
+
+/// Head and body of `GET path`, with more header lines.
+pub fn get(address: &str, path: &str, headers: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// The samples of a text that begin with `name`, one a line.
+pub fn samples<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.starts_with(name)).collect()
+}
+
+/// The value of the one sample of these exact name and labels.
+pub fn value(text: &str, sample: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+}
+
+/// Asks until it is so; fails after ten seconds.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !so() {
+        assert!(Instant::now() < deadline, "not within 10 s: {what}");
+        // Not in a circle: what is waited for needs the processor.
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Runs a test of this program in a process of its own, because it limits what the process may do.
+pub fn in_a_process(test: &str, body: impl FnOnce()) {
+    const CHILD: &str = "SOUNDPOST_TEST_PROCESS";
+    if std::env::var(CHILD).is_ok_and(|running| running == test) {
+        return body();
+    }
+    let program = std::env::current_exe().unwrap();
+    let output =
+        Command::new(program).args(["--exact", test, "--nocapture"]).env(CHILD, test).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    print!("{}", text(&output.stdout));
+}

@@ -1,0 +1,191 @@
+//! Processes of a service that kill themselves right before or right after the cursor of their sink is saved, and what
+//! the sink's receiver has then. For the feature `kill-steps`.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use soundpost::sink::{JsonLines, Loki, Sink};
+use soundpost_core::step;
+use soundpost_report::store::{Reader, SinkState};
+
+use super::server::{Reply, Server};
+use super::step_kills::ends;
+use super::store_kills::{self, Process, begin, returned, within_a_minute};
+
+/// Reached once before a sink's cursor is saved, and once after.
+pub const STEP: &str = "acknowledge";
+const SINK: &str = "SOUNDPOST_KILLS_SINK";
+const ROUND: &str = "SOUNDPOST_KILLS_ROUND";
+/// Calls of a round, and records of a batch.
+const CALLS: u64 = 200;
+const BATCH: usize = 20;
+
+/// Plays the role in the environment and never returns; returns at once where there is none.
+pub fn play_role() {
+    let Ok(receiver) = std::env::var(SINK) else { return };
+    let (directory, round) = (store_kills::own_directory(), std::env::var(ROUND).unwrap());
+    let builder = store_kills::builder(&directory).without_start_event();
+    let telemetry = builder.sink(sink(&receiver)).start().unwrap();
+    let operation = telemetry.operation("op");
+    let returned = File::options().write(true).open(directory.join(format!("r{round}"))).unwrap();
+    for index in 1..=CALLS {
+        operation.begin::<&str>([]).request_id(&format!("k{round}-{index}")).start().finish();
+        returned.write_all_at(&index.to_le_bytes(), 0).unwrap();
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A sink of small batches: to a URL of Loki, or into a file.
+fn sink(receiver: &str) -> Sink {
+    if receiver.starts_with("http") {
+        Loki::new(receiver).unwrap().json().logfmt().batch(BATCH).into()
+    } else {
+        JsonLines::new(receiver).unwrap().batch(BATCH).into()
+    }
+}
+
+/// What has what is shipped.
+pub enum Receiver {
+    File(PathBuf),
+    Loki(Server, Arc<Mutex<Vec<String>>>),
+}
+
+impl Receiver {
+    /// A file in a directory.
+    pub fn file(directory: &Path) -> Self {
+        Self::File(directory.join("shipped.jsonl"))
+    }
+
+    /// A server that takes everything.
+    pub fn loki() -> Self {
+        let has: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keep = has.clone();
+        let server = Server::start(move |request| {
+            let mut body = String::new();
+            flate2::read::GzDecoder::new(&request.body[..]).read_to_string(&mut body).unwrap();
+            // Time and line of each, which is what Loki knows an entry by.
+            let entries = body.split("[\"").skip(1).filter_map(|entry| entry.split("\"]").next());
+            keep.lock().unwrap().extend(entries.map(str::to_owned));
+            Reply::status(204)
+        });
+        Self::Loki(server, has)
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::File(_) => "jsonl",
+            Self::Loki(..) => "loki",
+        }
+    }
+
+    fn address(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Loki(server, _) => format!("http://{}", server.address),
+        }
+    }
+
+    /// All that arrived, in its order: the call, and the whole record.
+    fn has(&self) -> Vec<(String, String)> {
+        let records = match self {
+            Self::File(path) => {
+                let lines = std::fs::read_to_string(path).unwrap_or_default();
+                assert!(lines.is_empty() || lines.ends_with('\n'), "half a line");
+                lines.lines().map(str::to_owned).collect()
+            }
+            Self::Loki(_, has) => has.lock().unwrap().clone(),
+        };
+        let call = |record: &str| {
+            let (_, rest) = record.split_once("request_id").unwrap();
+            let rest = &rest[rest.find('k').unwrap()..];
+            rest[..rest.find([' ', '"', '\\']).unwrap()].to_owned()
+        };
+        records.into_iter().map(|record| (call(&record), record)).collect()
+    }
+}
+
+/// What many kills showed.
+#[derive(Debug, Default)]
+pub struct SinkKills {
+    /// Calls whose recording had returned.
+    pub returned: u64,
+    /// Of the kills before the cursor was saved, how many had records come twice; and how many records did.
+    pub repeating: u64,
+    pub repeated: u64,
+}
+
+/// Lets one process after the other kill itself at a cursor that it saves, every other time right before and right
+/// after, and looks what arrived.
+pub fn kill(directory: &Path, receiver: &Receiver, times: u64) -> SinkKills {
+    let mut kills = SinkKills::default();
+    let mut before = Vec::new();
+    for round in 0..times {
+        let after = round % 2;
+        // It saves its cursor at least so often, and reaches the step twice each time.
+        let saves = CALLS / BATCH as u64;
+        let reached = 2 * (getrandom::u64().unwrap() % saves) + 1 + after;
+        let role = begin(directory, round);
+        let more = [
+            (step::KILL_AT, format!("{STEP}:{reached}")),
+            (SINK, receiver.address()),
+            (ROUND, round.to_string()),
+        ];
+        ends(directory, &mut Process::start_with(directory, &role, more), STEP, reached);
+        before.push(receiver.has().len());
+    }
+    let telemetry = store_kills::builder(directory).without_start_event();
+    let telemetry = telemetry.sink(sink(&receiver.address())).start().unwrap();
+    let reader = || Reader::open(telemetry.directory()).ok().flatten();
+    let state = || -> Option<SinkState> {
+        reader()?.sinks().ok()?.into_iter().find(|state| state.sink == receiver.name())
+    };
+    assert!(telemetry.recover(Duration::from_secs(60)), "recovery ends");
+    assert!(within_a_minute(|| state().is_some_and(|state| state.pending == 0)), "{:?}", state());
+    let has = receiver.has();
+    let state = state().unwrap();
+    telemetry.shutdown(Duration::from_secs(5));
+
+    let mut first: HashMap<&str, (usize, &str)> = HashMap::new();
+    // Of each round, its calls in the order in which they came first; and how many of all came again after its kill.
+    let mut came = vec![Vec::new(); before.len()];
+    let mut again = vec![0_u64; before.len()];
+    for (place, (call, record)) in has.iter().enumerate() {
+        if let Some((earlier, same)) = first.get(call.as_str()) {
+            assert_eq!(record, same, "what comes twice is the same");
+            let kill = before.partition_point(|has| has <= earlier);
+            assert_eq!(before.partition_point(|has| *has <= place), kill + 1, "{call} again without a kill");
+            again[kill] += 1;
+            continue;
+        }
+        first.insert(call, (place, record));
+        let (round, index) = call[1..].split_once('-').unwrap();
+        came[round.parse::<usize>().unwrap()].push(index.parse::<u64>().unwrap());
+    }
+    for (round, (again, mut came)) in again.into_iter().zip(came).enumerate() {
+        // A request to Loki is in the order of time, and the machine's clock may be put right.
+        let near = if matches!(receiver, Receiver::Loki(..)) { BATCH as u64 } else { 0 };
+        assert!((1..).zip(&came).all(|(place, index): (u64, _)| place.abs_diff(*index) <= near), "{came:?}");
+        came.sort_unstable();
+        // It may be killed between a record and the note that it is there.
+        let returned = returned(directory, round as u64)[0];
+        let all = came.len() as u64;
+        assert!((returned..=returned + 1).contains(&all), "{all} of {returned} in {round}");
+        assert!((1..).zip(&came).all(|(place, index): (u64, _)| place == *index), "{came:?}");
+        assert!(again == 0 || round % 2 == 0, "{again} twice, and the cursor was saved");
+        assert!(again <= BATCH as u64, "{again} twice, more than a batch");
+        kills.returned += returned;
+        kills.repeating += u64::from(again > 0);
+        kills.repeated += again;
+    }
+    let arrived = first.len() as u64;
+    assert_eq!((state.accepted, state.delivered), (arrived, arrived), "{state:?}");
+    kills
+}

@@ -1,0 +1,261 @@
+//! Processes of a service that are killed while they record and while they report; and what the store has then.
+//! The child processes are the test's or example's own program, run again.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
+use soundpost::{Builder, Service, Telemetry};
+use soundpost_report::store::{CallFilter, CallRow, Order, Reader};
+
+const ROLE: &str = "SOUNDPOST_KILLS_ROLE";
+const DIRECTORY: &str = "SOUNDPOST_KILLS_DIRECTORY";
+const SERVICE: &str = "kills";
+const THREADS: u64 = 4;
+/// Calls of a thread between two waits for the store, so that no ring gets full.
+const BURST: u64 = 2000;
+
+/// Plays the role in the environment and never returns; returns at once where there is none.
+pub fn play_role() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let directory = own_directory();
+    let telemetry = telemetry(&directory);
+    match role.as_str() {
+        "reporter" => loop {
+            std::thread::park();
+        },
+        recorder => record(&telemetry, &directory, recorder),
+    }
+}
+
+/// The directory of a process that plays a role.
+pub fn own_directory() -> PathBuf {
+    PathBuf::from(std::env::var_os(DIRECTORY).unwrap())
+}
+
+/// The service, in this process.
+pub fn telemetry(directory: &Path) -> Telemetry {
+    builder(directory).start().unwrap()
+}
+
+/// The service, not started.
+pub fn builder(directory: &Path) -> Builder {
+    Telemetry::builder(SERVICE).directory(directory).no_listen().without_vitals().without_facade()
+}
+
+fn record(telemetry: &Telemetry, directory: &Path, name: &str) {
+    let returned = File::options().write(true).open(directory.join(name)).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (telemetry, returned) = (&telemetry, &returned);
+            scope.spawn(move || {
+                let operation = telemetry.operation("op");
+                for index in 1_u64.. {
+                    let call =
+                        operation.begin::<&str>([]).request_id(&format!("{name}-{thread}-{index}")).start();
+                    call.field("index", index);
+                    drop(call.stage("llm"));
+                    call.finish();
+                    returned.write_all_at(&index.to_le_bytes(), thread * 8).unwrap();
+                    if index % BURST == 0 {
+                        telemetry.flush(Duration::from_secs(30));
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// A process of the service, killed when it is dropped.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Starts this program in a role: `reporter`, or the name of a recorder, see [`begin`].
+    pub fn start(directory: &Path, role: &str) -> Self {
+        Self::start_with(directory, role, [])
+    }
+
+    /// As [`Process::start`], with more in its environment.
+    pub fn start_with<const N: usize>(directory: &Path, role: &str, more: [(&str, String); N]) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut command = Command::new(&program);
+        if !program.parent().is_some_and(|directory| directory.ends_with("examples")) {
+            command.args(["--exact", "killed_process", "--nocapture"]);
+        }
+        let command = command.env(ROLE, role).env(DIRECTORY, directory).envs(more).stdout(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    /// Waits until it reports for the service, or has ended.
+    pub fn reports(&mut self, directory: &Path) {
+        let reporter = || Service::find(directory, SERVICE).unwrap().and_then(|service| service.reporter());
+        let reports =
+            within_a_minute(|| reporter() == Some(self.0.id()) || self.0.try_wait().unwrap().is_some());
+        assert!(reports, "it does not report");
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What many kills showed.
+#[derive(Debug, Default)]
+pub struct Kills {
+    pub recorders: u64,
+    pub reporters: u64,
+    /// Calls whose recording had returned.
+    pub returned: u64,
+    pub finished: u64,
+    pub died: u64,
+    /// Of those, in the store before recovery.
+    pub before: u64,
+    /// From the start of the next process until what the dead ones left is in the store and in the totals.
+    pub recovery: Duration,
+    /// Processor time that took, which other work on the machine does not change much.
+    pub processor: Duration,
+}
+
+fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let of = |time: TimeVal| Duration::from_micros(time.num_microseconds().cast_unsigned());
+    of(usage.user_time()) + of(usage.system_time())
+}
+
+/// Asks now and then until it is so; false after a minute.
+pub fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !so() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// A random time below so many milliseconds.
+pub fn millis_below(limit: u64) -> Duration {
+    Duration::from_micros(getrandom::u64().unwrap() % (limit * 1000))
+}
+
+/// All calls in a store.
+pub fn stored(directory: &Path) -> Vec<CallRow> {
+    let filter = CallFilter { order: Order::Oldest, ..CallFilter::default() };
+    let reader = Reader::open(directory).unwrap();
+    reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default()
+}
+
+/// Makes what the recorder of this number notes its progress in; its name.
+pub fn begin(directory: &Path, number: u64) -> String {
+    let name = format!("r{number}");
+    File::create_new(directory.join(&name)).unwrap().set_len(8 * THREADS).unwrap();
+    name
+}
+
+/// Kills a recording process `times` over, and now and then the process that reports for it; then looks whether
+/// the store has every call that had returned, and every call once.
+pub fn kill(times: u64) -> Kills {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path();
+    let mut kills = Kills::default();
+    let mut reporter = None;
+    for round in 0..times {
+        let name = begin(directory, round);
+        // Else the recording process reports for itself.
+        if round % 3 != 2 && reporter.is_none() {
+            reporter = Some(Process::start(directory, "reporter"));
+        }
+        let mut recorder = Process::start(directory, &name);
+        std::thread::sleep(Duration::from_millis(15) + millis_below(150));
+        if round % 2 == 1
+            && let Some(mut reporter) = reporter.take()
+        {
+            reporter.kill();
+            kills.reporters += 1;
+            std::thread::sleep(millis_below(20));
+        }
+        recorder.kill();
+        kills.recorders += 1;
+    }
+    drop(reporter);
+    check(directory, times, &mut kills);
+    kills
+}
+
+/// How many calls of the recorder of this number had returned, by thread.
+pub fn returned(directory: &Path, number: u64) -> [u64; THREADS as usize] {
+    let words = File::open(directory.join(format!("r{number}"))).unwrap();
+    std::array::from_fn(|thread| {
+        let mut bytes = [0; 8];
+        words.read_exact_at(&mut bytes, thread as u64 * 8).unwrap();
+        u64::from_le_bytes(bytes)
+    })
+}
+
+/// Starts the service once more, and checks what it finds of so many recorders, all killed.
+pub fn check(directory: &Path, times: u64, kills: &mut Kills) {
+    let mut returned = Vec::new();
+    for round in 0..times {
+        for (thread, last) in self::returned(directory, round).into_iter().enumerate() {
+            kills.returned += last;
+            returned.extend((last > 0).then(|| (format!("r{round}"), thread, last)));
+        }
+    }
+    let store = Reader::open(&directory.join(SERVICE)).unwrap();
+    kills.before = store.map_or(0, |store| store.last_sequence().unwrap());
+    let (started, processor) = (Instant::now(), processor_time());
+    let telemetry = telemetry(directory);
+    let service = telemetry.directory().to_path_buf();
+    assert!(telemetry.recover(Duration::from_secs(120)), "recovery ends");
+    kills.recovery = started.elapsed();
+    kills.processor = processor_time() - processor;
+    let rows = stored(&service);
+    let mut seen: HashMap<String, u64> = HashMap::new();
+    for row in &rows {
+        *seen.entry(row.request_id.clone()).or_default() += 1;
+        match row.outcome {
+            soundpost::Outcome::Died => kills.died += 1,
+            _ => kills.finished += 1,
+        }
+    }
+    let twice: Vec<_> = seen.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "stored twice: {twice:?}");
+    let mut lost: Vec<(String, u64)> = Vec::new();
+    for (name, thread, last) in returned {
+        let missing = |index: &u64| !seen.contains_key(&format!("{name}-{thread}-{index}"));
+        let missing = (1..=last).filter(missing).count() as u64;
+        lost.extend((missing > 0).then(|| (format!("{name}-{thread} of {last}"), missing)));
+    }
+    assert!(lost.is_empty(), "lost: {lost:?}; {kills:?}\n{}", telemetry.render(false));
+    // Killed right behind its record and before it was counted, a call is `ok` in the store and died in the totals, or
+    // in neither: one a thread at most.
+    let total = |outcome, status| {
+        let sample =
+            format!(r#"{SERVICE}_request_total{{operation="op",outcome="{outcome}",status="{status}"}} "#);
+        let text = telemetry.render(false);
+        let line = text.lines().find_map(|line| line.strip_prefix(&sample)?.parse::<f64>().ok());
+        line.unwrap_or(0.0) as u64
+    };
+    let (ok, died) = (total("ok", "success"), total("died", "error"));
+    assert!(ok <= kills.finished && kills.finished - ok <= times * THREADS, "{ok} counted; {kills:?}");
+    let stored = kills.finished + kills.died;
+    assert!(
+        ok + died <= stored && stored - ok - died <= times * THREADS,
+        "{died} counted as died; {kills:?}"
+    );
+    telemetry.shutdown(Duration::from_secs(5));
+}

@@ -1,0 +1,74 @@
+//! A process killed at each step of recording and reporting loses nothing and stores nothing twice.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use sink_kills::Receiver;
+use soundpost_core::step;
+use store_kills::{Process, begin, within_a_minute};
+
+#[path = "../../soundpost-report/tests/sinks/server.rs"]
+mod server;
+#[path = "common/sink_kills.rs"]
+mod sink_kills;
+#[path = "common/step_kills.rs"]
+mod step_kills;
+#[path = "common/store_kills.rs"]
+mod store_kills;
+
+/// Plays a role when run by another test; by itself it does nothing.
+#[test]
+fn killed_process() {
+    sink_kills::play_role();
+    store_kills::play_role();
+}
+
+#[test]
+fn a_process_killed_at_any_step_loses_nothing_and_stores_nothing_twice() {
+    for (step, within) in step_kills::STEPS {
+        let reporting = step::REPORTING.contains(&step);
+        for round in 0..if reporting { 2 } else { 1 } {
+            let kills = step_kills::kill_at(step, within, round);
+            assert!(kills.returned > 0, "{step}: {kills:?}");
+        }
+    }
+}
+
+#[test]
+fn a_process_killed_around_the_saving_of_a_sinks_cursor_ships_all_in_order_and_at_most_a_batch_twice() {
+    const KILLS: u64 = 4;
+    let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    for (root, receiver) in roots.iter().zip([Receiver::file(roots[0].path()), Receiver::loki()]) {
+        let kills = sink_kills::kill(root.path(), &receiver, KILLS);
+        assert!(kills.returned > 0 && kills.repeating == KILLS / 2, "{kills:?}");
+    }
+}
+
+#[test]
+fn what_was_stored_and_not_freed_is_not_stored_twice_by_one_that_cannot_open_the_store_at_first() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path();
+    let mut former = Process::start_with(directory, "reporter", [(step::KILL_AT, "free:1".to_owned())]);
+    former.reports(directory);
+    let mut recorder = Process::start(directory, &begin(directory, 0));
+    assert!(within_a_minute(|| former.0.try_wait().unwrap().is_some()), "it stored and frees");
+    recorder.kill();
+    // Whoever comes next cannot open it: another file has its name.
+    let store = directory.join("kills/store.sqlite");
+    let away = directory.join("kills/away");
+    std::fs::rename(&store, &away).unwrap();
+    std::fs::create_dir(&store).unwrap();
+    let telemetry = store_kills::telemetry(directory);
+    let unwritable = r#"kills_unhealthy{reason="store_not_writable"} 1"#;
+    assert!(within_a_minute(|| telemetry.render(false).contains(unwritable)));
+    std::fs::remove_dir(&store).unwrap();
+    std::fs::rename(&away, &store).unwrap();
+    assert!(telemetry.recover(Duration::from_secs(60)));
+    let mut ids: Vec<_> =
+        store_kills::stored(telemetry.directory()).into_iter().map(|call| call.request_id).collect();
+    let rows = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert!(rows > 0 && ids.len() == rows, "{} of {rows}", ids.len());
+    telemetry.shutdown(Duration::from_secs(10));
+}

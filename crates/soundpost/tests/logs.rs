@@ -1,0 +1,91 @@
+//! Log events of a service: the one at its start, and those of `tracing`, in the store.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Directory, Ending};
+use soundpost::{Builder, FieldValue, Telemetry};
+use soundpost_report::sink::Record;
+use soundpost_report::store::{Reader, RecordKinds};
+use tracing_subscriber::prelude::*;
+
+/// Level, logger, message, fields.
+type Event = (String, String, String, Vec<(String, FieldValue)>);
+
+/// The stored events.
+fn events(telemetry: &Telemetry) -> Vec<Event> {
+    assert!(telemetry.flush(Duration::from_secs(10)));
+    let store = Reader::open(telemetry.directory()).unwrap().unwrap();
+    let records = store.records(0, RecordKinds::LOGS, 1000).unwrap().records;
+    let event = |record: Record| match record {
+        Record::Event(row) => {
+            let event = row.event;
+            Some((event.level.name().to_owned(), event.logger, event.message, event.fields))
+        }
+        _ => None,
+    };
+    records.into_iter().filter_map(event).collect()
+}
+
+fn messages(telemetry: &Telemetry) -> Vec<String> {
+    events(telemetry).into_iter().map(|(_, _, message, _)| message).collect()
+}
+
+fn builder(directory: &Path) -> Builder {
+    Telemetry::builder("indextts2").directory(directory).no_listen().without_vitals().without_facade()
+}
+
+#[test]
+fn a_start_is_recorded_with_version_and_commit() {
+    let directory = Directory::new();
+    let commit = "abc1234def";
+    let telemetry = builder(directory.path()).version("V23").commit(commit).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let text = |text: &str| FieldValue::from(text);
+    let fields = vec![("version".to_owned(), text("V23")), ("commit".to_owned(), text(commit))];
+    let message = "Starting indextts2 V23 @ commit abc1234".to_owned();
+    assert_eq!(events(&telemetry), [("info".to_owned(), "soundpost".to_owned(), message, fields)]);
+}
+
+#[test]
+fn a_run_starts_once_however_many_processes_it_has() {
+    let directory = Directory::new();
+    let start = || builder(directory.path()).commit("c").start().unwrap();
+    let (first, second) = (start(), start());
+    assert_eq!(messages(&first), ["Starting indextts2 @ commit c"]);
+    first.shutdown(Duration::from_secs(2));
+    second.shutdown(Duration::from_secs(2));
+}
+
+#[test]
+fn the_next_run_says_so_again() {
+    let directory = Directory::new();
+    for run in 1..=2 {
+        let telemetry = builder(directory.path()).commit("c").start().unwrap();
+        assert_eq!(messages(&telemetry).len(), run);
+        telemetry.shutdown(Duration::from_secs(2));
+    }
+    let quiet = builder(directory.path()).without_start_event().start().unwrap();
+    let _ending = Ending(quiet.clone());
+    assert_eq!(messages(&quiet).len(), 2);
+}
+
+#[test]
+fn events_of_tracing_are_stored_and_the_reporters_own_are_not() {
+    let directory = Directory::new();
+    let telemetry = builder(directory.path()).without_start_event().start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let layer = telemetry.layer().with_max_level(tracing::level_filters::LevelFilter::TRACE);
+    // For all threads of this test's process: also those that report.
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+    for number in 0..100 {
+        tracing::info!(target: "tts", number, "said");
+        assert!(telemetry.flush(Duration::from_secs(10)));
+    }
+    let found = events(&telemetry);
+    assert_eq!(found.len(), 100, "nothing but what was said: {found:?}");
+    assert!(found.iter().all(|(_, logger, ..)| logger == "tts"));
+}

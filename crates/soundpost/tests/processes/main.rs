@@ -1,0 +1,314 @@
+//! Several processes of one service: who serves, who takes over, what a crash leaves.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod agent;
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Directory, Ending, get, samples, until, value};
+use soundpost::sink::JsonLines;
+use soundpost::{Call, Service, Telemetry};
+
+/// A process of the service: this test program again, told what to do line by line.
+struct Worker {
+    child: Child,
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Worker {
+    fn start(directory: &Directory, port: u16) -> Self {
+        Self::start_as("process", directory, port)
+    }
+
+    fn start_as(role: &str, directory: &Directory, port: u16) -> Self {
+        let mut worker = Self::attempt(role, directory, port);
+        assert_eq!(worker.answer(), "started");
+        worker
+    }
+
+    fn attempt(role: &str, directory: &Directory, port: u16) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "worker", "--nocapture", "--test-threads=1"])
+            .env("SOUNDPOST_TEST_DIRECTORY", directory.path())
+            .env("SOUNDPOST_TEST_PORT", port.to_string())
+            .env("SOUNDPOST_TEST_ROLE", role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (commands, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, commands, answers: BufReader::new(stdout).lines() }
+    }
+
+    fn tell(&mut self, command: &str) -> String {
+        writeln!(self.commands, "{command}").unwrap();
+        self.answer()
+    }
+
+    /// The next line of the worker's own; the test harness writes others.
+    fn answer(&mut self) -> String {
+        let own = self.answers.find_map(|line| line.unwrap().split_once("> ").map(|(_, own)| own.to_owned()));
+        own.expect("the worker ended")
+    }
+
+    fn is_reporter(&mut self) -> bool {
+        self.tell("reporter") == "true"
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn end(mut self) {
+        self.tell("end");
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// The workers' side; without the variables it is no test.
+#[test]
+fn worker() {
+    let (Ok(directory), Ok(port)) =
+        (std::env::var("SOUNDPOST_TEST_DIRECTORY"), std::env::var("SOUNDPOST_TEST_PORT"))
+    else {
+        return;
+    };
+    let port: u16 = port.parse().unwrap();
+    let lines = JsonLines::new(Path::new(&directory).join("lines")).unwrap();
+    let builder = Telemetry::builder("workers").directory(directory).listen(([127, 0, 0, 1], port));
+    let builder = match std::env::var("SOUNDPOST_TEST_ROLE").as_deref() {
+        Ok("agent") => builder.agent(),
+        Ok("shipping agent") => builder.agent().sink(lines),
+        Ok("shipping") => builder.sink(lines).without_facade(),
+        // The agent cannot know.
+        Ok("renamed") => builder.namespace("renamed").without_facade(),
+        _ => builder.without_facade(),
+    };
+    let telemetry = match builder.start() {
+        Ok(telemetry) => telemetry,
+        Err(error) => return println!("\n> {error}"),
+    };
+    let operation = telemetry.operation("synthesize");
+    let mut running: Vec<Call> = Vec::new();
+    let answer = |text: &str| println!("\n> {text}");
+    answer("started");
+    for line in std::io::stdin().lines() {
+        match line.unwrap().as_str() {
+            "call" => operation.start::<&str>([]).finish(),
+            "begin" => running.push(operation.start::<&str>([])),
+            "reporter" => {
+                answer(&telemetry.is_reporter().to_string());
+                continue;
+            }
+            "address" => {
+                answer(&telemetry.address().unwrap_or_default());
+                continue;
+            }
+            _ => {
+                running.clear();
+                telemetry.shutdown(Duration::from_secs(2));
+                answer("ended");
+                return;
+            }
+        }
+        answer("done");
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+const OK: &str = r#"workers_request_total{operation="synthesize",outcome="ok",status="success"}"#;
+const DIED: &str = r#"workers_request_total{operation="synthesize",outcome="died",status="error"}"#;
+const IN_FLIGHT: &str = r#"workers_requests_in_flight{operation="synthesize"}"#;
+
+#[test]
+fn another_takes_over_and_totals_go_on() {
+    let directory = Directory::new();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&directory, port)).collect();
+    for worker in &mut workers {
+        assert_eq!(worker.tell("call"), "done");
+        assert_eq!(worker.tell("address"), address);
+    }
+    let reporters: Vec<bool> = workers.iter_mut().map(Worker::is_reporter).collect();
+    assert_eq!(reporters, [true, false, false], "the first one serves, the others do not");
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!(value(&text, OK), Some(3.0));
+
+    // The one that serves is killed in the middle of two calls.
+    let mut first = workers.remove(0);
+    first.tell("begin");
+    first.tell("begin");
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!(value(&text, IN_FLIGHT), Some(2.0));
+    first.kill();
+    let killed = Instant::now();
+    let taken_over = || std::net::TcpStream::connect(&address).is_ok();
+    until("another serves", taken_over);
+    assert!(killed.elapsed() < Duration::from_secs(2), "taken over after {:?}", killed.elapsed());
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!(value(&text, OK), Some(3.0), "what the dead one counted is kept");
+    assert_eq!(value(&text, DIED), Some(2.0));
+    assert_eq!(value(&text, IN_FLIGHT), Some(0.0));
+
+    // And the next one, until one is left.
+    for (left, worker) in [(2.0, workers.remove(0)), (1.0, workers.remove(0))] {
+        let served = left > 1.0;
+        worker.kill();
+        if served {
+            until("another serves", || std::net::TcpStream::connect(&address).is_ok());
+            let (_, text) = get(&address, "/metrics", "");
+            assert_eq!((value(&text, OK), value(&text, DIED)), (Some(3.0), Some(2.0)));
+        }
+    }
+
+    // The service died; its next start recovers what it left.
+    let next = Worker::start(&directory, port);
+    let (_, text) = get(&address, "/metrics", "");
+    assert_eq!((value(&text, OK), value(&text, DIED)), (Some(3.0), Some(2.0)));
+    next.end();
+
+    // And a run that ended in good order is over.
+    let new = Worker::start(&directory, port);
+    let (_, text) = get(&address, "/metrics", "");
+    assert!(samples(&text, "workers_request_total").is_empty());
+    new.end();
+}
+
+#[test]
+fn a_worker_that_leaves_hands_over_its_totals() {
+    let directory = Directory::new();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let mut first = Worker::start(&directory, port);
+    let mut second = Worker::start(&directory, port);
+    first.tell("call");
+    second.tell("call");
+    first.end();
+    until("the second serves", || second.is_reporter());
+    until("it listens", || std::net::TcpStream::connect(&address).is_ok());
+    for _ in 0..3 {
+        let mut third = Worker::start(&directory, port);
+        third.tell("call");
+        third.end();
+    }
+    until("all are counted", || value(&get(&address, "/metrics", "").1, OK) == Some(5.0));
+    second.end();
+}
+
+/// The service's folder in shared memory, if there is one.
+fn shared_folder(directory: &Directory) -> Option<PathBuf> {
+    let of = directory.path().join("workers");
+    let users = std::fs::read_dir("/dev/shm").unwrap().flatten().map(|entry| entry.path());
+    let folders = users.flat_map(|user| std::fs::read_dir(user).into_iter().flatten().flatten());
+    let is_ours = |folder: &PathBuf| {
+        std::fs::read_to_string(folder.join("of")).is_ok_and(|path| Path::new(&path) == of.as_path())
+    };
+    folders.map(|folder| folder.path()).find(is_ours)
+}
+
+#[test]
+fn processes_that_stop_at_once_leave_nothing() {
+    for _ in 0..5 {
+        let directory = Directory::new();
+        let port = free_port();
+        let mut workers: Vec<Worker> = (0..4).map(|_| Worker::start(&directory, port)).collect();
+        assert!(shared_folder(&directory).is_some());
+        for worker in &mut workers {
+            writeln!(worker.commands, "end").unwrap();
+        }
+        for worker in &mut workers {
+            assert_eq!(worker.answer(), "ended");
+            assert!(worker.child.wait().unwrap().success());
+        }
+        assert_eq!(shared_folder(&directory), None);
+        let left = std::fs::read_dir(directory.path().join("workers")).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["reporter.lock", "store.sqlite"]);
+    }
+}
+
+#[test]
+fn what_nobody_can_come_back_to_is_reclaimed() {
+    let (gone, here) = (Directory::new(), Directory::new());
+    let mut worker = Worker::start(&gone, free_port());
+    worker.tell("call");
+    worker.kill();
+    let left = shared_folder(&gone).unwrap();
+    let living = Worker::start(&here, free_port());
+    assert!(left.exists(), "its directory is there, it may come back");
+    living.end();
+    drop(gone);
+    let living = Worker::start(&here, free_port());
+    assert!(!left.exists(), "its directory is gone, it cannot come back");
+    assert!(shared_folder(&here).is_some());
+    living.end();
+}
+
+#[test]
+fn the_address_of_a_server_that_was_killed_is_forgotten() {
+    let directory = Directory::new();
+    let port = free_port();
+    let mut worker = Worker::start(&directory, port);
+    assert_eq!(worker.tell("address"), format!("127.0.0.1:{port}"));
+    worker.kill();
+    let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let mut next = Worker::start(&directory, port);
+    assert_eq!(next.tell("address"), "");
+    next.end();
+}
+
+#[test]
+fn a_killed_process_does_not_stop_those_that_start() {
+    let directory = Directory::new();
+    let port = free_port();
+    for _ in 0..5 {
+        let mut worker = Worker::start(&directory, port);
+        worker.tell("call");
+        worker.tell("begin");
+        worker.kill();
+    }
+    let last = Worker::start(&directory, port);
+    let (_, text) = get(&format!("127.0.0.1:{port}"), "/metrics", "");
+    assert_eq!((value(&text, OK), value(&text, DIED)), (Some(5.0), Some(5.0)));
+    last.end();
+}
+
+const UP: &str = "workers_up";
+
+/// What is scraped, once `sample` has this value.
+fn scraped(address: &str, sample: &str, expected: f64) -> String {
+    let mut text = String::new();
+    until(&format!("{sample} is {expected}"), || {
+        let connected = std::net::TcpStream::connect(address).is_ok();
+        text = if connected { get(address, "/metrics", "").1 } else { String::new() };
+        value(&text, sample) == Some(expected)
+    });
+    text
+}
+
+#[test]
+fn a_reporter_may_look_at_its_own_service() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("workers").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let service = Service::find(directory.path(), "workers").unwrap().unwrap();
+    assert_eq!(service.reporter(), Some(std::process::id()));
+    // It still is the one: a file that is closed ends the locks that the process has on it.
+    let mut other = Worker::start(&directory, 0);
+    assert!(!other.is_reporter());
+    other.end();
+    assert!(service.address().is_some_and(|address| Some(address) == telemetry.address()));
+}

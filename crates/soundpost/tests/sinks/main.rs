@@ -1,0 +1,19 @@
+//! Sinks of a running service: what is recorded arrives, whatever happens, or is counted.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod conservation;
+#[path = "../../../soundpost-report/tests/store/forked.rs"]
+mod forked;
+mod forks;
+mod life;
+#[path = "../common/outage.rs"]
+mod outage;
+mod refusals;
+mod secrets;
+#[path = "../../../soundpost-report/tests/sinks/server.rs"]
+mod server;
+mod state;
+mod troubles;
+mod unanswered;

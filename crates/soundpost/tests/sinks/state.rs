@@ -1,0 +1,74 @@
+//! How sinks stand, as a scrape shows it and as the store has it.
+
+use std::path::Path;
+
+use soundpost::{Builder, Telemetry};
+use soundpost_report::store::{Reader, SinkState};
+
+use crate::common::Directory;
+
+/// A service that samples nothing and is not scraped.
+pub(crate) fn service(directory: &Directory, name: &str) -> Builder {
+    Telemetry::builder(name)
+        .directory(directory.path())
+        .no_listen()
+        .without_vitals()
+        .without_facade()
+        .without_start_event()
+}
+
+/// Records calls with the ids `prefix0`, `prefix1`, ...
+pub(crate) fn record(telemetry: &Telemetry, prefix: &str, count: usize) {
+    let operation = telemetry.operation("synthesize");
+    for index in 0..count {
+        operation.begin::<&str>([]).request_id(&format!("{prefix}{index}")).start().finish();
+    }
+}
+
+/// A sink's counts in one scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Scraped {
+    pub(crate) accepted: f64,
+    pub(crate) delivered: f64,
+    pub(crate) rejected: f64,
+    pub(crate) dropped: f64,
+    pub(crate) pending: f64,
+    pub(crate) up: f64,
+}
+
+impl Scraped {
+    /// Reads a text; checks that nothing is missing.
+    pub(crate) fn of(text: &str, sink: &str) -> Self {
+        let label = format!("sink=\"{sink}\"");
+        let sum = |name: &str| -> f64 {
+            let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(&label));
+            lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+        };
+        let scraped = Self {
+            accepted: sum("soundpost_sink_accepted_total"),
+            delivered: sum("soundpost_sink_delivered_total"),
+            rejected: sum("soundpost_sink_rejected_total"),
+            dropped: sum("soundpost_sink_dropped_total"),
+            pending: sum("soundpost_sink_pending"),
+            up: sum("soundpost_sink_up"),
+        };
+        let told = scraped.delivered + scraped.rejected + scraped.dropped + scraped.pending;
+        assert_eq!(scraped.accepted, told, "{scraped:?}");
+        scraped
+    }
+}
+
+/// A sink's counts in the store of a directory; checks that nothing is missing.
+pub(crate) fn stored(directory: &Path, sink: &str) -> Option<SinkState> {
+    let reader = Reader::open(directory).unwrap()?;
+    let state = reader.sinks().unwrap().into_iter().find(|state| state.sink == sink)?;
+    let told = state.delivered + state.rejected.total() + state.dropped.total() + state.pending;
+    assert_eq!(state.accepted, told, "{state:?}");
+    Some(state)
+}
+
+/// The request id of a line of JSON.
+pub(crate) fn id(line: &str) -> String {
+    let (_, rest) = line.split_once("\"request_id\":\"").unwrap();
+    rest.split_once('"').unwrap().0.to_owned()
+}

@@ -1,0 +1,264 @@
+//! A service's telemetry from its builder to a scrape.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::net::TcpListener;
+use std::sync::Barrier;
+use std::time::Duration;
+
+use common::{Directory, Ending, get, samples, until, value};
+use soundpost::{Merge, Outcome, Seconds, Spec, Telemetry, Unit};
+
+#[test]
+fn calls_are_scraped() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("index tts-2").version("V23").label("env", "test").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let synthesize = telemetry.operation("synthesize").labels(["emotion"]);
+    let call = synthesize.start(["neutral"]);
+    call.field("char_count", 128);
+    drop(call.stage("vocoder"));
+    call.chunk(Seconds(0.5));
+    call.chunk(Seconds(0.25));
+    call.finish();
+    synthesize.start(["sad"]).end(Outcome::Timeout);
+    let running = synthesize.start(["sad"]);
+
+    let (head, body) = get(&telemetry.address().unwrap(), "/metrics", "");
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+    assert!(head.contains("text/plain; version=0.0.4; charset=utf-8"), "{head}");
+    let sad = r#"{emotion="sad",env="test",operation="synthesize""#;
+    let neutral = r#"{emotion="neutral",env="test",operation="synthesize""#;
+    for (sample, expected) in [
+        (format!(r#"index_tts_2_request_total{neutral},outcome="ok",status="success"}}"#), 1.0),
+        (format!(r#"index_tts_2_request_total{sad},outcome="timeout",status="error"}}"#), 1.0),
+        (format!("index_tts_2_requests_in_flight{sad}}}"), 1.0),
+        (format!("index_tts_2_requests_in_flight{neutral}}}"), 0.0),
+        (format!("index_tts_2_audio_seconds_total{neutral}}}"), 0.75),
+        (format!("index_tts_2_characters_total{neutral}}}"), 128.0),
+        (format!("index_tts_2_chunk_gap_seconds_count{neutral}}}"), 1.0),
+        (format!("index_tts_2_time_to_first_audio_seconds_count{neutral}}}"), 1.0),
+        (format!(r#"index_tts_2_stage_duration_seconds_count{neutral},stage="vocoder"}}"#), 1.0),
+        (format!(r#"index_tts_2_stage_failure_total{neutral},stage="vocoder"}}"#), 0.0),
+        (r#"index_tts_2_up{env="test"}"#.to_owned(), 1.0),
+    ] {
+        assert_eq!(value(&body, &sample), Some(expected), "{sample} in\n{body}");
+    }
+    let build = samples(&body, "index_tts_2_build_info");
+    assert!(build.len() == 1 && build[0].contains(r#"version="V23""#), "{build:?}");
+    running.finish();
+}
+
+#[test]
+fn openmetrics_carries_the_request_id() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("om").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let operation = telemetry.operation("synthesize");
+    operation.begin::<&str>([]).request_id("req-7d8e9f").start().finish();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let call = operation.begin::<&str>([]).traceparent(trace).start();
+    assert_eq!(call.request_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    drop(call);
+    let accept = "Accept: application/openmetrics-text; version=1.0.0\r\n";
+    let (head, body) = get(&telemetry.address().unwrap(), "/metrics", accept);
+    assert!(head.contains("application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
+    assert!(body.ends_with("# EOF\n"));
+    let with = samples(&body, "om_request_duration_seconds_bucket");
+    assert!(with.iter().any(|line| line.contains(r#"# {request_id="req-7d8e9f"} "#)), "{with:#?}");
+}
+
+#[test]
+fn a_taken_port_is_a_flag_and_is_tried_again() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let directory = Directory::new();
+    let telemetry = directory.serving("taken").listen(taken.local_addr().unwrap()).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    assert_eq!(telemetry.address(), None);
+    let flag = r#"taken_unhealthy{reason="port_taken"}"#;
+    assert_eq!(value(&telemetry.render(false), flag), Some(1.0));
+    assert_eq!(value(&telemetry.render(false), r#"soundpost_errors_total{part="serve"}"#), Some(1.0));
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    until("the port is served", || telemetry.address().is_some());
+    assert_eq!(telemetry.address(), Some(address.to_string()));
+    assert_eq!(value(&telemetry.render(false), flag), Some(0.0));
+}
+
+#[test]
+fn a_read_only_file_system_is_no_reason_not_to_serve() {
+    // Not even root can write there.
+    let unwritable = format!("/proc/soundpost-{}", std::process::id());
+    let directory = Directory::new();
+    let telemetry = directory.serving("readonly").directory(&unwritable).without_vitals().start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    telemetry.operation("synthesize").start::<&str>([]).finish();
+    let (_, text) = get(&telemetry.address().unwrap(), "/metrics", "");
+    let total = r#"readonly_request_total{operation="synthesize",outcome="ok",status="success"}"#;
+    assert_eq!(value(&text, total), Some(1.0));
+    assert_eq!(value(&text, r#"readonly_unhealthy{reason="directory_not_writable"}"#), Some(1.0));
+    let notices = telemetry.notices(0);
+    assert!(
+        notices.len() == 1 && notices[0].fault && notices[0].message.contains(&unwritable),
+        "{notices:?}"
+    );
+    assert!(telemetry.notices(1).is_empty());
+}
+
+#[test]
+fn host_and_process_are_sampled() {
+    let directory = Directory::new();
+    let interval = Duration::from_millis(100);
+    let telemetry = directory.serving("vitals").sample_interval(interval).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let read = |name: &str| value(&telemetry.render(false), &format!("vitals_{name}"));
+    // The first sample has no time to be a share of.
+    until("two samples were taken", || read("cpu_usage_ratio").is_some());
+    let (used, total) = (read("host_memory_used_bytes").unwrap(), read("host_memory_total_bytes").unwrap());
+    assert!(0.0 < used && used < total, "{used} of {total}");
+    assert!((0.0..=1.0).contains(&read("cpu_usage_ratio").unwrap()));
+    assert!(read("load1").is_some());
+    let resident = samples(&telemetry.render(false), "vitals_process_resident_memory_bytes").len();
+    assert_eq!(resident, 1, "one process in {}", telemetry.render(false));
+    let text = telemetry.render(false);
+    assert!(text.contains("# TYPE vitals_process_cpu_seconds_total counter"), "{text}");
+    assert!(text.contains("soundpost_host_available{reason=\"\"} 1"), "{text}");
+    let wrong = directory.serving("a").sample_interval(Duration::from_secs(61)).start().err().unwrap();
+    assert!(wrong.is_config() && wrong.to_string().contains("sample_interval"), "{wrong}");
+    telemetry.shutdown(Duration::from_secs(2));
+    assert!(samples(&telemetry.render(false), "vitals_load1").is_empty(), "taken down");
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let directory = Directory::new();
+    let message = |builder: soundpost::Builder| {
+        let error = builder.start().err().unwrap();
+        assert!(error.is_config(), "{error}");
+        error.to_string()
+    };
+    assert!(message(directory.serving("")).contains("service"));
+    assert!(message(directory.serving("a").namespace("a-b")).contains("a_b"));
+    assert!(message(directory.serving("a").label("le", "x")).contains("\"le\""));
+    assert!(message(directory.serving("a").label("__x", "x")).contains("\"__x\""));
+    assert!(message(directory.serving("a").segment_bytes(10)).contains("segment_bytes"));
+    assert!(message(directory.serving("a").buckets("x", &[2.0, 1.0])).contains("ascending"));
+    assert!(
+        message(directory.serving("a").tls("/nowhere/cert.pem", "/nowhere/key.pem")).contains("cert.pem")
+    );
+    assert!(message(directory.serving("a").bearer_token("")).contains("token"));
+}
+
+#[test]
+fn own_metrics_follow_the_rules() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("own").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let made =
+        telemetry.family(Spec::counter("videos_total").labels(&["status"]).help("Videos made")).unwrap();
+    made.counter(&["success"]).unwrap().inc(2.5);
+    let loaded = telemetry.family(Spec::gauge("model_size").unit(Unit::Bytes).merge(Merge::Max)).unwrap();
+    loaded.gauge(&[]).unwrap().set(1024.0);
+    let text = telemetry.render(false);
+    assert_eq!(value(&text, r#"videos_total{status="success"}"#), Some(2.5));
+    assert_eq!(value(&text, "model_size_bytes"), Some(1024.0));
+    let error = telemetry.family(Spec::gauge("videos")).err().unwrap();
+    assert!(error.is_conflict() && error.to_string().contains("videos"), "{error}");
+    let error = made.counter(&[]).err().unwrap();
+    assert!(error.to_string().contains("videos_total"), "{error}");
+}
+
+#[test]
+fn authorization_is_asked_for() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("secret").bearer_token("open-sesame").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let address = telemetry.address().unwrap();
+    assert!(get(&address, "/metrics", "").0.starts_with("HTTP/1.1 401"));
+    let (head, body) = get(&address, "/metrics", "Authorization: Bearer open-sesame\r\n");
+    assert!(head.starts_with("HTTP/1.1 200"));
+    assert!(!body.contains("open-sesame"));
+    assert!(get(&address, "/healthz", "").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_poisoned_process_is_unhealthy_for_good() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("poison").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let operation = telemetry.operation("synthesize");
+    let error = std::io::Error::other("CUDA error: device-side assert triggered");
+    operation.start::<&str>([]).fail(&error);
+    operation.start::<&str>([]).finish();
+    let (head, body) = get(&telemetry.address().unwrap(), "/healthz", "");
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert!(body.contains("poisoned"), "{body}");
+    assert_eq!(value(&telemetry.render(false), r#"poison_unhealthy{reason="poisoned"}"#), Some(1.0));
+}
+
+#[test]
+fn idle_calls_are_reaped() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("idle").idle_limit(Duration::from_millis(10)).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let call = telemetry.operation("synthesize").start::<&str>([]);
+    let sample = r#"idle_request_total{operation="synthesize",outcome="abandoned",status="cancelled"}"#;
+    until("the call is reaped", || value(&telemetry.render(false), sample) == Some(1.0));
+    call.finish();
+    assert_eq!(samples(&telemetry.render(false), "idle_request_total").len(), 1);
+}
+
+#[test]
+fn recording_from_many_threads_loses_nothing() {
+    const THREADS: usize = 16;
+    const CALLS: usize = 2_000;
+    let directory = Directory::new();
+    let telemetry = directory.serving("threads").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let barrier = Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (telemetry, barrier) = (&telemetry, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                let operation = telemetry.operation("synthesize").labels(["voice"]);
+                for call in 0..CALLS {
+                    operation.start([["a", "b", "c"][(thread + call) % 3]]).finish();
+                }
+            });
+        }
+    });
+    let text = telemetry.render(false);
+    let total: f64 = samples(&text, "threads_request_total")
+        .iter()
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum();
+    assert_eq!(total, (THREADS * CALLS) as f64);
+}
+
+#[test]
+fn the_last_process_leaves_nothing_behind() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("leaves").start().unwrap();
+    telemetry.operation("synthesize").start::<&str>([]).finish();
+    telemetry.shutdown(Duration::from_secs(2));
+    // Recording goes on working.
+    telemetry.operation("synthesize").start::<&str>([]).finish();
+    let left: Vec<_> =
+        std::fs::read_dir(telemetry.directory()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["reporter.lock", "store.sqlite"]);
+    let again = directory.serving("leaves").start().unwrap();
+    let _ending = Ending(again.clone());
+    assert!(samples(&again.render(false), "leaves_request_total").is_empty(), "a new run begins anew");
+}
+
+#[test]
+fn telemetry_is_cheap_to_share() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<Telemetry>();
+    shared::<soundpost::Operation>();
+    shared::<soundpost::Counter>();
+    shared::<soundpost::Gauge>();
+    shared::<soundpost::Histogram>();
+}

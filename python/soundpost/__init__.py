@@ -1,0 +1,82 @@
+"""Soundpost listens to an inference service from the inside.
+
+Decorate what generates, call `init` once, and scrape `/metrics`::
+
+    import soundpost
+
+    soundpost.init(service="indextts2")
+
+    @soundpost.instrument(labels={"emotion": "emotion"}, audio=soundpost.audio(sample_rate=22050))
+    def infer(text, emotion="neutral"): ...
+
+Before `init` everything here can be called and does nothing. After it nothing here raises because of soundpost:
+faults are counted in `soundpost_errors_total` and logged once; `SOUNDPOST_STRICT=1` raises them.
+"""
+
+from typing import TYPE_CHECKING
+
+from soundpost._audio import audio
+from soundpost._calls import calls
+from soundpost._init import flush, init, shutdown
+from soundpost._instrument import instrument
+from soundpost._native import (
+    Audio,
+    Call,
+    Counter,
+    Enum,
+    Error,
+    Gauge,
+    GpuUse,
+    Histogram,
+    Info,
+    Skip,
+    Summary,
+    Telemetry,
+    call,
+    current_call,
+    stage,
+)
+from soundpost._patch import patch
+from soundpost._sinks import Graylog, InfluxDB, JsonLines, Loki
+
+if TYPE_CHECKING:
+    from soundpost._logging import LogHandler
+
+__all__ = [
+    "Audio",
+    "Call",
+    "Counter",
+    "Enum",
+    "Error",
+    "Gauge",
+    "GpuUse",
+    "Graylog",
+    "Histogram",
+    "InfluxDB",
+    "Info",
+    "JsonLines",
+    "LogHandler",
+    "Loki",
+    "Skip",
+    "Summary",
+    "Telemetry",
+    "audio",
+    "call",
+    "calls",
+    "current_call",
+    "flush",
+    "init",
+    "instrument",
+    "patch",
+    "shutdown",
+    "stage",
+]
+
+
+def __getattr__(name: str) -> object:
+    """`LogHandler` is made when it is asked for: not every service imports `logging`."""
+    if name == "LogHandler":
+        from soundpost._logging import LogHandler
+
+        return LogHandler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,170 @@
+"""`init`, `flush` and `shutdown`."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from _thread import allocate_lock
+from typing import TYPE_CHECKING, Any, Literal
+
+from soundpost import _native
+from soundpost._live import LIVE
+from soundpost._settings import UNSET, Unset, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from soundpost._native import Telemetry
+    from soundpost._sinks import Sink
+
+_lock = allocate_lock()
+_running: tuple[dict[str, Any], Telemetry] | None = None
+
+
+def _strict() -> None:
+    _native.set_strict(os.environ.get("SOUNDPOST_STRICT", "").strip().lower() in ("1", "true", "yes", "on"))
+
+
+_strict()
+
+
+def init(
+    service: str | Unset = UNSET,
+    *,
+    version: str | Unset | None = UNSET,
+    listen: str | Unset | None = UNSET,
+    gpu: bool | Literal["all"] | Unset = UNSET,
+    torch: bool | Literal["always"] | Unset = UNSET,
+    sample_interval: float | Unset = UNSET,
+    gpu_memory_interval: float | Unset | None = UNSET,
+    labels: Mapping[str, str] | Unset | None = UNSET,
+    directory: str | os.PathLike[str] | Unset | None = UNSET,
+    sinks: Sequence[Sink] | Unset | None = UNSET,
+    namespace: str | Unset | None = UNSET,
+    instance: str | Unset | None = UNSET,
+    commit: str | Unset | None = UNSET,
+    bearer_token: str | Unset | None = UNSET,
+    bearer_token_file: str | os.PathLike[str] | Unset | None = UNSET,
+    basic_auth: tuple[str, str] | str | Unset | None = UNSET,
+    tls_cert: str | os.PathLike[str] | Unset | None = UNSET,
+    tls_key: str | os.PathLike[str] | Unset | None = UNSET,
+    idle_limit: float | Unset | None = UNSET,
+    segment_bytes: int | Unset | None = UNSET,
+    store: bool | Unset = UNSET,
+    store_days: float | Unset | None = UNSET,
+    store_bytes: int | Unset | None = UNSET,
+    redact: Sequence[str] | Unset | None = UNSET,
+    record_text: bool | Unset = UNSET,
+    logs: bool | str | int | Unset | None = UNSET,
+) -> Telemetry:
+    """Starts to record, and to serve `/metrics`; once a process.
+
+    An argument that is not given is read from the variable of its name, `SOUNDPOST_SERVICE` for `service` and
+    so on.
+
+    Args:
+        service: Name of the service; what its metrics begin with, unless `namespace` says otherwise.
+        version: Version of the service.
+        listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint.
+            Default: `"127.0.0.1:9464"`.
+        gpu: Whether to sample the GPUs that the service may use; `"all"` for all of the machine.
+        torch: Whether to read PyTorch's allocator at the start and end of a call, where PyTorch is imported
+            and uses CUDA. It is left out once that takes more than 50 us on average, except with `"always"`.
+        sample_interval: Seconds between two samples, 0.1 to 60, also of `Gauge.set_function`. Default: 1.
+        gpu_memory_interval: Seconds between two looks at GPU memory while calls run, 0.05 to 1; None for
+            none. Default: 0.1.
+        labels: Labels of every metric, call and log event; as a variable `name=value,name=value`.
+        directory: Where store and state are kept. Default: `$XDG_STATE_HOME/soundpost`, else
+            `~/.local/state/soundpost`.
+        sinks: Where what is stored is shipped as well; as a variable URLs with commas between them.
+        instance: What this instance is called in what is shipped. Default: the host's name; say another in
+            containers.
+        namespace: What the names of the service's metrics begin with.
+        commit: Commit the service was built from.
+        bearer_token: Token that a scrape has to bring.
+        bearer_token_file: File that has it.
+        basic_auth: User and password that a scrape has to bring; as a variable `user:password`.
+        tls_cert: Certificate chain of the endpoint, PEM.
+        tls_key: Its key, PEM.
+        idle_limit: Seconds without progress after which a call in flight counts as abandoned.
+        segment_bytes: Size of the shared memory of one process, bytes.
+        store: Whether finished calls and vitals are kept on disk.
+        store_days: For how many days. Default: 30.
+        store_bytes: Most bytes on disk, at least 16 MiB; the oldest go first. Default: 512 MiB.
+        redact: Regular expressions, in the syntax of Rust's `regex`, of what must not be recorded, beside
+            what is known to be a secret or a person's; as a variable one a line.
+        record_text: Whether text to synthesise is recorded as it is; otherwise fields such as `text` and
+            `prompt` become their length.
+        logs: Whether a `LogHandler` is put on the root logger, until `shutdown`. With a level such as
+            `"INFO"` it records from there on, and the root logger lets that through. Default: false.
+
+    Returns:
+        The telemetry. A second `init` with the same arguments returns the same one.
+
+    Raises:
+        ValueError: An argument or variable, which the message names, cannot be used; or the arguments are not
+            those of the first `init`.
+        OSError: The system refuses.
+    """
+    given = dict(locals().items())
+    wanted = settings(given, os.environ)
+    with _lock:
+        return _started(wanted)
+
+
+def _started(wanted: dict[str, Any]) -> Telemetry:
+    global _running
+    if _running is not None:
+        before, telemetry = _running
+        others = [name for name in wanted if wanted[name] != before[name]]
+        if others:
+            raise ValueError(f"{', '.join(others)}: init was called before with other values; call it once")
+        return telemetry
+    _strict()
+    telemetry = _native.start(wanted)
+    _running = (wanted, telemetry)
+    LIVE.cell_contents = True
+    if wanted["logs"] is not None:
+        from soundpost import _logging
+
+        _logging.install(wanted["logs"])
+    from soundpost import _polling
+
+    _polling.log_notices()
+    _polling.start(wanted["sample_interval"])
+    atexit.register(shutdown)
+    return telemetry
+
+
+def running() -> dict[str, Any] | None:
+    """The settings of the `init` that counts; None before it and after `shutdown`."""
+    return _running[0] if _running is not None else None
+
+
+def flush(timeout: float = 2.0) -> bool:
+    """Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is."""
+    from soundpost import _polling
+
+    _polling.log_notices()
+    return _native.flush(timeout)
+
+
+def shutdown(timeout: float = 2.0) -> None:
+    """Stops recording and serving, within `timeout` seconds. It is called when the interpreter exits."""
+    global _running
+    with _lock:
+        if _running is None:
+            return
+        _running = None
+        from soundpost import _polling
+
+        _polling.log_notices()
+        LIVE.cell_contents = False
+        if "soundpost._logging" in sys.modules:
+            from soundpost import _logging
+
+            _logging.remove()
+        _polling.stop()
+        atexit.unregister(shutdown)
+    _native.shutdown(timeout)
