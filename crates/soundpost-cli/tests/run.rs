@@ -109,7 +109,12 @@ fn the_last_state_is_served_until_a_signal_ends_it() {
     let mut running = run(&directory, &["--listen", &address], &directory.service("call begin ready wait"));
     running.says("ready");
     let text = scraped(&address, "speech_up 1");
-    assert!(text.contains(r#"speech_build_info{soundpost_version=""#) && text.contains("V23"), "{text}");
+    assert!(
+        text.contains("speech_build_info{")
+            && text.contains(r#"soundpost_version=""#)
+            && text.contains("V23"),
+        "{text}"
+    );
     scraped(&address, r#"speech_requests_in_flight{emotion="sad",operation="synthesize"} 1"#);
     let pid = directory.run(&["status", "--json"]).good();
     let status: serde_json::Value = serde_json::from_str(&pid).unwrap();

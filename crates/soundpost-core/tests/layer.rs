@@ -245,7 +245,7 @@ fn events_of_soundpost_and_of_its_threads_are_left_out() {
         tracing::error!(target: "soundpost", "ours");
         tracing::error!(target: "soundpost_report::sink", "ours");
         tracing::error!(target: "soundpost_core", "ours");
-        tracing::error!(target: "soundpost", "the host's");
+        tracing::error!(target: "soundposts", "the host's");
         tracing::error!(target: "soundpost_app::api", "the host's, too");
         // What recording has to say is not recorded: the pattern of an overflow and a fault are both ours.
         service.registry.fault("serve", "a fault");
