@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use soundpost_benches::{Service, drained};
 use soundpost_core::LogLayer;
-use soundpost_core::redact::{Hits, Redactor};
+use soundpost_redact::{Hits, Redactor};
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 

@@ -14,7 +14,6 @@ pub mod history;
 mod layer;
 mod log;
 mod per_process;
-pub mod redact;
 mod registry;
 mod segment;
 pub mod snapshot;

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 /// A name and the names it may use.
 type Uses = (&'static str, &'static [&'static str]);
 
-/// `core <- vitals <- report <- soundpost <- {cli, python}`, `macros <- soundpost`, `report -> core`; examples
+/// `redact <- core <- vitals <- report <- soundpost <- {cli, python}`, `macros <- soundpost`, `report -> core`; examples
 /// and benchmarks may use what a user or a peer of theirs could.
-const CRATES: [Uses; 11] = [
-    ("soundpost-core", &[]),
+const CRATES: [Uses; 12] = [
+    ("soundpost-redact", &[]),
+    ("soundpost-core", &["soundpost-redact"]),
     ("soundpost-macros", &[]),
     ("soundpost-vitals", &["soundpost-core"]),
     ("soundpost-report", &["soundpost-core", "soundpost-vitals"]),
@@ -21,7 +22,7 @@ const CRATES: [Uses; 11] = [
     ("nvml-sim", &[]),
     ("axum-service", &["soundpost"]),
     ("existing-exporter", &["soundpost"]),
-    ("soundpost-benches", &["soundpost", "soundpost-core", "soundpost-report"]),
+    ("soundpost-benches", &["soundpost", "soundpost-core", "soundpost-redact", "soundpost-report"]),
 ];
 
 /// What the core may depend on: few, and nothing slow, remote or of another language.
@@ -33,7 +34,7 @@ const CORE: [&str; 11] = [
     "nix",
     "pin-project-lite",
     "rapidhash",
-    "regex",
+    "soundpost-redact",
     "thiserror",
     "tracing",
     "tracing-subscriber",
@@ -51,26 +52,12 @@ const MODULES: [(&str, &[Uses]); 2] = [
             ("step", &[]),
             ("field", &[]),
             ("segment", &["sync", "error", "clock", "step"]),
-            ("redact", &["error"]),
-            ("registry", &["sync", "error", "clock", "segment", "redact"]),
+            ("registry", &["sync", "error", "clock", "segment"]),
             ("per_process", &["segment", "registry"]),
             ("history", &["sync", "error", "clock", "thread", "segment"]),
-            ("log", &["clock", "field", "segment", "registry", "redact"]),
-            (
-                "call",
-                &[
-                    "sync",
-                    "error",
-                    "clock",
-                    "field",
-                    "segment",
-                    "registry",
-                    "redact",
-                    "history",
-                    "per_process",
-                ],
-            ),
-            ("layer", &["thread", "field", "registry", "redact", "log", "call"]),
+            ("log", &["clock", "field", "segment", "registry"]),
+            ("call", &["sync", "error", "clock", "field", "segment", "registry", "history", "per_process"]),
+            ("layer", &["thread", "field", "registry", "log", "call"]),
             ("snapshot", &["sync", "error", "clock", "step", "segment", "registry", "call", "log"]),
         ],
     ),

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use soundpost_redact::Hits;
+
 use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, encode, split, words_of};
 use crate::per_process::PerProcess;
-use crate::redact::Hits;
 use crate::registry::{Kept, Registry};
 
 /// What a buffer has beyond this many words is given back when its call ends.

@@ -6,9 +6,10 @@ use std::fmt::{self, Debug, Write};
 
 use tracing::field::{Field, Visit};
 
+use soundpost_redact::Hits;
+
 use crate::field::{FieldRef, FieldValue};
 use crate::log::Draft;
-use crate::redact::Hits;
 use crate::registry::Registry;
 
 /// Longest text that is made of a value, bytes; making it ends there.

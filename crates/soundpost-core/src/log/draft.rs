@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 
+use soundpost_redact::Hits;
+
 use super::event::Log;
 use super::fields::LogFields;
 use super::trace::shortened;
 use crate::field::{FieldRef, cut};
-use crate::redact::Hits;
 use crate::registry::Registry;
 
 /// Longest message, bytes; the ring takes no longer one.

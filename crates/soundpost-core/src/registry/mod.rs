@@ -49,8 +49,9 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use soundpost_redact::Redactor;
+
 use crate::error::Error;
-use crate::redact::Redactor;
 use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
 
 /// The value of every label of the series that takes what is beyond the limit.
@@ -138,7 +139,8 @@ impl Registry {
         options: Options,
         fallback: Option<io::Error>,
     ) -> Result<Arc<Self>, Error> {
-        let redactor = Redactor::new(&options.redact, options.record_text)?;
+        let redactor = Redactor::new(&options.redact, options.record_text)
+            .map_err(|error| Error::config(format!("redact: {error}")))?;
         let registry = Arc::new(Self {
             segment,
             place,

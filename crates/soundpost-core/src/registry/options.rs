@@ -16,7 +16,7 @@ pub struct Options {
     pub buckets: Vec<(String, Vec<f64>)>,
     /// Also writes everything through the facade to the recorder that is installed globally.
     pub mirror: bool,
-    /// Patterns of the service's own for what must not be recorded; see [`crate::redact::Redactor::new`].
+    /// Patterns of the service's own for what must not be recorded; see [`soundpost_redact::Redactor::new`].
     pub redact: Vec<String>,
     /// Records text to synthesise, which otherwise becomes its length.
     pub record_text: bool,

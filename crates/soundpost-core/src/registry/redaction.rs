@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
+use soundpost_redact::{Hits, Redactor, Rule};
+
 use super::handle::Counter;
 use super::name::LABEL_VALUE_BYTES;
 use super::{FamilyCore, LabelPairs, Registry, Spec};
 use crate::error::Error;
-use crate::redact::{Hits, Redactor, Rule};
 use crate::segment::set_once;
 
 /// Most of a text for a person, bytes.

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use soundpost_core::redact::{Hits, Redactor};
+use soundpost_redact::{Hits, Redactor};
 use soundpost_report::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink, Verdict};
 
 use crate::receiver::{calls, deliver, on_a_runtime, opened, send};

@@ -6,7 +6,7 @@ const NAME: usize = 96;
 const WORDS: usize = 12;
 
 /// The last words of a name, in lower case and without the digits at their ends.
-pub(super) struct Words {
+pub(crate) struct Words {
     bytes: [u8; NAME],
     spans: [(u8, u8); WORDS],
     /// How many of them there are, oldest overwritten.
@@ -14,7 +14,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    pub(super) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let name = name.as_bytes();
         let name = &name[name.len().saturating_sub(NAME)..];
         let mut words = Self { bytes: [0; NAME], spans: [(0, 0); WORDS], count: 0 };
@@ -50,7 +50,7 @@ impl Words {
     }
 
     /// The `nth` word from the end; empty where there is none.
-    pub(super) fn back(&self, nth: usize) -> &[u8] {
+    pub(crate) fn back(&self, nth: usize) -> &[u8] {
         if nth >= self.count.min(WORDS) {
             return &[];
         }
@@ -58,7 +58,7 @@ impl Words {
         &self.bytes[usize::from(start)..usize::from(end)]
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.count.min(WORDS)).map(|nth| self.back(nth))
     }
 }

@@ -1,10 +1,10 @@
 //! Which words make a name one of a secret, of a text to synthesise, of a number.
 
 /// Words, in lower case.
-pub(super) type List = &'static [&'static str];
+pub(crate) type List = &'static [&'static str];
 
 /// Anywhere in a name; see [`HARMLESS`].
-pub(super) const STRONG: List = &[
+pub(crate) const STRONG: List = &[
     "password",
     "passwords",
     "passwd",
@@ -35,7 +35,7 @@ pub(super) const STRONG: List = &[
     "cvc",
 ];
 /// The last word behind one of [`STRONG`]: how long a secret is, or where it lies, is none.
-pub(super) const HARMLESS: List = &[
+pub(crate) const HARMLESS: List = &[
     "ok",
     "len",
     "length",
@@ -74,15 +74,15 @@ pub(super) const HARMLESS: List = &[
     "attempts",
 ];
 /// As the last word.
-pub(super) const LAST: List = &["auth", "bearer", "jwt", "otp", "totp", "csrf", "xsrf", "signature"];
+pub(crate) const LAST: List = &["auth", "bearer", "jwt", "otp", "totp", "csrf", "xsrf", "signature"];
 /// In front of `token`: words of language models.
-pub(super) const MODEL: List = &[
+pub(crate) const MODEL: List = &[
     "eos", "bos", "sos", "eot", "pad", "unk", "sep", "cls", "mask", "stop", "start", "begin", "first",
     "last", "next", "previous", "current", "special", "text", "speech", "audio", "image", "prompt", "input",
     "output", "decoder", "language", "lang", "task", "per", "each", "num", "max", "min", "single",
 ];
 /// In front of `key`.
-pub(super) const KEYS: List = &[
+pub(crate) const KEYS: List = &[
     "api",
     "access",
     "secret",
@@ -109,10 +109,10 @@ pub(super) const KEYS: List = &[
     "subscription",
 ];
 /// In front of `pass`.
-pub(super) const USERS: List =
+pub(crate) const USERS: List =
     &["", "user", "db", "smtp", "mail", "ftp", "redis", "mysql", "pg", "admin", "root", "key"];
 /// Two last words that are a person's number together.
-pub(super) const PERSONAL: [(&str, &str); 14] = [
+pub(crate) const PERSONAL: [(&str, &str); 14] = [
     ("id", "card"),
     ("identity", "card"),
     ("card", "number"),
@@ -129,7 +129,7 @@ pub(super) const PERSONAL: [(&str, &str); 14] = [
     ("pass", "word"),
 ];
 /// The last word of names of text to synthesise.
-pub(super) const TEXT: List = &[
+pub(crate) const TEXT: List = &[
     "text",
     "texts",
     "prompt",
@@ -150,10 +150,10 @@ pub(super) const TEXT: List = &[
     "lyrics",
 ];
 /// The only word of such a name; with others it is mostly something else.
-pub(super) const TEXT_ALONE: List =
+pub(crate) const TEXT_ALONE: List =
     &["normalized", "normalised", "synthesizing", "synthesising", "speaking", "saying"];
 /// Behind one of [`TEXT`]: it is still the text.
-pub(super) const TEXT_PART: List = &[
+pub(crate) const TEXT_PART: List = &[
     "norm",
     "normed",
     "normalized",
@@ -170,9 +170,9 @@ pub(super) const TEXT_PART: List = &[
     "value",
 ];
 /// In front of `input`, which alone is the text in OpenAI's requests for speech.
-pub(super) const INPUT: List = &["", "request", "req", "body", "speech", "tts", "user", "text"];
+pub(crate) const INPUT: List = &["", "request", "req", "body", "speech", "tts", "user", "text"];
 /// In front of it: a text that says what happened.
-pub(super) const TOLD: List = &[
+pub(crate) const TOLD: List = &[
     "error",
     "exception",
     "warning",
@@ -186,7 +186,7 @@ pub(super) const TOLD: List = &[
     "button",
 ];
 /// Names in Chinese end so.
-pub(super) const CHINESE: List = &[
+pub(crate) const CHINESE: List = &[
     "密码",
     "口令",
     "密钥",
@@ -200,13 +200,13 @@ pub(super) const CHINESE: List = &[
     "卡号",
 ];
 /// Names of text to synthesise in Chinese end so.
-pub(super) const CHINESE_TEXT: List =
+pub(crate) const CHINESE_TEXT: List =
     &["文本", "文本内容", "台词", "歌词", "提示词", "正在合成", "待合成", "合成内容", "朗读内容"];
 /// As the last word of the name of a mobile number.
-pub(super) const PHONES: List =
+pub(crate) const PHONES: List =
     &["phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles"];
 /// Names of what a long number measures.
-pub(super) const MEASURES: List = &[
+pub(crate) const MEASURES: List = &[
     "bytes",
     "byte",
     "size",

@@ -2,25 +2,15 @@
 //!
 //! Names tell ([`Rule::Key`], [`Rule::Text`]), and values do by themselves. What is taken out leaves a mark that says
 //! why and holds nothing of it; it is looked for before a long text is cut, so that no cut shows the half of one.
-//! Clean text costs one look at each byte.
-
-mod key;
-mod number;
-mod own;
-mod pair;
-mod rule;
-mod scan;
-mod spoken;
-mod token;
+//! Clean text costs one cursor at each byte.
 
 use std::borrow::Cow;
 
-pub use rule::{Hits, Rule};
-
-use crate::error::Error;
-use key::Class;
-use own::Own;
-use scan::Span;
+use crate::cursor::Match;
+use crate::custom::{Custom, InvalidPattern};
+use crate::name::{self, Class};
+use crate::rule::{Hits, Rule};
+use crate::{number, scan};
 
 /// So much more of a text than is kept is looked at: what lies across the cut is known by what is behind it, bytes.
 const BEYOND: usize = 4096;
@@ -28,7 +18,7 @@ const BEYOND: usize = 4096;
 /// Takes out of values what must not be recorded.
 #[derive(Debug, Default)]
 pub struct Redactor {
-    own: Own,
+    custom: Custom,
     record_text: bool,
 }
 
@@ -47,15 +37,15 @@ impl Redactor {
     ///
     /// # Errors
     /// When a pattern cannot be used; the message has it.
-    pub fn new(patterns: &[String], record_text: bool) -> Result<Self, Error> {
-        Ok(Self { own: Own::new(patterns)?, record_text })
+    pub fn new(patterns: &[String], record_text: bool) -> Result<Self, InvalidPattern> {
+        Ok(Self { custom: Custom::new(patterns)?, record_text })
     }
 
     /// A text, of which at most `limit` bytes are kept.
     pub fn text<'a>(&self, text: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
         let seen = &text[..text.floor_char_boundary(limit.saturating_add(BEYOND))];
         let mut spans = scan::spans(seen, seen.len() == text.len(), self.record_text);
-        self.own.find(seen, &mut spans);
+        self.custom.find(seen, &mut spans);
         let kept = seen.floor_char_boundary(limit);
         if spans.is_empty() {
             return Redacted { text: Cow::Borrowed(&seen[..kept]), cut: kept < text.len() };
@@ -81,7 +71,7 @@ impl Redactor {
 
     /// The value of a field of this name that is a text, of which at most `limit` bytes are kept.
     pub fn field<'a>(&self, name: &str, value: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
-        match key::class(name) {
+        match name::class(name) {
             Class::Secret | Class::Header if !value.is_empty() => {
                 hits.add(Rule::Key);
                 Redacted { text: Cow::Borrowed(Rule::Key.mark()), cut: false }
@@ -96,8 +86,8 @@ impl Redactor {
 
     /// The mark that a whole number in a field of this name is to be replaced by, if any.
     pub fn integer(&self, name: &str, value: i64, hits: &mut Hits) -> Option<&'static str> {
-        let secret = matches!(key::class(name), Class::Secret | Class::Header);
-        let counts = || u64::try_from(value).is_ok_and(|value| key::counts(name, value));
+        let secret = matches!(name::class(name), Class::Secret | Class::Header);
+        let counts = || u64::try_from(value).is_ok_and(|value| name::counts(name, value));
         let rule = if secret && !counts() { Some(Rule::Key) } else { number::of_integer(name, value) };
         rule.map(|rule| {
             hits.add(rule);
@@ -107,7 +97,7 @@ impl Redactor {
 
     /// The mark that any other number in a field of this name is to be replaced by, if any.
     pub fn number(&self, name: &str, hits: &mut Hits) -> Option<&'static str> {
-        matches!(key::class(name), Class::Secret | Class::Header).then(|| {
+        matches!(name::class(name), Class::Secret | Class::Header).then(|| {
             hits.add(Rule::Key);
             Rule::Key.mark()
         })
@@ -121,7 +111,7 @@ fn length_of(text: &str) -> String {
 }
 
 /// The text up to `kept` with marks for the spans; one that begins before `kept` is marked wholly.
-fn marked(text: &str, kept: usize, spans: &[Span], hits: &mut Hits) -> String {
+fn marked(text: &str, kept: usize, spans: &[Match], hits: &mut Hits) -> String {
     let mut out = String::with_capacity(kept.min(text.len()) + 32);
     let mut from = 0;
     for span in spans.iter().take_while(|span| span.start < kept) {

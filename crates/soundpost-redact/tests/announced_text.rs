@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use soundpost_core::redact::{Hits, Redactor, Rule};
+use soundpost_redact::{Hits, Redactor, Rule};
 
 fn redacted(text: &str) -> String {
     Redactor::default().text(text, usize::MAX, &mut Hits::default()).text.into_owned()

@@ -1,37 +1,37 @@
 //! Numbers that are a person's: resident ids (GB 11643-1999), mobile numbers, payment cards (ISO/IEC 7812-1).
 
-use super::key;
-use super::rule::Rule;
-use super::scan::{Look, Span};
+use crate::cursor::{Cursor, Match};
+use crate::name;
+use crate::rule::Rule;
 
 /// The longest number of a card, digits.
 const LONGEST: usize = 19;
 
-/// Looks at the digits that begin at `look.at`: what they are, and up to where they were looked at.
-pub(super) fn at(look: &Look<'_>) -> (Option<Span>, usize) {
-    let bytes = look.bytes;
-    let run = bytes[look.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let end = look.at + run;
+/// Looks at the digits that begin at `cursor.at`: what they are, and up to where they were looked at.
+pub(crate) fn at(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
+    let bytes = cursor.bytes;
+    let run = bytes[cursor.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let end = cursor.at + run;
     let next = bytes.get(end).copied().unwrap_or(b' ');
     let grouped = matches!(next, b' ' | b'-') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
-    if run < 11 && !(grouped && run >= 3) || !begins(look) {
+    if run < 11 && !(grouped && run >= 3) || !begins(cursor) {
         return (None, end);
     }
     let mut digits = [0; LONGEST];
     let mut number = Number { digits: &mut digits, count: 0 };
-    let mut at = look.at;
+    let mut at = cursor.at;
     let mut found = None;
     loop {
         let group = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         // Mobile numbers are written 3-4-4, cards in fours or longer groups, and what is left.
-        let fits = at == look.at || group > 3 || group == 3 && run > 3;
+        let fits = at == cursor.at || group > 3 || group == 3 && run > 3;
         if !fits || number.count + group > if run == 3 { 11 } else { LONGEST } {
             break;
         }
         number.take(&bytes[at..at + group]);
         at += group;
-        if let Some((rule, end)) = number.is_at(look, at) {
-            found = Some(Span { start: look.at, end, rule });
+        if let Some((rule, end)) = number.is_at(cursor, at) {
+            found = Some(Match { start: cursor.at, end, rule });
         }
         let separator = bytes.get(at).copied().unwrap_or_default();
         let same = at == end || separator == bytes[end];
@@ -45,9 +45,9 @@ pub(super) fn at(look: &Look<'_>) -> (Option<Span>, usize) {
 }
 
 /// Whether a number may begin here: not within a word, a fraction or an exponent.
-fn begins(look: &Look<'_>) -> bool {
-    let before = look.before(1);
-    let fraction = matches!(before, b'.' | b',') && look.before(2).is_ascii_digit();
+fn begins(cursor: &Cursor<'_>) -> bool {
+    let before = cursor.before(1);
+    let fraction = matches!(before, b'.' | b',') && cursor.before(2).is_ascii_digit();
     !before.is_ascii_alphanumeric() && !fraction
 }
 
@@ -65,20 +65,20 @@ impl Number<'_> {
     }
 
     /// What the digits up to `end` are, and where that ends.
-    fn is_at(&self, look: &Look<'_>, end: usize) -> Option<(Rule, usize)> {
-        let next = look.bytes.get(end).copied().unwrap_or(b' ');
+    fn is_at(&self, cursor: &Cursor<'_>, end: usize) -> Option<(Rule, usize)> {
+        let next = cursor.bytes.get(end).copied().unwrap_or(b' ');
         let digits = &self.digits[..self.count];
-        if self.count == 17 && matches!(next, b'x' | b'X') && !look.is_word(end + 1) {
+        if self.count == 17 && matches!(next, b'x' | b'X') && !cursor.is_word(end + 1) {
             return is_resident_id(digits, 10).then_some((Rule::ResidentId, end + 1));
         }
-        let fraction = next == b'.' && look.bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+        let fraction = next == b'.' && cursor.bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
         if next.is_ascii_alphanumeric() || fraction {
             return None;
         }
         if self.count == 18 && is_resident_id(&digits[..17], digits[17]) {
             return Some((Rule::ResidentId, end));
         }
-        if is_mobile(digits) && !is_measured(look, end) {
+        if is_mobile(digits) && !is_measured(cursor, end) {
             return Some((Rule::Mobile, end));
         }
         is_card(digits).then_some((Rule::Card, end))
@@ -86,7 +86,7 @@ impl Number<'_> {
 }
 
 /// What a whole number is that stands alone; a mobile number is told from a count only by the name it stands under.
-pub(super) fn of_integer(name: &str, value: i64) -> Option<Rule> {
+pub(crate) fn of_integer(name: &str, value: i64) -> Option<Rule> {
     let value = u64::try_from(value).ok().filter(|value| *value >= 10_000_000_000)?;
     let mut digits = [0; LONGEST + 1];
     let (mut rest, mut at) = (value, digits.len());
@@ -96,7 +96,7 @@ pub(super) fn of_integer(name: &str, value: i64) -> Option<Rule> {
         rest /= 10;
     }
     let digits = &digits[at..];
-    if is_mobile(digits) && key::is_phone(name) {
+    if is_mobile(digits) && name::is_phone(name) {
         return Some(Rule::Mobile);
     }
     let resident = digits.len() == 18 && is_resident_id(&digits[..17], digits[17]);
@@ -129,7 +129,7 @@ fn is_mobile(digits: &[u8]) -> bool {
 }
 
 /// Whether a number in a text is said to be a size or a time, by a unit behind it or a name before it.
-fn is_measured(look: &Look<'_>, end: usize) -> bool {
+fn is_measured(cursor: &Cursor<'_>, end: usize) -> bool {
     const UNITS: [&str; 14] = [
         "bytes",
         "byte",
@@ -146,17 +146,17 @@ fn is_measured(look: &Look<'_>, end: usize) -> bool {
         "params",
         "parameters",
     ];
-    let rest = &look.bytes[end..];
+    let rest = &cursor.bytes[end..];
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     let word = rest.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
     if UNITS.iter().any(|unit| unit.as_bytes() == &rest[..word]) {
         return true;
     }
-    let named = look.bytes[..look.at]
+    let named = cursor.bytes[..cursor.at]
         .trim_ascii_end()
         .strip_suffix(b"=")
-        .or_else(|| look.bytes[..look.at].trim_ascii_end().strip_suffix(b":"));
-    named.is_some_and(|named| key::is_measure(&look.name_before(named.len())))
+        .or_else(|| cursor.bytes[..cursor.at].trim_ascii_end().strip_suffix(b":"));
+    named.is_some_and(|named| name::is_measure(&cursor.name_before(named.len())))
 }
 
 /// A number of an issuer's length and first digits, and Luhn's check digit.

@@ -16,7 +16,7 @@ use words::Words;
 
 /// What a name says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     Plain,
     /// A secret, or a number that is a person's alone.
     Secret,
@@ -59,7 +59,7 @@ fn is_notable(word: &[u8]) -> bool {
 }
 
 /// What a name says about its value.
-pub(super) fn class(name: &str) -> Class {
+pub(crate) fn class(name: &str) -> Class {
     let unnumbered = without_number(name);
     if unnumbered.ends_with(|last: char| !last.is_ascii()) {
         let is_one_of = |list: List| list.iter().any(|known| unnumbered.ends_with(known));
@@ -104,7 +104,7 @@ pub(super) fn class(name: &str) -> Class {
 
 /// Whether a number under this name counts something, or is an id of a model's: `second pass: 3`, `token: 17`. Codes that
 /// somebody is sent have six digits.
-pub(super) fn counts(name: &str, number: u64) -> bool {
+pub(crate) fn counts(name: &str, number: u64) -> bool {
     let is = |word: &str| without_number(name).eq_ignore_ascii_case(word);
     is("pass") && number < 1000 || is("token") && number < 100_000
 }
@@ -115,13 +115,13 @@ fn without_number(name: &str) -> &str {
 }
 
 /// Whether what stands under this name is somebody's number, where it looks like one.
-pub(super) fn is_phone(name: &str) -> bool {
+pub(crate) fn is_phone(name: &str) -> bool {
     let unnumbered = without_number(name);
     is(PHONES, Words::of(name).back(0)) || ["手机", "电话"].iter().any(|known| unnumbered.ends_with(known))
 }
 
 /// Whether what stands under this name is a size or a time, which a long number under it then is.
-pub(super) fn is_measure(name: &str) -> bool {
+pub(crate) fn is_measure(name: &str) -> bool {
     Words::of(name).iter().any(|word| is(MEASURES, word))
 }
 

@@ -1,8 +1,8 @@
 //! Credentials that can be told by themselves: keys with the prefix of whoever gave them out, JSON web tokens, private
 //! keys in PEM, and what follows `Bearer` and `Basic`.
 
-use super::rule::Rule;
-use super::scan::{Look, Span};
+use crate::cursor::{Cursor, Match};
+use crate::rule::Rule;
 
 /// A prefix of keys: how many characters follow at least, and whether it counts only at the beginning of a word.
 struct Prefix(&'static str, usize, bool);
@@ -52,10 +52,10 @@ const PREFIXES: [Prefix; 41] = [
 ];
 
 /// Looks at a `-`, `_` or `I`, one of which each prefix has.
-pub(super) fn key(look: &Look<'_>) -> Option<Span> {
+pub(crate) fn key(cursor: &Cursor<'_>) -> Option<Match> {
     // The letter before the sign, or for `AKIA` and the like what is around it.
-    let last = look.before(1);
-    let telling = match look.bytes[look.at] {
+    let last = cursor.before(1);
+    let telling = match cursor.bytes[cursor.at] {
         b'I' => matches!(last, b'A' | b'K' | b'S'),
         b'-' => {
             matches!(last, b'k' | b't' | b'a'..=b'b' | b'e' | b'p' | b'r' | b's' | b'i' | b'x' | b'y' | b'X')
@@ -66,20 +66,20 @@ pub(super) fn key(look: &Look<'_>) -> Option<Span> {
         return None;
     }
     PREFIXES.iter().find_map(|Prefix(prefix, least, alone)| {
-        let place = prefix.bytes().position(|byte| byte == look.bytes[look.at]);
-        let place = match look.bytes[look.at] {
+        let place = prefix.bytes().position(|byte| byte == cursor.bytes[cursor.at]);
+        let place = match cursor.bytes[cursor.at] {
             b'I' => place?,
             // Of a prefix with several signs the last counts.
             sign => prefix.bytes().rposition(|byte| byte == sign)?,
         };
-        let start = look.at.checked_sub(place)?;
-        if !look.bytes[start..].starts_with(prefix.as_bytes())
-            || *alone && start > 0 && look.is_word(start - 1)
+        let start = cursor.at.checked_sub(place)?;
+        if !cursor.bytes[start..].starts_with(prefix.as_bytes())
+            || *alone && start > 0 && cursor.is_word(start - 1)
         {
             return None;
         }
-        let end = look.run(start + prefix.len(), is_key);
-        (end - start - prefix.len() >= *least).then_some(Span { start, end, rule: Rule::ApiKey })
+        let end = cursor.run(start + prefix.len(), is_key);
+        (end - start - prefix.len() >= *least).then_some(Match { start, end, rule: Rule::ApiKey })
     })
 }
 
@@ -87,50 +87,50 @@ fn is_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// A private key in PEM, up to the end of its last line; `look` is at the second `-` of its first.
-pub(super) fn pem(look: &Look<'_>) -> Option<Span> {
+/// A private key in PEM, up to the end of its last line; `cursor` is at the second `-` of its first.
+pub(crate) fn pem(cursor: &Cursor<'_>) -> Option<Match> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     const KEY: &[u8] = b"PRIVATE KEY";
-    let start = look.at - 1;
-    if !look.bytes[start..].starts_with(BEGIN) {
+    let start = cursor.at - 1;
+    if !cursor.bytes[start..].starts_with(BEGIN) {
         return None;
     }
     let label = start + BEGIN.len();
-    let end = look.run(label, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
-    if !look.bytes[label..end].windows(KEY.len()).any(|part| part == KEY) {
+    let end = cursor.run(label, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
+    if !cursor.bytes[label..end].windows(KEY.len()).any(|part| part == KEY) {
         return None;
     }
     let find = |what: &[u8], from: usize| {
-        let rest = &look.bytes[from..];
+        let rest = &cursor.bytes[from..];
         rest.windows(what.len()).position(|part| part == what).map(|at| from + at + what.len())
     };
-    let end = find(b"-----END ", end).and_then(|end| find(b"-----", end)).unwrap_or(look.bytes.len());
-    Some(Span { start, end, rule: Rule::PrivateKey })
+    let end = find(b"-----END ", end).and_then(|end| find(b"-----", end)).unwrap_or(cursor.bytes.len());
+    Some(Match { start, end, rule: Rule::PrivateKey })
 }
 
 /// A JSON web token whose `eyJ` ends at this place: the beginning of a JSON object in base64url, a dot, and more.
-pub(super) fn jwt(look: &Look<'_>) -> Option<Span> {
-    if (look.before(1), look.before(2)) != (b'y', b'e') {
+pub(crate) fn jwt(cursor: &Cursor<'_>) -> Option<Match> {
+    if (cursor.before(1), cursor.before(2)) != (b'y', b'e') {
         return None;
     }
-    let start = look.at - 2;
-    if look.at > 2 && is_key(look.before(3)) {
+    let start = cursor.at - 2;
+    if cursor.at > 2 && is_key(cursor.before(3)) {
         return None;
     }
-    let header = look.run(start, is_key);
-    let cut = !look.whole && header == look.bytes.len();
+    let header = cursor.run(start, is_key);
+    let cut = !cursor.whole && header == cursor.bytes.len();
     let more =
-        look.bytes.get(header) == Some(&b'.') && look.bytes.get(header + 1).copied().is_some_and(is_key);
+        cursor.bytes.get(header) == Some(&b'.') && cursor.bytes.get(header + 1).copied().is_some_and(is_key);
     if header - start < 10 || !(more || cut) {
         return None;
     }
-    let end = look.run(header, |byte| is_key(byte) || byte == b'.');
-    Some(Span { start, end, rule: Rule::Jwt })
+    let end = cursor.run(header, |byte| is_key(byte) || byte == b'.');
+    Some(Match { start, end, rule: Rule::Jwt })
 }
 
 /// What follows `Bearer` or `Basic`, whose first letter is at this place.
-pub(super) fn authorization(look: &Look<'_>) -> Option<Span> {
-    let rest = &look.bytes[look.at..];
+pub(crate) fn authorization(cursor: &Cursor<'_>) -> Option<Match> {
+    let rest = &cursor.bytes[cursor.at..];
     let is =
         |word: &str| rest.get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()));
     let (word, basic) = match () {
@@ -138,18 +138,18 @@ pub(super) fn authorization(look: &Look<'_>) -> Option<Span> {
         () if is("basic") => ("basic", true),
         () => return None,
     };
-    if look.at > 0 && look.is_word(look.at - 1) {
+    if cursor.at > 0 && cursor.is_word(cursor.at - 1) {
         return None;
     }
-    let word_end = look.at + word.len();
-    let start = look.run(word_end, |byte| matches!(byte, b' ' | b'\t' | b'+') || byte == b':');
+    let word_end = cursor.at + word.len();
+    let start = cursor.run(word_end, |byte| matches!(byte, b' ' | b'\t' | b'+') || byte == b':');
     if start == word_end {
         return None;
     }
-    let end = look.run(start, |byte| is_key(byte) || b"._~+/=".contains(&byte));
-    let given = &look.bytes[start..end];
+    let end = cursor.run(start, |byte| is_key(byte) || b"._~+/=".contains(&byte));
+    let given = &cursor.bytes[start..end];
     let credentials = if basic { is_user_and_password(given) } else { is_bearer(given) };
-    credentials.then_some(Span { start, end, rule: Rule::Authorization })
+    credentials.then_some(Match { start, end, rule: Rule::Authorization })
 }
 
 /// Whether this is a token, and no word of a sentence about one.

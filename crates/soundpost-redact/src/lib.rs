@@ -1,0 +1,23 @@
+//! Redaction of log text: pure functions that replace secrets, personal numbers and text to synthesise by marks.
+//!
+//! A [`Redactor`] scans a text once and returns it with a mark in the place of each match. The mark names the
+//! [`Rule`] and holds nothing of the matched text. Names decide about their values ([`Rule::Key`], [`Rule::Text`]);
+//! the other rules recognise values by their form.
+#![forbid(unsafe_code)]
+
+mod announced_text;
+mod cursor;
+mod custom;
+mod key_value;
+mod name;
+mod number;
+mod redactor;
+mod rule;
+mod scan;
+mod text_value;
+mod token;
+mod value;
+
+pub use custom::InvalidPattern;
+pub use redactor::{Redacted, Redactor};
+pub use rule::{Hits, Rule};

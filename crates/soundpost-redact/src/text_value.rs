@@ -1,0 +1,116 @@
+//! Extents of texts to synthesise.
+
+use crate::cursor::Cursor;
+use crate::value::{bracket, is_pair, says_nothing};
+
+/// Known messages of which more than the text is told: what is behind it.
+const BEHIND: [&str; 2] = [" too short than prompt text ", ", this may lead to bad performance"];
+
+/// The text to synthesise whose value begins at `start`: where it begins, and where it ends at the latest. `quoted`: a
+/// quote there is one around it, and no part of it. `opening`: the quote that what announces it stands behind.
+pub(crate) fn extent(cursor: &Cursor<'_>, start: usize, quoted: bool, opening: Option<u8>) -> (usize, usize) {
+    let prefix =
+        matches!(cursor.bytes.get(start), Some(b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F'));
+    let quotes = |at: usize| matches!(cursor.bytes.get(at), Some(b'"' | b'\'' | b'`' | b'\\'));
+    let open = if prefix && quotes(start + 1) { start + 1 } else { start };
+    let quote_at = cursor.run(open, |byte| byte == b'\\');
+    match cursor.bytes.get(quote_at).copied() {
+        Some(quote @ (b'"' | b'\'' | b'`')) => {
+            let (end, sure) = closing(cursor, quote_at + 1, quote, quote_at - open);
+            if sure || quoted {
+                return (quote_at + 1, end);
+            }
+        }
+        Some(b'{' | b'[' | b'(') if quote_at == start => {
+            let end = bracket(cursor, start);
+            if quoted && opening.is_some() || end == cursor.bytes.len() || closes(cursor, end) {
+                return (start, end);
+            }
+        }
+        _ => {}
+    }
+    bare(cursor, start, opening)
+}
+
+/// Whether what stands at `start` is no text: what programs print for none, or behind a name in quotes a number.
+pub(crate) fn is_literal(cursor: &Cursor<'_>, start: usize, named: bool) -> bool {
+    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+    let end = start + cursor.bytes[start..].iter().take(32).take_while(part).count();
+    let word = &cursor.bytes[start..end];
+    let number = named && std::str::from_utf8(word).is_ok_and(|word| word.parse::<f64>().is_ok());
+    let ends = named && matches!(cursor.bytes.get(end), Some(b',' | b'}' | b']'));
+    end > start && (number || says_nothing(word)) && (ends || closes(cursor, end))
+}
+
+/// Where a text without quotes ends.
+fn bare(cursor: &Cursor<'_>, start: usize, opening: Option<u8>) -> (usize, usize) {
+    let line = cursor.run(start, |byte| !matches!(byte, b'\n' | b'\r'));
+    let (start, mut end) = if cursor.is_first_line(start) {
+        (cursor.run(start, |byte| byte.is_ascii_whitespace()), cursor.bytes.len())
+    } else {
+        (start, line)
+    };
+    if let Some(quote) = opening
+        && let Some(last) = cursor.bytes[start..end].iter().rposition(|byte| *byte == quote)
+    {
+        end = start + last;
+    }
+    let value = &cursor.bytes[start..end];
+    for known in BEHIND {
+        if let Some(at) = find(value, known.as_bytes()) {
+            end = start + at;
+            break;
+        }
+    }
+    (start, cursor.run_back(end, |byte| byte.is_ascii_whitespace()).max(start))
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|part| part == what)
+}
+
+/// Where the quote is closed that opened before `from`, and whether that is sure: what is behind goes on as after a value.
+/// Else it is the last that can be.
+fn closing(cursor: &Cursor<'_>, from: usize, quote: u8, depth: usize) -> (usize, bool) {
+    let on = cursor.is_first_line(from);
+    let mut last = None;
+    let mut slashes = 0;
+    for (at, byte) in cursor.bytes.iter().enumerate().skip(from) {
+        match byte {
+            b'\\' => slashes += 1,
+            // Behind its line only where nothing else follows: in a traceback the next line is another matter.
+            b'\n' if !on && last.is_some() => break,
+            _ if *byte == quote && (slashes == depth || depth == 0 && slashes % 2 == 0) => {
+                let end = at - slashes.min(depth);
+                if closes(cursor, at + 1) {
+                    return (end, true);
+                }
+                let within = cursor.is_word(at + 1) && at > from && cursor.is_word(at - 1);
+                last = if within { last } else { Some(end) };
+                slashes = 0;
+            }
+            _ => slashes = 0,
+        }
+    }
+    (last.filter(|_| cursor.whole).unwrap_or(cursor.bytes.len()), false)
+}
+
+/// Whether what stands at `at` goes on as it does behind a value.
+fn closes(cursor: &Cursor<'_>, at: usize) -> bool {
+    let spaces = |at: usize| cursor.run(at, |byte| matches!(byte, b' ' | b'\t'));
+    let ends = |at: usize| {
+        matches!(cursor.bytes.get(at), None | Some(b'\n' | b'\r'))
+            && (cursor.whole || at < cursor.bytes.len())
+    };
+    let closers = |byte: u8| matches!(byte, b')' | b'}' | b']' | b'"' | b'\'' | b'\\' | b'`');
+    // Eight are enough, and keep it linear.
+    let behind = at + cursor.bytes[at..].iter().take(8).take_while(|byte| closers(**byte)).count();
+    match cursor.bytes.get(behind) {
+        Some(b',' | b';') => {
+            let next = spaces(behind + 1);
+            ends(next) || matches!(cursor.bytes.get(next), Some(b'{' | b'[' | b'(')) || is_pair(cursor, next)
+        }
+        Some(b' ' | b'\t') => ends(spaces(behind)) || is_pair(cursor, spaces(behind)),
+        _ => ends(behind),
+    }
+}
