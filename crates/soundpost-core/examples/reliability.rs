@@ -30,7 +30,7 @@ fn main() {
     assert!(known, "one of kills, folds, forks, labels, all");
 }
 
-/// Row 1: SIGKILL at random moments while 4 threads record.
+/// Row C1 of docs/reliability.md: SIGKILL at random moments while 4 threads record.
 fn kills(times: Option<u64>) {
     let started = Instant::now();
     let figures = processes::kill_recorders(times.unwrap_or(200));
@@ -47,7 +47,7 @@ fn kills(times: Option<u64>) {
     assert!(figures.slowest < Duration::from_secs(1), "recovery within 1 s");
 }
 
-/// Row 1, the steps of folding: the process that folds is killed at random moments.
+/// Row C2: SIGKILL of the merging process at random moments.
 fn folds(times: Option<u64>) {
     let started = Instant::now();
     let times = times.unwrap_or(300);
@@ -58,7 +58,7 @@ fn folds(times: Option<u64>) {
     );
 }
 
-/// Row 9: 100 children forked from 8 recording threads.
+/// Row C7: 100 children forked from 8 recording threads.
 fn forks(times: Option<u64>) {
     let times = times.unwrap_or(20);
     let mut slowest = Duration::ZERO;
@@ -74,7 +74,7 @@ fn forks(times: Option<u64>) {
     assert!(slowest < Duration::from_secs(10));
 }
 
-/// Row 15: a million label sets through the facade.
+/// Row C8: a million label sets through the facade.
 fn labels(times: Option<u64>) {
     let sets = times.unwrap_or(1_000_000);
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Row 14 of the reliability table: a million requests, few of them right; never a 5xx, never a panic.
+//! Row E8 of docs/reliability.md: a million requests, few of them right; never a 5xx, never a panic.
 //!
 //! `cargo run --release -p soundpost-report --example http_fuzz [requests] [seed]`
 

@@ -1,4 +1,4 @@
-//! Row 13 of the reliability table: 1,000 slow clients and 10 honest scrapers, against a server in a
+//! Row E7 of docs/reliability.md: 1,000 slow clients and 10 honest scrapers, against a server in a
 //! process of its own.
 //!
 //! `cargo run --release -p soundpost-report --example slow_clients [slow] [honest] [seconds]`

@@ -1,4 +1,4 @@
-//! Row 14 of the reliability table, with small numbers; the example `http_fuzz` runs it in full.
+//! Row E8 of docs/reliability.md, with small numbers; the example `http_fuzz` runs it in full.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Row 13 of the reliability table, with small numbers; the example `slow_clients` runs it in full.
+//! Row E7 of docs/reliability.md, with small numbers; the example `slow_clients` runs it in full.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
