@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use prometheus::Encoder;
 use soundpost_benches::{BOUNDS, Service, fill};
-use soundpost_report::encode;
+use soundpost_report::exposition;
 
 const COUNTERS: usize = 10_000;
 const HISTOGRAMS: usize = 1_000;
@@ -24,10 +24,10 @@ fn scrape(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scrape");
     group.measurement_time(Duration::from_secs(10)).sample_size(50);
     group.bench_function("soundpost text", |b| {
-        b.iter(|| black_box(encode::text(&collector.snapshot())));
+        b.iter(|| black_box(exposition::text(&collector.snapshot())));
     });
     group.bench_function("soundpost openmetrics", |b| {
-        b.iter(|| black_box(encode::openmetrics(&collector.snapshot())));
+        b.iter(|| black_box(exposition::openmetrics(&collector.snapshot())));
     });
     group.bench_function("soundpost snapshot alone", |b| b.iter(|| black_box(collector.snapshot())));
     group.bench_function("metrics-exporter-prometheus", |b| b.iter(|| black_box(peer.handle().render())));

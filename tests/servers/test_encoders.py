@@ -49,7 +49,7 @@ def encoded() -> Path:
     """The program that has the encoders."""
     build = subprocess.run(
         [
-            *(os.environ.get("CARGO", "cargo"), "build", "--quiet", "--package", "soundpost-report"),
+            *(os.environ.get("CARGO", "cargo"), "build", "--quiet", "--package", "soundpost-sinks"),
             *("--example", "encoded", "--message-format", "json"),
         ],
         cwd=Path(__file__).parent,

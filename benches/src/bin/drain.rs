@@ -17,7 +17,7 @@ use soundpost::Telemetry;
 use soundpost::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink};
 use soundpost_benches::threads_cpu;
 use soundpost_core::{FieldValue, FinishedCall, Level, LogEvent, Outcome, Place};
-use soundpost_report::store::{Batch, Limits, Reader, RecordKinds, Recorded, Store};
+use soundpost_store::{Batch, Limits, Reader, RecordKinds, Recorded, Store};
 
 const SERVICE: &str = "bench";
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -8,10 +8,14 @@ use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 use soundpost_benches::{fields, mixed, request_id, stages};
 use soundpost_core::{GpuUse, Outcome};
-use soundpost_report::encode::loki::Extras;
-use soundpost_report::encode::record::{Event, Fields, Level, Origin, Point, Value};
-use soundpost_report::encode::{Losses, gelf, influx, jsonl, loki};
-use soundpost_report::store::CallRow;
+use soundpost_sinks::format::Losses;
+use soundpost_sinks::format::record::{Event, Fields, Level, Origin, Point, Value};
+use soundpost_sinks::graylog::gelf;
+use soundpost_sinks::influxdb::line_protocol as influx;
+use soundpost_sinks::json_lines::lines as jsonl;
+use soundpost_sinks::loki::push as loki;
+use soundpost_sinks::loki::push::Extras;
+use soundpost_store::CallRow;
 
 const ORIGIN: Origin<'_> = Origin {
     host: "gpu-node-17",

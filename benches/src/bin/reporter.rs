@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use soundpost::Telemetry;
 use soundpost_benches::{threads_cpu, whole_call};
 use soundpost_core::{Calls, Identity, Operation, Options, Place, Registry};
-use soundpost_report::store::{CallFilter, Reader};
+use soundpost_store::{CallFilter, Reader};
 
 /// Measures in a directory.
 type Part = fn(&Path);

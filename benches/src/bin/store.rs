@@ -12,7 +12,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use soundpost_benches::{fields, mixed, request_id, stages};
 use soundpost_core::{FinishedCall, GpuUse, Outcome, Status, clock};
-use soundpost_report::store::{
+use soundpost_store::{
     Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Recorded, Store, VitalsSample,
 };
 

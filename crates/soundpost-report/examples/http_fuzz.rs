@@ -9,12 +9,11 @@ mod http_fuzz;
 #[path = "../tests/attack/target.rs"]
 mod target;
 
-use std::env;
-use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use std::{env, panic};
 
 fn main() -> ExitCode {
     let mut numbers = env::args().skip(1).map(|arg| arg.parse().expect("a number"));

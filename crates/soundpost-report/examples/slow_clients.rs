@@ -10,13 +10,12 @@ mod slow_clients;
 #[path = "../tests/attack/target.rs"]
 mod target;
 
-use std::env;
-use std::fs;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{env, fs};
 
 use slow_clients::{Attack, run};
 

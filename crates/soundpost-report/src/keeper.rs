@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::Collector;
 use soundpost_core::thread::lock;
 use soundpost_core::{Calls, Error, Place, thread};
+use soundpost_sinks::Ledger;
+use soundpost_store::{Limits, VitalsSample};
 
 use crate::attribution::Attribution;
 use crate::election::Elected;
-use crate::ledger::Ledger;
 use crate::moments::Moments;
-use crate::store::{Limits, VitalsSample};
 use work::Work;
 
 /// How often it is looked how full the rings are.

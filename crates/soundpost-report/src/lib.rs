@@ -1,21 +1,19 @@
 //! Reporter of Soundpost: one per service and host reads all segments and does everything slow.
 //!
-//! Election by a file lock, encoders, the scrape server. Services depend on the crate `soundpost`, not on
+//! Election by a file lock, exposition formats, the scrape server. Services depend on the crate `soundpost`, not on
 //! this one.
 
 #![forbid(unsafe_code)]
 
 pub mod attribution;
 mod election;
-pub mod encode;
+pub mod exposition;
 mod keeper;
-mod ledger;
 mod moments;
 mod reporter;
 mod running;
+mod samples;
 mod server;
-pub mod sink;
-pub mod store;
 mod vitals;
 
 pub use election::{agent, reporter};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::store::VitalsSample;
+use soundpost_store::VitalsSample;
 
 /// Samples that wait for the next round.
 const SAMPLES: usize = 4096;

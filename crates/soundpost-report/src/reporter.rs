@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use soundpost_core::snapshot::Snapshot;
 use soundpost_core::{Calls, Error, Histogram, InFlightCall, PerProcess, Place, Registry, Spec, Unit};
+use soundpost_sinks::{Sink, prepared};
+use soundpost_store as store;
 use soundpost_vitals::{Interval, Which};
 
-use crate::election;
-use crate::encode;
 use crate::running::Running;
 use crate::server::ServerConfig;
-use crate::sink::{Sink, prepared};
-use crate::store;
+use crate::{election, exposition};
 
 /// Upper bounds for the time a scrape takes, seconds.
 const SCRAPE_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -77,7 +76,7 @@ impl Reporter {
             server.check().map_err(|error| Error::config(error.to_string()))?;
         }
         config.sinks = prepared(std::mem::take(&mut config.sinks))?;
-        crate::store::prepare_for_forks();
+        soundpost_store::prepare_for_forks();
         if config.store.is_none() && !config.sinks.is_empty() {
             return Err(Error::config("sinks: they ship what the store has, and there is to be no store"));
         }
@@ -131,12 +130,12 @@ impl Reporter {
         let snapshot = self.snapshot();
         match (&self.seed.config.appendix, openmetrics) {
             (Some(appendix), _) => {
-                let mut text = encode::text(&snapshot);
+                let mut text = exposition::text(&snapshot);
                 crate::server::append(&mut text, &snapshot, &appendix());
                 text
             }
-            (None, true) => encode::openmetrics(&snapshot),
-            (None, false) => encode::text(&snapshot),
+            (None, true) => exposition::openmetrics(&snapshot),
+            (None, false) => exposition::text(&snapshot),
         }
     }
 

@@ -8,8 +8,6 @@ mod sampling;
 mod serving;
 mod storing;
 
-pub use serving::ADDRESS;
-
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -18,15 +16,15 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::{Collector, Snapshot};
 use soundpost_core::thread::lock;
 use soundpost_core::{InFlightCall, clock, thread};
+use soundpost_sinks::{Ledger, Workers, add_sink_families};
 
 use self::serving::Serving;
 use crate::attribution::Attribution;
 use crate::election::{self, Announced, Elected};
 use crate::keeper::Keeper;
-use crate::ledger::Ledger;
 use crate::reporter::Seed;
-use crate::sink::{self, Workers};
 use crate::vitals::{Vitals, say_facts};
+pub use serving::ADDRESS;
 
 /// Between two looks: a process takes over well within 2 s.
 const TICK: Duration = Duration::from_millis(500);
@@ -117,7 +115,7 @@ impl Running {
             let mut collector = lock(&self.collector);
             (collector.snapshot(), collector.constant_labels())
         };
-        sink::expose(&mut snapshot, &self.sink_states(), &labels, clock::unix_nanos());
+        add_sink_families(&mut snapshot, &self.sink_states(), &labels, clock::unix_nanos());
         snapshot
     }
 

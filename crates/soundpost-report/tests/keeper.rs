@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use soundpost_core::snapshot::Value;
 use soundpost_core::{Calls, Identity, Options, Place, Registry};
-use soundpost_report::store::{CallFilter, Limits, Now, Reader};
 use soundpost_report::{Config, Reporter};
+use soundpost_store::{CallFilter, Limits, Now, Reader};
 
 const PANICS: u64 = 3;
 

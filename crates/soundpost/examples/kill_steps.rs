@@ -2,8 +2,6 @@
 //! --features kill-steps --example kill_steps -- [TIMES [STEP]]`.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../soundpost-report/tests/sinks/server.rs"]
-mod server;
 #[path = "../tests/common/sink_kills.rs"]
 mod sink_kills;
 #[path = "../tests/common/step_kills.rs"]

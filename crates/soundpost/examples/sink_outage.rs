@@ -6,8 +6,6 @@
 
 #[path = "../tests/common/outage.rs"]
 mod outage;
-#[path = "../../soundpost-report/tests/sinks/server.rs"]
-mod server;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);

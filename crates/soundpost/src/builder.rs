@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use soundpost_core::{Calls, Error, Identity, Options, Place, Registry, Role};
-use soundpost_report::sink::Sink;
-use soundpost_report::store::Limits;
 use soundpost_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
+use soundpost_sinks::Sink;
+use soundpost_store::Limits;
 use soundpost_vitals::{Interval, Which};
 
 use crate::commit;

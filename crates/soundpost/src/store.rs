@@ -15,7 +15,7 @@
 //! # }
 //! ```
 
-pub use soundpost_report::store::{
+pub use soundpost_store::{
     CallFilter, CallRow, Entity, FILE, GpuName, Limits, Missed, Order, Progress, Reader, Rejected, SinkState,
     Store, StoreError, Summary, VitalsSample,
 };

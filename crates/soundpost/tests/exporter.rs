@@ -90,7 +90,7 @@ fn our_text_agrees_with_theirs() {
     metrics::with_local_recorder(&theirs, record);
     metrics::with_local_recorder(&registry.facade(), record);
     let mut collector = soundpost_core::snapshot::Collector::new(place, registry);
-    let ours = soundpost_report::encode::text(&collector.snapshot());
+    let ours = soundpost_report::exposition::text(&collector.snapshot());
     let names = ["jobs_total", "depth", "wait_seconds", "limits", "absolute_total"];
     let (ours, theirs) = (canonical(&ours, &names), canonical(&theirs.handle().render(), &names));
     assert_eq!(ours, theirs);

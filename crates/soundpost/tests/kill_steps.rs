@@ -7,8 +7,6 @@ use sink_kills::Receiver;
 use soundpost_core::step;
 use store_kills::{Process, begin, within_a_minute};
 
-#[path = "../../soundpost-report/tests/sinks/server.rs"]
-mod server;
 #[path = "common/sink_kills.rs"]
 mod sink_kills;
 #[path = "common/step_kills.rs"]

@@ -6,11 +6,11 @@ mod common;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Directory, Ending};
 use soundpost::{Builder, FieldValue, Telemetry};
-use soundpost_report::sink::Record;
-use soundpost_report::store::{Reader, RecordKinds};
+use soundpost_store::{Reader, Record, RecordKinds};
 use tracing_subscriber::prelude::*;
+
+use common::{Directory, Ending};
 
 /// Level, logger, message, fields.
 type Event = (String, String, String, Vec<(String, FieldValue)>);

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Directory, Ending, get, in_a_process, samples, until, value};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::time::ClockId;
 use soundpost::{Outcome, Seconds, Telemetry};
-use soundpost_report::store::{CallFilter, CallRow, Order, Reader};
+use soundpost_store::{CallFilter, CallRow, Order, Reader};
+
+use common::{Directory, Ending, get, in_a_process, samples, until, value};
 
 fn stored(telemetry_directory: &Path) -> Vec<CallRow> {
     let reader = Reader::open(telemetry_directory).unwrap();

@@ -3,22 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "../../soundpost-report/tests/sinks/server.rs"]
-mod server;
 
 use std::io::Read as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Directory, Ending, until};
 use nix::libc::{self, c_int, c_long, clockid_t, timespec};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use server::{Reply, Server};
 use soundpost::Telemetry;
 use soundpost::sink::{JsonLines, Loki};
-use soundpost_report::store::{CallFilter, Order, Reader};
+use soundpost_store::{CallFilter, Order, Reader};
+use soundpost_testkit::{Reply, Server};
+
+use common::{Directory, Ending, until};
 
 /// How far ahead the wall clock of this process is, seconds.
 static AHEAD: AtomicI64 = AtomicI64::new(0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use soundpost::Outcome;
 use soundpost::store::{Limits, Store};
 use soundpost_core::FinishedCall;
-use soundpost_report::store::Batch;
+use soundpost_store::Batch;
 
 use crate::common::SERVICE;
 use crate::{MOMENT, SECOND, call, kept, recorded, some};

@@ -9,12 +9,13 @@ mod postmortem;
 
 use std::time::Duration;
 
-use common::{Directory, Running, SERVICE, free_port, until};
 use nix::sys::signal::Signal;
 use soundpost::store::{Entity, GpuName, Limits, Store, VitalsSample};
 use soundpost::{FieldValue, GpuUse, Outcome, StageTime, Telemetry};
 use soundpost_core::FinishedCall;
-use soundpost_report::store::{Batch, Recorded};
+use soundpost_store::{Batch, Recorded};
+
+use common::{Directory, Running, SERVICE, free_port, until};
 
 /// A process of the service; without its variable it is no test.
 #[test]

@@ -127,10 +127,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
 }
 
 /// The crates of Soundpost, whose events are never recorded.
-const OWN: [&str; 6] = [
+const OWN: [&str; 8] = [
     "soundpost",
     "soundpost_core",
     "soundpost_report",
+    "soundpost_sinks",
+    "soundpost_store",
     "soundpost_vitals",
     "soundpost_cli",
     "soundpost_macros",

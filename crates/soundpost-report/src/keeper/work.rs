@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::{Drain, Drained, Recorded};
 use soundpost_core::thread::lock;
 use soundpost_core::{Counter, Error, Gauge, Merge, Spec, Unit};
+use soundpost_sinks::Ledger;
+use soundpost_store::{Backlog, Store, StoreError};
 
 use super::{Keeper, Surroundings};
-use crate::ledger::Ledger;
-use crate::store::{Backlog, Store, StoreError};
 
 /// A ring so full waits neither for the sample behind a call nor for the store.
 const NEARLY_FULL: f64 = 0.5;

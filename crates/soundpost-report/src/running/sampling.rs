@@ -6,10 +6,11 @@ use std::time::Instant;
 use soundpost_core::clock;
 use soundpost_core::snapshot::Activity;
 use soundpost_core::thread::lock;
+use soundpost_store::Entity;
 use soundpost_vitals::Listener;
 
 use super::Running;
-use crate::store::{Entity, VitalsSample};
+use crate::samples::samples;
 use crate::vitals::{Known, Vitals, Wanted};
 
 impl Running {
@@ -28,7 +29,7 @@ impl Running {
             let Some(running) = keeper.upgrade() else { return };
             let keeper = lock(&running.keeper).clone();
             if let Some(keeper) = keeper {
-                let mut samples = VitalsSample::of(clock::unix_nanos(), readings);
+                let mut samples = samples(clock::unix_nanos(), readings);
                 let (in_flight, pids) = {
                     let mut collector = lock(&running.collector);
                     (collector.in_flight().len(), collector.pids())

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use soundpost_core::clock;
 use soundpost_core::thread::lock;
+use soundpost_sinks::{Names, Sink, Workers};
+use soundpost_store::{Reader, SinkState};
 
 use super::Running;
 use crate::election::{self, Elected};
 use crate::keeper::{Keeper, Surroundings};
-use crate::sink::{Names, Sink, Workers};
-use crate::store::{Reader, SinkState};
 
 /// What is kept of the time to stop, for the store to be closed after the sinks are done.
 const CLOSING: Duration = Duration::from_millis(300);

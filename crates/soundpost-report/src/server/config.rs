@@ -1,10 +1,9 @@
 //! What the server is told before it starts.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 use super::auth::Gate;
 use super::tls;

@@ -15,13 +15,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::auth::Gate;
 use super::config::{Limits, ServerConfig};
-use super::connection;
 use super::progress::Progress;
 use super::respond::Responder;
 use super::slots::Slots;
 use super::socket::Socket;
 use super::sources::Sources;
-use super::tls;
+use super::{connection, tls};
 
 /// Wait after a failed accept: out of descriptors or memory, which does not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

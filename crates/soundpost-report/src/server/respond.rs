@@ -21,7 +21,7 @@ use super::body::Page;
 use super::negotiate::{self, Format};
 use super::progress::Progress;
 use super::sources::Sources;
-use crate::encode;
+use crate::exposition;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -119,12 +119,12 @@ impl Responder {
         let snapshot = (self.sources.snapshot)();
         match (&self.sources.appendix, format) {
             (Some(source), _) => {
-                let mut text = encode::text(&snapshot);
+                let mut text = exposition::text(&snapshot);
                 append(&mut text, &snapshot, &source());
                 (Format::Text, text)
             }
-            (None, Format::Text) => (format, encode::text(&snapshot)),
-            (None, Format::OpenMetrics) => (format, encode::openmetrics(&snapshot)),
+            (None, Format::Text) => (format, exposition::text(&snapshot)),
+            (None, Format::OpenMetrics) => (format, exposition::openmetrics(&snapshot)),
         }
     }
 

@@ -13,7 +13,6 @@ use exposition::canonical::canonical;
 use exposition::{Exposed, Format, difference, peer, reader};
 use proptest::prelude::*;
 use soundpost_core::snapshot::Snapshot;
-use soundpost_report::encode;
 
 fn config() -> ProptestConfig {
     let cases = std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);
@@ -22,8 +21,8 @@ fn config() -> ProptestConfig {
 
 fn encoded(snapshot: &Snapshot, format: Format) -> String {
     match format {
-        Format::Text => encode::text(snapshot),
-        Format::OpenMetrics => encode::openmetrics(snapshot),
+        Format::Text => soundpost_report::exposition::text(snapshot),
+        Format::OpenMetrics => soundpost_report::exposition::openmetrics(snapshot),
     }
 }
 

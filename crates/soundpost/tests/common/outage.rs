@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use soundpost::Telemetry;
 use soundpost::sink::Loki;
-use soundpost_report::store::Reader;
-
-use crate::server::{Reply, Server};
+use soundpost_store::Reader;
+use soundpost_testkit::{Reply, Server};
 
 const SERVICE: &str = "outage";
 /// Calls between two waits for the store, where they are not recorded at a rate: so that no ring gets full.

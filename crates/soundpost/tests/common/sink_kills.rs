@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use soundpost::sink::{JsonLines, Loki, Sink};
 use soundpost_core::step;
-use soundpost_report::store::{Reader, SinkState};
+use soundpost_store::{Reader, SinkState};
+use soundpost_testkit::{Reply, Server};
 
-use super::server::{Reply, Server};
 use super::step_kills::ends;
 use super::store_kills::{self, Process, begin, returned, within_a_minute};
 

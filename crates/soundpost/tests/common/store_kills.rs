@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
 use soundpost::{Builder, Service, Telemetry};
-use soundpost_report::store::{CallFilter, CallRow, Order, Reader};
+use soundpost_store::{CallFilter, CallRow, Order, Reader};
 
 const ROLE: &str = "SOUNDPOST_KILLS_ROLE";
 const DIRECTORY: &str = "SOUNDPOST_KILLS_DIRECTORY";

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use soundpost::sink::{Capture, Loki, Verdict};
 
 use crate::common::{Directory, Ending, until};
-use crate::server::{Reply, Server};
 use crate::state::{Scraped, id, record, service, stored};
+use soundpost_testkit::{Reply, Server};
 
 const SHORT: Duration = Duration::from_millis(5);
 

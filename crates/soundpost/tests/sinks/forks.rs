@@ -14,9 +14,8 @@ use soundpost::{Telemetry, sink};
 
 use crate::common::{Directory, until};
 use crate::conservation::ids;
-use crate::forked::{ended_well, forked};
-use crate::server::{Reply, Server};
 use crate::state::{Scraped, id, record, stored};
+use soundpost_testkit::{Reply, Server, ended_well, forked};
 
 const DIRECTORY: &str = "SOUNDPOST_SINK_FORKS_DIRECTORY";
 const URL: &str = "SOUNDPOST_SINK_FORKS_URL";

@@ -8,8 +8,8 @@ use soundpost::Outcome;
 use soundpost::sink::{Capture, Graylog, InfluxDb, Loki, Verdict};
 
 use crate::common::{Directory, Ending, in_a_process, until};
-use crate::server::{Reply, Server};
 use crate::state::{Scraped, id, record, service};
+use soundpost_testkit::{Reply, Server};
 
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(10);

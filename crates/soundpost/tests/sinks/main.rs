@@ -4,16 +4,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conservation;
-#[path = "../../../soundpost-report/tests/store/forked.rs"]
-mod forked;
 mod forks;
 mod life;
 #[path = "../common/outage.rs"]
 mod outage;
 mod refusals;
 mod secrets;
-#[path = "../../../soundpost-report/tests/sinks/server.rs"]
-mod server;
 mod state;
 mod troubles;
 mod unanswered;

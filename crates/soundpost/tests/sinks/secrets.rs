@@ -8,8 +8,8 @@ use std::time::Duration;
 use soundpost::sink::{Graylog, InfluxDb, Loki};
 
 use crate::common::{Directory, Ending, until};
-use crate::server::{Reply, Server};
 use crate::state::{record, service};
+use soundpost_testkit::{Reply, Server};
 
 const CANARY: &str = "canary-5ecre7";
 /// `user:canary-5ecre7` in base 64.

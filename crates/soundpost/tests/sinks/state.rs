@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use soundpost::{Builder, Telemetry};
-use soundpost_report::store::{Reader, SinkState};
+use soundpost_store::{Reader, SinkState};
 
 use crate::common::Directory;
 

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use soundpost_core::Place;
+use soundpost_core::history::{GPU_PROCESS_MEMORY, HistoryReader};
+use soundpost_store::{CallFilter, Order, Reader};
+
 use super::common::Directory;
 use super::sim::Sim;
 use super::worker::Worker;
-use soundpost_core::Place;
-use soundpost_core::history::{GPU_PROCESS_MEMORY, HistoryReader};
-use soundpost_report::store::{CallFilter, Order, Reader};
 
 const GIB: u64 = 1 << 30;
 

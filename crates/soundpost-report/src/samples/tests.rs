@@ -1,0 +1,102 @@
+//! Samples go into the store and come out as they were, as exactly as their columns are.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use soundpost_store::{Batch, Limits, Reader, Store};
+use soundpost_vitals::{Quantity, quantities};
+
+use super::*;
+
+/// 2026-01-02T03:04:05Z.
+const NOW: u64 = 1_767_323_045_000_000_000;
+
+/// A value of every quantity, with label values that it can have.
+fn readings() -> Readings {
+    let mut readings = Readings::default();
+    // The same at each sample of a process: not worth its bytes.
+    let kept = quantities().filter(|quantity| quantity.name != "process_start_time_seconds");
+    for (number, quantity) in kept.enumerate() {
+        let values: &[&str] = match quantity.name {
+            "gpu_clock_hertz" => &["graphics", "sm", "memory", "video"],
+            "gpu_pcie_bytes_per_second" => &["send", "receive"],
+            "gpu_ecc_errors" => &["corrected", "uncorrected"],
+            "gpu_throttled" => &[
+                "power_cap",
+                "hardware_slowdown",
+                "sync_boost",
+                "thermal",
+                "hardware_thermal",
+                "power_brake",
+            ],
+            _ => &[""],
+        };
+        for value in values {
+            let labels: Vec<&str> = quantity
+                .labels
+                .iter()
+                .map(|label| match *label {
+                    "gpu" => "0",
+                    "uuid" => "GPU-1",
+                    "name" => "NVIDIA H100",
+                    "mig" => "",
+                    "pid" => "4711",
+                    _ => value,
+                })
+                .collect();
+            readings.push(quantity, &labels, value_of(quantity, number));
+        }
+    }
+    readings
+}
+
+fn value_of(quantity: &Quantity, number: usize) -> f64 {
+    match quantity.name {
+        name if name.ends_with("_hertz") => 1_980e6,
+        name if name.ends_with("_per_second") => 123_000.0,
+        name if name.ends_with("_ratio") => 0.25,
+        name if name.ends_with("_bytes") => 85_899_345_921.0,
+        _ => number as f64,
+    }
+}
+
+#[test]
+fn every_quantity_has_a_column() {
+    let directory = tempfile::tempdir().unwrap();
+    let readings = readings();
+    let samples = samples(NOW, &readings);
+    let placed: usize = samples.iter().map(|sample| sample.values.len()).sum();
+    assert_eq!(
+        placed,
+        readings.readings.len(),
+        "a quantity has no column in column.rs of the store: {samples:?}"
+    );
+    let gpu =
+        GpuName { gpu: "0".into(), uuid: "GPU-1".into(), name: "NVIDIA H100".into(), mig: String::new() };
+    let entities: Vec<_> = samples.iter().map(|sample| sample.entity.clone()).collect();
+    let wanted = [
+        Entity::Host,
+        Entity::Process { pid: 4711 },
+        Entity::Gpu(gpu),
+        Entity::GpuProcess { gpu: "0".into(), pid: Some(4711) },
+    ];
+    assert_eq!(entities, wanted);
+    let (mut store, _) = Store::open(directory.path(), Limits::default()).unwrap();
+    store.write(&Batch { vitals: &samples, ..Batch::default() }).unwrap();
+    let mut found = Reader::open(directory.path()).unwrap().unwrap().vitals(0..u64::MAX, &[]).unwrap();
+    let mut samples = samples;
+    for sample in samples.iter_mut().chain(&mut found) {
+        sample.values.sort_by_key(|(name, _)| *name);
+    }
+    assert_eq!(found, samples);
+}
+
+/// Its label is empty, as it is where there is nothing to tell it from.
+#[test]
+fn the_only_process_is_stored() {
+    let quantity = quantities().find(|quantity| quantity.name == "process_threads").unwrap();
+    let mut readings = Readings::default();
+    readings.push(quantity, &[""], 7.0);
+    let samples = samples(NOW, &readings);
+    assert_eq!(samples.len(), 1);
+    assert_eq!(samples[0].entity, Entity::Process { pid: 0 });
+    assert_eq!(samples[0].values, [("process_threads", 7.0)]);
+}

@@ -1,8 +1,0 @@
-//! Sinks against servers of the tests' own.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-mod answers;
-mod receiver;
-mod server;
-mod settings;
-mod tls;

@@ -1,0 +1,16 @@
+//! The delivery of records by each sink's own thread: at least once, in order, with retries.
+
+pub(crate) mod ack_queue;
+pub(crate) mod answer;
+mod backoff;
+pub(crate) mod bisect;
+mod breaker;
+pub(crate) mod context;
+mod feed;
+mod health;
+pub(crate) mod origin;
+pub(crate) mod status;
+mod throttle;
+pub(crate) mod transport;
+mod worker;
+pub(crate) mod workers;

@@ -1,0 +1,198 @@
+//! Names of fields: made of what a format allows, and each there once.
+
+use std::ops::Range;
+
+use super::losses::Losses;
+
+/// More fields than this are left out of an event or a point.
+pub(crate) const FIELDS: usize = 256;
+
+/// Longest name, bytes.
+pub(crate) const NAME: usize = 256;
+
+/// What a name may consist of, by byte.
+pub(crate) type Alphabet = [bool; 256];
+
+/// ASCII's letters and digits, and these.
+pub(crate) const fn alphabet(others: &[u8]) -> Alphabet {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        allowed[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        allowed[others[at] as usize] = true;
+        at += 1;
+    }
+    allowed
+}
+
+/// Appends a name with `_` for every character that is not allowed.
+pub(crate) fn push_allowed(out: &mut Vec<u8>, name: &str, allowed: &Alphabet, losses: &mut Losses) {
+    let cut = &name[..name.floor_char_boundary(NAME)];
+    losses.shortened += u64::from(cut.len() < name.len());
+    // All of them, as that is quicker than to stop at the first that is not.
+    if cut.bytes().fold(true, |all, byte| all & allowed[usize::from(byte)]) {
+        return out.extend_from_slice(cut.as_bytes());
+    }
+    let clean = |c: char| u8::try_from(c).ok().filter(|byte| allowed[usize::from(*byte)]);
+    out.extend(cut.chars().map(|c| clean(c).unwrap_or(b'_')));
+    losses.cleaned += 1;
+}
+
+/// Names that no field may have.
+pub(crate) struct Reserved {
+    names: &'static [&'static str],
+    marks: Marks,
+}
+
+impl Reserved {
+    pub(crate) const fn new(names: &'static [&'static str]) -> Self {
+        let mut marks = Marks::NONE;
+        let mut at = 0;
+        while at < names.len() {
+            marks.set(Mark::of(names[at].as_bytes()));
+            at += 1;
+        }
+        Self { names, marks }
+    }
+}
+
+/// A name that was written.
+pub(crate) struct Name {
+    pub(crate) place: Range<usize>,
+    mark: Mark,
+}
+
+impl Name {
+    /// The name from `start` on.
+    #[inline]
+    pub(crate) fn written(out: &[u8], start: usize) -> Self {
+        Self { place: start..out.len(), mark: Mark::of(&out[start..]) }
+    }
+}
+
+/// Names that are taken in a record: places in what is written.
+pub(crate) struct Taken {
+    reserved: &'static Reserved,
+    names: Vec<Range<usize>>,
+    /// Of all of them: a name is looked for only where its mark is set.
+    marks: Marks,
+}
+
+impl Taken {
+    /// None but the reserved ones.
+    pub(crate) fn new(reserved: &'static Reserved) -> Self {
+        Self { reserved, names: Vec::with_capacity(32), marks: reserved.marks }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.names.clear();
+        self.marks = self.reserved.marks;
+    }
+
+    /// The names' places, in the order in which they were taken.
+    pub(crate) fn places(&self) -> &[Range<usize>] {
+        &self.names
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, name: Name) {
+        self.marks.set(name.mark);
+        self.names.push(name.place);
+    }
+
+    /// Settles the name that was written from `start` on: with a `_` at its end if it is taken. `None` if it is
+    /// empty, or taken still. `lost` is what this name lost: it counts as cleaned once.
+    pub(crate) fn settle(&self, out: &mut Vec<u8>, start: usize, lost: &mut Losses) -> Option<Name> {
+        if out.len() == start {
+            return None;
+        }
+        let name = Name::written(out, start);
+        if !self.has(out, &name) {
+            return Some(name);
+        }
+        out.push(b'_');
+        lost.cleaned = 1;
+        let name = Name::written(out, start);
+        (!self.has(out, &name)).then_some(name)
+    }
+
+    #[inline]
+    fn has(&self, out: &[u8], name: &Name) -> bool {
+        self.marks.has(name.mark) && self.looked_for(out, &out[name.place.clone()])
+    }
+
+    fn looked_for(&self, out: &[u8], name: &[u8]) -> bool {
+        self.reserved.names.iter().any(|reserved| reserved.as_bytes() == name)
+            || self.names.iter().any(|other| out[other.clone()] == *name)
+    }
+}
+
+/// A few bits of a name, which few others have.
+#[derive(Clone, Copy)]
+struct Mark(u16);
+
+impl Mark {
+    const BITS: u32 = 10;
+
+    #[inline]
+    const fn of(name: &[u8]) -> Self {
+        let Some(last) = name.len().checked_sub(1) else { return Self(0) };
+        let some = [name[last], name[last / 2], name[last / 4], name[last - last / 4]];
+        let mixed = (u32::from_le_bytes(some) ^ name.len() as u32).wrapping_mul(0x9E37_79B1);
+        Self((mixed >> (u32::BITS - Self::BITS)) as u16)
+    }
+}
+
+/// A set of marks.
+#[derive(Clone, Copy)]
+struct Marks([u64; 1 << Mark::BITS >> 6]);
+
+impl Marks {
+    const NONE: Self = Self([0; 1 << Mark::BITS >> 6]);
+
+    #[inline]
+    const fn set(&mut self, mark: Mark) {
+        self.0[(mark.0 >> 6) as usize] |= 1 << (mark.0 & 63);
+    }
+
+    #[inline]
+    fn has(&self, mark: Mark) -> bool {
+        self.0[usize::from(mark.0 >> 6)] >> (mark.0 & 63) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    static RESERVED: Reserved = Reserved::new(&["ab", "b"]);
+
+    proptest! {
+        #[test]
+        fn a_name_is_taken_once_whatever_its_mark(names in vec("[ab_]{0,3}|[a-z_]{1,20}", 0..300)) {
+            let mut expected: HashSet<String> = RESERVED.names.iter().map(|name| (*name).to_owned()).collect();
+            let (mut out, mut taken) = (Vec::new(), Taken::new(&RESERVED));
+            for name in names {
+                let (start, mut lost) = (out.len(), Losses::default());
+                out.extend_from_slice(name.as_bytes());
+                let settled = taken.settle(&mut out, start, &mut lost);
+                let free = [name.clone(), name.clone() + "_"].into_iter().find(|free| !expected.contains(free));
+                let free = free.filter(|_| !name.is_empty());
+                let text = |name: &Name| String::from_utf8(out[name.place.clone()].to_vec()).unwrap();
+                let cleaned = !name.is_empty() && free.as_ref() != Some(&name);
+                prop_assert_eq!((settled.as_ref().map(text), lost.cleaned == 1), (free.clone(), cleaned));
+                expected.extend(free);
+                settled.into_iter().for_each(|name| taken.take(name));
+            }
+        }
+    }
+}

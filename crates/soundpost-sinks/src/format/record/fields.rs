@@ -1,0 +1,85 @@
+//! The fields of an event.
+
+use soundpost_store::{CallRow, EventRow};
+
+use super::{Field, Value, call, event};
+
+/// Names and values of an event. Those of a stored record are made one by one, where they are written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fields<'a> {
+    /// These.
+    Given(Vec<Field<'a>>),
+    /// A finished call's figures, stages, labels and fields.
+    Call(&'a CallRow),
+    /// A log event's own, and its process's id.
+    Log(&'a EventRow),
+}
+
+impl Fields<'_> {
+    /// Hands over each of them, in their order.
+    pub fn each(&self, mut field: impl FnMut(&str, &Value<'_>)) {
+        match self {
+            Self::Given(fields) => fields.iter().for_each(|(name, value)| field(name, value)),
+            Self::Call(row) => call::each_field(row, field),
+            Self::Log(row) => event::each_field(row, field),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soundpost_core::{LogEvent, StageTime};
+
+    use super::super::{Event, Level};
+    use super::*;
+    use crate::format::fixtures;
+
+    fn names(event: &Event<'_>) -> Vec<String> {
+        let mut names = Vec::new();
+        event.fields.each(|name, _| names.push(name.to_owned()));
+        names
+    }
+
+    #[test]
+    fn a_call_has_its_figures_then_its_stages_then_what_the_caller_gave() {
+        let stage = |name: &str| StageTime { name: name.into(), count: 1, failures: 0, nanos: 1_500_000 };
+        let call = CallRow {
+            first_audio: Some(1),
+            underrun: Some(2),
+            died_in: Some("llm".into()),
+            stages: vec![stage("frontend"), stage("llm")],
+            ..fixtures::call()
+        };
+        let event = Event::of_call(&call);
+        let expected = "status outcome duration_ms busy_ms queue_ms first_audio_ms audio_seconds rtf char_count \
+                        chunks gpu_memory_peak_mb gpu_memory_delta_mb gpu_memory_used_gb underrun_ms pid died_in \
+                        stage_frontend_ms stage_llm_ms emotion error seed";
+        assert_eq!(names(&event).join(" "), expected);
+        event.fields.each(|name, value| {
+            assert!(!name.starts_with("stage_") || *value == Value::Float(1.5), "{name}: {value:?}");
+        });
+    }
+
+    #[test]
+    fn a_log_event_has_its_process_unless_it_says_one() {
+        let log = |fields: &[&str]| EventRow {
+            sequence: 1,
+            event: LogEvent {
+                unix_nanos: 1,
+                level: Level::Info,
+                message: "m".into(),
+                logger: String::new(),
+                file: String::new(),
+                line: None,
+                thread: String::new(),
+                request_id: String::new(),
+                operation: String::new(),
+                fields: fields.iter().map(|name| ((*name).into(), 7.into())).collect(),
+                pid: 8,
+                segment: 0,
+            },
+        };
+        assert_eq!(names(&Event::of_log(&log(&["a"]))), ["a", "pid"]);
+        assert_eq!(names(&Event::of_log(&log(&["pid", "a"]))), ["pid", "a"]);
+    }
+}

@@ -1,0 +1,140 @@
+//! What a sink is given: events and points as plain, borrowed data.
+
+mod call;
+mod event;
+mod fields;
+mod stored;
+mod vitals;
+
+use std::borrow::Cow;
+
+pub use fields::Fields;
+use soundpost_core::FieldValue;
+pub use soundpost_core::Level;
+pub(crate) use stored::weight;
+
+/// Who writes; the same in all records of a service on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The machine's name.
+    pub host: &'a str,
+    /// Labels on everything of the service; calls and log events have them already.
+    pub labels: &'a [(String, String)],
+    /// The instance of the service; its host's name if it has no other.
+    pub instance: &'a str,
+    /// The service's name.
+    pub service: &'a str,
+    /// The service's version.
+    pub version: &'a str,
+}
+
+impl Origin<'_> {
+    /// Whether a field says no more than this does: the event of a start has the version as well.
+    pub(crate) fn says(&self, name: &str, value: &Value<'_>) -> bool {
+        name == "version" && matches!(value, Value::Text(text) if text == self.version)
+    }
+}
+
+/// A value of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A whole number.
+    Int(i64),
+    /// A count.
+    Unsigned(u64),
+    /// Any other number.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+}
+
+impl<'a> From<&'a FieldValue> for Value<'a> {
+    fn from(value: &'a FieldValue) -> Self {
+        match value {
+            FieldValue::Text(text) => Self::Text(Cow::Borrowed(text)),
+            FieldValue::Int(number) => Self::Int(*number),
+            FieldValue::Float(number) => Self::Float(*number),
+            FieldValue::Bool(truth) => Self::Bool(*truth),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+/// A value as a line for people says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Said<'a> {
+    /// As it is.
+    Text(&'a str),
+    /// With two decimals, and its unit.
+    Rounded(f64, &'static str),
+}
+
+/// A name and its value.
+pub type Field<'a> = (Cow<'a, str>, Value<'a>);
+
+/// One structured log record. An empty text is one that is not there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// When, since 1970, nanoseconds.
+    pub unix_nanos: i64,
+    /// How much it matters.
+    pub level: Level,
+    /// What happened.
+    pub message: Cow<'a, str>,
+    /// What a line for people says after the message, in this order.
+    pub detail: Vec<(&'static str, Said<'a>)>,
+    /// Where it happened, in lines for people: the traceback of an exception.
+    pub trace: &'a str,
+    /// The logger's name.
+    pub logger: &'a str,
+    /// The source file.
+    pub file: &'a str,
+    /// The line in it, from 1.
+    pub line: Option<u32>,
+    /// The thread's name.
+    pub thread: &'a str,
+    /// Of the call it belongs to.
+    pub request_id: &'a str,
+    /// Of the call it belongs to.
+    pub operation: &'a str,
+    /// Everything else.
+    pub fields: Fields<'a>,
+}
+
+impl Event<'_> {
+    /// What went wrong, where something did.
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.detail.iter().find_map(|(name, said)| match said {
+            Said::Text(text) if *name == "error" => Some(*text),
+            _ => None,
+        })
+    }
+}
+
+/// Values of one moment in a series of such.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point<'a> {
+    /// What is measured.
+    pub measurement: &'a str,
+    /// What tells series apart; those with an empty value do not count.
+    pub tags: Vec<(&'a str, &'a str)>,
+    /// What was measured.
+    pub fields: Vec<Field<'a>>,
+    /// When, since 1970, nanoseconds.
+    pub unix_nanos: i64,
+}
+
+/// The text of this name.
+fn text_of<'a>(fields: &'a [(String, FieldValue)], name: &str) -> Option<&'a str> {
+    fields.iter().find_map(|(other, value)| match value {
+        FieldValue::Text(text) if other == name => Some(text.as_str()),
+        _ => None,
+    })
+}

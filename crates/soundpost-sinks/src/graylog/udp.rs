@@ -1,0 +1,166 @@
+//! GELF over UDP, of which nobody says what became of it.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use soundpost_core::{CloseInChild, close_in_child, thread};
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::delivery::answer::{Answer, Verdict};
+use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
+use crate::format::losses::Losses;
+use crate::format::record::{Event, Origin};
+use crate::graylog::gelf;
+use crate::graylog::options::Graylog;
+use crate::graylog::stopped::Stopped;
+use crate::options::address::Address;
+
+/// After a batch it is waited so long for the message that nobody listens there.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// The host's name is looked up again after so long, because no answer shows that it has moved.
+const LOOKED_UP: Duration = Duration::from_secs(60);
+
+/// Records in a millisecond: a server's socket holds a few hundred datagrams, and what comes faster is lost.
+const PACE: usize = 48;
+
+/// Records at once, where nothing else is asked for.
+const RECORDS: usize = 12_288;
+
+/// Memory of the records at once, bytes.
+const BYTES: usize = 12 * 1024 * 1024;
+
+/// Sends datagrams to an input for GELF over UDP.
+pub(crate) struct GelfUdp {
+    address: Address,
+    timeout: Duration,
+    limits: Limits,
+    socket: Option<Socket>,
+}
+
+struct Socket {
+    // Before the socket, whose number may be another's as soon as it is closed.
+    _closed_in_child: CloseInChild,
+    socket: UdpSocket,
+    looked_up: Instant,
+}
+
+impl GelfUdp {
+    pub(crate) fn new(settings: &Graylog) -> Self {
+        let records = settings.common.batch.unwrap_or(RECORDS);
+        Self {
+            address: settings.server.address.clone(),
+            timeout: settings.common.timeout,
+            limits: Limits { records, bytes: BYTES },
+            socket: None,
+        }
+    }
+
+    async fn send(&mut self, batch: Batch<'_>) -> Answer {
+        // Before whoever waits gives up on it.
+        match timeout(self.timeout * 9 / 10, self.try_send(batch)).await {
+            Ok(Ok(losses)) => Answer::taken(batch.records.len(), losses),
+            Ok(Err(Stopped::Failed(error))) => Answer::none(self.later(&error)),
+            Ok(Err(Stopped::Unwritable(panic))) => Answer::none(Verdict::unwritable(&panic)),
+            Err(_) => Answer::none(self.later(&"not sent within the timeout")),
+        }
+    }
+
+    fn later(&self, why: &dyn Display) -> Verdict {
+        Verdict::later(format!("{}: {why}", self.address))
+    }
+
+    async fn try_send(&mut self, batch: Batch<'_>) -> Result<Losses, Stopped> {
+        let known = self.socket.take().filter(|socket| socket.looked_up.elapsed() < LOOKED_UP);
+        let socket = match known {
+            Some(socket) => socket,
+            None => Socket::new(&self.address).await?,
+        };
+        let mut losses = Losses::default();
+        let begun = Instant::now();
+        for (sent, record) in batch.records.iter().enumerate() {
+            if sent % PACE == 0 {
+                sleep_until(begun + Duration::from_millis((sent / PACE) as u64)).await;
+            }
+            let Some(event) = Event::from_record(record) else { continue };
+            let (datagrams, lost) =
+                thread::guarded(|| datagrams(&batch.origin, &event)).map_err(Stopped::Unwritable)??;
+            losses += lost;
+            for datagram in datagrams {
+                socket.socket.send(&datagram).await?;
+            }
+        }
+        sleep(GRACE).await;
+        if let Some(error) = socket.socket.take_error()? {
+            return Err(error.into());
+        }
+        self.socket = Some(socket);
+        Ok(losses)
+    }
+}
+
+impl Transport for GelfUdp {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn deliver<'a>(&'a mut self, batch: Batch<'a>) -> Delivering<'a> {
+        Box::pin(self.send(batch))
+    }
+}
+
+impl Socket {
+    /// A socket that hears when nobody listens at the address.
+    async fn new(address: &Address) -> io::Result<Self> {
+        let mut last = None;
+        for address in tokio::net::lookup_host((address.host.as_str(), address.port)).await? {
+            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let socket = UdpSocket::bind(any).await?;
+            let closed_in_child = close_in_child(socket.as_raw_fd());
+            match socket.connect(address).await {
+                Ok(()) => {
+                    return Ok(Self { _closed_in_child: closed_in_child, socket, looked_up: Instant::now() });
+                }
+                Err(error) => {
+                    drop(closed_in_child);
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| io::Error::other("the host has no address")))
+    }
+}
+
+/// The datagrams of an event, which is shortened until it fits.
+fn datagrams(origin: &Origin<'_>, event: &Event<'_>) -> io::Result<(Vec<Vec<u8>>, Losses)> {
+    let (mut message, mut limit) = (Vec::new(), gelf::FRAME);
+    loop {
+        message.clear();
+        let losses = gelf::push(&mut message, origin, event, limit);
+        // Most fit a datagram as they are, and servers take both.
+        if message.len() > gelf::CHUNK {
+            message = gzipped(&message)?;
+        }
+        let mut id = [0; 8];
+        // From the system each time: a forked child never has its parent's.
+        getrandom::fill(&mut id).map_err(io::Error::other)?;
+        match gelf::datagrams(&message, id) {
+            Some(datagrams) => return Ok((datagrams, losses)),
+            None => limit /= 2,
+        }
+    }
+}
+
+fn gzipped(message: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(message)?;
+    gzip.finish()
+}
+
+#[cfg(test)]
+mod tests;

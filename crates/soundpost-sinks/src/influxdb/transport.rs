@@ -1,0 +1,176 @@
+//! Calls and vitals as line protocol, to InfluxDB.
+
+use hyper::Uri;
+use soundpost_core::thread;
+use soundpost_store::Rejected;
+
+use crate::delivery::answer::{Answer, Verdict};
+use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
+use crate::format::losses::Losses;
+use crate::format::record::Point;
+use crate::influxdb::line_protocol;
+use crate::influxdb::options::{InfluxApi, InfluxDb};
+use crate::net::http::{Client, Reply, Request, Scheme, gzip, headers, path};
+
+/// Most lines in a request, and bytes of them before they are compressed.
+const LIMITS: Limits = Limits { records: 5000, bytes: 1 << 20 };
+
+/// Writes to one database or bucket.
+pub(crate) struct InfluxTransport {
+    client: Client,
+    uri: Uri,
+    limits: Limits,
+}
+
+impl InfluxTransport {
+    /// # Errors
+    /// When the settings cannot be used; the text is for a person.
+    pub(crate) fn new(settings: &InfluxDb) -> Result<Self, String> {
+        let address = &settings.server.address;
+        let InfluxDb { org, bucket, database, retention_policy, .. } = settings;
+        let way = settings.way();
+        let query: &[(&str, &str)] = match way {
+            InfluxApi::V1 => &[("db", database), ("rp", retention_policy), ("precision", "ns")],
+            InfluxApi::V2 => &[("org", org), ("bucket", bucket), ("precision", "ns")],
+            InfluxApi::V3 => &[("db", database), ("precision", "nanosecond")],
+        };
+        let uri = path(address, way.path(), query)?;
+        let scheme = if way == InfluxApi::V3 { Scheme::Bearer } else { Scheme::Token };
+        Ok(Self {
+            client: Client::new(&settings.server, settings.common.timeout, scheme)?,
+            uri,
+            limits: Limits { records: settings.common.batch.unwrap_or(LIMITS.records), ..LIMITS },
+        })
+    }
+
+    async fn send(&mut self, batch: Batch<'_>) -> Answer {
+        let encoded = match thread::guarded(|| encode(batch)) {
+            Ok(encoded) => encoded,
+            // What cannot be encoded is found as what a server refuses is.
+            Err(panic) => return Answer::none(Verdict::unwritable(&panic)),
+        };
+        let Encoded { lines, points, records, losses } = encoded;
+        let taken = Answer::taken(batch.records.len(), losses);
+        if lines.is_empty() {
+            return taken;
+        }
+        if lines.len() > self.limits.bytes && batch.records.len() > 1 {
+            return Answer::none(Verdict::TooLarge("more lines than are sent at once".into()));
+        }
+        let headers = headers("text/plain; charset=utf-8", true);
+        let request = Request { path: self.uri.clone(), headers, body: gzip(&lines) };
+        let reply = match self.client.post(&request).await {
+            Ok(reply) => reply,
+            Err(verdict) => return Answer::none(verdict),
+        };
+        match verdict(&reply) {
+            Verdict::Taken => taken,
+            rest @ Verdict::Faulty(_) => match refused(&reply.said, points, records) {
+                Some(refused) => {
+                    let rejected = Rejected { refused, ..taken.rejected };
+                    Answer { rejected, rest, ..taken }
+                }
+                None => Answer::none(rest),
+            },
+            verdict => Answer::none(verdict),
+        }
+    }
+}
+
+/// What a batch comes to.
+struct Encoded {
+    lines: Vec<u8>,
+    points: u64,
+    /// Records of which there are points.
+    records: u64,
+    /// As records that are lost count those of which no point is left.
+    losses: Losses,
+}
+
+fn encode(batch: Batch<'_>) -> Encoded {
+    let lines = Vec::with_capacity(batch.records.len() * 256);
+    let mut encoded = Encoded { lines, points: 0, records: 0, losses: Losses::default() };
+    for record in batch.records {
+        let points = Point::from_record(&batch.origin, record);
+        let mut of_record = Losses::default();
+        points.iter().for_each(|point| of_record += line_protocol::push(&mut encoded.lines, point));
+        let left = (points.len() as u64).saturating_sub(of_record.records);
+        encoded.points += left;
+        encoded.records += u64::from(left > 0);
+        let nothing_left = !points.is_empty() && left == 0;
+        encoded.losses += Losses { records: u64::from(nothing_left), ..of_record };
+    }
+    encoded
+}
+
+/// What begins what InfluxDB says of a request that it stored in part.
+const PARTIAL: &str = "partial write";
+/// What InfluxDB says of single points.
+const OF_POINTS: [&str; 3] = [PARTIAL, "unable to parse", "field type conflict"];
+
+/// As for every sink, but for what InfluxDB says of points that it has read.
+fn verdict(reply: &Reply) -> Verdict {
+    match reply.verdict() {
+        Verdict::Refused(text) if OF_POINTS.iter().any(|words| reply.said.contains(words)) => {
+            Verdict::Faulty(text)
+        }
+        verdict => verdict,
+    }
+}
+
+/// How many records of a request InfluxDB refused, if it says so and has stored the others, of so many points of so
+/// many records. `partial write: REASON dropped=2` tells of two points at least: the first fault of several kinds and of
+/// several shards is all that is told. It is exact if it is all of them, or if they are too old: that is said when
+/// everything else went well.
+fn refused(said: &str, points: u64, records: u64) -> Option<u64> {
+    let (_, reason) = said.split_once(PARTIAL)?;
+    let (reason, dropped) = reason.strip_prefix(": ")?.rsplit_once(" dropped=")?;
+    let digits = dropped.find(|c: char| !c.is_ascii_digit()).unwrap_or(dropped.len());
+    let dropped: u64 = dropped[..digits].parse().ok()?;
+    if dropped == points {
+        return Some(records);
+    }
+    let exact = reason == "points beyond retention policy" && points == records;
+    Some(dropped).filter(|dropped| exact && *dropped < points)
+}
+
+impl Transport for InfluxTransport {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn deliver<'a>(&'a mut self, batch: Batch<'a>) -> Delivering<'a> {
+        Box::pin(self.send(batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_dropped_is_counted_where_it_is_told_exactly() {
+        let old = "partial write: points beyond retention policy dropped=";
+        let conflict =
+            "partial write: field type conflict: input field \\\"a dropped=3\\\" is type float dropped=";
+        let table = [
+            (old, "2\"}", (5, 5), Some(2)),
+            (old, "2", (5, 5), Some(2)),
+            (old, "0", (5, 5), Some(0)),
+            (old, "6", (5, 5), None),
+            // Which of the moments they are of is not told.
+            (old, "2", (5, 3), None),
+            (old, "5", (5, 3), Some(3)),
+            // Others may be too old, or of a shard that failed as well.
+            (conflict, "2\"}", (5, 5), None),
+            (conflict, "5\"}", (5, 5), Some(5)),
+            (conflict, "5\"}", (5, 2), Some(2)),
+            (conflict, "", (5, 5), None),
+            ("unable to parse 'x dropped=", "5", (5, 5), None),
+            ("partial write of line protocol occurred dropped=", "5", (5, 5), None),
+        ];
+        for (said, count, (points, records), expected) in table {
+            assert_eq!(refused(&format!("{said}{count}"), points, records), expected, "{said}{count}");
+        }
+    }
+}

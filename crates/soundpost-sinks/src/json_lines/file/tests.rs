@@ -1,0 +1,336 @@
+//! Lines, and the files they are found in.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::path::Path;
+use tempfile::TempDir;
+
+use super::*;
+use crate::json_lines::lines::BEGINNING;
+
+const SECOND: u64 = 1_000_000_000;
+/// Far behind every time of a test file, which are those of the machine.
+const NOW: u64 = 4_000_000_000 * SECOND;
+
+const ENDLESS: Rotation = Rotation { bytes: u64::MAX, age: None, keep: 1000 };
+
+fn line(number: usize, length: usize) -> String {
+    let begin = str::from_utf8(BEGINNING).unwrap();
+    format!("{begin}{number}\",\"message\":\"{}\"}}\n", "x".repeat(length))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+/// A directory, a file in it, and a writer for it.
+fn place(rotation: Rotation) -> (TempDir, PathBuf, LineFile) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("calls.jsonl");
+    let file = LineFile::new(path.clone(), 0o600, rotation);
+    (directory, path, file)
+}
+
+/// Names in a directory, sorted.
+fn names(directory: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(directory.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_has_one_writer_even_if_somebody_reads_it() {
+    let (_directory, path, mut file) = place(ENDLESS);
+    file.append(b"one\n", NOW).unwrap();
+    // Closing it, in this process, must not give the lock back.
+    assert_eq!(read(&path), "one\n");
+    let mut other = LineFile::new(path.clone(), 0o600, ENDLESS);
+    let error = other.append(b"two\n", NOW).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+    assert!(error.to_string().ends_with("another writes to it"), "{error}");
+    drop(file);
+    other.append(b"two\n", NOW).unwrap();
+    assert_eq!(read(&path), "one\ntwo\n");
+}
+
+#[test]
+fn lines_are_appended_to_a_file_of_its_mode() {
+    for mode in [0o600, 0o664] {
+        let (_directory, path, _) = place(ENDLESS);
+        let mut file = LineFile::new(path.clone(), mode, ENDLESS);
+        file.append(b"one\n", NOW).unwrap();
+        file.append(b"two\nthree\n", NOW).unwrap();
+        file.sync().unwrap();
+        assert_eq!(read(&path), "one\ntwo\nthree\n");
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, mode);
+        drop(file);
+        LineFile::new(path.clone(), 0o600, ENDLESS).append(b"four\n", NOW).unwrap();
+        assert_eq!(read(&path), "one\ntwo\nthree\nfour\n");
+    }
+}
+
+#[test]
+fn full_files_get_numbers_and_the_oldest_go() {
+    let (directory, path, mut file) = place(Rotation { bytes: 8, age: None, keep: 2 });
+    for name in ["calls.jsonl.1", "calls.jsonl.0000001", "calls.jsonl.000007.gz", "calls.jsonl-000001"] {
+        fs::write(directory.path().join(name), "of somebody else").unwrap();
+    }
+    let foreign = names(&directory);
+    for number in 0..6 {
+        file.append(format!("line {number}\n").as_bytes(), NOW).unwrap();
+    }
+    let mut expected = foreign;
+    expected.extend(["calls.jsonl", "calls.jsonl.000004", "calls.jsonl.000005"].map(str::to_owned));
+    expected.sort();
+    assert_eq!(names(&directory), expected);
+    assert_eq!(read(&path), "line 5\n");
+    assert_eq!(read(&directory.path().join("calls.jsonl.000004")), "line 3\n");
+    // Numbers have as many digits as they need.
+    fs::rename(directory.path().join("calls.jsonl.000005"), directory.path().join("calls.jsonl.9999999"))
+        .unwrap();
+    file.append(b"line 6\n", NOW).unwrap();
+    assert_eq!(read(&directory.path().join("calls.jsonl.10000000")), "line 5\n");
+}
+
+#[test]
+fn none_is_kept_where_none_is_to_be() {
+    let (directory, path, mut file) = place(Rotation { bytes: 0, age: None, keep: 0 });
+    file.append(b"one\n", NOW).unwrap();
+    file.append(b"two\n", NOW).unwrap();
+    assert_eq!((names(&directory), read(&path)), (vec!["calls.jsonl".to_owned()], "two\n".to_owned()));
+}
+
+#[test]
+fn a_file_has_lines_of_one_period() {
+    let hour = 3600 * SECOND;
+    let rotation = Rotation { age: Some(Duration::from_secs(3600)), ..ENDLESS };
+    let (directory, path, mut file) = place(rotation.clone());
+    let begin = NOW / hour * hour;
+    file.append(b"a\n", begin).unwrap();
+    file.append(b"b\n", begin + hour - 1).unwrap();
+    file.append(b"c\n", begin + hour).unwrap();
+    // The clock is put back, and on again.
+    file.append(b"d\n", begin).unwrap();
+    file.append(b"e\n", begin + hour).unwrap();
+    assert_eq!(read(&directory.path().join("calls.jsonl.000001")), "a\nb\n");
+    assert_eq!(read(&path), "c\nd\ne\n");
+    drop(file);
+    // Another writer knows the period from the time of the file.
+    let mut other = LineFile::new(path.clone(), 0o600, rotation);
+    let written = path.metadata().unwrap().mtime() as u64 * SECOND;
+    other.append(b"f\n", written).unwrap();
+    other.append(b"g\n", written + hour).unwrap();
+    assert_eq!(read(&directory.path().join("calls.jsonl.000002")), "c\nd\ne\nf\n");
+    assert_eq!(read(&path), "g\n");
+}
+
+#[test]
+fn a_clock_that_was_ahead_for_a_while_costs_one_more_file() {
+    let (hour, year) = (3600 * SECOND, 365 * 24 * 3600 * SECOND);
+    let (directory, path, mut file) = place(Rotation { age: Some(Duration::from_secs(3600)), ..ENDLESS });
+    for (lines, at) in [("a\n", NOW), ("b\n", NOW + year), ("c\n", NOW), ("d\n", NOW + hour)] {
+        file.append(lines.as_bytes(), at).unwrap();
+    }
+    assert_eq!(names(&directory), ["calls.jsonl", "calls.jsonl.000001", "calls.jsonl.000002"]);
+    assert_eq!(read(&directory.path().join("calls.jsonl.000002")), "b\nc\n");
+    assert_eq!(read(&path), "d\n");
+}
+
+#[test]
+fn a_half_line_of_ours_is_cut_and_any_other_text_completed() {
+    let (whole, half) = (line(1, 10), line(2, 10));
+    for cut in 1..half.len() {
+        let (_directory, path, mut file) = place(ENDLESS);
+        fs::write(&path, format!("{whole}{}", &half[..cut])).unwrap();
+        file.append(half.as_bytes(), NOW).unwrap();
+        assert_eq!(read(&path), format!("{whole}{half}"));
+    }
+    let long = "x".repeat(3 << 20);
+    for (before, after) in [
+        ("no feed", "no feed\n"),
+        ("{\"time\":1", "{\"time\":1\n"),
+        ("\n", "\n"),
+        ("", ""),
+        (&half[..20], ""),
+        (&*long, &*format!("{long}\n")),
+        (&*format!("{long}\n{}", &half[..20]), &*format!("{long}\n")),
+    ] {
+        let (_directory, path, mut file) = place(ENDLESS);
+        fs::write(&path, before).unwrap();
+        file.append(whole.as_bytes(), NOW).unwrap();
+        assert!(read(&path) == format!("{after}{whole}"), "{} bytes before", before.len());
+    }
+    // The longest line that there can be, without its end.
+    let (_directory, path, mut file) = place(ENDLESS);
+    let longest = line(3, crate::json_lines::lines::LINE - line(3, 0).len());
+    fs::write(&path, format!("{whole}{}", longest.trim_end())).unwrap();
+    file.append(half.as_bytes(), NOW).unwrap();
+    assert!(read(&path) == format!("{whole}{half}"));
+}
+
+#[test]
+fn a_file_that_somebody_moved_removed_or_shortened_is_no_hindrance() {
+    let (directory, path, mut file) = place(ENDLESS);
+    let moved = directory.path().join("moved");
+    file.append(b"one\n", NOW).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    file.append(b"two\n", NOW).unwrap();
+    assert_eq!((read(&moved), read(&path)), ("one\n".to_owned(), "two\n".to_owned()));
+    fs::remove_file(&path).unwrap();
+    file.append(b"three\n", NOW).unwrap();
+    assert_eq!(read(&path), "three\n");
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    file.append(b"four\n", NOW).unwrap();
+    assert_eq!(read(&path), "four\n");
+    fs::write(&path, "left").unwrap();
+    file.append(b"five\n", NOW).unwrap();
+    assert_eq!(read(&path), "left\nfive\n");
+}
+
+#[test]
+fn what_is_no_file_of_its_own_is_refused_by_name() {
+    let (directory, path, mut file) = place(ENDLESS);
+    let target = directory.path().join("target");
+    fs::write(&target, "").unwrap();
+    symlink(&target, &path).unwrap();
+    let error = file.append(b"x\n", NOW).unwrap_err();
+    assert!(error.to_string().starts_with(path.to_str().unwrap()), "{error}");
+    fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(file.append(b"x\n", NOW).unwrap_err().kind(), ErrorKind::InvalidInput);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(file.append(b"x\n", NOW).is_err());
+    fs::remove_dir(&path).unwrap();
+    file.append(b"x\n", NOW).unwrap();
+    assert_eq!((read(&target), read(&path)), (String::new(), "x\n".to_owned()));
+    let mut nowhere = LineFile::new(directory.path().join("none/calls.jsonl"), 0o600, ENDLESS);
+    assert_eq!(nowhere.append(b"x\n", NOW).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_rotation_passes_over_names_that_are_taken_and_is_done_when_it_can_be() {
+    let (directory, path, mut file) = place(Rotation { bytes: 4, ..ENDLESS });
+    file.append(b"one\n", NOW).unwrap();
+    // Nothing is replaced, whatever it is.
+    fs::create_dir(directory.path().join("calls.jsonl.000001")).unwrap();
+    file.append(b"two\n", NOW).unwrap();
+    assert_eq!(read(&directory.path().join("calls.jsonl.000002")), "one\n");
+    assert_eq!(read(&path), "two\n");
+    if !nix::unistd::geteuid().is_root() {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o500)).unwrap();
+        assert_eq!(file.append(b"three\n", NOW).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(read(&path), "two\n");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        file.append(b"three\n", NOW).unwrap();
+        assert_eq!(read(&path), "three\n");
+    }
+}
+
+/// What happens to a file between two batches.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Lines of these lengths come, so many seconds later.
+    Lines(Vec<usize>, u64),
+    /// The writer is killed when so much, of 256, of a batch with lines of these lengths is written.
+    Killed(Vec<usize>, usize),
+    /// Another writer goes on.
+    Reopened,
+    /// Somebody moves the file away.
+    Moved,
+    /// The clock is put back by so many seconds.
+    Back(u64),
+    Synced,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let lines = || vec(0_usize..200, 1..5);
+    prop_oneof![
+        8 => (lines(), 0_u64..30).prop_map(|(lines, later)| Step::Lines(lines, later)),
+        2 => (lines(), 0_usize..256).prop_map(|(lines, part)| Step::Killed(lines, part)),
+        1 => Just(Step::Reopened),
+        1 => Just(Step::Moved),
+        1 => (0_u64..100).prop_map(Step::Back),
+        1 => Just(Step::Synced),
+    ]
+}
+
+/// `SOUNDPOST_CASES` of them, or few: each syncs some files.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn no_line_is_lost_and_none_is_there_twice(
+        steps in vec(step(), 1..40),
+        max_bytes in 1_u64..2000,
+        age in proptest::option::of(1_u64..60),
+    ) {
+        let rotation = Rotation { bytes: max_bytes, age: age.map(Duration::from_secs), keep: 1000 };
+        let (directory, path, mut file) = place(rotation.clone());
+        let (mut now, mut number, mut moved) = (NOW, 0, 0);
+        // The longest file but for what a writer was at when it was killed, and that.
+        let (mut longest, mut torn) = (max_bytes, 0);
+        // Lines that were whole before the writer was killed are written again.
+        let mut again = BTreeSet::new();
+        let mut batch = |lengths: &[usize]| -> Vec<(usize, String)> {
+            lengths.iter().map(|length| { number += 1; (number, line(number, *length)) }).collect()
+        };
+        for step in steps {
+            match step {
+                Step::Lines(lengths, later) => {
+                    now += later * SECOND;
+                    let lines: String = batch(&lengths).into_iter().map(|(_, line)| line).collect();
+                    longest = longest.max(lines.len() as u64);
+                    file.append(lines.as_bytes(), now).unwrap();
+                }
+                Step::Killed(lengths, part) => {
+                    let batch = batch(&lengths);
+                    let lines: String = batch.iter().map(|(_, line)| line.as_str()).collect();
+                    let cut = lines.len() * part / 256;
+                    let mut dying = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+                    dying.write_all(&lines.as_bytes()[..cut]).unwrap();
+                    let whole = lines[..cut].matches('\n').count();
+                    again.extend(batch[..whole].iter().map(|(number, _)| *number));
+                    file = LineFile::new(path.clone(), 0o600, rotation.clone());
+                    file.append(lines.as_bytes(), now).unwrap();
+                    (longest, torn) = (longest.max(lines.len() as u64), torn.max(cut as u64));
+                }
+                Step::Reopened => file = LineFile::new(path.clone(), 0o600, rotation.clone()),
+                Step::Moved => {
+                    moved += 1;
+                    let _ = fs::rename(&path, directory.path().join(format!("moved-{moved}")));
+                }
+                Step::Back(seconds) => now -= seconds * SECOND,
+                Step::Synced => file.sync().unwrap(),
+            }
+        }
+        let mut found = Vec::new();
+        for name in names(&directory) {
+            let text = read(&directory.path().join(name));
+            prop_assert!(text.len() as u64 <= longest + torn);
+            prop_assert!(text.is_empty() || text.ends_with('\n'));
+            for text in text.lines() {
+                let number: usize = text[BEGINNING.len()..].split('"').next().unwrap().parse().unwrap();
+                prop_assert!(serde_json::from_str::<serde_json::Value>(text).is_ok());
+                found.push(number);
+            }
+        }
+        found.sort_unstable();
+        let expected: Vec<_> = (1..=number).collect();
+        let once: Vec<_> = found.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        prop_assert_eq!(once, expected);
+        let twice = found.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        prop_assert_eq!(twice.collect::<BTreeSet<_>>(), again);
+    }
+}

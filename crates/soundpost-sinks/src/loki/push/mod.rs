@@ -1,0 +1,204 @@
+//! Loki's push API: protobuf with snappy, and JSON.
+//!
+//! Source: <https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs> and Loki's
+//! `pkg/push/push.proto`; bounds are those that Loki has by default.
+
+mod entry;
+mod protobuf;
+
+use std::borrow::Borrow;
+use std::ops::Range;
+
+use crate::format::decimal::push_int;
+use crate::format::json::push_text;
+use crate::format::losses::Losses;
+use crate::format::record::{Event, Level, Origin};
+use entry::Entry;
+use protobuf::{LABELS, STREAMS, push_bytes, push_entry, push_length};
+
+/// Longest value of a label, bytes.
+const LABEL_VALUE: usize = 1024;
+
+/// Where that goes which is neither a label nor the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extras {
+    /// Structured metadata, as Loki has it from 3.0 on.
+    Metadata,
+    /// The end of the line, as logfmt.
+    Line,
+}
+
+/// Makes bodies of push requests: one stream for each level, oldest first. What is made room for is used again for the
+/// next.
+///
+/// Names of fields are cleaned and made distinct; lines, values, and how many there are, are bounded.
+#[derive(Default)]
+pub struct Encoder {
+    entry: Entry,
+    /// Entries as they are written, in the order of events.
+    written: Vec<u8>,
+    entries: Vec<Written>,
+    request: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
+/// Where an entry is, and what orders it.
+struct Written {
+    level: Level,
+    unix_nanos: i64,
+    place: Range<usize>,
+}
+
+impl Encoder {
+    /// A body of protobuf with snappy's block format, `Content-Type: application/x-protobuf`. `None` if it would be
+    /// longer than snappy can be, 4 GiB.
+    pub fn protobuf<'a, E: Borrow<Event<'a>>>(
+        &mut self,
+        origin: &Origin<'_>,
+        events: impl IntoIterator<Item = E>,
+        extras: Extras,
+    ) -> Option<(Vec<u8>, Losses)> {
+        let losses = self.write(origin, events, extras, |out, at, entry, _| push_entry(out, at, entry));
+        self.request.clear();
+        let mut labels = Vec::new();
+        for stream in self.entries.chunk_by(|one, other| one.level == other.level) {
+            labels.clear();
+            push_bytes(&mut labels, LABELS, selector(&self::labels(origin, stream[0].level)).as_bytes());
+            let length = labels.len() + stream.iter().map(|entry| entry.place.len()).sum::<usize>();
+            push_length(&mut self.request, STREAMS, length);
+            self.request.extend_from_slice(&labels);
+            stream
+                .iter()
+                .for_each(|entry| self.request.extend_from_slice(&self.written[entry.place.clone()]));
+        }
+        let room = snap::raw::max_compress_len(self.request.len());
+        self.compressed.resize(room.max(self.compressed.len()), 0);
+        let length = snap::raw::Encoder::new().compress(&self.request, &mut self.compressed).ok()?;
+        Some((self.compressed[..length].to_vec(), losses))
+    }
+
+    /// A body of JSON, for servers that take nothing else.
+    pub fn json<'a, E: Borrow<Event<'a>>>(
+        &mut self,
+        origin: &Origin<'_>,
+        events: impl IntoIterator<Item = E>,
+        extras: Extras,
+    ) -> (Vec<u8>, Losses) {
+        let losses = self.write(origin, events, extras, push_json);
+        let mut out = b"{\"streams\":[".to_vec();
+        for stream in self.entries.chunk_by(|one, other| one.level == other.level) {
+            out.extend_from_slice(b"{\"stream\":{");
+            for (name, value) in labels(origin, stream[0].level) {
+                push_pair(&mut out, name, &value);
+            }
+            close(&mut out, b"},\"values\":[");
+            stream.iter().for_each(|entry| out.extend_from_slice(&self.written[entry.place.clone()]));
+            close(&mut out, b"]},");
+        }
+        close(&mut out, b"]}");
+        (out, losses)
+    }
+
+    /// Writes the entries, and sorts them by stream and time.
+    fn write<'a, E: Borrow<Event<'a>>>(
+        &mut self,
+        origin: &Origin<'_>,
+        events: impl IntoIterator<Item = E>,
+        extras: Extras,
+        push: impl Fn(&mut Vec<u8>, i64, &Entry, &mut Losses),
+    ) -> Losses {
+        self.written.clear();
+        self.entries.clear();
+        let mut losses = of_labels(origin);
+        for event in events {
+            let event = event.borrow();
+            let start = self.written.len();
+            self.entry.set(origin, event, extras, &mut losses);
+            push(&mut self.written, event.unix_nanos, &self.entry, &mut losses);
+            let place = start..self.written.len();
+            self.entries.push(Written { level: event.level, unix_nanos: event.unix_nanos, place });
+        }
+        self.entries.sort_by_key(|entry| (entry.level, entry.unix_nanos));
+        losses
+    }
+}
+
+/// Appends `["time","line",{"name":"value"}],`.
+fn push_json(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry, losses: &mut Losses) {
+    out.extend_from_slice(b"[\"");
+    push_int(out, unix_nanos);
+    out.extend_from_slice(b"\",");
+    push_text(out, str::from_utf8(entry.line()).unwrap_or_default(), usize::MAX / 2, losses);
+    if let Some(pairs) = entry.metadata_pairs() {
+        out.extend_from_slice(b",{");
+        pairs.for_each(|(name, value)| push_pair(out, name, value));
+        close(out, b"}");
+    }
+    out.extend_from_slice(b"],");
+}
+
+/// Appends `"name":"value",`.
+fn push_pair(out: &mut Vec<u8>, name: &str, value: &str) {
+    // Both are as short as they have to be.
+    let mut none = Losses::default();
+    push_text(out, name, usize::MAX / 2, &mut none);
+    out.push(b':');
+    push_text(out, value, usize::MAX / 2, &mut none);
+    out.push(b',');
+}
+
+/// Appends the end of a list, in place of the comma after its last entry.
+fn close(out: &mut Vec<u8>, end: &[u8]) {
+    if out.last() == Some(&b',') {
+        out.pop();
+    }
+    out.extend_from_slice(end);
+}
+
+/// The labels of a stream; one bad label would cost the whole request.
+fn labels(origin: &Origin<'_>, level: Level) -> Vec<(&'static str, String)> {
+    let labels = [("instance", origin.instance), ("job", origin.service), ("level", level.name())];
+    let present = labels.into_iter().filter(|(_, value)| !value.is_empty());
+    present.map(|(name, value)| (name, label_value(value))).collect()
+}
+
+/// A value without what Loki's parser of labels gives up on: it takes U+FFFD for a sign of invalid UTF-8.
+fn label_value(value: &str) -> String {
+    let cut = &value[..value.floor_char_boundary(LABEL_VALUE)];
+    cut.chars().map(|c| if c.is_control() || c == '\u{fffd}' { '_' } else { c }).collect()
+}
+
+/// What the labels lost, in all streams of a request together.
+fn of_labels(origin: &Origin<'_>) -> Losses {
+    let mut losses = Losses::default();
+    for value in [origin.instance, origin.service] {
+        let written = label_value(value);
+        let cut = &value[..value.floor_char_boundary(LABEL_VALUE)];
+        losses.shortened += u64::from(cut.len() < value.len());
+        losses.cleaned += u64::from(cut != written);
+    }
+    losses
+}
+
+/// The labels as protobuf has them: `{job="cosyvoice3",level="info"}`.
+fn selector(labels: &[(&'static str, String)]) -> String {
+    let mut out = String::from("{");
+    for (index, (name, value)) in labels.iter().enumerate() {
+        out.push_str(if index > 0 { "," } else { "" });
+        out.push_str(name);
+        out.push_str("=\"");
+        for character in value.chars() {
+            // Control characters are already replaced by `label_value`.
+            if matches!(character, '\\' | '"') {
+                out.push('\\');
+            }
+            out.push(character);
+        }
+        out.push('"');
+    }
+    out.push('}');
+    out
+}
+
+#[cfg(test)]
+mod tests;

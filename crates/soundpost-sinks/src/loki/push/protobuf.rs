@@ -1,0 +1,105 @@
+//! The messages of `push.proto`, as far as a push needs them: written where they belong, without a message of owned
+//! texts between.
+
+use std::ops::Range;
+
+use super::entry::Entry;
+
+/// `PushRequest.streams`
+pub(crate) const STREAMS: u8 = 1;
+
+/// `StreamAdapter.labels`
+pub(crate) const LABELS: u8 = 1;
+
+/// `StreamAdapter.entries`
+const ENTRIES: u8 = 2;
+
+/// `EntryAdapter.timestamp`, `.line`, `.structuredMetadata`
+const TIMESTAMP: u8 = 1;
+const LINE: u8 = 2;
+pub(crate) const METADATA: u8 = 3;
+
+/// `LabelPairAdapter.name`, `.value`
+pub(crate) const NAME: u8 = 1;
+pub(crate) const VALUE: u8 = 2;
+
+/// `Timestamp.seconds`, `.nanos`
+const SECONDS: u8 = 1;
+const NANOS: u8 = 2;
+
+const VARINT: u8 = 0;
+const LENGTH_DELIMITED: u8 = 2;
+
+/// Nanoseconds of a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// Appends a field that is text or bytes.
+pub(crate) fn push_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    push_length(out, field, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+/// Appends what a field of so many bytes begins with.
+pub(crate) fn push_length(out: &mut Vec<u8>, field: u8, length: usize) {
+    out.push(field << 3 | LENGTH_DELIMITED);
+    push_varint(out, length as u64);
+}
+
+/// Begins a field that is text, bytes or a message; where what it holds begins, until it is ended.
+pub(crate) fn begin(out: &mut Vec<u8>, field: u8) -> usize {
+    out.extend_from_slice(&[field << 3 | LENGTH_DELIMITED, 0]);
+    out.len()
+}
+
+/// Ends a field; where what it holds is now: a longer length needs more room than one byte.
+#[inline]
+pub(crate) fn end(out: &mut Vec<u8>, start: usize) -> Range<usize> {
+    let length = out.len() - start;
+    if length >= 0x80 {
+        return end_long(out, start, length);
+    }
+    out[start - 1] = length as u8;
+    start..out.len()
+}
+
+#[cold]
+fn end_long(out: &mut Vec<u8>, start: usize, length: usize) -> Range<usize> {
+    let mut varint = Vec::with_capacity(8);
+    push_varint(&mut varint, length as u64);
+    let moved = varint.len() - 1;
+    out.splice(start - 1..start, varint);
+    start + moved..out.len()
+}
+
+/// Appends an entry to a stream.
+pub(crate) fn push_entry(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry) {
+    let seconds = unix_nanos.div_euclid(SECOND).cast_unsigned();
+    let nanos = unix_nanos.rem_euclid(SECOND).cast_unsigned();
+    let time = 2 + varint(seconds) + varint(nanos);
+    let line = entry.line().len();
+    let rest = 1 + varint(line as u64) + line + entry.metadata().len();
+    push_length(out, ENTRIES, 2 + time + rest);
+    push_length(out, TIMESTAMP, time);
+    push_int(out, SECONDS, seconds);
+    push_int(out, NANOS, nanos);
+    push_bytes(out, LINE, entry.line());
+    out.extend_from_slice(entry.metadata());
+}
+
+/// How long a number is.
+fn varint(number: u64) -> usize {
+    (u64::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+fn push_int(out: &mut Vec<u8>, field: u8, number: u64) {
+    out.push(field << 3 | VARINT);
+    push_varint(out, number);
+}
+
+fn push_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}

@@ -1,0 +1,91 @@
+//! How sinks stand, as metrics: out of the store, so that they go on where another process left off.
+
+use std::sync::Arc;
+
+use soundpost_core::Unit;
+use soundpost_core::snapshot::{Family, Kind, Labels, Series, Snapshot, Value};
+use soundpost_store::SinkState;
+
+/// A value of one sink, and the reason it is of.
+type Of = (Option<&'static str>, Value);
+
+/// Adds the families of sinks, all of one moment: in each scrape what was accepted is what was delivered, rejected,
+/// dropped and is pending. `labels` are on every metric of the service; `now` is the wall clock's, nanoseconds.
+pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: &Labels, now: u64) {
+    if states.is_empty() {
+        return;
+    }
+    let counter = |name, help, count: &dyn Fn(&SinkState) -> Vec<Of>| {
+        family(name, Kind::Counter, help, states, labels, count)
+    };
+    snapshot.families.extend([
+        counter("soundpost_sink_accepted", "Records that the store has taken for the sink.", &|state| {
+            vec![(None, Value::Int(state.accepted))]
+        }),
+        counter("soundpost_sink_delivered", "Records that the sink's receiver has.", &|state| {
+            vec![(None, Value::Int(state.delivered))]
+        }),
+        counter("soundpost_sink_rejected", "Records that the sink's receiver will never take.", &|state| {
+            let rejected = state.rejected;
+            vec![
+                (Some("refused"), Value::Int(rejected.refused)),
+                (Some("too_large"), Value::Int(rejected.too_large)),
+                (Some("empty"), Value::Int(rejected.empty)),
+            ]
+        }),
+        counter("soundpost_sink_dropped", "Records that were lost before the sink shipped them.", &|state| {
+            vec![
+                (Some("retention"), Value::Int(state.dropped.retention)),
+                (Some("damage"), Value::Int(state.dropped.damage)),
+            ]
+        }),
+        family(
+            "soundpost_sink_pending",
+            Kind::Gauge,
+            "Records in the store that the sink is still to ship.",
+            states,
+            labels,
+            &|state| vec![(None, Value::Float(state.pending as f64))],
+        ),
+        Family {
+            unit: Unit::Seconds,
+            ..family(
+                "soundpost_sink_lag_seconds",
+                Kind::Gauge,
+                "Age of the first record that the sink is still to ship; 0 where there is none.",
+                states,
+                labels,
+                &|state| {
+                    let age = state.first_unix.map_or(0, |first| now.saturating_sub(first));
+                    vec![(None, Value::Float(age as f64 / 1e9))]
+                },
+            )
+        },
+    ]);
+    snapshot.families.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+fn family(
+    name: &str,
+    kind: Kind,
+    help: &str,
+    states: &[SinkState],
+    labels: &Labels,
+    values: &dyn Fn(&SinkState) -> Vec<Of>,
+) -> Family {
+    let mut series: Vec<_> = states
+        .iter()
+        .flat_map(|state| values(state).into_iter().map(move |value| (state, value)))
+        .map(|(state, (reason, value))| {
+            let own = [("sink", Some(state.sink.as_str())), ("reason", reason)];
+            let own = own.iter().filter_map(|(name, value)| Some((Arc::from(*name), Arc::from((*value)?))));
+            let mut all: Vec<(Arc<str>, Arc<str>)> = own.collect();
+            let constant = labels.iter().filter(|(name, _)| !matches!(&**name, "sink" | "reason"));
+            all.extend(constant.cloned());
+            all.sort();
+            Series { labels: all.into(), value }
+        })
+        .collect();
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Family { name: name.into(), kind, help: help.into(), unit: Unit::None, series }
+}

@@ -1,0 +1,212 @@
+//! A client for one server.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Response, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::said::cleaned;
+use super::status::{Reply, retry_after};
+use crate::delivery::answer::Verdict;
+use crate::net::connect::Connector;
+use crate::options::common::{Login, Server};
+
+/// Bytes of an answer that are looked at.
+const READ: usize = 4096;
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("soundpost/", env!("CARGO_PKG_VERSION")));
+
+/// How a token is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// `Token`, as InfluxDB has it.
+    Token,
+    /// `Bearer`, as everybody else has it.
+    Bearer,
+}
+
+/// Sends to one server, over a connection that is made when it is needed and kept. It follows no redirect and asks no
+/// proxy.
+pub(crate) struct Client {
+    connector: Connector,
+    host: HeaderValue,
+    timeout: Duration,
+    login: Login,
+    scheme: Scheme,
+    /// What the login came to, until the server refuses it.
+    authorization: Option<HeaderValue>,
+    /// What must not be shown of what the server says.
+    secrets: Vec<String>,
+    open: Option<Open>,
+}
+
+struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+/// What is sent.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) path: Uri,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Bytes,
+}
+
+impl Client {
+    /// For a server that is to answer within `timeout`.
+    ///
+    /// # Errors
+    /// When the server's settings cannot be used; the text is for a person.
+    pub(crate) fn new(server: &Server, timeout: Duration, scheme: Scheme) -> Result<Self, String> {
+        let host = HeaderValue::from_str(&server.address.authority());
+        Ok(Self {
+            connector: Connector::new(server, timeout, Some(b"http/1.1"))?,
+            host: host.map_err(|_| "the host has characters that no header can have".to_owned())?,
+            timeout,
+            login: server.login.clone(),
+            scheme,
+            authorization: None,
+            secrets: Vec::new(),
+            open: None,
+        })
+    }
+
+    /// Sends, and waits for the answer.
+    ///
+    /// # Errors
+    /// When there is none: a verdict that waits.
+    pub(crate) async fn post(&mut self, request: &Request) -> Result<Reply, Verdict> {
+        self.log_in()?;
+        let exchange = timeout(self.timeout, self.exchange(request)).await;
+        let answered =
+            exchange.unwrap_or_else(|_| Err(Verdict::later("no answer within the time it may take")));
+        match &answered {
+            Ok(reply) if matches!(reply.status, 401 | 403) => self.authorization = None,
+            Ok(_) => {}
+            // Whatever there is of an answer, the next request must not take it for its own.
+            Err(_) => self.open = None,
+        }
+        answered
+    }
+
+    /// Reads the secrets anew if the server refused what they were.
+    fn log_in(&mut self) -> Result<(), Verdict> {
+        if self.authorization.is_some() || self.login.is_empty() {
+            return Ok(());
+        }
+        let read = |what: &str, source: &crate::options::secret::Source| {
+            source.read(what).map_err(Verdict::Misconfigured)
+        };
+        let text = match (&self.login.token, &self.login.user) {
+            (Some(token), _) => {
+                let token = read("token", token)?;
+                let scheme = if self.scheme == Scheme::Token { "Token" } else { "Bearer" };
+                self.hide(&[token.reveal()]);
+                format!("{scheme} {}", token.reveal())
+            }
+            (None, user) => {
+                let user = user.as_deref().unwrap_or_default();
+                let password =
+                    self.login.password.as_ref().map(|password| read("password", password)).transpose()?;
+                let password = password.as_ref().map_or("", |password| password.reveal());
+                let both = STANDARD.encode(format!("{user}:{password}"));
+                self.hide(&[password, &both]);
+                format!("Basic {both}")
+            }
+        };
+        let header = HeaderValue::from_str(&text);
+        let mut header = header.map_err(|_| {
+            Verdict::Misconfigured("the secret has characters that no header can have".into())
+        })?;
+        header.set_sensitive(true);
+        self.authorization = Some(header);
+        Ok(())
+    }
+
+    /// Remembers what must not be shown, also when it is no secret any more.
+    fn hide(&mut self, secrets: &[&str]) {
+        for secret in secrets {
+            if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
+                self.secrets.push((*secret).to_owned());
+            }
+        }
+    }
+
+    async fn exchange(&mut self, request: &Request) -> Result<Reply, Verdict> {
+        let lost = |error: hyper::Error| Verdict::later(format!("the connection broke: {}", why(&error)));
+        if let Some(mut open) = self.open.take()
+            && open.sender.ready().await.is_ok()
+            && let Ok(response) = open.sender.send_request(self.message(request)).await
+        {
+            return self.reply(open, response).await;
+        }
+        // There was none, or the server had closed it.
+        let connection = self.connector.connect().await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(connection)).await.map_err(lost)?;
+        let driver = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        let mut open = Open { sender, driver };
+        let response = open.sender.send_request(self.message(request)).await.map_err(lost)?;
+        self.reply(open, response).await
+    }
+
+    fn message(&self, request: &Request) -> hyper::Request<Full<Bytes>> {
+        let mut message = hyper::Request::new(Full::new(request.body.clone()));
+        *message.method_mut() = Method::POST;
+        *message.uri_mut() = request.path.clone();
+        let headers: &mut HeaderMap = message.headers_mut();
+        headers.insert(header::HOST, self.host.clone());
+        headers.insert(header::USER_AGENT, AGENT);
+        headers.extend(self.authorization.iter().map(|value| (header::AUTHORIZATION, value.clone())));
+        headers.extend(request.headers.iter().cloned());
+        message
+    }
+
+    /// Reads the beginning of an answer; the connection is kept if that was all of it.
+    async fn reply(&mut self, open: Open, response: Response<Incoming>) -> Result<Reply, Verdict> {
+        let status = response.status().as_u16();
+        let asked = response.headers().get(header::RETRY_AFTER);
+        let asked = asked.and_then(|value| retry_after(value.as_bytes(), SystemTime::now()));
+        let (mut said, mut body, mut whole) = (Vec::new(), response.into_body(), true);
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                whole = false;
+                break;
+            };
+            said.extend_from_slice(frame.data_ref().map_or(&[][..], |data| &data[..]));
+            if said.len() > READ {
+                said.truncate(READ);
+                whole = false;
+                break;
+            }
+        }
+        if whole {
+            self.open = Some(open);
+        }
+        Ok(Reply { status, retry_after: asked, said: cleaned(&said, !whole, &self.secrets), cut: !whole })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Or it would wait for a server that says nothing.
+        self.driver.abort();
+    }
+}
+
+/// What is behind an error; hyper's own text says little.
+fn why(error: &hyper::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}

@@ -1,0 +1,107 @@
+//! What a server's answer means.
+
+use std::time::{Duration, SystemTime};
+
+use crate::delivery::answer::Verdict;
+
+/// What a server may ask for at most.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Bytes of what it said that are shown.
+const SHOWN: usize = 512;
+
+/// An answer of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    /// What it said, up to some kilobytes, in one line and without secrets.
+    pub(crate) said: String,
+    /// Whether it said more.
+    pub(crate) cut: bool,
+}
+
+impl Reply {
+    /// The same for every sink. What `protocols` do not speak of is kept, since nothing says that it is the data.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.status {
+            204 => Verdict::Taken,
+            200..=202 if !self.denies() => Verdict::Taken,
+            200..=299 => {
+                Verdict::Misconfigured(format!("this is no answer of such a receiver: {}", self.text()))
+            }
+            400 | 422 => Verdict::Refused(self.text()),
+            413 => Verdict::TooLarge(self.text()),
+            408 | 425 | 429 | 500..=599 => Verdict::Later { why: self.text(), retry_after: self.retry_after },
+            _ => Verdict::Misconfigured(self.text()),
+        }
+    }
+
+    /// Whether what was said is not what receivers say that have what they were sent: a page is of something else, and an
+    /// error is none of it, or not all of it, stored. One that is compatible may say something of its own.
+    fn denies(&self) -> bool {
+        let said = self.said.to_ascii_lowercase();
+        self.cut
+            || said.starts_with('<')
+            || ["error", "partial", "fail"].iter().any(|word| said.contains(word))
+    }
+
+    /// The status and the beginning of what was said.
+    pub(crate) fn text(&self) -> String {
+        let reason =
+            hyper::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        let mut text = self.status.to_string();
+        let said = &self.said[..self.said.floor_char_boundary(SHOWN)];
+        for part in [reason.unwrap_or_default(), said].into_iter().filter(|part| !part.is_empty()) {
+            text.push_str(if text.len() == 3 { " " } else { ": " });
+            text.push_str(part);
+        }
+        text
+    }
+}
+
+/// What `Retry-After` asks for: whole seconds, or a date, of which the time until then by the wall clock is taken.
+/// `None` for what is neither, for what is over, and for dates that only a wrong clock explains.
+pub(crate) fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
+    let text = str::from_utf8(value).ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Longer than any number is as long as may be.
+        let seconds = text.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(LONGEST));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    date.duration_since(now).ok().map(|wait| wait.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_has_two_forms() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let table = [
+            ("0", Some(0)),
+            ("7", Some(7)),
+            (" 7 ", Some(7)),
+            ("300", Some(300)),
+            ("301", Some(300)),
+            ("99999999999999999999999999", Some(300)),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            ("", None),
+            ("soon", None),
+            ("\u{0661}", None),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
+            ("Sunday, 06-Nov-94 08:49:47 GMT", Some(10)),
+            ("Sun Nov  6 08:49:47 1994", Some(10)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", None),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(300)),
+            ("Sun, 99 Nov 1994 08:49:47 GMT", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(retry_after(text.as_bytes(), now), expected.map(Duration::from_secs), "{text:?}");
+        }
+        assert_eq!(retry_after(b"\xff", now), None);
+    }
+}

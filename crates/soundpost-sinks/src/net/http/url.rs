@@ -1,0 +1,31 @@
+//! Where on a server a request goes.
+
+use hyper::Uri;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::options::address::Address;
+
+/// All that may not stand in a value of a query.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// All that may not stand in a path that somebody gave.
+const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
+
+/// A path behind the one of the address, with a query; pairs without a value are left out.
+///
+/// # Errors
+/// When it is no URL; the text is for a person.
+pub(crate) fn path(address: &Address, path: &str, query: &[(&str, &str)]) -> Result<Uri, String> {
+    let mut text = utf8_percent_encode(&address.path, PATH).to_string();
+    text.push_str(path);
+    let mut before = '?';
+    for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
+        text.push(std::mem::replace(&mut before, '&'));
+        text.push_str(name);
+        text.push('=');
+        text.extend(utf8_percent_encode(value, VALUE));
+    }
+    if text.is_empty() {
+        text.push('/');
+    }
+    text.parse().map_err(|_| "the URL's path cannot be used".to_owned())
+}

@@ -1,0 +1,6 @@
+//! Connections to one receiver, and HTTP over them.
+
+pub(crate) mod connect;
+mod counted;
+pub(crate) mod http;
+pub(crate) mod tls;

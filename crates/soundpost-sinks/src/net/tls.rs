@@ -1,0 +1,37 @@
+//! Certificates that a sink trusts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::TlsConnector;
+
+/// Returns a connector that trusts the system's certificates and those of a file.
+pub(crate) fn connector(ca_file: Option<&Path>, protocol: Option<&[u8]>) -> Result<TlsConnector, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+    }
+    // The provider is named, so that what else the host links cannot change it.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocol.iter().map(|name| name.to_vec()).collect();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Reads the certificates of a PEM file, of which there is at least one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let about = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let pem = std::fs::read(path).map_err(|error| about(&error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|error| about(&error))?;
+    if found.is_empty() { Err(about(&"no certificate in PEM form")) } else { Ok(found) }
+}

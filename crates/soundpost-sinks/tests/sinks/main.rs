@@ -1,0 +1,7 @@
+//! Sinks against servers of the tests' own.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod receiver;
+mod settings;
+mod tls;

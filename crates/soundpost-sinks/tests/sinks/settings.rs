@@ -1,0 +1,181 @@
+//! What sinks are told, and what they show of it.
+
+use std::sync::mpsc;
+
+use soundpost_redact::{Hits, Redactor};
+use soundpost_sinks::{Graylog, InfluxDb, JsonLines, Loki, Sink, Verdict};
+use soundpost_testkit::{Reply, Server};
+
+use crate::receiver::{calls, deliver, on_a_runtime, opened, send};
+
+/// What is wrong with a list of URLs.
+fn fault(urls: &str) -> String {
+    match Sink::list(urls) {
+        Ok(sinks) => panic!("{urls} is taken: {sinks:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn lists_are_read() {
+    let sinks = Sink::list(
+        "influxdb+http://influx:8086?org=o&bucket=b, graylog+tcp://graylog\tloki+https://loki/prefix/?tenant=t&name=l2,\
+         jsonl:logs/tts.jsonl?keep=2&rotate_bytes=1000 jsonl:-?name=out",
+    );
+    let shown: Vec<_> = sinks.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "influxdb (http://influx:8086)",
+            "graylog (tcp://graylog:12201)",
+            "l2 (https://loki:443/prefix)",
+            "jsonl (logs/tts.jsonl)",
+            "out (standard output)",
+        ]
+    );
+    assert!(Sink::list(" , ").unwrap().is_empty());
+}
+
+#[test]
+fn what_cannot_be_understood_names_the_sink_and_what_is_wrong() {
+    let table = [
+        ("http://influx:8086", "sinks: URL 1 of the list begins with none of influxdb+http://"),
+        ("redis+tcp://x", "sinks: URL 1 of the list begins with none of influxdb+http://"),
+        ("influxdb://x?database=d", "sinks: URL 1 of the list begins with none of influxdb+http://"),
+        ("loki+http://h loki+http://h:3100,elastic+http://h", "sinks: URL 3 of the list begins with none of"),
+        ("loki+http://h?tenant=a b", "sinks: URL 2 of the list begins with none of"),
+        (
+            "influxdb+ftp://x",
+            "sink influxdb: the URL has an unknown scheme; it begins with one of http://, https://",
+        ),
+        ("loki+http://", "sink loki: the URL cannot be understood; it begins with one of http://, https://"),
+        ("loki+http://:3100", "sink loki: the URL has no host"),
+        ("loki+http://h:0", "sink loki: the URL has port 0"),
+        ("loki+http://h:70000", "sink loki: the URL"),
+        ("loki+http://h:3100#x", "sink loki: the URL has a '#'; write %23"),
+        ("loki+http://h?colour=red", "sink loki: \"colour\" is no option of it"),
+        ("loki+http://h?extras=none", "sink loki: extras: \"none\" is neither metadata nor logfmt"),
+        ("loki+http://h?timeout=fast", "sink loki: timeout: \"fast\" is no number that fits"),
+        ("loki+http://h?timeout=-1", "sink loki: timeout: \"-1\" is no number of seconds"),
+        ("influxdb+http://h?api=v4", "sink influxdb: api: \"v4\" is none of v1, v2, v3"),
+        ("graylog+http://h?bulk=maybe", "sink graylog: bulk: \"maybe\" is neither true nor false"),
+        ("jsonl:", "sink jsonl: the path of a file is missing"),
+        ("jsonl:x?keep=all", "sink jsonl: keep: \"all\" is no number that fits"),
+        ("loki+http://h?tenant=%ff", "sink loki: the URL has percent signs that are no UTF-8"),
+    ];
+    for (url, expected) in table {
+        let found = fault(url);
+        assert!(found.starts_with(expected), "{url}: {found}");
+    }
+}
+
+#[test]
+fn no_list_holds_a_secret_and_no_error_shows_one() {
+    for url in [
+        "influxdb+http://user:hunter2@h:8086?database=d",
+        "influxdb+http://hunter2@h:8086?database=d",
+        "influxdb+http://h?database=d&token=hunter2",
+        "influxdb+http://h?database=d&p=hunter2",
+        "loki+http://h?user=u&password=hunter2",
+        "loki+http://user:hunter2@:80",
+        "loki+http://user:hunter2@h:99999",
+        "loki+http://user:hunter2@h#x",
+        "redis+http://user:hunter2@h",
+        "user:hunter2@h",
+    ] {
+        let found = fault(url);
+        assert!(!found.contains("hunter2"), "{url}: {found}");
+    }
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let url = "http://user:hunter2@h:8086/p?database=d";
+    let sinks: Vec<Sink> = vec![
+        InfluxDb::new(url).unwrap().into(),
+        InfluxDb::new("http://h").unwrap().token("hunter2").into(),
+        Loki::new("https://user:hunter2@h").unwrap().into(),
+        Loki::new("https://h").unwrap().login("user", "hunter2").into(),
+        Graylog::new("http://user:hunter2@h").unwrap().into(),
+    ];
+    for sink in sinks {
+        let shown = format!("{sink} {sink:?} {sink:#?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("user"), "{shown}");
+    }
+    let shown = InfluxDb::new(url).unwrap();
+    assert!(format!("{shown:?}").contains("http://h:8086/p"));
+}
+
+#[test]
+fn options_have_the_same_names_everywhere() {
+    let options = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let of =
+        |kind: &str, place: &str, pairs: &[(&str, &str)]| Sink::with_options(kind, place, &options(pairs));
+    let loki =
+        of("loki", "http://h:3100", &[("tenant", "t"), ("encoding", "json"), ("token", "hunter2")]).unwrap();
+    let typed: Sink = Loki::new("http://h:3100").unwrap().tenant("t").json().token("hunter2").into();
+    assert_eq!(format!("{loki:?}"), format!("{typed:?}"));
+    let typed: Sink = JsonLines::new("x").unwrap().keep(3).name("n").into();
+    let named = of("jsonl", "x", &[("keep", "3"), ("name", "n")]).unwrap();
+    assert_eq!(format!("{named:?}"), format!("{typed:?}"));
+    for (kind, place, name, expected) in [
+        ("loki", "http://h", "colour", "sink loki: \"colour\" is no option of it"),
+        ("jsonl", "x", "token", "sink jsonl: \"token\" is no option of it"),
+        ("syslog", "x", "token", "sinks: there is no sink of kind \"syslog\""),
+    ] {
+        let error = of(kind, place, &[(name, "x")]).unwrap_err().to_string();
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn a_url_may_end_in_the_path_that_the_protocol_writes_to() {
+    let (sent, asked) = mpsc::channel();
+    let server = Server::start(move |request| {
+        sent.send(request.target.clone()).unwrap();
+        Reply::status(204)
+    });
+    let url = |path: &str| format!("http://{}{path}", server.address);
+    let influx = |path: &str| InfluxDb::new(&url(path)).unwrap();
+    let sinks: [(Sink, &str); 8] = [
+        (Loki::new(&url("/loki/api/v1/push")).unwrap().into(), "/loki/api/v1/push"),
+        (Loki::new(&url("/at/loki/api/v1/push/")).unwrap().into(), "/at/loki/api/v1/push"),
+        (influx("/write").database("d").into(), "/write?db=d&precision=ns"),
+        (influx("/api/v2/write?bucket=b").into(), "/api/v2/write?bucket=b&precision=ns"),
+        (influx("/at/api/v3/write_lp").database("d").into(), "/at/api/v3/write_lp?db=d&precision=nanosecond"),
+        // What is said counts.
+        (influx("/write?api=v2&bucket=b").into(), "/api/v2/write?bucket=b&precision=ns"),
+        (Graylog::new(&url("/gelf")).unwrap().into(), "/gelf"),
+        (Graylog::new(&url("")).unwrap().into(), "/gelf"),
+    ];
+    for (sink, target) in sinks {
+        on_a_runtime(async { deliver(opened(sink).as_mut(), &calls(1)).await });
+        assert_eq!(asked.recv().unwrap(), target);
+    }
+}
+
+#[test]
+fn percent_signs_in_the_path_of_a_file_stand_for_what_a_list_cannot_have() {
+    let sinks = Sink::list("jsonl:/a%20b%2Cc%3Fd%25.jsonl?keep=2").unwrap();
+    assert_eq!(sinks[0].to_string(), "jsonl (/a b,c?d%.jsonl)");
+    assert!(fault("jsonl:%ff").starts_with("sink jsonl: the URL has percent signs that are no UTF-8"));
+}
+
+#[test]
+fn what_is_said_of_a_secret_that_is_not_there_is_not_redacted() {
+    let missing = "/run/nowhere/influx_token";
+    let sinks = [
+        InfluxDb::new("http://h").unwrap().database("d").token_file(missing),
+        InfluxDb::new("http://h").unwrap().database("d").login_file("u", missing),
+    ];
+    for (sink, option) in sinks.into_iter().zip(["token_file", "password_file"]) {
+        let answer = on_a_runtime(async { send(opened(sink).as_mut(), &calls(1)).await });
+        let said = format!("{option}: No such file or directory (os error 2), {missing}");
+        assert_eq!(answer.rest, Verdict::Misconfigured(said.clone()));
+        let logged = format!("sink influxdb (http://h:80): does not work: {said}; 2 records wait");
+        let redactor = Redactor::new(&[], false).unwrap();
+        assert_eq!(redactor.text(&logged, usize::MAX, &mut Hits::default()).text, logged);
+    }
+}

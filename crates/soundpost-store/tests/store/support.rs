@@ -1,0 +1,202 @@
+//! A store in a directory of its own, and things to put in it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use soundpost_core::{FieldValue, FinishedCall, GpuUse, Level, LogEvent, Outcome, StageTime};
+use soundpost_store::{
+    Batch, CallFilter, CallRow, Limits, Now, Reader, Record, RecordKinds, Recorded, SinkState, Store, Stretch,
+};
+
+use tempfile::TempDir;
+
+pub(crate) const SECOND: u64 = 1_000_000_000;
+/// 2026-01-02T03:04:05Z.
+pub(crate) const NOW: u64 = 1_767_323_045 * SECOND;
+
+/// Clocks that only a test moves.
+#[derive(Clone)]
+pub(crate) struct Clock {
+    unix: Arc<AtomicU64>,
+    monotonic: Arc<AtomicU64>,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { unix: Arc::new(AtomicU64::new(NOW)), monotonic: Arc::default() }
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.unix.load(Ordering::Relaxed)
+    }
+
+    /// Time passes.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.unix.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+        self.monotonic.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn set(&self, unix_nanos: u64) {
+        self.unix.store(unix_nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        let clock = self.clone();
+        let now = move || Now { unix: clock.now(), monotonic: clock.monotonic.load(Ordering::Relaxed) };
+        Limits { clock: Arc::new(now), ..Limits::default() }
+    }
+}
+
+/// In memory where there is some, because many tests wait for the disk alone.
+pub(crate) fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// A store that has nothing to say.
+pub(crate) fn open(directory: &Path) -> Store {
+    open_with(directory, Clock::new().limits())
+}
+
+pub(crate) fn open_with(directory: &Path, limits: Limits) -> Store {
+    let (store, notice) = Store::open(directory, limits).unwrap();
+    assert_eq!(notice, None);
+    store
+}
+
+pub(crate) fn reader(directory: &Path) -> Reader {
+    Reader::open(directory).unwrap().unwrap()
+}
+
+pub(crate) fn all_calls(directory: &Path) -> Vec<CallRow> {
+    let (reader, mut calls, mut after) = (reader(directory), Vec::new(), 0);
+    // A stretch has some megabytes.
+    loop {
+        let stretch = reader.records(after, RecordKinds::ALL, usize::MAX).unwrap();
+        calls.extend(calls_of(&stretch));
+        if stretch.through == after {
+            return calls;
+        }
+        after = stretch.through;
+    }
+}
+
+/// The calls of a stretch.
+pub(crate) fn calls_of(stretch: &Stretch) -> Vec<CallRow> {
+    let call = |record: &Record| if let Record::Call(call) = record { Some(call.clone()) } else { None };
+    stretch.records.iter().filter_map(call).collect()
+}
+
+/// All that a sink has an account of.
+pub(crate) fn accounted(state: &SinkState) -> u64 {
+    state.delivered + state.rejected.total() + state.dropped.total() + state.pending
+}
+
+/// What the drain would give for these calls.
+pub(crate) fn recorded(calls: &[FinishedCall]) -> Vec<Recorded> {
+    calls.iter().cloned().map(Recorded::Call).collect()
+}
+
+pub(crate) fn all_request_ids(directory: &Path) -> Vec<String> {
+    all_calls(directory).into_iter().map(|call| call.request_id).collect()
+}
+
+pub(crate) fn write_calls(store: &mut Store, calls: &[FinishedCall]) {
+    store.write(&Batch { records: &recorded(calls), ..Batch::default() }).unwrap();
+}
+
+/// A call with a little of everything.
+pub(crate) fn call(request_id: &str) -> FinishedCall {
+    let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
+    FinishedCall {
+        request_id: request_id.to_owned(),
+        operation: "synthesize".to_owned(),
+        labels: vec![text("emotion", "sad"), text("mode", "zero_shot")],
+        outcome: Outcome::Ok,
+        pid: 4711,
+        segment: 0xFEDC_BA98_7654_3210,
+        ended_unix: NOW,
+        started: 1_000 * SECOND,
+        ended: 1_000 * SECOND + 942_345_678,
+        busy: 900_000_001,
+        queued: Some(12_000_000),
+        first_audio: Some(301_000_000),
+        underrun: None,
+        chunks: 7,
+        audio_seconds: 4.2,
+        characters: 128,
+        streaming: true,
+        died_in: None,
+        stages: vec![
+            stage("frontend", 12_345_678),
+            StageTime { name: "llm".to_owned(), count: 3, failures: 1, nanos: 700_000_000 },
+            stage("vocoder", 1),
+        ],
+        fields: vec![
+            ("voice".to_owned(), FieldValue::Text("ä\"\\\u{0}\n'".to_owned())),
+            ("seed".to_owned(), FieldValue::Int(-7)),
+            ("speed".to_owned(), FieldValue::Float(1.0)),
+            ("cached".to_owned(), FieldValue::Bool(true)),
+        ],
+        gpu: Some(GpuUse {
+            memory_before: 6 << 30,
+            memory_peak: 9 << 30,
+            memory_delta: -5,
+            utilization_mean: Some(0.75),
+            shared: true,
+            of_process: false,
+        }),
+    }
+}
+
+/// A log event with a little of everything.
+pub(crate) fn event(message: &str) -> LogEvent {
+    LogEvent {
+        unix_nanos: NOW,
+        level: Level::Error,
+        message: message.to_owned(),
+        logger: "tts.engine".to_owned(),
+        file: "engine.py".to_owned(),
+        line: Some(47),
+        thread: "worker-1".to_owned(),
+        request_id: "00112233445566778899aabbccddeeff".to_owned(),
+        operation: "synthesize".to_owned(),
+        pid: 4711,
+        segment: 0,
+        fields: vec![("voice".to_owned(), "Käthe".into()), ("seed".to_owned(), (-7).into())],
+    }
+}
+
+/// The row a call must become.
+pub(crate) fn row(sequence: u64, call: &FinishedCall) -> CallRow {
+    let call = call.clone();
+    CallRow {
+        sequence,
+        ended_unix: call.ended_unix,
+        duration: call.duration(),
+        request_id: call.request_id,
+        operation: call.operation,
+        outcome: call.outcome,
+        busy: call.busy,
+        queued: call.queued,
+        first_audio: call.first_audio,
+        underrun: call.underrun,
+        audio_seconds: call.audio_seconds,
+        characters: call.characters,
+        chunks: call.chunks,
+        streaming: call.streaming,
+        pid: call.pid,
+        died_in: call.died_in,
+        gpu: call.gpu,
+        labels: call.labels,
+        fields: call.fields,
+        stages: call.stages,
+    }
+}
+
+pub(crate) fn newest(directory: &Path, filter: CallFilter) -> Vec<String> {
+    reader(directory).calls(&filter).unwrap().into_iter().map(|call| call.request_id).collect()
+}
