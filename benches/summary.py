@@ -1,4 +1,4 @@
-"""Prints what `cargo bench` measured last as a table: medians, and ours as a share of each peer's.
+"""Prints the last results of `cargo bench` as a table: medians, and soundpost's share of each peer's.
 
 python benches/summary.py [TARGET_DIRECTORY]
 """
@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-# Group and name of ours, then the peers it is held against and the most it may be of theirs.
+# Group and name of soundpost's measurement, then its peers with the maximum ratio.
 COMPARED = [
     ("counter", "soundpost facade", {"metrics-exporter-prometheus": 0.6, "prometheus IntCounter": 1.0}),
     ("counter", "soundpost typed f64", {"prometheus Counter": 1.0}),
@@ -24,21 +24,21 @@ COMPARED = [
 
 
 def median(target: Path, group: str, name: str) -> float:
-    """The median in nanoseconds."""
+    """Returns the median in nanoseconds."""
     directory = target / "criterion" / group / name
     estimates = json.loads((directory / "new" / "estimates.json").read_text())
     return float(estimates["median"]["point_estimate"])
 
 
 def shown(nanoseconds: float) -> str:
-    """The figure with its unit."""
+    """Returns the value with its unit."""
     return f"{nanoseconds:.1f} ns" if nanoseconds < 1e4 else f"{nanoseconds / 1e6:.2f} ms"
 
 
 def main() -> None:
     """Prints the table."""
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "target")
-    print("| what | soundpost | peer | its time | ours / its | at most |")
+    print("| operation | soundpost | peer | peer's time | ratio | bar |")
     print("|---|---:|---|---:|---:|---:|")
     for group, name, peers in COMPARED:
         ours = median(target, group, name)

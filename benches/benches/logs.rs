@@ -1,4 +1,4 @@
-//! Log events, side by side: `tracing::info!` with six fields, and what redaction costs of it.
+//! Log events beside a peer: `tracing::info!` with six fields, and the cost of redaction.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;

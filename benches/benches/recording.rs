@@ -1,4 +1,4 @@
-//! Recording, side by side: a counter, a histogram, a whole call.
+//! Recording beside the peers: a counter, a histogram, a whole call.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -36,7 +36,7 @@ fn histogram(criterion: &mut Criterion) {
     let theirs = peer.register_histogram(&key, &METADATA);
     group.bench_function("metrics-exporter-prometheus", |b| {
         b.iter(|| black_box(&theirs).record(black_box(0.25)));
-        // It keeps every sample until it is asked to render.
+        // It keeps every sample until it renders.
         peer.handle().run_upkeep();
     });
     let options = prometheus::HistogramOpts::new("a", "b").buckets(BOUNDS.to_vec());
@@ -67,7 +67,7 @@ fn call(criterion: &mut Criterion) {
     group.bench_function("chunk", |b| b.iter(|| running.chunk(Seconds(black_box(0.64)))));
 }
 
-/// A call as services make them, with the event ring taking its record, and with a ring that is full.
+/// Measures a call of a service, with room in the event ring and with a full ring.
 fn ring(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
     let operation = service.calls.operation("synthesize").labels(["emotion"]);

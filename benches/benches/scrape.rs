@@ -1,4 +1,4 @@
-//! A scrape of 10,000 counters and 1,000 histograms of 15 buckets, side by side.
+//! A scrape of 10,000 counters and 1,000 histograms of 15 buckets beside the peers.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-"""What one instrumented call costs: counter, histogram and in-flight gauge, with one label."""
+"""Cost of one instrumented call: counter, histogram and in-flight gauge, with one label."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def bare(text: str, emotion: str = "neutral") -> None:
-    """What is instrumented."""
+    """Does nothing; the function to instrument."""
 
 
 def of_prometheus() -> Callable[..., None]:
-    """The same with prometheus_client, written out by hand."""
+    """Records the same with prometheus_client, by hand."""
     import prometheus_client
 
     registry = prometheus_client.CollectorRegistry()
@@ -44,7 +44,7 @@ def of_prometheus() -> Callable[..., None]:
 
 
 def of_opentelemetry() -> Callable[..., None]:
-    """The same with the OpenTelemetry SDK."""
+    """Records the same with the OpenTelemetry SDK."""
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
@@ -72,7 +72,7 @@ def of_opentelemetry() -> Callable[..., None]:
 
 
 def loop(function: Callable[..., None]) -> Callable[[int], None]:
-    """Calls it so many times."""
+    """Calls the function so many times."""
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -82,7 +82,7 @@ def loop(function: Callable[..., None]) -> Callable[[int], None]:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """The rows."""
+    """Returns the rows of the table."""
     import soundpost
 
     times, rounds = (2_000, 5) if quick else (50_000, 15)

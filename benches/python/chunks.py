@@ -1,4 +1,4 @@
-"""What one chunk of an instrumented generator costs."""
+"""Cost of one chunk of an instrumented generator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def loop(generator: Callable[[int], Iterator[object]]) -> Callable[[int], None]:
 
 
 def of_prometheus(chunk: object) -> Callable[[int], Iterator[object]]:
-    """The same with prometheus_client, written out by hand: gap, first audio, audio seconds."""
+    """Records gap, first audio and audio seconds with prometheus_client, by hand."""
     import prometheus_client
 
     registry = prometheus_client.CollectorRegistry()
@@ -47,7 +47,7 @@ def of_prometheus(chunk: object) -> Callable[[int], Iterator[object]]:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """The rows."""
+    """Returns the rows of the table."""
     import numpy as np
 
     import soundpost

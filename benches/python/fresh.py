@@ -1,4 +1,4 @@
-"""Programs in a fresh interpreter, for what can be measured only once."""
+"""Programs in a new interpreter, for values that can be measured only once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIRECTORY = sys.argv[1]
 
 
 def run(program: str, **variables: str) -> Any:
-    """What the program prints last, as JSON. It finds a directory of its own in `DIRECTORY`."""
+    """Returns the last line that the program prints, as JSON. `DIRECTORY` is its own directory."""
     with tempfile.TemporaryDirectory() as directory:
         ran = subprocess.run(
             [sys.executable, "-c", PRELUDE + program, directory],

@@ -1,11 +1,11 @@
-"""What one log record with six fields costs in each handler, with every server down.
+"""Cost of one log record with six fields in each handler, with every server down.
 
     python benches/python/logs.py [--quick]
 
-Each handler alone, in turns, in one process; a figure is the time of `logger.info(message, extra=six fields)`, in
-microseconds. The median is also shown over that of a handler that does nothing. Records come at a rate that a reporter
-keeps up with: a full ring would make one cheaper. In between the thread spins. That it keeps the processor awake and
-its caches warm is for all handlers alike; what a record takes behind a pause is shown beside.
+Handlers run alone, in turns, in one process. A value is the time of `logger.info(message, extra=six fields)` in
+microseconds. The median is also shown relative to an empty handler. The rate is one that the reporter sustains, because
+a full ring would make a record cheaper. Between records the thread spins, which keeps the processor awake and its
+caches warm for all handlers alike. Another column has the time of a record after a pause.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ PAUSE_SECONDS = 0.1
 
 
 class Nothing(logging.Handler):
-    """A handler that does nothing."""
+    """Handler that does nothing."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Does nothing."""
 
 
 def closed_port() -> int:
-    """A port that nobody listens on."""
+    """Returns a port without a listener."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def of_queue() -> logging.Handler:
-    """The standard library's; what it queues is thrown away."""
+    """Creates the standard library's handler; its queue is discarded."""
 
     class Emptied(queue.SimpleQueue):  # type: ignore[type-arg]
         def put_nowait(self, item: object) -> None:
@@ -69,14 +69,14 @@ def of_queue() -> logging.Handler:
 
 
 def of_graypy() -> logging.Handler:
-    """Graylog over TCP: a connection that is refused with each record."""
+    """Creates a handler for Graylog over TCP; each record meets a refused connection."""
     import graypy
 
     return graypy.GELFTCPHandler("127.0.0.1", closed_port())
 
 
 def of_loki() -> logging.Handler:
-    """Loki: a POST that is refused with each record."""
+    """Creates a handler for Loki; each record meets a refused POST."""
     import logging_loki
 
     return logging_loki.LokiHandler(
@@ -91,11 +91,11 @@ PEERS: dict[str, tuple[Callable[[], logging.Handler], int]] = {
     "graypy TCP": (of_graypy, 20),
     "python-logging-loki": (of_loki, 100),
 }
-"""Handlers, and how much less often each is measured."""
+"""Handlers, and the divisor of their number of records."""
 
 
 def measure(logger: logging.Logger, times: int) -> list[int]:
-    """Nanoseconds of each of so many records."""
+    """Returns the nanoseconds of each of so many records."""
     taken = []
     now = time.perf_counter_ns
     due = now()
@@ -109,7 +109,7 @@ def measure(logger: logging.Logger, times: int) -> list[int]:
 
 
 def behind_pauses(logger: logging.Logger) -> list[int]:
-    """Nanoseconds of records before each of which the thread slept."""
+    """Returns the nanoseconds of records after a pause."""
     taken = []
     for _ in range(PAUSES):
         time.sleep(PAUSE_SECONDS)

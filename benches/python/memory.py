@@ -48,7 +48,7 @@ prometheus_client.disable_created_metrics()
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """The rows."""
+    """Returns the rows of the table."""
     rounds = 1 if quick else 5
     ours, theirs = (
         [

@@ -8,8 +8,8 @@ import statistics
 import fresh
 from table import Row
 
-# The busy thread has a processor of its own, and all others, the client included, have the rest: what is measured is
-# the interpreter and not the scheduler of a small machine.
+# The busy thread has its own processor; all other threads and the client share the others. The measurement is of the
+# interpreter and not of a small machine's scheduler.
 SERIES = """
 PROCESSORS = sorted(os.sched_getaffinity(0))
 def pin(processors):
@@ -48,8 +48,8 @@ server, _ = prometheus_client.start_http_server(0, "127.0.0.1")
 host, port = server.server_address[:2]
 """
 )
-# A busy thread looks at the clock all the time; what it misses at a stretch is how long it was held up. Another process
-# scrapes, so that reading the answer is not part of it.
+# A busy thread reads the clock continuously; its longest gap is the longest delay. Another process scrapes, so that
+# reading the answer is excluded.
 BUSY = """
 import select, subprocess
 CLIENT = '''
@@ -91,7 +91,7 @@ def watch(ends):
         checks += 1
         if checks % 256 == 0 and ends():
             return longest
-        # What looking for the end takes is not counted.
+        # The search for the end is not counted.
         if checks % 256 == 0:
             last = time.perf_counter()
 
@@ -117,7 +117,7 @@ print(json.dumps([alone, times, idle, held]))
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """The rows."""
+    """Returns the rows of the table."""
     scrapes = 5 if quick else 25
     ours, theirs = (fresh.run(f"SCRAPES = {scrapes}\n{program}{BUSY}") for program in (OURS, PROMETHEUS))
     (alone, busy, idle, held), (their_alone, their_busy, _, their_held) = (

@@ -1,4 +1,4 @@
-"""What it costs to have soundpost at all: import, init, resident memory, the wheel."""
+"""Basic cost of soundpost: import, init, resident memory, the wheel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OPENTELEMETRY = MEASURED.format(
 
 
 def medians(program: str, rounds: int) -> list[float]:
-    """Milliseconds to import and to start, and MiB, over so many interpreters."""
+    """Returns milliseconds to import and to start, and MiB, over so many interpreters."""
     return [
         statistics.median(figures)
         for figures in zip(*(fresh.run(program) for _ in range(rounds)), strict=True)
@@ -40,7 +40,7 @@ def medians(program: str, rounds: int) -> list[float]:
 
 
 def wheel() -> list[Row]:
-    """The size of the wheel that was built last, if there is one."""
+    """Returns the size of the wheel that was built last, if there is one."""
     root = pathlib.Path(__file__).parents[2]
     wheels = [
         *root.glob(".whl/soundpost-*.whl"),
@@ -52,7 +52,7 @@ def wheel() -> list[Row]:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """The rows."""
+    """Returns the rows of the table."""
     rounds = 3 if quick else 21
     ours, prometheus, others = (medians(program, rounds) for program in (OURS, PROMETHEUS, OPENTELEMETRY))
     return [

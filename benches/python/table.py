@@ -1,4 +1,4 @@
-"""Rows of the table: a figure of ours beside the peers', and the bar it has to meet."""
+"""Rows of the table: soundpost's value beside the peers', and its bar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One measure; figures in `unit`, smaller is better."""
+    """One measurement in `unit`; smaller is better."""
 
     what: str
     unit: str
@@ -14,13 +14,13 @@ class Row(NamedTuple):
     prometheus: float | None = None
     opentelemetry: float | None = None
     bar: float | None = None
-    """The most it may be, in `unit`."""
+    """Maximum in `unit`."""
     of_prometheus: float | None = None
-    """The most it may be, as a share of prometheus_client's."""
+    """Maximum as a share of prometheus_client's value."""
     of_opentelemetry: float | None = None
 
     def met(self) -> bool | None:
-        """Whether it meets its bars; None without any."""
+        """Returns whether the value meets its bars; None without bars."""
         bars = [
             (self.bar, 1.0),
             (self.of_prometheus, self.prometheus),
@@ -52,7 +52,7 @@ def _bar(row: Row) -> str:
 
 
 def markdown(rows: list[Row]) -> str:
-    """The table."""
+    """Returns the table."""
     head = ["what", "unit", "soundpost", "prometheus_client", "", "OpenTelemetry", "", "at most", ""]
     lines = [head, ["---", "---"] + ["---:"] * 5 + ["---", "---"]]
     for row in rows:

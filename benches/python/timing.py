@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 
 Loop = Callable[[int], object]
-"""Does something so many times."""
+"""Function that repeats an operation so many times."""
 
 
 def over_bare(bare: Loop, loops: Mapping[str, Loop], *, times: int, rounds: int) -> dict[str, float]:
-    """Nanoseconds each loop takes longer than the bare one for one time: medians over rounds that take turns."""
+    """Returns each loop's nanoseconds per operation above the bare loop: medians over alternating rounds."""
     for loop in (bare, *loops.values()):
         loop(times // 10 + 1)
     taken: dict[str, list[float]] = {name: [] for name in loops}

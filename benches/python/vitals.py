@@ -1,13 +1,13 @@
-"""What it costs to sample once a second: the host, four processes, and one simulated GPU.
+"""Cost of sampling the host, four processes, and one simulated GPU once a second.
 
     python benches/python/vitals.py [--seconds 30] [--rounds 3] [--check]
 
-soundpost, nvitop's ResourceMetricCollector, and psutil with GPUtil in turn, each in an interpreter of its own with three forked
-processes beside it, and all four watched. The figure is the CPU time of the process that samples and of what it runs, user
-and system, as a share of a core; the median of the rounds. All load the same simulated driver (`crates/nvml-sim`), which
-answers at once: a real one takes more of all three. It has no encoder, decoder, display and a few more functions that nvitop
-asks for, and does without after the first try. GPUtil runs `nvidia-smi` for each sample; in its place is a shell script that
-prints what that would, and costs a part of what the real one does.
+soundpost, nvitop's ResourceMetricCollector, and psutil with GPUtil run in turn. Each has its own interpreter and three
+forked processes, and samples all four. The value is the user and system CPU time of the sampling process and its
+children, as a share of a core: the median of the rounds. All load the same simulated driver (`crates/nvml-sim`), which
+answers at once; a real driver takes more of all three. The simulated driver lacks encoder, decoder, display and other
+functions, which nvitop skips after the first try. GPUtil runs `nvidia-smi` for each sample. A shell script with the same
+output replaces it, at a fraction of the cost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import fresh
 
 ROOT = pathlib.Path(__file__).parents[2]
 WARM_UP = 3.0
-"""Until the first samples, which load and name everything, are over."""
+"""Seconds until the first samples, which load everything, are over."""
 
 WORKERS = """
 import resource, signal
@@ -63,7 +63,7 @@ check()
 print(json.dumps([used / SECONDS * 100, threads / SECONDS * 100]), flush=True)
 for pid in pids[1:]:
     os.kill(pid, 9)
-os._exit(0)  # threads of the peers' go on
+os._exit(0)  # the peers' threads are still running
 """
 SOUNDPOST = (
     """
@@ -89,7 +89,7 @@ def check():
 NVITOP = (
     """
 import logging
-logging.disable()  # it tells of each function that the simulated driver does not have
+logging.disable()  # it reports each function that the simulated driver lacks
 from nvitop import Device, ResourceMetricCollector
 works = lambda: None
 """
@@ -138,18 +138,18 @@ SMI = """#!/bin/sh
 echo "0, GPU-5e1f0000-0000-4000-8000-000000000001, 37, 24576, 6144, 18432, 550.54.14, Simulated GPU, 0, Disabled, Disabled, 61"
 """
 BAR = 0.2
-"""Of a core, per cent, by the threads that sample."""
+"""Maximum share of a core for the sampling threads, in per cent."""
 
 
 class Figure(NamedTuple):
-    """Shares of a core, per cent: of the process that samples, and of its threads that do nothing else."""
+    """Returns shares of a core in per cent: of the sampling process, and of its sampling threads."""
 
     process: float
     threads: float
 
 
 def simulated(directory: pathlib.Path) -> dict[str, str]:
-    """Variables with which all of them find the simulated driver."""
+    """Returns the variables that select the simulated driver."""
     script = (ROOT / "crates" / "nvml-sim" / "scripts" / "demo.script").read_text()
     lines = [line for line in script.splitlines() if not line.startswith("process ")]
     (directory / "script").write_text("\n".join([*lines, ""]))
@@ -169,7 +169,7 @@ def simulated(directory: pathlib.Path) -> dict[str, str]:
 
 
 def measure(seconds: float, rounds: int) -> dict[str, Figure]:
-    """Medians of each of them, which take turns."""
+    """Returns the medians of all samplers, which run in turn."""
     head = f"WARM_UP, SECONDS = {WARM_UP}, {seconds}\n"
     programs = {"soundpost": SOUNDPOST, "nvitop": NVITOP, "psutil + GPUtil": PSUTIL}
     figures: dict[str, list[list[float]]] = {name: [] for name in programs}

@@ -1,4 +1,4 @@
-//! Calls: recorded as services do, and as they are stored.
+//! Calls as services record them, and as the store holds them.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -23,14 +23,14 @@ pub fn whole_call(operation: &Operation) {
     call.finish();
 }
 
-/// Records that the ring takes between two drains.
+/// Number of records between two drains of the ring.
 pub const CHUNK: u64 = 2000;
 
-/// How long so many runs of `record` take, each of which puts one record into the event ring; between them the ring is
-/// emptied as the reporter would, which does not count.
+/// Returns the time of so many runs of `record`, each of which adds one record to the event ring. The ring is drained in
+/// between, outside the measured time.
 ///
 /// # Panics
-/// When the ring did not take them all.
+/// If the ring drops a record.
 pub fn drained(drain: &mut Drain, times: u64, record: impl Fn()) -> Duration {
     let mut took = Duration::ZERO;
     let mut left = times;
@@ -48,17 +48,17 @@ pub fn drained(drain: &mut Drain, times: u64, record: impl Fn()) -> Duration {
     took
 }
 
-/// What makes the record of this number unlike the others, and the same each time.
+/// Returns a value that differs for each number and is reproducible.
 pub fn mixed(number: u64) -> u64 {
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// A request id of [`mixed`].
+/// Returns a request id made of [`mixed`].
 pub fn request_id(mixed: u64) -> String {
     format!("{mixed:016x}{:016x}", !mixed)
 }
 
-/// 3 stages of [`mixed`], as they are stored.
+/// Returns 3 stages made of [`mixed`], as stored.
 pub fn stages(mixed: u64) -> Vec<StageTime> {
     let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
     vec![
@@ -68,7 +68,7 @@ pub fn stages(mixed: u64) -> Vec<StageTime> {
     ]
 }
 
-/// 6 fields of [`mixed`], as they are stored.
+/// Returns 6 fields made of [`mixed`], as stored.
 pub fn fields(mixed: u64) -> Vec<(String, FieldValue)> {
     vec![
         ("voice".to_owned(), FieldValue::Text(format!("voice-{}", mixed % 50))),

@@ -1,8 +1,8 @@
-//! What threads cost.
+//! CPU time of threads.
 
 use std::collections::BTreeMap;
 
-/// Seconds of CPU of this process's threads, by their names, which the kernel cuts to 15 bytes.
+/// Returns the CPU seconds of this process's threads by name, which the kernel truncates to 15 bytes.
 pub fn threads_cpu() -> BTreeMap<String, f64> {
     let mut threads = BTreeMap::new();
     for entry in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {

@@ -1,4 +1,4 @@
-//! What the benchmarks share: a service of its own directory, and the load that every peer gets.
+//! Shared parts of the benchmarks: a service with its own directory, and the common load.
 
 mod calls;
 mod cpu;

@@ -1,4 +1,4 @@
-//! A service of its own directory.
+//! A service with its own directory.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use tempfile::TempDir;
 
 use crate::BOUNDS;
 
-/// A service whose files are removed at the end.
+/// Service whose files are removed at the end.
 pub struct Service {
-    /// Recording.
+    /// Registry of the service.
     pub registry: Arc<Registry>,
-    /// Calls.
+    /// Calls of the service.
     pub calls: Arc<Calls>,
     place: Place,
     root: TempDir,
 }
 
 impl Service {
-    /// A service with room for `series` series a family.
+    /// Creates a service with room for `series` series per family.
     ///
     /// # Errors
-    /// When its directory or segment cannot be made.
+    /// If its directory or segment cannot be created.
     pub fn new(series: usize) -> Result<Self, Error> {
         let root = tempfile::tempdir()
             .map_err(|error| Error::io("cannot create", &PathBuf::from("a directory"), error))?;
@@ -36,17 +36,17 @@ impl Service {
         Ok(Self { registry, calls, place, root })
     }
 
-    /// Reads the service.
+    /// Returns a reader of the service.
     pub fn collector(&self) -> Collector {
         Collector::new(self.place.clone(), self.registry.clone())
     }
 
-    /// Takes finished calls out of its event ring.
+    /// Drains finished calls from its event ring.
     pub fn drain(&self) -> Drain {
         Drain::new(self.place.clone(), self.registry.clone())
     }
 
-    /// Where its files are.
+    /// Returns the directory of its files.
     pub fn root(&self) -> &TempDir {
         &self.root
     }

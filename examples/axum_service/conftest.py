@@ -3,4 +3,4 @@ from pathlib import Path
 
 sys.path.insert(
     0, str(Path(__file__).parent.parent / "tts_service")
-)  # demo: this service answers the same requests
+)  # the demo's requests are the same for this service

@@ -1,11 +1,11 @@
-//! How fast each sink ships what waits in the store to a receiver on this machine that takes all, and what its thread takes
-//! of a core.
+//! Rate at which each sink ships stored records to a receiver on this machine that accepts everything, and its thread's
+//! share of a core.
 //!
 //! ```sh
 //! cargo run --release -p soundpost-benches --bin drain [RECORDS]
 //! ```
 //!
-//! `STORE_DIRECTORY` says where the store is; by default in the target directory, because `/tmp` may be memory.
+//! `STORE_DIRECTORY` sets the store's directory; the default is in the target directory, because `/tmp` may be memory.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -46,7 +46,7 @@ fn main() {
     }
 }
 
-/// Has each connection served by a thread; where.
+/// Serves each connection in a thread; returns the address.
 fn serve(each: fn(TcpStream)) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -63,7 +63,7 @@ fn swallow(mut stream: TcpStream) {
     while stream.read(&mut taken).is_ok_and(|read| read > 0) {}
 }
 
-/// Answers each request with a success.
+/// Answers each request with success.
 fn answer(stream: TcpStream) {
     let mut stream = BufReader::new(stream);
     loop {
@@ -84,7 +84,7 @@ fn answer(stream: TcpStream) {
     }
 }
 
-/// Prints how long the sink takes for so many records: calls for InfluxDB, log events for the others.
+/// Prints the sink's time for so many records: calls for InfluxDB, log events for the others.
 fn measure(root: &Path, what: &str, sink: Sink, records: u64) {
     let points = what == "InfluxDB";
     let place = Place::open(root, SERVICE).unwrap();
@@ -118,7 +118,7 @@ fn measure(root: &Path, what: &str, sink: Sink, records: u64) {
     telemetry.shutdown(PATIENCE);
 }
 
-/// A call with a label and 6 fields.
+/// Returns a call with a label and 6 fields.
 fn call(number: u64) -> FinishedCall {
     FinishedCall {
         request_id: format!("{number:032x}"),
@@ -145,7 +145,7 @@ fn call(number: u64) -> FinishedCall {
     }
 }
 
-/// A log event with 6 fields.
+/// Returns a log event with 6 fields.
 fn event(number: u64) -> LogEvent {
     LogEvent {
         unix_nanos: soundpost_core::clock::unix_nanos(),

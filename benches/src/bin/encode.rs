@@ -1,4 +1,4 @@
-//! What the sinks' encoders do in a second on one core; of those whose names have what is given in them.
+//! Records per second that the sinks' encoders write on one core; arguments select encoders by name.
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -25,13 +25,13 @@ const ORIGIN: Origin<'_> = Origin {
     version: "V23",
 };
 
-/// Records in a request, and in a round that is timed.
+/// Number of records in a request, and in a timed round.
 const ROUND: usize = 1000;
 
-/// How long each is measured.
+/// Time of each measurement.
 const TIME: Duration = Duration::from_secs(2);
 
-/// A call with a label, three stages, 6 fields, and a GPU.
+/// Returns a call with a label, three stages, 6 fields and a GPU.
 fn call(number: u64) -> CallRow {
     let mixed = mixed(number);
     CallRow {
@@ -65,7 +65,7 @@ fn call(number: u64) -> CallRow {
     }
 }
 
-/// A log event with 6 fields.
+/// Returns a log event with 6 fields.
 fn event(number: u64) -> Event<'static> {
     let mixed = mixed(number);
     Event {
@@ -91,12 +91,12 @@ fn event(number: u64) -> Event<'static> {
     }
 }
 
-/// Time that this thread had the processor, seconds: other work on the machine takes none of it.
+/// Returns the CPU time of this thread in seconds, independent of other work on the machine.
 fn busy() -> f64 {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().num_nanoseconds() as f64 / 1e9
 }
 
-/// Prints how many a second are done in the round in the middle, and in the fastest.
+/// Prints the records per second of the median round and of the fastest.
 fn rate(what: &str, of: usize, mut round: impl FnMut() -> usize) {
     if std::env::args().nth(1).is_some_and(|wanted| !what.contains(&*wanted)) {
         return;
@@ -113,7 +113,7 @@ fn rate(what: &str, of: usize, mut round: impl FnMut() -> usize) {
     println!("{what:<66} {median:>9}/s   at most {fastest:>9}/s   {:>5} bytes each", bytes / of);
 }
 
-/// The same of records that are appended one after the other.
+/// Measures records that are appended one after the other.
 fn lines<T>(what: &str, records: &[T], push: impl Fn(&mut Vec<u8>, &T) -> Losses) {
     let mut out = Vec::new();
     rate(what, records.len(), || {

@@ -1,6 +1,6 @@
-//! Memory a series: heap bytes and, for Soundpost, words of the segment; one kind and recorder a run.
+//! Memory per series: heap bytes and, for Soundpost, words of the segment; one kind and recorder per run.
 //!
-//! `memory` runs itself once for each pair, so that no measurement sees another's memory, and prints a table.
+//! `memory` runs itself once per pair, so that measurements do not share memory, and prints a table.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use soundpost_benches::{BOUNDS, Service, fill};
 
-/// Counts live heap bytes.
+/// Allocator that counts live heap bytes.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);

@@ -1,12 +1,12 @@
-//! From the call to the store, through the reporter: calls a second, CPU, how soon a call can be asked for, recovery
+//! From the call to the store, through the reporter: calls a second, CPU, delay until a call can be queried, recovery
 //! of a full ring, memory.
 //!
 //! ```sh
 //! cargo run --release -p soundpost-benches --bin reporter [PART]
 //! ```
 //!
-//! Each part runs in a process and a directory of its own, about 100 s in all, and prints rows of a table.
-//! `STORE_DIRECTORY` says where; by default in the target directory, because `/tmp` may be memory.
+//! Each part runs in its own process and directory, about 100 s in all, and prints rows of a table.
+//! `STORE_DIRECTORY` sets the directory; the default is in the target directory, because `/tmp` may be memory.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead as _, BufReader};
@@ -19,7 +19,7 @@ use soundpost_benches::{threads_cpu, whole_call};
 use soundpost_core::{Calls, Identity, Operation, Options, Place, Registry};
 use soundpost_store::{CallFilter, Reader};
 
-/// Measures in a directory.
+/// Measurement in a directory.
 type Part = fn(&Path);
 
 const PARTS: [(&str, Part); 5] = [
@@ -30,7 +30,7 @@ const PARTS: [(&str, Part); 5] = [
     ("memory", memory),
 ];
 const SERVICE: &str = "bench";
-/// Of whose segment the event ring has a quarter.
+/// Size of the segment; a quarter of it is the event ring.
 const SEGMENT_OF_4_MIB_RING: usize = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -70,7 +70,7 @@ fn stored(directory: &Path) -> u64 {
     reader.map_or(0, |reader| reader.summary(&CallFilter::default()).unwrap().total())
 }
 
-/// Looks every millisecond until it is so.
+/// Polls every millisecond until the condition holds.
 fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !so() {
@@ -79,7 +79,7 @@ fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Records so many calls a second for so long; gives how many.
+/// Records so many calls a second for so long; returns their number.
 fn pace(operation: &Operation, rate: u64, length: Duration) -> u64 {
     let started = Instant::now();
     let mut made = 0;
@@ -92,7 +92,7 @@ fn pace(operation: &Operation, rate: u64, length: Duration) -> u64 {
     made
 }
 
-/// Events that were dropped, as the exposition says, by reason.
+/// Returns the dropped events by reason, from the exposition.
 fn dropped(telemetry: &Telemetry) -> String {
     let text = telemetry.render(true);
     let lines = text.lines().filter_map(|line| line.strip_prefix("soundpost_events_dropped_total"));
@@ -100,7 +100,7 @@ fn dropped(telemetry: &Telemetry) -> String {
     if some.is_empty() { "0".to_owned() } else { some.join(", ") }
 }
 
-/// Four threads, 50,000 calls a second together, with rings of 2 MiB, as it is by default, and of 4 MiB.
+/// Measures four threads with 50,000 calls a second together, and rings of 2 MiB (the default) and 4 MiB.
 fn sustained(root: &Path) {
     for mebibytes in [8, 16] {
         sustained_with(&root.join(mebibytes.to_string()), mebibytes << 20);
@@ -136,12 +136,12 @@ fn sustained_with(directory: &Path, segment_bytes: usize) {
     telemetry.shutdown(PATIENCE);
 }
 
-/// 100 calls a second.
+/// Measures 100 calls a second.
 fn idle(directory: &Path) {
     const LENGTH: Duration = Duration::from_secs(20);
     let telemetry = start(directory);
     let operation = operation(&telemetry);
-    // The first calls make their series.
+    // The first calls create their series.
     pace(&operation, 100, Duration::from_secs(1));
     let (started, before) = (Instant::now(), threads_cpu());
     pace(&operation, 100, LENGTH);
@@ -156,7 +156,7 @@ fn idle(directory: &Path) {
     telemetry.shutdown(PATIENCE);
 }
 
-/// One call at a time, at any moment of the reporter's rounds.
+/// Measures one call at a time, at any moment of the reporter's rounds.
 fn queryable(directory: &Path) {
     const TIMES: u64 = 50;
     let telemetry = start(directory);
@@ -183,7 +183,7 @@ fn queryable(directory: &Path) {
     telemetry.shutdown(PATIENCE);
 }
 
-/// Another process of this program.
+/// Starts another process of this program.
 fn process(role: &str, directory: &Path) -> (Child, impl Iterator<Item = String>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .arg(role)
@@ -195,7 +195,7 @@ fn process(role: &str, directory: &Path) -> (Child, impl Iterator<Item = String>
     (child, lines.map(Result::unwrap))
 }
 
-/// Fills the event ring, which nobody empties; says how many calls it took, and waits for its end.
+/// Fills the event ring without a reader, prints the number of calls, and waits to be killed.
 fn fill(directory: &Path) {
     let place = Place::open(directory, SERVICE).unwrap();
     let options = Options { segment_bytes: SEGMENT_OF_4_MIB_RING, ..Options::default() };
@@ -224,7 +224,7 @@ fn segments(place: &Place) -> usize {
     files.filter(|file| file.path().extension().is_some_and(|extension| extension == "segment")).count()
 }
 
-/// What a killed process left in a full ring of 4 MiB.
+/// Measures the recovery of a killed process's full ring of 4 MiB.
 fn recovery(root: &Path) {
     let mut times = Vec::new();
     let mut taken = String::new();
@@ -265,7 +265,7 @@ fn report(directory: &Path) {
     }
 }
 
-/// The most of the process's resident memory in some seconds, MiB: all, its own, shared with others, of files.
+/// Returns the maximum resident memory of the process in some seconds, in MiB: total, private, shared, of files.
 fn resident(pid: u32, looks: u32) -> [f64; 4] {
     let look = || {
         let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -281,7 +281,7 @@ fn resident(pid: u32, looks: u32) -> [f64; 4] {
     })
 }
 
-/// A process that reports for another one, at rest and while that records 10,000 calls a second.
+/// Measures a process that reports for another one, idle and while that records 10,000 calls a second.
 fn memory(directory: &Path) {
     const LENGTH: Duration = Duration::from_secs(20);
     let (mut child, mut lines) = process("report", directory);

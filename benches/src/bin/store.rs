@@ -1,7 +1,7 @@
 //! The store: calls a second, the longest write, queries over a million calls, bytes of a day, memory.
 //!
-//! `store` runs each part in a process and a directory of its own, and prints a table. `STORE_DIRECTORY` says where;
-//! by default in the target directory, because `/tmp` may be memory.
+//! `store` runs each part in its own process and directory, and prints a table. `STORE_DIRECTORY` sets the directory; the
+//! default is in the target directory, because `/tmp` may be memory.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use soundpost_store::{
     Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Recorded, Store, VitalsSample,
 };
 
-/// Measures in a directory.
+/// Measurement in a directory.
 type Part = fn(&Path);
 
 const SECOND: u64 = 1_000_000_000;
@@ -38,7 +38,7 @@ fn print(what: &str, figure: impl std::fmt::Display) {
     println!("{what:<66} {figure}");
 }
 
-/// Calls with 6 fields and 3 stages, every one different; one in a hundred failed.
+/// Returns distinct calls with 6 fields and 3 stages, of which one in a hundred failed.
 fn fill(calls: &mut Vec<Recorded>, count: usize, first: u64, from: u64, apart: u64) {
     calls.clear();
     calls.extend((first..).take(count).map(|number| {
@@ -77,7 +77,7 @@ fn fill(calls: &mut Vec<Recorded>, count: usize, first: u64, from: u64, apart: u
     }));
 }
 
-/// A million calls in batches of `size`, as fast as they go, with a sync every second and retention between.
+/// Writes a million calls in batches of `size` at full speed, with a sync every second and retention in between.
 fn write_all(store: &mut Store, size: usize, total: u64, from: u64, apart: u64) -> (f64, Duration, Duration) {
     let mut calls = Vec::new();
     let (mut busy, mut longest, mut longest_sync) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
@@ -115,7 +115,7 @@ fn writes(directory: &Path) {
         print("  bytes a call", store.bytes() / total);
         print("  resident memory at most", format_args!("{:.1} MiB", peak_mib()));
     }
-    // Where the file is full: each call in its place takes another's.
+    // In a full file each call replaces another.
     let place = tempfile::tempdir_in(directory).unwrap();
     let (mut store, _) = Store::open(place.path(), Limits { bytes: 64 << 20, ..Limits::default() }).unwrap();
     let mut calls = Vec::new();
@@ -184,7 +184,7 @@ fn queries(directory: &Path) {
     }
 }
 
-/// 24 h of vitals at 1 Hz: a host, a GPU, three processes that use it; and 100,000 calls.
+/// Writes 24 h of vitals at 1 Hz (a host, a GPU, three processes that use it) and 100,000 calls.
 fn day(directory: &Path) {
     const SECONDS: u64 = 24 * 3600;
     let now = clock::unix_nanos();
@@ -276,7 +276,7 @@ fn vitals(unix_nanos: u64) -> Vec<VitalsSample> {
     samples
 }
 
-/// 100 calls a second in batches 200 ms apart, and vitals every second: 10 minutes, without the waits.
+/// Writes 100 calls a second in batches 200 ms apart, and vitals every second: 10 minutes, without the waits.
 fn rest(directory: &Path) {
     let (mut store, _) = Store::open(directory, Limits::default()).unwrap();
     let mut calls = Vec::new();
@@ -306,7 +306,7 @@ fn cpu() -> Duration {
     )
 }
 
-/// The most that was resident so far.
+/// Returns the maximum resident memory so far.
 fn peak_mib() -> f64 {
     getrusage(UsageWho::RUSAGE_SELF).unwrap().max_rss() as f64 / 1024.0
 }

@@ -1,12 +1,12 @@
-//! CPU of sampling: a simulated GPU and four processes of a service, at one sample a second, and with a call in
-//! flight, so that the GPU is looked at ten times a second.
+//! CPU of sampling a simulated GPU and four processes of a service, once a second, and with a call in flight, when the
+//! GPU is sampled ten times a second.
 //!
 //! ```sh
 //! cargo build --release -p nvml-sim && cargo run --release -p soundpost-benches --bin vitals
 //! ```
 //!
-//! Figures are of the threads that sample, by `/proc/self/task/*/schedstat`. The simulated driver answers from
-//! memory, after it asked for its script's time of modification; a real one takes longer.
+//! Values are of the sampling threads, by `/proc/self/task/*/schedstat`. The simulated driver answers from memory, after a
+//! check of its script's modification time; a real driver takes longer.
 #![allow(clippy::expect_used)]
 
 use std::collections::BTreeMap;
@@ -18,10 +18,10 @@ use soundpost::Telemetry;
 use soundpost_benches::threads_cpu;
 
 const SCRIPT: &str = include_str!("../../../crates/nvml-sim/scripts/demo.script");
-/// Processes beside the one that samples.
+/// Number of processes beside the sampling one.
 const OTHERS: usize = 3;
-/// Looks at the slots of all calls, to time one.
-const LOOKS: u32 = 2_000;
+/// Number of checks of all slots, to time one.
+const CHECKS: u32 = 2_000;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -37,11 +37,11 @@ fn seconds(given: Option<String>) -> Duration {
     Duration::from_secs(given.and_then(|text| text.parse().ok()).unwrap_or(30))
 }
 
-/// Starts the process that samples, with the simulated driver in its environment.
+/// Starts the sampling process with the simulated driver in its environment.
 fn start(seconds: Option<&str>) {
     let root = tempfile::tempdir().expect("a directory");
     let script = root.path().join("nvml-sim.script");
-    // Looking for siblings in /proc is the simulator's own work, which no driver does.
+    // The simulator's search for siblings in /proc is not a driver's work.
     std::fs::write(&script, SCRIPT.replace("siblings", "self")).expect("a file");
     let own = std::env::current_exe().expect("this program");
     let library = own.with_file_name("libnvml_sim.so");
@@ -61,7 +61,7 @@ fn telemetry(directory: &str) -> Telemetry {
     Telemetry::builder("bench").directory(directory).no_listen().without_facade().start().expect("telemetry")
 }
 
-/// A process of the service that does nothing until its input ends.
+/// Runs a process of the service that waits until its input ends.
 fn idle(directory: &str) {
     let telemetry = telemetry(directory);
     println!("started");
@@ -111,7 +111,7 @@ fn sample(directory: &str, length: Duration) {
     telemetry.shutdown(Duration::from_secs(1));
 }
 
-/// Share of a core that each thread of this process used.
+/// Returns each thread's share of a core.
 fn measure(length: Duration) -> BTreeMap<String, f64> {
     let (start, before) = (Instant::now(), threads_cpu());
     std::thread::sleep(length);
@@ -120,7 +120,7 @@ fn measure(length: Duration) -> BTreeMap<String, f64> {
     after.iter().map(|(name, cpu)| (name.clone(), share(name, cpu))).collect()
 }
 
-/// How long it takes to ask whether calls run.
+/// Measures a check for calls in flight.
 fn look(directory: &str) -> Duration {
     let place = soundpost_core::Place::open(std::path::Path::new(directory), "bench").expect("a place");
     let registry =
@@ -128,8 +128,8 @@ fn look(directory: &str) -> Duration {
     let mut collector = soundpost_core::snapshot::Collector::new(place, registry);
     assert_eq!(collector.pids().len(), 8);
     let start = Instant::now();
-    for _ in 0..LOOKS {
+    for _ in 0..CHECKS {
         std::hint::black_box(collector.activity());
     }
-    start.elapsed() / LOOKS
+    start.elapsed() / CHECKS
 }

@@ -1,4 +1,4 @@
-//! eSpeak NG through its C library, opened at run time, so that building needs nothing of it.
+//! eSpeak NG through its C library, loaded at run time, so that the build does not need it.
 
 mod library;
 
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use self::library::Library;
 
-/// Why the engine could not be started, or could not speak.
+/// Reason why the engine could not start or synthesise.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
     #[error(
@@ -25,7 +25,7 @@ pub(crate) enum EngineError {
     Status(i32),
 }
 
-/// One voice, by the name that selects it.
+/// A voice, identified by its name.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Voice {
     pub(crate) id: String,
@@ -33,7 +33,7 @@ pub(crate) struct Voice {
     pub(crate) language: String,
 }
 
-/// The engine of this process. It has one global state, so it speaks one text at a time.
+/// The engine of this process. Its state is global, so it synthesises one text at a time.
 pub(crate) struct Engine {
     library: Mutex<Library>,
     sample_rate: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens `ESPEAK_NG_LIBRARY` with `ESPEAK_NG_DATA`, or what the system has.
+    /// Loads `ESPEAK_NG_LIBRARY` with `ESPEAK_NG_DATA`, or the system's library.
     pub(crate) fn load() -> Result<Self, EngineError> {
         let path = std::env::var("ESPEAK_NG_LIBRARY").unwrap_or_else(|_| "libespeak-ng.so.1".to_owned());
         let data = std::env::var("ESPEAK_NG_DATA").ok();
@@ -61,7 +61,7 @@ impl Engine {
         &self.voices
     }
 
-    /// Hands over PCM as the engine makes it, until `take` breaks; and nothing for a text without a word.
+    /// Passes PCM to `take` as the engine produces it, until `take` breaks. A text without words yields none.
     pub(crate) fn speak(
         &self,
         text: &str,
@@ -72,9 +72,9 @@ impl Engine {
             return Err(EngineError::UnknownVoice(voice.to_owned()));
         }
         if !text.contains(char::is_alphanumeric) {
-            return Ok(()); // the engine itself would answer with a few samples of silence
+            return Ok(()); // the engine would return a few samples of silence
         }
-        // A NUL would end the text for the engine.
+        // The engine ends a text at a NUL.
         let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
         let voice = CString::new(voice).map_err(|_| EngineError::UnknownVoice(voice.to_owned()))?;
         let library = self.library.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The HTTP side: `POST /v1/tts` answers with a WAV file, `POST /v1/tts/stream` with one that grows while it is made.
+//! HTTP routes: `POST /v1/tts` returns a WAV file, `POST /v1/tts/stream` streams one during synthesis.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::engine::{EngineError, Voice};
 use crate::speech::Speech;
 use crate::wav;
 
-const PIECES_AHEAD: usize = 16; // how far the engine may run ahead of a client: about one second of audio
+const PIECES_AHEAD: usize = 16; // maximum lead of the engine over a client: about one second of audio
 
 pub(crate) fn routes(speech: Arc<Speech>) -> Router {
     Router::new()
@@ -61,7 +61,7 @@ async fn tts_stream(
     let header = Bytes::from(wav::header(speech.engine().sample_rate(), None));
     let (engine, mut client) = mpsc::channel(PIECES_AHEAD);
     task::spawn_blocking(move || speech.synthesize_stream(&request.text, &request.voice, &engine));
-    // The first piece decides the status: once the response has begun it is too late for an error.
+    // The first piece decides the status: a response that has begun cannot report an error.
     let first = client.recv().await.ok_or(Failure::Empty)??;
     let pieces = once(Ok(header)).chain(once(Ok(first))).chain(ReceiverStream::new(client));
     Ok(audio(Body::from_stream(pieces)))
@@ -71,7 +71,7 @@ fn audio(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "audio/wav")], body).into_response()
 }
 
-/// Why there is no audio.
+/// Reason for a response without audio.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("there is nothing to speak in this text")]

@@ -1,4 +1,4 @@
-//! What the service does, and where Soundpost listens: two operations, one per way of answering.
+//! The service's work and its instrumentation: two operations, one per kind of response.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Engine, EngineError};
 
-/// The engine, and the two operations that it is called for.
+/// The engine and its two operations.
 pub(crate) struct Speech {
     engine: Engine,
     whole: Operation,
@@ -16,7 +16,7 @@ pub(crate) struct Speech {
 }
 
 impl Speech {
-    /// Resolves the operations once, so that a request pays for nothing but its figures.
+    /// Creates the operations once, so that a request only records.
     pub(crate) fn new(telemetry: &Telemetry, engine: Engine) -> Self {
         Self {
             engine,
@@ -29,7 +29,7 @@ impl Speech {
         &self.engine
     }
 
-    /// The whole text as PCM.
+    /// Returns the whole text as PCM.
     pub(crate) fn synthesize(&self, text: &str, voice: &str) -> Result<Vec<u8>, EngineError> {
         let call = self.start(&self.whole, text, voice);
         let text = frontend(&call, text);
@@ -48,7 +48,7 @@ impl Speech {
         made.map(|()| pcm)
     }
 
-    /// The text as pieces of PCM, each as soon as the engine has made it, until the receiver is gone.
+    /// Sends the text as pieces of PCM, as the engine produces them, until the receiver is gone.
     pub(crate) fn synthesize_stream(&self, text: &str, voice: &str, client: &mpsc::Sender<Piece>) {
         let call = self.start(&self.streamed, text, voice);
         let text = frontend(&call, text);
@@ -65,12 +65,12 @@ impl Speech {
         }
         finish(call, &made);
         if let Err(error) = made {
-            let _ = client.blocking_send(Err(error)); // a client that has just left needs no error
+            let _ = client.blocking_send(Err(error)); // a disconnected client needs no error
         }
     }
 
     fn start(&self, operation: &Operation, text: &str, voice: &str) -> Call {
-        // A label needs few values, and whoever sends a request chooses the voice: what is not a voice is one value.
+        // A label needs few values, and the client chooses the voice: all unsupported voices share one value.
         let label = if self.engine.voices().contains_key(voice) { voice } else { "unknown" };
         let call = operation.start([label]);
         call.field("char_count", text.chars().count() as u64);
@@ -82,10 +82,10 @@ impl Speech {
     }
 }
 
-/// What a client of the stream gets.
+/// Item of the stream to a client.
 pub(crate) type Piece = Result<Bytes, EngineError>;
 
-/// Single spaces.
+/// Collapses white space to single spaces.
 fn frontend(call: &Call, text: &str) -> String {
     let _stage = call.stage("frontend");
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,8 +1,8 @@
-//! The header that turns 16-bit mono PCM into a WAV file.
+//! WAV header for 16-bit mono PCM.
 
-/// The header for `data_bytes` of PCM, or for a stream whose length nobody knows yet.
+/// Returns the header for `data_bytes` of PCM, or for a stream of unknown length.
 pub(crate) fn header(sample_rate: u32, data_bytes: Option<u32>) -> Vec<u8> {
-    // Players take the largest number for "until the stream ends".
+    // Players read the largest number as "until the stream ends".
     let riff = data_bytes.map_or(u32::MAX, |bytes| 36 + bytes);
     let mut header = Vec::with_capacity(44);
     header.extend_from_slice(b"RIFF");

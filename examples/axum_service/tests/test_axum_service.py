@@ -1,4 +1,4 @@
-"""The Rust service answers the demo's requests and records the same as the Python one."""
+"""The Rust service answers the demo's requests and records the same as the Python service."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def program() -> str:
     return next(message["executable"] for message in messages if message.get("executable"))
 
 
-def test_what_is_scraped_is_what_was_sent(program: str) -> None:
+def test_scrape_matches_requests(program: str) -> None:
     engine = {
         "ESPEAK_NG_LIBRARY": espeakng_loader.get_library_path(),
         "ESPEAK_NG_DATA": espeakng_loader.get_data_path(),

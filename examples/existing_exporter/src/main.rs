@@ -1,8 +1,8 @@
-//! A service that already runs metrics-exporter-prometheus, and adds Soundpost beside it.
+//! A service with metrics-exporter-prometheus that adds Soundpost.
 //!
-//! `existing-exporter through` keeps the exporter's recorder: Soundpost's instruments write to it too, and its
-//! own endpoint or `render()` shows them. `existing-exporter append` has Soundpost's endpoint show what the
-//! exporter renders, below its own. Both record a few calls and print what a scrape would get.
+//! `existing-exporter through` keeps the exporter's recorder: Soundpost writes to it too, and the exporter's
+//! endpoint or `render()` exposes the metrics. `existing-exporter append` appends the exporter's rendering to
+//! Soundpost's endpoint. Both record a few calls and print the text of a scrape.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use soundpost::{Seconds, Telemetry};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::args().nth(1).unwrap_or_default();
-    // What the service had before.
+    // The service's existing metrics.
     let exporter = PrometheusBuilder::new().set_buckets(&soundpost::LATENCY_BUCKETS)?.install_recorder()?;
     metrics::counter!("voices_loaded_total").increment(3);
 

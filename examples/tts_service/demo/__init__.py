@@ -1,1 +1,1 @@
-"""The demonstration: real requests to the real service, and a look at what was recorded."""
+"""The demonstration: real requests to the real service, and its records."""

@@ -1,4 +1,4 @@
-"""`python -m demo`: starts the service, uses it, and shows what was recorded.
+"""`python -m demo`: starts the service, sends requests, and prints its records.
 
 The exit status is 0 only if what was scraped equals what was sent. With --serve the service stays up afterwards.
 """
@@ -25,7 +25,7 @@ SETTLE_SECONDS = 15.0
 
 
 def main(arguments: list[str] | None = None, holders: Holders | None = None) -> int:
-    """`holders` are asked for the calls that the servers of the sinks have."""
+    """Runs the demo. `holders` return the calls that the sinks' servers have."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
@@ -79,13 +79,13 @@ def _demonstrate(service: Service) -> int:
 
 
 def _kept(service: Service, sent: Sent) -> int:
-    """How many calls the store has, once it has all that were sent."""
+    """Returns the number of stored calls, once all sent ones are stored."""
     kept = Counter((str(row["operation"]), str(row["outcome"])) for row in stored(service))
     return kept.total() if kept == sent.calls else 0
 
 
 def _told(shown: list[str], wrong: list[str]) -> int:
-    """Prints what there is to see; 1 where something is not as it must be."""
+    """Prints the records; returns 1 if one is wrong."""
     print("", *shown, sep="\n")
     if wrong:
         print("\nThat is NOT as it must be:", *wrong, sep="\n  ")
@@ -94,7 +94,7 @@ def _told(shown: list[str], wrong: list[str]) -> int:
 
 
 def _settled(service: Service, sent: Sent) -> Scrape:
-    """The first scrape with all that was sent, or the last one: a call ends a little after its client has left."""
+    """Returns the first scrape with all calls, or the last one: a call ends shortly after its client disconnects."""
 
     scrape = Scrape("")
 
@@ -109,7 +109,7 @@ def _settled(service: Service, sent: Sent) -> Scrape:
 
 
 def _sampled(service: Service) -> Scrape:
-    """A scrape with everything that is sampled once a second, or the last one."""
+    """Returns a scrape with all vitals, or the last one."""
 
     scrape = Scrape("")
 
@@ -147,5 +147,5 @@ def _stay(service: Service) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is ended then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the service as well
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Holds what was scraped against what was sent."""
+"""Compares the scrape with the sent requests."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from demo.scrape import Scrape
 
 
 def differences(sent: Sent, scrape: Scrape) -> list[str]:
-    """One line for each thing that differs; none when everything sent was recorded, once."""
+    """Returns one line per difference; none if every request was recorded once."""
     found = list(sent.surprises)
     calls = scrape.sum_by("request_total", "operation", "outcome")
     found += _compare("calls", sent.calls, calls, tolerance=0.0)

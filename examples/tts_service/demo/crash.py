@@ -1,4 +1,4 @@
-"""Kills a worker with a call in flight, and shows what is known afterwards."""
+"""Kills a worker with a call in flight, and prints the records of it."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ SECONDS = 20.0
 
 
 def crash(service: Service) -> tuple[list[str], list[str]]:
-    """What is to be shown, and what is not as it must be."""
+    """Returns the lines to print, and the errors."""
     before = _totals(service)
     connection = http.client.HTTPConnection("127.0.0.1", service.port)
     pid = _worker_with_a_call(service, connection)
@@ -45,7 +45,7 @@ def _totals(service: Service) -> dict[tuple[str, ...], float]:
 
 
 def _worker_with_a_call(service: Service, connection: http.client.HTTPConnection) -> int:
-    """Begins a call that lasts as long as the connection, and tells the process it runs in."""
+    """Starts a call that lasts as long as the connection, and returns its process id."""
     connection.sock = connect(service.port, leaves=True)
     body = json.dumps({"text": NOVEL, "voice": "en-us"})
     connection.request("POST", PATHS["synthesize_stream"], body, {"Content-Type": "application/json"})

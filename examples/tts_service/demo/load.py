@@ -1,4 +1,4 @@
-"""Sends requests to the service, and keeps what it must have recorded if it recorded everything."""
+"""Sends requests to the service, and collects the expected records."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from demo.texts import ENGLISH, MANDARIN, NOVEL
 AT_ONCE = 6
 TIMEOUT = 60.0
 PATHS = {"synthesize": "/v1/tts", "synthesize_stream": "/v1/tts/stream"}
-# A voice for those who leave: how much was made for them, only the service knows.
+# The voice of clients that disconnect: the amount of audio made for them is unknown here.
 LEAVER_VOICE = "en-gb-scotland"
 
 
@@ -30,7 +30,7 @@ class Request:
 
 @dataclass
 class Sent:
-    """What came back, in the terms in which it is scraped."""
+    """Responses, in the terms of a scrape."""
 
     calls: Counter[tuple[str, ...]] = field(default_factory=Counter)  # by operation and outcome
     audio_seconds: Sums = field(default_factory=lambda: defaultdict(float))  # by operation and voice
@@ -38,7 +38,7 @@ class Sent:
 
 
 def plan() -> list[Request]:
-    """Forty good requests, whole and streamed, short and long, English and Mandarin; and seven faulty ones."""
+    """Returns forty good requests, whole and streamed, short and long, English and Mandarin, and seven faulty ones."""
     requests = [
         Request(operation, " ".join([text] * times), voice)
         for operation in PATHS
@@ -50,12 +50,12 @@ def plan() -> list[Request]:
         requests.append(Request(operation, "", "en-us", "empty"))
         requests.append(Request(operation, ENGLISH[0], "klingon-opera", "error"))
     requests += [Request("synthesize_stream", NOVEL, LEAVER_VOICE, "abandoned")] * 3
-    # Every fifth, then every fifth after the first, and so on: a mixture that is the same every time.
+    # Every fifth, then every fifth after the first, and so on: a reproducible mixture.
     return [request for first in range(5) for request in requests[first::5]]
 
 
 def send(port: int, requests: Iterable[Request]) -> Sent:
-    """Sends them, a few at a time."""
+    """Sends the requests, a few at a time."""
     sent = Sent()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = pool.map(lambda request: (request, _send(port, request)), requests)
@@ -68,7 +68,7 @@ def send(port: int, requests: Iterable[Request]) -> Sent:
 
 
 def _send(port: int, request: Request) -> tuple[float, str | None]:
-    """Returns the seconds of audio that came, and what was wrong with the answer."""
+    """Returns the seconds of audio received, and the fault of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     try:
         connection.sock = connect(port, leaves=request.outcome == "abandoned")
@@ -81,7 +81,7 @@ def _send(port: int, request: Request) -> tuple[float, str | None]:
         if wanted != 200:
             return 0.0, None
         if request.outcome == "abandoned":
-            return _seconds(response.read(8192)), None  # and hangs up
+            return _seconds(response.read(8192)), None  # and disconnects
         audio = response.read()
         return _seconds(audio), None if len(audio) > wav.HEADER_BYTES else "no audio"
     except (OSError, http.client.HTTPException) as error:
@@ -91,16 +91,16 @@ def _send(port: int, request: Request) -> tuple[float, str | None]:
 
 
 def connect(port: int, leaves: bool) -> socket.socket:
-    """A connection to the service; that of somebody who leaves takes little ahead."""
+    """Opens a connection to the service, with a small buffer if the client will disconnect."""
     connection = socket.socket()
     connection.settimeout(TIMEOUT)
-    if leaves:  # so that the service cannot be done before it hangs up
+    if leaves:  # so that the service cannot finish before the client disconnects
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(("127.0.0.1", port))
     return connection
 
 
 def _seconds(audio: bytes) -> float:
-    """The length of a WAV file, by what is there of it: the header of a stream does not know."""
+    """Returns the length of a WAV file by its data, because the header of a stream has none."""
     rate = int.from_bytes(audio[24:28], "little")
     return (len(audio) - wav.HEADER_BYTES) / 2 / rate

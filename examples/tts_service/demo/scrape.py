@@ -1,4 +1,4 @@
-"""Reads `/metrics` and answers questions about it."""
+"""Reads and queries `/metrics`."""
 
 import math
 import urllib.request
@@ -7,7 +7,7 @@ from collections import defaultdict
 from prometheus_client.parser import text_string_to_metric_families
 
 Labels = dict[str, str]
-Sums = defaultdict[tuple[str, ...], float]  # by the values of some labels
+Sums = defaultdict[tuple[str, ...], float]  # by label values
 
 
 class Scrape:
@@ -20,7 +20,7 @@ class Scrape:
                 self._samples[sample.name.removeprefix(prefix)].append((sample.labels, sample.value))
 
     def sum_by(self, name: str, *labels: str) -> Sums:
-        """The samples added up over all labels but these, like PromQL's `sum by`. What is zero is left out."""
+        """Returns the sums by these labels, like PromQL's `sum by`, without zeros."""
         sums: Sums = defaultdict(float)
         for sample, value in self._samples[name]:
             if value:
@@ -28,11 +28,11 @@ class Scrape:
         return sums
 
     def samples(self, name: str) -> list[tuple[Labels, float]]:
-        """All samples of this name, with their labels."""
+        """Returns all samples of this name, with their labels."""
         return self._samples[name]
 
     def histogram(self, name: str, **where: str) -> "Histogram":
-        """The histograms with these labels, added up."""
+        """Returns the sum of the histograms with these labels."""
         buckets: defaultdict[float, float] = defaultdict(float)
         for sample, value in self._samples[name + "_bucket"]:
             if where.items() <= sample.items():
@@ -51,7 +51,7 @@ class Histogram:
         return self.buckets[-1][1] if self.buckets else 0.0
 
     def quantile(self, q: float) -> float:
-        """As PromQL's `histogram_quantile` has it: linear within a bucket, and NaN where there is nothing."""
+        """Returns a quantile as PromQL's `histogram_quantile`: linear within a bucket, NaN without data."""
         if not self.count:
             return math.nan
         rank = q * self.count
@@ -65,7 +65,7 @@ class Histogram:
         return lower
 
     def in_first_bucket(self, value: float) -> bool:
-        """Whether a quantile says no more than "less than the first bound"."""
+        """Returns whether the quantile is in the first bucket."""
         return value <= self.buckets[0][0]
 
 

@@ -1,4 +1,4 @@
-"""A service as a process of its own, with free ports and a directory of its own."""
+"""A service in its own process, with free ports and its own directory."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Service:
-    """Starts a service on two free ports, and ends it and all it started.
+    """Starts a service on two free ports, and ends it with all its processes.
 
     `command` makes the command line from the port of the service and the port of its metrics. Of the environment,
     `{directory}` is where the service keeps its files.
@@ -72,7 +72,7 @@ class Service:
 
     @property
     def directory(self) -> str:
-        """Where it keeps its files."""
+        """Returns the service's directory."""
         return self._directory.name
 
     def log(self) -> str:
@@ -90,7 +90,7 @@ class Service:
 
 
 def python_service(workers: int = 2, sinks: Sequence[str] = ()) -> Service:
-    """The FastAPI service beside this file; its calls and log events go to these sinks, and to a file."""
+    """Starts the FastAPI service beside this file, which ships to these sinks and to a file."""
     start = [sys.executable, "-m", "tts_service", "--workers", str(workers)]
     return Service(
         lambda port, metrics_port: [*start, "--port", str(port), "--metrics-port", str(metrics_port)],
@@ -99,7 +99,7 @@ def python_service(workers: int = 2, sinks: Sequence[str] = ()) -> Service:
 
 
 def poll(question: Callable[[], T], what: str, seconds: float) -> T:
-    """Asks until the answer is true, or until it has taken too long. A refused connection is a no."""
+    """Polls until the result is true or the time is over. A refused connection counts as false."""
     deadline = time.monotonic() + seconds
     while True:
         refused: Exception | None = None

@@ -1,4 +1,4 @@
-"""Holds what the sinks have against what the store has."""
+"""Compares the sinks' calls with the store's."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -11,12 +11,12 @@ from demo.stored import stored
 SECONDS = 60.0
 WIDTH = 34
 
-# The request ids of the calls that it has, by what it is called; duplicates included.
+# Request ids by the name of the sink, duplicates included.
 Holders = Mapping[str, Callable[[], Iterable[str]]]
 
 
 def sinks(service: Service, holders: Holders) -> tuple[list[str], list[str]]:
-    """What is to be shown, and what is not as it must be: every sink has the store's calls, and no others."""
+    """Returns the lines to print, and the errors: every sink must have exactly the store's calls."""
     shown = ["The same calls in the sinks"]
     wrong = []
     for name, requests in {"JSON lines (calls.jsonl)": lambda: of_file(service), **holders}.items():
@@ -31,13 +31,13 @@ def sinks(service: Service, holders: Holders) -> tuple[list[str], list[str]]:
 
 
 def of_file(service: Service) -> list[str]:
-    """The calls in the file that the service writes."""
+    """Returns the calls in the service's file."""
     lines = map(json.loads, Path(service.directory, "calls.jsonl").read_text("utf-8").splitlines())
     return [line["request_id"] for line in lines if line["message"].startswith("Audio generation")]
 
 
 def _differences(service: Service, requests: Callable[[], Iterable[str]]) -> tuple[int, int]:
-    """How many calls are missing, and how many are too many, when there was time to deliver them."""
+    """Returns the numbers of missing and surplus calls after the time for delivery."""
 
     def difference() -> tuple[int, int]:
         kept, held = {str(row["request_id"]) for row in stored(service)}, set(requests())

@@ -1,4 +1,4 @@
-"""Asks the store: what was slowest, and what failed."""
+"""Queries the store for the slowest and the failed calls."""
 
 import soundpost
 from demo.service import SERVICE, Service
@@ -8,13 +8,13 @@ COLUMNS = ("operation", "outcome", "took", "first audio", "audio", "RTF", "GPU p
 
 
 def stored(service: Service, **wanted: object) -> list[Row]:
-    """Calls of the service as its store has them."""
+    """Returns the service's stored calls."""
     rows: list[Row] = soundpost.calls(service=SERVICE, directory=service.directory, frame=False, **wanted)
     return rows
 
 
 def asked(service: Service) -> str:
-    """The slowest calls and the failed ones."""
+    """Returns lines for the slowest and the failed calls."""
     slowest = stored(service, order="slowest", limit=3)
     failed = stored(service, status="error", limit=5)
     return "\n".join(
@@ -29,7 +29,7 @@ def asked(service: Service) -> str:
 
 
 def lines(rows: list[Row]) -> list[str]:
-    """A line for each call under a line of titles; columns that no call has are left out."""
+    """Returns a line per call below a line of titles, without empty columns."""
     cells = [_cells(row) for row in rows]
     shown = [index for index in range(len(COLUMNS)) if any(row[index] for row in cells)]
     table = [[COLUMNS[index] for index in shown], *([row[index] for index in shown] for row in cells)]

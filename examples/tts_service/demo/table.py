@@ -1,4 +1,4 @@
-"""Prints what was recorded: one column an operation."""
+"""Prints the metrics with one column per operation."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the demo asks the service to say."""
+"""Texts of the demo's requests."""
 
 ENGLISH = [
     "Good morning.",
@@ -20,5 +20,5 @@ MANDARIN = [
     "天下大势，分久必合，合久必分。周末七国分争，并入于秦。及秦灭之后，楚、汉分争，又并入于汉。",
 ]
 
-# Far more audio than the sockets between service and client can hold, so that a client can hang up half way for sure.
+# More audio than the sockets between service and client can hold, so that a client disconnects half way.
 NOVEL = " ".join([ENGLISH[3], ENGLISH[4]] * 18)

@@ -1,4 +1,4 @@
-"""Prints how the machine did meanwhile: host, processes of the service, GPUs."""
+"""Prints the vitals of the host, the service's processes and the GPUs."""
 
 from demo.scrape import Scrape
 
@@ -6,12 +6,12 @@ WIDTH = 34
 
 
 def complete(scrape: Scrape) -> bool:
-    """Whether all that is sampled has been: the CPU's share needs two samples, and the GPU says whether there is one."""
+    """Returns whether all vitals are present: the CPU ratio needs two samples, and the GPU reports availability."""
     return bool(scrape.sum_by("cpu_limit_cores") and scrape.samples("cpu_usage_ratio") and _gpu(scrape))
 
 
 def vitals(scrape: Scrape) -> str:
-    """A line for each; what could not be read is not there."""
+    """Returns a line per quantity that could be read."""
     lines = ["The machine meanwhile"]
 
     def row(title: str, text: str) -> None:
@@ -35,8 +35,10 @@ def vitals(scrape: Scrape) -> str:
 
 
 def _gpu(scrape: Scrape) -> list[str]:
-    """One line a GPU, or why there is none."""
-    off = [labels["reason"] for labels, available in scrape.samples("soundpost_gpu_available") if not available]
+    """Returns one line per GPU, or the reason for its absence."""
+    off = [
+        labels["reason"] for labels, available in scrape.samples("soundpost_gpu_available") if not available
+    ]
     if off:
         return [f"off: {off[0].replace('_', ' ')}"]
     lines = []

@@ -1,4 +1,4 @@
-"""The demo: that it passes on the real service, and that it fails when something was recorded wrong."""
+"""The demo passes on the real service, and fails if a record is wrong."""
 
 import math
 
@@ -55,7 +55,7 @@ def test_demo_fails_when_a_sink_lacks_calls(
     )
 
 
-def test_no_differences() -> None:
+def test_equal_records_differ_nowhere() -> None:
     assert differences(sent(), Scrape(RECORDED)) == []
 
 
@@ -68,20 +68,20 @@ def test_no_differences() -> None:
         (sent(), "", "calls, synthesize, ok: 5 sent, 0 scraped"),
     ],
 )
-def test_differences(sent: Sent, scraped: str, difference: str) -> None:
+def test_wrong_record_is_a_difference(sent: Sent, scraped: str, difference: str) -> None:
     assert difference in differences(sent, Scrape(scraped))
 
 
-def test_quantiles_are_those_of_promql() -> None:
+def test_quantiles_equal_promql() -> None:
     histogram = Scrape(RECORDED).histogram("request_duration_seconds", operation="synthesize")
 
     assert histogram.count == 5
     assert histogram.quantile(0.5) == pytest.approx(0.01 + 0.09 * 2.5 / 4)
-    assert histogram.quantile(0.95) == 0.1  # in the last bucket, which has no upper bound: its lower one
+    assert histogram.quantile(0.95) == 0.1  # the lower bound of the last bucket, which has no upper bound
     assert math.isnan(Histogram([]).quantile(0.5))
 
 
-def test_table() -> None:
+def test_table_has_a_column_per_operation() -> None:
     assert table(Scrape(RECORDED)).splitlines() == [
         "                                              synthesize",
         "--------------------------------------------------------",

@@ -14,7 +14,7 @@ def engine() -> Engine:
 @pytest.mark.parametrize(
     ("voice", "text"), [("en-us", "Good morning to you all."), ("cmn", "早上好，很高兴见到你。")]
 )
-def test_speaks(engine: Engine, voice: str, text: str) -> None:
+def test_text_yields_audio(engine: Engine, voice: str, text: str) -> None:
     pieces = list(engine.stream(text, voice))
 
     assert len(pieces) > 5
@@ -23,21 +23,21 @@ def test_speaks(engine: Engine, voice: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "...", "。"])
-def test_says_nothing_for_a_text_without_a_word(engine: Engine, text: str) -> None:
+def test_text_without_words_yields_nothing(engine: Engine, text: str) -> None:
     assert list(engine.stream(text, "en-us")) == []
 
 
-def test_refuses_an_unknown_voice(engine: Engine) -> None:
+def test_unsupported_voice_is_an_error(engine: Engine) -> None:
     with pytest.raises(UnknownVoice, match="unknown voice 'nobody'"):
         next(engine.stream("Hello", "nobody"))
 
 
-def test_lists_voices(engine: Engine) -> None:
+def test_voices_are_listed(engine: Engine) -> None:
     assert engine.voices["cmn"].language == "cmn"
     assert engine.voices["en-us"].name == "English (America)"
 
 
-def test_is_free_again_after_a_listener_left(engine: Engine) -> None:
+def test_closed_generator_frees_the_engine(engine: Engine) -> None:
     leaver = engine.stream("word " * 2000, "en-us")
     next(leaver)
     leaver.close()
@@ -46,7 +46,7 @@ def test_is_free_again_after_a_listener_left(engine: Engine) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "espeak" and thread.is_alive()]
 
 
-def test_speaks_one_text_at_a_time(engine: Engine) -> None:
+def test_engine_synthesises_one_text_at_a_time(engine: Engine) -> None:
     sizes: list[int] = []
 
     def speak() -> None:

@@ -1,4 +1,4 @@
-"""The HTTP side: `POST /v1/tts` answers with a WAV file, `POST /v1/tts/stream` with one that grows while it is made."""
+"""HTTP routes: `POST /v1/tts` returns a WAV file, `POST /v1/tts/stream` streams one during synthesis."""
 
 import logging
 import os
@@ -17,23 +17,23 @@ from tts_service import __version__, wav
 from tts_service.engine import UnknownVoice, Voice
 from tts_service.speech import engine, synthesize, synthesize_stream
 
-# Where the metrics are served comes from SOUNDPOST_LISTEN, which `python -m tts_service` sets, and where calls and log
-# events go from SOUNDPOST_SINKS. Every worker runs this line; one of them serves and ships for all.
+# SOUNDPOST_LISTEN, set by `python -m tts_service`, is the endpoint's address. SOUNDPOST_SINKS lists the sinks. Every
+# worker runs this line; one of them serves and ships for all.
 soundpost.init(service="tts_demo", version=__version__, logs=True)
 logging.getLogger("tts_service").setLevel(logging.INFO)
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Says goodbye while there is time: uvicorn ends its process by the signal it got, before Python's own exit."""
+    """Shuts Soundpost down in time: uvicorn ends its process by the received signal, before Python's own exit."""
     yield
     soundpost.shutdown()
 
 
 app = FastAPI(title="Text to speech", version=__version__, lifespan=lifespan)
 
-# Requests wait for the engine in threads of their own. If they waited in the pool that carries the pieces of the text
-# being spoken, enough of them would leave it no thread to finish in.
+# Requests wait for the engine in their own threads. In the pool that carries the pieces of the current text, enough
+# waiting requests would leave it no thread to finish in.
 waiting = anyio.CapacityLimiter(32)
 
 
@@ -43,14 +43,14 @@ class Speech(BaseModel):
 
 
 class AudioStream(StreamingResponse):
-    """Closes its source when the response ends, also when it ends because the client left.
+    """Closes its source when the response ends, also after a disconnect.
 
     Starlette leaves that to the garbage collector, and until then the engine would be busy for nobody.
     """
 
     def __init__(self, first: bytes, rest: Generator[bytes, None, None]) -> None:
         self.rest = rest
-        # Which worker it is, for who wants to look at it, or to kill it.
+        # The worker's process id, for debugging and for tests that kill it.
         super().__init__(self._body(first), media_type="audio/wav", headers={"X-Worker": str(os.getpid())})
 
     async def _body(self, first: bytes) -> AsyncIterator[bytes]:
@@ -82,7 +82,7 @@ async def tts(speech: Speech) -> Response:
 @app.post("/v1/tts/stream")
 async def tts_stream(speech: Speech) -> Response:
     pieces = synthesize_stream(speech.text, speech.voice)
-    # The first piece decides the status: once the response has begun it is too late for an error.
+    # The first piece decides the status: a response that has begun cannot report an error.
     first = await to_thread.run_sync(next, pieces, b"", limiter=waiting)
     if not first:
         raise HTTPException(422, "there is nothing to speak in this text")

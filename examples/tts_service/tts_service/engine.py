@@ -1,4 +1,4 @@
-"""eSpeak NG, driven through its C library: text in, pieces of 16-bit mono PCM out, as the engine makes them."""
+"""eSpeak NG through its C library: text in, pieces of 16-bit mono PCM out, during synthesis."""
 
 import ctypes
 import queue
@@ -19,12 +19,12 @@ _CONTINUE, _STOP = 0, 1
 _OK = 0
 
 _PIECE_MS = 60
-_PIECES_AHEAD = 16  # how far the engine may run ahead of its consumer: about one second of audio
+_PIECES_AHEAD = 16  # maximum lead of the engine over its consumer: about one second of audio
 _BYTES_PER_SAMPLE = 2
 
 
 class EngineError(RuntimeError):
-    """The engine could not be started, or failed while it spoke."""
+    """The engine could not be started, or failed during synthesis."""
 
 
 class UnknownVoice(ValueError):
@@ -50,7 +50,7 @@ _AudioCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, c
 
 
 class Engine:
-    """The engine of this process. It has one global state, so it speaks one text at a time."""
+    """The engine of this process. Its state is global, so it synthesises one text at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -65,11 +65,11 @@ class Engine:
         self.voices = _voices(self._lib)
 
     def stream(self, text: str, voice: str) -> Iterator[bytes]:
-        """Yields PCM as the engine makes it, and nothing for a text without a word. Closing it stops the engine."""
+        """Yields PCM during synthesis, and nothing for a text without words. Closing it stops the engine."""
         if voice not in self.voices:
             raise UnknownVoice(f"unknown voice {voice!r}: GET /voices lists the {len(self.voices)} there are")
         if not any(character.isalnum() for character in text):
-            return  # the engine itself would answer with a few samples of silence
+            return  # the engine would return a few samples of silence
         with self._lock:
             if self._lib.espeak_SetVoiceByName(voice.encode()) != _OK:
                 raise EngineError(f"eSpeak NG could not load the voice {voice!r}")
@@ -88,7 +88,7 @@ def _voices(lib: ctypes.CDLL) -> dict[str, Voice]:
 
 
 def _speak(lib: ctypes.CDLL, text: bytes) -> Iterator[bytes]:
-    """Turns the engine's callback into a generator: the engine runs in a thread and waits when it is too far ahead."""
+    """Turns the engine's callback into a generator. The engine runs in a thread and waits if it is too far ahead."""
     made: queue.Queue[bytes | int] = queue.Queue(_PIECES_AHEAD)  # pieces, then the engine's status
     closed = threading.Event()
 
@@ -97,7 +97,7 @@ def _speak(lib: ctypes.CDLL, text: bytes) -> Iterator[bytes]:
             made.put(ctypes.string_at(samples, count * _BYTES_PER_SAMPLE))
         return _STOP if closed.is_set() else _CONTINUE
 
-    callback = _AudioCallback(on_audio)  # to be kept for as long as the engine may call it
+    callback = _AudioCallback(on_audio)  # kept as long as the engine may call it
 
     def run() -> None:
         lib.espeak_SetSynthCallback(callback)
@@ -112,7 +112,5 @@ def _speak(lib: ctypes.CDLL, text: bytes) -> Iterator[bytes]:
             raise EngineError(f"eSpeak NG failed with status {item}")
     finally:
         closed.set()
-        while isinstance(
-            item, bytes
-        ):  # let a waiting callback see it, and wait until the engine is free again
+        while isinstance(item, bytes):  # releases a waiting callback, and waits until the engine is free
             item = made.get()

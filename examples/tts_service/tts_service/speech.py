@@ -1,4 +1,4 @@
-"""What the service does, and where Soundpost listens: two functions, one per way of answering."""
+"""The service's work and its instrumentation: two functions, one per kind of response."""
 
 import logging
 import unicodedata
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def voice_label(arguments: dict[str, Any]) -> str:
-    """A label needs few values, and whoever sends a request chooses the voice: what is not a voice is one value."""
+    """Maps unsupported voices to one value, because the client chooses the voice and a label needs few values."""
     voice = arguments["voice"]
     return voice if voice in engine.voices else "unknown"
 
@@ -23,7 +23,7 @@ def characters(arguments: dict[str, Any]) -> int:
 
 
 def normalise(text: str) -> str:
-    """One form for each character (full-width digits and letters among them) and single spaces."""
+    """Normalises characters (such as full-width digits and letters) and white space."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
@@ -34,7 +34,7 @@ def normalise(text: str) -> str:
     audio=soundpost.audio(sample_rate=engine.sample_rate),
 )
 def synthesize(text: str, voice: str) -> bytes:
-    """The whole text as PCM."""
+    """Returns the whole text as PCM."""
     with soundpost.stage("frontend"):
         text = normalise(text)
     log.info("Speaking the whole text", extra={"voice": voice, "words": len(text.split())})
@@ -49,7 +49,7 @@ def synthesize(text: str, voice: str) -> bytes:
     audio=soundpost.audio(sample_rate=engine.sample_rate),
 )
 def synthesize_stream(text: str, voice: str) -> Iterator[bytes]:
-    """The text as pieces of PCM, each as soon as the engine has made it."""
+    """Yields the text as pieces of PCM during synthesis."""
     with soundpost.stage("frontend"):
         text = normalise(text)
     log.info("Speaking as the client listens", extra={"voice": voice, "words": len(text.split())})

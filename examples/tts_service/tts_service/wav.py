@@ -1,13 +1,13 @@
-"""The header that turns 16-bit mono PCM into a WAV file."""
+"""WAV header for 16-bit mono PCM."""
 
 import struct
 
 HEADER_BYTES = 44
-_UNKNOWN = 0xFFFF_FFFF  # what players take for "until the stream ends"
+_UNKNOWN = 0xFFFF_FFFF  # players read it as "until the stream ends"
 
 
 def header(sample_rate: int, data_bytes: int | None = None) -> bytes:
-    """The header for `data_bytes` of PCM, or for a stream whose length nobody knows yet."""
+    """Returns the header for `data_bytes` of PCM, or for a stream of unknown length."""
     riff = _UNKNOWN if data_bytes is None else 36 + data_bytes
     data = _UNKNOWN if data_bytes is None else data_bytes
     form = struct.pack("<4sI4s", b"RIFF", riff, b"WAVE")

@@ -20,7 +20,7 @@ struct VoiceRecord {
     identifier: *const c_char, // the voice's file, such as "sit/cmn"
 }
 
-/// The front of `espeak_EVENT`; what follows is of no use here.
+/// Leading fields of `espeak_EVENT`; the others are not used.
 #[repr(C)]
 struct Event {
     kind: c_int,
@@ -44,7 +44,7 @@ type Synth = unsafe extern "C" fn(
     *mut c_void,
 ) -> c_int;
 
-/// The library, opened. Its state is global, so whoever has it must be its only user: it is not `Sync`.
+/// The loaded library. Its state is global, so it has one user at a time: it is not `Sync`.
 pub(super) struct Library {
     initialize: unsafe extern "C" fn(c_int, c_int, *const c_char, c_int) -> c_int,
     list_voices: unsafe extern "C" fn(*mut VoiceRecord) -> *const *const VoiceRecord,
@@ -85,7 +85,7 @@ impl Library {
     pub(super) fn voices(&self) -> Vec<Voice> {
         let mut voices = Vec::new();
         // SAFETY: with null for a pattern the library returns an array that ends with a null, of records whose three
-        // strings are set; it stays as it is until the next call, and nobody else can call.
+        // strings are set; it stays unchanged until the next call, and no other caller exists.
         unsafe {
             let mut record = (self.list_voices)(ptr::null_mut());
             while !record.is_null() && !(*record).is_null() {
@@ -132,7 +132,7 @@ unsafe fn text(text: *const c_char) -> String {
 
 /// # Safety
 /// To be called by `espeak_Synth` only, with `samples` null or `count` samples long, and events whose `user_data` is a
-/// `*mut F` that nobody else uses.
+/// `*mut F` without other users.
 unsafe extern "C" fn on_audio<F>(samples: *mut c_short, count: c_int, events: *mut Event) -> c_int
 where
     F: FnMut(&[i16]) -> ControlFlow<()>,
