@@ -108,3 +108,29 @@ def test_nothing_is_promised_by_name_that_there_is_not():
         text = "\n".join(text for _, text in blocks(document, "python"))
         for name in re.findall(r"\bsoundpost\.([A-Za-z_]+)", text):
             assert hasattr(soundpost, name), f"{identify(document)}: soundpost.{name}"
+
+
+def test_reliability_commands_name_tests_that_exist():
+    """Each `cargo` command of the page names a crate, a target, and words that occur in its tests' paths."""
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    for command in re.findall(r"`[^`]*(cargo (?:test|run) [^`]*)`", page):
+        words = command.split()
+        crate = ROOT / "crates" / words[words.index("-p") + 1]
+        if "--example" in words:
+            assert (crate / "examples" / f"{words[words.index('--example') + 1]}.rs").exists(), command
+            continue
+        folder, filters = "src", words[words.index("-p") + 2 :]
+        if "--test" in words:
+            target = words[words.index("--test") + 1]
+            folder, filters = f"tests/{target}", words[words.index("--test") + 2 :]
+        sources = [*(crate / folder).rglob("*.rs"), *crate.glob(f"{folder}.rs")]
+        assert sources, command
+        paths = set()
+        for source in sources:
+            module = "::".join(source.relative_to(crate).with_suffix("").parts[1:]).removesuffix("::mod")
+            names = re.findall(r"\b(?:fn|mod) (\w+)", source.read_text(encoding="utf-8"))
+            paths |= {module, *(f"{module}::{name}" for name in names)}
+            paths |= {f"{module}::tests::{name}" for name in names}
+        for word in filters:
+            if not word.startswith("-") and word not in ("N", "--lib"):
+                assert any(word in path for path in paths), f"{command}: {word}"
