@@ -19,13 +19,13 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
         family(name, Kind::Counter, help, states, labels, count)
     };
     snapshot.families.extend([
-        counter("soundpost_sink_accepted", "Records that the store has taken for the sink.", &|state| {
+        counter("soundpost_sink_accepted", "Records that the store accepted for the sink.", &|state| {
             vec![(None, Value::Int(state.accepted))]
         }),
         counter("soundpost_sink_delivered", "Records that the sink's receiver has.", &|state| {
             vec![(None, Value::Int(state.delivered))]
         }),
-        counter("soundpost_sink_rejected", "Records that the sink's receiver will never take.", &|state| {
+        counter("soundpost_sink_rejected", "Records rejected by the sink's receiver.", &|state| {
             let rejected = state.rejected;
             vec![
                 (Some("refused"), Value::Int(rejected.refused)),
@@ -33,7 +33,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
                 (Some("empty"), Value::Int(rejected.empty)),
             ]
         }),
-        counter("soundpost_sink_dropped", "Records that were lost before the sink shipped them.", &|state| {
+        counter("soundpost_sink_dropped", "Records lost before the sink shipped them.", &|state| {
             vec![
                 (Some("retention"), Value::Int(state.dropped.retention)),
                 (Some("damage"), Value::Int(state.dropped.damage)),
@@ -42,7 +42,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
         family(
             "soundpost_sink_pending",
             Kind::Gauge,
-            "Records in the store that the sink is still to ship.",
+            "Records in the store that wait for the sink.",
             states,
             labels,
             &|state| vec![(None, Value::Float(state.pending as f64))],
@@ -52,7 +52,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
             ..family(
                 "soundpost_sink_lag_seconds",
                 Kind::Gauge,
-                "Age of the first record that the sink is still to ship; 0 where there is none.",
+                "Age of the sink's oldest pending record; 0 if there is none.",
                 states,
                 labels,
                 &|state| {

@@ -36,7 +36,7 @@ pub struct CallRow {
     pub underrun: Option<u64>,
     /// Audio produced, seconds.
     pub audio_seconds: f64,
-    /// Characters of text taken in.
+    /// Characters of input text.
     pub characters: u64,
     /// Chunks handed over.
     pub chunks: u64,

@@ -34,7 +34,7 @@ impl Board {
     /// When the name of its own counter is taken.
     pub(crate) fn new(registry: &Arc<Registry>, history: Option<Arc<HistoryWriter>>) -> Result<Self, Error> {
         let rejected = Spec::counter("soundpost_observations_rejected")
-            .help("Values that were not recorded, by reason.")
+            .help("Values rejected, by reason.")
             .labels(&["reason"]);
         let rejected = registry.family(rejected)?.counter(&["implausible"])?;
         let (families, shown) = (HashMap::new(), HashMap::new());

@@ -23,8 +23,8 @@ const SAMPLED: &str = "gpu_memory_total_bytes";
 const HEAD: &str = "\
 # Metric reference
 
-Generated from the code by `cargo run -p soundpost --example metric_reference > docs/metrics.md`; a test fails when it is
-out of date. `{ns}` is the service's name made a metric name (`tts-demo` becomes `tts_demo`), or what `namespace` says.
+`cargo run -p soundpost --example metric_reference > docs/metrics.md` generates this page; a test fails if it is out of
+date. `{ns}` is the service's name made a metric name (`tts-demo` becomes `tts_demo`), or the value of `namespace`.
 
 Every metric also has the labels given to `init(labels=...)` or `Builder::label`. The metrics of calls and stages also
 have the labels of their operation. `bytes`, `seconds` and the like are base units: they are part of the name. A family
@@ -114,7 +114,7 @@ fn describe(snapshot: &Snapshot) -> String {
     let mut text = HEAD.to_owned();
     for (part, rows) in tables {
         text.push_str(&format!(
-            "\n## {}\n\n| name | type | unit | labels | what it says | buckets |\n|---|---|---|---|---|---|\n{rows}",
+            "\n## {}\n\n| name | type | unit | labels | meaning | buckets |\n|---|---|---|---|---|---|\n{rows}",
             part.title()
         ));
     }
@@ -133,7 +133,7 @@ fn describe(snapshot: &Snapshot) -> String {
     for (status, outcomes) in outcomes {
         text.push_str(&format!("| `{}` | {} |\n", status.name(), outcomes.join(", ")));
     }
-    text.push_str("\nWhen each of them is used: [outcomes](guide/outcomes.md).\n");
+    text.push_str("\n[Outcomes](guide/outcomes.md) describes when each is used.\n");
     text
 }
 

@@ -37,7 +37,7 @@ pub struct FinishedCall {
     pub chunks: u64,
     /// Audio produced, seconds.
     pub audio_seconds: f64,
-    /// Characters of text taken in.
+    /// Characters of input text.
     pub characters: u64,
     /// Whether the consumer took chunks as they were made.
     pub streaming: bool,

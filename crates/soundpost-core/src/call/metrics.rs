@@ -48,21 +48,21 @@ impl RequestMetrics {
                 "request_busy_seconds",
                 "Part of a call's duration spent in the service, not in the consumer of its chunks.",
             )?,
-            queue: family(&seconds, "request_queue_seconds", "Time calls waited before they were started.")?,
+            queue: family(&seconds, "request_queue_seconds", "Time that calls waited before their start.")?,
             first_audio: family(
                 &with_exemplars,
                 "time_to_first_audio_seconds",
-                "From a call's start to its first chunk that carries audio.",
+                "Time from a call's start to its first chunk that carries audio.",
             )?,
             chunk_gap: family(
                 &seconds,
                 "chunk_gap_seconds",
-                "From handing over one chunk to having the next one ready.",
+                "Time from handing over one chunk to having the next one ready.",
             )?,
             underrun: family(
                 &seconds,
                 "playback_underrun_seconds",
-                "How far playback at real time, started at the first chunk, would have run dry at worst.",
+                "Largest shortfall of real-time playback that begins at the first chunk.",
             )?,
             real_time_factor: family(
                 &|name| Spec::histogram(name, &RATIO_BUCKETS).exemplars(),
@@ -74,13 +74,13 @@ impl RequestMetrics {
                 "audio_seconds",
                 "Audio produced.",
             )?,
-            characters: family(&Spec::whole_counter, "characters", "Characters of text taken in.")?,
+            characters: family(&Spec::whole_counter, "characters", "Characters of input text.")?,
             stage_duration: family(&seconds, "stage_duration_seconds", "Wall time of stages of calls.")?,
             stage_failure: family(&Spec::whole_counter, "stage_failure", "Stages that ended in an error.")?,
             gpu_memory_peak: family(
                 &|name| Spec::histogram(name, &BYTES_BUCKETS).unit(crate::Unit::Bytes).exemplars(),
                 "request_gpu_memory_peak_bytes",
-                "Most GPU memory that was seen in use during a call: of its process, or of all where that is not told.",
+                "Maximum sampled GPU memory during a call: of its process, or of all processes if the driver reports no more.",
             )?,
             unhealthy: family(
                 &|name| Spec::gauge(name).merge(Merge::Max),

@@ -60,7 +60,7 @@ impl Registry {
     /// When the segment has no room for it.
     pub fn dropped_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
         let dropped = Spec::whole_counter("soundpost_events_dropped")
-            .help("Finished calls and log events that were not kept, by reason.")
+            .help("Finished calls and log events dropped, by reason.")
             .labels(&["reason"]);
         self.family(dropped)?.counter(&[reason])
     }
@@ -68,7 +68,7 @@ impl Registry {
     /// The counter of fields and texts of events that were kept without them.
     pub(super) fn altered_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
         let altered = Spec::whole_counter("soundpost_events_altered")
-            .help("Fields that were left out of an event that was kept, and texts that were cut, by reason.")
+            .help("Fields omitted from recorded events, and texts truncated, by reason.")
             .labels(&["reason"]);
         self.family(altered)?.counter(&[reason])
     }

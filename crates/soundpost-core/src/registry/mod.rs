@@ -160,12 +160,12 @@ impl Registry {
         }
         registry.reserve_names();
         let errors = Spec::whole_counter("soundpost_errors")
-            .help("Faults of Soundpost itself, and of what it was asked to do, by part.")
+            .help("Faults of Soundpost and of its use, by part.")
             .labels(&["part"]);
         let overflow = Spec::whole_counter("soundpost_series_overflow")
-            .help("Label sets beyond a family's limit; the series with the value overflow took them.");
+            .help("Label sets beyond a family's limit, counted in the series with the value overflow.");
         let rejected = Spec::whole_counter("soundpost_observations_rejected")
-            .help("Values that were not recorded, by reason.")
+            .help("Values rejected, by reason.")
             .labels(&["reason"]);
         let reason = registry.family(rejected)?;
         let rejected = reason.series_cell(&["non_finite"]);
@@ -177,7 +177,7 @@ impl Registry {
             registry.series(&errors, [("part".into(), part.into())].into());
         }
         let events = Spec::whole_counter("soundpost_events")
-            .help("Finished calls and log events that were taken for the store and the sinks.");
+            .help("Finished calls and log events recorded for the store and the sinks.");
         let [full, large] = Dropped::ALL.map(|dropped| registry.dropped_events(dropped.reason()));
         let [fields, shortened] = Kept::REASONS.map(|reason| registry.altered_events(reason));
         let own = Own {

@@ -23,7 +23,7 @@ pub(super) struct Redactions {
 impl Redactions {
     pub(super) fn new(registry: &Registry) -> Result<Self, Error> {
         let spec = Spec::whole_counter("soundpost_redactions")
-            .help("Values that were taken out of what is recorded, by the rule that said so.")
+            .help("Values replaced by redaction, by rule.")
             .labels(&["rule"]);
         Ok(Self { family: registry.family_core(&spec.checked()?)?, counters: Default::default() })
     }

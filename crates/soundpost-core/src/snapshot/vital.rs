@@ -59,10 +59,10 @@ impl Running {
             family(&format!("{prefix}_{name}"), Kind::Gauge, help, unit, series.collect())
         };
         [
-            gauge("requests_in_flight", "Calls running now.", Unit::None, &|running| running.0 as f64),
+            gauge("requests_in_flight", "Calls in flight.", Unit::None, &|running| running.0 as f64),
             gauge(
                 "request_stalled_seconds",
-                "Longest time without progress among the calls running now.",
+                "Longest time without progress among the calls in flight.",
                 Unit::Seconds,
                 &|running| seconds(running.1),
             ),

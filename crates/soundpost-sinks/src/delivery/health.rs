@@ -80,12 +80,12 @@ impl Health {
     ) -> Result<Self, Error> {
         let registry = calls.registry();
         let up = Spec::gauge("soundpost_sink_up")
-            .help("Whether the sink's receiver took what it was last sent, or nothing was sent yet.")
+            .help("1 if the sink's receiver accepted the last batch, or nothing was sent yet.")
             .labels(&["sink"])
             .merge(Merge::Last);
         let up = registry.family(up)?.gauge(&[name])?;
         let altered = Spec::counter("soundpost_sink_altered")
-            .help("Texts, fields and names that a sink did not write as they were, by reason.")
+            .help("Texts, fields and names that a sink wrote in a changed form, by reason.")
             .labels(&["sink", "reason"]);
         let altered = registry.family(altered)?;
         let [shortened, cleaned, left_out, saturated] =

@@ -12,10 +12,10 @@ const fn gauge(name: &'static str, unit: Unit, help: &'static str) -> Quantity {
 }
 
 pub(super) static MEMORY_USED: Quantity =
-    gauge(GPU_MEMORY, Unit::Bytes, "GPU memory in use by everyone, in bytes");
+    gauge(GPU_MEMORY, Unit::Bytes, "GPU memory in use by all processes, in bytes");
 
 pub(super) static MEMORY_TOTAL: Quantity =
-    gauge("gpu_memory_total_bytes", Unit::Bytes, "GPU memory that there is, in bytes");
+    gauge("gpu_memory_total_bytes", Unit::Bytes, "Total GPU memory, in bytes");
 
 pub(super) static UTILIZATION: Quantity = gauge(
     GPU_UTILIZATION,
@@ -40,7 +40,7 @@ pub(super) static POWER_LIMIT: Quantity =
 pub(super) static FAN: Quantity = gauge(
     "gpu_fan_ratio",
     Unit::Ratio,
-    "Speed that the fastest fan is asked for, of its most; can be above 1 for a moment",
+    "Requested speed of the fastest fan, relative to its maximum; briefly above 1 at times",
 );
 
 pub(super) static CLOCK: Quantity = Quantity {
@@ -53,7 +53,7 @@ pub(super) static CLOCK: Quantity = Quantity {
 
 pub(super) static PCIE: Quantity = Quantity {
     name: "gpu_pcie_bytes_per_second",
-    help: "Bytes a second over PCIe within 20 ms, as the GPU sees it: send, receive",
+    help: "Bytes a second over PCIe within 20 ms, from the GPU: send, receive",
     unit: Unit::None,
     counter: false,
     labels: &["gpu", "uuid", "name", "mig", "direction"],
@@ -93,7 +93,7 @@ pub(super) static XID_ERRORS: Quantity = Quantity {
 
 pub(super) static PROCESS_MEMORY: Quantity = Quantity {
     name: GPU_PROCESS_MEMORY,
-    help: "GPU memory of a process of the service; pid \"other\": of all other processes together",
+    help: "GPU memory of a process of the service; pid \"other\": all other processes together",
     unit: Unit::Bytes,
     counter: false,
     labels: &["gpu", "pid"],

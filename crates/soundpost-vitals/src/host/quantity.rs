@@ -9,7 +9,7 @@ const PID: &[&str] = &["pid"];
 
 pub(super) static CPU_USAGE: Quantity = Quantity {
     name: "cpu_usage_ratio",
-    help: "Share of the CPU time that the host or the cgroup allows that was used since the last sample",
+    help: "Used share of the CPU time of the host or the cgroup's limit, since the last sample",
     unit: Unit::Ratio,
     counter: false,
     labels: NONE,
@@ -17,7 +17,7 @@ pub(super) static CPU_USAGE: Quantity = Quantity {
 
 pub(super) static CPU_LIMIT: Quantity = Quantity {
     name: "cpu_limit_cores",
-    help: "Cores that a CPU usage ratio of 1 stands for: the cgroup's limit, or the host's CPUs",
+    help: "Cores at a CPU usage ratio of 1: the cgroup's limit, or the host's CPUs",
     unit: Unit::None,
     counter: false,
     labels: NONE,
@@ -25,7 +25,7 @@ pub(super) static CPU_LIMIT: Quantity = Quantity {
 
 pub(super) static CPU_THROTTLED: Quantity = Quantity {
     name: "cpu_throttled_seconds",
-    help: "Time for which the cgroup's CPU quota kept tasks waiting, summed over CPUs",
+    help: "Time that tasks waited for the cgroup's CPU quota, summed over CPUs",
     unit: Unit::Seconds,
     counter: true,
     labels: NONE,
@@ -33,7 +33,7 @@ pub(super) static CPU_THROTTLED: Quantity = Quantity {
 
 pub(super) static MEMORY_USED: Quantity = Quantity {
     name: "host_memory_used_bytes",
-    help: "Memory in use, without what can be reclaimed; the cgroup's where it is limited",
+    help: "Memory in use, without reclaimable memory; of the cgroup if it has a limit",
     unit: Unit::Bytes,
     counter: false,
     labels: NONE,
@@ -41,7 +41,7 @@ pub(super) static MEMORY_USED: Quantity = Quantity {
 
 pub(super) static MEMORY_TOTAL: Quantity = Quantity {
     name: "host_memory_total_bytes",
-    help: "Memory that there is: the cgroup's limit, or the host's",
+    help: "Total memory: the cgroup's limit, or the host's memory",
     unit: Unit::Bytes,
     counter: false,
     labels: NONE,
@@ -57,7 +57,7 @@ pub(super) static LOAD1: Quantity = Quantity {
 
 pub(super) static RESIDENT: Quantity = Quantity {
     name: "process_resident_memory_bytes",
-    help: "Memory of the process that is in RAM",
+    help: "Resident memory of the process",
     unit: Unit::Bytes,
     counter: false,
     labels: PID,
@@ -89,7 +89,7 @@ pub(super) static OPEN_FDS: Quantity = Quantity {
 
 pub(super) static START_TIME: Quantity = Quantity {
     name: "process_start_time_seconds",
-    help: "When the process started, in seconds since 1970",
+    help: "Start of the process, in seconds since 1970",
     unit: Unit::Seconds,
     counter: false,
     labels: PID,

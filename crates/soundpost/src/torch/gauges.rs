@@ -99,11 +99,11 @@ impl Shown {
         let families = [
             family(
                 "torch_memory_allocated_bytes",
-                "Memory in PyTorch tensors of a process, as of its last call's start or end",
+                "Memory in PyTorch tensors of a process, at the start or end of its last call",
             )?,
             family(
                 "torch_memory_reserved_bytes",
-                "Memory that PyTorch's allocator of a process holds, as of its last call's start or end",
+                "Memory held by PyTorch's allocator of a process, at the start or end of its last call",
             )?,
         ];
         let [allocated, reserved] = &families;
