@@ -14,14 +14,14 @@ fn counter(criterion: &mut Criterion) {
     let peer = PrometheusBuilder::new().build_recorder();
     let key = key("requests", 1);
     let mut group = criterion.benchmark_group("counter");
-    let ours = service.registry.facade().register_counter(&key, &METADATA);
+    let ours = service.registry.metrics_recorder().register_counter(&key, &METADATA);
     group.bench_function("soundpost facade", |b| b.iter(|| black_box(&ours).increment(1)));
     let theirs = peer.register_counter(&key, &METADATA);
     group.bench_function("metrics-exporter-prometheus", |b| b.iter(|| black_box(&theirs).increment(1)));
     let theirs = prometheus::IntCounter::new("a", "b").unwrap();
     group.bench_function("prometheus IntCounter", |b| b.iter(|| black_box(&theirs).inc()));
     let ours = service.registry.family(Spec::counter("typed")).unwrap().counter(&[]).unwrap();
-    group.bench_function("soundpost typed f64", |b| b.iter(|| black_box(&ours).inc(1.0)));
+    group.bench_function("soundpost typed f64", |b| b.iter(|| black_box(&ours).increment_by(1.0)));
     let theirs = prometheus::Counter::new("a", "b").unwrap();
     group.bench_function("prometheus Counter", |b| b.iter(|| black_box(&theirs).inc()));
 }
@@ -31,7 +31,7 @@ fn histogram(criterion: &mut Criterion) {
     let peer = PrometheusBuilder::new().set_buckets(&BOUNDS).unwrap().build_recorder();
     let key = key("latency", 1);
     let mut group = criterion.benchmark_group("histogram");
-    let ours = service.registry.facade().register_histogram(&key, &METADATA);
+    let ours = service.registry.metrics_recorder().register_histogram(&key, &METADATA);
     group.bench_function("soundpost facade", |b| b.iter(|| black_box(&ours).record(black_box(0.25))));
     let theirs = peer.register_histogram(&key, &METADATA);
     group.bench_function("metrics-exporter-prometheus", |b| {
@@ -46,23 +46,23 @@ fn histogram(criterion: &mut Criterion) {
 
 fn call(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
-    let operation = service.calls.operation("synthesize").labels(["emotion"]);
+    let operation = service.calls.operation("synthesize").labels(["emotion"]).expect("labels");
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call");
     group.bench_function("start, finish, 1 label", |b| {
-        let record = || operation.start([black_box("neutral")]).finish();
+        let record = || operation.start_with([black_box("neutral")]).finish();
         b.iter_custom(|times| drained(&mut drain, times, record));
     });
     group.bench_function("with audio and characters", |b| {
         let record = || {
-            let call = operation.start([black_box("neutral")]);
+            let call = operation.start_with([black_box("neutral")]);
             call.characters(128);
             call.chunk(Seconds(0.64));
             call.finish();
         };
         b.iter_custom(|times| drained(&mut drain, times, record));
     });
-    let running = operation.start(["neutral"]);
+    let running = operation.start_with(["neutral"]);
     group.bench_function("stage", |b| b.iter(|| drop(running.stage(black_box("vocoder")))));
     group.bench_function("chunk", |b| b.iter(|| running.chunk(Seconds(black_box(0.64)))));
 }
@@ -70,7 +70,7 @@ fn call(criterion: &mut Criterion) {
 /// Measures a call of a service, with room in the event ring and with a full ring.
 fn ring(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
-    let operation = service.calls.operation("synthesize").labels(["emotion"]);
+    let operation = service.calls.operation("synthesize").labels(["emotion"]).expect("labels");
     let record = || whole_call(&operation);
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call, 6 fields, 3 stages");

@@ -15,7 +15,7 @@ const HISTOGRAMS: usize = 1_000;
 
 fn scrape(criterion: &mut Criterion) {
     let service = Service::new(COUNTERS).unwrap();
-    fill(&service.registry.facade(), COUNTERS, HISTOGRAMS);
+    fill(&service.registry.metrics_recorder(), COUNTERS, HISTOGRAMS);
     let mut collector = service.collector();
     let peer = PrometheusBuilder::new().set_buckets(&BOUNDS).unwrap().build_recorder();
     fill(&peer, COUNTERS, HISTOGRAMS);

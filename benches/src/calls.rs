@@ -4,13 +4,13 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::Drain;
+use soundpost_core::snapshot::RingReader;
 use soundpost_core::{FieldValue, Operation, StageTime};
 
 /// Records a call as services make them, with 3 stages and 6 fields; `operation` has one label.
 #[inline]
 pub fn whole_call(operation: &Operation) {
-    let call = operation.start([black_box("neutral")]);
+    let call = operation.start_with([black_box("neutral")]);
     for stage in ["frontend", "llm", "vocoder"] {
         drop(call.stage(stage));
     }
@@ -31,7 +31,7 @@ pub const CHUNK: u64 = 2000;
 ///
 /// # Panics
 /// If the ring drops a record.
-pub fn drained(drain: &mut Drain, times: u64, record: impl Fn()) -> Duration {
+pub fn drained(drain: &mut RingReader, times: u64, record: impl Fn()) -> Duration {
     let mut took = Duration::ZERO;
     let mut left = times;
     while left > 0 {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use soundpost_core::snapshot::{Collector, Drain};
+use soundpost_core::snapshot::{Collector, RingReader};
 use soundpost_core::{Calls, Error, Identity, Options, Place, Registry};
 use tempfile::TempDir;
 
@@ -42,8 +42,8 @@ impl Service {
     }
 
     /// Drains finished calls from its event ring.
-    pub fn drain(&self) -> Drain {
-        Drain::new(self.place.clone(), self.registry.clone())
+    pub fn drain(&self) -> RingReader {
+        RingReader::new(self.place.clone(), self.registry.clone())
     }
 
     /// Returns the directory of its files.
@@ -54,6 +54,6 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.collector().end();
+        self.collector().end_run();
     }
 }

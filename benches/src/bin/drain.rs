@@ -17,7 +17,7 @@ use soundpost::Telemetry;
 use soundpost::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink};
 use soundpost_benches::threads_cpu;
 use soundpost_core::{FieldValue, FinishedCall, Level, LogEvent, Outcome, Place};
-use soundpost_store::{Batch, Limits, Reader, RecordKinds, Recorded, Store};
+use soundpost_store::{Batch, Limits, Reader, RecordKinds, RingEvent, Store};
 
 const SERVICE: &str = "bench";
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -91,7 +91,7 @@ fn measure(root: &Path, what: &str, sink: Sink, records: u64) {
     let (mut store, _) = Store::open(place.directory(), Limits::default()).unwrap();
     let kinds = if points { RecordKinds::POINTS } else { RecordKinds::LOGS };
     store.add_sink(sink.name(), kinds).unwrap();
-    let record = |number| if points { Recorded::Call(call(number)) } else { Recorded::Event(event(number)) };
+    let record = |number| if points { RingEvent::Call(call(number)) } else { RingEvent::Log(event(number)) };
     for first in (0..records).step_by(1000) {
         let records: Vec<_> = (first..records.min(first + 1000)).map(record).collect();
         store.write(&Batch { records: &records, ..Batch::default() }).unwrap();

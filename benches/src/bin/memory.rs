@@ -54,7 +54,7 @@ fn measure(recorder: &str, kind: &str) {
     let (counters, histograms) = if kind == "counter" { (SERIES, 0) } else { (0, SERIES) };
     let (heap, shared) = if recorder == "soundpost" {
         let service = Service::new(SERIES).unwrap();
-        let facade = service.registry.facade();
+        let facade = service.registry.metrics_recorder();
         let (heap, shared) = (LIVE.load(Ordering::Relaxed), service.registry.used_bytes());
         fill(&facade, counters, histograms);
         (LIVE.load(Ordering::Relaxed) - heap, service.registry.used_bytes() - shared)

@@ -62,7 +62,7 @@ fn start(directory: &Path) -> Telemetry {
 }
 
 fn operation(telemetry: &Telemetry) -> Operation {
-    telemetry.operation("synthesize").labels(["emotion"])
+    telemetry.operation("synthesize").labels(["emotion"]).expect("labels")
 }
 
 fn stored(directory: &Path) -> u64 {
@@ -168,7 +168,7 @@ fn queryable(directory: &Path) {
             std::thread::sleep(Duration::from_millis(index * 37 % 211));
             let id = format!("query-{index}");
             let started = Instant::now();
-            operation.begin(["neutral"]).request_id(&id).start().finish();
+            operation.begin_with(["neutral"]).request_id(&id).start().finish();
             let filter = CallFilter { request_id: Some(id), ..CallFilter::default() };
             until("the call can be asked for", || {
                 let reader = Reader::open(telemetry.directory()).unwrap().unwrap();
@@ -201,7 +201,7 @@ fn fill(directory: &Path) {
     let options = Options { segment_bytes: SEGMENT_OF_4_MIB_RING, ..Options::default() };
     let registry = Registry::open(&place, Identity::new(SERVICE), options).unwrap();
     let calls = Calls::new(&registry).unwrap();
-    let operation = calls.operation("synthesize").labels(["emotion"]);
+    let operation = calls.operation("synthesize").labels(["emotion"]).expect("labels");
     let mut taken = 0_u64;
     let mut position = registry.events_recorded();
     loop {

@@ -13,7 +13,7 @@ use nix::sys::time::TimeValLike as _;
 use soundpost_benches::{fields, mixed, request_id, stages};
 use soundpost_core::{FinishedCall, GpuUse, Outcome, Status, clock};
 use soundpost_store::{
-    Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, Recorded, Store, VitalsSample,
+    Batch, CallFilter, Entity, GpuName, Limits, Order, Reader, RingEvent, Store, VitalsSample,
 };
 
 /// Measurement in a directory.
@@ -39,12 +39,12 @@ fn print(what: &str, figure: impl std::fmt::Display) {
 }
 
 /// Returns distinct calls with 6 fields and 3 stages, of which one in a hundred failed.
-fn fill(calls: &mut Vec<Recorded>, count: usize, first: u64, from: u64, apart: u64) {
+fn fill(calls: &mut Vec<RingEvent>, count: usize, first: u64, from: u64, apart: u64) {
     calls.clear();
     calls.extend((first..).take(count).map(|number| {
         let mixed = mixed(number);
         let failed = number % 100 == 0;
-        Recorded::Call(FinishedCall {
+        RingEvent::Call(FinishedCall {
             request_id: request_id(mixed),
             operation: "inference_zero_shot".to_owned(),
             labels: vec![("emotion".to_owned(), ["happy", "sad", "angry"][(mixed % 3) as usize].to_owned())],

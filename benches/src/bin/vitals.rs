@@ -87,7 +87,7 @@ fn sample(directory: &str, length: Duration) {
     let operation = telemetry.operation("synthesize");
     std::thread::sleep(Duration::from_secs(2));
     let rest = measure(length);
-    let call = operation.start::<&str>([]);
+    let call = operation.start();
     let busy = measure(length);
     call.finish();
     let of = |cpu: &BTreeMap<String, f64>, names: &[&str]| -> f64 {
@@ -124,7 +124,7 @@ fn measure(length: Duration) -> BTreeMap<String, f64> {
 fn look(directory: &str) -> Duration {
     let place = soundpost_core::Place::open(std::path::Path::new(directory), "bench").expect("a place");
     let registry =
-        soundpost_core::Registry::unseen(soundpost_core::Identity::new("bench")).expect("a registry");
+        soundpost_core::Registry::detached(soundpost_core::Identity::new("bench")).expect("a registry");
     let mut collector = soundpost_core::snapshot::Collector::new(place, registry);
     assert_eq!(collector.pids().len(), 8);
     let start = Instant::now();

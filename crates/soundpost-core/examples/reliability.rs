@@ -79,7 +79,7 @@ fn labels(times: Option<u64>) {
     let sets = times.unwrap_or(1_000_000);
     let home = Home::new();
     let registry = home.registry_with(Options::default());
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let metadata = Metadata::new("example", Level::INFO, None);
     let before = resident_bytes();
     let started = Instant::now();

@@ -23,17 +23,19 @@ mod sync;
 pub mod thread;
 
 pub use call::{
-    Call, CallBuilder, CallFuture, CallState, Calls, Entered, FinishedCall, GpuUse, InFlightCall, Operation,
+    Call, CallBuilder, CallFuture, CallHandle, Calls, Entered, FinishedCall, InFlightCall, Operation,
     Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter,
 };
 pub use error::Error;
 pub use field::{FieldRef, FieldValue};
+pub use history::GpuUse;
 pub use layer::LogLayer;
-pub use log::{Draft, Level, Log, LogEvent, LogFields};
+pub use log::{EventBuilder, Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;
 pub use registry::{
-    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Facade, Family, Gauge, Histogram, Identity,
-    LATENCY_BUCKETS, Merge, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry, Spec, Unit, sanitized,
+    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Diagnostics, Family, Gauge, Histogram, Identity,
+    LATENCY_BUCKETS, Merge, MetricKind, MetricsRecorder, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry,
+    Spec, Unit, sanitized,
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES, Role,

@@ -48,12 +48,13 @@ fn nothing_is_allocated_on_the_record_path() {
     let home = Home::new();
     let calls = home.calls();
     let registry = calls.registry();
-    let operation = calls.operation("op").labels(["voice"]).expects_output(true);
+    let operation = calls.operation("op").labels(["voice"]).expect("labels").expects_output(true);
     let whole_call = || {
-        let begin =
-            operation.begin(["anna"]).traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let begin = operation
+            .begin_with(["anna"])
+            .traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         let call = begin.queued(std::time::Duration::from_millis(1)).start();
-        let _entered = soundpost_core::enter(&call);
+        let _entered = soundpost_core::enter(call.handle());
         call.characters(128);
         drop(call.stage("llm"));
         for _ in 0..3 {
@@ -63,21 +64,21 @@ fn nothing_is_allocated_on_the_record_path() {
         call.finish();
     };
     assert_eq!(allocations(whole_call), 0, "a call with stages and chunks");
-    assert_eq!(allocations(|| drop(operation.start(["anna"]))), 0, "an abandoned call");
+    assert_eq!(allocations(|| drop(operation.start_with(["anna"]))), 0, "an abandoned call");
 
     let counter = registry.family(Spec::counter("c")).expect("a family").counter(&[]).expect("a counter");
     let gauge = registry.family(Spec::gauge("g")).expect("a family").gauge(&[]).expect("a gauge");
     let spec = Spec::histogram("h", &[1.0]).exemplars();
     let histogram = registry.family(spec).expect("a family").histogram(&[]).expect("a histogram");
-    assert_eq!(allocations(|| counter.inc(0.5)), 0);
+    assert_eq!(allocations(|| counter.increment_by(0.5)), 0);
     assert_eq!(allocations(|| gauge.set(0.5)), 0);
     assert_eq!(allocations(|| histogram.observe_with_exemplar(0.5, "id")), 0);
 
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let metadata = Metadata::new("test", Level::INFO, None);
     let key = Key::from_parts("hits", vec![Label::new("route", "/tts")]);
     assert_eq!(allocations(|| facade.register_counter(&key, &metadata).increment(1)), 0, "a known key");
     let voices = registry.family(Spec::counter("voices").labels(&["language"])).expect("a family");
-    let labelled = allocations(|| voices.counter(&["zh"]).expect("a counter").inc(1.0));
+    let labelled = allocations(|| voices.counter(&["zh"]).expect("a counter").increment());
     assert!(labelled <= 1000, "at most the handle itself: {labelled} for a thousand");
 }

@@ -61,7 +61,7 @@ fn truncate(bytes: &[u8], lengths: impl Iterator<Item = usize>) {
             assert!(damage >= 1.0, "{length}");
         }
         if index % 50 == 0 {
-            bench.collector().fold();
+            bench.collector().merge_dead();
             assert!(!bench.file().exists(), "{length}: out of the way");
             let aside = bench.file().with_extension("damaged");
             assert!(aside.exists(), "{length}: for whoever wants to look");
@@ -83,7 +83,7 @@ fn folding_a_damaged_segment_keeps_what_is_sound() {
             shown.into_iter().filter(|(key, _)| !key.starts_with("level")).collect()
         };
         let before = gauges(bench.read().0);
-        assert_eq!(bench.collector().fold(), 1);
+        assert_eq!(bench.collector().merge_dead(), 1);
         assert_eq!(gauges(bench.read().0), before, "bit {bit}");
     }
 }
@@ -110,7 +110,7 @@ fn foreign_files_are_left_alone_or_set_aside() {
     assert_eq!(seen, sound, "nothing of them is shown");
     assert!(damage >= 5.0, "{damage}");
     let mut collector = bench.collector();
-    assert_eq!(collector.fold(), 0);
+    assert_eq!(collector.merge_dead(), 0);
     for name in ["empty", "text", "zeros", "ones"] {
         assert!(!directory.join(format!("{name}.segment")).exists(), "{name} is out of the way");
         assert!(directory.join(format!("{name}.damaged")).exists(), "{name}");
@@ -130,7 +130,7 @@ fn files_of_other_users_are_not_read() {
     bench.lay(&specimen(MIN_SEGMENT_BYTES));
     std::os::unix::fs::chown(bench.file(), Some(65_534), None).expect("given away");
     assert_eq!(bench.read().0, sound);
-    assert_eq!(bench.collector().fold(), 0);
+    assert_eq!(bench.collector().merge_dead(), 0);
 }
 
 #[test]
@@ -143,15 +143,15 @@ fn damaged_totals_do_not_keep_the_living_from_being_read() {
         .expect("a family")
         .counter(&[])
         .expect("a counter")
-        .inc(1.0);
+        .increment();
     drop(ended);
     let mut collector = home.collector(&registry);
-    assert_eq!(collector.fold(), 1);
+    assert_eq!(collector.merge_dead(), 1);
     assert_eq!(value(&collector.snapshot(), "c", &[]), Some(1.0));
     let totals = home.segment_files()[0].with_file_name("retired.totals");
     std::fs::write(&totals, b"nonsense").expect("written");
     let counter = registry.family(soundpost_core::Spec::counter("c")).expect("a family").counter(&[]);
-    counter.expect("a counter").inc(5.0);
+    counter.expect("a counter").increment_by(5.0);
     assert_eq!(value(&collector.snapshot(), "c", &[]), Some(6.0), "who has read them keeps them");
     assert_eq!(value(&home.snapshot(&registry), "c", &[]), Some(5.0));
     assert!(errors(&home.snapshot(&registry), "segment_damaged") >= 1.0);

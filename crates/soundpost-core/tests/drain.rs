@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::*;
-use soundpost_core::snapshot::{Drain, Drained, Recorded};
+use soundpost_core::snapshot::{EventBatch, RingEvent, RingReader};
 use soundpost_core::{
     Calls, FieldRef, FieldValue, FinishedCall, Identity, Level, Log, LogEvent, LogFields, Options, Outcome,
     Registry, Seconds,
@@ -33,7 +33,7 @@ fn child_process() {
             scope.spawn(move || {
                 let operation = calls.operation("op");
                 for index in 1_u64.. {
-                    let call = operation.begin::<&str>([]).request_id(&format!("{thread}-{index}")).start();
+                    let call = operation.begin().request_id(&format!("{thread}-{index}")).start();
                     call.field("index", index);
                     drop(call.stage("llm"));
                     call.finish();
@@ -49,25 +49,25 @@ fn child_process() {
     });
 }
 
-fn attach(drain: &mut Drain) {
+fn attach(drain: &mut RingReader) {
     drain.attach(|_| Ok::<_, ()>(None)).expect("nothing is asked");
 }
 
-fn drain_all(drain: &mut Drain) -> Drained {
+fn drain_all(drain: &mut RingReader) -> EventBatch {
     attach(drain);
     drain.read(usize::MAX, |_| true)
 }
 
 /// The finished calls among what was drained.
-fn calls_of(drained: &Drained) -> Vec<&FinishedCall> {
-    drained.records.iter().filter_map(Recorded::call).collect()
+fn calls_of(drained: &EventBatch) -> Vec<&FinishedCall> {
+    drained.records.iter().filter_map(RingEvent::call).collect()
 }
 
 /// A service of one process, and its drain.
-fn service(home: &Home) -> (std::sync::Arc<Registry>, std::sync::Arc<Calls>, Drain) {
+fn service(home: &Home) -> (std::sync::Arc<Registry>, std::sync::Arc<Calls>, RingReader) {
     let registry = home.registry();
     let calls = Calls::new(&registry).expect("request metrics");
-    let drain = Drain::new(home.place("svc"), registry.clone());
+    let drain = RingReader::new(home.place("svc"), registry.clone());
     registry.beat();
     (registry, calls, drain)
 }
@@ -76,9 +76,12 @@ fn service(home: &Home) -> (std::sync::Arc<Registry>, std::sync::Arc<Calls>, Dra
 fn a_finished_call_has_everything_that_was_said_of_it() {
     let home = Home::new();
     let (registry, calls, mut drain) = service(&home);
-    let operation = calls.operation("synthesize").labels(["voice", "emotion"]);
-    let call =
-        operation.begin(["anna", "sad"]).request_id("req-7d8e9f").queued(Duration::from_millis(30)).start();
+    let operation = calls.operation("synthesize").labels(["voice", "emotion"]).expect("labels");
+    let call = operation
+        .begin_with(["anna", "sad"])
+        .request_id("req-7d8e9f")
+        .queued(Duration::from_millis(30))
+        .start();
     call.field("bird", "ein Käuzchen");
     call.field("char_count", 12);
     call.field("speed", 1.25);
@@ -132,17 +135,18 @@ fn what_is_not_ready_waits_with_all_behind_it_and_what_is_not_stored_stays() {
     let (registry, calls, mut drain) = service(&home);
     let operation = calls.operation("op");
     for index in 0..6 {
-        operation.begin::<&str>([]).request_id(&index.to_string()).start().finish();
+        operation.begin().request_id(&index.to_string()).start().finish();
     }
-    let ids =
-        |drained: &Drained| calls_of(drained).iter().map(|call| call.request_id.clone()).collect::<Vec<_>>();
+    let ids = |drained: &EventBatch| {
+        calls_of(drained).iter().map(|call| call.request_id.clone()).collect::<Vec<_>>()
+    };
     attach(&mut drain);
     let first = drain.read(2, |_| true);
     assert_eq!((ids(&first), first.more), (vec!["0".to_owned(), "1".into()], true));
     let second = drain.read(100, |call| call.request_id != "4");
     assert_eq!(ids(&second), ["2", "3"]);
     // Another reporter, after this one was killed: of the first it knows from the store.
-    let mut next = Drain::new(home.place("svc"), registry.clone());
+    let mut next = RingReader::new(home.place("svc"), registry.clone());
     let known = |segment| first.positions.iter().find(|(id, _)| *id == segment).map(|(_, at)| *at);
     next.attach(|segment| Ok::<_, ()>(known(segment))).expect("known");
     assert_eq!(ids(&next.read(100, |_| true)), ["2", "3", "4", "5"]);
@@ -153,10 +157,10 @@ fn a_full_ring_drops_the_newest_and_counts_them() {
     let home = Home::new();
     let registry = home.registry_with(small());
     let calls = Calls::new(&registry).expect("request metrics");
-    let mut drain = Drain::new(home.place("svc"), registry.clone());
+    let mut drain = RingReader::new(home.place("svc"), registry.clone());
     let operation = calls.operation("op");
     let record = |index: u64| {
-        let call = operation.begin::<&str>([]).request_id(&index.to_string()).start();
+        let call = operation.begin().request_id(&index.to_string()).start();
         call.field("filler", "x".repeat(1000));
         call.finish();
     };
@@ -175,7 +179,7 @@ fn a_full_ring_drops_the_newest_and_counts_them() {
     record(300);
     assert_eq!(calls_of(&drain_all(&mut drain))[0].request_id, "300");
     // A call is kept without the fields that do not fit.
-    let call = operation.start::<&str>([]);
+    let call = operation.start();
     call.field("small", 1);
     call.field("large", "x".repeat(4096));
     call.field("larger", "y".repeat(8192));
@@ -204,7 +208,7 @@ fn log<'a>(message: &'a str, fields: &'a LogFields) -> Log<'a> {
 fn a_log_event_has_everything_that_was_said_and_its_place_among_the_calls() {
     let home = Home::new();
     let (registry, calls, mut drain) = service(&home);
-    let call = calls.operation("synthesize").begin::<&str>([]).request_id("req-1").start();
+    let call = calls.operation("synthesize").begin().request_id("req-1").start();
     let mut fields = LogFields::new();
     fields.push("voice", FieldRef::Text("Käthe"));
     fields.push("seed", FieldRef::Int(-7));
@@ -227,7 +231,7 @@ fn a_log_event_has_everything_that_was_said_and_its_place_among_the_calls() {
     fields.clear();
     log("", &fields).record(&registry);
     let drained = drain_all(&mut drain);
-    let [Recorded::Event(first), Recorded::Call(_), Recorded::Event(second)] = &drained.records[..] else {
+    let [RingEvent::Log(first), RingEvent::Call(_), RingEvent::Log(second)] = &drained.records[..] else {
         panic!("event, call, event: {drained:?}")
     };
     let expected = LogEvent {
@@ -266,7 +270,7 @@ fn what_of_an_event_is_too_long_is_cut_and_counted() {
     let message = "é".repeat(1 << 20);
     Log { logger: &message, ..log(&message, &fields) }.record(&registry);
     let drained = drain_all(&mut drain);
-    let [Recorded::Event(event)] = &drained.records[..] else { panic!("one event: {drained:?}") };
+    let [RingEvent::Log(event)] = &drained.records[..] else { panic!("one event: {drained:?}") };
     assert_eq!((event.message.len(), event.logger.len()), (64 << 10, 1 << 10));
     assert_eq!((event.fields.len(), &event.fields[0].1), (64, &FieldValue::Text("é".repeat(16 << 10))));
     let altered =
@@ -279,13 +283,13 @@ fn what_of_an_event_is_too_long_is_cut_and_counted() {
 fn an_event_fits_a_small_segment_with_a_part_of_message_and_fields() {
     let home = Home::new();
     let registry = home.registry_with(small());
-    let mut drain = Drain::new(home.place("svc"), registry.clone());
+    let mut drain = RingReader::new(home.place("svc"), registry.clone());
     let mut fields = LogFields::new();
     fields.push("small", FieldRef::Int(1));
     fields.push("large", FieldRef::Text(&"x".repeat(30 << 10)));
     log(&"m".repeat(64 << 10), &fields).record(&registry);
     let drained = drain_all(&mut drain);
-    let [Recorded::Event(event)] = &drained.records[..] else { panic!("one event: {drained:?}") };
+    let [RingEvent::Log(event)] = &drained.records[..] else { panic!("one event: {drained:?}") };
     assert!(event.message.len() > 1000 && event.fields.len() == 1, "{event:?}");
 }
 
@@ -309,7 +313,7 @@ fn kill_recorder(root: &Path, round: u64) {
         .spawn()
         .expect("a child");
     let registry = registry_at(root, small());
-    let new_drain = || Drain::new(place_at(root, "svc"), registry.clone());
+    let new_drain = || RingReader::new(place_at(root, "svc"), registry.clone());
     let (mut drain, mut store, mut cursors) = (new_drain(), Vec::<FinishedCall>::new(), HashMap::new());
     let (mut died, mut dead, mut lost, mut kill_at) = (Vec::new(), false, 0, 2000 + 500 * round as usize);
     for turn in 0_u64.. {
@@ -367,16 +371,16 @@ fn labels_on_everything_are_on_calls_and_log_events_of_those_who_had_them() {
     };
     // What one of another run has left is drained by the next.
     let left = of("staging");
-    Calls::new(&left).expect("request metrics").operation("left").start::<&str>([]).finish();
+    Calls::new(&left).expect("request metrics").operation("left").start().finish();
     let registry = of("production");
     let calls = Calls::new(&registry).expect("request metrics");
-    calls.operation("labelled").labels(["voice"]).start(["alto"]).finish();
+    calls.operation("labelled").labels(["voice"]).expect("labels").start_with(["alto"]).finish();
     let mut fields = LogFields::new();
     log("bare", &fields).record(&registry);
     fields.push("env", FieldRef::Text("own"));
     log("own", &fields).record(&registry);
 
-    let mut drain = Drain::new(home.place("svc"), registry.clone());
+    let mut drain = RingReader::new(home.place("svc"), registry.clone());
     let drained = drain_all(&mut drain);
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let labels: HashMap<_, _> =
@@ -384,8 +388,8 @@ fn labels_on_everything_are_on_calls_and_log_events_of_those_who_had_them() {
     assert_eq!(labels["left"], [text("env", "staging")]);
     assert_eq!(labels["labelled"], [text("voice", "alto"), text("env", "production")]);
     let events = drained.records.iter().filter_map(|record| match record {
-        Recorded::Event(event) => Some((event.message.as_str(), event.fields.clone())),
-        Recorded::Call(_) => None,
+        RingEvent::Log(event) => Some((event.message.as_str(), event.fields.clone())),
+        RingEvent::Call(_) => None,
     });
     let events: HashMap<_, _> = events.collect();
     let env = |value: &str| [("env".to_owned(), FieldValue::Text(value.to_owned()))];

@@ -50,14 +50,14 @@ fn figures_so_far_and_in_all() {
     let root = tempfile::tempdir().expect("a directory");
     let (place, calls) = service(root.path());
     let operation = calls.operation("synthesize");
-    let early = operation.start::<&str>([]);
+    let early = operation.start();
     assert_eq!(early.gpu(), None, "nobody samples");
     early.finish();
     let writer = HistoryWriter::open(&place, 1 << 20);
     // A history that was not there is looked for once a second.
     let opened = clock::monotonic_nanos();
     sample(&writer, 900 * MIB, 100 * MIB);
-    let call = operation.start::<&str>([]);
+    let call = operation.start();
     while call.gpu().is_none() {
         assert!(clock::monotonic_nanos() - opened < 10_000_000_000, "not within 10 s");
         std::thread::yield_now();
@@ -66,16 +66,16 @@ fn figures_so_far_and_in_all() {
     sample(&writer, 900 * MIB, 300 * MIB);
     assert_eq!(figures(call.gpu()), (100 * MIB, 300 * MIB, 200 * MIB as i64, false));
     assert_eq!(call.gpu().and_then(|gpu| gpu.utilization_mean), Some(0.5));
-    let other = operation.start::<&str>([]);
+    let other = operation.start();
     assert!(figures(call.gpu()).3 && figures(other.gpu()).3, "two at once");
     other.finish();
     call.finish();
     sample(&writer, 900 * MIB, 150 * MIB);
     assert_eq!(figures(call.gpu()), (100 * MIB, 300 * MIB, 50 * MIB as i64, false));
     // What happens afterwards is no affair of the call.
-    let next = operation.start::<&str>([]);
+    let next = operation.start();
     sample(&writer, 900 * MIB, 800 * MIB);
     assert_eq!(figures(call.gpu()), (100 * MIB, 300 * MIB, 50 * MIB as i64, false));
-    assert_eq!(figures(call.state().clone().gpu()), (100 * MIB, 300 * MIB, 50 * MIB as i64, false));
+    assert_eq!(figures(call.handle().clone().gpu()), (100 * MIB, 300 * MIB, 50 * MIB as i64, false));
     assert_eq!(figures(next.gpu()), (150 * MIB, 800 * MIB, 650 * MIB as i64, false));
 }

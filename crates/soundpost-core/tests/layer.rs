@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
-use soundpost_core::snapshot::{Drain, Recorded};
+use soundpost_core::snapshot::{RingEvent, RingReader};
 use soundpost_core::{Calls, FieldValue, Level, LogEvent, LogLayer, Registry};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -19,7 +19,7 @@ use tracing_subscriber::prelude::*;
 /// A service whose events can be read.
 struct Service {
     registry: Arc<Registry>,
-    drain: Drain,
+    drain: RingReader,
     _home: Home,
 }
 
@@ -27,7 +27,7 @@ impl Service {
     fn new() -> Self {
         let home = Home::new();
         let registry = home.registry();
-        let drain = Drain::new(home.place("svc"), registry.clone());
+        let drain = RingReader::new(home.place("svc"), registry.clone());
         Self { registry, drain, _home: home }
     }
 
@@ -43,9 +43,9 @@ impl Service {
     fn events(&mut self) -> Vec<LogEvent> {
         self.drain.attach(|_| Ok::<_, ()>(None)).expect("nothing is asked");
         let drained = self.drain.read(usize::MAX, |_| true);
-        let event = |record: Recorded| match record {
-            Recorded::Event(event) => Some(event),
-            Recorded::Call(_) => None,
+        let event = |record: RingEvent| match record {
+            RingEvent::Log(event) => Some(event),
+            RingEvent::Call(_) => None,
         };
         drained.records.into_iter().filter_map(event).collect()
     }
@@ -170,9 +170,9 @@ fn fields_of_spans_are_inherited_and_the_closest_wins() {
 fn an_event_belongs_to_the_current_call() {
     let mut service = Service::new();
     let calls = Calls::new(&service.registry).expect("request metrics");
-    let call = calls.operation("synthesize").begin::<&str>([]).request_id("req-7d8e9f").start();
+    let call = calls.operation("synthesize").begin().request_id("req-7d8e9f").start();
     with_default(service.subscriber(), || {
-        let _entered = soundpost_core::enter(call.state());
+        let _entered = soundpost_core::enter(call.handle());
         tracing::info!("inside");
     });
     call.finish();
@@ -248,7 +248,7 @@ fn events_of_soundpost_and_of_its_threads_are_left_out() {
         tracing::error!(target: "soundposts", "the host's");
         tracing::error!(target: "soundpost_app::api", "the host's, too");
         // What recording has to say is not recorded: the pattern of an overflow and a fault are both ours.
-        service.registry.fault("serve", "a fault");
+        service.registry.diagnostics().warn_once("serve", "a fault");
     });
     let own = soundpost_core::thread::spawn("soundpost-test", move || {
         with_default(subscriber, || tracing::error!(target: "hyper::client", "about what is recorded"));

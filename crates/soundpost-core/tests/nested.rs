@@ -8,7 +8,7 @@ use std::fmt;
 
 use common::*;
 use soundpost_core::LogLayer;
-use soundpost_core::snapshot::{Drain, Recorded};
+use soundpost_core::snapshot::{RingEvent, RingReader};
 use tracing_subscriber::prelude::*;
 
 /// Logs whenever its text is made.
@@ -28,11 +28,11 @@ fn a_value_that_logs_while_its_text_is_made_ends() {
     let subscriber = tracing_subscriber::registry().with(LogLayer::new(registry.clone()));
     tracing::subscriber::set_global_default(subscriber).expect("the only one");
     tracing::info!(value = ?Chatty(0), "outermost");
-    let mut drain = Drain::new(home.place("svc"), registry.clone());
+    let mut drain = RingReader::new(home.place("svc"), registry.clone());
     drain.attach(|_| Ok::<_, ()>(None)).expect("nothing is asked");
-    let message = |record: &Recorded| match record {
-        Recorded::Event(event) => event.message.clone(),
-        Recorded::Call(_) => String::new(),
+    let message = |record: &RingEvent| match record {
+        RingEvent::Log(event) => event.message.clone(),
+        RingEvent::Call(_) => String::new(),
     };
     let drained = drain.read(usize::MAX, |_| true);
     let messages: Vec<_> = drained.records.iter().map(message).collect();

@@ -35,7 +35,7 @@ fn mode(path: &Path) -> u32 {
 
 fn record(place: &Place, service: &str) -> std::sync::Arc<Registry> {
     let registry = Registry::open(place, Identity::new(service), small()).expect("a registry");
-    registry.family(Spec::counter("c")).expect("a family").counter(&[]).expect("a counter").inc(1.0);
+    registry.family(Spec::counter("c")).expect("a family").counter(&[]).expect("a counter").increment();
     registry
 }
 
@@ -188,16 +188,16 @@ fn where_nothing_can_be_written_the_host_goes_on_in_anonymous_memory() {
     let registry = record(&place, "svc");
     assert!(registry.fallback().is_some());
     let calls = Calls::new(&registry).expect("request metrics");
-    let call = calls.operation("op").start::<&str>([]);
+    let call = calls.operation("op").start();
     let mut collector = soundpost_core::snapshot::Collector::new(place, registry.clone());
-    collector.begin();
+    collector.take_over_last_run();
     let snapshot = collector.snapshot();
     assert_eq!(value(&snapshot, "c", &[]), Some(1.0));
     assert_eq!(value(&snapshot, "svc_requests_in_flight", &[("operation", "op")]), Some(1.0));
     call.finish();
-    assert_eq!(collector.fold(), 0);
+    assert_eq!(collector.merge_dead(), 0);
     assert_eq!(total(&collector.snapshot(), "svc_request", &[]), 1.0);
-    collector.end();
+    collector.end_run();
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_full_file_system_is_known_at_the_start_and_no_signal_later() {
         let registry = Registry::open(&place, Identity::new("svc"), options).expect("a registry");
         assert!(registry.fallback().is_some());
         let counter = registry.family(Spec::counter("c")).expect("a family").counter(&[]);
-        counter.expect("a counter").inc(2.0);
+        counter.expect("a counter").increment_by(2.0);
         let mut collector = soundpost_core::snapshot::Collector::new(place, registry.clone());
         assert_eq!(value(&collector.snapshot(), "c", &[]), Some(2.0));
     });

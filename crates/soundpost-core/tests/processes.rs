@@ -83,7 +83,7 @@ fn gauges_of_forked_children_are_their_own_and_end_with_them() {
     let snapshot = collector.snapshot();
     assert_eq!(value(&snapshot, "level", &[]), None, "with the last process the gauge is gone");
     assert_eq!(finished(&snapshot, "died"), 6.0);
-    assert_eq!(collector.fold(), 1);
+    assert_eq!(collector.merge_dead(), 1);
     assert_eq!(finished(&collector.snapshot(), "died"), 6.0);
     assert_eq!(value(&collector.snapshot(), "done", &[]), Some(21.0));
 }
@@ -97,11 +97,11 @@ fn a_segment_lives_as_long_as_a_forked_child() {
     let child: i32 = puppet.tell("fork-and-stay 2").parse().expect("a pid");
     puppet.kill();
     let snapshot = collector.snapshot();
-    assert_eq!(collector.fold(), 0, "the child still records");
+    assert_eq!(collector.merge_dead(), 0, "the child still records");
     assert_eq!((in_flight(&snapshot), value(&snapshot, "level", &[])), (1.0, Some(2.0)));
     // SAFETY: signals the process that the puppet forked; nothing else ended it.
     unsafe { libc::kill(child, libc::SIGKILL) };
-    eventually("the fold", 10, || (collector.fold() == 1).then_some(()));
+    eventually("the fold", 10, || (collector.merge_dead() == 1).then_some(()));
     let snapshot = collector.snapshot();
     assert_eq!((in_flight_of(&snapshot), finished(&snapshot, "died")), (None, 1.0));
     assert_eq!(value(&snapshot, "done", &[]), Some(2.0));
@@ -115,15 +115,15 @@ fn the_last_process_that_ends_in_good_order_leaves_nothing() {
     let mut puppet = Puppet::start(home.path());
     puppet.tell("count 1");
     puppet.kill();
-    collector.fold();
+    collector.merge_dead();
     assert_eq!(value(&collector.snapshot(), "done", &[]), Some(1.0));
-    collector.end();
+    collector.end_run();
     assert!(home.segment_files().is_empty());
     drop((collector, registry));
     // The next run begins at nothing.
     let registry = home.registry();
     let mut collector = home.collector(&registry);
-    collector.begin();
+    collector.take_over_last_run();
     assert_eq!(value(&collector.snapshot(), "done", &[]), None);
 }
 
@@ -136,7 +136,7 @@ fn what_a_crashed_run_left_is_in_the_next_ones_totals() {
     puppet.kill();
     let registry = home.registry();
     let mut collector = home.collector(&registry);
-    collector.begin();
+    collector.take_over_last_run();
     let snapshot = collector.snapshot();
     assert_eq!(value(&snapshot, "done", &[]), Some(3.0));
     assert_eq!(finished(&snapshot, "died"), 1.0);
@@ -234,7 +234,7 @@ proptest! {
                 Step::Birth if actors.len() < 4 => {
                     actors.push(Actor { puppet: Puppet::start(home.path()), running: 0, gauge: None });
                 }
-                Step::Fold(second) => drop(collectors[usize::from(second)].fold()),
+                Step::Fold(second) => drop(collectors[usize::from(second)].merge_dead()),
                 Step::Birth => {}
                 _ if actors.is_empty() => {}
                 Step::Kill(at) => {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use soundpost_core::snapshot::{Drain, Recorded, Value};
+use soundpost_core::snapshot::{RingEvent, RingReader, Value};
 use soundpost_core::{Calls, FieldValue, Options, Outcome, Spec};
 
 /// Begins no other text of the test.
@@ -25,11 +25,11 @@ fn calls_keep_no_secrets() {
     let home = Home::new();
     let registry = home.registry();
     let calls = Calls::new(&registry).expect("request metrics");
-    let mut drain = Drain::new(home.place("svc"), registry.clone());
+    let mut drain = RingReader::new(home.place("svc"), registry.clone());
     let secret = format!("{CANARY}0123456789");
-    let operation = calls.operation("synthesize").labels(["voice", "api_key"]);
+    let operation = calls.operation("synthesize").labels(["voice", "api_key"]).expect("labels");
     for voice in ["anna", &format!("{secret}@example.com")] {
-        let call = operation.start([voice, &secret]);
+        let call = operation.start_with([voice, &secret]);
         call.field("apiKey", secret.as_str());
         call.field("tts_text", format!("你好 {secret}"));
         call.field("note", format!("password={secret}"));
@@ -40,7 +40,7 @@ fn calls_keep_no_secrets() {
     }
     drain.attach(|_| Ok::<_, ()>(None)).expect("nothing is asked");
     let drained = drain.read(usize::MAX, |_| true);
-    let calls: Vec<_> = drained.records.iter().filter_map(Recorded::call).collect();
+    let calls: Vec<_> = drained.records.iter().filter_map(RingEvent::call).collect();
     let [first, second] = calls[..] else { panic!("two calls: {drained:?}") };
     assert!(!format!("{drained:?}").contains(CANARY) && !found_in_segments(&home));
     let label = |call: &soundpost_core::FinishedCall, name: &str| {
@@ -77,9 +77,9 @@ fn metrics_have_no_secrets_in_their_labels() {
     let spec = Spec::counter("logins").labels(&["who", "token"]);
     let family = registry.family(spec).expect("a family");
     for _ in 0..3 {
-        family.counter(&[&format!("{CANARY}@example.com"), CANARY]).expect("a counter").increment(1);
+        family.counter(&[&format!("{CANARY}@example.com"), CANARY]).expect("a counter").increment();
     }
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     metrics::with_local_recorder(&facade, || {
         metrics::counter!("visits_total", "cookie" => CANARY).increment(1);
         metrics::counter!("visits_total", "cookie" => CANARY).increment(1);
@@ -97,22 +97,27 @@ fn metrics_have_no_secrets_in_their_labels() {
 fn notices_have_no_secrets_and_the_newest_changes_are_kept() {
     let home = Home::new();
     let registry = home.registry();
-    registry.fault("sink", &format!("once: https://lin:{CANARY}@host/"));
-    registry.note("sink", &format!("once: password={CANARY}"));
+    registry.diagnostics().warn_once("sink", &format!("once: https://lin:{CANARY}@host/"));
+    registry.diagnostics().info_once("sink", &format!("once: password={CANARY}"));
     for number in 0..3000 {
-        registry.tell(number % 2 == 0, "sink", &format!("change {number}: Bearer {CANARY}{number}"));
+        let message = format!("change {number}: Bearer {CANARY}{number}");
+        match number % 2 {
+            0 => registry.diagnostics().warn("sink", &message),
+            _ => registry.diagnostics().info("sink", &message),
+        }
     }
-    registry.note("sink", "once: the last");
-    let notices = registry.notices(0);
+    registry.diagnostics().info_once("sink", "once: the last");
+    let notices = registry.diagnostics().notices(0);
     assert!(!format!("{notices:?}").contains(CANARY));
     let of = |what: &str| notices.iter().filter(|notice| notice.message.starts_with(what)).count();
     assert_eq!((of("once"), of("change")), (3, 1024));
     assert_eq!(notices[2].message, "change 1976: Bearer [REDACTED:authorization]");
     assert_eq!(notices[2].number, 1978);
     assert!(notices.is_sorted_by(|before, after| before.number < after.number));
-    let after: Vec<_> = registry.notices(3001).into_iter().map(|notice| notice.message).collect();
+    let after: Vec<_> =
+        registry.diagnostics().notices(3001).into_iter().map(|notice| notice.message).collect();
     assert_eq!(after, ["change 2999: Bearer [REDACTED:authorization]", "once: the last"]);
-    assert!(registry.notices(3003).is_empty());
+    assert!(registry.diagnostics().notices(3003).is_empty());
 }
 
 #[test]
@@ -124,7 +129,7 @@ fn text_is_recorded_where_that_is_asked_for() {
         ..Options::default()
     });
     let calls = Calls::new(&registry).expect("request metrics");
-    let call = calls.operation("synthesize").start::<&str>([]);
+    let call = calls.operation("synthesize").start();
     call.field("tts_text", "ein Käuzchen, TICKET-7");
     let fields = call.fields();
     assert_eq!(fields, [("tts_text".to_owned(), FieldValue::from("ein Käuzchen, [REDACTED:own]"))]);

@@ -136,7 +136,7 @@ impl CallBlock {
             operation.label_names().len(),
             |index| self.label(py, index),
             |values| {
-                let mut builder = operation.begin(values).streaming(self.streaming);
+                let mut builder = operation.begin_with(values).streaming(self.streaming);
                 if let Some(request_id) = &request_id {
                     builder = builder.request_id(request_id);
                 }

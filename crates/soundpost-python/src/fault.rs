@@ -146,7 +146,7 @@ pub(crate) fn notices() -> Vec<(bool, String)> {
     let from = if taken.0 == generation { taken.1 } else { 0 };
     let fresh = telemetry.notices(from);
     *taken = (generation, fresh.last().map_or(from, |newest| newest.number + 1));
-    fresh.into_iter().map(|notice| (notice.fault, notice.message)).collect()
+    fresh.into_iter().map(|notice| (notice.warning, notice.message)).collect()
 }
 
 /// Reports a fault of the Python half of the package in `part`.

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use pyo3::{Borrowed, intern};
-use soundpost::log::{Draft, FieldRef, Level, Log, LogFields};
+use soundpost::log::{EventBuilder, FieldRef, Level, Log, LogFields};
 
 use crate::context;
 use crate::fault::{self, Part};
@@ -201,7 +201,7 @@ fn put<'py>(
         field(&mut draft, name, value)?;
     }
     if parts.left > 0 {
-        draft.leave(parts.left);
+        draft.skip_fields(parts.left);
     }
     let (file, thread) = (parts.text(at::FILE), parts.text(at::THREAD));
     let file = file.as_ref().map_or_else(Default::default, |file| file.to_string_lossy());
@@ -264,12 +264,12 @@ fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<B
 }
 
 /// Adds a value; one without a text is counted, and the field says so.
-fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn field(draft: &mut EventBuilder<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let name_text = name.to_string_lossy();
     if name_text == "extra"
         && let Ok(extras) = value.cast::<PyDict>()
     {
-        draft.leave(extras.len().saturating_sub(EXTRAS));
+        draft.skip_fields(extras.len().saturating_sub(EXTRAS));
         let extras: Vec<_> = extras.iter().take(EXTRAS).collect();
         for (name, value) in &extras {
             if let Ok(name) = name.cast::<PyString>() {
@@ -281,7 +281,7 @@ fn field(draft: &mut Draft<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, Py
     scalar(draft, &name_text, value)
 }
 
-fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn scalar(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     if value.is_none() {
         return Ok(());
     }
@@ -303,7 +303,7 @@ fn scalar(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResu
 
 /// Adds a value that is neither text nor number, as `soundpost._logging.shown` shows it.
 #[cold]
-fn other(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn other(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = value.py();
     let shown = py
         .import(intern!(py, "soundpost._logging"))
@@ -326,7 +326,7 @@ fn other(draft: &mut Draft<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResul
 }
 
 /// Adds what `exc_info` holds.
-fn exception(draft: &mut Draft<'_>, parts: &Parts<'_>) -> PyResult<()> {
+fn exception(draft: &mut EventBuilder<'_>, parts: &Parts<'_>) -> PyResult<()> {
     let Some(info) = parts.get(at::EXC_INFO).and_then(|info| info.cast::<PyTuple>().ok()) else {
         return Ok(());
     };

@@ -208,7 +208,7 @@ impl Plan {
         let expects = generator || self.audio.is_some() || self.tells.is_some();
         // None where its label names were refused.
         let labels = operation.label_names().len();
-        let begin = |texts: &[&str]| operation.begin(texts).streaming(streaming).expects_output(expects);
+        let begin = |texts: &[&str]| operation.begin_with(texts).streaming(streaming).expects_output(expects);
         let core = if self.request_id.is_none() && self.traceparent.is_none() && self.queued_at.is_none() {
             value::with_texts(labels, |at| self.label(values, at), |texts| begin(texts).start())?
         } else {
@@ -364,12 +364,12 @@ pub(crate) fn operation(
     name: &str,
     labels: &[&str],
 ) -> PyResult<Option<soundpost::Operation>> {
-    match telemetry.try_operation(name, labels) {
+    match telemetry.operation(name).labels(labels) {
         Ok(operation) => Ok(Some(operation)),
         Err(error) => {
             let text = format!("{name:?}: {error}; it is recorded without labels");
             fault::report(py, Part::Operation, name, None, &text)?;
-            Ok(telemetry.try_operation(name, &[]).ok())
+            Ok(Some(telemetry.operation(name)))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use soundpost_core::history::{CallWindow, GpuLooks, HistoryReader, HistoryWriter};
+use soundpost_core::history::{CallWindow, GpuSamples, HistoryReader, HistoryWriter};
 use soundpost_core::thread::lock;
 use soundpost_core::{Calls, FinishedCall, GpuUse, InFlightCall, Outcome, clock};
 
@@ -108,14 +108,14 @@ impl State {
     }
 
     /// What the history says of the processes of these calls: read once for all, there may be thousands.
-    fn looks(&mut self, calls: &[&mut FinishedCall]) -> HashMap<u32, GpuLooks> {
+    fn looks(&mut self, calls: &[&mut FinishedCall]) -> HashMap<u32, GpuSamples> {
         let mut since: HashMap<u32, u64> = HashMap::new();
         for call in calls {
             let earliest = since.entry(call.pid).or_insert(call.started);
             *earliest = call.started.min(*earliest);
         }
         let Some(reader) = self.reader() else { return HashMap::new() };
-        since.into_iter().map(|(pid, since)| (pid, GpuLooks::read(reader, pid, since))).collect()
+        since.into_iter().map(|(pid, since)| (pid, GpuSamples::read(reader, pid, since))).collect()
     }
 
     /// The calls seen, in the order of their ends; with each the earliest start of it and those after it.

@@ -168,7 +168,7 @@ impl Keeper {
 
     fn round(&self, work: &mut Work, last: bool) {
         if let Err(panic) = thread::guarded(|| work.round(self, last)) {
-            self.around.calls.registry().fault("store", &format!("store: {panic}"));
+            self.around.calls.registry().diagnostics().warn_once("store", &format!("store: {panic}"));
             work.begin_again(&self.around);
         }
     }

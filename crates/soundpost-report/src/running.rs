@@ -56,7 +56,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(seed: Arc<Seed>) -> Self {
-        let collector = Collector::new(seed.place.clone(), seed.registry.clone()).only_adopted();
+        let collector = Collector::new(seed.place.clone(), seed.registry.clone()).keep_undrained();
         let collector = Arc::new(Mutex::new(collector));
         let attribution = Arc::new(Attribution::new(seed.calls.clone()));
         let sinks = seed.config.sinks.iter().map(|sink| (sink.name().to_owned(), sink.kinds()));
@@ -93,18 +93,22 @@ impl Running {
         if let Some(reason) = self.seed.registry.fallback() {
             self.seed.calls.set_unhealthy("segment_not_shared", true);
             let message = format!("no segment file, other processes do not see this one: {reason}");
-            self.seed.registry.fault("segment", &message);
+            self.seed.registry.diagnostics().warn_once("segment", &message);
         }
         if let Some(problem) = self.seed.place.problem() {
             self.seed.calls.set_unhealthy("directory_not_writable", true);
-            self.seed.registry.fault("directory", &format!("directory: {problem}"));
+            self.seed.registry.diagnostics().warn_once("directory", &format!("directory: {problem}"));
         }
         say_facts(&self.seed.calls);
         self.look();
         let myself = self.clone();
         match thread::spawn("soundpost-watch", move || myself.watch()) {
             Ok(thread) => *lock(&self.watch) = Some(thread),
-            Err(error) => self.seed.registry.fault("watch", &format!("cannot start a thread: {error}")),
+            Err(error) => self
+                .seed
+                .registry
+                .diagnostics()
+                .warn_once("watch", &format!("cannot start a thread: {error}")),
         }
     }
 
@@ -153,8 +157,9 @@ impl Running {
         while elected.is_none() {
             *elected = self.stand_now();
             // Whoever is elected may be about to stop as well; somebody has to be the last.
-            let wait =
-                elected.is_none() && !self.leaves_it_to_agent() && !lock(&self.collector).goes_on_elsewhere();
+            let wait = elected.is_none()
+                && !self.leaves_it_to_agent()
+                && !lock(&self.collector).has_other_processes();
             if !wait || Instant::now() >= deadline {
                 break;
             }
@@ -169,7 +174,7 @@ impl Running {
             }
             self.ship_out(deadline);
             self.stop_storing(deadline);
-            lock(&self.collector).end();
+            lock(&self.collector).end_run();
         }
         *elected = None;
         *lock(&self.announced) = None;
@@ -214,7 +219,7 @@ impl Running {
             ("sink", Self::keep_shipping),
         ] {
             if let Err(panic) = thread::guarded(|| step(self)) {
-                self.seed.registry.fault(part, &format!("{part}: {panic}"));
+                self.seed.registry.diagnostics().warn_once(part, &format!("{part}: {panic}"));
             }
         }
     }
@@ -237,7 +242,7 @@ impl Running {
         *elected = self.stand_now();
         // Only a process that starts may find that the run before it is over.
         if elected.is_some() && lock(&self.watch).is_none() {
-            lock(&self.collector).begin();
+            lock(&self.collector).take_over_last_run();
             self.seed.place.reclaim();
         }
         if elected.is_some() {
@@ -265,9 +270,9 @@ impl Running {
             return;
         }
         let mut collector = lock(&self.collector);
-        collector.fold();
+        collector.merge_dead();
         if self.seed.config.agent {
-            collector.turn_over();
+            collector.start_new_run();
         }
     }
 

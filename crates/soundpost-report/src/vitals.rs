@@ -53,7 +53,7 @@ impl Vitals {
         if let Some(reason) = history.fallback() {
             let message =
                 format!("no file for the history of vitals, it is lost with this process: {reason}");
-            calls.registry().fault("history", &message);
+            calls.registry().diagnostics().warn_once("history", &message);
         }
         calls.set_unhealthy("history_not_shared", history.fallback().is_some());
         let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Host::new()), Box::new(Processes::new())];

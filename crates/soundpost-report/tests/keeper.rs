@@ -19,7 +19,7 @@ fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
     let registry = Registry::open(&place, Identity::new("svc"), Options::default()).unwrap();
     let calls = Calls::new(&registry).unwrap();
     let operation = calls.operation("op");
-    (0..100).for_each(|_| operation.start::<&str>([]).finish());
+    (0..100).for_each(|_| operation.start().finish());
     // What is no store is set aside under a name with the time: that asks the clock, which panics.
     std::fs::write(place.directory().join("store.sqlite"), [b'x'; 10_000]).unwrap();
     let left = AtomicU64::new(PANICS);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Family, Kind, Labels, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Family, Labels, MetricKind, Series, Snapshot, Value};
 use soundpost_store::SinkState;
 
 /// A value of one sink, and the reason it is of.
@@ -16,7 +16,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
         return;
     }
     let counter = |name, help, count: &dyn Fn(&SinkState) -> Vec<Of>| {
-        family(name, Kind::Counter, help, states, labels, count)
+        family(name, MetricKind::Counter, help, states, labels, count)
     };
     snapshot.families.extend([
         counter("soundpost_sink_accepted", "Records that the store accepted for the sink.", &|state| {
@@ -41,7 +41,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
         }),
         family(
             "soundpost_sink_pending",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Records in the store that wait for the sink.",
             states,
             labels,
@@ -51,7 +51,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
             unit: Unit::Seconds,
             ..family(
                 "soundpost_sink_lag_seconds",
-                Kind::Gauge,
+                MetricKind::Gauge,
                 "Age of the sink's oldest pending record; 0 if there is none.",
                 states,
                 labels,
@@ -67,7 +67,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
 
 fn family(
     name: &str,
-    kind: Kind,
+    kind: MetricKind,
     help: &str,
     states: &[SinkState],
     labels: &Labels,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use soundpost_core::FinishedCall;
 
-use super::batch::{Batch, DeathKey, Recorded};
+use super::batch::{Batch, DeathKey, RingEvent};
 use super::vitals::VitalsSample;
 use super::{call_row, event_row};
 
@@ -18,7 +18,7 @@ const ROWS: usize = 4096;
 /// the kind that takes most goes, and is counted.
 #[derive(Debug)]
 pub struct Backlog {
-    records: Queue<Recorded>,
+    records: Queue<RingEvent>,
     died: Queue<(DeathKey, FinishedCall)>,
     vitals: Queue<VitalsSample>,
     /// Valid once all rows above are stored.
@@ -52,10 +52,10 @@ impl Backlog {
     }
 
     /// Adds a finished call or a log event.
-    pub fn record(&mut self, record: Recorded) {
+    pub fn record(&mut self, record: RingEvent) {
         let weight = match &record {
-            Recorded::Call(call) => call_row::weight(call),
-            Recorded::Event(event) => event_row::weight(event),
+            RingEvent::Call(call) => call_row::weight(call),
+            RingEvent::Log(event) => event_row::weight(event),
         };
         self.records.push(weight, record);
         self.shrink();

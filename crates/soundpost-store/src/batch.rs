@@ -1,7 +1,7 @@
 //! What is written at once.
 
 use soundpost_core::FinishedCall;
-pub use soundpost_core::snapshot::{DeathKey, Recorded};
+pub use soundpost_core::snapshot::{DeathKey, RingEvent};
 
 use super::vitals::VitalsSample;
 
@@ -9,7 +9,7 @@ use super::vitals::VitalsSample;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch<'a> {
     /// Calls that finished and log events, in the order in which sinks are to get them.
-    pub records: &'a [Recorded],
+    pub records: &'a [RingEvent],
     /// Calls whose process died; one that is stored already is left out.
     pub died: &'a [(DeathKey, FinishedCall)],
     /// Samples of host, processes and GPUs.

@@ -37,7 +37,7 @@ mod writer;
 
 pub use acknowledgement::{Acknowledgement, Rejected};
 pub use backlog::{Backlog, Dropped};
-pub use batch::{Batch, DeathKey, Recorded};
+pub use batch::{Batch, DeathKey, RingEvent};
 pub use call_row::CallRow;
 pub use error::StoreError;
 pub use file::FILE;

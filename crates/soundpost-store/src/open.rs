@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use soundpost_core::{FinishedCall, step};
 
-use super::batch::{Batch, DeathKey, Recorded};
+use super::batch::{Batch, DeathKey, RingEvent};
 use super::kinds::KindIds;
 use super::numbers::{CALLS, EVENTS, Numbers};
 use super::samples::Samples;
@@ -105,8 +105,8 @@ fn write_records(
     };
     for record in batch.records {
         match record {
-            Recorded::Call(call) => add(call, &mut last)?,
-            Recorded::Event(event) => event_row::insert(&mut insert_event, last.next(EVENTS), event)?,
+            RingEvent::Call(call) => add(call, &mut last)?,
+            RingEvent::Log(event) => event_row::insert(&mut insert_event, last.next(EVENTS), event)?,
         }
     }
     for (key, call) in batch.died {

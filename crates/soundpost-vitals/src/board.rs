@@ -46,7 +46,7 @@ impl Board {
         self.sample += 1;
         // First of all: a call that starts when the values are shown finds them there.
         self.keep(readings, &[]);
-        self.rejected.inc(readings.dropped.len() as f64);
+        self.rejected.increment_by(readings.dropped.len() as f64);
         for reading in &readings.readings {
             let key = (reading.quantity, reading.labels.clone());
             let shown = match self.shown.entry(key) {
@@ -68,7 +68,7 @@ impl Board {
 
     /// Keeps a glance, which is not shown.
     pub(crate) fn glance(&self, readings: &Readings) {
-        self.rejected.inc(readings.dropped.len() as f64);
+        self.rejected.increment_by(readings.dropped.len() as f64);
         self.keep(readings, &[]);
     }
 
@@ -121,7 +121,7 @@ fn family<'a>(
 ) -> Option<&'a Family> {
     let make = || {
         let family = registry.family(quantity.spec(registry.identity().prefix()));
-        family.inspect_err(|error| registry.fault("vitals", &error.to_string())).ok()
+        family.inspect_err(|error| registry.diagnostics().warn_once("vitals", &error.to_string())).ok()
     };
     families.entry(quantity.name).or_insert_with(make).as_ref()
 }

@@ -182,7 +182,7 @@ impl Lane {
                 let heard =
                     sampling.listener.as_ref().map(|Listener(hear)| thread::guarded(|| hear(&readings)));
                 if let Some(Err(panic)) = heard {
-                    self.registry.fault("vitals", &format!("{}: {panic}", self.name));
+                    self.registry.diagnostics().warn_once("vitals", &format!("{}: {panic}", self.name));
                 }
             } else if there && watch.as_mut().is_some_and(|watch| watch.is_wanted(now)) {
                 self.glance(&mut *source, &mut readings);
@@ -203,7 +203,7 @@ impl Lane {
             }
         }
         if let Some(note) = source.note() {
-            self.registry.note("vitals", note);
+            self.registry.diagnostics().info_once("vitals", note);
         }
         sampled.inspect_err(|problem| self.unavailable(problem)).is_ok()
     }
@@ -259,10 +259,10 @@ impl Lane {
         }
         let message = format!("{} off: {}", self.name.to_uppercase(), problem.message);
         if [HANGS, PANICKED].contains(&problem.reason) {
-            self.registry.fault("vitals", &message);
+            self.registry.diagnostics().warn_once("vitals", &message);
         } else {
             // A machine without one is no fault.
-            self.registry.note("vitals", &message);
+            self.registry.diagnostics().info_once("vitals", &message);
         }
     }
 

@@ -161,7 +161,8 @@ fn what_is_shown_is_kept_and_what_is_gone_is_kept_as_gone() {
     assert_eq!(bench.value("svc_shown", "b"), None);
     assert_eq!(bench.kept("shown", "b").last(), Some(&None), "{:?}", bench.kept("shown", "b"));
     assert_eq!((bench.value("svc_aside", "a"), bench.kept("aside", "a")[0]), (None, Some(7.0)));
-    let notes = bench.registry.notices(0).into_iter().filter(|n| n.message == "something to know");
+    let notes =
+        bench.registry.diagnostics().notices(0).into_iter().filter(|n| n.message == "something to know");
     assert_eq!(notes.count(), 1, "said once");
     assert_eq!(bench.glances.load(Relaxed), 0, "no call runs");
 }
@@ -182,7 +183,10 @@ fn a_panic_costs_one_sample_and_is_counted() {
     until(|| bench.value("svc_shown", "a") == Some(2.0));
     until(|| bench.value("soundpost_scripted_available", "") == Some(1.0));
     // The log has it once.
-    assert_eq!(bench.registry.notices(0).iter().filter(|n| n.message.contains("on purpose")).count(), 1);
+    assert_eq!(
+        bench.registry.diagnostics().notices(0).iter().filter(|n| n.message.contains("on purpose")).count(),
+        1
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(telemetry.render(false).contains("requests_total 1\n"));
 
     let through = Telemetry::builder("tts2").through_facade().no_listen().start()?;
-    through.operation("synthesize").start::<&str>([]).finish();
+    through.operation("synthesize").start().finish();
     assert!(exporter.render().contains("tts2_request_total{"));
 
     for telemetry in [telemetry, through] {

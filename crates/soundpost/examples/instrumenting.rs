@@ -22,7 +22,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let accepted = Instant::now();
-    let operation = telemetry.operation("synthesize").labels(["voice"]);
+    let operation = telemetry.operation("synthesize").labels(["voice"])?;
     whole(&operation, "Hello, world.", "en-us", accepted)?;
     let (client, pieces) = mpsc::channel();
     stream(&operation, "Hello, world.", &client);
@@ -40,7 +40,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
 /// A request with everything a call can be told.
 fn whole(operation: &Operation, text: &str, voice: &str, accepted: Instant) -> Result<Vec<f32>, EngineError> {
     let call = operation
-        .begin([known(voice)])
+        .begin_with([known(voice)])
         .request_id("req-7d8e9f") // or .traceparent(header): the trace's id; default: a random one
         .queued(accepted.elapsed())
         .streaming(false)
@@ -61,7 +61,7 @@ fn whole(operation: &Operation, text: &str, voice: &str, accepted: Instant) -> R
 
 /// A stream: dropped without an end, a call is `abandoned`.
 fn stream(operation: &Operation, text: &str, client: &mpsc::Sender<Vec<f32>>) {
-    let call = operation.start(["en-us"]);
+    let call = operation.start_with(["en-us"]);
     for piece in text.split(' ') {
         let samples = vec![0.0; 1_000 * piece.len()];
         call.chunk(seconds(&samples));

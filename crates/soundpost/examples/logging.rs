@@ -13,8 +13,8 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let layer = telemetry.layer().with_max_level(tracing::Level::DEBUG);
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::with_default(subscriber, || {
-        let call = telemetry.operation("synthesize").start::<&str>([]);
-        let entered = soundpost::enter(call.state());
+        let call = telemetry.operation("synthesize").start();
+        let entered = soundpost::enter(call.handle());
         call.chunk(Seconds(0.64));
         tracing::info!(duration_ms = 942, "Audio generation completed for TICKET-7");
         drop(entered);

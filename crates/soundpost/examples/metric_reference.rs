@@ -14,7 +14,7 @@ use soundpost::torch::{Allocator, Memory, Reading, Reads};
 use soundpost::{
     BYTES_BUCKETS, LATENCY_BUCKETS, Merge, Outcome, RATIO_BUCKETS, Seconds, Spec, Telemetry, Unit,
 };
-use soundpost_core::snapshot::{Family, Kind, Snapshot, Value};
+use soundpost_core::snapshot::{Family, MetricKind, Snapshot, Value};
 use soundpost_vitals::Quantity;
 
 const SERVICE: &str = "service";
@@ -64,7 +64,7 @@ pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
 /// What the reporter observes of finished calls where a GPU is sampled.
 fn gpu_peaks(directory: &Directory) -> Result<Vec<Family>, Box<dyn Error>> {
     let place = soundpost_core::Place::open(&directory.0, "peaks")?;
-    let registry = soundpost_core::Registry::unseen(soundpost_core::Identity::new(SERVICE))?;
+    let registry = soundpost_core::Registry::detached(soundpost_core::Identity::new(SERVICE))?;
     soundpost_core::Calls::new(&registry)?.observe_gpu_peak("synthesize", &[], 1, "");
     let snapshot = soundpost_core::snapshot::Collector::new(place, registry).snapshot();
     let peaks = |family: &Family| family.name.ends_with("_request_gpu_memory_peak_bytes");
@@ -74,7 +74,7 @@ fn gpu_peaks(directory: &Directory) -> Result<Vec<Family>, Box<dyn Error>> {
 fn record_one_of_everything(telemetry: &Telemetry) {
     let operation = telemetry.operation("synthesize");
     for outcome in Outcome::ALL {
-        let call = operation.begin::<&str>([]).queued(Duration::from_millis(1)).start();
+        let call = operation.begin().queued(Duration::from_millis(1)).start();
         call.field("char_count", 1);
         call.field("text", "hello");
         call.stage("vocoder").fail();
@@ -95,7 +95,7 @@ fn read_torch(telemetry: &Telemetry) -> Result<Allocator, Box<dyn Error>> {
         .set(1.0);
     let allocator = Allocator::new(telemetry, Reads::Always);
     allocator.identify(0, Some("GPU-0"));
-    let call = telemetry.operation("synthesize").start::<&str>([]);
+    let call = telemetry.operation("synthesize").start();
     allocator.started(&call, &Reading { devices: vec![(0, Memory::default())], ..Reading::default() });
     call.finish();
     Ok(allocator)
@@ -176,12 +176,12 @@ fn vitals_row(quantity: &Quantity) -> String {
 
 fn row(family: &Family, buckets: &mut BTreeMap<String, Vec<f64>>) -> String {
     let (kind, suffix) = match family.kind {
-        Kind::Counter => ("counter", "_total"),
-        Kind::Gauge => ("gauge", ""),
-        Kind::Histogram => ("histogram", ""),
-        Kind::Summary => ("summary", ""),
-        Kind::Info => ("info", "_info"),
-        Kind::StateSet => ("state set", ""),
+        MetricKind::Counter => ("counter", "_total"),
+        MetricKind::Gauge => ("gauge", ""),
+        MetricKind::Histogram => ("histogram", ""),
+        MetricKind::Summary => ("summary", ""),
+        MetricKind::Info => ("info", "_info"),
+        MetricKind::StateSet => ("state set", ""),
     };
     let name = match family.name.strip_prefix(SERVICE) {
         Some(rest) => format!("{{ns}}{rest}{suffix}"),
@@ -206,7 +206,7 @@ fn row(family: &Family, buckets: &mut BTreeMap<String, Vec<f64>>) -> String {
 /// Bounds of a histogram, and whether it has exemplars.
 fn bounds(family: &Family) -> Option<(Vec<f64>, bool)> {
     family.series.iter().find_map(|series| match &series.value {
-        Value::Distribution(distribution) if family.kind == Kind::Histogram => {
+        Value::Distribution(distribution) if family.kind == MetricKind::Histogram => {
             Some((distribution.bounds.to_vec(), !distribution.exemplars.is_empty()))
         }
         _ => None,

@@ -10,9 +10,9 @@ use soundpost::{Seconds, Telemetry};
 
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let telemetry = Telemetry::builder("tts").listen(([127, 0, 0, 1], 9464)).start()?;
-    let synthesize = telemetry.operation("synthesize").labels(["voice"]); // once
+    let synthesize = telemetry.operation("synthesize").labels(["voice"])?; // once
 
-    let call = synthesize.start(["en-us"]); // per request
+    let call = synthesize.start_with(["en-us"]); // per request
     call.field("char_count", 13);
     {
         let _stage = call.stage("frontend");

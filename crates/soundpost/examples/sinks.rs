@@ -38,7 +38,7 @@ fn shipped(directory: &Path, secrets: &Path) -> Result<(), Box<dyn Error>> {
 fn captured(directory: &Path) -> Result<(), Box<dyn Error>> {
     let capture = Capture::new();
     let telemetry = Telemetry::builder("indextts2").directory(directory).sink(capture.clone()).start()?;
-    telemetry.operation("synthesize").start::<&str>([]).finish();
+    telemetry.operation("synthesize").start().finish();
     telemetry.flush(Duration::from_secs(10));
     assert!(capture.lines().iter().any(|line| line.contains("Audio generation completed")));
     telemetry.shutdown(Duration::from_secs(2));

@@ -332,7 +332,7 @@ impl Builder {
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;
         if self.facade {
             // Somebody else's recorder stays: what is recorded through it is theirs.
-            let _ = metrics::set_global_recorder(registry.facade());
+            let _ = metrics::set_global_recorder(registry.metrics_recorder());
         }
         let run = Run::join(&place).filter(|_| !agent);
         if starts && !agent && run.as_ref().is_none_or(|run| run.first) {

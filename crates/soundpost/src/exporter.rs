@@ -22,7 +22,7 @@ impl Builder {
     /// `audio_seconds_total`) are gauges over there, exemplars and merge rules are Soundpost's alone.
     pub fn through_facade(mut self) -> Self {
         self.facade = false;
-        self.options.mirror = true;
+        self.options.forward = true;
         self
     }
 }

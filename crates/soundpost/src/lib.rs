@@ -9,9 +9,9 @@
 //!     .version("V23")
 //!     .listen(([127, 0, 0, 1], 9464))
 //!     .start()?;
-//! let synthesize = telemetry.operation("synthesize").labels(["emotion"]);
+//! let synthesize = telemetry.operation("synthesize").labels(["emotion"])?;
 //!
-//! let call = synthesize.start(["neutral"]);
+//! let call = synthesize.start_with(["neutral"]);
 //! call.field("char_count", 128);
 //! {
 //!     let _stage = call.stage("vocoder");
@@ -45,7 +45,7 @@ pub mod torch;
 pub use builder::{Builder, default_directory};
 pub use service::{Gpu, Service, gpus};
 pub use soundpost_core::{
-    BYTES_BUCKETS, Call, CallBuilder, CallState, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
+    BYTES_BUCKETS, Call, CallBuilder, CallHandle, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
     Histogram, InFlightCall, LATENCY_BUCKETS, LogLayer, Merge, Notice, Operation, Outcome, RATIO_BUCKETS,
     RequestId, Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
 };

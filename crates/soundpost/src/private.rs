@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 
 pub use soundpost_core::clock::monotonic_nanos;
-use soundpost_core::{Call, CallFuture, CallState, Operation, Outcome, Stage, current_call, set_once};
+use soundpost_core::{Call, CallFuture, CallHandle, Operation, Outcome, Stage, current_call, set_once};
 
 /// One instrumented function: its operation, found when telemetry has been started.
 pub struct Site {
@@ -27,14 +27,18 @@ impl Site {
             return Begun::Stage(outer.stage(self.name));
         }
         match self.operation() {
-            Some(operation) => Begun::Call(operation.start(values())),
+            Some(operation) => Begun::Call(operation.start_with(values())),
             None => Begun::Nothing,
         }
     }
 
     fn operation(&self) -> Option<&Operation> {
         self.operation.get().or_else(|| {
-            let operation = crate::global()?.operation(self.name).labels(self.labels);
+            let telemetry = crate::global()?;
+            let operation = telemetry.operation(self.name).labels(self.labels).unwrap_or_else(|error| {
+                telemetry.warn_once("labels", &error.to_string());
+                telemetry.operation(self.name)
+            });
             Some(set_once(&self.operation, operation))
         })
     }
@@ -63,7 +67,7 @@ impl Begun {
         match self {
             Self::Call(call) => {
                 let output = {
-                    let _entered = soundpost_core::enter(call.state());
+                    let _entered = soundpost_core::enter(call.handle());
                     body()
                 };
                 conclude(&call, &output);
@@ -119,6 +123,6 @@ impl<E: Display + ?Sized> AsText for Failure<'_, E> {
 }
 
 /// The call around this one, if it is running: an instrumented function inside becomes its stage.
-fn outer() -> Option<CallState> {
-    current_call().filter(CallState::is_active)
+fn outer() -> Option<CallHandle> {
+    current_call().filter(CallHandle::is_active)
 }

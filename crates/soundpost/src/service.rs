@@ -27,7 +27,7 @@ impl Service {
     /// When there is no memory to read it with.
     pub fn find(directory: &Path, name: &str) -> Result<Option<Self>, Error> {
         let Some(place) = Place::find(directory, name) else { return Ok(None) };
-        let registry = Registry::unseen(Identity::new(name))?;
+        let registry = Registry::detached(Identity::new(name))?;
         let collector = Collector::new(place.clone(), registry);
         Ok(Some(Self { name: name.to_owned(), place, collector }))
     }

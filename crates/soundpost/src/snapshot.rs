@@ -1,4 +1,6 @@
 //! What a service exposes, as plain data: see [`Telemetry::snapshot`](crate::Telemetry::snapshot) and
 //! [`Service::snapshot`](crate::Service::snapshot).
 
-pub use soundpost_core::snapshot::{Distribution, Exemplar, Family, Kind, Labels, Series, Snapshot, Value};
+pub use soundpost_core::snapshot::{
+    Distribution, Exemplar, Family, Labels, MetricKind, Series, Snapshot, Value,
+};

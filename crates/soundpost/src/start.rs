@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 
-use soundpost_core::{Draft, FieldRef, Level, Log, LogFields, Place, Registry};
+use soundpost_core::{EventBuilder, FieldRef, Level, Log, Place, Registry};
 
 /// How often a lock that another process has for a moment is asked for.
 const TRIES: usize = 1000;
@@ -33,25 +33,14 @@ impl Run {
 /// Records that the service starts: `Starting indextts2 V23 @ commit abc1234`.
 pub(crate) fn record(registry: &Registry, service: &str, version: &str, commit: &str) {
     let mut message = format!("Starting {service}");
-    let mut draft = Draft::new(registry);
+    let mut builder = EventBuilder::new(registry);
     if !version.is_empty() {
         message.push_str(&format!(" {version}"));
-        draft.field("version", FieldRef::Text(version));
+        builder.field("version", FieldRef::Text(version));
     }
     if !commit.is_empty() {
         message.push_str(&format!(" @ commit {}", &commit[..commit.floor_char_boundary(7)]));
-        draft.field("commit", FieldRef::Text(commit));
+        builder.field("commit", FieldRef::Text(commit));
     }
-    draft.record(&Log {
-        unix_nanos: None,
-        level: Level::Info,
-        message: &message,
-        logger: "soundpost",
-        file: "",
-        line: None,
-        thread: "",
-        request_id: "",
-        operation: "",
-        fields: &LogFields::new(),
-    });
+    builder.record(&Log { logger: "soundpost", ..Log::new(Level::Info, &message) });
 }

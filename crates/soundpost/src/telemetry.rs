@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use soundpost_core::{
-    Calls, Draft, Error, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage, set_once,
-    thread,
+    Calls, Error, EventBuilder, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage,
+    set_once, thread,
 };
 use soundpost_report::Reporter;
 
@@ -50,14 +50,6 @@ impl Telemetry {
     /// An operation: a kind of call. With [`Operation::labels`] it gets label names.
     pub fn operation(&self, name: impl Into<String>) -> Operation {
         self.inner.calls.operation(&name.into())
-    }
-
-    /// An operation with label names, or what is wrong with them.
-    ///
-    /// # Errors
-    /// When a label cannot be exposed, is one of the request metrics' own, or is given twice.
-    pub fn try_operation(&self, name: &str, labels: &[&str]) -> Result<Operation, Error> {
-        self.inner.calls.try_operation(name, labels)
     }
 
     /// A stage whose call is not known, such as one in a worker thread: recorded under the operation
@@ -122,23 +114,23 @@ impl Telemetry {
     }
 
     /// Counts a fault of `part`, and logs each message once.
-    pub(crate) fn fault(&self, part: &'static str, message: &str) {
-        self.inner.calls.registry().fault(part, message);
+    pub(crate) fn warn_once(&self, part: &'static str, message: &str) {
+        self.inner.calls.registry().diagnostics().warn_once(part, message);
     }
 
     /// Logs each message once: something a person should know that is no fault.
-    pub(crate) fn note(&self, part: &'static str, message: &str) {
-        self.inner.calls.registry().note(part, message);
+    pub(crate) fn info_once(&self, part: &'static str, message: &str) {
+        self.inner.calls.registry().diagnostics().info_once(part, message);
     }
 
     /// Counts a fault of `part` in `soundpost_errors_total`; for bindings.
     pub fn error(&self, part: &str) {
-        self.inner.calls.registry().error(part);
+        self.inner.calls.registry().diagnostics().count_error(part);
     }
 
     /// A log event to put together; for bindings. In Rust: [`Telemetry::layer`].
-    pub fn draft(&self) -> Draft<'_> {
-        Draft::new(self.inner.calls.registry())
+    pub fn draft(&self) -> EventBuilder<'_> {
+        EventBuilder::new(self.inner.calls.registry())
     }
 
     /// A text for a person, without what must not be recorded; for bindings.
@@ -149,7 +141,7 @@ impl Telemetry {
     /// What Soundpost had to say so far, from the `from`th on: what `tracing` was told as well; for bindings. Each of at
     /// most 64 messages once, and the newest 1024 of those about what changed, such as a sink's server.
     pub fn notices(&self, from: usize) -> Vec<Notice> {
-        self.inner.calls.registry().notices(from)
+        self.inner.calls.registry().diagnostics().notices(from)
     }
 
     /// Shows in `unhealthy{reason}` that something is wrong, or is right again.

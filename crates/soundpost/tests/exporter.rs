@@ -18,8 +18,8 @@ fn the_exporters_recorder_is_kept_and_written_to() {
     let directory = Directory::new();
     let telemetry = directory.serving("kept").through_facade().start().unwrap();
     let _ending = Ending(telemetry.clone());
-    let operation = telemetry.operation("synthesize").labels(["voice"]);
-    let call = operation.start(["en"]);
+    let operation = telemetry.operation("synthesize").labels(["voice"]).unwrap();
+    let call = operation.start_with(["en"]);
     call.field("char_count", 42);
     call.chunk(Seconds(0.5));
     let in_flight = r#"kept_requests_in_flight{voice="en",operation="synthesize"}"#;
@@ -53,7 +53,7 @@ fn an_exporters_rendering_is_appended_once() {
     let directory = Directory::new();
     let telemetry = directory.serving("appends").append(recorder.handle()).start().unwrap();
     let _ending = Ending(telemetry.clone());
-    telemetry.family(soundpost::Spec::counter("both")).unwrap().counter(&[]).unwrap().inc(5.0);
+    telemetry.family(soundpost::Spec::counter("both")).unwrap().counter(&[]).unwrap().increment_by(5.0);
     let (head, text) = common::get(
         &telemetry.address().unwrap(),
         "/metrics",
@@ -88,14 +88,14 @@ fn our_text_agrees_with_theirs() {
         metrics::counter!("absolute_total").absolute(1 << 60);
     };
     metrics::with_local_recorder(&theirs, record);
-    metrics::with_local_recorder(&registry.facade(), record);
+    metrics::with_local_recorder(&registry.metrics_recorder(), record);
     let mut collector = soundpost_core::snapshot::Collector::new(place, registry);
     let ours = soundpost_report::exposition::text(&collector.snapshot());
     let names = ["jobs_total", "depth", "wait_seconds", "limits", "absolute_total"];
     let (ours, theirs) = (canonical(&ours, &names), canonical(&theirs.handle().render(), &names));
     assert_eq!(ours, theirs);
     assert_eq!(ours.len(), 7 * (1 + 1 + 6) + 2);
-    collector.end();
+    collector.end_run();
 }
 
 /// Samples with their labels sorted and their values as numbers.

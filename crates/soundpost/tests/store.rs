@@ -32,13 +32,13 @@ fn a_flushed_call_can_be_asked_for() {
     let directory = Directory::new();
     let telemetry = directory.serving("flushed").start().unwrap();
     let _ending = Ending(telemetry.clone());
-    let operation = telemetry.operation("synthesize").labels(["voice"]);
-    let call = operation.begin(["anna"]).request_id("one").start();
+    let operation = telemetry.operation("synthesize").labels(["voice"]).unwrap();
+    let call = operation.begin_with(["anna"]).request_id("one").start();
     call.field("char_count", 12);
     drop(call.stage("llm"));
     call.chunk(Seconds(0.5));
     call.finish();
-    operation.begin(["bert"]).request_id("two").start().end_with(Outcome::Oom, "", "CUDA out of memory");
+    operation.begin_with(["bert"]).request_id("two").start().end_with(Outcome::Oom, "", "CUDA out of memory");
     assert!(telemetry.flush(Duration::from_secs(10)));
     let calls = stored(telemetry.directory());
     let [one, two] = &calls[..] else { panic!("two calls: {calls:?}") };
@@ -62,7 +62,7 @@ fn without_a_store_there_is_none() {
     let directory = Directory::new();
     let telemetry = directory.serving("storeless").without_store().start().unwrap();
     let _ending = Ending(telemetry.clone());
-    telemetry.operation("op").start::<&str>([]).finish();
+    telemetry.operation("op").start().finish();
     assert!(telemetry.flush(Duration::MAX));
     assert!(Reader::open(telemetry.directory()).unwrap().is_none());
     telemetry.shutdown(Duration::MAX);
@@ -73,13 +73,13 @@ fn what_was_recorded_last_is_stored_when_the_service_ends() {
     let directory = Directory::new();
     let telemetry = directory.serving("ending").start().unwrap();
     let operation = telemetry.operation("op");
-    (0..1000).for_each(|_| operation.start::<&str>([]).finish());
+    (0..1000).for_each(|_| operation.start().finish());
     telemetry.shutdown(Duration::from_secs(10));
     assert_eq!(stored(telemetry.directory()).len(), 1000);
     // The next run has its own totals, and the same store.
     let next = directory.serving("ending").start().unwrap();
     let _ending = Ending(next.clone());
-    next.operation("op").start::<&str>([]).finish();
+    next.operation("op").start().finish();
     assert!(next.flush(Duration::from_secs(10)));
     assert_eq!(stored(next.directory()).len(), 1001);
     let total = r#"ending_request_total{operation="op",outcome="ok",status="success"}"#;
@@ -93,7 +93,7 @@ fn what_could_not_be_stored_when_the_service_ended_is_stored_by_the_next() {
     std::fs::create_dir_all(&in_the_way).unwrap();
     let telemetry = directory.serving("unstored").start().unwrap();
     let operation = telemetry.operation("op");
-    (0..100).for_each(|_| operation.start::<&str>([]).finish());
+    (0..100).for_each(|_| operation.start().finish());
     telemetry.shutdown(Duration::from_secs(10));
     // A segment that this process has open is its own.
     drop((operation, telemetry));
@@ -113,7 +113,7 @@ fn a_run_that_is_over_stays_over_when_the_next_is_killed_before_it_could_store_w
     std::fs::create_dir_all(&in_the_way).unwrap();
     let telemetry = directory.serving("crashing").start().unwrap();
     let operation = telemetry.operation("synthesize");
-    (0..5).for_each(|_| operation.start::<&str>([]).finish());
+    (0..5).for_each(|_| operation.start().finish());
     telemetry.shutdown(Duration::from_secs(10));
     drop((operation, telemetry));
     let mut worker = Worker::start(directory.path(), "second");
@@ -176,7 +176,7 @@ fn worker() {
     let mut running = Vec::new();
     println!("\n> ready");
     for (index, line) in std::io::stdin().lines().enumerate() {
-        let call = operation.begin::<&str>([]).request_id(&format!("{role}-{index}")).start();
+        let call = operation.begin().request_id(&format!("{role}-{index}")).start();
         match line.unwrap().as_str() {
             "finish" => call.finish(),
             _ => {
@@ -252,7 +252,7 @@ fn record_timed(operation: &soundpost::Operation, count: usize) -> [Duration; 3]
     let [mut waited, mut longest, mut busiest] = [Duration::ZERO; 3];
     for _ in 0..count {
         let (before, busy, started) = (waits(), processor(), Instant::now());
-        let call = operation.start::<&str>([]);
+        let call = operation.start();
         call.field("char_count", 128);
         drop(call.stage("llm"));
         call.finish();
@@ -343,7 +343,7 @@ fn stores_of_hostile_service_names_stay_in_their_directories() {
         let telemetry = builder.without_facade().without_gpus().start().unwrap();
         let ending = Ending(telemetry.clone());
         assert_eq!(telemetry.directory().parent(), Some(&*root), "{name:?}");
-        telemetry.operation("op").start::<&str>([]).finish();
+        telemetry.operation("op").start().finish();
         assert!(telemetry.flush(Duration::from_secs(10)), "{name:?}");
         assert_eq!(stored(telemetry.directory()).len(), 1, "{name:?}");
         for path in below(telemetry.directory()) {

@@ -15,15 +15,15 @@ fn calls_are_scraped() {
     let directory = Directory::new();
     let telemetry = directory.serving("index tts-2").version("V23").label("env", "test").start().unwrap();
     let _ending = Ending(telemetry.clone());
-    let synthesize = telemetry.operation("synthesize").labels(["emotion"]);
-    let call = synthesize.start(["neutral"]);
+    let synthesize = telemetry.operation("synthesize").labels(["emotion"]).unwrap();
+    let call = synthesize.start_with(["neutral"]);
     call.field("char_count", 128);
     drop(call.stage("vocoder"));
     call.chunk(Seconds(0.5));
     call.chunk(Seconds(0.25));
     call.finish();
-    synthesize.start(["sad"]).end(Outcome::Timeout);
-    let running = synthesize.start(["sad"]);
+    synthesize.start_with(["sad"]).end(Outcome::Timeout);
+    let running = synthesize.start_with(["sad"]);
 
     let (head, body) = get(&telemetry.address().unwrap(), "/metrics", "");
     assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
@@ -56,9 +56,9 @@ fn openmetrics_carries_the_request_id() {
     let telemetry = directory.serving("om").start().unwrap();
     let _ending = Ending(telemetry.clone());
     let operation = telemetry.operation("synthesize");
-    operation.begin::<&str>([]).request_id("req-7d8e9f").start().finish();
+    operation.begin().request_id("req-7d8e9f").start().finish();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let call = operation.begin::<&str>([]).traceparent(trace).start();
+    let call = operation.begin().traceparent(trace).start();
     assert_eq!(call.request_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
     drop(call);
     let accept = "Accept: application/openmetrics-text; version=1.0.0\r\n";
@@ -93,14 +93,14 @@ fn a_read_only_file_system_is_no_reason_not_to_serve() {
     let directory = Directory::new();
     let telemetry = directory.serving("readonly").directory(&unwritable).without_vitals().start().unwrap();
     let _ending = Ending(telemetry.clone());
-    telemetry.operation("synthesize").start::<&str>([]).finish();
+    telemetry.operation("synthesize").start().finish();
     let (_, text) = get(&telemetry.address().unwrap(), "/metrics", "");
     let total = r#"readonly_request_total{operation="synthesize",outcome="ok",status="success"}"#;
     assert_eq!(value(&text, total), Some(1.0));
     assert_eq!(value(&text, r#"readonly_unhealthy{reason="directory_not_writable"}"#), Some(1.0));
     let notices = telemetry.notices(0);
     assert!(
-        notices.len() == 1 && notices[0].fault && notices[0].message.contains(&unwritable),
+        notices.len() == 1 && notices[0].warning && notices[0].message.contains(&unwritable),
         "{notices:?}"
     );
     assert!(telemetry.notices(1).is_empty());
@@ -157,7 +157,7 @@ fn own_metrics_follow_the_rules() {
     let _ending = Ending(telemetry.clone());
     let made =
         telemetry.family(Spec::counter("videos_total").labels(&["status"]).help("Videos made")).unwrap();
-    made.counter(&["success"]).unwrap().inc(2.5);
+    made.counter(&["success"]).unwrap().increment_by(2.5);
     let loaded = telemetry.family(Spec::gauge("model_size").unit(Unit::Bytes).merge(Merge::Max)).unwrap();
     loaded.gauge(&[]).unwrap().set(1024.0);
     let text = telemetry.render(false);
@@ -189,8 +189,8 @@ fn a_poisoned_process_is_unhealthy_for_good() {
     let _ending = Ending(telemetry.clone());
     let operation = telemetry.operation("synthesize");
     let error = std::io::Error::other("CUDA error: device-side assert triggered");
-    operation.start::<&str>([]).fail(&error);
-    operation.start::<&str>([]).finish();
+    operation.start().fail(&error);
+    operation.start().finish();
     let (head, body) = get(&telemetry.address().unwrap(), "/healthz", "");
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
     assert!(body.contains("poisoned"), "{body}");
@@ -202,7 +202,7 @@ fn idle_calls_are_reaped() {
     let directory = Directory::new();
     let telemetry = directory.serving("idle").idle_limit(Duration::from_millis(10)).start().unwrap();
     let _ending = Ending(telemetry.clone());
-    let call = telemetry.operation("synthesize").start::<&str>([]);
+    let call = telemetry.operation("synthesize").start();
     let sample = r#"idle_request_total{operation="synthesize",outcome="abandoned",status="cancelled"}"#;
     until("the call is reaped", || value(&telemetry.render(false), sample) == Some(1.0));
     call.finish();
@@ -222,9 +222,9 @@ fn recording_from_many_threads_loses_nothing() {
             let (telemetry, barrier) = (&telemetry, &barrier);
             scope.spawn(move || {
                 barrier.wait();
-                let operation = telemetry.operation("synthesize").labels(["voice"]);
+                let operation = telemetry.operation("synthesize").labels(["voice"]).unwrap();
                 for call in 0..CALLS {
-                    operation.start([["a", "b", "c"][(thread + call) % 3]]).finish();
+                    operation.start_with([["a", "b", "c"][(thread + call) % 3]]).finish();
                 }
             });
         }
@@ -241,10 +241,10 @@ fn recording_from_many_threads_loses_nothing() {
 fn the_last_process_leaves_nothing_behind() {
     let directory = Directory::new();
     let telemetry = directory.serving("leaves").start().unwrap();
-    telemetry.operation("synthesize").start::<&str>([]).finish();
+    telemetry.operation("synthesize").start().finish();
     telemetry.shutdown(Duration::from_secs(2));
     // Recording goes on working.
-    telemetry.operation("synthesize").start::<&str>([]).finish();
+    telemetry.operation("synthesize").start().finish();
     let left: Vec<_> =
         std::fs::read_dir(telemetry.directory()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["reporter.lock", "store.sqlite"]);

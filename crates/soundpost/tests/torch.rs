@@ -37,7 +37,7 @@ fn a_call_has_what_was_held_before_and_after() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let allocator = Allocator::new(&telemetry, Reads::WhileCheap);
-    let call = telemetry.operation("synthesize").start::<&str>([]);
+    let call = telemetry.operation("synthesize").start();
     let held = allocator.started(&call, &reading(&[(0, GIB, 2 * GIB, 3 * GIB), (1, 0, 0, 0), (2, 1, 2, 3)]));
     assert_eq!(held.iter().collect::<Vec<_>>(), [0, 2]);
     allocator.ended(&call, &reading(&[(0, 2 * GIB, 4 * GIB, 5 * GIB), (2, 1, 2, 3)]));
@@ -61,7 +61,7 @@ fn gauges_are_of_the_gpu_as_nvml_counts_and_of_this_process() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let allocator = Allocator::new(&telemetry, Reads::Always);
-    let call = telemetry.operation("synthesize").start::<&str>([]);
+    let call = telemetry.operation("synthesize").start();
     allocator.started(&call, &reading(&[(0, GIB, 2 * GIB, GIB)]));
     assert!(!telemetry.render(false).contains("torch"), "nobody knows which GPU it is");
 
@@ -98,7 +98,7 @@ fn readings_that_cost_too_much_end_unless_they_are_asked_for() {
     let (telemetry, _ending) = start(&directory);
     let (cheap, always) =
         (Allocator::new(&telemetry, Reads::WhileCheap), Allocator::new(&telemetry, Reads::Always));
-    let call = telemetry.operation("synthesize").start::<&str>([]);
+    let call = telemetry.operation("synthesize").start();
     let reading = reading(&[(0, 1, 1, 1)]);
     for _ in 0..100 {
         cheap.started(&call, &reading);
@@ -124,7 +124,7 @@ fn of_many_devices_those_that_hold_memory_are_read_and_the_others_in_turn() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let allocator = Allocator::new(&telemetry, Reads::Always);
-    let call = telemetry.operation("synthesize").start::<&str>([]);
+    let call = telemetry.operation("synthesize").start();
     assert_eq!(allocator.devices(4).iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     allocator.started(&call, &reading(&[(0, 0, 0, 0), (2, 1, 2, 3)]));
     let mut seen = std::collections::BTreeSet::new();

@@ -85,11 +85,11 @@ fn steps_of_the_wall_clock_neither_stall_nor_remove_anything() {
     let wanted: Vec<_> = (0..STEPS.len() * CALLS).map(|number| format!("n{number}")).collect();
     for (step, ahead) in STEPS.into_iter().enumerate() {
         // A call is in flight meanwhile.
-        let call = operation.begin::<&str>([]).request_id(&wanted[step * CALLS]).start();
+        let call = operation.begin().request_id(&wanted[step * CALLS]).start();
         AHEAD.store(ahead, Ordering::Relaxed);
         call.finish();
         for id in &wanted[step * CALLS + 1..(step + 1) * CALLS] {
-            operation.begin::<&str>([]).request_id(id).start().finish();
+            operation.begin().request_id(id).start().finish();
         }
         let began = Instant::now();
         assert!(telemetry.flush(Duration::from_secs(10)), "stored after the step to {ahead}");

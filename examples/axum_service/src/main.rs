@@ -39,7 +39,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         .version(env!("CARGO_PKG_VERSION"))
         .listen((Ipv4Addr::LOCALHOST, metrics_port))
         .start()?;
-    let speech = Arc::new(Speech::new(&telemetry, Engine::load()?));
+    let speech = Arc::new(Speech::new(&telemetry, Engine::load()?)?);
 
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

@@ -17,12 +17,12 @@ pub(crate) struct Speech {
 
 impl Speech {
     /// Creates the operations once, so that a request only records.
-    pub(crate) fn new(telemetry: &Telemetry, engine: Engine) -> Self {
-        Self {
+    pub(crate) fn new(telemetry: &Telemetry, engine: Engine) -> Result<Self, soundpost::Error> {
+        Ok(Self {
             engine,
-            whole: telemetry.operation("synthesize").labels(["voice"]).expects_output(true),
-            streamed: telemetry.operation("synthesize_stream").labels(["voice"]).expects_output(true),
-        }
+            whole: telemetry.operation("synthesize").labels(["voice"])?.expects_output(true),
+            streamed: telemetry.operation("synthesize_stream").labels(["voice"])?.expects_output(true),
+        })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -72,7 +72,7 @@ impl Speech {
     fn start(&self, operation: &Operation, text: &str, voice: &str) -> Call {
         // A label needs few values, and the client chooses the voice: all unsupported voices share one value.
         let label = if self.engine.voices().contains_key(voice) { voice } else { "unknown" };
-        let call = operation.start([label]);
+        let call = operation.start_with([label]);
         call.field("char_count", text.chars().count() as u64);
         call
     }

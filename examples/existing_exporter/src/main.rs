@@ -23,9 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         other => return Err(format!("{other:?}: say `through` or `append`").into()),
     };
 
-    let synthesize = telemetry.operation("synthesize").labels(["voice"]);
+    let synthesize = telemetry.operation("synthesize").labels(["voice"])?;
     for voice in ["en", "cmn", "en"] {
-        let call = synthesize.start([voice]);
+        let call = synthesize.start_with([voice]);
         call.field("char_count", 42);
         call.chunk(Seconds(0.5));
         call.finish();

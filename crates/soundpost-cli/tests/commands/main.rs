@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use soundpost::store::{Entity, GpuName, Limits, Store, VitalsSample};
 use soundpost::{FieldValue, GpuUse, Outcome, StageTime, Telemetry};
 use soundpost_core::FinishedCall;
-use soundpost_store::{Batch, Recorded};
+use soundpost_store::{Batch, RingEvent};
 
 use common::{Directory, Running, SERVICE, free_port, until};
 
@@ -55,8 +55,8 @@ fn call(request_id: &str, outcome: Outcome, ended: u64) -> FinishedCall {
 }
 
 /// What the drain would give for these calls.
-fn recorded(calls: &[FinishedCall]) -> Vec<Recorded> {
-    calls.iter().cloned().map(Recorded::Call).collect()
+fn recorded(calls: &[FinishedCall]) -> Vec<RingEvent> {
+    calls.iter().cloned().map(RingEvent::Call).collect()
 }
 
 /// A directory whose service has these calls and a minute of vitals in its store.
@@ -188,7 +188,7 @@ fn sinks_are_shown() {
     let builder = Telemetry::builder("speech").directory(directory.path()).no_listen().without_facade();
     let telemetry =
         builder.without_vitals().without_start_event().sink(up).sink(down).sink(wrong).start().unwrap();
-    telemetry.operation("synthesize").start::<&str>([]).finish();
+    telemetry.operation("synthesize").start().finish();
     telemetry.flush(Duration::from_secs(10));
     let says = |parts: [&str; 3]| {
         let text = directory.run(&["status"]).good();

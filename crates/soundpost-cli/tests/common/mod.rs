@@ -83,13 +83,13 @@ pub fn service() {
         .without_facade()
         .start()
         .unwrap();
-    let operation = telemetry.operation("synthesize").labels(["emotion"]);
+    let operation = telemetry.operation("synthesize").labels(["emotion"]).unwrap();
     let mut running = Vec::new();
     for word in script.split_whitespace() {
         match word {
-            "call" => operation.start(["sad"]).finish(),
+            "call" => operation.start_with(["sad"]).finish(),
             "begin" => {
-                let call = operation.begin(["sad"]).request_id("req-7d8e9f").start();
+                let call = operation.begin_with(["sad"]).request_id("req-7d8e9f").start();
                 let stage = call.stage("vocoder");
                 call.chunk(Seconds(0.5));
                 running.push((call, stage));

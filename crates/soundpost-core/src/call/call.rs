@@ -1,71 +1,198 @@
-//! A call: one request for generated output, from its start to its one end.
+//! A call: one request for generated output, from its start to its single end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::handle::{CallHandle, Seconds, suspend};
 use super::outcome::Outcome;
 use super::request_id::RequestId;
-use super::set::CallSet;
-use super::state::CallState;
+use super::series::OperationSeries;
+use super::stage::Stage;
 use crate::clock;
-use crate::segment::{Begin, flag};
+use crate::field::FieldValue;
+use crate::history::GpuUse;
+use crate::segment::{Begin, flag, word};
+use crate::sync::Ordering;
 
-/// A running call. Every method takes `&self` and does nothing once the call has ended; the first end
-/// counts. Dropped without one it is `abandoned`, or `error` while the thread unwinds.
+/// A running call.
+///
+/// Methods of a call that has ended do nothing, and the first end counts. A call that is dropped before its end is
+/// `abandoned`, or `error` while the thread unwinds.
 #[must_use = "a call lasts as long as this value; dropped at once it is counted as abandoned"]
 pub struct Call {
-    state: CallState,
+    handle: CallHandle,
 }
 
 impl Call {
-    /// Ends the call with what the error says it is: `oom`, `poisoned`, `timeout` or `error`.
+    /// Returns the request id: the caller's, the trace's, or a generated one.
+    pub fn request_id(&self) -> &str {
+        self.handle.request_id()
+    }
+
+    /// Returns the name of the operation.
+    pub fn operation(&self) -> &str {
+        self.handle.operation()
+    }
+
+    /// Reports whether the call has not ended.
+    pub fn is_active(&self) -> bool {
+        self.handle.is_active()
+    }
+
+    /// Returns the GPU memory around the call, see [`CallHandle::gpu`].
+    pub fn gpu(&self) -> Option<GpuUse> {
+        self.handle.gpu()
+    }
+
+    /// Begins a stage of this call.
+    pub fn stage(&self, name: &str) -> Stage {
+        self.handle.stage(name)
+    }
+
+    /// Records a chunk of output with so many seconds of audio; 0 for a chunk without audio, such as a header.
+    /// The first chunk with audio sets the time to first audio.
+    #[inline]
+    pub fn chunk(&self, audio: Seconds) {
+        self.handle.chunk(audio);
+    }
+
+    /// Records a chunk and suspends the call, see [`Call::suspend`].
+    #[inline]
+    pub fn hand_over(&self, audio: Seconds) {
+        let now = clock::monotonic_nanos();
+        self.handle.with_slot(|slot| {
+            self.handle.record_chunk(slot, audio, now);
+            suspend(slot, now);
+        });
+    }
+
+    /// Adds audio of a result that is not handed over in chunks.
+    pub fn audio(&self, audio: Seconds) {
+        self.handle.audio(audio);
+    }
+
+    /// Marks progress without output.
+    pub fn progress(&self) {
+        self.handle.progress();
+    }
+
+    /// Stops the busy time: from now on the call waits for its consumer.
+    #[inline]
+    pub fn suspend(&self) {
+        let now = clock::monotonic_nanos();
+        self.handle.with_slot(|slot| suspend(slot, now));
+    }
+
+    /// Starts the busy time again.
+    #[inline]
+    pub fn resume(&self) {
+        let now = clock::monotonic_nanos();
+        self.handle.with_slot(|slot| {
+            slot[word::RESUMED].store(now, Ordering::Relaxed);
+            slot[word::PROGRESS].store(now, Ordering::Relaxed);
+        });
+    }
+
+    /// Sets the number of characters of input text.
+    pub fn characters(&self, count: u64) {
+        self.handle.with_slot(|slot| slot[word::CHARACTERS].store(count, Ordering::Relaxed));
+    }
+
+    /// Sets whether the consumer takes chunks while they are made.
+    pub fn streaming(&self, streaming: bool) {
+        self.handle.with_slot(|slot| {
+            let flags = slot[word::FLAGS].load(Ordering::Relaxed);
+            slot[word::FLAGS].store(flag::with(flags, flag::STREAMING, streaming), Ordering::Relaxed);
+        });
+    }
+
+    /// Declares that the call has output: without any it ends as `empty`.
+    pub fn expects_output(&self) {
+        self.handle.with_slot(|slot| {
+            slot[word::FLAGS].fetch_or(flag::EXPECTS_OUTPUT, Ordering::Relaxed);
+        });
+    }
+
+    /// Sets a field, see [`CallHandle::field`].
+    pub fn field(&self, name: &str, value: impl Into<FieldValue>) {
+        self.handle.field(name, value);
+    }
+
+    /// Returns the fields set so far, see [`CallHandle::fields`].
+    pub fn fields(&self) -> Vec<(String, FieldValue)> {
+        self.handle.fields()
+    }
+
+    /// Ends the call as `ok`, or as `empty` when output was expected and none came.
+    #[inline]
+    pub fn finish(&self) {
+        self.handle.conclude(|slot| {
+            let expected = slot(word::FLAGS) & flag::EXPECTS_OUTPUT != 0;
+            let none = slot(word::CHUNKS) == 0 && f64::from_bits(slot(word::AUDIO)) <= 0.0;
+            if expected && none { Outcome::Empty } else { Outcome::Ok }
+        });
+    }
+
+    /// Ends the call with the outcome of an error: `oom`, `poisoned`, `timeout` or `error`.
     pub fn fail(&self, error: &(dyn std::error::Error + 'static)) {
         self.end_with(Outcome::of_error(error), "", &error.to_string());
     }
 
-    /// Ends the call with an outcome and what went wrong: the error's type and text, kept as the fields
-    /// `error_type` and `error`.
+    /// Ends the call with an outcome.
+    pub fn end(&self, outcome: Outcome) {
+        self.handle.end(outcome);
+    }
+
+    /// Ends the call with an outcome and an error, whose type and text become the fields `error_type` and `error`.
     pub fn end_with(&self, outcome: Outcome, error_type: &str, text: &str) {
-        if self.state.is_active() {
+        if self.is_active() {
             for (name, value) in [("error_type", error_type), ("error", text)] {
                 if !value.is_empty() {
                     self.field(name, value);
                 }
             }
         }
-        self.state.end(outcome);
+        self.end(outcome);
     }
 
-    /// The call as stages, other threads and the current call refer to it.
-    pub fn state(&self) -> &CallState {
-        &self.state
+    /// Ends the call because its consumer dropped it.
+    ///
+    /// The outcome is `abandoned`, or `ok` when the call does not stream and handed over audio: several services
+    /// read their one result that way.
+    pub fn abandon(&self) {
+        self.handle.conclude(|slot| {
+            let streaming = slot(word::FLAGS) & flag::STREAMING != 0;
+            let audio = slot(word::FIRST_AUDIO) > 0;
+            if !streaming && audio { Outcome::Ok } else { Outcome::Abandoned }
+        });
     }
-}
 
-impl std::ops::Deref for Call {
-    type Target = CallState;
+    /// Removes the call without a record, for a generator that was made and never started.
+    pub fn discard(&self) {
+        self.handle.discard();
+    }
 
-    #[inline]
-    fn deref(&self) -> &CallState {
-        &self.state
+    /// Returns the handle that stages, other threads and the current call use.
+    pub fn handle(&self) -> &CallHandle {
+        &self.handle
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.state.end(Outcome::Error);
+            self.end(Outcome::Error);
         } else {
-            self.state.abandon();
+            self.abandon();
         }
-        self.state.release();
+        self.handle.release();
     }
 }
 
-/// A call about to start.
+/// A call that is about to start.
 #[must_use = "nothing is recorded before the call is started"]
 pub struct CallBuilder {
-    set: Arc<CallSet>,
+    series: Arc<OperationSeries>,
     id: Option<RequestId>,
     queued: u64,
     flags: u64,
@@ -73,35 +200,35 @@ pub struct CallBuilder {
 
 impl CallBuilder {
     #[inline]
-    pub(super) fn new(set: Arc<CallSet>) -> Self {
-        Self { set, id: None, queued: 0, flags: flag::STREAMING }
+    pub(super) fn new(series: Arc<OperationSeries>) -> Self {
+        Self { series, id: None, queued: 0, flags: flag::STREAMING }
     }
 
-    /// The caller's request id; a blank one is ignored.
+    /// Sets the caller's request id; a blank one is ignored.
     pub fn request_id(mut self, id: &str) -> Self {
         self.id = RequestId::new(id).or(self.id);
         self
     }
 
-    /// Takes the request id from a W3C `traceparent`, unless there is one already.
+    /// Takes the request id from a W3C `traceparent`, unless one is set.
     pub fn traceparent(mut self, header: &str) -> Self {
         self.id = self.id.or_else(|| RequestId::from_traceparent(header));
         self
     }
 
-    /// How long the request waited before this.
+    /// Sets the time that the request waited before the start.
     pub fn queued(mut self, waited: Duration) -> Self {
         self.queued = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX).max(1);
         self
     }
 
-    /// Whether the consumer takes chunks as they are made; so unless told otherwise.
+    /// Sets whether the consumer takes chunks while they are made; default: yes.
     pub fn streaming(mut self, streaming: bool) -> Self {
         self.flags = flag::with(self.flags, flag::STREAMING, streaming);
         self
     }
 
-    /// Whether the call is measured by its output, so that without any it is `empty`.
+    /// Sets whether the call has output, so that without any it ends as `empty`.
     pub fn expects_output(mut self, expects: bool) -> Self {
         self.flags = flag::with(self.flags, flag::EXPECTS_OUTPUT, expects);
         self
@@ -112,14 +239,13 @@ impl CallBuilder {
     pub fn start(self) -> Call {
         let id = self.id.unwrap_or_else(RequestId::random);
         let begin = Begin {
-            owner: self.set.registry.segment().owner(),
-            call_set: self.set.at,
+            owner: self.series.registry.segment().owner(),
+            operation_at: self.series.at,
             now: clock::monotonic_nanos(),
             queued: self.queued,
-            characters: 0,
             flags: self.flags,
             id: id.words(),
         };
-        Call { state: CallState::begin(self.set, id, &begin) }
+        Call { handle: CallHandle::begin(self.series, id, &begin) }
     }
 }

@@ -7,20 +7,20 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::call::Call;
+use super::handle::CallHandle;
 use super::outcome::Outcome;
-use super::state::CallState;
 
 thread_local! {
-    static CURRENT: RefCell<Vec<CallState>> = const { RefCell::new(Vec::new()) };
+    static CURRENT: RefCell<Vec<CallHandle>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The innermost call this thread is in.
-pub fn current_call() -> Option<CallState> {
+pub fn current_call() -> Option<CallHandle> {
     CURRENT.try_with(|current| current.borrow().last().cloned()).ok().flatten()
 }
 
 /// Makes `call` the current one of this thread until the guard is dropped.
-pub fn enter(call: &CallState) -> Entered {
+pub fn enter(call: &CallHandle) -> Entered {
     let entered = CURRENT.try_with(|current| current.borrow_mut().push(call.clone())).is_ok();
     Entered { entered, here: std::marker::PhantomData }
 }
@@ -60,7 +60,7 @@ pin_project! {
 }
 
 /// Ends the call when a poll unwinds: whoever catches the panic may drop the future much later.
-struct Unwound<'a>(&'a CallState);
+struct Unwound<'a>(&'a CallHandle);
 
 impl Drop for Unwound<'_> {
     fn drop(&mut self) {
@@ -81,8 +81,8 @@ impl<F: Future, C: FnOnce(&Call, &F::Output)> Future for CallFuture<F, C> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let polled = {
-            let _entered = this.call.as_ref().map(|(call, _)| enter(call.state()));
-            let unwound = this.call.as_ref().map(|(call, _)| Unwound(call.state()));
+            let _entered = this.call.as_ref().map(|(call, _)| enter(call.handle()));
+            let unwound = this.call.as_ref().map(|(call, _)| Unwound(call.handle()));
             let polled = this.future.poll(context);
             std::mem::forget(unwound);
             polled

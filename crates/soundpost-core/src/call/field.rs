@@ -1,13 +1,14 @@
 //! Fields: what belongs to one call alone, kept until it ends.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use soundpost_redact::Hits;
 
 use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, encode, split, words_of};
 use crate::per_process::PerProcess;
-use crate::registry::{Kept, Registry};
+use crate::registry::{Registry, Truncation};
+use crate::thread::lock;
 
 /// What a buffer has beyond this many words is given back when its call ends.
 const KEPT_WORDS: usize = 512;
@@ -24,7 +25,7 @@ pub(crate) fn redacted(registry: &Registry, name: &str, value: FieldValue) -> Fi
         FieldValue::Text(text) => {
             let redacted = redactor.field(name, &text, TEXT, &mut hits);
             if redacted.cut {
-                registry.alter_event(Kept { fields_left: 0, shortened: 1 });
+                registry.count_truncation(Truncation { fields_left: 0, shortened: 1 });
             }
             match redacted.text {
                 Cow::Borrowed(kept) if kept.len() == text.len() => FieldValue::Text(text),
@@ -113,18 +114,14 @@ impl Fields {
 
     /// The buffer of a slot, if any field was set in this process.
     pub(crate) fn get(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
-        self.tables.get().and_then(|table| lock(table.get(slot as usize)?))
+        Some(lock(self.tables.get()?.get(slot as usize)?))
     }
 
     /// The buffer of a slot.
-    pub(crate) fn of(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
+    pub(crate) fn get_or_make(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
         let make = || (0..self.slots).map(|_| Mutex::default()).collect();
-        lock(self.tables.get_or_make(make).get(slot as usize)?)
+        Some(lock(self.tables.get_or_make(make).get(slot as usize)?))
     }
-}
-
-pub(crate) fn lock(buffer: &Mutex<FieldBuffer>) -> Option<MutexGuard<'_, FieldBuffer>> {
-    Some(buffer.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[cfg(test)]

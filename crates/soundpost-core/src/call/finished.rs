@@ -1,37 +1,40 @@
-//! Calls as plain data: what a store, a sink or a terminal is given.
+//! Calls as plain data: input of the store, the sinks and the terminal.
 
 use super::outcome::Outcome;
+use super::record::CallRecord;
 use crate::field::FieldValue;
+use crate::history::GpuUse;
+use crate::segment::{flag, word};
 
-/// A call that has ended. Times are nanoseconds; `started` and `ended` are of the monotonic clock, which is one
-/// for all processes of a host.
+/// A call that has ended. Times are nanoseconds; `started` and `ended` are of the monotonic clock, which all
+/// processes of a host share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinishedCall {
-    /// The request id: the caller's, the trace's, or made.
+    /// Request id: the caller's, the trace's, or generated.
     pub request_id: String,
-    /// The operation's name.
+    /// Name of the operation.
     pub operation: String,
-    /// The caller's labels of the call, by name.
+    /// The caller's labels, by name.
     pub labels: Vec<(String, String)>,
-    /// How it ended.
+    /// How the call ended.
     pub outcome: Outcome,
-    /// The process it ran in, as that process saw its id.
+    /// Process id, as the process itself saw it.
     pub pid: u32,
-    /// The segment it was recorded in.
+    /// Segment that recorded the call.
     pub segment: u64,
-    /// When it ended, by the wall clock, since 1970.
+    /// End by the wall clock, nanoseconds since 1970.
     pub ended_unix: u64,
-    /// When it started.
+    /// Start.
     pub started: u64,
-    /// When it ended.
+    /// End.
     pub ended: u64,
-    /// Time in the service, without what the consumer of its chunks took.
+    /// Time in the service, without the time its consumer took.
     pub busy: u64,
-    /// How long it had waited before its start.
+    /// Time in the queue before the start.
     pub queued: Option<u64>,
-    /// From its start to the first audio.
+    /// Time from the start to the first audio.
     pub first_audio: Option<u64>,
-    /// How far playback would have run dry at worst; streaming calls with audio have it.
+    /// Worst underrun of playback at real time; only streaming calls with audio have one.
     pub underrun: Option<u64>,
     /// Chunks handed over.
     pub chunks: u64,
@@ -39,78 +42,104 @@ pub struct FinishedCall {
     pub audio_seconds: f64,
     /// Characters of input text.
     pub characters: u64,
-    /// Whether the consumer took chunks as they were made.
+    /// Whether the consumer took chunks while they were made.
     pub streaming: bool,
-    /// The stage it was in when its process died.
+    /// Stage in which the process died.
     pub died_in: Option<String>,
-    /// Its stages, in the order they were first met.
+    /// Stages, in the order in which each name first occurred.
     pub stages: Vec<StageTime>,
-    /// The caller's fields, and `error_type` and `error` of a failed call, in the order they were first set.
+    /// The caller's fields, and `error_type` and `error` of a failed call, in the order of their first set.
     pub fields: Vec<(String, FieldValue)>,
-    /// What it did to GPU memory, where that was sampled.
+    /// GPU memory around the call, where it was sampled.
     pub gpu: Option<GpuUse>,
 }
 
+/// Names that a call's record holds as positions, and the segment it comes from.
+pub(crate) struct CallOrigin {
+    pub(crate) operation: String,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) stages: Vec<StageTime>,
+    pub(crate) died_in: Option<String>,
+    pub(crate) pid: u32,
+    pub(crate) segment: u64,
+    /// Wall clock minus monotonic clock, nanoseconds.
+    pub(crate) wall_offset: u64,
+}
+
 impl FinishedCall {
-    /// From start to finish, nanoseconds.
+    /// Makes the call from its record. A new number of a call is added here, to the struct, and to the slot's words.
+    pub(crate) fn new(record: CallRecord, origin: CallOrigin) -> Self {
+        let get = |word: usize| record.words[word];
+        let (started, first_audio) = (get(word::STARTED), get(word::FIRST_AUDIO));
+        let streaming = get(word::FLAGS) & flag::STREAMING != 0;
+        let audible = first_audio > 0;
+        Self {
+            request_id: record.request_id,
+            operation: origin.operation,
+            labels: origin.labels,
+            outcome: record.outcome,
+            pid: origin.pid,
+            segment: origin.segment,
+            ended_unix: record.ended.wrapping_add(origin.wall_offset),
+            started,
+            ended: record.ended,
+            busy: record.busy,
+            queued: Some(get(word::QUEUED)).filter(|queued| *queued > 0),
+            first_audio: audible.then(|| first_audio.saturating_sub(started)),
+            underrun: (audible && streaming).then(|| get(word::UNDERRUN)),
+            chunks: get(word::CHUNKS),
+            audio_seconds: f64::from_bits(get(word::AUDIO)),
+            characters: get(word::CHARACTERS),
+            streaming,
+            died_in: origin.died_in,
+            stages: origin.stages,
+            fields: record.fields,
+            gpu: None,
+        }
+    }
+
+    /// Returns the time from start to end, nanoseconds.
     pub fn duration(&self) -> u64 {
         self.ended.saturating_sub(self.started)
     }
 
-    /// Busy seconds per second of audio; `None` without audio.
+    /// Returns busy seconds per second of audio; `None` without audio.
     pub fn real_time_factor(&self) -> Option<f64> {
         (self.audio_seconds > 0.0).then(|| self.busy as f64 * 1e-9 / self.audio_seconds)
     }
 }
 
-/// Time a call spent in stages of one name.
+/// Time that a call spent in stages of one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageTime {
-    /// The stage.
+    /// Name of the stage.
     pub name: String,
-    /// How many there were.
+    /// Number of such stages.
     pub count: u32,
-    /// How many of them ended in an error.
+    /// Number of them that ended in an error.
     pub failures: u32,
-    /// Their wall time, summed, nanoseconds. Stages may overlap: the sum over stages is no share of the call.
+    /// Sum of their wall time, nanoseconds. Stages may overlap, so the sum over all stages can exceed the duration.
     pub nanos: u64,
-}
-
-/// GPU memory around a call, from samples; bytes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GpuUse {
-    /// Of the last sample before the call.
-    pub memory_before: u64,
-    /// The most that was seen from its start to its end.
-    pub memory_peak: u64,
-    /// After the call less before it.
-    pub memory_delta: i64,
-    /// Mean utilization during the call, 0 to 1.
-    pub utilization_mean: Option<f64>,
-    /// Whether another call ran at the same time, so that the figures are of all of them.
-    pub shared: bool,
-    /// Whether the memory is that of the call's own process, and not of everybody on the device.
-    pub of_process: bool,
 }
 
 /// A call in flight, as its segment shows it. Times are nanoseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InFlightCall {
-    /// The request id.
+    /// Request id.
     pub request_id: String,
-    /// The operation's name.
+    /// Name of the operation.
     pub operation: String,
-    /// The caller's labels of the call, by name.
+    /// The caller's labels, by name.
     pub labels: Vec<(String, String)>,
-    /// The process it runs in, as that process sees its id.
+    /// Process id, as the process itself sees it.
     pub pid: u32,
-    /// When it started, monotonic.
+    /// Start by the monotonic clock.
     pub started: u64,
-    /// How long it has been running.
+    /// Time since the start.
     pub age: u64,
-    /// How long ago it last moved.
+    /// Time since the last progress.
     pub since_progress: u64,
-    /// The stage it is in.
+    /// Current stage.
     pub stage: Option<String>,
     /// Chunks handed over.
     pub chunks: u64,

@@ -2,9 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::finished::GpuUse;
 use crate::clock;
-use crate::history::{CallWindow, HistoryReader};
+use crate::history::{CallWindow, GpuUse, HistoryReader};
 use crate::per_process::PerProcess;
 use crate::segment::Place;
 

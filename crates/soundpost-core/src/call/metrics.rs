@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::gpu::GpuHistory;
 use crate::error::Error;
-use crate::registry::{
-    BYTES_BUCKETS, FamilyCore, Gauge, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Registry, Spec,
-};
+use crate::registry::{BYTES_BUCKETS, FamilyCore, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Registry, Spec};
 
 /// Families that calls record to.
 pub(crate) struct RequestMetrics {
@@ -24,7 +22,7 @@ pub(crate) struct RequestMetrics {
     pub(crate) stage_failure: Arc<FamilyCore>,
     pub(crate) gpu_memory_peak: Arc<FamilyCore>,
     pub(crate) unhealthy: Arc<FamilyCore>,
-    /// Not recorded to, but read: see [`super::CallState::gpu`].
+    /// Not recorded to, but read: see [`crate::CallHandle::gpu`].
     pub(crate) gpu: GpuHistory,
 }
 
@@ -93,7 +91,6 @@ impl RequestMetrics {
 
     pub(crate) fn set_unhealthy(&self, registry: &Arc<Registry>, reason: &str, unhealthy: bool) {
         let labels = [("reason".into(), reason.into())].into();
-        let series = registry.series(&self.unhealthy, labels);
-        Gauge::new(registry, &self.unhealthy, series).set(f64::from(u8::from(unhealthy)));
+        registry.gauge(&self.unhealthy, labels).set(f64::from(u8::from(unhealthy)));
     }
 }

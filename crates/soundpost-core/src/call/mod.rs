@@ -3,26 +3,28 @@
 #[allow(clippy::module_inception)]
 mod call;
 mod current;
-mod entry;
+mod end;
 mod field;
 mod finished;
 mod gpu;
+mod handle;
 mod metrics;
 mod operation;
 mod outcome;
+mod record;
 mod request_id;
-mod set;
+mod series;
 mod stage;
-mod state;
 #[cfg(test)]
 mod tests;
 
 pub use call::{Call, CallBuilder};
 pub use current::{CallFuture, Entered, current_call, enter};
-pub(crate) use entry::Entry;
-pub use finished::{FinishedCall, GpuUse, InFlightCall, StageTime};
+pub(crate) use finished::CallOrigin;
+pub use finished::{FinishedCall, InFlightCall, StageTime};
+pub use handle::{CallHandle, Seconds};
 pub use operation::{Calls, Operation};
 pub use outcome::{Outcome, Status};
+pub(crate) use record::CallRecord;
 pub use request_id::RequestId;
 pub use stage::Stage;
-pub use state::{CallState, Seconds};

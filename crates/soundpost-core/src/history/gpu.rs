@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::reader::{HistoryReader, Sample};
 use super::table::{Series, SeriesId};
-use crate::GpuUse;
 
 /// Memory in use by everyone: labels `gpu`, `mig`.
 pub const GPU_MEMORY: &str = "gpu_memory_used_bytes";
@@ -28,6 +27,23 @@ pub struct CallWindow {
     pub started: u64,
     /// When it ended; none while it runs.
     pub ended: Option<u64>,
+}
+
+/// GPU memory around a call, from samples; bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GpuUse {
+    /// Memory in the last sample before the call.
+    pub memory_before: u64,
+    /// Maximum from start to end.
+    pub memory_peak: u64,
+    /// Memory after the call minus memory before it.
+    pub memory_delta: i64,
+    /// Mean utilization during the call, 0 to 1.
+    pub utilization_mean: Option<f64>,
+    /// Whether another call ran at the same time, so that the figures cover all of them.
+    pub shared: bool,
+    /// Whether the memory is that of the call's process, and not of all processes on the device.
+    pub of_process: bool,
 }
 
 /// A device or a MIG device by its labels.
@@ -57,7 +73,7 @@ struct Look {
 
 /// What the samples say of one process, for any number of its calls: read once, because calls may be many.
 #[derive(Default)]
-pub struct GpuLooks {
+pub struct GpuSamples {
     /// In the order of time.
     looks: Vec<Look>,
 }
@@ -69,7 +85,7 @@ impl CallWindow {
     /// Memory is that of the call's process where the driver tells it, else that of all on the devices that the
     /// process sees. `shared`: whether another call ran meanwhile, which samples do not tell.
     pub fn gpu_use(&self, reader: &mut HistoryReader, shared: bool) -> Option<GpuUse> {
-        GpuLooks::read(reader, self.pid, self.started).use_in(self, shared)
+        GpuSamples::read(reader, self.pid, self.started).use_in(self, shared)
     }
 
     /// Whether a GPU was sampled after a moment; none if none was ever.
@@ -87,7 +103,7 @@ impl CallWindow {
     }
 }
 
-impl GpuLooks {
+impl GpuSamples {
     /// What there is on a process since a moment, and before it as far as it says something about that moment.
     pub fn read(reader: &mut HistoryReader, pid: u32, since: u64) -> Self {
         reader.refresh();

@@ -15,7 +15,7 @@ mod table;
 mod tests;
 mod writer;
 
-pub use gpu::{CallWindow, GPU_MEMORY, GPU_PROCESS_MEMORY, GPU_UTILIZATION, GPU_VISIBLE, GpuLooks};
+pub use gpu::{CallWindow, GPU_MEMORY, GPU_PROCESS_MEMORY, GPU_UTILIZATION, GPU_VISIBLE, GpuSamples, GpuUse};
 pub use reader::{HistoryReader, Sample};
 pub use table::{Series, SeriesId};
 pub use writer::{HistoryWriter, Point, history_bytes};

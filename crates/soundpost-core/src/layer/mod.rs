@@ -12,7 +12,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::call::current_call;
-use crate::log::{Draft, Level, Log};
+use crate::log::{EventBuilder, Level, Log};
 use crate::registry::Registry;
 use crate::thread::is_own;
 use values::{EventValues, SpanFields, SpanValues, Values};
@@ -86,11 +86,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
             return;
         }
         if DEPTH.get() >= NESTED {
-            self.registry.error("log");
+            self.registry.diagnostics().count_error("log");
             return;
         }
         let _nested = Nested::begin();
-        let mut values = EventValues::new(Draft::new(&self.registry));
+        let mut values = EventValues::new(EventBuilder::new(&self.registry));
         event.record(&mut Values(&mut values));
         let EventValues { mut draft, message, logger, file, line, .. } = values;
         // Events of the crate `log` say in fields what theirs is.
@@ -107,7 +107,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
             }
         }
         let call = current_call();
-        let of_call = |text: for<'c> fn(&'c crate::CallState) -> &'c str| call.as_ref().map_or("", text);
+        let of_call = |text: for<'c> fn(&'c crate::CallHandle) -> &'c str| call.as_ref().map_or("", text);
         let record = |thread: &str| {
             draft.record(&Log {
                 unix_nanos: None,
@@ -117,8 +117,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
                 file: file.as_deref().or(metadata.file()).unwrap_or_default(),
                 line: line.or(metadata.line()),
                 thread,
-                request_id: of_call(crate::CallState::request_id),
-                operation: of_call(crate::CallState::operation),
+                request_id: of_call(crate::CallHandle::request_id),
+                operation: of_call(crate::CallHandle::operation),
                 fields: &crate::LogFields::new(),
             });
         };

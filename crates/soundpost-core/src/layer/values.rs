@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use soundpost_redact::Hits;
 
 use crate::field::{FieldRef, FieldValue};
-use crate::log::Draft;
+use crate::log::EventBuilder;
 use crate::registry::Registry;
 
 /// Longest text that is made of a value, bytes; making it ends there.
@@ -64,7 +64,7 @@ impl<T: Take> Visit for Values<'_, T> {
 
 /// What an event says.
 pub(super) struct EventValues<'a> {
-    pub(super) draft: Draft<'a>,
+    pub(super) draft: EventBuilder<'a>,
     pub(super) message: String,
     /// Of an event that came from the crate `log`.
     pub(super) logger: Option<String>,
@@ -73,7 +73,7 @@ pub(super) struct EventValues<'a> {
 }
 
 impl<'a> EventValues<'a> {
-    pub(super) fn new(draft: Draft<'a>) -> Self {
+    pub(super) fn new(draft: EventBuilder<'a>) -> Self {
         Self { draft, message: String::new(), logger: None, file: None, line: None }
     }
 }
@@ -96,7 +96,7 @@ impl Take for EventValues<'_> {
 pub(super) struct SpanFields(Vec<(&'static str, FieldValue)>);
 
 impl SpanFields {
-    pub(super) fn add_to(&self, draft: &mut Draft<'_>) {
+    pub(super) fn add_to(&self, draft: &mut EventBuilder<'_>) {
         self.0.iter().for_each(|(name, value)| draft.redacted_field(name, value.as_ref()));
     }
 }

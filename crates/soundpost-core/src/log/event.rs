@@ -1,78 +1,126 @@
-//! An event, as its host has it and as the store is given it.
+//! A log event, as the host passes it and as the store receives it.
 
 use super::fields::LogFields;
 use super::level::Level;
-use crate::clock;
 use crate::field::FieldValue;
-use crate::registry::Registry;
 
-/// An event to be recorded. An empty text is one that is not there.
+/// Number of texts of an event beside its message.
+pub(super) const TEXTS: usize = 5;
+
+/// An event to record. An empty text is an absent one.
 #[derive(Clone, Copy, Debug)]
 pub struct Log<'a> {
-    /// When, by the wall clock, nanoseconds since 1970; `None`: now.
+    /// Time by the wall clock, nanoseconds since 1970; `None`: now.
     pub unix_nanos: Option<u64>,
-    /// How much it matters.
+    /// Severity.
     pub level: Level,
-    /// What happened; cut at 64 KiB.
+    /// Message; cut at 64 KiB.
     pub message: &'a str,
-    /// The logger's name; this and the texts below are cut at 1 KiB.
+    /// Name of the logger; this and the texts below are cut at 1 KiB.
     pub logger: &'a str,
-    /// The source file.
+    /// Source file.
     pub file: &'a str,
-    /// The line in it, from 1.
+    /// Line in the file, from 1.
     pub line: Option<u32>,
-    /// The thread's name.
+    /// Name of the thread.
     pub thread: &'a str,
-    /// Of the call it belongs to.
+    /// Request id of the call that the event belongs to.
     pub request_id: &'a str,
-    /// Of the call it belongs to.
+    /// Operation of that call.
     pub operation: &'a str,
-    /// Everything else.
+    /// Fields.
     pub fields: &'a LogFields,
 }
 
-impl Log<'_> {
-    /// Records the event: it survives the process from here on. When there is no room, it is dropped and counted in
-    /// `soundpost_events_dropped_total`. Never fails, blocks or allocates.
-    pub fn record(&self, registry: &Registry) {
-        let segment = registry.segment();
-        let unix_nanos = self.unix_nanos.unwrap_or_else(clock::unix_nanos);
-        registry.count_event(super::entry::append(self, unix_nanos, segment.owner(), segment.ring()));
+impl<'a> Log<'a> {
+    /// Makes an event of now without a source, a call or fields.
+    pub fn new(level: Level, message: &'a str) -> Self {
+        static NO_FIELDS: LogFields = LogFields::new();
+        Self {
+            unix_nanos: None,
+            level,
+            message,
+            logger: "",
+            file: "",
+            line: None,
+            thread: "",
+            request_id: "",
+            operation: "",
+            fields: &NO_FIELDS,
+        }
+    }
+
+    /// Returns the texts in the order of the record.
+    pub(super) fn texts(&self) -> [&'a str; TEXTS] {
+        [self.logger, self.file, self.thread, self.request_id, self.operation]
     }
 }
 
-/// A log event that was recorded.
+/// A recorded log event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogEvent {
-    /// When, by the wall clock, nanoseconds since 1970.
+    /// Time by the wall clock, nanoseconds since 1970.
     pub unix_nanos: u64,
-    /// How much it matters.
+    /// Severity.
     pub level: Level,
-    /// What happened.
+    /// Message.
     pub message: String,
-    /// The logger's name; empty where there is none, as the texts below.
+    /// Name of the logger; this and the texts below are empty where absent.
     pub logger: String,
-    /// The source file.
+    /// Source file.
     pub file: String,
-    /// The line in it, from 1.
+    /// Line in the file, from 1.
     pub line: Option<u32>,
-    /// The thread's name.
+    /// Name of the thread.
     pub thread: String,
-    /// Of the call it belongs to.
+    /// Request id of the call that the event belongs to.
     pub request_id: String,
-    /// Of the call it belongs to.
+    /// Operation of that call.
     pub operation: String,
-    /// The process it comes from, as that process saw its id.
+    /// Process id, as the process itself saw it.
     pub pid: u32,
-    /// The segment it was recorded in.
+    /// Segment that recorded the event.
     pub segment: u64,
-    /// Everything else, in the order in which it was given.
+    /// Fields, in the order in which they were given.
     pub fields: Vec<(String, FieldValue)>,
 }
 
+/// Numbers of a recorded event.
+pub(super) struct EventNumbers {
+    pub(super) unix_nanos: u64,
+    pub(super) level: Level,
+    pub(super) line: Option<u32>,
+    pub(super) pid: u32,
+    pub(super) segment: u64,
+}
+
 impl LogEvent {
-    /// Adds a label as a field, unless one has its name.
-    pub(crate) fn label(&mut self, name: &str, value: &str) {
+    pub(super) fn new(
+        numbers: EventNumbers,
+        message: String,
+        texts: [String; TEXTS],
+        fields: Vec<(String, FieldValue)>,
+    ) -> Self {
+        let EventNumbers { unix_nanos, level, line, pid, segment } = numbers;
+        let [logger, file, thread, request_id, operation] = texts;
+        Self {
+            unix_nanos,
+            level,
+            message,
+            logger,
+            file,
+            line,
+            thread,
+            request_id,
+            operation,
+            pid,
+            segment,
+            fields,
+        }
+    }
+
+    /// Adds a label as a field, unless a field has its name.
+    pub(crate) fn add_label(&mut self, name: &str, value: &str) {
         if !self.fields.iter().any(|(field, _)| field == name) {
             self.fields.push((name.to_owned(), FieldValue::Text(value.to_owned())));
         }

@@ -1,14 +1,13 @@
-//! Log events: one structured record each, tied to the call it belongs to.
+//! Log events: structured records, tied to the call that they belong to.
 
-mod draft;
-mod entry;
+mod builder;
 mod event;
 mod fields;
 mod level;
-mod trace;
+mod record;
+mod traceback;
 
-pub use draft::Draft;
-pub(crate) use entry::LogEntry;
+pub use builder::EventBuilder;
 pub use event::{Log, LogEvent};
 pub use fields::LogFields;
 pub use level::Level;

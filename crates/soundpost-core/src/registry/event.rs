@@ -1,4 +1,4 @@
-//! Events, which are finished calls and log events: how many were taken, and which were not.
+//! Counters of events, which are finished calls and log events.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use super::{Registry, Spec};
 use crate::error::Error;
 use crate::segment::Refused;
 
-/// Why an event was not kept.
+/// Reason for dropping an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dropped {
-    /// The event ring was full: the reporter does not keep up, or there is none.
+pub(super) enum DropReason {
+    /// The event ring was full: the reporter is too slow, or none runs.
     RingFull,
-    /// The event is longer than the ring takes.
+    /// The event is longer than a record of the ring may be.
     TooLarge,
 }
 
-impl Dropped {
+impl DropReason {
     pub(super) const ALL: [Self; 2] = [Self::RingFull, Self::TooLarge];
 
-    pub(super) fn reason(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::RingFull => "ring_full",
             Self::TooLarge => "too_large",
@@ -27,37 +27,36 @@ impl Dropped {
     }
 }
 
-/// What of an event that was kept was not.
+/// Counts of fields and texts lost from a recorded event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kept {
-    /// Fields there was no room for.
+pub(crate) struct Truncation {
+    /// Fields that did not fit.
     pub(crate) fields_left: u64,
     /// Texts that were cut.
     pub(crate) shortened: u64,
 }
 
-impl Kept {
-    /// Reasons, in the order of the fields.
+impl Truncation {
+    /// Label values, in the order of the fields.
     pub(super) const REASONS: [&str; 2] = ["too_many_fields", "shortened"];
 }
 
 impl Registry {
-    /// Up to where events were recorded, as a position of the segment's event ring; see
-    /// [`Registry::events_stored`].
+    /// Returns the end of the recorded events, a position of the segment's event ring.
     pub fn events_recorded(&self) -> u64 {
         self.segment.ring().head()
     }
 
-    /// Up to where the reporter has stored this process's events: all that were recorded when it reaches
-    /// what [`Registry::events_recorded`] told then.
+    /// Returns the end of the stored events. All events are stored once it reaches an earlier result of
+    /// [`Registry::events_recorded`].
     pub fn events_stored(&self) -> u64 {
         self.segment.ring().stored()
     }
 
-    /// The counter of events that were not kept for this reason.
+    /// Returns the counter of events that were dropped for this reason.
     ///
     /// # Errors
-    /// When the segment has no room for it.
+    /// When the segment has no room for the counter.
     pub fn dropped_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
         let dropped = Spec::whole_counter("soundpost_events_dropped")
             .help("Finished calls and log events dropped, by reason.")
@@ -65,46 +64,45 @@ impl Registry {
         self.family(dropped)?.counter(&[reason])
     }
 
-    /// The counter of fields and texts of events that were kept without them.
-    pub(super) fn altered_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
+    /// Returns the counter of fields and texts lost from recorded events.
+    pub(super) fn truncated_events(self: &Arc<Self>, reason: &str) -> Result<Counter, Error> {
         let altered = Spec::whole_counter("soundpost_events_altered")
             .help("Fields omitted from recorded events, and texts truncated, by reason.")
             .labels(&["reason"]);
         self.family(altered)?.counter(&[reason])
     }
 
-    /// Counts an event that was offered to the ring, and what of it was left out.
+    /// Counts an event that was offered to the ring.
     #[inline]
-    pub(crate) fn count_event(&self, appended: Result<Kept, Refused>) {
+    pub(crate) fn count_event(&self, appended: Result<Truncation, Refused>) {
         match appended {
-            Ok(kept) => {
+            Ok(truncation) => {
                 if let Some(own) = self.own.get() {
-                    own.events.increment(1);
+                    own.events.add(1);
                 }
-                if kept != Kept::default() {
-                    self.alter_event(kept);
+                if truncation != Truncation::default() {
+                    self.count_truncation(truncation);
                 }
             }
-            Err(Refused::Full) => self.drop_event(Dropped::RingFull),
-            Err(Refused::TooLarge) => self.drop_event(Dropped::TooLarge),
+            Err(Refused::Full) => self.count_dropped(DropReason::RingFull),
+            Err(Refused::TooLarge) => self.count_dropped(DropReason::TooLarge),
         }
     }
 
-    /// Counts an event that was not kept.
     #[cold]
-    fn drop_event(&self, why: Dropped) {
+    fn count_dropped(&self, reason: DropReason) {
         if let Some(own) = self.own.get() {
-            own.dropped[why as usize].increment(1);
+            own.dropped[reason as usize].add(1);
         }
     }
 
-    /// Counts what of an event was not kept.
+    /// Counts fields and texts lost from a recorded event.
     #[cold]
-    pub(crate) fn alter_event(&self, kept: Kept) {
+    pub(crate) fn count_truncation(&self, truncation: Truncation) {
         if let Some(own) = self.own.get() {
-            let [fields, shortened] = &own.altered;
-            fields.increment(kept.fields_left);
-            shortened.increment(kept.shortened);
+            let [fields, shortened] = &own.truncated;
+            fields.add(truncation.fields_left);
+            shortened.add(truncation.shortened);
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Handles: what recording goes through. An update never fails, never blocks and allocates nothing.
+//! Handles that record values. An update never fails, never blocks and does not allocate.
 //!
-//! A handle of a series that could not be made (no space, refused labels) takes updates and drops them;
-//! that it could not be made was counted when it was asked for.
+//! The handle of a series that could not be made (a full segment, rejected labels) drops its updates; the failure was
+//! counted when the handle was requested.
 
 use std::sync::Arc;
 
 use metrics::CounterFn;
 
-use super::Registry;
-use super::family::{FamilyCore, SeriesCore};
-use super::mirror::Mirror;
+use super::core::{FamilyCore, SeriesCore};
+use super::forward::ForwardedSeries;
 use super::unit::Scale;
+use super::{LabelPairs, Registry};
 use crate::clock;
 use crate::segment::{IdWords, Segment};
 use crate::sync::Ordering;
 
-/// Position in a gauge's cells.
+/// Positions in a gauge's cells.
 pub(crate) mod gauge_cell {
     pub(crate) const OWNER: u32 = 0;
     pub(crate) const VALUE: u32 = 1;
@@ -23,51 +23,79 @@ pub(crate) mod gauge_cell {
     pub(crate) const SET: u32 = 2;
 }
 
+impl Registry {
+    /// Returns the counter of these labels, sorted by name.
+    #[cold]
+    pub(crate) fn counter(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Counter {
+        Counter::new(self, family, self.series(family, labels))
+    }
+
+    /// Returns the gauge of these labels, sorted by name.
+    #[cold]
+    pub(crate) fn gauge(self: &Arc<Self>, family: &Arc<FamilyCore>, labels: LabelPairs) -> Gauge {
+        Gauge::new(self, family, self.series(family, labels))
+    }
+
+    /// Returns the histogram of these labels, sorted by name.
+    #[cold]
+    pub(crate) fn histogram(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Histogram {
+        Histogram::new(self, family, self.series(family, labels))
+    }
+}
+
 /// A counter.
 #[derive(Clone)]
 #[must_use = "a counter counts nothing until it is incremented"]
 pub struct Counter {
     series: Option<Arc<SeriesCore>>,
-    mirror: Option<Arc<Mirror>>,
+    forwarded: Option<Arc<ForwardedSeries>>,
 }
 
 impl Counter {
     pub(crate) fn new(registry: &Registry, family: &FamilyCore, series: Option<Arc<SeriesCore>>) -> Self {
-        let mirror = series.as_ref().and_then(|series| registry.mirror(family, series)).map(Arc::from);
-        Self { series, mirror }
+        let forwarded = series.as_ref().and_then(|series| registry.forwarded(family, series)).map(Arc::from);
+        Self { series, forwarded }
     }
 
-    /// Adds `amount`, which must be finite and not negative; anything else is counted and dropped.
+    /// Adds 1.
     #[inline]
-    pub fn inc(&self, amount: f64) {
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// Adds `amount`, which must be finite and not negative; any other amount is counted as rejected and dropped.
+    #[inline]
+    pub fn increment_by(&self, amount: f64) {
         let Some(series) = &self.series else { return };
         if !(0.0..f64::INFINITY).contains(&amount) {
             series.segment.reject(1);
         } else if series.is_whole() {
-            self.increment(amount as u64);
+            self.add(amount as u64);
         } else {
             series.segment.add_f64(series.cell(), amount);
-            if let Some(mirror) = &self.mirror {
-                mirror.add(amount);
+            if let Some(forwarded) = &self.forwarded {
+                forwarded.add(amount);
             }
         }
     }
 
     /// Adds a whole number.
     #[inline]
-    pub fn increment(&self, amount: u64) {
+    pub(crate) fn add(&self, amount: u64) {
         let Some(series) = &self.series else { return };
         series.increment(amount);
-        if let Some(mirror) = &self.mirror {
-            mirror.add(amount as f64);
+        if let Some(forwarded) = &self.forwarded {
+            forwarded.add(amount as f64);
         }
     }
 
-    /// For the facade, which shares its handles: the series itself, unless there is a mirror as well.
-    pub(crate) fn into_facade(self) -> metrics::Counter {
-        match (self.series, self.mirror) {
+    /// Returns the handle for the facade: the series itself where nothing is forwarded.
+    pub(crate) fn into_shared(self) -> metrics::Counter {
+        match (self.series, self.forwarded) {
             (Some(series), None) => metrics::Counter::from_arc(series),
-            (Some(series), Some(mirror)) => metrics::Counter::from_arc(Arc::new(Mirrored { series, mirror })),
+            (Some(series), Some(forwarded)) => {
+                metrics::Counter::from_arc(Arc::new(ForwardingCounter { series, forwarded }))
+            }
             (None, _) => metrics::Counter::noop(),
         }
     }
@@ -92,25 +120,25 @@ impl CounterFn for SeriesCore {
     }
 }
 
-/// A counter that is written to another recorder as well.
-struct Mirrored {
+/// A counter that also writes to the global recorder.
+struct ForwardingCounter {
     series: Arc<SeriesCore>,
-    mirror: Arc<Mirror>,
+    forwarded: Arc<ForwardedSeries>,
 }
 
-impl CounterFn for Mirrored {
+impl CounterFn for ForwardingCounter {
     fn increment(&self, value: u64) {
         self.series.increment(value);
-        self.mirror.add(value as f64);
+        self.forwarded.add(value as f64);
     }
 
     fn absolute(&self, value: u64) {
         self.series.absolute(value);
-        self.mirror.absolute(value);
+        self.forwarded.set_absolute(value);
     }
 }
 
-/// A gauge. Each process has its own value; [`super::Merge`] says how they become one.
+/// A gauge. Each process has its own value; [`super::Merge`] defines how the values are merged.
 #[derive(Clone)]
 #[must_use = "a gauge shows nothing until it is set"]
 pub struct Gauge {
@@ -121,7 +149,7 @@ pub(crate) struct GaugeCell {
     registry: Arc<Registry>,
     family: Arc<FamilyCore>,
     series: Arc<SeriesCore>,
-    mirror: Option<Box<Mirror>>,
+    forwarded: Option<Box<ForwardedSeries>>,
 }
 
 impl Gauge {
@@ -131,8 +159,8 @@ impl Gauge {
         series: Option<Arc<SeriesCore>>,
     ) -> Self {
         let cell = series.map(|series| {
-            let mirror = registry.mirror(family, &series);
-            Arc::new(GaugeCell { registry: registry.clone(), family: family.clone(), series, mirror })
+            let forwarded = registry.forwarded(family, &series);
+            Arc::new(GaugeCell { registry: registry.clone(), family: family.clone(), series, forwarded })
         });
         Self { cell }
     }
@@ -145,22 +173,35 @@ impl Gauge {
         }
     }
 
-    /// Adds `amount`; non-finite amounts are counted and dropped.
+    /// Adds 1.
     #[inline]
-    pub fn inc(&self, amount: f64) {
+    pub fn increment(&self) {
+        self.increment_by(1.0);
+    }
+
+    /// Subtracts 1.
+    #[inline]
+    pub fn decrement(&self) {
+        self.increment_by(-1.0);
+    }
+
+    /// Adds `amount`; an amount that is not finite is counted as rejected and dropped.
+    #[inline]
+    pub fn increment_by(&self, amount: f64) {
         if let Some(gauge) = &self.cell {
             gauge.add(amount);
         }
     }
 
-    /// Subtracts `amount`; non-finite amounts are counted and dropped.
+    /// Subtracts `amount`; an amount that is not finite is counted as rejected and dropped.
     #[inline]
-    pub fn dec(&self, amount: f64) {
-        self.inc(-amount);
+    pub fn decrement_by(&self, amount: f64) {
+        self.increment_by(-amount);
     }
 
-    pub(crate) fn into_shared(self) -> Option<Arc<GaugeCell>> {
-        self.cell
+    /// Returns the handle for the facade.
+    pub(crate) fn into_shared(self) -> metrics::Gauge {
+        self.cell.map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
     }
 }
 
@@ -187,14 +228,14 @@ impl GaugeCell {
                 Err(other) => now = other,
             }
         };
-        if let Some(mirror) = &self.mirror {
-            mirror.set(value);
+        if let Some(forwarded) = &self.forwarded {
+            forwarded.set(value);
         }
         let set = if self.family.record.merge == super::Merge::Last { clock::monotonic_nanos() } else { 1 };
         segment.shared_cell(cell + gauge_cell::SET).store(set, Ordering::Release);
     }
 
-    /// In a forked child the first update finds the child's own cells.
+    /// Finds the cells of a forked child on its first update.
     #[cold]
     fn resolve(&self) -> Option<u32> {
         self.registry.own_gauge(&self.family, &self.series)
@@ -228,7 +269,7 @@ pub(crate) struct HistogramCell {
     exemplars: Option<u32>,
     bounds: Arc<[f64]>,
     scale: Scale,
-    mirror: Option<Box<Mirror>>,
+    forwarded: Option<Box<ForwardedSeries>>,
 }
 
 impl Histogram {
@@ -240,13 +281,13 @@ impl Histogram {
                 exemplars: series.exemplars(),
                 bounds: family.bounds.clone(),
                 scale: family.record.scale,
-                mirror: registry.mirror(family, &series),
+                forwarded: registry.forwarded(family, &series),
             })
         });
         Self { cell }
     }
 
-    /// Counts one observation; non-finite ones are counted as rejected and dropped.
+    /// Counts one observation; a value that is not finite is counted as rejected and dropped.
     #[inline]
     pub fn observe(&self, value: f64) {
         if let Some(histogram) = &self.cell {
@@ -254,7 +295,7 @@ impl Histogram {
         }
     }
 
-    /// As [`Histogram::observe`], and keeps the request id as the bucket's exemplar if the family has any.
+    /// Counts one observation, and keeps the request id as the bucket's exemplar if the family has exemplars.
     pub fn observe_with_exemplar(&self, value: f64, request_id: &str) {
         self.observe_exemplar(value, &IdWords::new(request_id), clock::monotonic_nanos());
     }
@@ -269,13 +310,14 @@ impl Histogram {
         }
     }
 
-    pub(crate) fn into_shared(self) -> Option<Arc<HistogramCell>> {
-        self.cell
+    /// Returns the handle for the facade.
+    pub(crate) fn into_shared(self) -> metrics::Histogram {
+        self.cell.map_or_else(metrics::Histogram::noop, metrics::Histogram::from_arc)
     }
 }
 
 impl HistogramCell {
-    /// The bucket it went to.
+    /// Counts an observation. Returns its bucket.
     #[inline]
     fn observe(&self, value: f64, times: usize) -> Option<u32> {
         let value = if self.scale.is_one() { value } else { self.scale.apply(value) };
@@ -286,8 +328,8 @@ impl HistogramCell {
         let bucket = self.bounds.partition_point(|bound| *bound < value) as u32;
         let sum = self.cell + self.bounds.len() as u32 + 1;
         self.segment.observe(self.cell + bucket, sum, value, times as u64);
-        if let Some(mirror) = &self.mirror {
-            mirror.record(value, times);
+        if let Some(forwarded) = &self.forwarded {
+            forwarded.record(value, times);
         }
         Some(bucket)
     }

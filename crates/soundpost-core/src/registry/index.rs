@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::append_map::{AppendMap, hash_of};
-use super::family::{FamilyCore, SeriesCore, hash_labels};
+use super::core::{FamilyCore, SeriesCore, hash_labels};
 use super::record::{FamilyRecord, LabelPairs, SeriesRecord};
 use super::spec::Repr;
 use super::{Registry, Spec, gauge_cell, name};

@@ -1,8 +1,8 @@
 //! Kinds of families.
 
-/// Kind of a family, in OpenMetrics' words.
+/// MetricKind of a family, in OpenMetrics' words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows; the sample is `name_total`.
     Counter,
     /// Goes up and down.

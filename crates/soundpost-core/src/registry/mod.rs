@@ -5,41 +5,42 @@
 //! where this and every other process reads it back: there is one way in.
 
 mod append_map;
+mod core;
+mod diagnostics;
 mod event;
-mod facade;
 mod family;
-mod fault;
+mod forward;
 mod handle;
 mod identity;
 mod index;
 mod kind;
-mod mirror;
 mod name;
 mod options;
 mod packed;
 mod record;
+mod recorder;
 mod redaction;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod unit;
 
+pub(crate) use self::core::{FamilyCore, SeriesCore};
 pub(crate) use append_map::{AppendMap, hash_of};
-use event::Dropped;
-pub(crate) use event::Kept;
-pub use facade::Facade;
+use diagnostics::MessageLog;
+pub use diagnostics::{Diagnostics, Notice};
+use event::DropReason;
+pub(crate) use event::Truncation;
 pub use family::Family;
-pub(crate) use family::{FamilyCore, SeriesCore};
-use fault::Logged;
-pub use fault::Notice;
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
 pub use identity::Identity;
-pub use kind::Kind;
+pub use kind::MetricKind;
 pub use name::sanitized;
 pub(crate) use name::{check_label, exposed, label_value};
 pub use options::{DEFAULT_SERIES_LIMIT, Options};
-pub(crate) use record::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord};
+pub(crate) use record::{FamilyRecord, LabelPairs, Meta, OperationRecord, SeriesRecord};
+pub use recorder::MetricsRecorder;
 use redaction::Redactions;
 pub(crate) use spec::Repr;
 pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Spec};
@@ -75,8 +76,8 @@ pub struct Registry {
     by_position: AppendMap<u32, Arc<FamilyCore>>,
     /// Names on the wire and the family they belong to.
     exposed: AppendMap<Box<str>, Box<str>>,
-    own: std::sync::OnceLock<Own>,
-    logged: Mutex<Logged>,
+    own: std::sync::OnceLock<OwnMetrics>,
+    messages: Mutex<MessageLog>,
     fallback: Option<String>,
 }
 
@@ -88,13 +89,13 @@ struct Found {
 }
 
 /// Metrics about the registry itself.
-struct Own {
+struct OwnMetrics {
     /// The family alone: a handle's registry would keep the registry alive for ever.
     errors: Arc<FamilyCore>,
     overflow: Counter,
     events: Counter,
-    dropped: [Counter; Dropped::ALL.len()],
-    altered: [Counter; Kept::REASONS.len()],
+    dropped: [Counter; DropReason::ALL.len()],
+    truncated: [Counter; Truncation::REASONS.len()],
     redactions: Redactions,
 }
 
@@ -123,7 +124,7 @@ impl Registry {
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn unseen(identity: Identity) -> Result<Arc<Self>, Error> {
+    pub fn detached(identity: Identity) -> Result<Arc<Self>, Error> {
         let options =
             Options { segment_bytes: crate::MIN_SEGMENT_BYTES, role: Role::Agent, ..Options::default() };
         let segment = Segment::anonymous(options.segment_bytes, options.role)
@@ -152,7 +153,7 @@ impl Registry {
             by_position: AppendMap::new(),
             exposed: AppendMap::new(),
             own: std::sync::OnceLock::new(),
-            logged: Mutex::default(),
+            messages: Mutex::default(),
             fallback: fallback.map(|error| error.to_string()),
         });
         for meta in registry.identity.metas() {
@@ -178,14 +179,14 @@ impl Registry {
         }
         let events = Spec::whole_counter("soundpost_events")
             .help("Finished calls and log events recorded for the store and the sinks.");
-        let [full, large] = Dropped::ALL.map(|dropped| registry.dropped_events(dropped.reason()));
-        let [fields, shortened] = Kept::REASONS.map(|reason| registry.altered_events(reason));
-        let own = Own {
+        let [full, large] = DropReason::ALL.map(|reason| registry.dropped_events(reason.name()));
+        let [fields, shortened] = Truncation::REASONS.map(|reason| registry.truncated_events(reason));
+        let own = OwnMetrics {
             errors,
             overflow: registry.family(overflow)?.counter(&[])?,
             events: registry.family(events)?.counter(&[])?,
             dropped: [full?, large?],
-            altered: [fields?, shortened?],
+            truncated: [fields?, shortened?],
             redactions: Redactions::new(&registry)?,
         };
         let _ = registry.own.set(own);
@@ -220,8 +221,8 @@ impl Registry {
     }
 
     /// The facade's recorder over this registry.
-    pub fn facade(self: &Arc<Self>) -> Facade {
-        Facade::new(self.clone())
+    pub fn metrics_recorder(self: &Arc<Self>) -> MetricsRecorder {
+        MetricsRecorder::new(self.clone())
     }
 
     /// Why the segment lies in anonymous memory, where other processes do not see it.
@@ -289,9 +290,9 @@ impl Registry {
     }
 
     /// Counts a label set that went to an overflow series.
-    pub(crate) fn overflowed(&self) {
+    pub(crate) fn count_overflow(&self) {
         if let Some(own) = self.own.get() {
-            own.overflow.increment(1);
+            own.overflow.add(1);
         }
     }
 
@@ -359,12 +360,10 @@ impl Registry {
             self.expose(family, series);
         }
         if !own {
-            self.overflowed();
+            self.count_overflow();
             if full && !family.record.name.starts_with("soundpost_") {
-                self.fault(
-                    "segment",
-                    "the segment is full: new series are not recorded; raise segment_bytes",
-                );
+                let message = "the segment is full: new series are not recorded; raise segment_bytes";
+                self.diagnostics().warn_once("segment", message);
             }
         }
         Found { series, own }

@@ -1,6 +1,6 @@
 //! Names that can be exposed, by the data model of Prometheus and OpenMetrics.
 
-use super::kind::Kind;
+use super::kind::MetricKind;
 use crate::error::Error;
 
 /// Longest label value kept, bytes; longer ones are cut at a character.
@@ -56,13 +56,13 @@ pub fn sanitized(name: &str, colons: bool) -> String {
 }
 
 /// Every name a family's samples and metadata use on the wire; no two families may share one.
-pub(crate) fn exposed(base: &str, kind: Kind) -> Vec<String> {
+pub(crate) fn exposed(base: &str, kind: MetricKind) -> Vec<String> {
     let suffixes: &[&str] = match kind {
-        Kind::Counter => &["", "_total", "_created"],
-        Kind::Gauge | Kind::StateSet => &[""],
-        Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
-        Kind::Summary => &["", "_sum", "_count", "_created"],
-        Kind::Info => &["", "_info"],
+        MetricKind::Counter => &["", "_total", "_created"],
+        MetricKind::Gauge | MetricKind::StateSet => &[""],
+        MetricKind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
+        MetricKind::Summary => &["", "_sum", "_count", "_created"],
+        MetricKind::Info => &["", "_info"],
     };
     suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
 }

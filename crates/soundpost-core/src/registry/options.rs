@@ -15,7 +15,7 @@ pub struct Options {
     /// Bucket bounds of histograms that come through the facade, by the name given there.
     pub buckets: Vec<(String, Vec<f64>)>,
     /// Also writes everything through the facade to the recorder that is installed globally.
-    pub mirror: bool,
+    pub forward: bool,
     /// Patterns of the service's own for what must not be recorded; see [`soundpost_redact::Redactor::new`].
     pub redact: Vec<String>,
     /// Records text to synthesise, which otherwise becomes its length.
@@ -30,7 +30,7 @@ impl Default for Options {
             segment_bytes: crate::DEFAULT_SEGMENT_BYTES,
             series_limit: DEFAULT_SERIES_LIMIT,
             buckets: Vec::new(),
-            mirror: false,
+            forward: false,
             redact: Vec::new(),
             record_text: false,
             role: Role::default(),

@@ -1,12 +1,18 @@
 //! Directory records of families and series: written by the registry, read by every process.
 
-use super::kind::Kind;
+use super::kind::MetricKind;
 use crate::registry::spec::{Merge, Repr, Spec};
 use crate::registry::unit::{Scale, Unit};
 use crate::segment::{Payload, Record, RecordKind};
 
-const KINDS: [Kind; 6] =
-    [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary, Kind::Info, Kind::StateSet];
+const KINDS: [MetricKind; 6] = [
+    MetricKind::Counter,
+    MetricKind::Gauge,
+    MetricKind::Histogram,
+    MetricKind::Summary,
+    MetricKind::Info,
+    MetricKind::StateSet,
+];
 
 /// Labels as the registry keeps them: pairs sorted by name.
 pub(crate) type LabelPairs = Box<[(Box<str>, Box<str>)]>;
@@ -17,7 +23,7 @@ pub(crate) struct FamilyRecord {
     pub(crate) name: String,
     pub(crate) given: String,
     pub(crate) help: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     pub(crate) repr: Repr,
     pub(crate) merge: Merge,
     pub(crate) unit: Unit,
@@ -113,18 +119,18 @@ impl SeriesRecord {
 
 /// Operation and labels of calls as a record.
 #[derive(Clone, Debug)]
-pub(crate) struct CallSetRecord {
+pub(crate) struct OperationRecord {
     pub(crate) operation: String,
     pub(crate) labels: LabelPairs,
 }
 
-impl CallSetRecord {
+impl OperationRecord {
     pub(crate) fn encode(&self) -> Payload {
         encode_labels(Payload::default().text(&self.operation), &self.labels, 0)
     }
 
     pub(crate) fn decode(record: &Record) -> Option<Self> {
-        let mut reader = (record.kind == RecordKind::CallSet).then(|| record.payload.reader())?;
+        let mut reader = (record.kind == RecordKind::Operation).then(|| record.payload.reader())?;
         Some(Self { operation: reader.text()?, labels: decode_labels(&mut reader)?.0 })
     }
 }

@@ -31,8 +31,8 @@ impl Redactions {
     fn counter(&self, registry: &Registry, rule: Rule) -> &Counter {
         let cell = &self.counters[rule as usize];
         cell.get().unwrap_or_else(|| {
-            let series = registry.series(&self.family, [("rule".into(), rule.name().into())].into());
-            set_once(cell, Counter::new(registry, &self.family, series))
+            let labels = [("rule".into(), rule.name().into())].into();
+            set_once(cell, registry.counter(&self.family, labels))
         })
     }
 }
@@ -50,7 +50,7 @@ impl Registry {
         }
         let Some(own) = self.own.get() else { return };
         for (rule, times) in hits.iter() {
-            own.redactions.counter(self, rule).increment(u64::from(times));
+            own.redactions.counter(self, rule).add(u64::from(times));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a family is: its name, kind, help, unit, labels, buckets.
 
-use super::kind::Kind;
+use super::kind::MetricKind;
 use super::name;
 use super::unit::{Scale, Unit};
 use crate::error::Error;
@@ -89,7 +89,7 @@ impl Repr {
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     pub(crate) repr: Repr,
     pub(crate) help: String,
     pub(crate) unit: Unit,
@@ -103,7 +103,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    fn new(name: &str, kind: Kind, repr: Repr) -> Self {
+    fn new(name: &str, kind: MetricKind, repr: Repr) -> Self {
         Self {
             name: name.to_owned(),
             kind,
@@ -121,44 +121,44 @@ impl Spec {
 
     /// A counter of f64; exposed as `name_total`, whether or not `name` ends so.
     pub fn counter(name: &str) -> Self {
-        Self::new(name, Kind::Counter, Repr::Float)
+        Self::new(name, MetricKind::Counter, Repr::Float)
     }
 
     /// A counter of whole numbers.
     pub(crate) fn whole_counter(name: &str) -> Self {
-        Self::new(name, Kind::Counter, Repr::Whole)
+        Self::new(name, MetricKind::Counter, Repr::Whole)
     }
 
     /// A gauge; see [`Merge`] for several processes.
     pub fn gauge(name: &str) -> Self {
-        Self::new(name, Kind::Gauge, Repr::Gauge)
+        Self::new(name, MetricKind::Gauge, Repr::Gauge)
     }
 
     /// A counter that somebody else keeps (the kernel, a driver) and that is set to what it says; exposed as
     /// a counter. Unlike one of ours it ends with the process that reads it, and processes do not add up.
     pub fn sampled_counter(name: &str) -> Self {
-        Self { merge: Merge::Last, ..Self::new(name, Kind::Counter, Repr::Gauge) }
+        Self { merge: Merge::Last, ..Self::new(name, MetricKind::Counter, Repr::Gauge) }
     }
 
     /// A histogram with these upper bounds (inclusive, ascending); a last `+Inf` may be given or left out.
     pub fn histogram(name: &str, bounds: &[f64]) -> Self {
         let finite = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);
-        Self { bounds: finite.to_vec(), ..Self::new(name, Kind::Histogram, Repr::Distribution) }
+        Self { bounds: finite.to_vec(), ..Self::new(name, MetricKind::Histogram, Repr::Distribution) }
     }
 
     /// Count and sum, without buckets.
     pub fn summary(name: &str) -> Self {
-        Self::new(name, Kind::Summary, Repr::Distribution)
+        Self::new(name, MetricKind::Summary, Repr::Distribution)
     }
 
     /// Facts as labels of a constant 1; exposed as `name_info`.
     pub fn info(name: &str) -> Self {
-        Self { merge: Merge::Max, ..Self::new(name, Kind::Info, Repr::Gauge) }
+        Self { merge: Merge::Max, ..Self::new(name, MetricKind::Info, Repr::Gauge) }
     }
 
     /// One 0/1 series a state; the state's label is the family's name and must be among the labels.
     pub fn state_set(name: &str) -> Self {
-        Self { merge: Merge::Last, ..Self::new(name, Kind::StateSet, Repr::Gauge) }
+        Self { merge: Merge::Last, ..Self::new(name, MetricKind::StateSet, Repr::Gauge) }
     }
 
     /// What it means, for a person.
@@ -207,8 +207,8 @@ impl Spec {
     /// Checks everything and gives the family its base name.
     pub(crate) fn checked(mut self) -> Result<Self, Error> {
         let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
+            MetricKind::Counter => "_total",
+            MetricKind::Info => "_info",
             _ => "",
         };
         if let Some(base) = self.name.strip_suffix(suffix).filter(|base| !base.is_empty()) {
@@ -216,7 +216,7 @@ impl Spec {
         }
         if self.unit != Unit::None {
             let unit = format!("_{}", self.unit.suffix());
-            if matches!(self.kind, Kind::Info | Kind::StateSet) {
+            if matches!(self.kind, MetricKind::Info | MetricKind::StateSet) {
                 return Err(Error::config(format!(
                     "metric {:?}: an info or state set has no unit",
                     self.given
@@ -227,7 +227,7 @@ impl Spec {
             }
         }
         name::check_metric(&self.name)?;
-        if self.kind == Kind::StateSet {
+        if self.kind == MetricKind::StateSet {
             // Its name is its label's name, too.
             name::check_label(&self.given, &self.name)?;
         }
@@ -260,7 +260,7 @@ impl Spec {
                 self.given, self.bounds
             )));
         }
-        if self.kind == Kind::Histogram && self.bounds.is_empty() {
+        if self.kind == MetricKind::Histogram && self.bounds.is_empty() {
             return Err(Error::config(format!(
                 "metric {:?}: a histogram needs at least one bound",
                 self.given

@@ -31,7 +31,7 @@ pub(crate) enum RecordKind {
     /// A series: labels and cells of a family.
     Series,
     /// Operation and label values of calls.
-    CallSet,
+    Operation,
     /// The name of a stage.
     Stage,
 }
@@ -43,7 +43,7 @@ impl RecordKind {
             2 => Self::Family,
             3 => Self::Describe,
             4 => Self::Series,
-            5 => Self::CallSet,
+            5 => Self::Operation,
             6 => Self::Stage,
             _ => return None,
         })
@@ -55,7 +55,7 @@ impl RecordKind {
             Self::Family => 2,
             Self::Describe => 3,
             Self::Series => 4,
-            Self::CallSet => 5,
+            Self::Operation => 5,
             Self::Stage => 6,
         }
     }

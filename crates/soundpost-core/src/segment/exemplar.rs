@@ -38,6 +38,13 @@ impl IdWords {
         Self { length: id.len() as u64, words }
     }
 
+    /// Makes an id of the words that [`IdWords::used`] returned.
+    pub(crate) fn from_used(length: u64, used: &[u64]) -> Option<Self> {
+        let mut words = [0; REQUEST_ID_BYTES / 8];
+        words.get_mut(..used.len())?.copy_from_slice(used);
+        Some(Self { length, words })
+    }
+
     /// The words that hold something.
     #[inline]
     pub(crate) fn used(&self) -> &[u64] {

@@ -16,7 +16,7 @@ pub(crate) mod word {
     pub(crate) const STATE: usize = 0;
     pub(crate) const OWNER: usize = 1;
     /// Position of the call set's record.
-    pub(crate) const CALL_SET: usize = 2;
+    pub(crate) const OPERATION: usize = 2;
     /// Position of the stage's record plus one; 0 outside of stages.
     pub(crate) const STAGE: usize = 3;
     pub(crate) const STARTED: usize = 4;
@@ -48,6 +48,20 @@ pub(crate) mod word {
     /// names beyond the slot's end only the metrics know.
     pub(crate) const STAGES: usize = 32;
 }
+
+/// Words of a slot that the record of a finished call copies.
+pub(crate) const RECORDED_WORDS: [usize; 10] = [
+    word::OWNER,
+    word::OPERATION,
+    word::STARTED,
+    word::QUEUED,
+    word::FIRST_AUDIO,
+    word::UNDERRUN,
+    word::CHUNKS,
+    word::AUDIO,
+    word::CHARACTERS,
+    word::FLAGS,
+];
 
 /// Bits of [`word::FLAGS`].
 pub(crate) mod flag {
@@ -91,36 +105,12 @@ pub(crate) struct Ticket {
     pub(crate) sequence: u64,
 }
 
-const SEQUENCE_BITS: u32 = 44;
-const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
-
-impl Ticket {
-    /// In one word; of the sequence number 44 bits.
-    pub(crate) fn word(self) -> u64 {
-        u64::from(self.index) << SEQUENCE_BITS | self.sequence & SEQUENCE_MASK
-    }
-
-    /// What [`Ticket::word`] gave; `None` when all bits are set.
-    pub(crate) fn from_word(word: u64) -> Option<Self> {
-        let ticket = Self { index: (word >> SEQUENCE_BITS) as u32, sequence: word & SEQUENCE_MASK };
-        (word != u64::MAX).then_some(ticket)
-    }
-}
-
-impl Ticket {
-    /// The slot's number.
-    pub(crate) fn index(self) -> u32 {
-        self.index
-    }
-}
-
 /// What a call begins with.
 pub(crate) struct Begin {
     pub(crate) owner: Owner,
-    pub(crate) call_set: u32,
+    pub(crate) operation_at: u32,
     pub(crate) now: u64,
     pub(crate) queued: u64,
-    pub(crate) characters: u64,
     pub(crate) flags: u64,
     pub(crate) id: IdWords,
 }
@@ -178,7 +168,7 @@ impl<'a> InFlight<'a> {
         let first = if first < slots { first } else { spread(slots) };
         let mut index = first;
         loop {
-            let slot = self.slot(index);
+            let slot = self.slot(index as u32);
             let before = slot[word::STATE].load(Ordering::Relaxed);
             if phase_of(before) == Phase::Free as u64 {
                 let sequence = (before >> PHASE_BITS) + 1;
@@ -201,37 +191,35 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    /// The words of a claimed slot.
-    #[inline]
-    pub(crate) fn of(&self, ticket: Ticket) -> &'a [AtomicU64] {
-        self.slot(ticket.index as usize)
-    }
-
     /// Whether the ticket's call has not ended.
     #[inline]
     pub(crate) fn is_active(&self, ticket: Ticket) -> bool {
-        self.of(ticket)[word::STATE].load(Ordering::Relaxed) == state(Phase::Active, ticket.sequence)
+        self.slot(ticket.index)[word::STATE].load(Ordering::Relaxed) == state(Phase::Active, ticket.sequence)
     }
 
     /// Wins the right to record the end of the call, once.
     #[inline]
     pub(crate) fn end(&self, ticket: Ticket) -> bool {
-        end(self.of(ticket), ticket.sequence)
+        end(self.slot(ticket.index), ticket.sequence)
     }
 
     /// Frees the slot of an ended call; only the holder of the ticket calls it, and may do so twice.
     #[inline]
     pub(crate) fn free(&self, ticket: Ticket) {
         let (ending, free) = (state(Phase::Ending, ticket.sequence), state(Phase::Free, ticket.sequence));
-        let _ =
-            self.of(ticket)[word::STATE].compare_exchange(ending, free, Ordering::Release, Ordering::Relaxed);
+        let _ = self.slot(ticket.index)[word::STATE].compare_exchange(
+            ending,
+            free,
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
     }
 
     /// Ends an active call as somebody else than its holder, who frees the slot later. `still` decides on
     /// what was read.
     pub(crate) fn end_if(&self, index: u32, still: impl FnOnce(&RawCall) -> bool) -> Option<RawCall> {
-        let (call, sequence) = self.read_slot(index as usize)?;
-        (still(&call) && end(self.slot(index as usize), sequence)).then_some(call)
+        let (call, sequence) = self.read_slot(index)?;
+        (still(&call) && end(self.slot(index), sequence)).then_some(call)
     }
 
     /// Says that the outcome is counted by the very next store. A process killed before it left a call that
@@ -240,11 +228,6 @@ impl<'a> InFlight<'a> {
     pub(crate) fn count(slot: &[AtomicU64]) {
         slot[word::COUNTED].store(1, Ordering::Relaxed);
         fence(Ordering::Release);
-    }
-
-    /// The slot of this number.
-    pub(crate) fn at(&self, index: u32) -> &'a [AtomicU64] {
-        self.slot(index as usize)
     }
 
     /// All active calls.
@@ -272,9 +255,7 @@ impl<'a> InFlight<'a> {
     /// All calls whose outcome is not counted yet, those that are just ending among them.
     pub(crate) fn read_uncounted(&self) -> impl Iterator<Item = RawCall> + 'a {
         let table = *self;
-        (0..table.words.len() / CALL_WORDS)
-            .filter_map(move |index| table.read_slot(index))
-            .map(|(call, _)| call)
+        table.indexes().filter_map(move |index| table.read_slot(index)).map(|(call, _)| call)
     }
 
     /// Says of the call whose record was begun at `position` that it has none.
@@ -288,18 +269,18 @@ impl<'a> InFlight<'a> {
     /// All calls that have no record in the event ring yet, as far as their slots say.
     pub(crate) fn read_unrecorded(&self) -> impl Iterator<Item = RawCall> + 'a {
         let table = *self;
-        let slots = (0..table.words.len() / CALL_WORDS).filter_map(move |index| table.read_any(index));
+        let slots = table.indexes().filter_map(move |index| table.read_any(index));
         slots.filter(|call| call.words[word::RECORDED] == 0)
     }
 
-    fn read_slot(&self, index: usize) -> Option<(RawCall, u64)> {
+    fn read_slot(&self, index: u32) -> Option<(RawCall, u64)> {
         let call = self.read_any(index)?;
         let counted = call.ending && call.words[word::COUNTED] != 0;
         let sequence = call.sequence;
         (!counted).then_some((call, sequence))
     }
 
-    fn read_any(&self, index: usize) -> Option<RawCall> {
+    fn read_any(&self, index: u32) -> Option<RawCall> {
         let slot = self.slot(index);
         let before = slot[word::STATE].load(Ordering::Acquire);
         let ending = phase_of(before) == Phase::Ending as u64;
@@ -309,13 +290,18 @@ impl<'a> InFlight<'a> {
         let words: [u64; CALL_WORDS] = std::array::from_fn(|word| slot[word].load(Ordering::Relaxed));
         fence(Ordering::Acquire);
         let unchanged = slot[word::STATE].load(Ordering::Relaxed) == before;
-        let call = RawCall { index: index as u32, sequence: before >> PHASE_BITS, ending, words };
+        let call = RawCall { index, sequence: before >> PHASE_BITS, ending, words };
         unchanged.then_some(call)
     }
 
+    fn indexes(&self) -> std::ops::Range<u32> {
+        0..(self.words.len() / CALL_WORDS) as u32
+    }
+
+    /// Returns the words of a slot.
     #[inline]
-    fn slot(&self, index: usize) -> &'a [AtomicU64] {
-        &self.words[index * CALL_WORDS..][..CALL_WORDS]
+    pub(crate) fn slot(&self, index: u32) -> &'a [AtomicU64] {
+        &self.words[index as usize * CALL_WORDS..][..CALL_WORDS]
     }
 }
 
@@ -329,7 +315,7 @@ fn end(slot: &[AtomicU64], sequence: u64) -> bool {
 pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
     let set = |word: usize, value: u64| slot[word].store(value, Ordering::Relaxed);
     set(word::OWNER, begin.owner.word());
-    set(word::CALL_SET, u64::from(begin.call_set));
+    set(word::OPERATION, u64::from(begin.operation_at));
     set(word::STAGE, 0);
     set(word::STARTED, begin.now);
     set(word::QUEUED, begin.queued);
@@ -341,7 +327,7 @@ pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
     set(word::FIRST_AUDIO, 0);
     set(word::LAST_CHUNK, 0);
     set(word::UNDERRUN, 0);
-    set(word::CHARACTERS, begin.characters);
+    set(word::CHARACTERS, 0);
     set(word::FLAGS, begin.flags);
     set(word::COUNTED, 0);
     set(word::RECORDED, 0);

@@ -114,10 +114,9 @@ fn loom_lane() {
 fn begin(value: u64) -> Begin {
     Begin {
         owner: Owner::from_word(value),
-        call_set: value as u32,
+        operation_at: value as u32,
         now: value,
         queued: value,
-        characters: value,
         flags: 0,
         id: IdWords { length: 0, words: [0; 8] },
     }
@@ -134,7 +133,7 @@ fn loom_in_flight_end() {
             let region = region.clone();
             thread::spawn(move || {
                 let calls = InFlight::new(&region, &layout);
-                calls.end_if(0, |call| call.words[word::CALL_SET] == 1).is_some()
+                calls.end_if(0, |call| call.words[word::OPERATION] == 1).is_some()
             })
         };
         let calls = InFlight::new(&region, &layout);
@@ -163,7 +162,7 @@ fn loom_in_flight_read() {
             })
         };
         for call in InFlight::new(&region, &layout).read() {
-            let seen = [word::OWNER, word::CALL_SET, word::STARTED, word::CHARACTERS];
+            let seen = [word::OWNER, word::OPERATION, word::STARTED, word::CHARACTERS];
             let seen = seen.map(|word| call.words[word]);
             assert!(seen == [1; 4] || seen == [2; 4], "{seen:?}");
         }

@@ -31,7 +31,7 @@ pub use file::user_id;
 pub(crate) use file::{is_dead, lock_held, open_foreign, open_own, random};
 pub use fork::{CloseInChild, around_fork, close_in_child, epoch, set_once};
 pub(crate) use fork::{SlowPath, slow_path};
-pub(crate) use inflight::{Begin, InFlight, RawCall, Ticket, fill, flag, word};
+pub(crate) use inflight::{Begin, InFlight, RECORDED_WORDS, RawCall, Ticket, fill, flag, word};
 pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
 pub use place::Place;

@@ -4,7 +4,7 @@
 mod unit {
     use proptest::prelude::*;
 
-    use crate::registry::{CallSetRecord, FamilyRecord, Meta, SeriesRecord};
+    use crate::registry::{FamilyRecord, Meta, OperationRecord, SeriesRecord};
     use crate::segment::layout::{CALL_WORDS, HEADER_WORDS, LANES, LAYOUT_VERSION, Layout, header};
     use crate::segment::region::Region;
     use crate::segment::{
@@ -18,7 +18,7 @@ mod unit {
         RecordKind::Family,
         RecordKind::Describe,
         RecordKind::Series,
-        RecordKind::CallSet,
+        RecordKind::Operation,
         RecordKind::Stage,
     ];
 
@@ -122,7 +122,7 @@ mod unit {
             let directory = Directory::new(region.words(), &only_directory(count));
             for record in directory.read(0) {
                 let _ = (FamilyRecord::decode(&record), SeriesRecord::decode(&record));
-                let _ = (CallSetRecord::decode(&record), Meta::decode(&record));
+                let _ = (OperationRecord::decode(&record), Meta::decode(&record));
             }
             let _ = directory.append(0, RecordKind::Meta, &Payload::default().text("text"));
         }
@@ -138,7 +138,7 @@ mod unit {
             directory.append(0, KINDS[kind], &payload).expect("room");
             let record = directory.read(0).next().expect("a record");
             let _ = (FamilyRecord::decode(&record), SeriesRecord::decode(&record));
-            let _ = (CallSetRecord::decode(&record), Meta::decode(&record));
+            let _ = (OperationRecord::decode(&record), Meta::decode(&record));
             let mut reader = record.payload.reader();
             while reader.text().is_some() {}
         }
@@ -245,15 +245,7 @@ mod unit {
     }
 
     fn begin(id: &str) -> Begin {
-        Begin {
-            owner: Owner::UNKNOWN,
-            call_set: 9,
-            now: 100,
-            queued: 0,
-            characters: 0,
-            flags: 0,
-            id: IdWords::new(id),
-        }
+        Begin { owner: Owner::UNKNOWN, operation_at: 9, now: 100, queued: 0, flags: 0, id: IdWords::new(id) }
     }
 
     #[test]
@@ -273,9 +265,9 @@ mod unit {
         calls.free(tickets[0]);
         assert!(!calls.is_active(tickets[0]) && calls.is_active(again), "an old ticket opens nothing");
         assert!(!calls.end(tickets[0]));
-        let reaped = calls.end_if(0, |call| call.words[word::CALL_SET] == 9).expect("active");
+        let reaped = calls.end_if(0, |call| call.words[word::OPERATION] == 9).expect("active");
         assert!(reaped.owner() == Owner::UNKNOWN);
         assert!(calls.end_if(0, |_| true).is_none());
-        let _: &[AtomicU64] = calls.of(again);
+        let _: &[AtomicU64] = calls.slot(again.index);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::model::Labels;
-use crate::registry::{CallSetRecord, FamilyRecord, LabelPairs, Meta, SeriesRecord, gauge_cell};
+use crate::registry::{FamilyRecord, LabelPairs, Meta, OperationRecord, SeriesRecord, gauge_cell};
 use crate::segment::{Lookup, Owner, Record, RecordKind, Source};
 
 /// A segment and what its directory said.
@@ -16,7 +16,7 @@ pub(super) struct Attached {
     /// Whether the last look ended at a damaged stretch.
     stuck: bool,
     families: HashMap<u32, Arc<FamilyRecord>>,
-    pub(super) call_sets: HashMap<u32, CallSetRecord>,
+    pub(super) operations: HashMap<u32, OperationRecord>,
     pub(super) identity: Option<Meta>,
     constant: Vec<(Arc<str>, Arc<str>)>,
     /// What processes said of themselves: pid, name, value.
@@ -43,7 +43,7 @@ impl Attached {
             unfinished: Vec::new(),
             stuck: false,
             families: HashMap::new(),
-            call_sets: HashMap::new(),
+            operations: HashMap::new(),
             identity: None,
             constant: Vec::new(),
             facts: Vec::new(),
@@ -122,8 +122,8 @@ impl Attached {
                     None => self.damaged += 1,
                 }
             }
-            RecordKind::CallSet => match CallSetRecord::decode(&record) {
-                Some(set) => drop(self.call_sets.insert(record.at, set)),
+            RecordKind::Operation => match OperationRecord::decode(&record) {
+                Some(set) => drop(self.operations.insert(record.at, set)),
                 None => self.damaged += 1,
             },
             RecordKind::Stage => {}
@@ -143,7 +143,7 @@ impl Attached {
     }
 
     /// Labels of a call set, complete, with `extra` among them.
-    pub(super) fn call_labels(&self, set: &CallSetRecord, extra: &[(&str, &str)]) -> Labels {
+    pub(super) fn call_labels(&self, set: &OperationRecord, extra: &[(&str, &str)]) -> Labels {
         let own = extra.iter().copied().chain([("operation", set.operation.as_str())]);
         let mut labels: LabelPairs = set.labels.clone();
         labels = labels.into_iter().chain(own.map(|(name, value)| (name.into(), value.into()))).collect();

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attached::Attached;
+use super::live::{self, LiveCalls};
 use super::merge::{Living, Merged};
 use super::model::{Labels, Snapshot};
 use super::names::Names;
 use super::retire;
-use super::vital::{self, Running};
 use crate::call::InFlightCall;
 use crate::clock;
 use crate::registry::{Meta, Registry};
@@ -30,12 +30,12 @@ pub struct Collector {
     /// What the names of the service's metrics begin with, as far as is known.
     prefix: String,
     /// Whether the processes that were folded last had left in good order.
-    left_well: bool,
+    last_exit_clean: bool,
     /// For an agent: whether no process of the service was there at the last look.
     gone: bool,
     /// Segments whose event rings were taken over; `None`: nobody asks.
-    adopted: Option<HashSet<u64>>,
-    /// Segments of a run that is over: not read, and removed once they are adopted.
+    drained: Option<HashSet<u64>>,
+    /// Segments of a run that is over: not read, and removed once they are drained.
     over: HashSet<u64>,
 }
 
@@ -63,37 +63,37 @@ impl Collector {
             counted: Vec::new(),
             merged: Merged::default(),
             prefix,
-            left_well: true,
+            last_exit_clean: true,
             gone: false,
-            adopted: None,
+            drained: None,
             over: HashSet::new(),
         }
     }
 
-    /// Lets no segment go before [`Collector::adopt`] names it.
+    /// Lets no segment go before [`Collector::mark_drained`] names it.
     #[must_use]
-    pub fn only_adopted(mut self) -> Self {
-        self.adopted = Some(HashSet::new());
+    pub fn keep_undrained(mut self) -> Self {
+        self.drained = Some(HashSet::new());
         self
     }
 
     /// Says that everything in the event ring of this segment is in the store, and that its calls in flight
     /// are known: it may be folded.
-    pub fn adopt(&mut self, segment: u64) {
-        if let Some(adopted) = &mut self.adopted {
-            adopted.insert(segment);
+    pub fn mark_drained(&mut self, segment: u64) {
+        if let Some(drained) = &mut self.drained {
+            drained.insert(segment);
         }
     }
 
     fn may_go(&self, segment: u64) -> bool {
-        self.adopted.as_ref().is_none_or(|adopted| adopted.contains(&segment))
+        self.drained.as_ref().is_none_or(|drained| drained.contains(&segment))
     }
 
     /// Everything the service exposes now.
     pub fn snapshot(&mut self) -> Snapshot {
         self.refresh();
         let (now, mut living) = (clock::monotonic_nanos(), Living::default());
-        let running = Running::read(&self.sources, &mut living, now);
+        let running = LiveCalls::read(&self.sources, &mut living, now);
         let prefix = self.prefix.as_str();
         let mut families = Vec::with_capacity(self.merged.families.len() + 5);
         for merged in self.merged.families.values() {
@@ -103,10 +103,10 @@ impl Collector {
             }
             families.push(family);
         }
-        let made = running.families(prefix).into_iter().chain(vital::service(&self.sources, prefix));
+        let made = running.families(prefix).into_iter().chain(live::service(&self.sources, prefix));
         families.extend(made.filter(|made| !self.merged.families.contains_key(&made.name)));
         let count = 1 + families.iter().map(|family| family.series.len()).sum::<usize>();
-        families.push(vital::series_count(count, vital::constant_labels(&self.sources)));
+        families.push(live::series_count(count, live::constant_labels(&self.sources)));
         families.sort_by(|a, b| a.name.cmp(&b.name));
         Snapshot { families }
     }
@@ -129,7 +129,7 @@ impl Collector {
     }
 
     /// Whether a process has left a segment that is not folded yet.
-    pub fn has_remains(&mut self) -> bool {
+    pub fn has_unmerged(&mut self) -> bool {
         self.refresh();
         self.others().any(Source::is_dead)
     }
@@ -142,18 +142,18 @@ impl Collector {
 
     /// The service's version, as the last look at its segments found it; `None` where no process says one.
     pub fn version(&self) -> Option<String> {
-        vital::version(&self.sources)
+        live::version(&self.sources)
     }
 
     /// Labels that are on every metric of the service, as the last look at its segments found them.
     pub fn constant_labels(&self) -> Labels {
-        vital::constant_labels(&self.sources)
+        live::constant_labels(&self.sources)
     }
 
     /// Process ids of the service's living processes, as they see themselves, sorted; an agent is none of them.
     pub fn pids(&mut self) -> Vec<u32> {
         self.refresh();
-        let own = vital::of_service(&self.sources);
+        let own = live::of_service(&self.sources);
         let mut pids: Vec<u32> = own.flat_map(|attached| attached.source.pids()).collect();
         pids.sort_unstable();
         pids.dedup();
@@ -163,7 +163,7 @@ impl Collector {
     /// What processes of the service said of themselves: pid, name, value; of one name the last holds. As of the
     /// last look.
     pub fn process_facts(&self) -> impl Iterator<Item = (u32, &str, &str)> {
-        let facts = vital::of_service(&self.sources).flat_map(|attached| &attached.facts);
+        let facts = live::of_service(&self.sources).flat_map(|attached| &attached.facts);
         facts
             .filter_map(|(pid, name, value)| Some((u32::try_from(*pid).ok()?, name.as_str(), value.as_str())))
     }
@@ -183,7 +183,7 @@ impl Collector {
     /// Folds the segments of processes that are gone into the retired totals, and removes them; tells how
     /// many. Only the reporter calls it. Killed at any point it loses nothing and counts nothing twice: the
     /// new totals name the segments in them, and take the old ones' place at once.
-    pub fn fold(&mut self) -> usize {
+    pub fn merge_dead(&mut self) -> usize {
         let retired = self.place.retired_file();
         let totals = Source::open_copy(&retired).ok();
         let before: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
@@ -210,16 +210,18 @@ impl Collector {
             done.extend(paths.into_iter().map(|path| (path, 0)));
             let well = sources.iter().all(|source| source.state() != State::Open);
             if !well || sources.iter().any(|source| source.role() == Role::Service) {
-                self.left_well = well;
+                self.last_exit_clean = well;
             }
             let prefix = self.prefix.as_str();
             let sources = sources.into_iter().chain(totals).map(Attached::new).collect();
             match retire::write(&self.place, prefix, sources, ids) {
-                Ok(conflicts) => conflicts.iter().for_each(|conflict| self.registry.fault("merge", conflict)),
+                Ok(conflicts) => conflicts
+                    .iter()
+                    .for_each(|conflict| self.registry.diagnostics().warn_once("merge", conflict)),
                 Err(error) => {
                     // They stay where they are and are read as before; the next tick tries again.
                     let message = format!("cannot write the totals of ended processes: {error}");
-                    self.registry.fault("retire", &message);
+                    self.registry.diagnostics().warn_once("retire", &message);
                     return 0;
                 }
             }
@@ -240,7 +242,9 @@ impl Collector {
         let damaged = error.kind() == std::io::ErrorKind::InvalidData;
         if damaged && Source::is_unused(path) && std::fs::rename(path, path.with_extension("damaged")).is_ok()
         {
-            self.registry.fault("segment_damaged", &format!("{}: set aside: {error}", path.display()));
+            self.registry
+                .diagnostics()
+                .warn_once("segment_damaged", &format!("{}: set aside: {error}", path.display()));
         }
     }
 
@@ -261,14 +265,14 @@ impl Collector {
                 let path = attached.source.path().map(PathBuf::from).unwrap_or_default();
                 let message =
                     format!("{}: {} damaged records were left out", path.display(), attached.damaged);
-                self.registry.fault("segment_damaged", &message);
+                self.registry.diagnostics().warn_once("segment_damaged", &message);
             }
         }
-        if let Some(prefix) = vital::namespace(&self.sources) {
+        if let Some(prefix) = live::namespace(&self.sources) {
             self.prefix = prefix;
         }
         for conflict in self.merged.conflicts.drain(..) {
-            self.registry.fault("merge", &conflict);
+            self.registry.diagnostics().warn_once("merge", &conflict);
         }
     }
 
@@ -339,7 +343,7 @@ impl Collector {
 
     fn unreadable(&self, path: &Path, error: &std::io::Error) {
         if error.kind() != std::io::ErrorKind::NotFound {
-            self.registry.fault("segment_damaged", &format!("{}: {error}", path.display()));
+            self.registry.diagnostics().warn_once("segment_damaged", &format!("{}: {error}", path.display()));
         }
     }
 }

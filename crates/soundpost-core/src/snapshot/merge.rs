@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::attached::{Attached, News};
 use super::model::{Distribution, Exemplar, Family, Labels, Series, Value};
-use crate::registry::{FamilyRecord, Kind, Merge, Repr, SeriesRecord, exposed};
+use crate::registry::{FamilyRecord, Merge, MetricKind, Repr, SeriesRecord, exposed};
 use crate::segment::Owner;
 
 /// Families by name.
@@ -255,7 +255,7 @@ impl MergedFamily {
             Merge::PerProcess => numbers.sum(),
         };
         // An info is there or it is not: a changed one leaves its old labels behind at 0.
-        if self.record.kind != Kind::Info || merged > 0.0 {
+        if self.record.kind != MetricKind::Info || merged > 0.0 {
             series.push(Series { labels: labels.clone(), value: Value::Float(merged) });
         }
     }

@@ -2,16 +2,16 @@
 
 mod attached;
 mod collector;
-mod drain;
+mod live;
 mod merge;
 mod model;
 mod names;
 mod retire;
+mod ring_reader;
 #[cfg(test)]
 mod tests;
-mod vital;
 
-pub use crate::registry::Kind;
+pub use crate::registry::MetricKind;
 pub use collector::{Activity, Collector};
-pub use drain::{DeathKey, Drain, Drained, Recorded};
 pub use model::{Distribution, Exemplar, Family, Labels, Series, Snapshot, Value};
+pub use ring_reader::{DeathKey, EventBatch, RingEvent, RingReader};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::registry::{Kind, Unit};
+use crate::registry::{MetricKind, Unit};
 
 /// All families of one service at one moment, merged over its processes, sorted by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Family {
     /// The family's base name: no `_total` on counters, no `_info` on infos, unit suffix included.
     pub name: Arc<str>,
     /// What the values are; decides the `# TYPE` line and the suffixes.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Unescaped help text; empty where none was given.
     pub help: Arc<str>,
     /// Base unit of the values.

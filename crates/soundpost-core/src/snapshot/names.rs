@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::call::{Entry, FinishedCall, InFlightCall, Outcome, StageTime};
+use crate::call::{CallOrigin, CallRecord, FinishedCall, InFlightCall, StageTime};
 use crate::log::LogEvent;
-use crate::registry::{CallSetRecord, LabelPairs, Meta, OVERFLOW};
-use crate::segment::{Lookup, RawCall, RawStage, Record, RecordKind, Source, flag, stages_of_words, word};
+use crate::registry::{LabelPairs, Meta, OVERFLOW, OperationRecord};
+use crate::segment::{Lookup, Owner, RawCall, RawStage, Record, RecordKind, Source, word};
 
 /// An operation without a record, because the directory was full.
 const UNKNOWN: &str = "unknown";
@@ -15,73 +15,41 @@ const UNKNOWN: &str = "unknown";
 /// Names of one segment.
 #[derive(Default)]
 pub(super) struct Names {
-    call_sets: HashMap<u32, Arc<CallSetRecord>>,
+    operations: HashMap<u32, Arc<OperationRecord>>,
     stages: HashMap<u32, Arc<str>>,
     constant: Option<LabelPairs>,
 }
 
 impl Names {
-    /// The finished call of a record in the ring.
-    pub(super) fn finished(&mut self, source: &Source, entry: Entry) -> FinishedCall {
-        let (operation, labels) = self.call_set(source, entry.call_set);
-        let audible = entry.first_audio > 0;
-        FinishedCall {
-            request_id: entry.request_id,
-            operation,
-            labels,
-            outcome: entry.outcome,
-            pid: source.pid(entry.owner) as u32,
-            segment: source.id(),
-            ended_unix: entry.ended.wrapping_add(source.wall_offset()),
-            started: entry.started,
-            ended: entry.ended,
-            busy: entry.busy,
-            queued: (entry.queued > 0).then_some(entry.queued),
-            first_audio: audible.then(|| entry.first_audio.saturating_sub(entry.started)),
-            underrun: (audible && entry.streaming).then_some(entry.underrun),
-            chunks: entry.chunks,
-            audio_seconds: entry.audio,
-            characters: entry.characters,
-            streaming: entry.streaming,
-            died_in: None,
-            stages: self.stages(source, entry.stages.into_iter()),
-            fields: entry.fields,
-            gpu: None,
-        }
+    /// Returns the finished call of a record.
+    pub(super) fn finished(&mut self, source: &Source, record: CallRecord) -> FinishedCall {
+        self.resolved(source, record, None)
     }
 
-    /// The call that was in a slot when its process died, at about `ended`.
+    /// Returns the call that was in a slot when its process died, at about `ended`.
     pub(super) fn died(&mut self, source: &Source, call: &RawCall, ended: u64) -> FinishedCall {
-        let get = |at: usize| call.words[at];
-        let ended = ended.max(get(word::PROGRESS)).max(get(word::STARTED));
-        let resumed = get(word::RESUMED);
-        let running = if resumed == 0 { 0 } else { ended.saturating_sub(resumed) };
-        let entry = Entry {
-            outcome: Outcome::Died,
-            slot: None,
-            owner: call.owner(),
-            call_set: get(word::CALL_SET) as u32,
-            started: get(word::STARTED),
-            ended,
-            busy: get(word::BUSY).saturating_add(running),
-            queued: get(word::QUEUED),
-            first_audio: get(word::FIRST_AUDIO),
-            underrun: get(word::UNDERRUN),
-            chunks: get(word::CHUNKS),
-            audio: f64::from_bits(get(word::AUDIO)),
-            characters: get(word::CHARACTERS),
-            streaming: get(word::FLAGS) & flag::STREAMING != 0,
-            request_id: call.request_id().unwrap_or_default(),
-            stages: stages_of_words(&call.words),
-            fields: Vec::new(),
+        let died_in = self.stage_of(source, call.words[word::STAGE]);
+        self.resolved(source, CallRecord::of_died(call, ended), died_in)
+    }
+
+    fn resolved(&mut self, source: &Source, record: CallRecord, died_in: Option<String>) -> FinishedCall {
+        let (operation, labels) = self.operation_at(source, record.words[word::OPERATION] as u32);
+        let origin = CallOrigin {
+            operation,
+            labels,
+            stages: self.stages(source, &record.stages),
+            died_in,
+            pid: source.pid(Owner::from_word(record.words[word::OWNER])) as u32,
+            segment: source.id(),
+            wall_offset: source.wall_offset(),
         };
-        FinishedCall { died_in: self.stage_of(source, get(word::STAGE)), ..self.finished(source, entry) }
+        FinishedCall::new(record, origin)
     }
 
     /// A call in flight.
     pub(super) fn in_flight(&mut self, source: &Source, call: &RawCall, now: u64) -> InFlightCall {
         let get = |at: usize| call.words[at];
-        let (operation, labels) = self.call_set(source, get(word::CALL_SET) as u32);
+        let (operation, labels) = self.operation_at(source, get(word::OPERATION) as u32);
         InFlightCall {
             request_id: call.request_id().unwrap_or_default(),
             operation,
@@ -98,22 +66,22 @@ impl Names {
 
     /// A log event with the constant labels among its fields, but for those whose name a field has.
     pub(super) fn labelled(&mut self, source: &Source, mut event: LogEvent) -> LogEvent {
-        self.constant(source).iter().for_each(|(name, value)| event.label(name, value));
+        self.constant(source).iter().for_each(|(name, value)| event.add_label(name, value));
         event
     }
 
-    fn call_set(&mut self, source: &Source, at: u32) -> (String, Vec<(String, String)>) {
-        if !self.call_sets.contains_key(&at)
-            && let Some(mut set) = record(source, at).as_ref().and_then(CallSetRecord::decode)
+    fn operation_at(&mut self, source: &Source, at: u32) -> (String, Vec<(String, String)>) {
+        if !self.operations.contains_key(&at)
+            && let Some(mut set) = record(source, at).as_ref().and_then(OperationRecord::decode)
         {
             let own = set.labels.clone();
             let constant = self.constant(source).iter();
             let missing = constant.filter(|(name, _)| !own.iter().any(|(label, _)| label == name));
             set.labels = own.iter().chain(missing).cloned().collect();
-            self.call_sets.insert(at, Arc::new(set));
+            self.operations.insert(at, Arc::new(set));
         }
         let label = |(name, value): &(Box<str>, Box<str>)| (name.to_string(), value.to_string());
-        match self.call_sets.get(&at) {
+        match self.operations.get(&at) {
             Some(set) => (set.operation.clone(), set.labels.iter().map(label).collect()),
             None => (UNKNOWN.to_owned(), self.constant(source).iter().map(label).collect()),
         }
@@ -137,8 +105,9 @@ impl Names {
         Some(self.stage(source, at).to_string())
     }
 
-    fn stages(&mut self, source: &Source, stages: impl Iterator<Item = RawStage>) -> Vec<StageTime> {
+    fn stages(&mut self, source: &Source, stages: &[RawStage]) -> Vec<StageTime> {
         stages
+            .iter()
             .map(|stage| StageTime {
                 name: self.stage(source, stage.at()).to_string(),
                 count: stage.count(),

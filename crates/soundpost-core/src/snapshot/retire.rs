@@ -7,9 +7,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::attached::Attached;
+use super::live::{self, LiveCalls};
 use super::merge::{Living, Merged, MergedFamily, Raw};
 use super::model::{Exemplar, Labels};
-use super::vital::{self, Running};
 use crate::clock;
 use crate::registry::{FamilyRecord, Meta, Repr, SeriesRecord, Spec};
 use crate::segment::{IdWords, Payload, Place, RecordKind, Segment};
@@ -31,9 +31,9 @@ pub(super) fn write(
     for (index, attached) in sources.iter_mut().enumerate() {
         merged.absorb(index, attached);
     }
-    let named = vital::namespace(&sources);
+    let named = live::namespace(&sources);
     let prefix = named.as_deref().unwrap_or(prefix);
-    let running = Running::read(&sources, &mut Living::default(), clock::monotonic_nanos());
+    let running = LiveCalls::read(&sources, &mut Living::default(), clock::monotonic_nanos());
     let mut bytes = SIZES.0;
     loop {
         let (segment, file) = Segment::for_retired(place, bytes)?;
@@ -63,7 +63,7 @@ impl Writer<'_> {
         prefix: &str,
         merged: &Merged,
         sources: &[Attached],
-        running: &Running,
+        running: &LiveCalls,
         folded: &[u64],
     ) -> Option<()> {
         for id in folded {
@@ -80,7 +80,7 @@ impl Writer<'_> {
         &self,
         family: &MergedFamily,
         sources: &[Attached],
-        running: Option<&Running>,
+        running: Option<&LiveCalls>,
     ) -> Option<()> {
         let mut record = FamilyRecord::clone(&family.record);
         let sums: Vec<(&Labels, Raw)> = family

@@ -3,7 +3,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use super::{Collector, Drain, Snapshot, Value};
+use super::{Collector, RingReader, Snapshot, Value};
 use crate::{Calls, Identity, MIN_SEGMENT_BYTES, Options, Place, Registry};
 
 const HOUR: u64 = 3_600_000_000_000;
@@ -32,8 +32,8 @@ fn a_step_of_the_wall_clock_moves_exemplars_and_no_duration() {
     let (place, registry) = registry(root.path());
     let calls = Calls::new(&registry).expect("request metrics");
     let operation = calls.operation("op");
-    operation.start::<&str>([]).finish();
-    let running = operation.start::<&str>([]);
+    operation.start().finish();
+    let running = operation.start();
     let mut collector = Collector::new(place, registry.clone());
     let (sum, taken) = duration(&collector.snapshot());
     assert!(sum >= 0.0);
@@ -71,8 +71,8 @@ fn what_lies_behind_a_record_that_is_not_finished_is_not_held_up_for_ever() {
     });
     is_reserved.recv().expect("it has a place");
     let operation = calls.operation("op");
-    (0..3).for_each(|_| operation.start::<&str>([]).finish());
-    let mut drain = Drain::new(place, registry.clone());
+    (0..3).for_each(|_| operation.start().finish());
+    let mut drain = RingReader::new(place, registry.clone());
     drain.attach(|_| Ok::<_, ()>(None)).expect("nothing is asked");
     assert!(drain.read(100, |_| true).records.is_empty(), "it is waited for");
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -65,14 +65,14 @@ fn a_future_is_a_call_however_it_ends() {
 #[test]
 fn the_current_call_is_the_innermost_of_the_thread() {
     let service = Service::new();
-    let other = service.calls.operation("other").start::<&str>([]);
+    let other = service.calls.operation("other").start();
     let call = service.start();
     assert!(current_call().is_none());
     {
-        let _outer = enter(&call);
+        let _outer = enter(call.handle());
         assert_eq!(current_call().expect("current").request_id(), call.request_id());
         {
-            let _inner = enter(&other);
+            let _inner = enter(other.handle());
             assert_eq!(current_call().expect("current").operation(), "other");
         }
         assert_eq!(current_call().expect("current").operation(), "op");

@@ -54,7 +54,7 @@ impl Service {
     }
 
     fn start(&self) -> Call {
-        self.calls.operation("op").start::<&str>([])
+        self.calls.operation("op").start()
     }
 
     fn observed(&self, name: &str) -> (u64, f64) {

@@ -10,7 +10,7 @@ use crate::{Service, assert_between, work};
 #[test]
 fn the_request_metrics_of_a_call_are_exact() {
     let service = Service::new();
-    let begin = service.calls.operation("op").begin::<&str>([]);
+    let begin = service.calls.operation("op").begin();
     let call = begin.queued(Duration::from_millis(250)).request_id("req-1").start();
     assert_eq!(service.in_flight(), 1.0);
     call.field("char_count", 128);

@@ -109,7 +109,7 @@ fn of_many_threads_that_end_a_call_one_wins() {
         let call = service.start();
         std::thread::scope(|scope| {
             for outcome in [Outcome::Ok, Outcome::Error, Outcome::Timeout] {
-                let state = call.state().clone();
+                let state = call.handle().clone();
                 scope.spawn(move || state.end(outcome));
             }
         });
@@ -135,7 +135,7 @@ fn a_dropped_call_is_abandoned_and_a_panic_is_an_error() {
 #[test]
 fn a_result_read_from_a_call_that_does_not_stream_is_ok_when_dropped() {
     let service = Service::new();
-    let begin = || service.calls.operation("op").begin::<&str>([]).streaming(false);
+    let begin = || service.calls.operation("op").begin().streaming(false);
     let call = begin().start();
     call.chunk(Seconds(1.5));
     drop(call);
@@ -160,15 +160,15 @@ fn a_result_read_from_a_call_that_does_not_stream_is_ok_when_dropped() {
 fn a_call_without_the_output_it_was_to_have_is_empty() {
     let service = Service::new();
     let operation = service.calls.operation("op").expects_output(true);
-    operation.start::<&str>([]).finish();
-    let silent = operation.start::<&str>([]);
+    operation.start().finish();
+    let silent = operation.start();
     silent.audio(Seconds(0.0));
     silent.finish();
     assert_eq!(service.count(Outcome::Empty), 2.0);
-    let chunk = operation.start::<&str>([]);
+    let chunk = operation.start();
     chunk.chunk(Seconds(0.0));
     chunk.finish();
-    let audio = operation.start::<&str>([]);
+    let audio = operation.start();
     audio.audio(Seconds(2.0));
     audio.finish();
     assert_eq!(service.count(Outcome::Ok), 2.0);

@@ -7,7 +7,7 @@ use crate::Service;
 #[test]
 fn request_ids_are_the_callers_or_made() {
     let service = Service::new();
-    let begin = || service.calls.operation("op").begin::<&str>([]);
+    let begin = || service.calls.operation("op").begin();
     assert_eq!(begin().request_id(" req-7d8e9f\n").start().request_id(), "req-7d8e9f");
     let long = "é".repeat(100);
     assert_eq!(begin().request_id(&long).start().request_id(), "é".repeat(REQUEST_ID_BYTES / 2));

@@ -20,23 +20,23 @@ pub(crate) fn specimen(segment_bytes: usize) -> Vec<u8> {
     let calls = Calls::new(&registry).expect("request metrics");
     for language in ["en", "zh", "de"] {
         let counter = registry.family(Spec::counter("voices").labels(&["language"]).help("Voices."));
-        counter.expect("a family").counter(&[language]).expect("a counter").inc(3.0);
+        counter.expect("a family").counter(&[language]).expect("a counter").increment_by(3.0);
     }
     let gauge = registry.family(Spec::gauge("level").merge(Merge::Last)).expect("a family");
     gauge.gauge(&[]).expect("a gauge").set(5.0);
     let histogram = registry.family(Spec::histogram("sizes", &[1.0, 2.0]).exemplars()).expect("a family");
     histogram.histogram(&[]).expect("a histogram").observe_with_exemplar(1.5, "req-1");
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let metadata = metrics::Metadata::new("test", metrics::Level::INFO, None);
     metrics::Recorder::register_counter(&facade, &metrics::Key::from_name("hits"), &metadata).increment(7);
-    let operation = calls.operation("op").labels(["voice"]);
+    let operation = calls.operation("op").labels(["voice"]).expect("labels");
     for voice in ["anna", "ben"] {
-        let call = operation.start([voice]);
+        let call = operation.start_with([voice]);
         call.chunk(Seconds(1.0));
         drop(call.stage("llm"));
         call.finish();
     }
-    let running: Vec<_> = (0..3).map(|_| operation.start(["anna"])).collect();
+    let running: Vec<_> = (0..3).map(|_| operation.start_with(["anna"])).collect();
     let file = home.segment_files().pop().expect("a segment");
     let bytes = std::fs::read(file).expect("read");
     drop(running);

@@ -10,7 +10,7 @@ use crate::{counter, gauge, histogram};
 fn through_the_facade_two_names_exposed_alike_are_a_counted_fault() {
     let home = Home::new();
     let registry = home.registry();
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     counter(&facade, "a.b", &[]).increment(1);
     counter(&facade, "a_b", &[]).increment(10);
     counter(&facade, "a.b", &[]).increment(1);
@@ -23,7 +23,7 @@ fn through_the_facade_two_names_exposed_alike_are_a_counted_fault() {
 fn through_the_facade_refused_labels_are_counted_and_drop_nothing_else() {
     let home = Home::new();
     let registry = home.registry();
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let refused: [&[(&str, &str)]; 3] = [&[("le", "1")], &[("__x", "1")], &[("a-b", "1"), ("a_b", "2")]];
     for labels in refused {
         counter(&facade, "x", labels).increment(1);
@@ -41,7 +41,7 @@ fn units_of_the_facade_become_base_units() {
     use metrics::Unit as Given;
     let home = Home::new();
     let registry = home.registry();
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let describe = |name: &'static str, unit| {
         facade.describe_histogram(name.into(), Some(unit), "H.".into());
         facade.describe_gauge(format!("{name}_g").into(), Some(unit), "G.".into());
@@ -97,7 +97,7 @@ fn every_unit_of_the_facade_ends_in_its_suffix() {
     ];
     let home = Home::new();
     let registry = home.registry();
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     for (index, (unit, recorded, exposed, suffix)) in units.into_iter().enumerate() {
         let name = format!("m{index}");
         facade.describe_gauge(name.clone().into(), Some(unit), "".into());
@@ -110,7 +110,7 @@ fn every_unit_of_the_facade_ends_in_its_suffix() {
 fn help_may_come_late_and_a_unit_may_not() {
     let home = Home::new();
     let registry = home.registry();
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     counter(&facade, "c", &[]).increment(1);
     let mut collector = home.collector(&registry);
     assert_eq!(&*family(&collector.snapshot(), "c").help, "");
@@ -130,7 +130,7 @@ fn help_may_come_late_and_a_unit_may_not() {
 fn describing_again_and_again_takes_no_more_room() {
     let home = Home::new();
     let registry = home.registry_with(small());
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     counter(&facade, "c", &[]).increment(1);
     for _ in 0..10_000 {
         facade.describe_counter("c".into(), None, "The same help over and over.".into());
@@ -145,7 +145,7 @@ fn bounds_of_facade_histograms_can_be_given_by_name() {
     let home = Home::new();
     let buckets = vec![("rows.read".to_owned(), vec![1.0, 10.0])];
     let registry = home.registry_with(Options { buckets, ..Options::default() });
-    histogram(&registry.facade(), "rows.read").record(5.0);
+    histogram(&registry.metrics_recorder(), "rows.read").record(5.0);
     assert_eq!(distribution(&home.snapshot(&registry), "rows_read", &[]).counts, [0, 1, 0]);
 }
 
@@ -153,7 +153,7 @@ fn bounds_of_facade_histograms_can_be_given_by_name() {
 fn absolute_counters_never_fall_and_mix_with_increments() {
     let home = Home::new();
     let registry = home.registry();
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let c = counter(&facade, "c", &[]);
     let read = || value(&home.snapshot(&registry), "c", &[]);
     c.absolute(10);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use soundpost_core::snapshot::Kind;
+use soundpost_core::snapshot::MetricKind;
 use soundpost_core::{Identity, Merge, Options, Registry, Spec, Unit};
 
 use crate::common::*;
@@ -61,10 +61,10 @@ fn a_label_of_the_whole_service_is_refused_on_a_metric() {
     let error = registry.family(Spec::counter("voices").labels(&["env"])).err().expect("refused");
     assert!(error.is_conflict() && error.to_string().contains("\"env\""), "{error}");
     let voices = registry.family(Spec::counter("voices")).expect("a family");
-    voices.counter(&[]).expect("a counter").inc(1.0);
+    voices.counter(&[]).expect("a counter").increment();
     assert_eq!(value(&home.snapshot(&registry), "voices", &[("env", "prod")]), Some(1.0));
     // Through the facade the metric's own label wins.
-    counter(&registry.facade(), "own", &[("env", "test")]).increment(1);
+    counter(&registry.metrics_recorder(), "own", &[("env", "test")]).increment(1);
     assert_eq!(value(&home.snapshot(&registry), "own", &[("env", "test")]), Some(1.0));
 }
 
@@ -102,7 +102,7 @@ fn a_family_has_one_kind_help_unit_merge_rule_and_buckets() {
     }
     // The same again, or without the help, is the same family.
     for spec in [help(Spec::gauge("depth")), Spec::gauge("depth")] {
-        registry.family(spec).expect("the same").gauge(&[]).expect("a gauge").inc(1.0);
+        registry.family(spec).expect("the same").gauge(&[]).expect("a gauge").increment();
     }
     assert_eq!(value(&home.snapshot(&registry), "depth", &[]), Some(2.0));
 }
@@ -151,13 +151,13 @@ fn the_total_and_info_suffixes_are_the_familys_and_not_the_names() {
     let one = registry.family(Spec::counter("voices_total")).expect("a family");
     let two = registry.family(Spec::counter("voices")).expect("the same");
     assert_eq!((one.name(), two.name()), ("voices", "voices"));
-    one.counter(&[]).expect("a counter").inc(1.0);
-    two.counter(&[]).expect("a counter").inc(0.5);
+    one.counter(&[]).expect("a counter").increment();
+    two.counter(&[]).expect("a counter").increment_by(0.5);
     let info = registry.family(Spec::info("model_info").labels(&["name"])).expect("an info");
     assert_eq!(info.name(), "model");
     let snapshot = home.snapshot(&registry);
     assert_eq!(value(&snapshot, "voices", &[]), Some(1.5));
-    assert_eq!(family(&snapshot, "model").kind, Kind::Info);
+    assert_eq!(family(&snapshot, "model").kind, MetricKind::Info);
 }
 
 #[test]

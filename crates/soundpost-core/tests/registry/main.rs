@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use common::*;
 use metrics::{Key, Label, Level, Metadata, Recorder};
-use soundpost_core::{Facade, Identity, Merge, Options, Registry, Spec};
+use soundpost_core::{Identity, Merge, MetricsRecorder, Options, Registry, Spec};
 
 const METADATA: Metadata<'static> = Metadata::new("test", Level::INFO, None);
 
@@ -21,15 +21,15 @@ fn key(name: &str, labels: &[(&str, &str)]) -> Key {
     Key::from_parts(name.to_owned(), labels)
 }
 
-fn counter(facade: &Facade, name: &str, labels: &[(&str, &str)]) -> metrics::Counter {
+fn counter(facade: &MetricsRecorder, name: &str, labels: &[(&str, &str)]) -> metrics::Counter {
     facade.register_counter(&key(name, labels), &METADATA)
 }
 
-fn gauge(facade: &Facade, name: &str) -> metrics::Gauge {
+fn gauge(facade: &MetricsRecorder, name: &str) -> metrics::Gauge {
     facade.register_gauge(&key(name, &[]), &METADATA)
 }
 
-fn histogram(facade: &Facade, name: &str) -> metrics::Histogram {
+fn histogram(facade: &MetricsRecorder, name: &str) -> metrics::Histogram {
     facade.register_histogram(&key(name, &[]), &METADATA)
 }
 
@@ -37,7 +37,7 @@ fn histogram(facade: &Facade, name: &str) -> metrics::Histogram {
 fn a_full_segment_is_counted_and_takes_nothing_down() {
     let home = Home::new();
     let registry = home.registry_with(Options { series_limit: 1_000_000, ..small() });
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let kept = counter(&facade, "kept", &[]);
     for index in 0..5000 {
         counter(&facade, "c", &[("l", &index.to_string())]).increment(1);
@@ -70,7 +70,7 @@ fn the_size_of_the_segment_is_checked() {
 fn many_threads_count_exactly_and_lanes_pass_from_thread_to_thread() {
     let home = Home::new();
     let registry = home.registry();
-    let facade = Arc::new(registry.facade());
+    let facade = Arc::new(registry.metrics_recorder());
     let family = registry.family(Spec::histogram("h", &[1.0])).expect("a family");
     let floats = registry.family(Spec::counter("f")).expect("a family").counter(&[]).expect("a counter");
     let (rounds, threads, each) = (20_u64, 8_u64, 500_u64);
@@ -81,7 +81,7 @@ fn many_threads_count_exactly_and_lanes_pass_from_thread_to_thread() {
                     let h = family.histogram(&[]).expect("a histogram");
                     for index in 0..each {
                         counter(&facade, "c", &[]).increment(1);
-                        floats.inc(0.5);
+                        floats.increment_by(0.5);
                         h.observe(if index % 2 == 0 { 0.5 } else { 2.0 });
                     }
                 });
@@ -101,9 +101,9 @@ fn many_threads_count_exactly_and_lanes_pass_from_thread_to_thread() {
 fn two_registries_of_one_process_do_not_mix() {
     let (one, other) = (Home::new(), Home::new());
     let (first, second) = (one.registry(), other.registry());
-    counter(&first.facade(), "c", &[]).increment(1);
-    counter(&second.facade(), "c", &[]).increment(2);
-    counter(&first.facade(), "c", &[]).increment(1);
+    counter(&first.metrics_recorder(), "c", &[]).increment(1);
+    counter(&second.metrics_recorder(), "c", &[]).increment(2);
+    counter(&first.metrics_recorder(), "c", &[]).increment(1);
     assert_eq!(value(&one.snapshot(&first), "c", &[]), Some(2.0));
     assert_eq!(value(&other.snapshot(&second), "c", &[]), Some(2.0));
 }
@@ -141,9 +141,9 @@ fn segments_of_one_service_are_one_snapshot_by_every_merge_rule() {
 fn what_two_processes_call_differently_is_left_out_and_counted() {
     let home = Home::new();
     let (first, second) = (home.registry(), home.registry());
-    counter(&first.facade(), "x", &[]).increment(1);
-    gauge(&second.facade(), "x_total").set(7.0);
-    gauge(&second.facade(), "fine").set(7.0);
+    counter(&first.metrics_recorder(), "x", &[]).increment(1);
+    gauge(&second.metrics_recorder(), "x_total").set(7.0);
+    gauge(&second.metrics_recorder(), "fine").set(7.0);
     let mut collector = home.collector(&first);
     let snapshot = collector.snapshot();
     assert_eq!(value(&snapshot, "x", &[]), Some(1.0));
@@ -170,16 +170,16 @@ fn a_dropped_registry_lets_go_of_its_segment() {
     let home = Home::new();
     let registry = home.registry();
     let ended = home.registry();
-    counter(&ended.facade(), "c", &[]).increment(2);
-    registry.fault("x", "a fault");
-    ended.fault("x", "a fault");
+    counter(&ended.metrics_recorder(), "c", &[]).increment(2);
+    registry.diagnostics().warn_once("x", "a fault");
+    ended.diagnostics().warn_once("x", "a fault");
     let calls = soundpost_core::Calls::new(&ended).expect("request metrics");
-    let operation = calls.operation("op").labels(["voice"]);
-    operation.start(["anna"]).finish();
+    let operation = calls.operation("op").labels(["voice"]).expect("labels");
+    operation.start_with(["anna"]).finish();
     drop(calls.stage("s"));
     drop((operation, calls, ended));
     let mut collector = home.collector(&registry);
-    assert_eq!(collector.fold(), 1, "nobody holds it");
+    assert_eq!(collector.merge_dead(), 1, "nobody holds it");
     let snapshot = collector.snapshot();
     assert_eq!(value(&snapshot, "c", &[]), Some(2.0));
     assert_eq!(total(&snapshot, "svc_request", &[]), 1.0);

@@ -9,7 +9,7 @@ use crate::{counter, gauge, histogram};
 fn labels_are_one_set_in_any_order() {
     let home = Home::new();
     let registry = home.registry();
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     counter(&facade, "x", &[("a", "1"), ("b", "2")]).increment(1);
     counter(&facade, "x", &[("b", "2"), ("a", "1")]).increment(1);
     let typed = registry.family(Spec::gauge("g").labels(&["b", "a"])).expect("a family");
@@ -25,12 +25,12 @@ fn label_values_may_be_anything_and_long_ones_are_cut_at_a_character() {
     let registry = home.registry();
     let voices = registry.family(Spec::counter("voices").labels(&["v"])).expect("a family");
     for odd in ["", "\0", "\n\"\\", "语音", "{}", " "] {
-        voices.counter(&[odd]).expect("a counter").inc(1.0);
+        voices.counter(&[odd]).expect("a counter").increment();
         assert_eq!(value(&home.snapshot(&registry), "voices", &[("v", odd)]), Some(1.0), "{odd:?}");
     }
     let long = "é".repeat(4000);
-    voices.counter(&[&long]).expect("a counter").inc(1.0);
-    voices.counter(&[&long]).expect("the same").inc(1.0);
+    voices.counter(&[&long]).expect("a counter").increment();
+    voices.counter(&[&long]).expect("the same").increment();
     let kept = "é".repeat(512);
     assert_eq!(value(&home.snapshot(&registry), "voices", &[("v", &kept)]), Some(2.0));
 }
@@ -39,7 +39,7 @@ fn label_values_may_be_anything_and_long_ones_are_cut_at_a_character() {
 fn beyond_the_limit_the_overflow_series_takes_the_rest_exactly() {
     let home = Home::new();
     let registry = home.registry_with(Options { series_limit: 100, ..Options::default() });
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     for index in 0..5000 {
         counter(&facade, "hits", &[("user", &index.to_string())]).increment(2);
     }
@@ -64,7 +64,7 @@ fn a_removed_series_leaves_room_for_another() {
     let sessions = registry.family(Spec::counter("sessions").labels(&["id"])).expect("a family");
     for id in 0..50 {
         let id = id.to_string();
-        sessions.counter(&[&id]).expect("a counter").inc(1.0);
+        sessions.counter(&[&id]).expect("a counter").increment();
         if id != "49" {
             sessions.remove(&[&id]).expect("removed");
             sessions.remove(&[&id]).expect("and again, which changes nothing");
@@ -76,9 +76,9 @@ fn a_removed_series_leaves_room_for_another() {
     assert_eq!(value(&snapshot, "soundpost_series_overflow", &[]), Some(0.0));
     // Those that come back count again.
     for id in ["1", "2"] {
-        sessions.counter(&[id]).expect("a counter").inc(1.0);
+        sessions.counter(&[id]).expect("a counter").increment();
     }
-    sessions.counter(&["new"]).expect("the overflow").inc(1.0);
+    sessions.counter(&["new"]).expect("the overflow").increment();
     let snapshot = home.snapshot(&registry);
     assert_eq!(value(&snapshot, "sessions", &[("id", OVERFLOW)]), Some(1.0));
 }
@@ -92,26 +92,26 @@ fn what_is_not_finite_is_rejected_and_counted() {
     let counter_typed =
         registry.family(Spec::counter("c")).expect("a family").counter(&[]).expect("a counter");
     let gauge_typed = registry.family(Spec::gauge("g")).expect("a family").gauge(&[]).expect("a gauge");
-    let facade = registry.facade();
+    let facade = registry.metrics_recorder();
     let (facade_gauge, facade_histogram) = (gauge(&facade, "fg"), histogram(&facade, "fh"));
     let mut expected = 0.0;
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         histogram_typed.observe(bad);
         histogram_typed.observe_with_exemplar(bad, "id");
-        counter_typed.inc(bad);
-        gauge_typed.inc(bad);
-        gauge_typed.dec(bad);
+        counter_typed.increment_by(bad);
+        gauge_typed.increment_by(bad);
+        gauge_typed.decrement_by(bad);
         facade_gauge.increment(bad);
         facade_gauge.decrement(bad);
         facade_histogram.record(bad);
         facade_histogram.record_many(bad, 3);
         expected += 8.0 + 3.0;
     }
-    counter_typed.inc(-1.0);
+    counter_typed.increment_by(-1.0);
     expected += 1.0;
     histogram_typed.observe(0.5);
-    counter_typed.inc(0.25);
-    gauge_typed.inc(1.5);
+    counter_typed.increment_by(0.25);
+    gauge_typed.increment_by(1.5);
     facade_gauge.increment(2.5);
     facade_histogram.record_many(0.125, 4);
     let snapshot = home.snapshot(&registry);
@@ -148,7 +148,7 @@ fn removed_series_are_gone_and_begin_at_zero_when_they_come_back() {
     let mut collector = home.collector(&registry);
     let record = || {
         for value in ["a", "b"] {
-            counters.counter(&[value]).expect("a counter").inc(2.0);
+            counters.counter(&[value]).expect("a counter").increment_by(2.0);
             gauges.gauge(&[value]).expect("a gauge").set(3.0);
             histograms.histogram(&[value]).expect("a histogram").observe(0.5);
         }
@@ -159,7 +159,7 @@ fn removed_series_are_gone_and_begin_at_zero_when_they_come_back() {
         family.remove(&["a"]).expect("removed");
         family.remove(&["never there"]).expect("nothing to remove");
     }
-    old.inc(100.0);
+    old.increment_by(100.0);
     let snapshot = collector.snapshot();
     for name in ["c", "g", "h"] {
         assert!(series(&snapshot, name, &[("l", "a")]).is_none(), "{name} a");

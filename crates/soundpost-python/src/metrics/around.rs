@@ -75,7 +75,7 @@ impl Around {
             What::Exceptions(kinds) => match error {
                 Some(error) if error.is_instance(kinds.bind(py))? => metric.get().record(py, |handle| {
                     if let Handle::Counter(counter) = handle {
-                        counter.increment(1);
+                        counter.increment();
                     }
                 }),
                 _ => Ok(()),

@@ -45,7 +45,7 @@ impl Counter {
         }
         metric.record(slf.py(), |handle| {
             if let Handle::Counter(counter) = handle {
-                counter.inc(amount);
+                counter.increment_by(amount);
             }
         })
     }

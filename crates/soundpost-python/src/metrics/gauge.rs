@@ -107,7 +107,7 @@ impl Gauge {
 pub(crate) fn add(metric: &Bound<'_, Metric>, amount: f64) -> PyResult<()> {
     metric.get().record(metric.py(), |handle| {
         if let Handle::Gauge(gauge) = handle {
-            gauge.inc(amount);
+            gauge.increment_by(amount);
         }
     })
 }

@@ -3,7 +3,7 @@
 //! Source: <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, Kind, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Exemplar, Family, MetricKind, Snapshot, Value};
 
 use super::escape::{push_quoted_help, push_sample};
 use super::histogram::Buckets;
@@ -38,12 +38,12 @@ pub fn openmetrics(snapshot: &Snapshot) -> String {
 fn push_comments(out: &mut String, family: &Family) {
     push_comment(out, "# TYPE ", family);
     out.push_str(match family.kind {
-        Kind::Counter => "counter\n",
-        Kind::Gauge => "gauge\n",
-        Kind::Histogram => "histogram\n",
-        Kind::Summary => "summary\n",
-        Kind::Info => "info\n",
-        Kind::StateSet => "stateset\n",
+        MetricKind::Counter => "counter\n",
+        MetricKind::Gauge => "gauge\n",
+        MetricKind::Histogram => "histogram\n",
+        MetricKind::Summary => "summary\n",
+        MetricKind::Info => "info\n",
+        MetricKind::StateSet => "stateset\n",
     });
     if has_unit(family) {
         push_comment(out, "# UNIT ", family);
@@ -67,7 +67,7 @@ fn push_comment(out: &mut String, keyword: &str, family: &Family) {
 /// something.
 fn has_unit(family: &Family) -> bool {
     family.unit != Unit::None
-        && !matches!(family.kind, Kind::Info | Kind::StateSet)
+        && !matches!(family.kind, MetricKind::Info | MetricKind::StateSet)
         && family.name.strip_suffix(family.unit.suffix()).is_some_and(|rest| rest.ends_with('_'))
 }
 
@@ -75,39 +75,39 @@ fn push_series(out: &mut String, buckets: &mut Buckets, family: &Family) {
     let name: &str = &family.name;
     let suffixed;
     let sample = match family.kind {
-        Kind::Counter => {
+        MetricKind::Counter => {
             suffixed = [name, "_total"].concat();
             &suffixed
         }
-        Kind::Info => {
+        MetricKind::Info => {
             suffixed = [name, "_info"].concat();
             &suffixed
         }
-        Kind::Gauge | Kind::StateSet | Kind::Histogram | Kind::Summary => name,
+        MetricKind::Gauge | MetricKind::StateSet | MetricKind::Histogram | MetricKind::Summary => name,
     };
     for series in &family.series {
         match (&series.value, family.kind) {
-            (Value::Int(value), Kind::Counter | Kind::Gauge) => {
+            (Value::Int(value), MetricKind::Counter | MetricKind::Gauge) => {
                 push_sample(out, sample, &series.labels);
                 push_int(out, *value);
                 out.push('\n');
             }
-            (Value::Float(value), Kind::Counter) if !may_be_total(*value) => {}
-            (Value::Float(value), Kind::Counter | Kind::Gauge) => {
+            (Value::Float(value), MetricKind::Counter) if !may_be_total(*value) => {}
+            (Value::Float(value), MetricKind::Counter | MetricKind::Gauge) => {
                 push_sample(out, sample, &series.labels);
                 push_canonical(out, *value);
                 out.push('\n');
             }
-            (Value::Int(_) | Value::Float(_), Kind::Info) => {
+            (Value::Int(_) | Value::Float(_), MetricKind::Info) => {
                 push_sample(out, sample, &series.labels);
                 out.push_str("1\n");
             }
-            (Value::Int(_) | Value::Float(_), Kind::StateSet) => {
+            (Value::Int(_) | Value::Float(_), MetricKind::StateSet) => {
                 push_sample(out, sample, &series.labels);
                 let on = !matches!(series.value, Value::Int(0)) && series.value != Value::Float(0.0);
                 out.push_str(if on { "1\n" } else { "0\n" });
             }
-            (Value::Distribution(distribution), Kind::Histogram) => {
+            (Value::Distribution(distribution), MetricKind::Histogram) => {
                 let count = buckets.push(out, name, &series.labels, distribution, |out, index| {
                     if let Some(Some(exemplar)) = distribution.exemplars.get(index) {
                         push_exemplar(out, exemplar);
@@ -118,12 +118,12 @@ fn push_series(out: &mut String, buckets: &mut Buckets, family: &Family) {
                     push_totals(out, buckets, name, distribution, count);
                 }
             }
-            (Value::Distribution(distribution), Kind::Summary) => {
+            (Value::Distribution(distribution), MetricKind::Summary) => {
                 buckets.set_labels(&series.labels);
                 push_totals(out, buckets, name, distribution, distribution.count());
             }
             // A value that its family's kind cannot have: there is nothing true to say about it.
-            (Value::Distribution(_), _) | (_, Kind::Histogram | Kind::Summary) => {}
+            (Value::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
         }
     }
 }

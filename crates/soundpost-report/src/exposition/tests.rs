@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, Kind, Labels, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Exemplar, Family, Labels, MetricKind, Series, Snapshot, Value};
 
 use super::{openmetrics, text};
 
@@ -15,12 +15,12 @@ fn series(pairs: &[(&str, &str)], value: Value) -> Series {
     Series { labels: labels(pairs), value }
 }
 
-fn family(name: &str, kind: Kind, unit: Unit, help: &str, series: Vec<Series>) -> Snapshot {
+fn family(name: &str, kind: MetricKind, unit: Unit, help: &str, series: Vec<Series>) -> Snapshot {
     Snapshot { families: vec![Family { name: name.into(), kind, help: help.into(), unit, series }] }
 }
 
 fn gauge(value: f64) -> Snapshot {
-    family("g", Kind::Gauge, Unit::None, "", vec![series(&[], Value::Float(value))])
+    family("g", MetricKind::Gauge, Unit::None, "", vec![series(&[], Value::Float(value))])
 }
 
 fn distribution(bounds: &[f64], counts: &[u64], sum: f64) -> Distribution {
@@ -29,7 +29,7 @@ fn distribution(bounds: &[f64], counts: &[u64], sum: f64) -> Distribution {
 
 fn histogram(distribution: Distribution) -> Snapshot {
     let value = Value::Distribution(distribution);
-    family("h", Kind::Histogram, Unit::None, "", vec![series(&[], value)])
+    family("h", MetricKind::Histogram, Unit::None, "", vec![series(&[], value)])
 }
 
 fn with_exemplar(request_id: &str, unix_nanos: u64) -> Snapshot {
@@ -48,7 +48,7 @@ fn every_kind() -> Snapshot {
     let families = [
         family(
             "audio_seconds",
-            Kind::Counter,
+            MetricKind::Counter,
             Unit::Seconds,
             "Audio produced.",
             vec![
@@ -58,36 +58,36 @@ fn every_kind() -> Snapshot {
         ),
         family(
             "build",
-            Kind::Info,
+            MetricKind::Info,
             Unit::None,
             "What runs.",
             vec![series(&[("commit", "0a1b2c3"), ("version", "V23")], Value::Float(1.0))],
         ),
-        family("queue", Kind::Gauge, Unit::None, "", vec![series(&[], Value::Float(-3.0))]),
+        family("queue", MetricKind::Gauge, Unit::None, "", vec![series(&[], Value::Float(-3.0))]),
         family(
             "request",
-            Kind::Counter,
+            MetricKind::Counter,
             Unit::None,
             "Calls.",
             vec![series(&[("operation", "synthesize"), ("status", "success")], Value::Int(u64::MAX))],
         ),
         family(
             "request_duration_seconds",
-            Kind::Histogram,
+            MetricKind::Histogram,
             Unit::Seconds,
             "Start to finish.",
             vec![series(&[("operation", "synthesize")], Value::Distribution(duration))],
         ),
         family(
             "size_bytes",
-            Kind::Summary,
+            MetricKind::Summary,
             Unit::Bytes,
             "Sizes.",
             vec![series(&[], Value::Distribution(distribution(&[], &[4], 1e9)))],
         ),
         family(
             "state",
-            Kind::StateSet,
+            MetricKind::StateSet,
             Unit::None,
             "Where it is.",
             vec![
@@ -95,7 +95,7 @@ fn every_kind() -> Snapshot {
                 series(&[("state", "idle")], Value::Float(0.0)),
             ],
         ),
-        family("without_series", Kind::Gauge, Unit::None, "Never seen.", vec![]),
+        family("without_series", MetricKind::Gauge, Unit::None, "Never seen.", vec![]),
     ];
     Snapshot { families: families.into_iter().flat_map(|snapshot| snapshot.families).collect() }
 }
@@ -201,7 +201,8 @@ fn nasty_label_values_stay_apart_and_in_place() {
         ("\u{feff}\u{2028}\r\t\0", "g{l=\"\u{feff}\u{2028}\r\t\0\"} 1"),
     ];
     for (value, line) in table {
-        let snapshot = family("g", Kind::Gauge, Unit::None, "", vec![series(&[("l", value)], Value::Int(1))]);
+        let snapshot =
+            family("g", MetricKind::Gauge, Unit::None, "", vec![series(&[("l", value)], Value::Int(1))]);
         assert_eq!(text(&snapshot), format!("# TYPE g gauge\n{line}\n"));
         assert_eq!(openmetrics(&snapshot), format!("# TYPE g gauge\n{line}\n# EOF\n"));
     }
@@ -210,7 +211,7 @@ fn nasty_label_values_stay_apart_and_in_place() {
 #[test]
 fn help_stays_on_its_line() {
     let help = "a \"b\" \\ c\n# TYPE evil counter";
-    let snapshot = family("g", Kind::Gauge, Unit::None, help, vec![series(&[], Value::Int(1))]);
+    let snapshot = family("g", MetricKind::Gauge, Unit::None, help, vec![series(&[], Value::Int(1))]);
     assert_eq!(text(&snapshot), "# HELP g a \"b\" \\\\ c\\n# TYPE evil counter\n# TYPE g gauge\ng 1\n");
     assert_eq!(
         openmetrics(&snapshot),
@@ -235,7 +236,8 @@ fn gauges_have_any_value() {
 
 #[test]
 fn what_openmetrics_forbids_is_left_out() {
-    let counter = |value| family("c", Kind::Counter, Unit::None, "", vec![series(&[], Value::Float(value))]);
+    let counter =
+        |value| family("c", MetricKind::Counter, Unit::None, "", vec![series(&[], Value::Float(value))]);
     for value in [f64::NAN, -1.0] {
         assert_eq!(openmetrics(&counter(value)), "# TYPE c counter\n# EOF\n");
     }
@@ -251,7 +253,7 @@ fn what_openmetrics_forbids_is_left_out() {
             "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 3\n# EOF\n"
         );
         let value = Value::Distribution(distribution(&[], &[3], sum));
-        let summary = family("s", Kind::Summary, Unit::None, "", vec![series(&[], value)]);
+        let summary = family("s", MetricKind::Summary, Unit::None, "", vec![series(&[], value)]);
         assert_eq!(openmetrics(&summary), "# TYPE s summary\ns_count 3\n# EOF\n");
     }
 }
@@ -259,12 +261,12 @@ fn what_openmetrics_forbids_is_left_out() {
 #[test]
 fn a_unit_is_said_where_the_name_ends_in_it() {
     for (name, kind, said) in [
-        ("a_seconds", Kind::Gauge, true),
-        ("seconds", Kind::Gauge, false),
-        ("a_seconds_max", Kind::Gauge, false),
-        ("aseconds", Kind::Gauge, false),
-        ("a_seconds", Kind::Info, false),
-        ("a_seconds", Kind::StateSet, false),
+        ("a_seconds", MetricKind::Gauge, true),
+        ("seconds", MetricKind::Gauge, false),
+        ("a_seconds_max", MetricKind::Gauge, false),
+        ("aseconds", MetricKind::Gauge, false),
+        ("a_seconds", MetricKind::Info, false),
+        ("a_seconds", MetricKind::StateSet, false),
     ] {
         let snapshot = family(name, kind, Unit::Seconds, "", vec![series(&[], Value::Int(1))]);
         assert_eq!(openmetrics(&snapshot).contains("# UNIT"), said, "{name} {kind:?}");
@@ -310,9 +312,9 @@ fn the_last_bucket_is_the_count_whatever_was_caught() {
 fn a_value_of_the_wrong_kind_is_not_rendered() {
     let one = |kind, value| family("x", kind, Unit::None, "", vec![series(&[], value)]);
     for snapshot in [
-        one(Kind::Histogram, Value::Int(1)),
-        one(Kind::Summary, Value::Float(1.0)),
-        one(Kind::Counter, Value::Distribution(distribution(&[], &[1], 1.0))),
+        one(MetricKind::Histogram, Value::Int(1)),
+        one(MetricKind::Summary, Value::Float(1.0)),
+        one(MetricKind::Counter, Value::Distribution(distribution(&[], &[1], 1.0))),
     ] {
         assert_eq!(text(&snapshot).lines().count(), 1);
         assert_eq!(openmetrics(&snapshot).lines().count(), 2);

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use soundpost_core::snapshot::{Distribution, Family, Kind, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Family, MetricKind, Snapshot, Value};
 
 use super::escape::{push_help, push_sample};
 use super::histogram::Buckets;
@@ -30,9 +30,11 @@ pub fn text(snapshot: &Snapshot) -> String {
 #[must_use]
 pub fn name_in_text(family: &Family) -> Cow<'_, str> {
     match family.kind {
-        Kind::Counter => Cow::Owned([&family.name, "_total"].concat()),
-        Kind::Info => Cow::Owned([&family.name, "_info"].concat()),
-        Kind::Gauge | Kind::StateSet | Kind::Histogram | Kind::Summary => Cow::Borrowed(&family.name),
+        MetricKind::Counter => Cow::Owned([&family.name, "_total"].concat()),
+        MetricKind::Info => Cow::Owned([&family.name, "_info"].concat()),
+        MetricKind::Gauge | MetricKind::StateSet | MetricKind::Histogram | MetricKind::Summary => {
+            Cow::Borrowed(&family.name)
+        }
     }
 }
 
@@ -48,33 +50,39 @@ fn push_family(out: &mut String, buckets: &mut Buckets, family: &Family) {
     out.push_str("# TYPE ");
     out.push_str(&name);
     out.push_str(match family.kind {
-        Kind::Counter => " counter\n",
-        Kind::Gauge | Kind::Info | Kind::StateSet => " gauge\n",
-        Kind::Histogram => " histogram\n",
-        Kind::Summary => " summary\n",
+        MetricKind::Counter => " counter\n",
+        MetricKind::Gauge | MetricKind::Info | MetricKind::StateSet => " gauge\n",
+        MetricKind::Histogram => " histogram\n",
+        MetricKind::Summary => " summary\n",
     });
     for series in &family.series {
         match (&series.value, family.kind) {
-            (Value::Int(value), Kind::Counter | Kind::Gauge | Kind::Info | Kind::StateSet) => {
+            (
+                Value::Int(value),
+                MetricKind::Counter | MetricKind::Gauge | MetricKind::Info | MetricKind::StateSet,
+            ) => {
                 push_sample(out, &name, &series.labels);
                 push_int(out, *value);
                 out.push('\n');
             }
-            (Value::Float(value), Kind::Counter | Kind::Gauge | Kind::Info | Kind::StateSet) => {
+            (
+                Value::Float(value),
+                MetricKind::Counter | MetricKind::Gauge | MetricKind::Info | MetricKind::StateSet,
+            ) => {
                 push_sample(out, &name, &series.labels);
                 push_float(out, *value);
                 out.push('\n');
             }
-            (Value::Distribution(distribution), Kind::Histogram) => {
+            (Value::Distribution(distribution), MetricKind::Histogram) => {
                 let count = buckets.push(out, &name, &series.labels, distribution, |_, _| {});
                 push_totals(out, buckets, &name, distribution, count);
             }
-            (Value::Distribution(distribution), Kind::Summary) => {
+            (Value::Distribution(distribution), MetricKind::Summary) => {
                 buckets.set_labels(&series.labels);
                 push_totals(out, buckets, &name, distribution, distribution.count());
             }
             // A value that its family's kind cannot have: there is nothing true to say about it.
-            (Value::Distribution(_), _) | (_, Kind::Histogram | Kind::Summary) => {}
+            (Value::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::{Drain, Drained, Recorded};
+use soundpost_core::snapshot::{EventBatch, RingEvent, RingReader};
 use soundpost_core::thread::lock;
 use soundpost_core::{Counter, Error, Gauge, Merge, Spec, Unit};
 use soundpost_sinks::Ledger;
@@ -27,7 +27,7 @@ const UNWRITABLE: &str = "store_not_writable";
 
 /// What was read and is not stored, and the store.
 pub(super) struct Work {
-    drain: Drain,
+    drain: RingReader,
     store: Option<Store>,
     backlog: Backlog,
     /// What was read and is not stored.
@@ -192,25 +192,27 @@ impl Work {
         match opened {
             Ok((store, notice)) => {
                 self.store = Some(store);
-                notice.into_iter().for_each(|notice| keeper.around.calls.registry().fault("store", &notice));
+                notice.into_iter().for_each(|notice| {
+                    keeper.around.calls.registry().diagnostics().warn_once("store", &notice)
+                });
             }
             Err(error) => self.failed(keeper, &error),
         }
     }
 
     /// Completes what was drained, and puts it where it waits for the store.
-    fn take(&mut self, keeper: &Keeper, drained: Drained) {
-        let Drained { mut records, mut died, positions, lost, finished, .. } = drained;
-        self.metrics.torn.inc(lost as f64);
+    fn take(&mut self, keeper: &Keeper, drained: EventBatch) {
+        let EventBatch { mut records, mut died, positions, lost, finished, .. } = drained;
+        self.metrics.torn.increment_by(lost as f64);
         let attribution = &keeper.around.attribution;
         let of_died = died.iter().map(|(_, call)| call);
-        attribution.see(records.iter().filter_map(Recorded::call).chain(of_died));
-        let calls = records.iter_mut().filter_map(Recorded::call_mut);
+        attribution.see(records.iter().filter_map(RingEvent::call).chain(of_died));
+        let calls = records.iter_mut().filter_map(RingEvent::call_mut);
         let calls = calls.chain(died.iter_mut().map(|(_, call)| call));
         attribution.complete(calls, || lock(&keeper.around.collector).in_flight());
         // Those of each segment are in their order; sinks get those of all in the order of time, as far as they came
         // together.
-        records.sort_by_key(Recorded::unix_nanos);
+        records.sort_by_key(RingEvent::unix_nanos);
         records.into_iter().for_each(|record| self.backlog.record(record));
         died.into_iter().for_each(|(key, call)| self.backlog.died(key, call));
         for (segment, position) in positions {
@@ -234,7 +236,7 @@ impl Work {
         if !waits && let Some(mut store) = self.store.take() {
             let written = self.write(&mut store, &keeper.around.ledger);
             store.take_notice().into_iter().for_each(|notice| {
-                keeper.around.calls.registry().fault("store", &notice);
+                keeper.around.calls.registry().diagnostics().warn_once("store", &notice);
             });
             self.store = Some(store);
             match written {
@@ -248,12 +250,12 @@ impl Work {
             }
         }
         if self.drain.fill() >= NEARLY_FULL {
-            self.drain.let_go(&self.positions);
+            self.drain.discard(&self.positions);
         }
         if self.failing.is_some_and(|(since, _)| since.elapsed() >= GIVES_UP) {
             self.adopt(keeper);
         }
-        self.metrics.backlog.inc(self.backlog.take_dropped().records as f64);
+        self.metrics.backlog.increment_by(self.backlog.take_dropped().records as f64);
     }
 
     fn write(&mut self, store: &mut Store, ledger: &Ledger) -> Result<(), StoreError> {
@@ -280,7 +282,7 @@ impl Work {
     fn adopt(&mut self, keeper: &Keeper) {
         if !self.finished.is_empty() {
             let mut collector = lock(&keeper.around.collector);
-            self.finished.drain(..).for_each(|segment| collector.adopt(segment));
+            self.finished.drain(..).for_each(|segment| collector.mark_drained(segment));
         }
     }
 
@@ -317,10 +319,10 @@ impl Work {
         self.failing = Some((since, now + SECOND));
         let calls = &keeper.around.calls;
         calls.set_unhealthy(UNWRITABLE, true);
-        calls.registry().fault("store", &format!("store: {error}"));
+        calls.registry().diagnostics().warn_once("store", &format!("store: {error}"));
     }
 }
 
-fn drain_of(around: &Surroundings) -> Drain {
-    Drain::new(around.place.clone(), around.calls.registry().clone())
+fn drain_of(around: &Surroundings) -> RingReader {
+    RingReader::new(around.place.clone(), around.calls.registry().clone())
 }

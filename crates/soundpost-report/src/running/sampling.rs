@@ -56,7 +56,7 @@ impl Running {
                 self.attribution.set_history(started.history().clone());
                 *vitals = Some(started);
             }
-            Err(error) => self.seed.registry.fault("vitals", &error.to_string()),
+            Err(error) => self.seed.registry.diagnostics().warn_once("vitals", &error.to_string()),
         }
     }
 

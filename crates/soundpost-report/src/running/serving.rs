@@ -52,7 +52,7 @@ impl Running {
                 drop(serving);
                 self.seed.calls.set_unhealthy("port_taken", true);
                 let message = format!("listen: cannot serve metrics on {}: {error}", config.listen);
-                return self.seed.registry.fault("serve", &message);
+                return self.seed.registry.diagnostics().warn_once("serve", &message);
             }
         };
         if serving.retry.take().is_some() {
@@ -65,7 +65,7 @@ impl Running {
         let thread = thread::spawn("soundpost-serve", move || {
             let served = thread::guarded(|| serve(server, sources, stopped));
             if let Err(error) = served.and_then(|result| result.map_err(|error| error.to_string())) {
-                registry.fault("serve", &format!("serve: {error}"));
+                registry.diagnostics().warn_once("serve", &format!("serve: {error}"));
             }
         });
         match thread {
@@ -73,7 +73,11 @@ impl Running {
                 *serving =
                     Serving { address: Some(address), stop: Some(stop), thread: Some(thread), retry: None };
             }
-            Err(error) => self.seed.registry.fault("serve", &format!("cannot start a thread: {error}")),
+            Err(error) => self
+                .seed
+                .registry
+                .diagnostics()
+                .warn_once("serve", &format!("cannot start a thread: {error}")),
         }
     }
 
@@ -96,7 +100,7 @@ impl Running {
             appendix: seed.config.appendix.clone(),
             health: Arc::new(move || health.health()),
             observe_scrape: Arc::new(move |took| seed.scrapes.observe(took.as_secs_f64())),
-            fault: Arc::new(move |part| registry.error(part)),
+            fault: Arc::new(move |part| registry.diagnostics().count_error(part)),
         }
     }
 

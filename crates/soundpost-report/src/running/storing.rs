@@ -39,7 +39,7 @@ impl Running {
         if let Some(keeper) = self.make_keeper(&elected)
             && let Err(error) = keeper.start()
         {
-            self.seed.registry.fault("store", &format!("cannot start a thread: {error}"));
+            self.seed.registry.diagnostics().warn_once("store", &format!("cannot start a thread: {error}"));
         }
     }
 
@@ -56,7 +56,9 @@ impl Running {
                 ledger: self.ledger.clone(),
                 _elected: elected.clone(),
             });
-            *keeper = made.inspect_err(|error| self.seed.registry.fault("store", &error.to_string())).ok();
+            *keeper = made
+                .inspect_err(|error| self.seed.registry.diagnostics().warn_once("store", &error.to_string()))
+                .ok();
         }
         keeper.clone()
     }
@@ -114,7 +116,7 @@ impl Running {
                  agent's environment",
                 left_out.join(", ")
             );
-            self.seed.registry.fault("sink", &message);
+            self.seed.registry.diagnostics().warn_once("sink", &message);
         }
     }
 
@@ -184,7 +186,7 @@ impl Running {
             let keeper = lock(&self.keeper).clone();
             keeper.iter().for_each(|keeper| keeper.hurry());
             self.fold();
-            if !lock(&self.collector).has_remains() {
+            if !lock(&self.collector).has_unmerged() {
                 return true;
             }
             if Instant::now() >= deadline {

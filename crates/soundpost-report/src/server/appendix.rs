@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use soundpost_core::snapshot::{Kind, Snapshot};
+use soundpost_core::snapshot::{MetricKind, Snapshot};
 
 use crate::exposition::name_in_text;
 
@@ -30,7 +30,7 @@ fn names(snapshot: &Snapshot) -> HashSet<String> {
     let mut names = HashSet::new();
     for family in snapshot.families.iter().filter(|family| !family.series.is_empty()) {
         let name = name_in_text(family);
-        if matches!(family.kind, Kind::Histogram | Kind::Summary) {
+        if matches!(family.kind, MetricKind::Histogram | MetricKind::Summary) {
             names.extend(SUFFIXES.map(|suffix| [&name, suffix].concat()));
         }
         names.insert(name.into_owned());
@@ -82,9 +82,9 @@ mod tests {
             Distribution { bounds: [1.0].into(), counts: vec![0, 0], sum: 0.0, exemplars: vec![] };
         Snapshot {
             families: vec![
-                family("calls", Kind::Counter, Value::Int(1)),
-                family("duration", Kind::Histogram, Value::Distribution(distribution)),
-                family("up", Kind::Gauge, Value::Float(1.0)),
+                family("calls", MetricKind::Counter, Value::Int(1)),
+                family("duration", MetricKind::Histogram, Value::Distribution(distribution)),
+                family("up", MetricKind::Gauge, Value::Float(1.0)),
             ],
         }
     }

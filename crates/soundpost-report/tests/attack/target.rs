@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Family, Kind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Family, MetricKind, Series, Snapshot, Value};
 use soundpost_report::{Health, Server, ServerConfig, Sources};
 use tokio::sync::watch;
 
@@ -62,8 +62,8 @@ fn service() -> Snapshot {
     let histograms = (0..50).map(|n| series(n, distribution(n))).collect();
     Snapshot {
         families: vec![
-            family("calls", Kind::Counter, Unit::None, counters),
-            family("duration_seconds", Kind::Histogram, Unit::Seconds, histograms),
+            family("calls", MetricKind::Counter, Unit::None, counters),
+            family("duration_seconds", MetricKind::Histogram, Unit::Seconds, histograms),
         ],
     }
 }

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, Kind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Exemplar, Family, MetricKind, Series, Snapshot, Value};
 use soundpost_report::{Health, Server, ServerConfig, Sources};
 use tokio::sync::watch;
 
@@ -185,10 +185,10 @@ pub(crate) fn small() -> Snapshot {
     };
     Snapshot {
         families: vec![
-            family("calls", Kind::Counter, Unit::None, Value::Int(3)),
+            family("calls", MetricKind::Counter, Unit::None, Value::Int(3)),
             family(
                 "duration_seconds",
-                Kind::Histogram,
+                MetricKind::Histogram,
                 Unit::Seconds,
                 Value::Distribution(Distribution {
                     bounds: [1.0].into(),
@@ -211,7 +211,7 @@ pub(crate) fn large() -> Snapshot {
     Snapshot {
         families: vec![Family {
             name: "large".into(),
-            kind: Kind::Gauge,
+            kind: MetricKind::Gauge,
             help: "".into(),
             unit: Unit::None,
             series: series.collect(),

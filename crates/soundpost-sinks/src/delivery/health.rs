@@ -109,7 +109,7 @@ impl Health {
     pub(crate) fn altered(&self, losses: Losses) {
         let counts = [losses.shortened, losses.cleaned, losses.left_out, losses.saturated];
         self.altered.iter().zip(counts).filter(|(_, count)| *count > 0).for_each(|(counter, count)| {
-            counter.inc(count as f64);
+            counter.increment_by(count as f64);
         });
     }
 
@@ -122,7 +122,7 @@ impl Health {
         if self.speech.works() {
             let message =
                 format!("sink {}: back after {}; {}", self.shown, span(since.elapsed()), waits(pending()));
-            self.calls.registry().tell(false, "sink", &message);
+            self.calls.registry().diagnostics().info("sink", &message);
         }
     }
 
@@ -152,19 +152,23 @@ impl Health {
             _ => "is down",
         };
         let message = format!("sink {}: {what}: {why}; {}", self.shown, waits(pending()));
-        self.calls.registry().tell(true, "sink", &message);
+        self.calls.registry().diagnostics().warn("sink", &message);
     }
 
     /// A record was rejected: the first is said, and then once a minute how many.
     pub(crate) fn rejects(&mut self, verdict: &Verdict) {
         let (Verdict::Refused(why) | Verdict::Faulty(why) | Verdict::TooLarge(why)) = verdict else { return };
         let registry = self.calls.registry();
-        let Some(count) = self.speech.rejects(Instant::now()) else { return registry.error("sink") };
+        let Some(count) = self.speech.rejects(Instant::now()) else {
+            return registry.diagnostics().count_error("sink");
+        };
         let what = match count {
             1 => "a record was rejected".to_owned(),
             _ => format!("{count} records were rejected, the last"),
         };
-        registry.tell(true, "sink", &registry.redacted(&format!("sink {}: {what}: {why}", self.shown)));
+        registry
+            .diagnostics()
+            .warn("sink", &registry.redacted(&format!("sink {}: {what}: {why}", self.shown)));
     }
 
     /// This process ships no more: another one may, and says how it is.

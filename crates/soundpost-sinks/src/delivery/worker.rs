@@ -270,7 +270,11 @@ impl Worker {
                 true
             }
             Err(error) => {
-                self.around.calls.registry().fault("sink", &format!("sink {}: {error}", self.sink));
+                self.around
+                    .calls
+                    .registry()
+                    .diagnostics()
+                    .warn_once("sink", &format!("sink {}: {error}", self.sink));
                 self.feed.begin_again();
                 false
             }

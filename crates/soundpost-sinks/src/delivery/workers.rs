@@ -85,7 +85,7 @@ impl Workers {
             Ok(handle) => thread.handle = Some(handle),
             Err(error) => {
                 let message = format!("cannot start a thread: {error}");
-                self.around.calls.registry().fault("sink", &message);
+                self.around.calls.registry().diagnostics().warn_once("sink", &message);
             }
         }
     }
@@ -127,7 +127,7 @@ fn work(sink: &Sink, around: &Arc<Around>, signal: &watch::Receiver<Signal>, hur
             Err(error) => Err(error.to_string()),
         };
         let Err(error) = thread::guarded(attempt).and_then(|ended| ended) else { return };
-        around.calls.registry().fault("sink", &format!("sink {sink}: {error}"));
+        around.calls.registry().diagnostics().warn_once("sink", &format!("sink {sink}: {error}"));
         let begins = Instant::now() + rest;
         while Instant::now() < begins {
             if signal.borrow().phase != Phase::Run {

@@ -1,7 +1,7 @@
 //! Log events: what is stored of them, and in which order sinks get them.
 
 use soundpost_core::{Level, LogEvent};
-use soundpost_store::{Batch, Record, RecordKinds, Recorded};
+use soundpost_store::{Batch, Record, RecordKinds, RingEvent};
 
 use super::support::*;
 
@@ -25,7 +25,7 @@ fn an_event_is_read_as_it_was_written() {
         bare.clone(),
         LogEvent { request_id: String::new(), ..bare },
     ];
-    let records: Vec<_> = given.iter().cloned().map(Recorded::Event).collect();
+    let records: Vec<_> = given.iter().cloned().map(RingEvent::Log).collect();
     open(place.path()).write(&Batch { records: &records, ..Batch::default() }).unwrap();
     let stretch = reader(place.path()).records(0, RecordKinds::LOGS, 10).unwrap();
     let events: Vec<_> = stretch
@@ -54,9 +54,9 @@ fn calls_and_events_keep_their_order_also_where_a_stretch_is_large() {
     let records: Vec<_> = (0..800)
         .map(|index| {
             if index % 3 == 0 {
-                Recorded::Call(call(&index.to_string()))
+                RingEvent::Call(call(&index.to_string()))
             } else {
-                Recorded::Event(large.clone())
+                RingEvent::Log(large.clone())
             }
         })
         .collect();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
-use soundpost_store::{Backlog, Batch, DeathKey, Dropped, Entity, Limits, Recorded, Store, VitalsSample};
+use soundpost_store::{Backlog, Batch, DeathKey, Dropped, Entity, Limits, RingEvent, Store, VitalsSample};
 
 use super::support::*;
 
@@ -144,7 +144,7 @@ fn what_waits_is_bounded_and_comes_in_order() {
     };
     (0..100).for_each(|second| backlog.vitals(host(second)));
     for number in 0..20_000 {
-        backlog.record(Recorded::Call(call(&format!("{number:05}"))));
+        backlog.record(RingEvent::Call(call(&format!("{number:05}"))));
         backlog.cursor(1, number);
         assert!(backlog.bytes() <= 2_000_000);
     }

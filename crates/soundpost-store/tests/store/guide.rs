@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use soundpost_core::{FieldValue, FinishedCall, GpuUse, LogEvent, Outcome};
-use soundpost_store::{Batch, Entity, GpuName, Recorded, VERSION, VitalsSample};
+use soundpost_store::{Batch, Entity, GpuName, RingEvent, VERSION, VitalsSample};
 
 use super::support::*;
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ fn filled() -> (TempDir, Connection) {
         sample(Entity::Gpu(gpu), vec![("gpu_memory_used_bytes", 2e9), ("gpu_utilization_ratio", 0.25)]),
     ];
     let mut records = recorded(&calls);
-    records.push(Recorded::Event(LogEvent { request_id: "b".to_owned(), ..event("allocating 2 GiB") }));
+    records.push(RingEvent::Log(LogEvent { request_id: "b".to_owned(), ..event("allocating 2 GiB") }));
     open(place.path()).write(&Batch { records: &records, vitals: &vitals, ..Batch::default() }).unwrap();
     let connection = Connection::open(place.path().join("store.sqlite")).unwrap();
     (place, connection)

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use soundpost_core::{FieldValue, FinishedCall, GpuUse, Level, LogEvent, Outcome, StageTime};
 use soundpost_store::{
-    Batch, CallFilter, CallRow, Limits, Now, Reader, Record, RecordKinds, Recorded, SinkState, Store, Stretch,
+    Batch, CallFilter, CallRow, Limits, Now, Reader, Record, RecordKinds, RingEvent, SinkState, Store,
+    Stretch,
 };
 
 use tempfile::TempDir;
@@ -95,8 +96,8 @@ pub(crate) fn accounted(state: &SinkState) -> u64 {
 }
 
 /// What the drain would give for these calls.
-pub(crate) fn recorded(calls: &[FinishedCall]) -> Vec<Recorded> {
-    calls.iter().cloned().map(Recorded::Call).collect()
+pub(crate) fn recorded(calls: &[FinishedCall]) -> Vec<RingEvent> {
+    calls.iter().cloned().map(RingEvent::Call).collect()
 }
 
 pub(crate) fn all_request_ids(directory: &Path) -> Vec<String> {

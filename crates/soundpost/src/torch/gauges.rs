@@ -94,7 +94,7 @@ impl Shown {
         let family = |name: &str, help: &str| {
             let name = format!("{}_{name}", telemetry.prefix());
             let spec = Spec::gauge(&name).unit(Unit::Bytes).help(help).labels(&["gpu", "pid"]);
-            telemetry.family(spec).inspect_err(|error| telemetry.fault("torch", &error.to_string())).ok()
+            telemetry.family(spec).inspect_err(|error| telemetry.warn_once("torch", &error.to_string())).ok()
         };
         let families = [
             family(

@@ -95,7 +95,7 @@ pub fn outage(directory: &Path, calls: u64, rate: Option<f64>) -> Outage {
     let began = Instant::now();
     for number in 0..calls {
         let call = Instant::now();
-        operation.begin::<&str>([]).request_id(&format!("n{number}")).start().finish();
+        operation.begin().request_id(&format!("n{number}")).start().finish();
         took[(call.elapsed().as_micros() as usize).min(LONGEST)] += 1;
         match rate {
             Some(rate) if number % 50 == 0 => {

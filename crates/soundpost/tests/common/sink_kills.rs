@@ -35,7 +35,7 @@ pub fn play_role() {
     let operation = telemetry.operation("op");
     let returned = File::options().write(true).open(directory.join(format!("r{round}"))).unwrap();
     for index in 1..=CALLS {
-        operation.begin::<&str>([]).request_id(&format!("k{round}-{index}")).start().finish();
+        operation.begin().request_id(&format!("k{round}-{index}")).start().finish();
         returned.write_all_at(&index.to_le_bytes(), 0).unwrap();
     }
     loop {

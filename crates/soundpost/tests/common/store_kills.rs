@@ -57,8 +57,7 @@ fn record(telemetry: &Telemetry, directory: &Path, name: &str) {
             scope.spawn(move || {
                 let operation = telemetry.operation("op");
                 for index in 1_u64.. {
-                    let call =
-                        operation.begin::<&str>([]).request_id(&format!("{name}-{thread}-{index}")).start();
+                    let call = operation.begin().request_id(&format!("{name}-{thread}-{index}")).start();
                     call.field("index", index);
                     drop(call.stage("llm"));
                     call.finish();

@@ -102,8 +102,8 @@ fn worker() {
     answer("started");
     for line in std::io::stdin().lines() {
         match line.unwrap().as_str() {
-            "call" => operation.start::<&str>([]).finish(),
-            "begin" => running.push(operation.start::<&str>([])),
+            "call" => operation.start().finish(),
+            "begin" => running.push(operation.start()),
             "reporter" => {
                 answer(&telemetry.is_reporter().to_string());
                 continue;

@@ -21,11 +21,7 @@ fn what_is_flushed_has_arrived() {
     let telemetry = service(&directory, "flushed").version("V23").sink(capture.clone()).start().unwrap();
     let _ending = Ending(telemetry.clone());
     record(&telemetry, "r", 5);
-    telemetry.operation("synthesize").begin::<&str>([]).start().end_with(
-        Outcome::Oom,
-        "",
-        "CUDA out of memory",
-    );
+    telemetry.operation("synthesize").begin().start().end_with(Outcome::Oom, "", "CUDA out of memory");
     assert!(telemetry.flush(LONG));
     let lines = capture.lines();
     let ids: Vec<_> = lines[..5].iter().map(|line| id(line)).collect();

@@ -21,7 +21,7 @@ pub(crate) fn service(directory: &Directory, name: &str) -> Builder {
 pub(crate) fn record(telemetry: &Telemetry, prefix: &str, count: usize) {
     let operation = telemetry.operation("synthesize");
     for index in 0..count {
-        operation.begin::<&str>([]).request_id(&format!("{prefix}{index}")).start().finish();
+        operation.begin().request_id(&format!("{prefix}{index}")).start().finish();
     }
 }
 

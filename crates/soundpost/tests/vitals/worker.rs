@@ -127,17 +127,16 @@ fn worker() {
         match line.unwrap().as_str() {
             "render" => answer(&telemetry.render(false)),
             "begin" => {
-                call = Some(operation.start::<&str>([]));
+                call = Some(operation.start());
                 answer("begun");
             }
             "gpu" => answer(&format!("{:?}", call.as_ref().and_then(|call| call.gpu()))),
             // Two at once, and one behind them.
             "three" => {
-                let [first, second] =
-                    ["first", "second"].map(|id| operation.begin::<&str>([]).request_id(id).start());
+                let [first, second] = ["first", "second"].map(|id| operation.begin().request_id(id).start());
                 first.finish();
                 second.finish();
-                operation.begin::<&str>([]).request_id("third").start().finish();
+                operation.begin().request_id("third").start().finish();
                 answer(&telemetry.flush(Duration::from_secs(10)).to_string());
             }
             "finish" => {

@@ -7,7 +7,7 @@ use crate::snapshot::attached::Attached;
 impl Collector {
     /// What the first process of a service does with what an earlier run left: a run that ended in good
     /// order is over, its totals are removed; one that did not is folded, so that nothing of it is lost.
-    pub fn begin(&mut self) {
+    pub fn take_over_last_run(&mut self) {
         self.refresh();
         let others = || self.sources.iter().filter(|attached| !attached.source.is_own());
         let of_service = |other: &&Attached| other.source.role() == Role::Service;
@@ -15,14 +15,14 @@ impl Collector {
         let crashed = self.others().any(|other| other.state() == State::Open);
         let any = others().next().is_some();
         if alive || crashed || !any {
-            self.fold();
+            self.merge_dead();
         } else {
             self.remove_others();
         }
     }
 
     /// Whether another process of the service goes on, so that this one may leave the rest to it.
-    pub fn goes_on_elsewhere(&mut self) -> bool {
+    pub fn has_other_processes(&mut self) -> bool {
         self.refresh();
         let me = std::process::id();
         self.others().any(|other| other.role() == Role::Service && !other.is_left())
@@ -31,16 +31,16 @@ impl Collector {
 
     /// For an agent, which outlives runs of the service: lets go of the totals of a run that ended in good order
     /// when the next one begins, and of no other.
-    pub fn turn_over(&mut self) {
-        let goes_on = self.goes_on_elsewhere();
+    pub fn start_new_run(&mut self) {
+        let goes_on = self.has_other_processes();
         let left = self.others().filter(|other| other.role() == Role::Service && other.is_left());
         let left: Vec<(u64, bool)> = left.map(|other| (other.id(), other.state() != State::Open)).collect();
         // Those that are not folded yet left last.
         if !left.is_empty() && (!goes_on || self.gone) {
-            self.left_well = left.iter().all(|(_, well)| *well);
+            self.last_exit_clean = left.iter().all(|(_, well)| *well);
         }
-        if goes_on && self.gone && self.left_well {
-            self.end_run_of(&left.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        if goes_on && self.gone && self.last_exit_clean {
+            self.mark_over(&left.iter().map(|(id, _)| *id).collect::<Vec<_>>());
             let _ = std::fs::remove_file(self.place.retired_file());
             self.restart();
         }
@@ -50,14 +50,14 @@ impl Collector {
     /// Ends the service's run if this is its last process: removes its segment and the retired totals.
     /// Processes that are leaving as well do not count as living. An agent whose service crashed leaves the
     /// totals, and its own segment as one of a run that goes on.
-    pub fn end(&mut self) {
+    pub fn end_run(&mut self) {
         let agent = self.registry.segment().role() == Role::Agent;
         if !agent {
             self.registry.close();
         }
-        self.fold();
-        let goes_on = self.goes_on_elsewhere();
-        if agent && !goes_on && !self.left_well {
+        self.merge_dead();
+        let goes_on = self.has_other_processes();
+        if agent && !goes_on && !self.last_exit_clean {
             return;
         }
         self.registry.close();
@@ -67,7 +67,7 @@ impl Collector {
         self.remove_others();
         // What could not be stored stays for the next run.
         let stored =
-            self.adopted.is_none() || self.registry.events_stored() >= self.registry.events_recorded();
+            self.drained.is_none() || self.registry.events_stored() >= self.registry.events_recorded();
         if let Some(path) = self.registry.segment().path().filter(|_| stored) {
             let _ = std::fs::remove_file(path);
         }
@@ -84,7 +84,7 @@ impl Collector {
                 _ => over.push(source.id()),
             }
         }
-        self.end_run_of(&over);
+        self.mark_over(&over);
         self.place.remove_history();
         self.restart();
     }
@@ -95,12 +95,14 @@ impl Collector {
     }
 
     /// Takes note that a segment is of a run that is over, also for whoever comes next.
-    fn end_run_of(&mut self, segments: &[u64]) {
+    fn mark_over(&mut self, segments: &[u64]) {
         for source in self.sources.iter().map(|attached| &attached.source) {
             if segments.contains(&source.id())
                 && let Err(error) = source.set_over()
             {
-                self.registry.fault("segment", &format!("cannot say that a run is over: {error}"));
+                self.registry
+                    .diagnostics()
+                    .warn_once("segment", &format!("cannot say that a run is over: {error}"));
             }
         }
         self.over.extend(segments);

@@ -53,8 +53,8 @@ pub(super) fn forker(root: &Path) {
     let each = children / FORKING_THREADS;
     let record = |thread: u64, index: u64| {
         let counter = registry.family(Spec::counter("done").labels(&["thread"])).expect("a family");
-        counter.counter(&[&thread.to_string()]).expect("a counter").inc(1.0);
-        let call = operation.start::<&str>([]);
+        counter.counter(&[&thread.to_string()]).expect("a counter").increment();
+        let call = operation.start();
         drop(call.stage("s"));
         call.chunk(soundpost_core::Seconds(0.5));
         call.finish();
@@ -72,14 +72,14 @@ pub(super) fn forker(root: &Path) {
                             record(thread, index);
                             recorded += 1;
                         }
-                        let open = calls.operation("op").start::<&str>([]);
+                        let open = calls.operation("op").start();
                         let pid = fork(|| {
                             for index in 0..CHILD_RECORDS {
                                 record(thread, index);
                             }
                             // A label set that the parent has not seen, and a call that is never ended.
                             record(1000 + thread * each + child, 0);
-                            std::mem::forget(calls.operation("op").start::<&str>([]));
+                            std::mem::forget(calls.operation("op").start());
                             drop(open.stage("inherited"));
                             open.finish();
                         });

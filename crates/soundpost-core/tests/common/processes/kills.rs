@@ -59,10 +59,10 @@ pub(super) fn recorder(root: &Path) {
                 let histogram = histogram.histogram(&[]).expect("a histogram");
                 for index in 1.. {
                     words.set(at, index);
-                    let call = operation.start::<&str>([]);
+                    let call = operation.start();
                     words.set(at + 1, index);
                     words.set(at + 2, index);
-                    counter.inc(1.0);
+                    counter.increment();
                     histogram.observe(0.5);
                     words.set(at + 3, index);
                     words.set(at + 4, index);
@@ -109,7 +109,7 @@ pub(crate) fn kill_recorders(kills: u64) -> Kills {
     let home = Home::new();
     let registry = home.registry();
     let calls = Calls::new(&registry).expect("request metrics");
-    calls.operation("op").start::<&str>([]).finish();
+    calls.operation("op").start().finish();
     let mut collector = home.collector(&registry);
     let mut before = Seen::of(&collector.snapshot());
     let mut figures = Kills::default();
@@ -124,7 +124,7 @@ pub(crate) fn kill_recorders(kills: u64) -> Kills {
         child.kill();
         let recovery = Instant::now();
         let after = Seen::of(&collector.snapshot());
-        assert!(collector.fold() >= 1, "the dead segment is folded");
+        assert!(collector.merge_dead() >= 1, "the dead segment is folded");
         let folded = Seen::of(&collector.snapshot());
         figures.slowest = figures.slowest.max(recovery.elapsed());
         for (one, other) in [
@@ -170,10 +170,10 @@ pub(super) fn folder(root: &Path) {
         let ended = registry_at(root, small());
         let counter = ended.family(Spec::counter("done")).expect("a family").counter(&[]).expect("a counter");
         words.set(0, index);
-        counter.inc(1.0);
+        counter.increment();
         words.set(1, index);
         drop((counter, ended));
-        collector.fold();
+        collector.merge_dead();
     }
 }
 
@@ -205,7 +205,7 @@ pub(crate) fn kill_folders(kills: u64) -> u64 {
             assert_eq!(total(&lasting.snapshot(), "done", &[]), now, "round {round}");
         }
         if round % 2 == 0 {
-            lasting.fold();
+            lasting.merge_dead();
             assert_eq!(total(&lasting.snapshot(), "done", &[]), now, "round {round}: folded");
             assert_eq!(total(&home.snapshot(&registry), "done", &[]), now, "round {round}: read anew");
         }

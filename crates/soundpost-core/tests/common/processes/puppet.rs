@@ -59,7 +59,7 @@ struct Told {
 impl Told {
     fn count(&self, amount: f64) {
         let counter = self.registry.family(Spec::counter("done")).expect("a family");
-        counter.counter(&[]).expect("a counter").inc(amount);
+        counter.counter(&[]).expect("a counter").increment_by(amount);
         let histogram = self.registry.family(Spec::histogram("sizes", &[1.0, 10.0])).expect("a family");
         histogram.histogram(&[]).expect("a histogram").observe(amount);
     }
@@ -75,7 +75,7 @@ impl Told {
     }
 
     fn begin(&mut self) {
-        self.running.push(self.calls.operation("op").start::<&str>([]));
+        self.running.push(self.calls.operation("op").start());
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, Kind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Exemplar, Family, MetricKind, Series, Snapshot, Value};
 
 /// Which texts and numbers may occur.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) fn snapshots(range: Range) -> impl Strategy<Value = Snapshot> {
     vec(families(range), 1..5).prop_map(|families| {
         let families = families.into_iter().enumerate().map(|(index, mut family)| {
             let name: Arc<str> = format!("m{index}_{}", family.name).into();
-            if family.kind == Kind::StateSet {
+            if family.kind == MetricKind::StateSet {
                 rename_state_label(&mut family, &name);
             }
             family.name = name;
@@ -92,8 +92,14 @@ fn floats() -> impl Strategy<Value = f64> {
 }
 
 fn families(range: Range) -> impl Strategy<Value = Family> {
-    let kinds =
-        select(vec![Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary, Kind::Info, Kind::StateSet]);
+    let kinds = select(vec![
+        MetricKind::Counter,
+        MetricKind::Gauge,
+        MetricKind::Histogram,
+        MetricKind::Summary,
+        MetricKind::Info,
+        MetricKind::StateSet,
+    ]);
     let units = select(vec![Unit::None, Unit::Seconds, Unit::Bytes, Unit::Ratio]);
     let names = btree_set("[a-zA-Z][a-zA-Z0-9_]{0,6}", 0..4).prop_map(|mut names: BTreeSet<String>| {
         names.remove("le");
@@ -103,16 +109,16 @@ fn families(range: Range) -> impl Strategy<Value = Family> {
         move |(name, kind, help, unit, suffixed, label_names)| {
             let name = if suffixed { format!("{name}_{}", unit.suffix()) } else { name };
             let mut name = name.trim_end_matches('_').to_owned();
-            if kind == Kind::StateSet {
+            if kind == MetricKind::StateSet {
                 // It is a label's name as well, which has no colon.
                 name = name.replace(':', "");
             }
             let mut label_names: Vec<Arc<str>> = label_names.into_iter().map(Arc::from).collect();
-            if kind == Kind::StateSet {
+            if kind == MetricKind::StateSet {
                 // Takes the family's name when that is known.
                 label_names.push("zz_state".into());
             }
-            let counted = matches!(kind, Kind::Histogram | Kind::Summary);
+            let counted = matches!(kind, MetricKind::Histogram | MetricKind::Summary);
             let unit = if range == Range::Peer && counted { Unit::None } else { unit };
             let labels = vec(text(range), label_names.len());
             vec((labels, values(kind, range)), 0..4).prop_map(move |series| {
@@ -137,20 +143,22 @@ fn one(names: &[Arc<str>], values: Vec<String>, value: Value) -> Series {
     Series { labels: labels.into(), value }
 }
 
-fn values(kind: Kind, range: Range) -> BoxedStrategy<Value> {
+fn values(kind: MetricKind, range: Range) -> BoxedStrategy<Value> {
     let most = if range == Range::Peer { i64::MAX as u64 } else { u64::MAX };
     match kind {
-        Kind::Counter => prop_oneof![
+        MetricKind::Counter => prop_oneof![
             (0..=most).prop_map(Value::Int),
             finite().prop_map(|value| Value::Float(value.abs())),
             Just(Value::Float(f64::INFINITY)),
         ]
         .boxed(),
-        Kind::Gauge => prop_oneof![(0..=most).prop_map(Value::Int), floats().prop_map(Value::Float)].boxed(),
-        Kind::Info => Just(Value::Float(1.0)).boxed(),
-        Kind::StateSet => select(vec![Value::Float(0.0), Value::Float(1.0), Value::Int(1)]).boxed(),
-        Kind::Histogram => distributions(range).boxed(),
-        Kind::Summary => (any::<u32>(), finite())
+        MetricKind::Gauge => {
+            prop_oneof![(0..=most).prop_map(Value::Int), floats().prop_map(Value::Float)].boxed()
+        }
+        MetricKind::Info => Just(Value::Float(1.0)).boxed(),
+        MetricKind::StateSet => select(vec![Value::Float(0.0), Value::Float(1.0), Value::Int(1)]).boxed(),
+        MetricKind::Histogram => distributions(range).boxed(),
+        MetricKind::Summary => (any::<u32>(), finite())
             .prop_map(move |(count, sum)| {
                 let sum = if range == Range::Peer { sum.abs() } else { sum };
                 Value::Distribution(Distribution {

@@ -1,7 +1,7 @@
 //! What a snapshot has to say in a format, worked out from the rules and not by the encoders.
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Family, Kind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Family, MetricKind, Series, Snapshot, Value};
 
 use super::{Exemplar, Exposed, ExposedFamily, Format, Number, Sample};
 
@@ -16,22 +16,22 @@ pub(crate) fn canonical(snapshot: &Snapshot, format: Format) -> Exposed {
 
 fn family_name(family: &Family, format: Format) -> String {
     match (family.kind, format) {
-        (Kind::Counter, Format::Text) => format!("{}_total", family.name),
-        (Kind::Info, Format::Text) => format!("{}_info", family.name),
+        (MetricKind::Counter, Format::Text) => format!("{}_total", family.name),
+        (MetricKind::Info, Format::Text) => format!("{}_info", family.name),
         _ => family.name.to_string(),
     }
 }
 
 fn exposed(family: &Family, format: Format) -> ExposedFamily {
     let kind = match (family.kind, format) {
-        (Kind::Counter, _) => "counter",
-        (Kind::Gauge, _) | (Kind::Info | Kind::StateSet, Format::Text) => "gauge",
-        (Kind::Histogram, _) => "histogram",
-        (Kind::Summary, _) => "summary",
-        (Kind::Info, Format::OpenMetrics) => "info",
-        (Kind::StateSet, Format::OpenMetrics) => "stateset",
+        (MetricKind::Counter, _) => "counter",
+        (MetricKind::Gauge, _) | (MetricKind::Info | MetricKind::StateSet, Format::Text) => "gauge",
+        (MetricKind::Histogram, _) => "histogram",
+        (MetricKind::Summary, _) => "summary",
+        (MetricKind::Info, Format::OpenMetrics) => "info",
+        (MetricKind::StateSet, Format::OpenMetrics) => "stateset",
     };
-    let measures = !matches!(family.kind, Kind::Info | Kind::StateSet);
+    let measures = !matches!(family.kind, MetricKind::Info | MetricKind::StateSet);
     let suffix = family.unit.suffix();
     let named = family.unit != Unit::None && family.name.ends_with(&format!("_{suffix}"));
     let unit = if format == Format::OpenMetrics && measures && named { suffix } else { "" };
@@ -59,22 +59,22 @@ fn samples(family: &Family, series: &Series, format: Format) -> Vec<Sample> {
         }
     };
     match family.kind {
-        Kind::Counter => vec![sample("_total", number)],
-        Kind::Info => vec![sample("_info", number)],
-        Kind::Gauge | Kind::StateSet => vec![sample("", number)],
-        Kind::Histogram | Kind::Summary => vec![],
+        MetricKind::Counter => vec![sample("_total", number)],
+        MetricKind::Info => vec![sample("_info", number)],
+        MetricKind::Gauge | MetricKind::StateSet => vec![sample("", number)],
+        MetricKind::Histogram | MetricKind::Summary => vec![],
     }
 }
 
 fn distribution_samples(
-    kind: Kind,
+    kind: MetricKind,
     distribution: &Distribution,
     format: Format,
     sample: impl Fn(&str, Number) -> Sample,
 ) -> Vec<Sample> {
     let mut samples = Vec::new();
     let count: u64 = distribution.counts.iter().sum();
-    if kind == Kind::Histogram {
+    if kind == MetricKind::Histogram {
         let bounds = distribution.bounds.iter().copied().chain([f64::INFINITY]);
         for (index, bound) in bounds.enumerate() {
             let cumulative = distribution.counts[..=index].iter().sum();
@@ -87,12 +87,13 @@ fn distribution_samples(
             samples.push(bucket);
         }
     }
-    let negative = kind == Kind::Histogram && distribution.bounds.first().is_some_and(|bound| *bound < 0.0);
+    let negative =
+        kind == MetricKind::Histogram && distribution.bounds.first().is_some_and(|bound| *bound < 0.0);
     let summable = distribution.sum >= 0.0 && !negative;
     if format == Format::Text || summable {
         samples.push(sample("_sum", Number::Float(distribution.sum)));
     }
-    if format == Format::Text || summable || kind == Kind::Summary {
+    if format == Format::Text || summable || kind == MetricKind::Summary {
         samples.push(sample("_count", Number::Int(count)));
     }
     samples

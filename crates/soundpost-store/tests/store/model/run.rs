@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use soundpost_core::{FinishedCall, LogEvent};
 use soundpost_store::{
-    Acknowledgement, Batch, DeathKey, Entity, Limits, Reader, Record, RecordKinds, Recorded, Rejected,
+    Acknowledgement, Batch, DeathKey, Entity, Limits, Reader, Record, RecordKinds, Rejected, RingEvent,
     SinkState, Store, Stretch, VitalsSample,
 };
 
@@ -94,9 +94,9 @@ impl Run {
         let record = |(place, (is_call, age)): (usize, &(bool, u64))| {
             let name = format!("{now}-{place}");
             if *is_call {
-                Recorded::Call(made(name, *age))
+                RingEvent::Call(made(name, *age))
             } else {
-                Recorded::Event(LogEvent { unix_nanos: now - age * SECOND, ..event(&name) })
+                RingEvent::Log(LogEvent { unix_nanos: now - age * SECOND, ..event(&name) })
             }
         };
         let records: Vec<_> = ages.iter().enumerate().map(record).collect();
@@ -110,8 +110,8 @@ impl Run {
         self.store().write(&Batch { records: &records, died: &died, cursors: &cursors, vitals }).unwrap();
         for record in &records {
             match record {
-                Recorded::Call(call) => self.model.add(Kind::Call, &call.request_id, call.ended_unix),
-                Recorded::Event(event) => self.model.add(Kind::Event, &event.message, event.unix_nanos),
+                RingEvent::Call(call) => self.model.add(Kind::Call, &call.request_id, call.ended_unix),
+                RingEvent::Log(event) => self.model.add(Kind::Event, &event.message, event.unix_nanos),
             }
         }
         for (key, call) in &died {

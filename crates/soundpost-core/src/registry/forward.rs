@@ -1,22 +1,22 @@
-//! Writing through the facade to a recorder that the service already had.
+//! Series in the recorder that the service had installed before.
 //!
-//! Off unless asked for. The facade has no counter of f64, so such a counter is a gauge over there.
+//! Forwarding is off by default. The `metrics` facade has no f64 counter, so such a counter is a gauge there.
 
 use metrics::{Key, Label, Level, Metadata};
 
 use super::Registry;
-use super::family::{FamilyCore, SeriesCore};
-use super::kind::Kind;
+use super::core::{FamilyCore, SeriesCore};
+use super::kind::MetricKind;
 use super::spec::Repr;
 
-/// The same series in the recorder that is installed globally.
-pub(crate) enum Mirror {
+/// One series in the global recorder.
+pub(crate) enum ForwardedSeries {
     Counter(metrics::Counter),
     Gauge(metrics::Gauge),
     Histogram(metrics::Histogram),
 }
 
-impl Mirror {
+impl ForwardedSeries {
     pub(crate) fn add(&self, amount: f64) {
         match self {
             Self::Counter(counter) => counter.increment(amount as u64),
@@ -25,7 +25,7 @@ impl Mirror {
         }
     }
 
-    pub(crate) fn absolute(&self, value: u64) {
+    pub(crate) fn set_absolute(&self, value: u64) {
         match self {
             Self::Counter(counter) => counter.absolute(value),
             Self::Gauge(gauge) => gauge.set(value as f64),
@@ -49,13 +49,13 @@ impl Mirror {
 const METADATA: Metadata<'static> = Metadata::new("soundpost", Level::INFO, None);
 
 impl Registry {
-    /// A gauge in the global recorder alone, if this registry writes there too.
-    pub(crate) fn mirror_gauge<'a>(
+    /// Returns a gauge of the global recorder alone, if forwarding is on.
+    pub(crate) fn forwarded_gauge<'a>(
         &self,
         name: &str,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Option<metrics::Gauge> {
-        self.options().mirror.then(|| {
+        self.options().forward.then(|| {
             let labels: Vec<Label> =
                 labels.map(|(name, value)| Label::new(name.to_owned(), value.to_owned())).collect();
             let key = Key::from_parts(name.to_owned(), labels);
@@ -63,33 +63,30 @@ impl Registry {
         })
     }
 
-    /// The series in the global recorder, if this registry writes there too.
-    pub(crate) fn mirror(&self, family: &FamilyCore, series: &SeriesCore) -> Option<Box<Mirror>> {
-        if !self.options().mirror {
+    /// Returns the series in the global recorder, if forwarding is on.
+    pub(crate) fn forwarded(&self, family: &FamilyCore, series: &SeriesCore) -> Option<Box<ForwardedSeries>> {
+        if !self.options().forward {
             return None;
         }
         let record = &family.record;
-        let suffix = if record.kind == Kind::Counter { "_total" } else { "" };
-        let labels = series
-            .labels
-            .unpack()
-            .into_iter()
-            .map(|(name, value)| Label::new(String::from(name), String::from(value)));
+        let suffix = if record.kind == MetricKind::Counter { "_total" } else { "" };
+        let labels = series.labels.unpack().into_iter();
+        let labels = labels.map(|(name, value)| Label::new(String::from(name), String::from(value)));
         let key = Key::from_parts(format!("{}{suffix}", record.name), labels.collect::<Vec<_>>());
         Some(Box::new(metrics::with_recorder(|recorder| {
             let (name, help) = (key.name().to_owned(), record.help.clone());
             match record.repr {
                 Repr::Whole => {
                     recorder.describe_counter(name.into(), None, help.into());
-                    Mirror::Counter(recorder.register_counter(&key, &METADATA))
+                    ForwardedSeries::Counter(recorder.register_counter(&key, &METADATA))
                 }
                 Repr::Float | Repr::Gauge => {
                     recorder.describe_gauge(name.into(), None, help.into());
-                    Mirror::Gauge(recorder.register_gauge(&key, &METADATA))
+                    ForwardedSeries::Gauge(recorder.register_gauge(&key, &METADATA))
                 }
                 Repr::Distribution => {
                     recorder.describe_histogram(name.into(), None, help.into());
-                    Mirror::Histogram(recorder.register_histogram(&key, &METADATA))
+                    ForwardedSeries::Histogram(recorder.register_histogram(&key, &METADATA))
                 }
             }
         })))

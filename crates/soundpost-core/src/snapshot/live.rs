@@ -7,35 +7,35 @@ use super::attached::Attached;
 use super::merge::Living;
 use super::model::{Family, Labels, Series, Value};
 use crate::clock::seconds;
-use crate::registry::{Kind, Meta, Unit};
+use crate::registry::{Meta, MetricKind, Unit};
 use crate::segment::{Role, word};
 
 /// Calls as the segments show them at one moment.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct LiveCalls {
     /// Calls in flight by labels, and the longest time without progress; 0 for call sets at rest.
     in_flight: BTreeMap<Labels, (u64, u64)>,
     /// Calls whose process is gone, by labels of `request_total`.
     pub(super) died: BTreeMap<Labels, u64>,
 }
 
-impl Running {
+impl LiveCalls {
     /// Counts the calls of all `sources`; a dead segment has none in flight.
     pub(super) fn read(sources: &[Attached], living: &mut Living, now: u64) -> Self {
         let mut running = Self::default();
         for (index, attached) in sources.iter().enumerate() {
             let dead = attached.source.is_dead();
             let labels: BTreeMap<u32, Labels> =
-                attached.call_sets.iter().map(|(at, set)| (*at, attached.call_labels(set, &[]))).collect();
+                attached.operations.iter().map(|(at, set)| (*at, attached.call_labels(set, &[]))).collect();
             if !dead {
                 for labels in labels.values() {
                     running.in_flight.entry(labels.clone()).or_default();
                 }
             }
             for call in attached.source.in_flight().read_uncounted() {
-                let at = call.words[word::CALL_SET] as u32;
+                let at = call.words[word::OPERATION] as u32;
                 if dead || !living.is_alive(sources, index, call.owner()) {
-                    if let Some(set) = attached.call_sets.get(&at) {
+                    if let Some(set) = attached.operations.get(&at) {
                         let died = attached.call_labels(set, &[("status", "error"), ("outcome", "died")]);
                         *running.died.entry(died).or_default() += 1;
                     }
@@ -56,7 +56,7 @@ impl Running {
                 labels: labels.clone(),
                 value: Value::Float(value(running)),
             });
-            family(&format!("{prefix}_{name}"), Kind::Gauge, help, unit, series.collect())
+            family(&format!("{prefix}_{name}"), MetricKind::Gauge, help, unit, series.collect())
         };
         [
             gauge("requests_in_flight", "Calls in flight.", Unit::None, &|running| running.0 as f64),
@@ -106,8 +106,14 @@ pub(super) fn service(sources: &[Attached], prefix: &str) -> [Family; 2] {
     let help = "1 while a process of the service runs.";
     let info = "Version and commit of the service, and version of Soundpost; always 1.";
     [
-        family(&format!("{prefix}_up"), Kind::Gauge, help, Unit::None, up),
-        family(&format!("{prefix}_build"), Kind::Info, info, Unit::None, builds.into_values().collect()),
+        family(&format!("{prefix}_up"), MetricKind::Gauge, help, Unit::None, up),
+        family(
+            &format!("{prefix}_build"),
+            MetricKind::Info,
+            info,
+            Unit::None,
+            builds.into_values().collect(),
+        ),
     ]
 }
 
@@ -141,9 +147,9 @@ pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
 /// `soundpost_series`: how many series there are.
 pub(super) fn series_count(count: usize, labels: Labels) -> Family {
     let series = vec![Series { labels, value: Value::Float(count as f64) }];
-    family("soundpost_series", Kind::Gauge, "Series exposed by the service.", Unit::None, series)
+    family("soundpost_series", MetricKind::Gauge, "Series exposed by the service.", Unit::None, series)
 }
 
-fn family(name: &str, kind: Kind, help: &str, unit: Unit, series: Vec<Series>) -> Family {
+fn family(name: &str, kind: MetricKind, help: &str, unit: Unit, series: Vec<Series>) -> Family {
     Family { name: Arc::from(name), kind, help: Arc::from(help), unit, series }
 }

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use metrics::{Key, KeyName, Metadata, SharedString};
 
 use super::append_map::AppendMap;
-use super::family::FamilyCore;
-use super::kind::Kind;
+use super::core::{FamilyCore, SeriesCore};
+use super::kind::MetricKind;
 use super::record::LabelPairs;
 use super::spec::{BYTES_BUCKETS, LATENCY_BUCKETS, RATIO_BUCKETS};
 use super::unit::{self, Scale};
-use super::{Counter, Found, Gauge, Histogram, Registry, SeriesCore, Spec, Unit, name};
+use super::{Counter, Found, Gauge, Histogram, Registry, Spec, Unit, name};
 use crate::error::Error;
 use crate::segment::{Payload, RecordKind, slow_path};
 
@@ -23,13 +23,13 @@ use crate::segment::{Payload, RecordKind, slow_path};
 const REFUSED_KEYS: usize = 4096;
 
 /// A [`metrics::Recorder`]; install it with [`metrics::set_global_recorder`] or use it locally.
-pub struct Facade {
+pub struct MetricsRecorder {
     registry: Arc<Registry>,
     counters: AppendMap<Known, ()>,
     gauges: AppendMap<Known, metrics::Gauge>,
     histograms: AppendMap<Known, metrics::Histogram>,
     /// Keys that cannot be exposed, so that each is said to be so once.
-    refused: AppendMap<(Kind, Key), ()>,
+    refused: AppendMap<(MetricKind, Key), ()>,
     described: Mutex<HashMap<String, Described>>,
 }
 
@@ -55,7 +55,7 @@ struct Described {
     help: String,
 }
 
-impl Facade {
+impl MetricsRecorder {
     pub(super) fn new(registry: Arc<Registry>) -> Self {
         Self {
             registry,
@@ -73,7 +73,7 @@ impl Facade {
         &self,
         known: &AppendMap<Known, S>,
         key: &Key,
-        kind: Kind,
+        kind: MetricKind,
         make: impl Fn(&Arc<FamilyCore>, Option<Arc<SeriesCore>>) -> H,
         stored: impl Fn(&H) -> S,
         restored: impl Fn(&Known, &S) -> H,
@@ -84,7 +84,7 @@ impl Facade {
         if let Some(handle) = find() {
             return Some(handle);
         }
-        let is_refused = |(of, refused): &(Kind, Key)| *of == kind && refused == key;
+        let is_refused = |(of, refused): &(MetricKind, Key)| *of == kind && refused == key;
         if self.refused.get(hash, is_refused).is_some() {
             return None;
         }
@@ -101,7 +101,7 @@ impl Facade {
                 Some(handle)
             }
             Err(error) => {
-                self.registry.fault("facade", &error.to_string());
+                self.registry.diagnostics().warn_once("facade", &error.to_string());
                 let slow = slow_path();
                 if self.refused.len() < REFUSED_KEYS && self.refused.get(hash, is_refused).is_none() {
                     self.refused.insert(&slow, hash, (kind, key.to_retained()), ());
@@ -111,21 +111,21 @@ impl Facade {
         }
     }
 
-    fn series(&self, key: &Key, kind: Kind) -> Result<(Arc<FamilyCore>, Found), Error> {
+    fn series(&self, key: &Key, kind: MetricKind) -> Result<(Arc<FamilyCore>, Found), Error> {
         let family = self.registry.family_core(&self.spec(key.name(), kind)?)?;
         let labels = self.registry.redacted_labels(&labels(key)?);
         let found = self.registry.series_or_overflow(&family, labels);
         Ok((family, found))
     }
 
-    fn spec(&self, given: &str, kind: Kind) -> Result<Spec, Error> {
+    fn spec(&self, given: &str, kind: MetricKind) -> Result<Spec, Error> {
         let described = {
             let _slow = slow_path();
             self.described.lock().unwrap_or_else(PoisonError::into_inner).get(given).cloned()
         };
         let mut spec = match kind {
-            Kind::Counter => Spec::whole_counter(given),
-            Kind::Gauge => Spec::gauge(given),
+            MetricKind::Counter => Spec::whole_counter(given),
+            MetricKind::Gauge => Spec::gauge(given),
             _ => Spec::histogram(given, &[]),
         };
         spec.name = name::sanitized(given, true);
@@ -141,7 +141,7 @@ impl Facade {
             }
         }
         // Counters and gauges hold what was recorded and are scaled when read; buckets are found at once.
-        if kind == Kind::Histogram {
+        if kind == MetricKind::Histogram {
             let own = self.registry.options.buckets.iter().find(|(name, _)| name == given);
             spec.bounds = match (own, spec.unit) {
                 (Some((_, bounds)), _) => bounds.clone(),
@@ -153,7 +153,7 @@ impl Facade {
         spec.checked()
     }
 
-    fn describe(&self, given: &KeyName, kind: Kind, unit: Option<metrics::Unit>, help: SharedString) {
+    fn describe(&self, given: &KeyName, kind: MetricKind, unit: Option<metrics::Unit>, help: SharedString) {
         let given = given.as_str();
         let spec = self.spec(given, kind).ok();
         let family = spec.and_then(|spec| self.registry.find_family(&spec.name).cloned());
@@ -179,7 +179,7 @@ impl Facade {
         if late {
             let message =
                 format!("metric {given:?}: its unit was described after its first use; describe it before");
-            self.registry.fault("facade", &message);
+            self.registry.diagnostics().warn_once("facade", &message);
         }
     }
 }
@@ -212,46 +212,42 @@ fn labels(key: &Key) -> Result<LabelPairs, Error> {
     Ok(labels.into())
 }
 
-impl metrics::Recorder for Facade {
+impl metrics::Recorder for MetricsRecorder {
     fn describe_counter(&self, key: KeyName, unit: Option<metrics::Unit>, description: SharedString) {
-        self.describe(&key, Kind::Counter, unit, description);
+        self.describe(&key, MetricKind::Counter, unit, description);
     }
 
     fn describe_gauge(&self, key: KeyName, unit: Option<metrics::Unit>, description: SharedString) {
-        self.describe(&key, Kind::Gauge, unit, description);
+        self.describe(&key, MetricKind::Gauge, unit, description);
     }
 
     fn describe_histogram(&self, key: KeyName, unit: Option<metrics::Unit>, description: SharedString) {
-        self.describe(&key, Kind::Histogram, unit, description);
+        self.describe(&key, MetricKind::Histogram, unit, description);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
         let make =
-            |family: &Arc<FamilyCore>, series| Counter::new(&self.registry, family, series).into_facade();
-        // The series is the handle: nothing else has to be kept.
+            |family: &Arc<FamilyCore>, series| Counter::new(&self.registry, family, series).into_shared();
+        // The series is the handle, so nothing else has to be kept.
         let restored = |known: &Known, &(): &()| make(&known.family, Some(known.series.clone()));
-        let handle = self.register(&self.counters, key, Kind::Counter, make, |_| (), restored);
+        let handle = self.register(&self.counters, key, MetricKind::Counter, make, |_| (), restored);
         handle.unwrap_or(metrics::Counter::noop())
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
-        let make = |family: &Arc<FamilyCore>, series| {
-            let shared = Gauge::new(&self.registry, family, series).into_shared();
-            shared.map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
-        };
-        let restored = |_: &Known, handle: &metrics::Gauge| handle.clone();
-        let handle = self.register(&self.gauges, key, Kind::Gauge, make, metrics::Gauge::clone, restored);
+        let make =
+            |family: &Arc<FamilyCore>, series| Gauge::new(&self.registry, family, series).into_shared();
+        let (stored, restored) = (metrics::Gauge::clone, |_: &Known, handle: &metrics::Gauge| handle.clone());
+        let handle = self.register(&self.gauges, key, MetricKind::Gauge, make, stored, restored);
         handle.unwrap_or(metrics::Gauge::noop())
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
-        let make = |family: &Arc<FamilyCore>, series| {
-            let shared = Histogram::new(&self.registry, family, series).into_shared();
-            shared.map_or_else(metrics::Histogram::noop, metrics::Histogram::from_arc)
-        };
+        let make =
+            |family: &Arc<FamilyCore>, series| Histogram::new(&self.registry, family, series).into_shared();
+        let stored = metrics::Histogram::clone;
         let restored = |_: &Known, handle: &metrics::Histogram| handle.clone();
-        let clone = metrics::Histogram::clone;
-        let handle = self.register(&self.histograms, key, Kind::Histogram, make, clone, restored);
+        let handle = self.register(&self.histograms, key, MetricKind::Histogram, make, stored, restored);
         handle.unwrap_or(metrics::Histogram::noop())
     }
 }

@@ -1,7 +1,7 @@
 //! The drain: takes finished calls and log events out of the event rings of a service's segments, in their order,
 //! and calls that were in flight when their process died.
 //!
-//! What was read stays in the ring until [`Drain::stored`] says that it is safe elsewhere. A reporter that is
+//! What was read stays in the ring until [`RingReader::stored`] says that it is safe elsewhere. A reporter that is
 //! killed in between leaves it to the next, which the store tells how far it is.
 
 use std::collections::{HashMap, HashSet};
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::names::Names;
-use crate::call::{Entry, FinishedCall};
+use crate::call::{CallRecord, FinishedCall};
 use crate::clock;
-use crate::log::{LogEntry, LogEvent};
+use crate::log::LogEvent;
 use crate::registry::Registry;
 use crate::segment::{Owner, Place, Slot, Source};
 use crate::step;
@@ -34,19 +34,19 @@ const PATIENCE: u64 = 1_000_000_000;
 const DEAD_AT_ONCE: usize = 8;
 /// What lies in an event ring.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Recorded {
+pub enum RingEvent {
     /// A call that finished.
     Call(FinishedCall),
     /// A log event.
-    Event(LogEvent),
+    Log(LogEvent),
 }
 
-impl Recorded {
+impl RingEvent {
     /// When it ended or happened, by the wall clock, nanoseconds since 1970.
     pub fn unix_nanos(&self) -> u64 {
         match self {
             Self::Call(call) => call.ended_unix,
-            Self::Event(event) => event.unix_nanos,
+            Self::Log(event) => event.unix_nanos,
         }
     }
 
@@ -63,9 +63,9 @@ impl Recorded {
 
 /// What one round took.
 #[derive(Debug, Default)]
-pub struct Drained {
+pub struct EventBatch {
     /// Finished calls and log events, those of a segment in their order.
-    pub records: Vec<Recorded>,
+    pub records: Vec<RingEvent>,
     /// Calls whose process died.
     pub died: Vec<(DeathKey, FinishedCall)>,
     /// Up to where each segment was read.
@@ -78,7 +78,7 @@ pub struct Drained {
     pub more: bool,
 }
 
-impl Drained {
+impl EventBatch {
     /// Whether nothing was taken.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.died.is_empty() && self.lost == 0
@@ -86,7 +86,7 @@ impl Drained {
 }
 
 /// Reads the event rings of a service.
-pub struct Drain {
+pub struct RingReader {
     place: Place,
     registry: Arc<Registry>,
     rings: Vec<Tail>,
@@ -111,7 +111,7 @@ struct Tail {
     suspects: HashMap<DeathKey, u64>,
 }
 
-impl Drain {
+impl RingReader {
     /// A drain for the service of `registry`.
     pub fn new(place: Place, registry: Arc<Registry>) -> Self {
         Self { place, registry, rings: Vec::new(), finished: Vec::new(), waiting: false }
@@ -124,7 +124,7 @@ impl Drain {
     }
 
     /// Looks for segments that came; `stored` tells up to where one is in the store. Gives those that are gone. Of dead
-    /// ones it takes a few, see [`Drain::has_room`].
+    /// ones it takes a few, see [`RingReader::has_room`].
     ///
     /// # Errors
     /// What `stored` said: that segment and those behind it are left for the next time.
@@ -159,7 +159,7 @@ impl Drain {
         Ok(gone)
     }
 
-    /// Whether dead segments wait that [`Drain::attach`] would take now.
+    /// Whether dead segments wait that [`RingReader::attach`] would take now.
     pub fn has_room(&self) -> bool {
         self.waiting && self.dead() < DEAD_AT_ONCE
     }
@@ -192,8 +192,8 @@ impl Drain {
 
     /// Takes up to about `limit` records. A call that is not `ready` is left for the next round, with all that
     /// follow it in its segment; `ready` is asked of those as well.
-    pub fn read(&mut self, limit: usize, mut ready: impl FnMut(&FinishedCall) -> bool) -> Drained {
-        let mut drained = Drained::default();
+    pub fn read(&mut self, limit: usize, mut ready: impl FnMut(&FinishedCall) -> bool) -> EventBatch {
+        let mut drained = EventBatch::default();
         let finished = &mut self.finished;
         self.rings.retain_mut(|ring| {
             // Asked first: who is dead now has written all that it will.
@@ -211,8 +211,8 @@ impl Drain {
 
     /// Finds calls of processes that died, in segments that others still write, and puts right what keeps these from
     /// their ring.
-    pub fn read_deaths(&mut self) -> Drained {
-        let mut drained = Drained::default();
+    pub fn read_deaths(&mut self) -> EventBatch {
+        let mut drained = EventBatch::default();
         for ring in self.rings.iter_mut().filter(|ring| !ring.source.is_dead()) {
             drained.lost += u64::from(ring.mend());
             ring.deaths(false, &mut drained);
@@ -222,13 +222,13 @@ impl Drain {
 
     /// Says that segments are in the store up to these positions: their rings are freed.
     pub fn stored(&mut self, positions: &[(u64, u64)]) {
-        self.let_go(positions);
-        self.tails_at(positions).for_each(|(ring, position)| ring.source.ring().set_stored(position));
+        self.discard(positions);
+        self.tails(positions).for_each(|(ring, position)| ring.source.ring().set_stored(position));
     }
 
     /// Frees rings up to these positions, because the store cannot be written and they get full.
-    pub fn let_go(&mut self, positions: &[(u64, u64)]) {
-        for (ring, position) in self.tails_at(positions) {
+    pub fn discard(&mut self, positions: &[(u64, u64)]) {
+        for (ring, position) in self.tails(positions) {
             ring.source.ring().free(position, |owner| ring.source.is_alive(owner));
         }
     }
@@ -242,7 +242,7 @@ impl Drain {
         }
     }
 
-    fn tails_at(&self, positions: &[(u64, u64)]) -> impl Iterator<Item = (&Tail, u64)> {
+    fn tails(&self, positions: &[(u64, u64)]) -> impl Iterator<Item = (&Tail, u64)> {
         positions.iter().flat_map(|(segment, position)| {
             let rings = self.rings.iter().filter(|ring| ring.source.id() == *segment);
             rings.map(|ring| (ring, *position))
@@ -266,15 +266,15 @@ fn pass(source: &Source, mut at: u64, to: u64) {
 
 impl Tail {
     /// Shows the calls from `position` on, and takes none.
-    fn show(&mut self, mut position: u64, limit: usize, ready: &mut impl FnMut(&FinishedCall) -> bool) {
+    fn peek(&mut self, mut position: u64, limit: usize, ready: &mut impl FnMut(&FinishedCall) -> bool) {
         for _ in 0..limit {
             // One that is not finished is not waited for.
             match self.source.ring().read(position, |_| true) {
                 Slot::End | Slot::Unfinished => return,
                 Slot::Freed { next } | Slot::Lost { next } => position = next,
                 Slot::Record { payload, next } => {
-                    if let Some(entry) = Entry::decode(&payload) {
-                        ready(&self.names.finished(&self.source, entry));
+                    if let Some(record) = CallRecord::decode(&payload) {
+                        ready(&self.names.finished(&self.source, record));
                     }
                     position = next;
                 }
@@ -287,7 +287,7 @@ impl Tail {
         &mut self,
         dead: bool,
         limit: usize,
-        drained: &mut Drained,
+        drained: &mut EventBatch,
         ready: &mut impl FnMut(&FinishedCall) -> bool,
     ) -> bool {
         let (source, before, now) = (&self.source, self.position, clock::monotonic_nanos());
@@ -321,17 +321,16 @@ impl Tail {
                 }
                 Slot::Record { payload, next } => {
                     step::reach("drain");
-                    if let Some(entry) = Entry::decode(&payload) {
-                        self.alive = self.alive.max(entry.ended);
-                        let call = self.names.finished(source, entry);
+                    if let Some(record) = CallRecord::decode(&payload) {
+                        self.alive = self.alive.max(record.ended);
+                        let call = self.names.finished(source, record);
                         if !ready(&call) {
                             behind = Some(next);
                             break false;
                         }
-                        drained.records.push(Recorded::Call(call));
-                    } else if let Some(entry) = LogEntry::decode(&payload) {
-                        let event = self.names.labelled(source, entry.event(source));
-                        drained.records.push(Recorded::Event(event));
+                        drained.records.push(RingEvent::Call(call));
+                    } else if let Some(event) = LogEvent::decode(&payload, source) {
+                        drained.records.push(RingEvent::Log(self.names.labelled(source, event)));
                     } else {
                         drained.lost += 1;
                     }
@@ -343,7 +342,7 @@ impl Tail {
             drained.positions.push((source.id(), self.position));
         }
         if let Some(behind) = behind {
-            self.show(behind, limit, ready);
+            self.peek(behind, limit, ready);
         }
         complete
     }
@@ -355,7 +354,7 @@ impl Tail {
     }
 
     /// Finds calls that nobody will end; `all`: nobody is left who could.
-    fn deaths(&mut self, all: bool, drained: &mut Drained) {
+    fn deaths(&mut self, all: bool, drained: &mut EventBatch) {
         let source = &self.source;
         // Where others still write it, they say so to this day.
         let ended = if all { self.alive } else { 0 }.max(source.heartbeat());

@@ -1,0 +1,308 @@
+//! The handle of a running call: its series, its slot and its request id.
+
+use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use super::end::CallEnd;
+use super::field::{self, FieldBuffer};
+use super::outcome::Outcome;
+use super::request_id::RequestId;
+use super::series::OperationSeries;
+use crate::clock::{self, seconds};
+use crate::field::{FieldValue, decode};
+use crate::history::{CallWindow, GpuUse};
+use crate::registry::Truncation;
+use crate::segment::{Begin, CALL_WORDS, InFlight, Ticket, epoch, fill, word};
+use crate::sync::{AtomicU64, Ordering};
+use crate::thread::lock;
+
+/// Length of audio, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Seconds(pub f64);
+
+/// A cloneable handle of a running call, for stages, other threads and the current call. Recording on a call that
+/// has ended does nothing.
+pub struct CallHandle {
+    series: Arc<OperationSeries>,
+    storage: CallStorage,
+    id: RequestId,
+    epoch: u32,
+    started: u64,
+    /// End of the call, if this handle ended it; 0 before.
+    ended: LocalU64,
+}
+
+/// Where the words of a call are.
+#[derive(Clone)]
+enum CallStorage {
+    /// In a slot of the segment, visible to other processes.
+    Slot(Ticket),
+    /// On the heap, because all slots were taken.
+    Heap(Arc<HeapCall>),
+}
+
+/// A call without a slot. Its first word is 1 until it ends.
+struct HeapCall {
+    words: Box<[AtomicU64]>,
+    fields: Mutex<FieldBuffer>,
+}
+
+/// Sequence number of a call on the heap: its field buffer is never reused.
+const HEAP_SEQUENCE: u64 = 1;
+
+impl CallHandle {
+    #[inline]
+    pub(super) fn begin(series: Arc<OperationSeries>, id: RequestId, begin: &Begin) -> Self {
+        let storage = match series.registry.segment().in_flight().begin(begin) {
+            Some(ticket) => CallStorage::Slot(ticket),
+            None => {
+                let words: Box<[AtomicU64]> = (0..CALL_WORDS).map(|_| AtomicU64::new(0)).collect();
+                fill(&words, begin);
+                words[word::STATE].store(1, Ordering::Release);
+                CallStorage::Heap(Arc::new(HeapCall { words, fields: Mutex::default() }))
+            }
+        };
+        series.record_start();
+        Self { series, storage, id, epoch: epoch(), started: begin.now, ended: LocalU64::new(0) }
+    }
+
+    /// Returns the request id: the caller's, the trace's, or a generated one.
+    pub fn request_id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// Returns the name of the operation.
+    pub fn operation(&self) -> &str {
+        &self.series.operation
+    }
+
+    /// Reports whether the call has not ended.
+    pub fn is_active(&self) -> bool {
+        let mut active = false;
+        self.with_slot(|_| active = true);
+        active
+    }
+
+    /// Returns the GPU memory around the call: so far while it runs, in total after its end. `None` without a GPU
+    /// sample before the start, and in a forked child that inherited the call.
+    ///
+    /// The source is the history that the reporter writes, ten times a second while calls run, so right after the
+    /// end the last sample may be older than the end. `shared` covers the calls of this process at this moment; the
+    /// record of the finished call covers those of all processes.
+    pub fn gpu(&self) -> Option<GpuUse> {
+        if self.epoch != epoch() {
+            return None;
+        }
+        let ended = Some(self.ended.load(Relaxed)).filter(|ended| *ended > 0);
+        let window = CallWindow { pid: std::process::id(), started: self.started, ended };
+        let registry = &self.series.registry;
+        let own = match &self.storage {
+            CallStorage::Slot(ticket) if ended.is_none() => Some(ticket.index),
+            _ => None,
+        };
+        let meanwhile = |started: u64| ended.is_none_or(|ended| started < ended);
+        let mut others = registry.segment().in_flight().read();
+        let shared = others.any(|other| Some(other.index) != own && meanwhile(other.words[word::STARTED]));
+        self.series.metrics.gpu.gpu_use(registry.place()?, &window, shared)
+    }
+
+    /// Records a chunk of output with so many seconds of audio, see [`Call::chunk`](crate::Call::chunk).
+    #[inline]
+    pub fn chunk(&self, audio: Seconds) {
+        let now = clock::monotonic_nanos();
+        self.with_slot(|slot| self.record_chunk(slot, audio, now));
+    }
+
+    /// Adds audio of a result that is not handed over in chunks.
+    pub fn audio(&self, audio: Seconds) {
+        self.with_slot(|slot| {
+            if let Some(audio) = self.accepted(audio) {
+                let total = f64::from_bits(slot[word::AUDIO].load(Ordering::Relaxed)) + audio;
+                slot[word::AUDIO].store(total.to_bits(), Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// Marks progress without output.
+    pub fn progress(&self) {
+        let now = clock::monotonic_nanos();
+        self.with_slot(|slot| slot[word::PROGRESS].store(now, Ordering::Relaxed));
+    }
+
+    /// Sets a field: any value that belongs to this call alone. `char_count` also sets the number of characters.
+    /// A field beyond 64 fields or 64 KiB is dropped and counted.
+    pub fn field(&self, name: &str, value: impl Into<FieldValue>) {
+        let value = value.into();
+        self.with_slot(|slot| {
+            let value = field::redacted(&self.series.registry, name, value);
+            if let ("char_count", FieldValue::Int(count)) = (name, &value) {
+                slot[word::CHARACTERS].store(u64::try_from(*count).unwrap_or(0), Ordering::Relaxed);
+            }
+            let set = match &self.storage {
+                CallStorage::Slot(ticket) => self
+                    .series
+                    .fields
+                    .get_or_make(ticket.index)
+                    .is_some_and(|mut buffer| buffer.set(ticket.sequence, name, value.as_ref())),
+                CallStorage::Heap(call) => lock(&call.fields).set(HEAP_SEQUENCE, name, value.as_ref()),
+            };
+            if !set {
+                self.series.registry.count_truncation(Truncation { fields_left: 1, shortened: 0 });
+            }
+        });
+    }
+
+    /// Returns the fields set so far. Those of an ended call are available up to 4 KiB, until its slot is reused.
+    pub fn fields(&self) -> Vec<(String, FieldValue)> {
+        let mut fields = Vec::new();
+        self.with_fields(|words| fields = decode(words));
+        fields
+    }
+
+    fn with_fields<R>(&self, use_words: impl FnOnce(&[u64]) -> R) -> R {
+        match &self.storage {
+            _ if self.epoch != epoch() => use_words(&[]),
+            CallStorage::Slot(ticket) => match self.series.fields.get(ticket.index) {
+                Some(buffer) => use_words(buffer.words(ticket.sequence)),
+                None => use_words(&[]),
+            },
+            CallStorage::Heap(call) => use_words(lock(&call.fields).words(HEAP_SEQUENCE)),
+        }
+    }
+
+    /// Ends the call with an outcome. Only the first end counts.
+    pub fn end(&self, outcome: Outcome) {
+        self.conclude(|_| outcome);
+    }
+
+    /// Frees the slot after another thread ended the call; only the holder of the call may.
+    pub(super) fn release(&self) {
+        if let (CallStorage::Slot(ticket), true) = (&self.storage, self.epoch == epoch()) {
+            self.series.registry.segment().in_flight().free(*ticket);
+        }
+    }
+
+    pub(super) fn discard(&self) {
+        if self.win_end() {
+            InFlight::count(self.slot());
+            self.slot()[word::RECORDED].store(1, Ordering::Relaxed);
+            self.series.record_discarded();
+            self.release();
+        }
+    }
+
+    /// Wins the right to end the call, once. A forked child cannot end a call that it inherited.
+    #[inline]
+    fn win_end(&self) -> bool {
+        self.epoch == epoch()
+            && match &self.storage {
+                CallStorage::Slot(ticket) => self.series.registry.segment().in_flight().end(*ticket),
+                CallStorage::Heap(call) => call.words[word::STATE].swap(0, Ordering::AcqRel) == 1,
+            }
+    }
+
+    #[inline]
+    pub(super) fn conclude(&self, outcome: impl FnOnce(&dyn Fn(usize) -> u64) -> Outcome) {
+        if !self.win_end() {
+            return;
+        }
+        let slot = |word: usize| self.slot()[word].load(Ordering::Relaxed);
+        let outcome = outcome(&slot);
+        let end = CallEnd::new(slot, outcome, clock::monotonic_nanos(), self.id.words());
+        self.ended.store(end.now, Relaxed);
+        self.with_fields(|fields| self.series.append(self.slot(), &slot, &end, fields));
+        if let CallStorage::Slot(ticket) = self.storage
+            && let Some(mut fields) = self.series.fields.get(ticket.index)
+        {
+            fields.end(ticket.sequence);
+        }
+        self.series.record_end(slot, || InFlight::count(self.slot()), &end);
+        if outcome == Outcome::Poisoned {
+            self.series.set_unhealthy("poisoned");
+        }
+        self.release();
+    }
+
+    #[inline]
+    pub(super) fn record_chunk(&self, slot: &[AtomicU64], audio: Seconds, now: u64) {
+        let get = |word: usize| slot[word].load(Ordering::Relaxed);
+        let set = |word: usize, value: u64| slot[word].store(value, Ordering::Relaxed);
+        set(word::PROGRESS, now);
+        set(word::CHUNKS, get(word::CHUNKS) + 1);
+        let last = get(word::LAST_CHUNK);
+        if last > 0 {
+            self.series.record_chunk_gap(now.saturating_sub(last));
+        }
+        set(word::LAST_CHUNK, now);
+        let Some(audio) = self.accepted(audio).filter(|audio| *audio > 0.0) else { return };
+        let before = f64::from_bits(get(word::AUDIO));
+        let first = get(word::FIRST_AUDIO);
+        if first == 0 {
+            set(word::FIRST_AUDIO, now);
+            let waited = now.saturating_sub(get(word::STARTED));
+            self.series.record_first_audio(waited, &self.id.words(), now);
+        } else {
+            let dry = seconds(now.saturating_sub(first)) - before;
+            let worst = get(word::UNDERRUN);
+            set(word::UNDERRUN, worst.max((dry.max(0.0) * 1e9) as u64));
+        }
+        set(word::AUDIO, (before + audio).to_bits());
+    }
+
+    fn accepted(&self, Seconds(audio): Seconds) -> Option<f64> {
+        if audio.is_finite() && audio >= 0.0 {
+            return Some(audio);
+        }
+        self.series.registry.reject();
+        None
+    }
+
+    /// Calls `use_slot` with the slot's words if the call runs and belongs to this process.
+    #[inline]
+    pub(super) fn with_slot(&self, use_slot: impl FnOnce(&[AtomicU64])) {
+        if self.epoch != epoch() {
+            return;
+        }
+        let active = match &self.storage {
+            CallStorage::Slot(ticket) => self.series.registry.segment().in_flight().is_active(*ticket),
+            CallStorage::Heap(call) => call.words[word::STATE].load(Ordering::Relaxed) == 1,
+        };
+        if active {
+            use_slot(self.slot());
+        }
+    }
+
+    #[inline]
+    fn slot(&self) -> &[AtomicU64] {
+        match &self.storage {
+            CallStorage::Slot(ticket) => self.series.registry.segment().in_flight().slot(ticket.index),
+            CallStorage::Heap(call) => &call.words,
+        }
+    }
+
+    pub(super) fn series(&self) -> &OperationSeries {
+        &self.series
+    }
+}
+
+impl Clone for CallHandle {
+    fn clone(&self) -> Self {
+        Self {
+            series: self.series.clone(),
+            storage: self.storage.clone(),
+            id: self.id,
+            ended: LocalU64::new(self.ended.load(Relaxed)),
+            ..*self
+        }
+    }
+}
+
+/// Adds the time since the call was resumed to its busy time, and stops it.
+#[inline]
+pub(super) fn suspend(slot: &[AtomicU64], now: u64) {
+    let resumed = slot[word::RESUMED].swap(0, Ordering::Relaxed);
+    if resumed > 0 {
+        let busy = slot[word::BUSY].load(Ordering::Relaxed) + now.saturating_sub(resumed);
+        slot[word::BUSY].store(busy, Ordering::Relaxed);
+    }
+}
