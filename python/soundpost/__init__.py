@@ -1,6 +1,6 @@
-"""Soundpost listens to an inference service from the inside.
+"""Soundpost records the calls of an inference service from the inside.
 
-Decorate what generates, call `init` once, and scrape `/metrics`::
+Decorate the generating functions, call `init` once, and scrape `/metrics`::
 
     import soundpost
 
@@ -9,8 +9,9 @@ Decorate what generates, call `init` once, and scrape `/metrics`::
     @soundpost.instrument(labels={"emotion": "emotion"}, audio=soundpost.audio(sample_rate=22050))
     def infer(text, emotion="neutral"): ...
 
-Before `init` everything here can be called and does nothing. After it nothing here raises because of soundpost:
-faults are counted in `soundpost_errors_total` and logged once; `SOUNDPOST_STRICT=1` raises them.
+Before `init` every function and class can be used and records nothing. After it, a fault of Soundpost raises
+nothing in the service: it is counted in `soundpost_errors_total` and logged once. `SOUNDPOST_STRICT=1` raises
+faults.
 """
 
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """`LogHandler` is made when it is asked for: not every service imports `logging`."""
+    """Imports `LogHandler` at first use: not every service imports `logging`."""
     if name == "LogHandler":
         from soundpost._logging import LogHandler
 

@@ -1,8 +1,8 @@
-"""Wrapping functions so that they stay what they are.
+"""Wrappers that keep the kind, parameters and globals of the wrapped function.
 
-A wrapper has the kind of the function it wraps (plain, generator, coroutine, asynchronous generator), its
-parameters, its globals, name, signature and docstring. It calls the function itself, between two calls of the
-binding, and forgets its arguments before it waits for anything.
+A wrapper is plain, a generator, a coroutine or an asynchronous generator like its function, and has its name,
+signature and docstring. It calls the function itself, between two calls of the binding, and drops its
+arguments before it waits for anything.
 """
 
 from __future__ import annotations
@@ -12,65 +12,65 @@ import keyword
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from soundpost._live import LIVE
-from soundpost._native import Plan, fault
+from soundpost._enabled import ENABLED
+from soundpost._native import Recorder, fault
 from soundpost._parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 
-    from soundpost._native import Iteration, Pending
+    from soundpost._native import CoroutineRecorder, GeneratorRecorder
 
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
 PREFIX = "_soundpost_"
-"""What names of a wrapper's own begin with; no parameter does."""
+"""Prefix of a wrapper's own names; no parameter has it."""
 
 _CALLS = """
 def {name}({declaration}):
-    if not {p}live:
+    if not {p}enabled:
         return {p}function({forward})
-    {p}run = {p}begin({values})
+    {p}active = {p}begin({values})
     try:
         {p}result = {p}function({forward})
     except {p}anything as {p}error:
-        {p}failed({p}run, {p}error)
+        {p}end_failed({p}active, {p}error)
         raise
-    return {p}returned({p}run, {p}result)
+    return {p}end({p}active, {p}result)
 """
 _AWAITS = """
 async def {name}({declaration}):
     {p}coroutine = {p}function({forward})
-    {p}run = {p}begin({values}) if {p}live else None
+    {p}active = {p}begin({values}) if {p}enabled else None
     {forget}
     try:
         {p}result = await {p}coroutine
     except {p}anything as {p}error:
-        {p}failed({p}run, {p}error)
+        {p}end_failed({p}active, {p}error)
         raise
-    return {p}returned({p}run, {p}result)
+    return {p}end({p}active, {p}result)
 """
 _ITERATES = """
 {defines} {name}({declaration}):
-    {p}steps = {steps}
+    {p}recorder = {recorder}
     {forget}
     {p}given = None
     while True:
         try:
             {p}given = yield {item}
         except {p}anything as {p}error:
-            if not {p}steps.throws({p}error):
-                if {p}steps.returns({p}error):
+            if not {p}recorder.is_thrown_in({p}error):
+                if {p}recorder.is_return({p}error):
                     {returns}
                 raise
             {p}given = None
 """
-_STEPS = "{p}iterate({p}function({forward}), {values} if {p}live else ())"
-_ITEM = "{p}steps.yielded({waits}{p}steps.enter({p}given)())"
-_TOLD_ITEM = "{p}steps.told({p}tells({p}steps.keep({waits}{p}steps.enter({p}given)())))"
+_RECORDER = "{p}record_generator({p}function({forward}), {values} if {p}enabled else ())"
+_ITEM = "{p}recorder.record({waits}{p}recorder.resume({p}given)())"
+_MEASURED_ITEM = "{p}recorder.record_as({p}measure({p}recorder.hold({waits}{p}recorder.resume({p}given)())))"
 
 
 def kind_of(function: object) -> int:
-    """The flag of a function's kind, 0 for a plain function; sees through partials and bound methods."""
+    """Returns the code flag of a function's kind, 0 for a plain one; unwraps partials and bound methods."""
     while isinstance(function, functools.partial):
         function = function.func
     code = getattr(getattr(function, "__func__", function), "__code__", None)
@@ -78,8 +78,8 @@ def kind_of(function: object) -> int:
     return flags & (_GENERATOR | _COROUTINE | _ASYNC_GENERATOR)
 
 
-def unfit(function: object, name: str, decorator: str) -> bool:
-    """Whether something is no function and cannot be decorated, which is a fault."""
+def is_undecoratable(function: object, name: str, decorator: str) -> bool:
+    """Returns whether an object is no function, and reports that as a fault."""
     if callable(function) and not isinstance(function, type):
         return False
     if isinstance(function, type):
@@ -90,8 +90,8 @@ def unfit(function: object, name: str, decorator: str) -> bool:
     return True
 
 
-def _is_free(name: object) -> bool:
-    """Whether a function can be defined under this name."""
+def _is_valid_name(name: object) -> bool:
+    """Returns whether a function can be defined under this name."""
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         return False
     return name != "__debug__" and not name.startswith(PREFIX)
@@ -99,23 +99,21 @@ def _is_free(name: object) -> bool:
 
 def wrapped(
     function: Callable[..., Any],
-    plan: Plan,
+    recorder: Recorder,
     parameters: Parameters,
     values: Sequence[str] = (),
-    tells: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
-    """The function, recorded as `plan` says.
+    """Returns a wrapper of the function that records with `recorder`.
 
     Args:
-        function: What to wrap.
-        plan: What its wrapper hands over to.
+        function: The function.
+        recorder: Its recorder.
         parameters: Its parameters, with the constants that `values` refer to.
-        values: Source texts of the values that the plan wants.
-        tells: Says what an item or a result is, where the user has a function for it.
+        values: Source texts of the values that the recorder expects.
     """
-    kind = kind_of(function)
+    kind, measure = kind_of(function), recorder.measure_function
     name = getattr(function, "__name__", "")
-    name = name if _is_free(name) else PREFIX + "wrapper"
+    name = name if _is_valid_name(name) else PREFIX + "wrapper"
     fields = {
         "name": name,
         "declaration": parameters.declaration,
@@ -125,16 +123,18 @@ def wrapped(
     }
     text = {0: _CALLS, _COROUTINE: _AWAITS}.get(kind)
     if text is None:
-        source = _iterates(kind, tells, {**fields, "steps": _STEPS.format(p=PREFIX, **fields)})
+        source = _generator_source(
+            kind, measure, {**fields, "recorder": _RECORDER.format(p=PREFIX, **fields)}
+        )
     else:
         source = text.format(p=PREFIX, **fields)
     free = {
         "function": function,
-        "begin": plan.begin,
-        "returned": plan.returned if tells is None else _told(plan, tells),
-        "failed": plan.failed,
-        "iterate": plan.iterate,
-        "tells": tells,
+        "begin": recorder.begin,
+        "end": recorder.end if measure is None else _end_measured(recorder, measure),
+        "end_failed": recorder.end_failed,
+        "record_generator": recorder.record_generator,
+        "measure": measure,
     }
     cells = {PREFIX + name: value for name, value in free.items()} | parameters.constants
     wrapper = _compiled(name, source, cells, getattr(function, "__globals__", {}))
@@ -143,101 +143,108 @@ def wrapped(
     return functools.update_wrapper(wrapper, function)
 
 
-def _iterates(kind: int, tells: object, fields: dict[str, str]) -> str:
-    """The text of a wrapper of either kind of generator."""
+def _generator_source(kind: int, measure: object, fields: dict[str, str]) -> str:
+    """Returns the source text of a wrapper of either kind of generator."""
     waits = "await " if kind == _ASYNC_GENERATOR else ""
     return _ITERATES.format(
         p=PREFIX,
         defines="async def" if waits else "def",
-        item=(_TOLD_ITEM if tells else _ITEM).format(p=PREFIX, waits=waits),
-        returns="return" if waits else f"return {PREFIX}steps.result()",
+        item=(_MEASURED_ITEM if measure else _ITEM).format(p=PREFIX, waits=waits),
+        returns="return" if waits else f"return {PREFIX}recorder.returned_value()",
         **fields,
     )
 
 
 def _compiled(name: str, source: str, cells: dict[str, object], names: dict[str, Any]) -> FunctionType:
-    """A function of this source text, with these globals and with `cells` as its closure."""
-    cells = {**cells, PREFIX + "anything": BaseException, PREFIX + "live": None}
+    """Compiles a function with the globals `names` and the closure `cells`."""
+    cells = {**cells, PREFIX + "anything": BaseException, PREFIX + "enabled": None}
     inner = source.replace("\n", "\n    ")
     outer = f"def {PREFIX}outer({', '.join(cells)}):{inner}\n    return {name}\n"
     made: dict[str, Any] = {}
     exec(compile(outer, "<soundpost>", "exec"), made)  # noqa: S102 - made of identifiers, see Parameters
     code = made[PREFIX + "outer"](*cells).__code__
-    closure = (LIVE if free == PREFIX + "live" else CellType(cells[free]) for free in code.co_freevars)
+    closure = (ENABLED if free == PREFIX + "enabled" else CellType(cells[free]) for free in code.co_freevars)
     return FunctionType(code, names, name, None, tuple(closure))
 
 
-def _told(plan: Plan, tells: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """As `plan.returned`, where the user's function says what a result is."""
+def _end_measured(recorder: Recorder, measure: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Returns `recorder.end` for results that the user's function measures."""
 
-    def told(run: object, result: object) -> object:
+    def end(active: object, result: object) -> object:
         # A generator or coroutine is no output yet.
-        if run is None or plan.is_later(result):
-            return plan.returned(run, result)
+        if active is None or recorder.is_deferred(result):
+            return recorder.end(active, result)
         try:
-            said = tells(result)
+            answer = measure(result)
         except BaseException as error:
-            plan.failed(run, error)
+            recorder.end_failed(active, error)
             raise
-        return plan.told(run, result, said)
+        return recorder.end_as(active, result, answer)
 
-    return told
+    return end
 
 
-def asking(
+def reporting(
     part: str, operation: str, name: str, function: Callable[[Any], Any], otherwise: object
 ) -> Callable[[Any], Any]:
-    """Calls a function of the user's; where it raises, that is a fault, and the value is `otherwise`."""
+    """Returns a user's function that, if it raises, reports a fault and returns `otherwise`."""
 
-    def ask(given: object) -> object:
+    def call(given: object) -> object:
         try:
             return function(given)
         except Exception as error:
             fault(part, f"{operation} {name}", f"{operation!r}: {part} {name!r}", error)
             return otherwise
 
-    return ask
+    return call
 
 
 def staged(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function as a stage: what `@soundpost.stage(name)` makes."""
+    """Returns the function as a stage, as `@soundpost.stage(name)` does."""
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(staged(function.__func__, name))
-    if unfit(function, name, "stage"):
+    if is_undecoratable(function, name, "stage"):
         return function
-    return wrapped(function, Plan(name, stage=True), Parameters(function, PREFIX))
+    return wrapped(function, Recorder(name, stage=True), Parameters(function, PREFIX))
 
 
 @functools.cache
-def _driver(kind: int, *, tells: bool) -> Callable[..., Any]:
-    """A generator function over an iteration that has begun."""
+def _driver(kind: int, *, measured: bool) -> Callable[..., Any]:
+    """Returns a generator function over a recorder that has begun."""
     fields = {
         "name": "drive",
-        "declaration": f"{PREFIX}iteration, {PREFIX}tells",
-        "steps": PREFIX + "iteration",
-        "forget": f"del {PREFIX}iteration",
+        "declaration": f"{PREFIX}generator, {PREFIX}measure",
+        "recorder": PREFIX + "generator",
+        "forget": f"del {PREFIX}generator",
     }
-    return _compiled("drive", _iterates(kind, tells, fields), {}, {})
+    return _compiled("drive", _generator_source(kind, measured, fields), {}, {})
 
 
-def drive(iteration: Iteration, tells: Callable[[Any], Any] | None) -> Generator[Any, Any, Any]:
-    """A generator of the one that a plain function returned."""
-    generator: Generator[Any, Any, Any] = _driver(_GENERATOR, tells=tells is not None)(iteration, tells)
+def drive(recorder: GeneratorRecorder, measure: Callable[[Any], Any] | None) -> Generator[Any, Any, Any]:
+    """Returns the recorded generator of the one that a plain function returned."""
+    generator: Generator[Any, Any, Any] = _driver(_GENERATOR, measured=measure is not None)(recorder, measure)
     return generator
 
 
-def drive_async(iteration: Iteration, tells: Callable[[Any], Any] | None) -> AsyncGenerator[Any, Any]:
-    """An asynchronous generator of the one that a plain function returned."""
-    generator: AsyncGenerator[Any, Any] = _driver(_ASYNC_GENERATOR, tells=tells is not None)(iteration, tells)
+def drive_async(
+    recorder: GeneratorRecorder, measure: Callable[[Any], Any] | None
+) -> AsyncGenerator[Any, Any]:
+    """Returns the recorded asynchronous generator of the one that a plain function returned."""
+    driver = _driver(_ASYNC_GENERATOR, measured=measure is not None)
+    generator: AsyncGenerator[Any, Any] = driver(recorder, measure)
     return generator
 
 
-async def drive_coroutine(coroutine: Coroutine[Any, Any, Any], pending: Pending) -> Any:
-    """A coroutine of the one that a plain function returned."""
-    plan, run = pending.plan, pending.begin()
+async def drive_coroutine(
+    coroutine: Coroutine[Any, Any, Any], recorder: Recorder, begun: CoroutineRecorder
+) -> Any:
+    """Records the coroutine that a plain function returned."""
+    active = begun.begin()
     try:
         result = await coroutine
     except BaseException as error:
-        plan.failed(run, error)
+        recorder.end_failed(active, error)
         raise
-    return plan.returned(run, result) if plan.tells is None else _told(plan, plan.tells)(run, result)
+    measure = recorder.measure_function
+    end = recorder.end if measure is None else _end_measured(recorder, measure)
+    return end(active, result)

@@ -9,7 +9,7 @@ from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from soundpost import _native
-from soundpost._live import LIVE
+from soundpost._enabled import ENABLED
 from soundpost._settings import UNSET, Unset, settings
 
 if TYPE_CHECKING:
@@ -124,15 +124,15 @@ def _started(wanted: dict[str, Any]) -> Telemetry:
     _strict()
     telemetry = _native.start(wanted)
     _running = (wanted, telemetry)
-    LIVE.cell_contents = True
+    ENABLED.cell_contents = True
     if wanted["logs"] is not None:
         from soundpost import _logging
 
         _logging.install(wanted["logs"])
-    from soundpost import _polling
+    from soundpost import _background
 
-    _polling.log_notices()
-    _polling.start(wanted["sample_interval"])
+    _background.log_notices()
+    _background.start(wanted["sample_interval"])
     atexit.register(shutdown)
     return telemetry
 
@@ -144,9 +144,9 @@ def running() -> dict[str, Any] | None:
 
 def flush(timeout: float = 2.0) -> bool:
     """Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is."""
-    from soundpost import _polling
+    from soundpost import _background
 
-    _polling.log_notices()
+    _background.log_notices()
     return _native.flush(timeout)
 
 
@@ -157,14 +157,14 @@ def shutdown(timeout: float = 2.0) -> None:
         if _running is None:
             return
         _running = None
-        from soundpost import _polling
+        from soundpost import _background
 
-        _polling.log_notices()
-        LIVE.cell_contents = False
+        _background.log_notices()
+        ENABLED.cell_contents = False
         if "soundpost._logging" in sys.modules:
             from soundpost import _logging
 
             _logging.remove()
-        _polling.stop()
+        _background.stop()
         atexit.unregister(shutdown)
     _native.shutdown(timeout)

@@ -13,31 +13,31 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from soundpost import _native
-from soundpost._unheard import Unheard
+from soundpost._unpropagated import UnpropagatedLoggers
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
-_FREE = ("handle", "emit", "format", "filter", "handleError", "acquire", "release")
-"""Methods that a subclass may have of its own; then they are called."""
+_OVERRIDABLE = ("handle", "emit", "format", "filter", "handleError", "acquire", "release")
+"""Methods that are called if a subclass overrides them."""
 
 
-_ASKED = ("formatter", "filters")
-"""Attributes that have a say in a record."""
+_RECORD_HOOKS = ("formatter", "filters")
+"""Attributes that change or reject a record."""
 
 
 class LogHandler(logging.Handler):
-    """Records log records beside the calls: with their `extra=` as fields, and the id of the current call.
+    """Records log records beside the calls, with their `extra=` as fields and the id of the current call.
 
-    It takes microseconds and waits for nothing. Before `init` and after `shutdown` it does nothing. A record
-    that another handler of this class recorded is left. Filters come by `addFilter`, or as a list.
+    It takes microseconds and never blocks. Before `init` and after `shutdown` it does nothing. A record that
+    another handler of this class recorded is skipped. Filters are set by `addFilter`, or as a list.
     """
 
     def __init__(self, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
-        self._shorten()
+        self._update_shortcut()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Records a record."""
@@ -47,58 +47,58 @@ class LogHandler(logging.Handler):
             self.handleError(record)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Sets an attribute; a formatter or filters that are set like this are asked, too."""
+        """Sets an attribute; a formatter or filters set like this are used, too."""
         super().__setattr__(name, value)
-        if name in _ASKED:
-            self._shorten()
+        if name in _RECORD_HOOKS:
+            self._update_shortcut()
 
     def addFilter(self, filter: Any) -> None:  # noqa: A002, N802
-        """Has `filter` say which records are recorded."""
+        """Adds a filter of the records."""
         super().addFilter(filter)
-        self._shorten()
+        self._update_shortcut()
 
     def removeFilter(self, filter: Any) -> None:  # noqa: A002, N802
-        """Asks `filter` no longer."""
+        """Removes a filter."""
         super().removeFilter(filter)
-        self._shorten()
+        self._update_shortcut()
 
-    def _shorten(self) -> None:
-        """Has the binding handle records itself, where nobody wants a say in it: it needs no lock."""
-        own = any(getattr(type(self), name) is not getattr(LogHandler, name) for name in _FREE)
-        if own or any(map(self.__dict__.get, _ASKED)):
+    def _update_shortcut(self) -> None:
+        """Lets the binding handle records without a lock, if there is no hook or overridden method."""
+        own = any(getattr(type(self), name) is not getattr(LogHandler, name) for name in _OVERRIDABLE)
+        if own or any(map(self.__dict__.get, _RECORD_HOOKS)):
             self.__dict__.pop("handle", None)
         else:
             self.__dict__["handle"] = _native.record
 
 
 class _Installed:
-    """What `install` did to the root logger."""
+    """The changes that `install` made to the root logger."""
 
     def __init__(self, level: int) -> None:
         self.handler = LogHandler(level)
         self.added: list[logging.Handler] = []
         self.levels: tuple[int, int] | None = None
-        """The root logger's level before and after, where it was lowered."""
-        self.told = False
-        self.unheard = Unheard(LogHandler)
+        """The root logger's level before and after, if it was lowered."""
+        self.is_reported = False
+        self.unpropagated = UnpropagatedLoggers(LogHandler)
 
 
 _installed: _Installed | None = None
 
 
-def _has_one(root: logging.Logger) -> bool:
+def _has_handler(root: logging.Logger) -> bool:
     return any(isinstance(handler, LogHandler) for handler in root.handlers)
 
 
 def install(level: int) -> None:
-    """Adds a handler to the root logger, unless it has one, and has the logger let `level` through."""
+    """Adds a handler to the root logger, unless it has one, and lowers the logger's level to `level`."""
     global _installed
     root = logging.getLogger()
-    if _installed is not None or _has_one(root):
+    if _installed is not None or _has_handler(root):
         return
     installed = _Installed(level)
     if not root.handlers and logging.lastResort is not None:
-        # A logger without a handler prints warnings; with ours it has one.
+        # A root logger without handlers prints warnings; `lastResort` keeps that.
         installed.added.append(logging.lastResort)
     installed.added.append(installed.handler)
     for handler in installed.added:
@@ -110,25 +110,25 @@ def install(level: int) -> None:
 
 
 def keep() -> None:
-    """Puts the handler back where `dictConfig` took all away, and says what it never sees."""
+    """Reinstalls the handler if `dictConfig` removed it, and reports loggers that bypass it."""
     installed = _installed
     root = logging.getLogger()
     if installed is None:
         return
-    for name in installed.unheard.look():
+    for name in installed.unpropagated.find():
         logging.getLogger("soundpost").warning(
             "records of the logger %s are not recorded: it does not pass them on to the root logger; "
             "give it an soundpost.LogHandler",
             name,
         )
-    if _has_one(root):
+    if _has_handler(root):
         return
     root.addHandler(installed.handler)
     if _installed is not installed:
-        # `shutdown` came between.
+        # `shutdown` ran in between.
         root.removeHandler(installed.handler)
-    elif not installed.told:
-        installed.told = True
+    elif not installed.is_reported:
+        installed.is_reported = True
         text = (
             "the root logger's handlers were replaced after init(logs=...): the one that records was put back"
         )
@@ -136,7 +136,7 @@ def keep() -> None:
 
 
 def remove() -> None:
-    """Takes away what `install` added, and nothing that the host did meanwhile."""
+    """Reverts the changes of `install`, and none that the host made meanwhile."""
     global _installed
     if _installed is None:
         return
@@ -148,8 +148,8 @@ def remove() -> None:
         root.setLevel(installed.levels[0])
 
 
-def say_why(record: logging.LogRecord) -> None:
-    """Says as `logging` does why a record has no message."""
+def report_format_error(record: logging.LogRecord) -> None:
+    """Lets `logging` report why a record has no message."""
     try:
         record.getMessage()
     except Exception:
@@ -157,15 +157,15 @@ def say_why(record: logging.LogRecord) -> None:
 
 
 def traceback_of(exc_info: ExcInfo) -> str:
-    """The text of a traceback."""
+    """Returns the text of a traceback."""
     return logging.Formatter().formatException(exc_info)
 
 
-_ROOM = 40 * 1024
-"""Most characters of a value's text. Redaction looks at 36 KiB and keeps 32: nobody sees where this cuts."""
-_ITEMS = 16
-_DEPTH = 4
-_WALKED = {
+_MAX_CHARACTERS = 40 * 1024
+"""Maximum length of a value's text. Redaction reads 36 KiB and keeps 32, so this cut is never visible."""
+_MAX_ITEMS = 16
+_MAX_DEPTH = 4
+_CONTAINER_REPRS = {
     kind.__repr__
     for kind in (
         dict,
@@ -179,22 +179,22 @@ _WALKED = {
         collections.deque,
     )
 }
-"""What makes the text of the containers that are walked. One that makes its own has its reasons."""
+"""`__repr__` of the containers that are written as JSON; one with its own `__repr__` is not."""
 
 
 class _FullError(Exception):
-    """There is room for no more."""
+    """The text has its maximum length."""
 
 
 class _Text:
-    """A container as JSON text, cut only at its end.
+    """A container as JSON text, truncated only at its end.
 
-    A hole would part the name of a secret from the secret, or a key from the prefix that tells it.
+    A gap in the middle would separate a secret from its name, by which redaction recognises it.
     """
 
     def __init__(self) -> None:
         self.parts: list[str] = []
-        self.room = _ROOM
+        self.room = _MAX_CHARACTERS
 
     def put(self, text: str) -> None:
         self.parts.append(text[: self.room])
@@ -202,13 +202,13 @@ class _Text:
         if self.room <= 0:
             raise _FullError
 
-    def value(self, value: object, depth: int = _DEPTH) -> None:
+    def value(self, value: object, depth: int = _MAX_DEPTH) -> None:
         named = _named(value)
         if named is not None:
             self.pairs(named, len(named), depth)
-        elif isinstance(value, dict) and type(value).__repr__ in _WALKED:
+        elif isinstance(value, dict) and type(value).__repr__ in _CONTAINER_REPRS:
             self.pairs(value.items(), len(value), depth)
-        elif isinstance(value, Collection) and type(value).__repr__ in _WALKED:
+        elif isinstance(value, Collection) and type(value).__repr__ in _CONTAINER_REPRS:
             self.items(value, depth)
         elif value is None or isinstance(value, (bool, int, float)):
             self.put(_number(value))
@@ -216,7 +216,7 @@ class _Text:
             self.text(value)
 
     def text(self, value: object) -> None:
-        """What is no number is a text in JSON; a number that is in an array of its own is one."""
+        """Writes a text; a zero-dimensional array is written as its number."""
         try:
             if not isinstance(value, str):
                 special = _special(value)
@@ -228,7 +228,7 @@ class _Text:
                 value = str(value)
         except Exception as error:
             value = f"[raised {type(error).__name__}]"
-        # As much as there is room for, and one more so that it is seen to be full.
+        # One character more than the room, so that `put` detects the overflow.
         self.put(encode_basestring(str.__getitem__(value, slice(self.room + 1))))
 
     def items(self, value: Collection[Any], depth: int) -> None:
@@ -236,28 +236,28 @@ class _Text:
             self.put('"..."')
             return
         self.put("[")
-        for number, item in enumerate(itertools.islice(value, _ITEMS)):
+        for number, item in enumerate(itertools.islice(value, _MAX_ITEMS)):
             if number:
                 self.put(", ")
             self.value(item, depth - 1)
-        self.put(', "..."]' if len(value) > _ITEMS else "]")
+        self.put(', "..."]' if len(value) > _MAX_ITEMS else "]")
 
     def pairs(self, pairs: Iterable[tuple[Any, Any]], length: int, depth: int) -> None:
         if depth == 0 and length:
             self.put('"..."')
             return
         self.put("{")
-        for number, (name, value) in enumerate(itertools.islice(pairs, _ITEMS)):
+        for number, (name, value) in enumerate(itertools.islice(pairs, _MAX_ITEMS)):
             if number:
                 self.put(", ")
             self.text(name)
             self.put(": ")
             self.value(value, depth - 1)
-        self.put(', "...": "..."}' if length > _ITEMS else "}")
+        self.put(', "...": "..."}' if length > _MAX_ITEMS else "}")
 
 
 def _named(value: object) -> list[tuple[str, Any]] | None:
-    """Names and values of a named tuple or a dataclass that does not make its own text."""
+    """Returns names and values of a named tuple, or of a dataclass with the generated `__repr__`."""
     if isinstance(value, tuple) and isinstance(names := getattr(value, "_fields", None), tuple):
         return list(zip(names, value, strict=False))
     if dataclasses.is_dataclass(value) and hasattr(type(value).__repr__, "__wrapped__"):
@@ -267,7 +267,7 @@ def _named(value: object) -> list[tuple[str, Any]] | None:
 
 
 def _number(value: float | None) -> str:
-    """A number, a truth value or none, as JSON has it."""
+    """Returns a number, a truth value or None as JSON."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -279,22 +279,22 @@ def _number(value: float | None) -> str:
 
 
 def _special(value: object) -> str | int | float | None:
-    """The text of what would be long, or lies elsewhere."""
+    """Returns a short text for bytes, arrays and tensors, or None for other values."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{len(value)} bytes>"
     shape = getattr(value, "shape", None)
     if shape is None:
         return None
-    # A tensor's text would be copied from where it lies.
+    # The text of a tensor would be copied from its device.
     if len(shape) == 0 and not hasattr(value, "is_cuda"):
         number = getattr(value, "item", value.__str__)()
         return number if isinstance(number, (int, float)) else str(number)
     return f"<{type(value).__name__} {tuple(shape)} {getattr(value, 'dtype', '')}>"
 
 
-def shown(value: object) -> str | int | float:
-    """What is neither text nor number, so that it takes little time and room; containers are JSON text."""
-    if type(value).__repr__ not in _WALKED and _named(value) is None:
+def to_field(value: object) -> str | int | float:
+    """Returns a bounded text of a value that is neither text nor number; containers are JSON."""
+    if type(value).__repr__ not in _CONTAINER_REPRS and _named(value) is None:
         text = _special(value)
         return str(value) if text is None else text
     out = _Text()

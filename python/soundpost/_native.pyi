@@ -9,21 +9,21 @@ from typing import Any, ClassVar, Literal, TypeVar, final
 from typing_extensions import Self, disjoint_base
 
 __all__ = [
-    "Around",
     "Audio",
     "Call",
+    "CoroutineRecorder",
     "Counter",
     "Enum",
     "Error",
     "Gauge",
+    "GeneratorRecorder",
     "GpuUse",
     "Histogram",
     "Info",
-    "Iteration",
     "Measure",
     "Metric",
-    "Pending",
-    "Plan",
+    "MetricContext",
+    "Recorder",
     "Skip",
     "Summary",
     "Telemetry",
@@ -42,6 +42,10 @@ __all__ = [
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_Exception = type[BaseException] | tuple[type[BaseException], ...]
+_MergeMode = Literal[
+    "sum", "min", "max", "mostrecent", "all", "livesum", "livemin", "livemax", "livemostrecent", "liveall"
+]
 
 # Results of `audio=` functions
 
@@ -52,27 +56,28 @@ class Audio:
     def __new__(cls, seconds: float, *, silent: bool = False) -> Self: ...
     @property
     def seconds(self) -> float:
-        """How long it plays, seconds."""
+        """The playing time in seconds."""
     @property
     def silent(self) -> bool:
-        """Whether it is silence; see `silence=` of `soundpost.audio`."""
+        """Whether the audio is silent; see `silence=` of `soundpost.audio`."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
 
 @final
 class Skip:
-    """Something yielded or returned that is no audio and no error: a header, a progress message."""
+    """An item that is neither audio nor error: a header, a progress message."""
 
     def __new__(cls) -> Self: ...
 
 class Error(Exception):
-    """A fault of soundpost itself, raised only under `SOUNDPOST_STRICT=1`; and what an `audio=` function returns
-    for a result that is an error: `soundpost.Error("no face found")`.
+    """A fault of Soundpost, raised only under `SOUNDPOST_STRICT=1`.
+
+    An `audio=` function returns one for a result that is an error: `soundpost.Error("no face found")`.
     """
 
 @final
 class Measure:
-    """How to measure: made by `soundpost.audio`, or wrapped around the user's function."""
+    """A measure of audio, as `soundpost.audio` creates it."""
 
     def __new__(
         cls,
@@ -83,9 +88,9 @@ class Measure:
         silence: bool = False,
     ) -> Self: ...
     def __call__(self, item: object) -> Audio | Skip | Error | None:
-        """Measures one item: `Audio`, `Skip()`, an `Error`, or `None` where there is no output.
+        """Measures one item. Returns `Audio`, `Skip()`, an `Error`, or `None` for no output.
 
-        Raises `TypeError` for what it cannot measure.
+        Raises `TypeError` for an item that cannot be measured.
         """
 
 # Calls and stages
@@ -96,71 +101,71 @@ class Call:
 
     @property
     def request_id(self) -> str:
-        """Its id: the caller's, from a `traceparent`, or made; at most 64 bytes."""
+        """The request id: the caller's, from a `traceparent`, or generated; at most 64 bytes."""
     @property
     def operation(self) -> str:
         """The name of the operation."""
     @property
     def gpu(self) -> GpuUse | None:
-        """What the call did to GPU memory: so far while it runs, in all after its end. None where no GPU is
-        sampled, or none was before the call began.
+        """GPU memory around the call: up to now while it runs, in all after its end.
+
+        None without a GPU sample from before the call.
         """
     def chunk(self, audio_seconds: float = 0.0) -> None:
-        """Records that a chunk is ready: with its length in seconds, or 0 for a header or any other piece
-        that is no audio.
-        """
+        """Records a chunk of output and its audio in seconds; 0 for a header or a piece without audio."""
     def audio(self, seconds: float) -> None:
-        """Records audio that is part of one result, seconds."""
+        """Records audio that is part of one result, in seconds."""
     def progress(self) -> None:
-        """Records that the call is getting on, which keeps it from being taken for stalled."""
+        """Marks progress; resets the stall and idle timers."""
     def stage(self, name: str) -> stage:
-        """A named, timed part of this call: `with call.stage("vocoder"): ...`."""
+        """Returns a named, timed part of this call: `with call.stage("vocoder"): ...`."""
     def set(self, **fields: object) -> None:
         """Sets fields: numbers, texts and truth values for logs and the store, never for metrics."""
     def fail(self, error: BaseException | str) -> None:
-        """Ends the call as failed: with an exception, or with the text of an error."""
+        """Ends the call as failed, with an exception or with the text of an error."""
     def truncated(self) -> None:
-        """Marks the output as cut short: the call ends as `truncated`."""
+        """Ends the call as `truncated`: its output was cut short."""
 
 @final
 class GpuUse:
-    """GPU memory around a call, from samples; bytes. It does not change."""
+    """GPU memory around a call in bytes, from samples. The object does not change."""
 
     @property
     def memory_before(self) -> int:
-        """Of the last sample before the call."""
+        """Memory in the last sample before the call."""
     @property
     def memory_peak(self) -> int:
-        """The most that was seen from its start to its end, or to now."""
+        """Highest memory in the samples from the start of the call to its end, or to now."""
     @property
     def memory_delta(self) -> int:
-        """After the call, or now, less before it."""
+        """Memory after the call, or now, minus `memory_before`."""
     @property
     def utilization_mean(self) -> float | None:
-        """Mean utilization during the call, 0 to 1; None where it is not known."""
+        """Mean utilization during the call, 0 to 1; None if it was not sampled."""
     @property
     def shared(self) -> bool:
-        """Whether another call ran at the same time, so that the figures are of all of them."""
+        """Whether another call ran at the same time; the figures are the sum over all of them."""
     @property
     def of_process(self) -> bool:
-        """Whether the memory is that of the call's own process, and not of everybody on the device."""
+        """Whether the memory is that of the call's process only, not of all processes on the device."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 def record(record: LogRecord, message: str | None = None) -> LogRecord:
-    """Records a record of `logging`, with `message` in place of its own; gives the record.
+    """Records a record of `logging`, with `message` instead of its own, and returns the record.
 
-    Where its message cannot be made that is said as `logging` says it. Never raises.
+    If its message cannot be formatted, `logging` reports that. Never raises.
     """
 
 def current_call() -> Call | None:
-    """The call that is running in this context, or None."""
+    """Returns the call that runs in this context, or None."""
 
 @final
 class call:
-    """A call around a block of code; also with `async with`. Inside of another call the block is one of its
-    stages.
+    """A call around a block of code, also with `async with`.
+
+    Inside another call the block is one of its stages.
     """
 
     def __new__(
@@ -191,16 +196,15 @@ class call:
 
 @final
 class stage:
-    """A named, timed part of the current call; of the operation `unknown` where there is no call, such as in
-    a worker thread.
+    """A named, timed part of the current call, or of the operation `unknown` where there is no call.
 
-    `@soundpost.stage("vocoder")` on any kind of function, or `with soundpost.stage("vocoder"):`.
+    Use it as `@soundpost.stage("vocoder")` on any kind of function, or as `with soundpost.stage("vocoder"):`.
     """
 
     def __new__(cls, name: str) -> Self: ...
     @property
     def name(self) -> str:
-        """The name it is recorded under."""
+        """The name of the stage."""
     def __call__(self, function: _F) -> _F:
         """Decorates a function of any kind."""
     def __enter__(self) -> None: ...
@@ -218,14 +222,14 @@ class stage:
         traceback: TracebackType | None = None,
     ) -> Awaitable[None]: ...
 
-# What stands behind decorated functions
+# Recorders of decorated functions
 
 @final
-class Plan:
-    """How one decorated function is recorded.
+class Recorder:
+    """The recorder of one decorated function.
 
-    The wrapper hands over a tuple of values: those of the labels, then of the fields; the other numbers are
-    places in it.
+    The wrapper passes a tuple of values: those of the labels, then those of the fields. The other numbers are
+    indices into it.
     """
 
     def __new__(
@@ -240,78 +244,67 @@ class Plan:
         queued_at: int | None = None,
         streaming: int | None = None,
         audio: Measure | None = None,
-        tells: Callable[[Any], Any] | None = None,
+        measure_function: Callable[[Any], Any] | None = None,
     ) -> Self: ...
     @property
-    def tells(self) -> Callable[[Any], Any] | None:
-        """A function that says what an item or result is."""
+    def measure_function(self) -> Callable[[Any], Any] | None:
+        """The user's function that measures an item or result."""
     def begin(self, values: tuple[Any, ...]) -> object:
-        """Begins a call, or a stage where there is a call already; what it gives is for `returned` or
-        `failed`.
+        """Begins a call, or a stage inside another call. Returns the argument for the `end` methods."""
+    def end(self, active: object, result: Any) -> Any:
+        """Ends the recording with a result, and returns the result.
+
+        A generator, coroutine or asynchronous generator is returned as one that is recorded while it runs.
         """
-    def returned(self, run: object, result: Any) -> Any:
-        """Ends what `begin` began, with a result; gives the result. Of a generator, coroutine or asynchronous
-        generator it gives one that is recorded while it runs.
-        """
-    def told(self, run: object, result: Any, said: object) -> Any:
-        """The same, with what the user's `audio=` function said about the result."""
+    def end_as(self, active: object, result: Any, answer: object) -> Any:
+        """Ends the recording by what the user's `audio=` function returned. Returns the result."""
+    def end_failed(self, active: object, error: BaseException) -> None:
+        """Ends the recording with an exception."""
     @staticmethod
-    def is_later(result: object) -> bool:
-        """Whether a result runs later: a generator, coroutine or asynchronous generator."""
-    def failed(self, run: object, error: BaseException) -> None:
-        """Ends what `begin` began, with an exception."""
-    def iterate(
+    def is_deferred(result: object) -> bool:
+        """Returns whether a result runs later: a generator, coroutine or asynchronous generator."""
+    def record_generator(
         self, generator: Generator[Any, Any, Any] | AsyncGenerator[Any, Any], values: tuple[Any, ...]
-    ) -> Iteration:
-        """Records what a generator does; call it at the first resumption."""
+    ) -> GeneratorRecorder:
+        """Begins the recording of a generator; the wrapper calls it at the first resumption."""
 
 @final
-class Iteration:
-    """A generator or asynchronous generator, recorded while it runs."""
+class GeneratorRecorder:
+    """A generator or asynchronous generator that is recorded while it runs."""
 
-    def enter(self, given: object) -> Callable[[], Any]:
-        """Goes on: gives what to call, without arguments, for the next item; of an asynchronous generator for
-        an awaitable of it.
+    def resume(self, given: object) -> Callable[[], Any]:
+        """Returns the function that resumes the generator, to be called without arguments.
+
+        That of an asynchronous generator returns an awaitable of the next item.
         """
-    def yielded(self, item: Any) -> Any:
-        """Records an item, and gives it back to be yielded."""
-    def keep(self, item: Any) -> Any:
-        """Keeps an item while the user's `audio=` function is asked about it."""
-    def told(self, said: object) -> Any:
-        """Records the item that was kept by what the function said, and gives it back to be yielded."""
-    def throws(self, error: BaseException) -> bool:
-        """Whether an exception is one that the consumer threw in: it is kept for the next resumption."""
-    def returns(self, error: BaseException) -> bool:
-        """Whether an exception says that the generator has returned; any other is what it failed with."""
-    def result(self) -> Any:
-        """What the generator returned; once."""
+    def record(self, item: Any) -> Any:
+        """Records an item, and returns it to be yielded."""
+    def hold(self, item: Any) -> Any:
+        """Holds an item while the user's `audio=` function measures it."""
+    def record_as(self, answer: object) -> Any:
+        """Records the held item by what the user's function returned, and returns the item to be yielded."""
+    def is_thrown_in(self, error: BaseException) -> bool:
+        """Returns whether the consumer threw in this exception, which the next resumption forwards."""
+    def is_return(self, error: BaseException) -> bool:
+        """Ends the recording with an exception of the generator.
+
+        Returns whether the exception is its normal return.
+        """
+    def returned_value(self) -> Any:
+        """Returns the value that the generator returned; only once."""
 
 @final
-class Pending:
-    """A coroutine that a function returned, before it is awaited."""
+class CoroutineRecorder:
+    """The recording of a coroutine that a plain function returned, before it is awaited."""
 
     def begin(self) -> object:
-        """Goes on with what the function began."""
-    @property
-    def plan(self) -> Plan:
-        """The plan it belongs to."""
+        """Continues the recording that the function began. Returns the argument for the `end` methods."""
 
 # Metrics
 
 @disjoint_base
 class Metric:
     """A metric: a family with label names, or one series of it."""
-
-    def labels(self, *labelvalues: object, **labelkwargs: object) -> Self:
-        """The series of these label values, given by position or by name; any value is taken as its text."""
-    def remove(self, *labelvalues: object) -> None:
-        """Takes the series of these label values out of the exposition."""
-    def clear(self) -> None:
-        """Takes all series out of the exposition."""
-
-@final
-class Counter(Metric):
-    """A count that only grows. Exposed with `_total` at its end, whether or not its name has it."""
 
     def __new__(
         cls,
@@ -323,22 +316,32 @@ class Counter(Metric):
         unit: str = "",
         registry: None = None,
     ) -> Self: ...
-    def inc(self, amount: float = 1.0, exemplar: dict[str, str] | None = None) -> None:
-        """Adds `amount`, which is finite and not negative; anything else is counted and dropped."""
-    def count_exceptions(
-        self, exception: type[BaseException] | tuple[type[BaseException], ...] | None = None
-    ) -> Around:
-        """Counts what is raised in a block or function: `with c.count_exceptions():`,
-        `@c.count_exceptions()`.
+    def labels(self, *labelvalues: object, **labelkwargs: object) -> Self:
+        """Returns the series of these label values, given by position or by name.
+
+        Values are converted to text.
         """
+    def remove(self, *labelvalues: object) -> None:
+        """Removes the series of these label values from the exposition."""
+    def clear(self) -> None:
+        """Removes all series from the exposition."""
+
+@final
+class Counter(Metric):
+    """A count that only grows, exposed with the suffix `_total`."""
+
+    def inc(self, amount: float = 1.0, exemplar: dict[str, str] | None = None) -> None:
+        """Adds `amount`, which has to be finite and not negative; any other is rejected and counted."""
+    def count_exceptions(self, exception: _Exception | None = None) -> MetricContext:
+        """Counts exceptions of a block or function: `with c.count_exceptions():`, `@c.count_exceptions()`."""
 
 @final
 class Gauge(Metric):
     """A value that goes up and down.
 
-    `multiprocess_mode` says how the values of several processes become one: `sum`, `min`, `max`,
-    `mostrecent`, or `all` for each by itself, told apart by a label `pid`. Only processes that live count, so
-    `livesum` and the like mean the same.
+    `multiprocess_mode` sets how the values of several processes are merged: `sum`, `min`, `max`,
+    `mostrecent`, or `all` for one series per process with the label `pid`. Only running processes count, so
+    `livesum` and the like are synonyms.
     """
 
     def __new__(
@@ -350,18 +353,7 @@ class Gauge(Metric):
         subsystem: str = "",
         unit: str = "",
         registry: None = None,
-        multiprocess_mode: Literal[
-            "sum",
-            "min",
-            "max",
-            "mostrecent",
-            "all",
-            "livesum",
-            "livemin",
-            "livemax",
-            "livemostrecent",
-            "liveall",
-        ] = "sum",
+        multiprocess_mode: _MergeMode = "sum",
     ) -> Self: ...
     def inc(self, amount: float = 1.0) -> None:
         """Adds `amount`."""
@@ -370,19 +362,19 @@ class Gauge(Metric):
     def set(self, value: float) -> None:
         """Sets the value."""
     def set_to_current_time(self) -> None:
-        """Sets the value to the time of now, seconds since 1970."""
+        """Sets the value to the current time, in seconds since 1970."""
     def set_function(self, f: Callable[[], float]) -> None:
-        """Has a function give the value: a thread of Python's asks it once every `sample_interval`."""
-    def track_inprogress(self) -> Around:
-        """Counts who is inside of a block or function."""
-    def time(self) -> Around:
-        """Sets the gauge to the seconds a block or function took."""
+        """Sets the value from a function, which a Python thread calls once per `sample_interval`."""
+    def track_inprogress(self) -> MetricContext:
+        """Counts the executions of a block or function in progress."""
+    def time(self) -> MetricContext:
+        """Sets the gauge to the seconds that a block or function took."""
 
 @final
 class Histogram(Metric):
-    """Counts observations by size. `buckets` are inclusive upper bounds; `+Inf` is added where it is missing.
+    """Counts observations by size. `buckets` are inclusive upper bounds; a missing `+Inf` is added.
 
-    With `exemplars=True` each bucket keeps the last `exemplar` it was given.
+    With `exemplars=True` each bucket keeps its last `exemplar`.
     """
 
     def __new__(
@@ -399,55 +391,33 @@ class Histogram(Metric):
         exemplars: bool = False,
     ) -> Self: ...
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        """Counts one observation; a non-finite one is counted as rejected and dropped.
+        """Adds one observation; a non-finite one is rejected and counted.
 
-        `exemplar` is a dict of one or more labels, such as `{"trace_id": "..."}`; the value of `request_id`,
-        `trace_id` or else the first is kept.
+        `exemplar` is a dict of labels such as `{"trace_id": "..."}`, of which one value is kept: that of
+        `request_id`, `trace_id`, or else the first.
         """
-    def time(self) -> Around:
-        """Observes the seconds a block or function took."""
+    def time(self) -> MetricContext:
+        """Observes the seconds that a block or function took."""
 
 @final
 class Summary(Metric):
     """Count and sum of observations."""
 
-    def __new__(
-        cls,
-        name: str,
-        documentation: str,
-        labelnames: Sequence[str] = ...,
-        namespace: str = "",
-        subsystem: str = "",
-        unit: str = "",
-        registry: None = None,
-    ) -> Self: ...
     def observe(self, amount: float) -> None:
-        """Counts one observation."""
-    def time(self) -> Around:
-        """Observes the seconds a block or function took."""
+        """Adds one observation."""
+    def time(self) -> MetricContext:
+        """Observes the seconds that a block or function took."""
 
 @final
 class Info(Metric):
-    """Facts, as labels of a constant 1. Exposed with `_info` at the end of its name."""
+    """Facts as labels of a constant 1, exposed with the suffix `_info`."""
 
-    def __new__(
-        cls,
-        name: str,
-        documentation: str,
-        labelnames: Sequence[str] = ...,
-        namespace: str = "",
-        subsystem: str = "",
-        unit: str = "",
-        registry: None = None,
-    ) -> Self: ...
     def info(self, val: dict[str, str]) -> None:
-        """Sets the facts: a dict of names to texts. The names stay the same from the first time on."""
+        """Sets the facts: a dict of names to texts, with the same names in every call."""
 
 @final
 class Enum(Metric):
-    """Which of some states something is in: one series a state, 1 for the one it is in. The first is where it
-    begins.
-    """
+    """One of several states: one series per state, 1 for the current one. The first is the initial state."""
 
     def __new__(
         cls,
@@ -464,7 +434,7 @@ class Enum(Metric):
         """Sets the state."""
 
 @final
-class Around:
+class MetricContext:
     """A block or function with a metric around it."""
 
     def __enter__(self) -> Self: ...
@@ -476,52 +446,53 @@ class Around:
     ) -> None: ...
     def __call__(self, f: _F) -> _F:
         """Decorates a function of any kind."""
-    def again(self) -> Around:
-        """Another one like it, for one more invocation."""
+    def copy(self) -> MetricContext:
+        """Returns a copy for one more invocation."""
     def labels(self, *labelvalues: object, **labelkwargs: object) -> None:
-        """Chooses the series late, once its label values are known."""
+        """Selects the series inside the block, once its label values are known."""
 
 # The telemetry
 
 @final
 class Telemetry:
-    """What is being recorded, and where it can be read."""
+    """The running telemetry of this process."""
 
     @property
     def address(self) -> str | None:
-        """Host and port where the metrics are served, by this process or another one of the service.
+        """Host and port of the endpoint, of this process or of another one of the service.
 
-        With the real port where 0 was asked; None without an endpoint, or before it is up.
+        The port is the real one if 0 was configured. None without an endpoint, or before it is up.
         """
 
     @property
     def directory(self) -> Path:
-        """The folder of the service's store and state."""
+        """The directory of the service's store and state."""
     def render(self, openmetrics: bool = False) -> str:
-        """The text a scrape would get now, all processes merged: Prometheus text 0.0.4, or OpenMetrics
-        1.0.
-        """
+        """Returns the metrics of all processes as Prometheus text 0.0.4, or as OpenMetrics 1.0."""
 
 def start(settings: dict[str, Any]) -> Telemetry:
-    """Starts to record; `init` is the way to call it.
+    """Starts to record, for `init`.
 
-    Raises `ValueError` for settings that cannot be used, `OSError` when the system refuses.
+    Raises `ValueError` for settings that cannot be used, and `OSError` for a failed system call.
     """
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is."""
+    """Waits up to `timeout` seconds until the records of this process are stored.
+
+    Returns whether they are.
+    """
 
 def shutdown(timeout: float) -> None:
-    """Stops recording and serving; `soundpost.shutdown` is the way to call it."""
+    """Stops recording and serving, for `soundpost.shutdown`."""
 
 def fault(part: str, subject: str, text: str, error: BaseException | None = None) -> None:
     """Reports a fault of the Python half of the package in `part`.
 
-    Raises `soundpost.Error` under `SOUNDPOST_STRICT=1`, else counts it and logs it once per `subject`.
+    Raises `soundpost.Error` under `SOUNDPOST_STRICT=1`; otherwise counts it, and logs it once per `subject`.
     """
 
 def notices() -> list[tuple[bool, str]]:
-    """What the core has had to say since the last time: whether it is a fault, and the text.
+    """Returns the core's notices since the last call: whether each is a fault, and its text.
 
     Python logs it: a daemon thread that does so while the interpreter ends must meet no frame of Rust.
     """
@@ -529,10 +500,7 @@ def notices() -> list[tuple[bool, str]]:
 def program(arguments: Sequence[str]) -> int:
     """Runs the program `soundpost` with these arguments, the first of which is its name.
 
-    `run` may end the process by the signal that ended its command.
-
-    Returns:
-        Its exit status.
+    Returns its exit status. `run` may end the process by the signal that ended its command.
     """
 
 def query(arguments: Sequence[str]) -> str:

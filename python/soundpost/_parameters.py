@@ -14,11 +14,11 @@ _VARKEYWORDS = 0x08
 
 
 class Parameters:
-    """What a wrapper needs to have the same parameters as a function, pass them on, and read single ones.
+    """Source texts of a function's parameter list, of the arguments to forward, and of single values.
 
-    A wrapper is compiled with the function's own parameter list, so that a value is a local variable of it
-    and costs nothing to look at. Behind a decorator that takes `*args, **kwargs`, positions come from the
-    signature of what that one wraps.
+    A wrapper is compiled with the function's own parameter list, so that each value is a local variable.
+    Behind a decorator that takes `*args, **kwargs`, positions come from the signature of the function it
+    wraps.
     """
 
     def __init__(self, function: Callable[..., Any], prefix: str) -> None:
@@ -44,13 +44,13 @@ class Parameters:
 
     @property
     def names(self) -> list[str]:
-        """All parameters, in the order they are declared."""
+        """All parameters, in the order of declaration."""
         rest = [name for name in (self._rest, self._keywords) if name is not None]
         return [*self._positional_only, *self._positional, *self._keyword_only, *rest]
 
     @property
     def declaration(self) -> str:
-        """The parameter list; defaults are set on the wrapper afterwards, so each name stands alone."""
+        """The parameter list without defaults, which are set on the wrapper afterwards."""
         parts = [*self._positional_only, *(["/"] if self._positional_only else []), *self._positional]
         if self._rest is not None:
             parts.append("*" + self._rest)
@@ -63,7 +63,7 @@ class Parameters:
 
     @property
     def forward(self) -> str:
-        """The argument list that passes everything on."""
+        """The argument list that forwards all parameters."""
         parts = [*self._positional_only, *self._positional]
         if self._rest is not None:
             parts.append("*" + self._rest)
@@ -74,7 +74,7 @@ class Parameters:
 
     @property
     def bound(self) -> str:
-        """All arguments by name, defaults included; what came as `**kwargs` stands beside the rest."""
+        """A dict of all arguments by name, with defaults and with the items of `**kwargs`."""
         known = {name: name for name in [*self._positional_only, *self._positional, *self._keyword_only]}
         if self._rest is not None:
             for name in self._described():
@@ -87,13 +87,13 @@ class Parameters:
         return "{" + ", ".join(parts) + "}"
 
     def constant(self, value: object) -> str:
-        """A name for a value in the wrapper's source text."""
+        """Returns a name for a value in the wrapper's source text."""
         name = f"{self._prefix}constant{len(self.constants)}"
         self.constants[name] = value
         return name
 
     def value(self, name: str) -> str | None:
-        """The source text of a parameter's value; None for what the function does not have."""
+        """Returns the source text of a parameter's value; None for an unknown parameter."""
         if name in self.names:
             return name
         described = self._described() if self._rest is not None or self._keywords is not None else {}
@@ -109,14 +109,14 @@ class Parameters:
         return f"({text})"
 
     def _described(self) -> dict[str, tuple[int | None, object]]:
-        """Position (None: by keyword only) and default of what the signature names."""
+        """Returns position (None: by keyword only) and default of each parameter in the signature."""
         if self._signature is None:
             self._signature = _described(self._function)
         return self._signature
 
 
 def _is_plain(code: CodeType, prefix: str) -> bool:
-    """Whether the names of the parameters can stand in source text."""
+    """Returns whether the names of the parameters are valid in source text."""
     count = code.co_argcount + code.co_kwonlyargcount
     count += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
     names = code.co_varnames[:count]

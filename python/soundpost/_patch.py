@@ -1,59 +1,45 @@
-"""`patch`: instrument what somebody else wrote."""
+"""`patch`: instruments a function of other code."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from soundpost._instrument import Options, instrumented
+from soundpost._instrument import Options, check_options, instrumented
 from soundpost._native import fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from soundpost._audio import Measuring
-    from soundpost._instrument import Named, Source
+    from typing_extensions import Unpack
 
 _MISSING = object()
 
 
 def patch(
-    owner: Any,
-    name: str,
-    *,
-    operation: str | None = None,
-    labels: Named | None = None,
-    fields: Named | None = None,
-    audio: Measuring | None = None,
-    streaming: Source | bool | None = None,
-    request_id: Source | None = None,
-    traceparent: Source | None = None,
-    queued_at: Source | None = None,
+    owner: Any, name: str, *, operation: str | None = None, **options: Unpack[Options]
 ) -> Callable[[], None]:
-    """Replaces a method or function by its instrumented self, and returns a function that puts it back.
+    """Replaces a method or function by its instrumented version. Returns a function that restores it.
 
     Args:
         owner: The class, module or object that has it. A name imported with `from` is patched where it is
             used.
         name: Its name there.
         operation: Name of the operation; default: `name`.
-        labels: As for `instrument`, and so are the others.
-        fields: See there.
-        audio: See there.
-        streaming: See there.
-        request_id: See there.
-        traceparent: See there.
-        queued_at: See there.
+        options: The options of `instrument`.
 
-    What cannot be patched is left as it is, counted and logged.
+    A function that cannot be patched is left as it is, counted as a fault and logged.
+
+    Raises:
+        TypeError: There is no such option.
     """
     import inspect
 
+    check_options("patch", options)
     own = vars(owner).get(name, _MISSING) if hasattr(owner, "__dict__") else _MISSING
-    # An object's method is bound when it is looked up; a class's or module's is taken as it stands there.
+    # An object's method is bound when it is looked up; the attribute of a class or module is not.
     scope = isinstance(owner, type) or inspect.ismodule(owner)
     found = inspect.getattr_static(owner, name, _MISSING) if scope else getattr(owner, name, _MISSING)
-    options = Options(labels, fields, audio, streaming, request_id, traceparent, queued_at)
-    reason = _unfit(owner, name, found, scope=scope)
+    reason = _reason_against(owner, name, found, scope=scope)
     if reason is None:
         replacement = instrumented(found, operation or name, options)
         try:
@@ -76,8 +62,8 @@ def patch(
     return undo
 
 
-def _unfit(owner: object, name: str, found: object, *, scope: bool) -> str | None:
-    """Why something cannot be patched."""
+def _reason_against(owner: object, name: str, found: object, *, scope: bool) -> str | None:
+    """Returns why an attribute cannot be patched, or None."""
     if found is _MISSING:
         return "there is no such name"
     if not callable(found) and not isinstance(found, (classmethod, staticmethod)):
@@ -90,4 +76,4 @@ def _unfit(owner: object, name: str, found: object, *, scope: bool) -> str | Non
 
 
 def _nothing() -> None:
-    """Undoes nothing."""
+    """Restores nothing."""

@@ -1,4 +1,4 @@
-"""The program `soundpost`: what the console script runs."""
+"""The program `soundpost`, as the console script runs it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from soundpost import _native
 
 
 def main() -> int:
-    """Runs the program with the arguments of this process, and gives its exit status."""
-    # What the interpreter set up for itself is not for the program, nor for the commands that it starts.
+    """Runs the program with the arguments of this process, and returns its exit status."""
+    # The program and the commands that it starts must not inherit the interpreter's signal settings.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

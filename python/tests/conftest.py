@@ -12,8 +12,8 @@ import textwrap
 
 import hypothesis
 import pytest
-from logged import events
 from scrape import Scrape
+from stored_events import events
 
 os.environ["SOUNDPOST_STRICT"] = "1"
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 
 import pytest
-from every_kind import awaits, generates, generates_async, plain
+from function_kinds import awaits, generates, generates_async, plain
 
 import soundpost
 

@@ -189,11 +189,18 @@ def test_settings_reach_what_is_exposed(python, tmp_path):
     ("variables", "message"),
     [
         ({"SOUNDPOST_LISTEN": "nonsense"}, "SOUNDPOST_LISTEN: 'nonsense' is no address"),
-        ({"SOUNDPOST_SAMPLE_INTERVAL": "often"}, "SOUNDPOST_SAMPLE_INTERVAL: 'often' is no number of seconds"),
+        (
+            {"SOUNDPOST_SAMPLE_INTERVAL": "often"},
+            "SOUNDPOST_SAMPLE_INTERVAL: 'often' is no number of seconds",
+        ),
         ({"SOUNDPOST_SINKS": "loki"}, "SOUNDPOST_SINKS: number 1 of the list is no URL"),
         ({"SOUNDPOST_SERVICE": ""}, "service: give the name of the service"),
         (
-            {"SOUNDPOST_TLS_CERT": "/missing", "SOUNDPOST_TLS_KEY": "/missing", "SOUNDPOST_LISTEN": "127.0.0.1:0"},
+            {
+                "SOUNDPOST_TLS_CERT": "/missing",
+                "SOUNDPOST_TLS_KEY": "/missing",
+                "SOUNDPOST_LISTEN": "127.0.0.1:0",
+            },
             "/missing",
         ),
         ({"SOUNDPOST_NAMESPACE": "a b"}, "namespace"),

@@ -73,7 +73,9 @@ def test_a_call_in_flight_is_seen(name, scrape):
 
 
 def test_the_request_id_is_made_or_taken(name):
-    @soundpost.instrument(name, request_id="request_id", traceparent=lambda a: a["headers"].get("traceparent"))
+    @soundpost.instrument(
+        name, request_id="request_id", traceparent=lambda a: a["headers"].get("traceparent")
+    )
     def infer(request_id=None, headers=None):
         return soundpost.current_call().request_id
 

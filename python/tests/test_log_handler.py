@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from logged import events
+from stored_events import events
 
 import soundpost
 

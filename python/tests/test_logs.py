@@ -11,7 +11,7 @@ import warnings
 import loguru
 import pytest
 import structlog
-from logged import events
+from stored_events import events
 
 import soundpost
 

@@ -8,7 +8,7 @@ import inspect
 import threading
 
 import pytest
-from speaking import RATE, chunk, in_thread
+from workload import RATE, chunk, in_thread
 
 import soundpost
 

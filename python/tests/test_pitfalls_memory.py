@@ -10,7 +10,7 @@ import sys
 import weakref
 
 import pytest
-from speaking import RATE
+from workload import RATE
 
 import soundpost
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from speaking import RATE, chunk
+from workload import RATE, chunk
 
 import soundpost
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from speaking import in_thread, until
+from workload import in_thread, until
 
 import soundpost
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 
 import pytest
-from speaking import RATE, chunk, until
+from workload import RATE, chunk, until
 
 import soundpost
 

@@ -26,7 +26,11 @@ with soundpost.call("synthesize", labels={"emotion": "sad"}, request_id="req-7d8
 
 def program(directory, *arguments, **options):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDPOST_")}
-    environment |= {"SOUNDPOST_DIRECTORY": str(directory), "SOUNDPOST_LISTEN": "none", "SOUNDPOST_GPU": "false"}
+    environment |= {
+        "SOUNDPOST_DIRECTORY": str(directory),
+        "SOUNDPOST_LISTEN": "none",
+        "SOUNDPOST_GPU": "false",
+    }
     return subprocess.Popen(
         [PROGRAM, *arguments],
         env=environment,

@@ -8,7 +8,7 @@ import pickle
 import typing
 
 import pytest
-from every_kind import awaits, generates, generates_async, plain
+from function_kinds import awaits, generates, generates_async, plain
 
 import soundpost
 
@@ -18,7 +18,9 @@ KINDS = [plain, generates, awaits, generates_async]
 
 
 @pytest.mark.parametrize("function", KINDS)
-@pytest.mark.parametrize("decorate", [soundpost.instrument, soundpost.instrument("name"), soundpost.stage("part")])
+@pytest.mark.parametrize(
+    "decorate", [soundpost.instrument, soundpost.instrument("name"), soundpost.stage("part")]
+)
 def test_keeps_kind_name_signature_and_docstring(function, decorate):
     wrapped = decorate(function)
     assert inspect.isfunction(wrapped)
@@ -154,7 +156,9 @@ def test_a_decorated_function_behind_a_decorator_keeps_its_parameters(name, scra
 
         return wrapper
 
-    @soundpost.instrument(name, labels={"emotion": "emotion"}, fields={"char_count": lambda a: len(a["text"])})
+    @soundpost.instrument(
+        name, labels={"emotion": "emotion"}, fields={"char_count": lambda a: len(a["text"])}
+    )
     @opaque
     def infer(text, emotion="neutral"):
         return text

@@ -55,7 +55,10 @@ def lines(path):
             "influxdb: token_env: the variable",
         ),
         ('soundpost.InfluxDB("http://influx", bucket="b", database="d")', "influxdb: database: v2 writes to"),
-        ('soundpost.InfluxDB("http://influx/write", bucket="b", database="d")', "influxdb: bucket: v1 and v3"),
+        (
+            'soundpost.InfluxDB("http://influx/write", bucket="b", database="d")',
+            "influxdb: bucket: v1 and v3",
+        ),
         ('soundpost.InfluxDB("http://influx", bucket="b", api="v4")', "influxdb: api: "),
         ('soundpost.Graylog("ftp://graylog")', "graylog: "),
         ('soundpost.Graylog("tcp://graylog", bulk=True)', "graylog: bulk: "),

@@ -5,121 +5,88 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 
-use crate::result::Error;
+use crate::exception;
+use crate::measure::Error;
 use crate::state::{self, lock};
 
 static STRICT: AtomicBool = AtomicBool::new(false);
-/// Parts and subjects that have been logged. Bounded: subjects are decorated functions and metrics.
-static LOGGED: Mutex<Vec<(&'static str, String)>> = Mutex::new(Vec::new());
+/// Parts and subjects whose fault has been logged. Subjects are decorated functions and metrics.
+static LOGGED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 const MAX_LOGGED: usize = 256;
 
-/// Where a fault happened; the label `part` of `soundpost_errors_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Audio,
-    Field,
-    Label,
-    Log,
-    Metric,
-    Operation,
-    Patch,
-    RequestId,
-    SetFunction,
-    Streaming,
-    Torch,
+/// Values of the label `part` of `soundpost_errors_total` that the Rust half of the binding uses.
+pub(crate) mod part {
+    pub(crate) const AUDIO: &str = "audio";
+    pub(crate) const FIELD: &str = "field";
+    pub(crate) const LABEL: &str = "label";
+    pub(crate) const LOG: &str = "log";
+    pub(crate) const METRIC: &str = "metric";
+    pub(crate) const OPERATION: &str = "operation";
+    pub(crate) const REQUEST_ID: &str = "request_id";
+    pub(crate) const STREAMING: &str = "streaming";
+    pub(crate) const TORCH: &str = "torch";
 }
 
-impl Part {
-    const ALL: [Self; 11] = [
-        Self::Audio,
-        Self::Field,
-        Self::Label,
-        Self::Log,
-        Self::Metric,
-        Self::Operation,
-        Self::Patch,
-        Self::RequestId,
-        Self::SetFunction,
-        Self::Streaming,
-        Self::Torch,
-    ];
-
-    /// Its value as a label.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Audio => "audio",
-            Self::Field => "field",
-            Self::Label => "label",
-            Self::Log => "log",
-            Self::Metric => "metric",
-            Self::Operation => "operation",
-            Self::Patch => "patch",
-            Self::RequestId => "request_id",
-            Self::SetFunction => "set_function",
-            Self::Streaming => "streaming",
-            Self::Torch => "torch",
-        }
-    }
-}
-
-/// Whether faults are raised.
-pub(crate) fn strict() -> bool {
+/// Returns whether faults are raised.
+pub(crate) fn is_strict() -> bool {
     STRICT.load(Ordering::Relaxed)
 }
 
-/// Counts a fault, and logs it the first time its `subject` has one; under `SOUNDPOST_STRICT` it is the error.
+/// Counts a fault, and logs the first of each part and subject; under `SOUNDPOST_STRICT` it is the error.
 #[cold]
 pub(crate) fn report(
     py: Python<'_>,
-    part: Part,
+    part: &str,
     subject: &str,
     cause: Option<PyErr>,
     text: &str,
 ) -> PyResult<()> {
     count(part);
     let text = match &cause {
-        Some(cause) => format!("{text}: {}", crate::outcome::describe(py, cause)),
+        Some(cause) => format!("{text}: {}", exception::describe(py, cause)),
         None => text.to_owned(),
     };
-    if strict() {
+    if is_strict() {
         let error = Error::new_err(text);
         error.set_cause(py, cause);
         return Err(error);
     }
-    if first(part, subject) {
+    if is_first(part, subject) {
         let text = state::telemetry().map_or(text.clone(), |telemetry| telemetry.redacted(&text));
         log(py, &format!("{text}; this is logged once"));
     }
     Ok(())
 }
 
-/// The same, of what one operation was given for `part` under a name.
-#[cold]
-pub(crate) fn of_operation(
+/// Reports the error of one named argument of an operation, and returns `None` in its place.
+#[inline]
+pub(crate) fn report_error<T>(
     py: Python<'_>,
-    part: Part,
+    part: &str,
     operation: &str,
     name: &str,
-    cause: PyErr,
-) -> PyResult<()> {
-    let text = format!("{operation:?}: {} {name:?}", part.name());
-    report(py, part, &format!("{operation} {name}"), Some(cause), &text)
+    result: PyResult<T>,
+) -> PyResult<Option<T>> {
+    result.map(Some).or_else(|cause| {
+        let text = format!("{operation:?}: {part} {name:?}");
+        report(py, part, &format!("{operation} {name}"), Some(cause), &text).map(|()| None)
+    })
 }
 
-/// Counts a fault and nothing else: for finalizers, which may run inside any lock of Python's.
-pub(crate) fn count(part: Part) {
+/// Only counts a fault: finalizers may run while Python holds any of its locks.
+pub(crate) fn count(part: &str) {
     if let Some(telemetry) = state::telemetry() {
-        telemetry.error(part.name());
+        telemetry.error(part);
     }
 }
 
-fn first(part: Part, subject: &str) -> bool {
+fn is_first(part: &str, subject: &str) -> bool {
     let mut logged = lock(&LOGGED);
-    let known = logged.iter().any(|(name, known)| *name == part.name() && known == subject);
-    if known || logged.len() >= MAX_LOGGED {
+    let is_known = logged.iter().any(|known| (&*known.0, &*known.1) == (part, subject));
+    if is_known || logged.len() >= MAX_LOGGED {
         return false;
     }
-    logged.push((part.name(), subject.to_owned()));
+    logged.push((part.to_owned(), subject.to_owned()));
     true
 }
 
@@ -131,12 +98,12 @@ fn log(py: Python<'_>, text: &str) {
     drop(logged);
 }
 
-/// How many of the core's notices have been taken, and of which `init`.
+/// The generation of the telemetry whose notices were taken, and how many.
 static TAKEN: Mutex<(u64, usize)> = Mutex::new((0, 0));
 
-/// What the core has had to say since the last time: whether it is a fault, and the text.
+/// Returns the core's notices since the last call: whether each is a fault, and its text.
 ///
-/// Python logs it: a daemon thread that does so while the interpreter ends must meet no frame of Rust.
+/// Python logs them: a daemon thread that does so while the interpreter ends must meet no frame of Rust.
 #[pyfunction]
 pub(crate) fn notices() -> Vec<(bool, String)> {
     let (Some(generation), Some(telemetry)) = (state::generation(), state::telemetry()) else {
@@ -151,7 +118,7 @@ pub(crate) fn notices() -> Vec<(bool, String)> {
 
 /// Reports a fault of the Python half of the package in `part`.
 ///
-/// Raises `soundpost.Error` under `SOUNDPOST_STRICT=1`, else counts it and logs it once per `subject`.
+/// Raises `soundpost.Error` under `SOUNDPOST_STRICT=1`; otherwise counts it, and logs it once per `subject`.
 #[pyfunction]
 #[pyo3(signature = (part, subject, text, error=None))]
 pub(crate) fn fault(
@@ -161,7 +128,6 @@ pub(crate) fn fault(
     text: &str,
     error: Option<Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let part = Part::ALL.into_iter().find(|known| known.name() == part).unwrap_or(Part::Operation);
     report(py, part, subject, error.map(PyErr::from_value), text)
 }
 

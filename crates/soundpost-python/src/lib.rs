@@ -1,30 +1,19 @@
-//! Python bindings of Soundpost: what `soundpost._native` holds.
+//! Python bindings of Soundpost: the module `soundpost._native`.
 //!
-//! They translate and decide nothing: which outcome, which metric, which bucket is the core's business. The
-//! decorators themselves are Python functions (`python/soundpost/_functions.py`), because only a Python function
-//! has a kind, a signature and binds as a method; each calls what it wraps between two calls into here.
+//! The bindings translate and decide nothing: outcomes, metrics and buckets are the core's business. The decorators
+//! are Python functions (`python/soundpost/_functions.py`), because only a Python function has a kind, a signature
+//! and binds as a method. Each calls the wrapped function between two calls into this crate.
 //!
-//! Rules kept throughout: no lock is held while Python runs; code of the host runs in no frame of Rust where a
-//! wrapper can call it; what runs in a finalizer takes no Python lock and logs nothing; nothing outlives a call
-//! but numbers and strings.
+//! Four rules hold throughout. No lock is held while Python runs. The host's code runs in no frame of Rust where a
+//! wrapper can call it. A finalizer takes no Python lock and logs nothing. Only numbers and strings outlive a call.
 
-mod audio;
-mod block;
-mod call;
-mod context;
+mod exception;
 mod fault;
-mod file;
-mod gpu_use;
-mod iteration;
-mod later;
 mod log;
+mod measure;
 mod metrics;
-mod outcome;
-mod plan;
 mod program;
-mod result;
-mod scope;
-mod stage;
+mod recording;
 mod state;
 mod telemetry;
 mod torch;
@@ -34,29 +23,19 @@ mod value;
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::audio::Measure;
-    #[pymodule_export]
-    use crate::block::CallBlock;
-    #[pymodule_export]
-    use crate::call::{Call, current_call};
-    #[pymodule_export]
     use crate::fault::{fault, notices, set_strict};
-    #[pymodule_export]
-    use crate::gpu_use::GpuUse;
-    #[pymodule_export]
-    use crate::iteration::{Iteration, Pending};
     #[pymodule_export]
     use crate::log::record;
     #[pymodule_export]
-    use crate::metrics::{Around, Counter, Enum, Gauge, Histogram, Info, Metric, Summary};
+    use crate::measure::{Audio, Error, Measure, Skip};
     #[pymodule_export]
-    use crate::plan::Plan;
+    use crate::metrics::{Counter, Enum, Gauge, Histogram, Info, Metric, MetricContext, Summary};
     #[pymodule_export]
     use crate::program::{program, query};
     #[pymodule_export]
-    use crate::result::{Audio, Error, Skip};
-    #[pymodule_export]
-    use crate::stage::Stage;
+    use crate::recording::{
+        Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, current_call,
+    };
     #[pymodule_export]
     use crate::telemetry::{Telemetry, flush, shutdown, start};
 
@@ -64,10 +43,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        let py = module.py();
-        crate::context::prepare(py)?;
-        crate::later::types(py)?;
-        crate::iteration::partial(py)?;
-        crate::torch::modules(py).map(drop)
+        crate::recording::prepare(module.py())?;
+        crate::torch::prepare(module.py())
     }
 }

@@ -11,26 +11,25 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use pyo3::{Borrowed, intern};
 use soundpost::log::{EventBuilder, FieldRef, Level, Log, LogFields};
 
-use crate::context;
-use crate::fault::{self, Part};
+use crate::fault::{self, part};
+use crate::recording;
 use crate::state;
 use crate::value;
 
-/// Records that are recorded while another is, because making the text of a value logs. What is beyond is dropped, and
-/// counted.
-const NESTED: u32 = 4;
-/// The times that a record may have, seconds since 1970: another is none, and the record is of now.
-const TIMES: Range<f64> = 1.0..4_102_444_800.0;
-/// Most fields of one event that are looked at: of more than so many none is kept.
-const EXTRAS: usize = 64;
-/// Most characters of a text that are looked at: more than is kept of one, and than redaction looks at beyond.
-const SEEN: usize = 72 * 1024;
+/// Maximum number of nested records, as of values whose conversion to text logs. Further ones are dropped and counted.
+const MAX_NESTED: u32 = 4;
+/// Range of valid record times in seconds since 1970; a record with any other time gets the current one.
+const VALID_TIMES: Range<f64> = 1.0..4_102_444_800.0;
+/// Maximum number of fields that are read of one event.
+const MAX_EXTRAS: usize = 64;
+/// Maximum number of characters that are read of a text; redaction reads and keeps fewer.
+const MAX_CHARACTERS: usize = 72 * 1024;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Attributes that every record has, in the order in which `logging` makes them.
+/// Attributes of every record, in the order in which `logging` sets them.
 const ATTRIBUTES: [&str; 24] = [
     "name",
     "msg",
@@ -58,10 +57,10 @@ const ATTRIBUTES: [&str; 24] = [
     MARK,
 ];
 
-/// What a record has that is recorded already: a handler on a logger and one on its parent are one place for it.
+/// Attribute of a record that is recorded already, by a handler on a logger or on its parent.
 const MARK: &str = "_soundpost_recorded";
 
-/// Places of those that are used.
+/// Indices of the attributes that are used.
 mod at {
     pub(super) const NAME: usize = 0;
     pub(super) const MSG: usize = 1;
@@ -77,24 +76,24 @@ mod at {
     pub(super) const MARK: usize = 23;
 }
 
-/// What a record holds: its attributes by their places, and what the caller gave as `extra`.
+/// The content of a record: its attributes by index, and the caller's `extra`.
 struct Parts<'py> {
     attributes: [Option<Bound<'py, PyAny>>; ATTRIBUTES.len()],
     extras: Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>,
-    /// How many more there are.
+    /// Number of fields that were not read.
     left: usize,
 }
 
 impl<'py> Parts<'py> {
-    /// Takes a record apart, while no code of Python's runs that could change it.
-    fn of(record: &Bound<'py, PyAny>) -> PyResult<Self> {
+    /// Reads a record while no Python code runs that could change it.
+    fn read(record: &Bound<'py, PyAny>) -> PyResult<Self> {
         let py = record.py();
         let names = names(py);
         let dict = record.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
         let mut parts = Self { attributes: [const { None }; ATTRIBUTES.len()], extras: Vec::new(), left: 0 };
         let mut expected = 0;
         for (seen, (name, value)) in dict.iter().enumerate() {
-            // They are the same objects in all records, in an order that changes seldom.
+            // All records have the same name objects, in an order that seldom changes.
             let is = |at: usize| names.get(at).is_some_and(|known| known.as_ptr() == name.as_ptr());
             let known = if is(expected) { Some(expected) } else { (0..names.len()).find(|at| is(*at)) };
             match known {
@@ -103,8 +102,8 @@ impl<'py> Parts<'py> {
                     expected = at + 1;
                 }
                 None => {
-                    if parts.extras.len() == EXTRAS {
-                        // Those of `logging` come first, so that the others are the caller's.
+                    if parts.extras.len() == MAX_EXTRAS {
+                        // The attributes of `logging` come first, so the others are the caller's.
                         parts.left = dict.len() - seen;
                         parts.attributes[at::MARK] = dict.get_item(&names[at::MARK])?;
                         break;
@@ -138,18 +137,20 @@ fn names(py: Python<'_>) -> &[Py<PyString>; ATTRIBUTES.len()] {
     NAMES.get_or_init(py, || ATTRIBUTES.map(|name| PyString::intern(py, name).unbind()))
 }
 
-/// Records a record of `logging`, with `message` in place of its own; gives the record. Where its message cannot be made
-/// that is said as `logging` says it. Raises nothing but what is no `Exception`, such as `KeyboardInterrupt`.
+/// Records a record of `logging`, with `message` instead of its own, and returns the record.
+///
+/// If its message cannot be formatted, `logging` reports that. Raises no `Exception`, but may raise others such as
+/// `KeyboardInterrupt`.
 #[pyfunction]
 #[pyo3(signature = (record, message=None))]
 pub(crate) fn record<'py>(
     record: Bound<'py, PyAny>,
     message: Option<Bound<'py, PyString>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // A panic would reach the host as an exception that no handler of its own knows.
+    // A panic would reach the host as an exception that its handlers do not expect.
     match catch_unwind(AssertUnwindSafe(|| recorded(&record, message))) {
         Ok(done) => done?,
-        Err(_) => fault::count(Part::Log),
+        Err(_) => fault::count(part::LOG),
     }
     Ok(record)
 }
@@ -158,22 +159,22 @@ fn recorded<'py>(record: &Bound<'py, PyAny>, message: Option<Bound<'py, PyString
     let py = record.py();
     let Some(telemetry) = state::generation().and_then(|_| state::telemetry()) else { return Ok(()) };
     let Some(_nested) = Nested::begin() else {
-        fault::count(Part::Log);
+        fault::count(part::LOG);
         return Ok(());
     };
-    let Err(error) = Parts::of(record).and_then(|parts| put(&telemetry, record, &parts, message)) else {
+    let Err(error) = Parts::read(record).and_then(|parts| put(&telemetry, record, &parts, message)) else {
         return Ok(());
     };
-    passed_on(py, error)?;
-    fault::count(Part::Log);
-    // Raises it once more where `logging` can see it.
+    propagate_exit(py, error)?;
+    fault::count(part::LOG);
+    // Raises the error again inside `logging`.
     py.import(intern!(py, "soundpost._logging"))
-        .and_then(|module| module.call_method1(intern!(py, "say_why"), (record,)))
-        .map_or_else(|error| passed_on(py, error), |_| Ok(()))
+        .and_then(|module| module.call_method1(intern!(py, "report_format_error"), (record,)))
+        .map_or_else(|error| propagate_exit(py, error), |_| Ok(()))
 }
 
-/// An error that is none of recording's: the host's end, or that of what it does.
-fn passed_on(py: Python<'_>, error: PyErr) -> PyResult<()> {
+/// Returns an error that is no `Exception`, such as `SystemExit`.
+fn propagate_exit(py: Python<'_>, error: PyErr) -> PyResult<()> {
     if error.is_instance_of::<PyException>(py) { Ok(()) } else { Err(error) }
 }
 
@@ -185,7 +186,7 @@ fn put<'py>(
 ) -> PyResult<()> {
     let logger = parts.text(at::NAME);
     let logger = logger.as_ref().map_or_else(Default::default, |name| name.to_string_lossy());
-    if is_ours(&logger) || parts.attributes[at::MARK].is_some() {
+    if is_own(&logger) || parts.attributes[at::MARK].is_some() {
         return Ok(());
     }
     let message = match message {
@@ -206,13 +207,13 @@ fn put<'py>(
     let (file, thread) = (parts.text(at::FILE), parts.text(at::THREAD));
     let file = file.as_ref().map_or_else(Default::default, |file| file.to_string_lossy());
     let thread = thread.as_ref().map_or_else(Default::default, |thread| thread.to_string_lossy());
-    let call = context::current(record.py());
+    let call = recording::current(record.py());
     let own = call.as_ref().and_then(|call| call.get().recording());
     let record_it = |message: &str| {
         draft.record(&Log {
             unix_nanos: parts
                 .number::<f64>(at::CREATED)
-                .filter(|created| TIMES.contains(created))
+                .filter(|created| VALID_TIMES.contains(created))
                 .map(|created| (created * 1e9) as u64),
             level: level(parts.number(at::LEVEL).unwrap_or_default()),
             message,
@@ -225,13 +226,13 @@ fn put<'py>(
             fields: &LogFields::new(),
         })
     };
-    value::with_text(&message, SEEN, record_it)?;
+    value::with_text(&message, MAX_CHARACTERS, record_it)?;
     let py = record.py();
     record.setattr(&names(py)[at::MARK], PyBool::new(py, true))
 }
 
-/// Whether a logger is one of Soundpost's.
-fn is_ours(logger: &str) -> bool {
+/// Returns whether a logger is Soundpost's own.
+fn is_own(logger: &str) -> bool {
     logger.strip_prefix("soundpost").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -245,13 +246,13 @@ fn level(number: i64) -> Level {
     }
 }
 
-/// The message with its arguments.
+/// Formats the message with its arguments.
 fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<Bound<'py, PyString>> {
     static RECORD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = record.py();
     let class =
         RECORD.get_or_try_init(py, || PyResult::Ok(py.import("logging")?.getattr("LogRecord")?.unbind()))?;
-    // A class of its own may have a message of its own.
+    // A subclass may override the message.
     if record.get_type_ptr().cast() != class.as_ptr() {
         return record.call_method0(intern!(py, "getMessage"))?.str();
     }
@@ -263,14 +264,14 @@ fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<B
     }
 }
 
-/// Adds a value; one without a text is counted, and the field says so.
+/// Adds a field. A value that raises is counted, and replaced by a note in the field.
 fn field(draft: &mut EventBuilder<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let name_text = name.to_string_lossy();
     if name_text == "extra"
         && let Ok(extras) = value.cast::<PyDict>()
     {
-        draft.skip_fields(extras.len().saturating_sub(EXTRAS));
-        let extras: Vec<_> = extras.iter().take(EXTRAS).collect();
+        draft.skip_fields(extras.len().saturating_sub(MAX_EXTRAS));
+        let extras: Vec<_> = extras.iter().take(MAX_EXTRAS).collect();
         for (name, value) in &extras {
             if let Ok(name) = name.cast::<PyString>() {
                 scalar(draft, &name.to_string_lossy(), value)?;
@@ -286,7 +287,7 @@ fn scalar(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) ->
         return Ok(());
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return value::with_text(text, SEEN, |text| draft.field(name, FieldRef::Text(text)));
+        return value::with_text(text, MAX_CHARACTERS, |text| draft.field(name, FieldRef::Text(text)));
     } else if let Ok(truth) = value.cast::<PyBool>() {
         draft.field(name, FieldRef::Bool(truth.is_true()));
     } else if value.is_instance_of::<PyInt>()
@@ -301,13 +302,13 @@ fn scalar(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) ->
     Ok(())
 }
 
-/// Adds a value that is neither text nor number, as `soundpost._logging.shown` shows it.
+/// Adds a value that is neither text nor number, converted by `soundpost._logging.to_field`.
 #[cold]
 fn other(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = value.py();
     let shown = py
         .import(intern!(py, "soundpost._logging"))
-        .and_then(|module| module.call_method1(intern!(py, "shown"), (value,)));
+        .and_then(|module| module.call_method1(intern!(py, "to_field"), (value,)));
     match shown {
         Ok(shown) => match (shown.cast::<PyFloat>(), shown.extract::<i64>(), shown.cast::<PyString>()) {
             (Ok(number), ..) => draft.field(name, FieldRef::Float(number.value())),
@@ -317,15 +318,15 @@ fn other(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) -> 
         },
         Err(error) => {
             let class = error.get_type(py).name().map(|name| name.to_string()).unwrap_or_default();
-            passed_on(py, error)?;
-            fault::count(Part::Log);
+            propagate_exit(py, error)?;
+            fault::count(part::LOG);
             draft.field(name, FieldRef::Text(&format!("[raised {class}]")));
         }
     }
     Ok(())
 }
 
-/// Adds what `exc_info` holds.
+/// Adds the exception and traceback of `exc_info`.
 fn exception(draft: &mut EventBuilder<'_>, parts: &Parts<'_>) -> PyResult<()> {
     let Some(info) = parts.get(at::EXC_INFO).and_then(|info| info.cast::<PyTuple>().ok()) else {
         return Ok(());
@@ -337,8 +338,8 @@ fn exception(draft: &mut EventBuilder<'_>, parts: &Parts<'_>) -> PyResult<()> {
     let py = error.py();
     let class = error.get_type().name().map(|name| name.to_string()).unwrap_or_default();
     let text = match error.str() {
-        Ok(text) => Some(value::with_text(&text, SEEN, str::to_owned)?),
-        Err(error) => passed_on(py, error).map(|()| None)?,
+        Ok(text) => Some(value::with_text(&text, MAX_CHARACTERS, str::to_owned)?),
+        Err(error) => propagate_exit(py, error).map(|()| None)?,
     };
     let traceback = match parts.text(at::EXC_TEXT).filter(|text| !text.to_string_lossy().trim().is_empty()) {
         Some(written) => written.to_string_lossy().into_owned(),
@@ -348,7 +349,7 @@ fn exception(draft: &mut EventBuilder<'_>, parts: &Parts<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// The text of a traceback; empty where it has none.
+/// Returns the text of a traceback; empty without one.
 fn traceback_of(info: &Bound<'_, PyTuple>) -> PyResult<String> {
     let py = info.py();
     let made = py
@@ -358,17 +359,17 @@ fn traceback_of(info: &Bound<'_, PyTuple>) -> PyResult<String> {
         Ok(made) => {
             Ok(made.cast::<PyString>().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default())
         }
-        Err(error) => passed_on(py, error).map(|()| String::new()),
+        Err(error) => propagate_exit(py, error).map(|()| String::new()),
     }
 }
 
-/// One more record is being recorded by this thread.
+/// One level of nested recording on this thread.
 struct Nested;
 
 impl Nested {
     fn begin() -> Option<Self> {
         let depth = DEPTH.get();
-        (depth < NESTED).then(|| {
+        (depth < MAX_NESTED).then(|| {
             DEPTH.set(depth + 1);
             Self
         })

@@ -5,16 +5,17 @@ use std::ffi::OsString;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::result::Error;
+use crate::measure::Error;
 
-/// Runs the program with these arguments, the first of which is its name, and gives its exit status. The interpreter
-/// is free meanwhile; its signal handlers are not called for what the program waits for.
+/// Runs the program with these arguments, the first of which is its name, and returns its exit status.
+///
+/// Other Python threads run meanwhile, but no signal handler of Python.
 #[pyfunction]
 pub(crate) fn program(py: Python<'_>, arguments: Vec<OsString>) -> i32 {
     py.detach(|| soundpost_cli::run(arguments))
 }
 
-/// What the program would write for these arguments, the first of which is a command that reads.
+/// Returns the output of a reading command of the program for these arguments.
 #[pyfunction]
 pub(crate) fn query(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<String> {
     let answer = py.detach(|| soundpost_cli::query(arguments)).map_err(|refusal| match refusal.usage {

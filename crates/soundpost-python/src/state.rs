@@ -3,60 +3,63 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use pyo3::prelude::*;
-use soundpost::torch::{Allocator, Reads};
+use soundpost::Telemetry;
+use soundpost::torch::Allocator;
 
-use crate::metrics;
-
-static TELEMETRY: RwLock<Option<soundpost::Telemetry>> = RwLock::new(None);
-static TORCH: RwLock<Option<Arc<Allocator>>> = RwLock::new(None);
-/// Grows with every `init` and `shutdown`; 0 before the first. Odd while recording.
+static RUNNING: RwLock<Option<Running>> = RwLock::new(None);
+/// Incremented by every `init` and `shutdown`; 0 before the first, odd while recording.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// Number of the running telemetry, or `None` when nothing is recorded.
+struct Running {
+    telemetry: Telemetry,
+    allocator: Arc<Allocator>,
+}
+
+/// Returns the number of the running telemetry, or `None` while nothing is recorded.
 #[inline]
 pub(crate) fn generation() -> Option<u64> {
     let generation = GENERATION.load(Ordering::Acquire);
     (generation % 2 == 1).then_some(generation)
 }
 
-/// The running telemetry.
-pub(crate) fn telemetry() -> Option<soundpost::Telemetry> {
-    TELEMETRY.read().unwrap_or_else(PoisonError::into_inner).clone()
+/// Returns the running telemetry.
+pub(crate) fn telemetry() -> Option<Telemetry> {
+    with_running(|running| running.telemetry.clone())
 }
 
-/// What reads of PyTorch's allocator go to.
-pub(crate) fn torch() -> Option<Arc<Allocator>> {
-    TORCH.read().unwrap_or_else(PoisonError::into_inner).clone()
+/// Returns the consumer of readings of PyTorch's allocator.
+pub(crate) fn allocator() -> Option<Arc<Allocator>> {
+    with_running(|running| running.allocator.clone())
 }
 
-/// Starts recording to `telemetry`; what was created before is bound to it now.
-pub(crate) fn install(py: Python<'_>, telemetry: &soundpost::Telemetry, torch: Reads) -> Vec<String> {
-    let allocator = Arc::new(Allocator::new(telemetry, torch));
-    *TORCH.write().unwrap_or_else(PoisonError::into_inner) = Some(allocator);
-    *TELEMETRY.write().unwrap_or_else(PoisonError::into_inner) = Some(telemetry.clone());
-    let refused = metrics::bind_all(py, telemetry);
+fn with_running<T>(use_running: impl FnOnce(&Running) -> T) -> Option<T> {
+    RUNNING.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(use_running)
+}
+
+/// Sets the telemetry that metrics are bound to; recording begins with [`enable`].
+pub(crate) fn install(telemetry: Telemetry, allocator: Allocator) {
+    let running = Running { telemetry, allocator: Arc::new(allocator) };
+    *RUNNING.write().unwrap_or_else(PoisonError::into_inner) = Some(running);
+}
+
+/// Starts recording to the installed telemetry.
+pub(crate) fn enable() {
     GENERATION.fetch_or(1, Ordering::AcqRel);
-    refused
 }
 
-/// Stops recording, and gives what was running.
-pub(crate) fn remove(py: Python<'_>) -> Option<soundpost::Telemetry> {
-    let removed = TELEMETRY.write().unwrap_or_else(PoisonError::into_inner).take();
-    if removed.is_some() {
-        GENERATION.fetch_add(1, Ordering::AcqRel);
-        metrics::unbind_all(py);
-        drop(TORCH.write().unwrap_or_else(PoisonError::into_inner).take());
-    }
-    removed
+/// Stops recording, and returns the telemetry that was running.
+pub(crate) fn remove() -> Option<Telemetry> {
+    let removed = RUNNING.write().unwrap_or_else(PoisonError::into_inner).take()?;
+    GENERATION.fetch_add(1, Ordering::AcqRel);
+    Some(removed.telemetry)
 }
 
-/// A lock that a panic elsewhere does not poison.
+/// Locks a mutex, also after a panic of another holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes a value out of a lock that is open again when this returns: dropping a Python object runs Python.
+/// Takes a value out of a mutex and unlocks it: dropping a Python object under a lock may run Python.
 pub(crate) fn take<T>(mutex: &Mutex<Option<T>>) -> Option<T> {
     lock(mutex).take()
 }

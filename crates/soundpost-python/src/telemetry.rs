@@ -1,4 +1,4 @@
-//! `init`, as far as it is not Python, and what it returns.
+//! The Rust half of `init`, and the object it returns.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,12 +7,14 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use soundpost::torch::Reads;
+use soundpost::torch::{Allocator, Reads};
 
-use crate::fault::{self, Part};
+use crate::fault::{self, part};
+use crate::metrics;
 use crate::state;
+use crate::value;
 
-/// What is being recorded, and where it can be read.
+/// The running telemetry of this process.
 #[pyclass(frozen, module = "soundpost", name = "Telemetry", weakref)]
 pub(crate) struct Telemetry {
     inner: soundpost::Telemetry,
@@ -20,20 +22,21 @@ pub(crate) struct Telemetry {
 
 #[pymethods]
 impl Telemetry {
-    /// Host and port where the metrics are served, by this process or another one of the service, with the
-    /// real port where 0 was asked; None without an endpoint, or before it is up.
+    /// Host and port of the endpoint, of this process or of another one of the service.
+    ///
+    /// The port is the real one if 0 was configured. None without an endpoint, or before it is up.
     #[getter]
     fn address(&self) -> Option<String> {
         self.inner.address()
     }
 
-    /// The folder of the service's store and state.
+    /// The directory of the service's store and state.
     #[getter]
     fn directory(&self) -> PathBuf {
         self.inner.directory().to_path_buf()
     }
 
-    /// The text a scrape would get now, all processes merged: Prometheus text 0.0.4, or OpenMetrics 1.0.
+    /// Returns the metrics of all processes as Prometheus text 0.0.4, or as OpenMetrics 1.0.
     #[pyo3(signature = (openmetrics=false))]
     fn render(&self, py: Python<'_>, openmetrics: bool) -> String {
         py.detach(|| self.inner.render(openmetrics))
@@ -150,13 +153,13 @@ impl Settings {
         if let Some(directory) = self.directory {
             builder = builder.directory(directory);
         }
-        if let Some(limit) = self.idle_limit.and_then(crate::block::seconds) {
+        if let Some(limit) = self.idle_limit.and_then(value::seconds) {
             builder = builder.idle_limit(limit);
         }
-        if let Some(interval) = crate::block::seconds(self.sample_interval) {
+        if let Some(interval) = value::seconds(self.sample_interval) {
             builder = builder.sample_interval(interval);
         }
-        builder = builder.gpu_memory_interval(self.gpu_memory_interval.and_then(crate::block::seconds));
+        builder = builder.gpu_memory_interval(self.gpu_memory_interval.and_then(value::seconds));
         builder = match self.gpu {
             Gpu::Visible(true) => builder,
             Gpu::Visible(false) => builder.without_gpus(),
@@ -174,7 +177,7 @@ impl Settings {
         if let Some(bytes) = self.segment_bytes {
             builder = builder.segment_bytes(bytes);
         }
-        if let Some(age) = self.store_days.and_then(|days| crate::block::seconds(days * 86_400.0)) {
+        if let Some(age) = self.store_days.and_then(|days| value::seconds(days * 86_400.0)) {
             builder = builder.store_age(age);
         }
         if let Some(bytes) = self.store_bytes {
@@ -203,9 +206,9 @@ fn resolved(address: &str) -> PyResult<SocketAddr> {
     found.next().ok_or_else(|| wrong("has no address".to_owned()))
 }
 
-/// Starts to record; `init` is the way to call it.
+/// Starts to record, for `init`.
 ///
-/// Raises `ValueError` for settings that cannot be used, `OSError` when the system refuses.
+/// Raises `ValueError` for settings that cannot be used, and `OSError` for a failed system call.
 #[pyfunction]
 pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Telemetry> {
     let settings = settings.extract::<Settings>()?;
@@ -216,18 +219,21 @@ pub(crate) fn start(py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<Te
         let text = error.to_string();
         if error.is_config() { PyValueError::new_err(text) } else { PyOSError::new_err(text) }
     })?;
-    for refused in state::install(py, &inner, torch) {
-        fault::report(py, Part::Metric, &refused, None, &refused)?;
+    state::install(inner.clone(), Allocator::new(&inner, torch));
+    let refused = metrics::bind_all(&inner);
+    state::enable();
+    for refused in refused {
+        fault::report(py, part::METRIC, &refused, None, &refused)?;
     }
     Ok(Telemetry { inner })
 }
 
-/// Seconds to wait; what is more than there can be is for ever.
+/// Returns the duration of a timeout, which is unlimited if it exceeds the range.
 fn limit(timeout: f64) -> Duration {
-    crate::block::seconds(timeout).unwrap_or(if timeout > 0.0 { Duration::MAX } else { Duration::ZERO })
+    value::seconds(timeout).unwrap_or(if timeout > 0.0 { Duration::MAX } else { Duration::ZERO })
 }
 
-/// Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is.
+/// Waits up to `timeout` seconds until the records of this process are stored. Returns whether they are.
 #[pyfunction]
 #[pyo3(signature = (timeout=2.0))]
 pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
@@ -235,11 +241,12 @@ pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
     state::telemetry().is_none_or(|telemetry| py.detach(|| telemetry.flush(limit)))
 }
 
-/// Stops recording and serving; `soundpost.shutdown` is the way to call it.
+/// Stops recording and serving, for `soundpost.shutdown`.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>, timeout: f64) {
     let limit = limit(timeout);
-    if let Some(telemetry) = state::remove(py) {
+    if let Some(telemetry) = state::remove() {
+        metrics::unbind_all();
         py.detach(|| telemetry.shutdown(limit));
     }
 }

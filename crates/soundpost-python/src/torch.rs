@@ -1,7 +1,7 @@
-//! Reads PyTorch's allocator, where the host has PyTorch and has begun to use CUDA.
+//! Reads PyTorch's allocator, if the host imported PyTorch and uses CUDA.
 //!
-//! It never imports torch, starts CUDA, waits for a device, resets a statistic, or holds on to a tensor: what it
-//! keeps are functions of the module.
+//! It never imports torch, starts CUDA, waits for a device, resets a statistic or keeps a tensor alive. It only keeps
+//! functions of the module.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +14,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use soundpost::torch::{Allocator, Devices, Memory, Reading};
 
-use crate::call::Own;
-use crate::fault::{self, Part};
+use crate::fault::{self, part};
 use crate::state;
 
-/// What is asked; `None` of a PyTorch that was built without CUDA.
+/// The functions that are called; `None` for a PyTorch that was built without CUDA.
 static FUNCTIONS: PyOnceLock<Option<Functions>> = PyOnceLock::new();
-/// Whether it could not be read, as with an allocator of the host's own, and is left alone.
+/// True after a failed reading, as with a custom allocator, which ends all reading.
 static BROKEN: AtomicBool = AtomicBool::new(false);
 
 struct Functions {
@@ -31,37 +30,43 @@ struct Functions {
     count: OnceLock<u32>,
 }
 
-/// Reads at the start of a call.
+/// Reads the allocator at the start of a call. Returns the devices that held memory, if it was read.
 ///
 /// # Errors
-/// With what the host must see: an interrupt, or a fault under `SOUNDPOST_STRICT`.
+/// With an interrupt, or with a fault under `SOUNDPOST_STRICT`.
 #[inline]
-pub(crate) fn started(py: Python<'_>, own: &Own) -> PyResult<()> {
+pub(crate) fn read_start(py: Python<'_>, call: &soundpost::Call) -> PyResult<Option<Devices>> {
     match functions(py)? {
-        None => Ok(()),
-        Some(functions) => guarded(py, || functions.started(py, own)),
+        None => Ok(None),
+        Some(functions) => guarded(py, || functions.read_start(py, call)),
     }
 }
 
-/// Reads at the end of a call, before it is ended.
+/// Reads the allocator at the end of a call that is still active.
 ///
 /// # Errors
-/// As [`started`].
+/// As [`read_start`].
 #[inline]
-pub(crate) fn ended(py: Python<'_>, own: &Own) -> PyResult<()> {
+pub(crate) fn read_end(py: Python<'_>, call: &soundpost::Call, devices: Option<Devices>) -> PyResult<()> {
     match functions(py)? {
-        Some(functions) if own.core().is_active() => guarded(py, || functions.ended(py, own)),
+        Some(functions) if call.is_active() => {
+            guarded(py, || functions.read_end(py, call, devices).map(Some)).map(drop)
+        }
         _ => Ok(()),
     }
 }
 
-/// `sys.modules`; made at import, see [`crate::context::prepare`].
-pub(crate) fn modules(py: Python<'_>) -> PyResult<&'static Py<PyDict>> {
+/// Looks up `sys.modules`, at import; see [`crate::recording::prepare`].
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    modules(py).map(drop)
+}
+
+fn modules(py: Python<'_>) -> PyResult<&'static Py<PyDict>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     MODULES.get_or_try_init(py, || PyResult::Ok(py.import("sys")?.getattr("modules")?.cast_into()?.unbind()))
 }
 
-/// The functions, where torch is there, complete, and built with CUDA.
+/// Returns the functions, if torch is imported completely and built with CUDA.
 #[inline]
 fn functions(py: Python<'_>) -> PyResult<Option<&'static Functions>> {
     if let Some(known) = FUNCTIONS.get(py) {
@@ -77,27 +82,22 @@ fn functions(py: Python<'_>) -> PyResult<Option<&'static Functions>> {
 fn find(py: Python<'_>, torch: &Bound<'_, PyAny>) -> PyResult<Option<&'static Functions>> {
     match Functions::of(torch) {
         Ok(functions) => Ok(FUNCTIONS.get_or_init(py, || functions).as_ref()),
-        // It is being imported, or is something else of that name.
+        // The module is being imported, or is another one of that name.
         Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Lets through what is no fault of the reading; a fault ends all reading.
-fn guarded(py: Python<'_>, read: impl FnOnce() -> PyResult<()>) -> PyResult<()> {
+/// Reads unless a reading failed before; an `Exception` is a fault and ends all reading.
+fn guarded<T>(py: Python<'_>, read: impl FnOnce() -> PyResult<Option<T>>) -> PyResult<Option<T>> {
     if BROKEN.load(Ordering::Relaxed) {
-        return Ok(());
+        return Ok(None);
     }
     match read() {
         Err(error) if error.is_instance_of::<PyException>(py) => {
             BROKEN.store(true, Ordering::Relaxed);
-            fault::report(
-                py,
-                Part::Torch,
-                "",
-                Some(error),
-                "torch's allocator cannot be read and is left out",
-            )
+            let text = "torch's allocator cannot be read and is left out";
+            fault::report(py, part::TORCH, "", Some(error), text).map(|()| None)
         }
         other => other,
     }
@@ -119,26 +119,28 @@ impl Functions {
         }))
     }
 
-    fn started(&self, py: Python<'_>, own: &Own) -> PyResult<()> {
-        let Some(allocator) = state::torch().filter(|allocator| allocator.is_read()) else { return Ok(()) };
-        if let Some(reading) = self.read(py, |count| allocator.devices(count))? {
-            self.identify(py, &allocator, &reading)?;
-            own.reads_torch(allocator.started(own.core(), &reading));
-        }
-        Ok(())
+    fn read_start(&self, py: Python<'_>, call: &soundpost::Call) -> PyResult<Option<Devices>> {
+        let Some(allocator) = state::allocator().filter(|allocator| allocator.is_read()) else {
+            return Ok(None);
+        };
+        let Some(reading) = self.read(py, |count| allocator.devices(count))? else { return Ok(None) };
+        self.identify(py, &allocator, &reading)?;
+        Ok(Some(allocator.started(call, &reading)))
     }
 
-    fn ended(&self, py: Python<'_>, own: &Own) -> PyResult<()> {
-        let Some(allocator) = state::torch().filter(|allocator| allocator.is_read()) else { return Ok(()) };
-        let same = own.torch_devices().filter(|devices| !devices.is_empty());
+    fn read_end(&self, py: Python<'_>, call: &soundpost::Call, devices: Option<Devices>) -> PyResult<()> {
+        let Some(allocator) = state::allocator().filter(|allocator| allocator.is_read()) else {
+            return Ok(());
+        };
+        let same = devices.filter(|devices| !devices.is_empty());
         if let Some(reading) = self.read(py, |count| same.unwrap_or_else(|| allocator.devices(count)))? {
             self.identify(py, &allocator, &reading)?;
-            allocator.ended(own.core(), &reading);
+            allocator.ended(call, &reading);
         }
         Ok(())
     }
 
-    /// Reads some of the devices; `None` as long as CUDA is not in use, and in a child of a process that uses it.
+    /// Reads the selected devices; `None` until CUDA is in use, and in a child forked from a process that uses it.
     fn read(&self, py: Python<'_>, devices: impl FnOnce(u32) -> Devices) -> PyResult<Option<Reading>> {
         let began = Instant::now();
         if !self.is_initialized.bind(py).call0()?.is_truthy()? {
@@ -163,7 +165,7 @@ impl Functions {
         Ok(Some(reading))
     }
 
-    /// Devices there are; torch asks the driver the first time.
+    /// Returns the number of devices; torch asks the driver the first time.
     fn count(&self, py: Python<'_>) -> PyResult<u32> {
         if let Some(count) = self.count.get() {
             return Ok(*count);
@@ -172,7 +174,7 @@ impl Functions {
         Ok(*self.count.get_or_init(|| count))
     }
 
-    /// Has those devices identified that hold memory and are not known yet.
+    /// Identifies devices that hold memory and are not identified yet.
     fn identify(&self, py: Python<'_>, allocator: &Allocator, reading: &Reading) -> PyResult<()> {
         for (device, _) in reading.devices.iter().filter(|(_, memory)| memory.reserved > 0) {
             if allocator.is_unknown(*device) {

@@ -1,18 +1,19 @@
 //! Python values as label texts and field values.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PySlice, PyString};
 use soundpost::FieldValue;
 
-/// Longest text handed over as a field, bytes; the core keeps less, of what may be recorded.
-const MAX_FIELD: usize = 16_384;
-/// Label values resolved without an allocation.
-const STACK: usize = 4;
+/// Maximum length in bytes of the text of a field; the core truncates further, after redaction.
+const MAX_FIELD_BYTES: usize = 16_384;
+/// Maximum number of label values that are resolved without an allocation.
+const STACK_VALUES: usize = 4;
 
-/// The text of a label value, as a Python string: itself, or what `str()` says.
+/// Returns the text of a label value: the string itself, or its `str()`.
 #[inline]
 pub(crate) fn text<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     match value.cast_into_exact::<PyString>() {
@@ -21,8 +22,9 @@ pub(crate) fn text<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyStrin
     }
 }
 
-/// Calls `use_texts` with the texts of `count` values. Lone surrogates, which no wire format can carry, become
-/// U+FFFD.
+/// Calls `use_texts` with the texts of `count` values.
+///
+/// Lone surrogates, which no wire format can carry, become U+FFFD.
 #[inline]
 pub(crate) fn with_texts<'py, R>(
     count: usize,
@@ -33,8 +35,8 @@ pub(crate) fn with_texts<'py, R>(
         let string = value(0)?;
         return Ok(use_texts(&[&*clean(&string)]));
     }
-    if count <= STACK {
-        let mut strings = [const { None }; STACK];
+    if count <= STACK_VALUES {
+        let mut strings = [const { None }; STACK_VALUES];
         for (index, slot) in strings.iter_mut().enumerate().take(count) {
             *slot = value(index)?;
         }
@@ -53,8 +55,7 @@ fn clean<'a>(string: &'a Option<Bound<'_, PyString>>) -> Cow<'a, str> {
     string.as_ref().map_or(Cow::Borrowed(""), |string| string.to_string_lossy())
 }
 
-/// Calls `use_text` with as much of a text as `most` characters, without looking at more: converting a long one takes
-/// its length.
+/// Calls `use_text` with the first `most` characters of a text, without converting the rest.
 #[inline]
 pub(crate) fn with_text<R>(
     text: &Bound<'_, PyString>,
@@ -67,7 +68,7 @@ pub(crate) fn with_text<R>(
     beginning(text, most).map(|beginning| use_text(&beginning.to_string_lossy()))
 }
 
-/// The first characters, whatever a class of its own says that they are.
+/// Returns the first characters, also of a subclass that overrides slicing.
 #[cold]
 fn beginning<'py>(text: &Bound<'py, PyString>, most: usize) -> PyResult<Bound<'py, PyString>> {
     let py = text.py();
@@ -76,16 +77,16 @@ fn beginning<'py>(text: &Bound<'py, PyString>, most: usize) -> PyResult<Bound<'p
     Ok(beginning.cast_into::<PyString>()?)
 }
 
-/// A field's value; `None` for Python's `None`, which is left out.
+/// Returns a field's value; `None` for Python's `None`, which is left out.
 ///
 /// # Errors
-/// `TypeError` for an array or tensor, whose value would have to be copied from where it lies.
+/// `TypeError` for an array or tensor, whose value would have to be copied from its device.
 pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
     if value.is_none() {
         return Ok(None);
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return with_text(text, MAX_FIELD, |text| Some(FieldValue::from(shortened(text))));
+        return with_text(text, MAX_FIELD_BYTES, |text| Some(FieldValue::from(shortened(text))));
     }
     if let Ok(truth) = value.cast::<PyBool>() {
         return Ok(Some(FieldValue::from(truth.is_true())));
@@ -113,9 +114,14 @@ pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
             Err(_) => FieldValue::from(value.extract::<f64>()?),
         }));
     }
-    with_text(&value.str()?, MAX_FIELD, |text| Some(FieldValue::from(shortened(text))))
+    with_text(&value.str()?, MAX_FIELD_BYTES, |text| Some(FieldValue::from(shortened(text))))
 }
 
 fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_FIELD)]
+    &text[..text.floor_char_boundary(MAX_FIELD_BYTES)]
+}
+
+/// Returns a duration; `None` for a negative or non-finite number of seconds.
+pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
 }

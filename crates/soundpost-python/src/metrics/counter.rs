@@ -4,12 +4,14 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::around::{Around, What};
-use super::family::{About, Handle, Kind};
+use super::context::{Measurement, MetricContext};
+use super::family::{Definition, Kind};
 use super::metric::Metric;
+use crate::fault;
 
-/// A count that only grows. Exposed with `_total` at its end, whether or not its name has it.
+/// A count that only grows, exposed with the suffix `_total`.
 #[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[derive(Default)]
 pub(crate) struct Counter;
 
 #[pymethods]
@@ -29,31 +31,27 @@ impl Counter {
         unit: &str,
         registry: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let about = About { name, help: documentation, labels: labelnames, namespace, subsystem, unit };
-        Ok(PyClassInitializer::from(Metric::define(py, about, registry, Kind::Counter)?).add_subclass(Self))
+        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
+        Metric::define(py, definition, Kind::Counter)
     }
 
-    /// Adds `amount`, which is finite and not negative; anything else is counted and dropped.
+    /// Adds `amount`, which has to be finite and not negative; any other is rejected and counted.
     #[pyo3(signature = (amount=1.0, exemplar=None))]
     fn inc(slf: &Bound<'_, Self>, amount: f64, exemplar: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         let metric = slf.as_super().get();
         if exemplar.is_some() {
             metric.fault(slf.py(), "exemplar: only histograms keep exemplars")?;
         }
-        if amount < 0.0 && crate::fault::strict() {
+        if amount < 0.0 && fault::is_strict() {
             return Err(PyValueError::new_err("a counter can only grow"));
         }
-        metric.record(slf.py(), |handle| {
-            if let Handle::Counter(counter) = handle {
-                counter.increment_by(amount);
-            }
-        })
+        metric.record(slf.py(), |handle| handle.add(amount))
     }
 
-    /// Counts what is raised in a block or function: `with c.count_exceptions():`, `@c.count_exceptions()`.
+    /// Counts exceptions of a block or function: `with c.count_exceptions():`, `@c.count_exceptions()`.
     #[pyo3(signature = (exception=None))]
-    fn count_exceptions(slf: &Bound<'_, Self>, exception: Option<Py<PyAny>>) -> Around {
-        let exception = exception.unwrap_or_else(|| slf.py().get_type::<PyException>().into_any().unbind());
-        Around::new(slf.as_super().clone().unbind(), What::Exceptions(exception))
+    fn count_exceptions(slf: &Bound<'_, Self>, exception: Option<Py<PyAny>>) -> MetricContext {
+        let types = exception.unwrap_or_else(|| slf.py().get_type::<PyException>().into_any().unbind());
+        MetricContext::new(slf.as_super(), Measurement::Exceptions(types))
     }
 }

@@ -1,19 +1,19 @@
-//! A family as it was defined, and what it is bound to while something is recorded.
+//! Families of metrics and their series, which are bound to the telemetry while it runs.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 use soundpost::{Error, Merge, Spec, Telemetry, Unit};
-
-use super::metric::{Metric, texts};
 
 use crate::state::{self, lock};
 
-/// Every family that was defined, for `init` to bind. They live as long as the process, as metrics do.
+/// Every family that was defined, for `init` to bind. Families live as long as the process.
 static FAMILIES: Mutex<Vec<Arc<Family>>> = Mutex::new(Vec::new());
+/// Maximum number of series that a family keeps by their labels; a family of the core has the same limit.
+const MAX_SERIES: usize = 2_000;
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
     Counter,
@@ -23,62 +23,68 @@ pub(crate) enum Kind {
         exemplars: bool,
     },
     Summary,
-    /// Its labels are known when the facts are.
+    /// An info, whose label names are known once its facts are set.
     Info,
     StateSet(Vec<String>),
 }
 
 /// A family of this process.
 pub(crate) struct Family {
-    /// Namespace, subsystem and name.
-    pub(crate) name: String,
+    /// Namespace, subsystem and name, joined.
+    pub(super) name: String,
     help: String,
     unit: Unit,
-    pub(crate) labels: Vec<String>,
-    pub(crate) kind: Kind,
+    pub(super) labels: Vec<String>,
+    pub(super) kind: Kind,
     bound: RwLock<Option<soundpost::Family>>,
-    /// The one series of a family without labels.
-    pub(crate) own: Slot,
-    /// The label names, and the series made so far: by their value, or by a tuple of several.
-    pub(crate) names: Py<PyTuple>,
-    pub(crate) series: Py<PyDict>,
+    /// The series made so far; the only one of a family without labels.
+    series: Mutex<Vec<Arc<Series>>>,
 }
 
-/// Where one series records to.
-pub(crate) struct Slot(RwLock<Handle>);
+/// One series of a family.
+pub(crate) struct Series {
+    pub(super) values: Box<[Box<str>]>,
+    handle: RwLock<Handle>,
+}
 
-/// What stands behind a series; for a state set, one gauge each state.
+/// The core's handle behind a series; for a state set, one gauge per state.
 pub(crate) enum Handle {
     Off,
     Counter(soundpost::Counter),
     Gauge(soundpost::Gauge),
     Histogram(soundpost::Histogram),
-    #[allow(clippy::box_collection)] // keeps a handle at two words, of which there are many
+    #[allow(clippy::box_collection)] // keeps the many handles at two words each
     States(Box<Vec<soundpost::Gauge>>),
 }
 
-/// What a metric is called and about.
-pub(crate) struct About<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) help: &'a str,
-    pub(crate) labels: Vec<String>,
-    pub(crate) namespace: &'a str,
-    pub(crate) subsystem: &'a str,
-    pub(crate) unit: &'a str,
+/// The arguments that the constructors of all metrics share.
+pub(crate) struct Definition<'a, 'py> {
+    pub(super) name: &'a str,
+    pub(super) documentation: &'a str,
+    pub(super) labelnames: Vec<String>,
+    pub(super) namespace: &'a str,
+    pub(super) subsystem: &'a str,
+    pub(super) unit: &'a str,
+    pub(super) registry: Option<&'a Bound<'py, PyAny>>,
 }
 
 impl Family {
-    /// Defines a family; binds it if something is recorded already.
+    /// Defines a family, and binds it if telemetry runs already.
     ///
     /// # Errors
-    /// `ValueError` when it cannot be exposed, or contradicts one of the same name.
-    pub(crate) fn define(py: Python<'_>, about: About<'_>, kind: Kind) -> PyResult<Arc<Self>> {
-        let parts = [about.namespace, about.subsystem, about.name];
+    /// `ValueError` for a family that cannot be exposed, or that contradicts another one of its name.
+    pub(super) fn define(definition: Definition<'_, '_>, kind: Kind) -> PyResult<Arc<Self>> {
+        let Definition { documentation, labelnames: labels, registry, .. } = definition;
+        if registry.is_some() {
+            let text = format!("metric {:?}: registry: soundpost has one; leave it out", definition.name);
+            return Err(PyValueError::new_err(text));
+        }
+        let parts = [definition.namespace, definition.subsystem, definition.name];
         let mut name = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("_");
-        // A unit that is none of the base units is part of the name and nothing more.
-        let unit = Unit::from_suffix(about.unit).unwrap_or(Unit::None);
-        if unit == Unit::None && !about.unit.is_empty() {
-            let suffix = format!("_{}", about.unit);
+        // A unit that is no base unit is only a part of the name.
+        let unit = Unit::from_suffix(definition.unit).unwrap_or(Unit::None);
+        if unit == Unit::None && !definition.unit.is_empty() {
+            let suffix = format!("_{}", definition.unit);
             if kind == Kind::Counter
                 && let Some(base) = name.strip_suffix("_total")
             {
@@ -88,26 +94,30 @@ impl Family {
                 name.push_str(&suffix);
             }
         }
+        let series = if labels.is_empty() {
+            vec![Arc::new(Series::new(Box::default(), Handle::Off))]
+        } else {
+            Vec::new()
+        };
         let family = Arc::new(Self {
             name,
-            help: about.help.to_owned(),
+            help: documentation.to_owned(),
             unit,
-            names: PyTuple::new(py, &about.labels)?.unbind(),
-            series: PyDict::new(py).unbind(),
-            labels: about.labels,
+            labels,
             kind,
             bound: RwLock::new(None),
-            own: Slot::new(Handle::Off),
+            series: Mutex::new(series),
         });
+        let refused = |error: Error| PyValueError::new_err(error.to_string());
         family.check().map_err(refused)?;
         if let Some(telemetry) = state::telemetry() {
-            family.bind(py, &telemetry).map_err(refused)?;
+            family.bind(&telemetry).map_err(refused)?;
         }
         lock(&FAMILIES).push(family.clone());
         Ok(family)
     }
 
-    /// Checks what can be checked without a registry.
+    /// Checks the definition without a registry.
     fn check(&self) -> Result<(), Error> {
         let families = lock(&FAMILIES);
         let Some(other) = families.iter().find(|other| other.name == self.name) else {
@@ -122,7 +132,7 @@ impl Family {
         )))
     }
 
-    /// As the core knows it; `more` are the labels that only an info has.
+    /// Returns the definition for the core; `more` are the label names of an info's facts.
     fn spec(&self, more: &[&str]) -> Spec {
         let spec = match &self.kind {
             Kind::Counter => Spec::counter(&self.name),
@@ -141,48 +151,52 @@ impl Family {
         spec.help(&self.help).unit(self.unit).labels(&labels)
     }
 
-    fn bind(&self, py: Python<'_>, telemetry: &Telemetry) -> Result<(), Error> {
+    fn bind(&self, telemetry: &Telemetry) -> Result<(), Error> {
         if self.kind == Kind::Info {
             return Ok(());
         }
         let bound = telemetry.family(self.spec(&[]))?;
-        if self.labels.is_empty() {
-            self.own.set(self.handle(&bound, &[])?);
-        }
-        for (key, series) in self.series.bind(py) {
-            if let (Ok(values), Ok(series)) = (texts(&key), series.cast::<Metric>()) {
-                let slot = series.get().slot();
-                if let Some(slot) = slot {
-                    slot.set(self.handle(&bound, &values)?);
-                }
-            }
+        let series = lock(&self.series);
+        for series in &*series {
+            series.set(self.handle(&bound, &series.values)?);
         }
         *self.bound.write().unwrap_or_else(PoisonError::into_inner) = Some(bound);
         Ok(())
     }
 
-    fn unbind(&self, py: Python<'_>) {
+    fn unbind(&self) {
+        let series = lock(&self.series);
         *self.bound.write().unwrap_or_else(PoisonError::into_inner) = None;
-        self.own.set(Handle::Off);
-        for series in self.series.bind(py).values() {
-            if let Some(slot) = series.cast::<Metric>().ok().and_then(|series| series.get().slot()) {
-                slot.set(Handle::Off);
-            }
-        }
+        series.iter().for_each(|series| series.set(Handle::Off));
     }
 
-    /// The family an info with these facts belongs to, while something is recorded.
-    pub(crate) fn of_facts(&self, names: &[&str]) -> Result<Option<soundpost::Family>, Error> {
+    fn bound(&self) -> Option<soundpost::Family> {
+        self.bound.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the family of an info with these facts, while telemetry runs.
+    pub(super) fn with_facts(&self, names: &[&str]) -> Result<Option<soundpost::Family>, Error> {
         state::telemetry().map(|telemetry| telemetry.family(self.spec(names))).transpose()
     }
 
-    /// Where the series of these label values records to.
+    /// Returns the only series of a family without labels.
+    pub(super) fn only_series(&self) -> Option<Arc<Series>> {
+        if self.labels.is_empty() { lock(&self.series).first().cloned() } else { None }
+    }
+
+    /// Adds a series. Returns it and whether the family keeps it: further ones share the overflow series.
     ///
     /// # Errors
-    /// When the core does not take its labels.
-    pub(crate) fn slot(&self, values: &[Box<str>]) -> Result<Slot, Error> {
-        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).clone();
-        bound.map_or(Ok(Handle::Off), |bound| self.handle(&bound, values)).map(Slot::new)
+    /// When the core rejects the label values.
+    pub(super) fn add_series(&self, values: Box<[Box<str>]>) -> Result<(Arc<Series>, bool), Error> {
+        let mut series = lock(&self.series);
+        let handle = self.bound().map_or(Ok(Handle::Off), |bound| self.handle(&bound, &values))?;
+        let added = Arc::new(Series::new(values, handle));
+        let is_kept = series.len() < MAX_SERIES;
+        if is_kept {
+            series.push(added.clone());
+        }
+        Ok((added, is_kept))
     }
 
     fn handle(&self, bound: &soundpost::Family, values: &[Box<str>]) -> Result<Handle, Error> {
@@ -207,10 +221,10 @@ impl Family {
         })
     }
 
-    /// Takes one series out of the exposition.
-    pub(crate) fn remove(&self, values: &[Box<str>]) -> Result<(), Error> {
-        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(bound) = bound else { return Ok(()) };
+    /// Removes one series from the exposition.
+    pub(super) fn remove(&self, values: &[Box<str>]) -> Result<(), Error> {
+        lock(&self.series).retain(|series| *series.values != *values);
+        let Some(bound) = self.bound() else { return Ok(()) };
         let mut values: Vec<&str> = values.iter().map(|value| &**value).collect();
         let Kind::StateSet(states) = &self.kind else { return bound.remove(&values) };
         for state in states {
@@ -221,46 +235,64 @@ impl Family {
         Ok(())
     }
 
-    /// Takes all of them out.
-    pub(crate) fn clear(&self) {
-        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).clone();
-        bound.inspect(soundpost::Family::clear);
+    /// Removes all series from the exposition.
+    pub(super) fn clear(&self) {
+        if !self.labels.is_empty() {
+            lock(&self.series).clear();
+        }
+        self.bound().inspect(soundpost::Family::clear);
     }
 }
 
-impl Slot {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self(RwLock::new(handle))
+impl Series {
+    fn new(values: Box<[Box<str>]>, handle: Handle) -> Self {
+        Self { values, handle: RwLock::new(handle) }
     }
 
     fn set(&self, handle: Handle) {
-        let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), handle);
+        let before =
+            std::mem::replace(&mut *self.handle.write().unwrap_or_else(PoisonError::into_inner), handle);
         drop(before);
     }
 
-    /// Records through the handle. `record` runs no Python.
+    /// Records through the handle. `record` must not run Python.
     #[inline]
-    pub(crate) fn with(&self, record: impl FnOnce(&Handle)) {
-        record(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+    pub(super) fn with_handle(&self, record: impl FnOnce(&Handle)) {
+        record(&self.handle.read().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-fn refused(error: Error) -> PyErr {
-    pyo3::exceptions::PyValueError::new_err(error.to_string())
+impl Handle {
+    /// Adds to a counter or gauge.
+    #[inline]
+    pub(super) fn add(&self, amount: f64) {
+        match self {
+            Self::Counter(counter) => counter.increment_by(amount),
+            Self::Gauge(gauge) => gauge.increment_by(amount),
+            Self::Histogram(_) | Self::States(_) | Self::Off => {}
+        }
+    }
+
+    /// Observes a value in a histogram or summary, or sets a gauge.
+    #[inline]
+    pub(super) fn observe_or_set(&self, value: f64) {
+        match self {
+            Self::Histogram(histogram) => histogram.observe(value),
+            Self::Gauge(gauge) => gauge.set(value),
+            Self::Counter(_) | Self::States(_) | Self::Off => {}
+        }
+    }
 }
 
-/// Binds everything that was defined; gives what was refused.
-pub(crate) fn bind_all(py: Python<'_>, telemetry: &Telemetry) -> Vec<String> {
+/// Binds all families. Returns the errors of those that were refused.
+pub(crate) fn bind_all(telemetry: &Telemetry) -> Vec<String> {
     let families = lock(&FAMILIES).clone();
-    families
-        .iter()
-        .filter_map(|family| family.bind(py, telemetry).err())
-        .map(|error| error.to_string())
-        .collect()
+    let errors = families.iter().filter_map(|family| family.bind(telemetry).err());
+    errors.map(|error| error.to_string()).collect()
 }
 
-/// Has everything that was defined record to nothing.
-pub(crate) fn unbind_all(py: Python<'_>) {
+/// Unbinds all families, so that they record nothing.
+pub(crate) fn unbind_all() {
     let families = lock(&FAMILIES).clone();
-    families.iter().for_each(|family| family.unbind(py));
+    families.iter().for_each(|family| family.unbind());
 }

@@ -8,16 +8,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use soundpost::Merge;
 
-use super::around::{Around, What};
-use super::family::{About, Handle, Kind};
+use super::context::{Measurement, MetricContext};
+use super::family::{Definition, Kind};
 use super::metric::Metric;
 
 /// A value that goes up and down.
 ///
-/// `multiprocess_mode` says how the values of several processes become one: `sum`, `min`, `max`, `mostrecent`, or
-/// `all` for each by itself, told apart by a label `pid`. Only processes that live count, so `livesum` and the
-/// like mean the same.
+/// `multiprocess_mode` sets how the values of several processes are merged: `sum`, `min`, `max`, `mostrecent`, or
+/// `all` for one series per process with the label `pid`. Only running processes count, so `livesum` and the like
+/// are synonyms.
 #[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[derive(Default)]
 pub(crate) struct Gauge;
 
 fn merge(mode: &str) -> PyResult<Merge> {
@@ -54,69 +55,51 @@ impl Gauge {
         registry: Option<&Bound<'_, PyAny>>,
         multiprocess_mode: &str,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let about = About { name, help: documentation, labels: labelnames, namespace, subsystem, unit };
+        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
         let kind = Kind::Gauge(merge(multiprocess_mode)?);
-        Ok(PyClassInitializer::from(Metric::define(py, about, registry, kind)?).add_subclass(Self))
+        Metric::define(py, definition, kind)
     }
 
     /// Adds `amount`.
     #[pyo3(signature = (amount=1.0))]
     fn inc(slf: &Bound<'_, Self>, amount: f64) -> PyResult<()> {
-        add(slf.as_super(), amount)
+        slf.as_super().get().record(slf.py(), |handle| handle.add(amount))
     }
 
     /// Subtracts `amount`.
     #[pyo3(signature = (amount=1.0))]
     fn dec(slf: &Bound<'_, Self>, amount: f64) -> PyResult<()> {
-        add(slf.as_super(), -amount)
+        slf.as_super().get().record(slf.py(), |handle| handle.add(-amount))
     }
 
     /// Sets the value.
     fn set(slf: &Bound<'_, Self>, value: f64) -> PyResult<()> {
-        set(slf.as_super(), value)
+        slf.as_super().get().record(slf.py(), |handle| handle.observe_or_set(value))
     }
 
-    /// Sets the value to the time of now, seconds since 1970.
+    /// Sets the value to the current time, in seconds since 1970.
     fn set_to_current_time(slf: &Bound<'_, Self>) -> PyResult<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        set(slf.as_super(), now)
+        Self::set(slf, now)
     }
 
-    /// Has a function give the value: a thread of Python's asks it once every `sample_interval`.
+    /// Sets the value from a function, which a Python thread calls once per `sample_interval`.
     fn set_function(slf: &Bound<'_, Self>, f: &Bound<'_, PyAny>) -> PyResult<()> {
         let (py, metric) = (slf.py(), slf.as_super().get());
-        let Some(values) = metric.values(py)? else { return metric.record(py, |_| ()) };
+        let Some(values) = metric.values() else { return metric.record(py, |_| ()) };
         let values = PyTuple::new(py, values.iter().map(|value| &**value))?;
-        py.import(intern!(py, "soundpost._polling"))?
-            .call_method1(intern!(py, "poll"), (slf, &metric.family.name, values, f))?;
+        py.import(intern!(py, "soundpost._background"))?
+            .call_method1(intern!(py, "add_gauge"), (slf, &metric.family.name, values, f))?;
         Ok(())
     }
 
-    /// Counts who is inside of a block or function.
-    fn track_inprogress(slf: &Bound<'_, Self>) -> Around {
-        Around::new(slf.as_super().clone().unbind(), What::InProgress)
+    /// Counts the executions of a block or function in progress.
+    fn track_inprogress(slf: &Bound<'_, Self>) -> MetricContext {
+        MetricContext::new(slf.as_super(), Measurement::InProgress)
     }
 
-    /// Sets the gauge to the seconds a block or function took.
-    fn time(slf: &Bound<'_, Self>) -> Around {
-        Around::new(slf.as_super().clone().unbind(), What::Time)
+    /// Sets the gauge to the seconds that a block or function took.
+    fn time(slf: &Bound<'_, Self>) -> MetricContext {
+        MetricContext::new(slf.as_super(), Measurement::Time)
     }
-}
-
-/// Adds to a gauge.
-pub(crate) fn add(metric: &Bound<'_, Metric>, amount: f64) -> PyResult<()> {
-    metric.get().record(metric.py(), |handle| {
-        if let Handle::Gauge(gauge) = handle {
-            gauge.increment_by(amount);
-        }
-    })
-}
-
-/// Sets a gauge.
-pub(crate) fn set(metric: &Bound<'_, Metric>, value: f64) -> PyResult<()> {
-    metric.get().record(metric.py(), |handle| {
-        if let Handle::Gauge(gauge) = handle {
-            gauge.set(value);
-        }
-    })
 }

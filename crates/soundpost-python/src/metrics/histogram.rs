@@ -3,18 +3,20 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::around::{Around, What};
-use super::family::{About, Handle, Kind};
+use super::context::{Measurement, MetricContext};
+use super::family::{Definition, Handle, Kind};
 use super::metric::Metric;
 use crate::value;
 
-/// prometheus_client's default buckets, seconds.
-const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+/// Default buckets in seconds, those of prometheus_client.
+const DEFAULT_BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// Counts observations by size. `buckets` are inclusive upper bounds; `+Inf` is added where it is missing.
+/// Counts observations by size. `buckets` are inclusive upper bounds; a missing `+Inf` is added.
 ///
-/// With `exemplars=True` each bucket keeps the last `exemplar` it was given.
+/// With `exemplars=True` each bucket keeps its last `exemplar`.
 #[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[derive(Default)]
 pub(crate) struct Histogram;
 
 #[pymethods]
@@ -37,54 +39,47 @@ impl Histogram {
         buckets: Option<Vec<f64>>,
         exemplars: bool,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let about = About { name, help: documentation, labels: labelnames, namespace, subsystem, unit };
-        let kind = Kind::Histogram { bounds: buckets.unwrap_or_else(|| BUCKETS.to_vec()), exemplars };
-        Ok(PyClassInitializer::from(Metric::define(py, about, registry, kind)?).add_subclass(Self))
+        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
+        let kind = Kind::Histogram { bounds: buckets.unwrap_or_else(|| DEFAULT_BUCKETS.to_vec()), exemplars };
+        Metric::define(py, definition, kind)
     }
 
-    /// Counts one observation; a non-finite one is counted as rejected and dropped.
+    /// Adds one observation; a non-finite one is rejected and counted.
     ///
-    /// `exemplar` is a dict of one or more labels, such as `{"trace_id": "..."}`; the value of `request_id`,
-    /// `trace_id` or else the first is kept.
+    /// `exemplar` is a dict of labels such as `{"trace_id": "..."}`, of which one value is kept: that of
+    /// `request_id`, `trace_id`, or else the first.
     #[pyo3(signature = (amount, exemplar=None))]
     fn observe(slf: &Bound<'_, Self>, amount: f64, exemplar: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        let metric = slf.as_super();
         match exemplar {
-            None => observe(metric, amount),
-            Some(exemplar) => observe_with(metric, amount, exemplar),
+            None => slf.as_super().get().record(slf.py(), |handle| handle.observe_or_set(amount)),
+            Some(exemplar) => observe_with(slf.as_super(), amount, exemplar),
         }
     }
 
-    /// Observes the seconds a block or function took.
-    fn time(slf: &Bound<'_, Self>) -> Around {
-        Around::new(slf.as_super().clone().unbind(), What::Time)
+    /// Observes the seconds that a block or function took.
+    fn time(slf: &Bound<'_, Self>) -> MetricContext {
+        MetricContext::new(slf.as_super(), Measurement::Time)
     }
-}
-
-/// Observes a value in a histogram or summary.
-pub(crate) fn observe(metric: &Bound<'_, Metric>, value: f64) -> PyResult<()> {
-    metric.get().record(metric.py(), |handle| {
-        if let Handle::Histogram(histogram) = handle {
-            histogram.observe(value);
-        }
-    })
 }
 
 #[cold]
 fn observe_with(metric: &Bound<'_, Metric>, amount: f64, exemplar: &Bound<'_, PyDict>) -> PyResult<()> {
-    let py = metric.py();
-    if !matches!(metric.get().family.kind, Kind::Histogram { exemplars: true, .. }) {
-        metric.get().fault(py, "exemplar: make the histogram with exemplars=True")?;
-        return observe(metric, amount);
+    let (py, metric) = (metric.py(), metric.get());
+    let observe = |handle: &Handle| handle.observe_or_set(amount);
+    if !matches!(metric.family.kind, Kind::Histogram { exemplars: true, .. }) {
+        metric.fault(py, "exemplar: make the histogram with exemplars=True")?;
+        return metric.record(py, observe);
     }
     let mut id = None;
     for name in ["request_id", "trace_id"] {
         id = id.or(exemplar.get_item(name)?);
     }
-    let Some(id) = id.or_else(|| exemplar.values().get_item(0).ok()) else { return observe(metric, amount) };
+    let Some(id) = id.or_else(|| exemplar.values().get_item(0).ok()) else {
+        return metric.record(py, observe);
+    };
     let id = value::text(id)?;
     let id = id.to_string_lossy();
-    metric.get().record(py, |handle| {
+    metric.record(py, |handle| {
         if let Handle::Histogram(histogram) = handle {
             histogram.observe_with_exemplar(amount, &id);
         }

@@ -1,80 +1,73 @@
-//! What all metrics share: a family, its label names, and its series by label values.
+//! The base class of all metrics: a family, its label names, and its series by label values.
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::PyClass;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use super::family::{About, Family, Handle, Kind, Slot};
-use super::{Counter, Enum, Gauge, Histogram, Info, Summary};
-use crate::fault::{self, Part};
+use super::family::{Definition, Family, Handle, Kind, Series};
+use crate::fault::{self, part};
 use crate::value;
-
-/// Series kept by their labels; a family of the core has no more of its own.
-const MAX_SERIES: usize = 2_000;
 
 /// A metric: a family with label names, or one series of it.
 #[pyclass(frozen, subclass, module = "soundpost")]
 pub(crate) struct Metric {
-    pub(crate) family: Arc<Family>,
+    pub(super) family: Arc<Family>,
     role: Role,
+    /// The Python objects of the series made so far: by their label value, or by the tuple of several.
+    series: Py<PyDict>,
+    /// Creates an object of the metric's own class.
+    subclass: fn(Python<'_>, Self) -> PyResult<Bound<'_, PyAny>>,
 }
 
 enum Role {
-    /// As it was defined; where it has labels, their values are to be given first.
-    Family,
-    /// The label value, or the tuple of them, and where it records to.
-    Series(Py<PyAny>, Slot),
-    /// Takes the place of a series that could not be had.
+    /// The metric as it was defined, with its only series if it has no labels.
+    Family(Option<Arc<Series>>),
+    Series(Arc<Series>),
+    /// A stand-in for a series that was refused.
     Lost,
 }
 
 impl Metric {
-    /// Defines a metric.
+    /// Defines a metric of a subclass.
     ///
     /// # Errors
-    /// `ValueError` that names the metric and what to change.
-    pub(crate) fn define(
+    /// `ValueError` with the name of the metric and the remedy.
+    pub(super) fn define<C>(
         py: Python<'_>,
-        about: About<'_>,
-        registry: Option<&Bound<'_, PyAny>>,
+        definition: Definition<'_, '_>,
         kind: Kind,
-    ) -> PyResult<Self> {
-        if registry.is_some() {
-            return Err(PyValueError::new_err(format!(
-                "metric {:?}: registry: soundpost has one; leave it out",
-                about.name
-            )));
-        }
-        Ok(Self { family: Family::define(py, about, kind)?, role: Role::Family })
+    ) -> PyResult<PyClassInitializer<C>>
+    where
+        C: PyClass<BaseType = Self> + Default,
+    {
+        let family = Family::define(definition, kind)?;
+        let role = Role::Family(family.only_series());
+        let metric = Self { family, role, series: PyDict::new(py).unbind(), subclass: subclass_object::<C> };
+        Ok(PyClassInitializer::from(metric).add_subclass(C::default()))
     }
 
-    /// Where it records to, unless there are label values to give.
     #[inline]
-    pub(crate) fn slot(&self) -> Option<&Slot> {
+    fn series(&self) -> Option<&Arc<Series>> {
         match &self.role {
-            Role::Series(_, slot) => Some(slot),
-            Role::Family | Role::Lost => self.family.labels.is_empty().then_some(&self.family.own),
+            Role::Series(series) | Role::Family(Some(series)) => Some(series),
+            Role::Family(None) | Role::Lost => None,
         }
     }
 
-    /// The label values of a series.
-    pub(crate) fn values(&self, py: Python<'_>) -> PyResult<Option<Box<[Box<str>]>>> {
-        match &self.role {
-            Role::Series(key, _) => texts(key.bind(py)).map(Some),
-            Role::Family if self.family.labels.is_empty() => Ok(Some(Box::default())),
-            Role::Family | Role::Lost => Ok(None),
-        }
+    /// Returns the label values of a series.
+    pub(super) fn values(&self) -> Option<&[Box<str>]> {
+        self.series().map(|series| &*series.values)
     }
 
-    /// Records to the series; a family with labels has none, which is a fault.
+    /// Records to the series; missing label values are a fault.
     #[inline]
-    pub(crate) fn record(&self, py: Python<'_>, record: impl FnOnce(&Handle)) -> PyResult<()> {
-        match (self.slot(), &self.role) {
-            (Some(slot), _) => {
-                slot.with(record);
+    pub(super) fn record(&self, py: Python<'_>, record: impl FnOnce(&Handle)) -> PyResult<()> {
+        match (self.series(), &self.role) {
+            (Some(series), _) => {
+                series.with_handle(record);
                 Ok(())
             }
             (None, Role::Lost) => Ok(()),
@@ -83,53 +76,38 @@ impl Metric {
     }
 
     #[cold]
-    pub(crate) fn fault(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        fault::report(
-            py,
-            Part::Metric,
-            &self.family.name,
-            None,
-            &format!("metric {:?}: {text}", self.family.name),
-        )
+    pub(super) fn fault(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        let text = format!("metric {:?}: {text}", self.family.name);
+        fault::report(py, part::METRIC, &self.family.name, None, &text)
     }
 
     fn wrong_labels(&self, py: Python<'_>) -> PyResult<()> {
         let text = match &self.role {
-            Role::Series(..) => "it has its labels already".to_owned(),
-            Role::Family | Role::Lost => {
+            Role::Series(_) => "it has its labels already".to_owned(),
+            Role::Family(_) | Role::Lost => {
                 format!("give values for the labels {:?}, by position or by name", self.family.labels)
             }
         };
         self.fault(py, &text)
     }
 
-    /// A series of this metric: an object of the metric's own class.
     fn object<'py>(&self, py: Python<'py>, role: Role) -> PyResult<Bound<'py, PyAny>> {
-        let base = PyClassInitializer::from(Self { family: self.family.clone(), role });
-        Ok(match &self.family.kind {
-            Kind::Counter => Bound::new(py, base.add_subclass(Counter))?.into_any(),
-            Kind::Gauge(_) => Bound::new(py, base.add_subclass(Gauge))?.into_any(),
-            Kind::Histogram { .. } => Bound::new(py, base.add_subclass(Histogram))?.into_any(),
-            Kind::Summary => Bound::new(py, base.add_subclass(Summary))?.into_any(),
-            Kind::Info => Bound::new(py, base.add_subclass(Info::default()))?.into_any(),
-            Kind::StateSet(_) => Bound::new(py, base.add_subclass(Enum))?.into_any(),
-        })
+        let (family, series) = (self.family.clone(), self.series.clone_ref(py));
+        (self.subclass)(py, Self { family, role, series, subclass: self.subclass })
     }
 
     #[inline]
     fn find<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.family.series.bind(values.py()).get_item(key(values)?)
+        self.series.bind(values.py()).get_item(key(values)?)
     }
 
-    fn make<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        let (py, key) = (values.py(), key(values)?);
-        match self.family.slot(&texts(&key)?) {
-            Ok(slot) => {
-                let series = self.object(py, Role::Series(key.clone().unbind(), slot))?;
-                let known = self.family.series.bind(py);
-                // What is beyond shares the overflow series: to keep them all would cost memory and gain nothing.
-                if known.len() < MAX_SERIES {
-                    known.set_item(key, &series)?;
+    fn add<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let py = values.py();
+        match self.family.add_series(texts(values)?) {
+            Ok((series, is_kept)) => {
+                let series = self.object(py, Role::Series(series))?;
+                if is_kept {
+                    self.series.bind(py).set_item(key(values)?, &series)?;
                 }
                 Ok(series)
             }
@@ -140,26 +118,25 @@ impl Metric {
         }
     }
 
-    /// Has the functions that give the values of a gauge, of one series or of all, be asked no longer.
-    fn forget(&self, py: Python<'_>, values: Option<&Bound<'_, PyTuple>>) -> PyResult<()> {
+    /// Removes the value functions of a gauge, of one series or of all.
+    fn remove_functions(&self, py: Python<'_>, values: Option<&Bound<'_, PyTuple>>) -> PyResult<()> {
         if let Kind::Gauge(_) = self.family.kind {
-            py.import(intern!(py, "soundpost._polling"))?
-                .call_method1(intern!(py, "forget"), (&self.family.name, values))?;
+            py.import(intern!(py, "soundpost._background"))?
+                .call_method1(intern!(py, "remove_gauge"), (&self.family.name, values))?;
         }
         Ok(())
     }
 
-    /// The given label values as texts, in order; `None` when they are not those of the names.
+    /// Returns the given label values as texts, in order; `None` if they do not match the label names.
     fn ordered<'py>(
         &self,
         values: &Bound<'py, PyTuple>,
         named: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let py = values.py();
-        let names = self.family.names.bind(py);
+        let (py, names) = (values.py(), &self.family.labels);
         let given = named.map_or(values.len(), |named| named.len() + values.len());
         let mixed = named.is_some() && !values.is_empty();
-        if mixed || given != names.len() || given == 0 || !matches!(self.role, Role::Family) {
+        if mixed || given != names.len() || given == 0 || !matches!(self.role, Role::Family(_)) {
             return Ok(None);
         }
         let mut texts = Vec::with_capacity(given);
@@ -177,24 +154,27 @@ impl Metric {
     }
 }
 
-/// What a series is kept under: its label value, or the tuple of several.
+fn subclass_object<C>(py: Python<'_>, metric: Metric) -> PyResult<Bound<'_, PyAny>>
+where
+    C: PyClass<BaseType = Metric> + Default,
+{
+    let object = PyClassInitializer::from(metric).add_subclass(C::default());
+    Ok(Bound::new(py, object)?.into_any())
+}
+
+/// Returns the key of a series: its label value, or the tuple of several.
 #[inline]
 fn key<'py>(values: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
     if values.len() == 1 { values.get_item(0) } else { Ok(values.clone().into_any()) }
 }
 
-/// The label values of a key.
-pub(crate) fn texts(key: &Bound<'_, PyAny>) -> PyResult<Box<[Box<str>]>> {
-    let text = |value: &Bound<'_, PyAny>| Ok(value.cast::<PyString>()?.to_string_lossy().into());
-    match key.cast::<PyTuple>() {
-        Ok(values) => values.iter().map(|value| text(&value)).collect(),
-        Err(_) => Ok(Box::new([text(key)?])),
-    }
+fn texts(values: &Bound<'_, PyTuple>) -> PyResult<Box<[Box<str>]>> {
+    values.iter().map(|value| Ok(value.cast::<PyString>()?.to_string_lossy().into())).collect()
 }
 
 #[pymethods]
 impl Metric {
-    /// The series of these label values, given by position or by name; any value is taken as its text.
+    /// Returns the series of these label values, given by position or by name. Values are converted to text.
     #[pyo3(signature = (*labelvalues, **labelkwargs))]
     fn labels<'py>(
         &self,
@@ -205,7 +185,7 @@ impl Metric {
         let texts_only = || labelvalues.iter_borrowed().all(|value| value.is_exact_instance_of::<PyString>());
         if labelkwargs.is_none()
             && labelvalues.len() == self.family.labels.len()
-            && matches!(self.role, Role::Family)
+            && matches!(self.role, Role::Family(_))
             && texts_only()
             && let Some(series) = self.find(labelvalues)?
         {
@@ -217,39 +197,39 @@ impl Metric {
         };
         match self.find(&values)? {
             Some(series) => Ok(series),
-            None => self.make(&values),
+            None => self.add(&values),
         }
     }
 
-    /// Takes the series of these label values out of the exposition.
+    /// Removes the series of these label values from the exposition.
     #[pyo3(signature = (*labelvalues))]
     fn remove<'py>(&self, py: Python<'py>, labelvalues: &Bound<'py, PyTuple>) -> PyResult<()> {
         let Some(values) = self.ordered(labelvalues, None)? else { return self.wrong_labels(py) };
-        let (series, key) = (self.family.series.bind(py), key(&values)?);
+        let (series, key) = (self.series.bind(py), key(&values)?);
         if series.contains(&key)? {
             series.del_item(&key)?;
         }
-        self.forget(py, Some(&values))?;
-        match self.family.remove(&texts(&key)?) {
+        self.remove_functions(py, Some(&values))?;
+        match self.family.remove(&texts(&values)?) {
             Ok(()) => Ok(()),
             Err(error) => self.fault(py, &error.to_string()),
         }
     }
 
-    /// Takes all series out of the exposition.
+    /// Removes all series from the exposition.
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
-        self.family.series.bind(py).clear();
-        self.forget(py, None)?;
+        self.series.bind(py).clear();
+        self.remove_functions(py, None)?;
         self.family.clear();
         Ok(())
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+    fn __repr__(&self) -> String {
         let names = self.family.labels.iter();
-        let labels: Vec<String> = match self.values(py)? {
-            Some(values) => names.zip(&values).map(|(name, value)| format!("{name}={value:?}")).collect(),
+        let labels: Vec<String> = match self.values() {
+            Some(values) => names.zip(values).map(|(name, value)| format!("{name}={value:?}")).collect(),
             None => names.cloned().collect(),
         };
-        Ok(format!("<soundpost metric {} {{{}}}>", self.family.name, labels.join(", ")))
+        format!("<soundpost metric {} {{{}}}>", self.family.name, labels.join(", "))
     }
 }

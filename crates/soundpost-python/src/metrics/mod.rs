@@ -1,8 +1,8 @@
 //! Metrics in the shape of `prometheus_client`: `Counter`, `Gauge`, `Histogram`, `Summary`, `Info`, `Enum`.
 //!
-//! They can be made before `init`; what they are told until then is dropped, and they are bound at `init`.
+//! They can be created before `init`, which binds them. Values recorded until then are dropped.
 
-mod around;
+mod context;
 mod counter;
 mod family;
 mod gauge;
@@ -12,7 +12,7 @@ mod metric;
 mod state_set;
 mod summary;
 
-pub(crate) use around::Around;
+pub(crate) use context::MetricContext;
 pub(crate) use counter::Counter;
 pub(crate) use family::{bind_all, unbind_all};
 pub(crate) use gauge::Gauge;

@@ -3,11 +3,12 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::family::{About, Handle, Kind};
+use super::family::{Definition, Handle, Kind};
 use super::metric::Metric;
 
-/// Which of some states something is in: one series a state, 1 for the one it is in. The first is where it begins.
+/// One of several states: one series per state, 1 for the current one. The first is the initial state.
 #[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[derive(Default)]
 pub(crate) struct Enum;
 
 #[pymethods]
@@ -35,9 +36,8 @@ impl Enum {
         if !unit.is_empty() {
             return Err(PyValueError::new_err(format!("metric {name:?}: unit: an enum has none")));
         }
-        let about = About { name, help: documentation, labels: labelnames, namespace, subsystem, unit };
-        Ok(PyClassInitializer::from(Metric::define(py, about, registry, Kind::StateSet(states))?)
-            .add_subclass(Self))
+        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
+        Metric::define(py, definition, Kind::StateSet(states))
     }
 
     /// Sets the state.

@@ -2,13 +2,13 @@
 
 use pyo3::prelude::*;
 
-use super::around::{Around, What};
-use super::family::{About, Kind};
-use super::histogram::observe;
+use super::context::{Measurement, MetricContext};
+use super::family::{Definition, Kind};
 use super::metric::Metric;
 
 /// Count and sum of observations.
 #[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[derive(Default)]
 pub(crate) struct Summary;
 
 #[pymethods]
@@ -28,18 +28,17 @@ impl Summary {
         unit: &str,
         registry: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let about = About { name, help: documentation, labels: labelnames, namespace, subsystem, unit };
-        Ok(PyClassInitializer::from(Metric::define(py, about, registry, Kind::Summary)?).add_subclass(Self))
+        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
+        Metric::define(py, definition, Kind::Summary)
     }
 
-    /// Counts one observation.
-    #[pyo3(name = "observe")]
-    fn observe_value(slf: &Bound<'_, Self>, amount: f64) -> PyResult<()> {
-        observe(slf.as_super(), amount)
+    /// Adds one observation.
+    fn observe(slf: &Bound<'_, Self>, amount: f64) -> PyResult<()> {
+        slf.as_super().get().record(slf.py(), |handle| handle.observe_or_set(amount))
     }
 
-    /// Observes the seconds a block or function took.
-    fn time(slf: &Bound<'_, Self>) -> Around {
-        Around::new(slf.as_super().clone().unbind(), What::Time)
+    /// Observes the seconds that a block or function took.
+    fn time(slf: &Bound<'_, Self>) -> MetricContext {
+        MetricContext::new(slf.as_super(), Measurement::Time)
     }
 }

@@ -1,22 +1,22 @@
-//! What a call did to GPU memory, as Python sees it.
+//! GPU memory around a call, as Python sees it.
 
 use pyo3::prelude::*;
 
-/// GPU memory around a call, from samples; bytes. It does not change.
+/// GPU memory around a call in bytes, from samples. The object does not change.
 #[pyclass(frozen, eq, get_all, module = "soundpost")]
 #[derive(PartialEq)]
 pub(crate) struct GpuUse {
-    /// Of the last sample before the call.
+    /// Memory in the last sample before the call.
     memory_before: u64,
-    /// The most that was seen from its start to its end, or to now.
+    /// Highest memory in the samples from the start of the call to its end, or to now.
     memory_peak: u64,
-    /// After the call, or now, less before it.
+    /// Memory after the call, or now, minus `memory_before`.
     memory_delta: i64,
-    /// Mean utilization during the call, 0 to 1; None where it is not known.
+    /// Mean utilization during the call, 0 to 1; None if it was not sampled.
     utilization_mean: Option<f64>,
-    /// Whether another call ran at the same time, so that the figures are of all of them.
+    /// Whether another call ran at the same time; the figures are the sum over all of them.
     shared: bool,
-    /// Whether the memory is that of the call's own process, and not of everybody on the device.
+    /// Whether the memory is that of the call's process only, not of all processes on the device.
     of_process: bool,
 }
 

@@ -20,4 +20,6 @@ def events(directory, logger=None):
         store.close()
     for row in rows:
         row["fields"] = json.loads(row["fields"])
-    return [row for row in rows if row["logger"] == logger or (logger is None and row["logger"] != "soundpost")]
+    return [
+        row for row in rows if row["logger"] == logger or (logger is None and row["logger"] != "soundpost")
+    ]

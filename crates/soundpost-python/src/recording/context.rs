@@ -1,8 +1,8 @@
 //! The context variable that holds the current call.
 //!
 //! `PyContextVar_Get`, `_Set` and `_Reset` are public C functions with the same signature in every CPython since
-//! 3.7.1, but they are not part of the limited API. They are looked up when the module is first used, and the
-//! methods of `contextvars.ContextVar` stand in where an interpreter does not have them.
+//! 3.7.1, but not part of the limited API. They are resolved at import. An interpreter without them uses the methods
+//! of `contextvars.ContextVar`.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -11,11 +11,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{ffi, intern};
 
-use crate::call::Call;
-
 type Object = *mut ffi::PyObject;
 
-/// The variable, and the C functions on it where there are any.
+/// The variable, and the C functions on it if the interpreter exports them.
 struct Variable {
     object: Py<PyAny>,
     functions: Option<Functions>,
@@ -30,14 +28,14 @@ struct Functions {
 
 static VARIABLE: PyOnceLock<Variable> = PyOnceLock::new();
 
-/// What [`enter`] gives back to [`leave`].
-pub(crate) struct Token(Option<Py<PyAny>>);
+/// The token of one [`enter`], for [`leave`].
+pub(super) struct Token(Option<Py<PyAny>>);
 
-/// The call this context is in, unless it has ended.
+/// Returns the object that was entered last in this context, also after its call ended.
 #[inline]
-pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Call>> {
+pub(super) fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
     let variable = variable(py).ok()?;
-    let value = match variable.functions {
+    match variable.functions {
         Some(functions) => {
             let mut value = ptr::null_mut();
             // SAFETY: the first argument is a context variable, a null default is allowed, and the interpreter
@@ -48,21 +46,19 @@ pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Call>> {
                 return None;
             }
             // SAFETY: null or an owned reference, see above.
-            unsafe { Bound::from_owned_ptr_or_opt(py, value) }?
+            unsafe { Bound::from_owned_ptr_or_opt(py, value) }
         }
-        None => variable.object.bind(py).call_method1(intern!(py, "get"), (py.None(),)).ok()?,
-    };
-    let call = value.cast_into::<Call>().ok()?;
-    (!call.get().has_ended()).then_some(call)
+        None => variable.object.bind(py).call_method1(intern!(py, "get"), (py.None(),)).ok(),
+    }
 }
 
 /// Makes `call` the current one of this context, until [`leave`].
 #[inline]
-pub(crate) fn enter(py: Python<'_>, call: &Py<Call>) -> Token {
+pub(super) fn enter(py: Python<'_>, call: &Py<PyAny>) -> Token {
     let Ok(variable) = variable(py) else { return Token(None) };
     let token = match variable.functions {
         Some(functions) => {
-            // SAFETY: a context variable and a live object; a new reference or null comes back.
+            // SAFETY: a context variable and a live object; returns a new reference or null.
             unsafe {
                 let token = (functions.set)(variable.object.as_ptr(), call.as_ptr());
                 Bound::from_owned_ptr_or_err(py, token).map(Bound::unbind)
@@ -77,14 +73,15 @@ pub(crate) fn enter(py: Python<'_>, call: &Py<Call>) -> Token {
     Token(token.ok())
 }
 
-/// Puts back what was current before [`enter`]. In another context than that one (a `with` block in a
-/// generator that is resumed elsewhere) there is nothing to put back.
+/// Restores the call that was current before [`enter`].
+///
+/// In another context than that one (a `with` block in a generator that is resumed elsewhere) it does nothing.
 #[inline]
-pub(crate) fn leave(py: Python<'_>, token: &Token) {
+pub(super) fn leave(py: Python<'_>, token: &Token) {
     let (Ok(variable), Some(token)) = (variable(py), &token.0) else { return };
     match variable.functions {
         Some(functions) => {
-            // SAFETY: a context variable and the token its `set` gave; -1 means an exception is set.
+            // SAFETY: a context variable and the token of its `set`; -1 means an exception is set.
             let status = unsafe { (functions.reset)(variable.object.as_ptr(), token.as_ptr()) };
             if status < 0 {
                 drop(PyErr::take(py));
@@ -102,9 +99,8 @@ fn variable(py: Python<'_>) -> PyResult<&'static Variable> {
     }
 }
 
-/// Makes what later calls need, before there are threads: a child forked while another thread makes it would wait for
-/// that thread for ever.
-pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+/// Creates the variable, see [`super::prepare`].
+pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
     variable(py).map(drop)
 }
 
@@ -118,7 +114,7 @@ fn create(py: Python<'_>) -> PyResult<&'static Variable> {
 
 fn functions() -> Option<Functions> {
     let find = |name: &CStr| {
-        // SAFETY: `dlsym` with a terminated name only searches what is loaded.
+        // SAFETY: `dlsym` with a terminated name only searches the loaded libraries.
         let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
         (!address.is_null()).then_some(address)
     };

@@ -1,4 +1,4 @@
-//! Exceptions as what the core classifies: class names and text. Nothing of the exception is kept.
+//! Exceptions as class names and text, which the core classifies. No reference to the exception is kept.
 
 use pyo3::exceptions::PyException;
 use pyo3::intern;
@@ -6,15 +6,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 use soundpost::Outcome;
 
-/// Most exceptions of a chain (causes, contexts, groups) that are looked at.
+/// Maximum number of exceptions of a chain (causes, contexts, groups) that are read.
 const MAX_CHAIN: usize = 16;
-/// Longest text of one exception that is handed over, bytes; the core keeps less, of what may be recorded.
-const MAX_TEXT: usize = 16_384;
+/// Maximum length in bytes of the text of one exception; the core truncates further, after redaction.
+const MAX_TEXT_BYTES: usize = 16_384;
 
-/// An exception, as numbers and strings.
+/// An exception as outcome, class name and text.
 pub(crate) struct Failure {
     pub(crate) outcome: Outcome,
-    /// Name of the exception's class.
+    /// Name of the exception's class; empty for an error that is only a text.
     pub(crate) kind: String,
     pub(crate) text: String,
 }
@@ -32,7 +32,7 @@ impl Failure {
                 continue;
             }
             seen.push(link.as_ptr());
-            // How a task or process was asked to end says nothing about what went wrong while it did.
+            // A `CancelledError` or `SystemExit` in the chain does not explain the failure.
             if seen.len() == 1 || link.is_instance_of::<PyException>() {
                 class_names(&link.get_type(), &mut names);
                 texts.push(text_of(&link));
@@ -46,13 +46,13 @@ impl Failure {
         Self { outcome, kind, text: texts.swap_remove(0) }
     }
 
-    /// A failure that only has a text: a yielded or returned error.
+    /// Classifies an error that was yielded or returned, which has only a text.
     pub(crate) fn from_text(text: String) -> Self {
         Self { outcome: Outcome::classify(&[], &text), kind: String::new(), text }
     }
 }
 
-/// `Class: text`, for a log line.
+/// Formats an exception as `Class: text`.
 pub(crate) fn describe(py: Python<'_>, error: &PyErr) -> String {
     let failure = Failure::new(py, error);
     if failure.text.is_empty() { failure.kind } else { format!("{}: {}", failure.kind, failure.text) }
@@ -71,7 +71,7 @@ fn class_names(class: &Bound<'_, PyType>, names: &mut Vec<String>) {
 fn text_of(error: &Bound<'_, PyAny>) -> String {
     let Ok(text) = error.str() else { return String::new() };
     let text = text.to_string_lossy();
-    text[..text.floor_char_boundary(MAX_TEXT)].to_owned()
+    text[..text.floor_char_boundary(MAX_TEXT_BYTES)].to_owned()
 }
 
 fn next_of<'py>(link: &Bound<'py, PyAny>, waiting: &mut Vec<Bound<'py, PyAny>>) {

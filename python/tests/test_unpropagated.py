@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from logged import events
+from stored_events import events
 
 APPLICATION = """
     import logging, sys
@@ -81,7 +81,7 @@ def test_a_logger_that_keeps_its_records_to_itself_is_named_once(python):
         """
         import logging, threading
         import soundpost
-        from soundpost._unheard import Unheard
+        from soundpost._unpropagated import UnpropagatedLoggers
 
         def named():
             return [record.getMessage().split()[4] for record in said if "are not recorded" in record.msg]
@@ -107,8 +107,8 @@ def test_a_logger_that_keeps_its_records_to_itself_is_named_once(python):
         alone("heard", soundpost.LogHandler())
         alone("passed_on", type("Queue", (logging.Handler,), {})())
         alone("silent", logging.NullHandler())
-        unheard = Unheard(soundpost.LogHandler)
-        assert [unheard.look() for _ in range(3)] == [[], ["below.and.far", "server"], []]
+        unpropagated = UnpropagatedLoggers(soundpost.LogHandler)
+        assert [unpropagated.find() for _ in range(3)] == [[], ["below.and.far", "server"], []]
         alone("the_last", logging.FileHandler("last.log"))
         assert done.wait(20)
         print(*named())

@@ -1,9 +1,9 @@
-//! How long the audio is that a call gave back. Only shapes and lengths are read: nothing is copied, moved
-//! between devices, or consumed.
+//! The length of audio in Python objects, from shapes and lengths: nothing is copied, moved between devices or
+//! consumed.
 
 use std::path::Path;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -11,37 +11,20 @@ use pyo3::types::{
 };
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::file;
-use crate::result::{Audio, Error, Skip};
+use super::header::{self, Length};
+use super::measured::{Measured, unmeasurable};
 
-/// Below this share of full scale throughout is silence: -60 dBFS.
-const SILENCE: f64 = 0.001;
-/// Lists in lists deeper than this are not followed.
+/// Maximum sample of silence, as a share of full scale: -60 dBFS.
+const SILENCE_RATIO: f64 = 0.001;
+/// Maximum depth of nested lists.
 const MAX_DEPTH: usize = 4;
 
-/// What one returned or yielded item is.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Heard {
-    /// Audio of so many seconds, more than 0.
-    Seconds(f64),
-    /// The same, and silence throughout.
-    Silence(f64),
-    /// Output whose length cannot be told, such as a video file.
-    Output,
-    /// Neither audio nor error.
-    Skip,
-    /// No output: `None`, zero samples, a missing or empty file.
-    Nothing,
-    /// An error that was returned and not raised.
-    Error(String),
-}
-
-/// How to measure: made by `soundpost.audio`.
+/// A measure of audio, as `soundpost.audio` creates it.
 #[pyclass(frozen, module = "soundpost._native")]
 pub(crate) struct Measure {
     sample_rate: Option<f64>,
     key: Option<Py<PyAny>>,
-    /// Bytes of a sample of raw PCM.
+    /// Bytes per sample of raw PCM.
     sample_width: usize,
     channels: usize,
     silence: bool,
@@ -70,21 +53,15 @@ impl Measure {
         Ok(Self { sample_rate, key, sample_width, channels, silence })
     }
 
-    /// Measures one item: `Audio`, `Skip()`, an `Error`, or `None` where there is no output.
+    /// Measures one item. Returns `Audio`, `Skip()`, an `Error`, or `None` for no output.
     ///
-    /// Raises `TypeError` for what it cannot measure.
+    /// Raises `TypeError` for an item that cannot be measured.
     fn __call__<'py>(
         &self,
         py: Python<'py>,
         item: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(match self.hear(item, true)? {
-            Heard::Seconds(seconds) => Some(Bound::new(py, Audio { seconds, silent: false })?.into_any()),
-            Heard::Silence(seconds) => Some(Bound::new(py, Audio { seconds, silent: true })?.into_any()),
-            Heard::Output | Heard::Skip => Some(Bound::new(py, Skip)?.into_any()),
-            Heard::Nothing => None,
-            Heard::Error(text) => Some(Error::new_err(text).into_value(py).into_bound(py).into_any()),
-        })
+        self.measure(item, true)?.into_answer(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -92,92 +69,44 @@ impl Measure {
     }
 }
 
-/// What the user's function said.
-pub(crate) fn told(said: &Bound<'_, PyAny>) -> PyResult<Heard> {
-    let py = said.py();
-    if let Ok(seconds) = said.extract::<f64>() {
-        return seconds_of(seconds);
-    }
-    if said.is_none() {
-        return Ok(Heard::Nothing);
-    }
-    if said.is_instance_of::<Skip>() || said.is(py.get_type::<Skip>()) {
-        return Ok(Heard::Skip);
-    }
-    if let Ok(audio) = said.cast::<Audio>() {
-        let audio = audio.get();
-        return Ok(match seconds_of(audio.seconds)? {
-            Heard::Seconds(seconds) if audio.silent => Heard::Silence(seconds),
-            heard => heard,
-        });
-    }
-    if said.is_instance_of::<Error>() || said.is(py.get_type::<Error>()) {
-        return Ok(Heard::Error(said.str()?.to_string_lossy().into_owned()));
-    }
-    // The function raised, which was reported.
-    if said.is(py.NotImplemented()) {
-        return Ok(Heard::Output);
-    }
-    Err(unmeasurable(
-        said,
-        "an audio function gives seconds, soundpost.Skip, soundpost.Error or soundpost.Audio",
-    ))
-}
-
-fn seconds_of(seconds: f64) -> PyResult<Heard> {
-    if seconds == 0.0 {
-        return Ok(Heard::Nothing);
-    }
-    if seconds.is_finite() && seconds > 0.0 {
-        return Ok(Heard::Seconds(seconds));
-    }
-    Err(PyValueError::new_err(format!("{seconds} is no length of audio")))
-}
-
-fn unmeasurable(item: &Bound<'_, PyAny>, why: &str) -> PyErr {
-    let class = item.get_type();
-    let class = class.name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    PyTypeError::new_err(format!("cannot measure a {class}: {why}"))
-}
-
 impl Measure {
-    /// Measures `item`; looks for silence only where asked to, and only if `listen` (nothing was heard yet).
+    /// Measures `item`, and checks it for silence if the user asked for that and `check_silence` is true.
     ///
     /// # Errors
-    /// `TypeError` for what cannot be measured.
-    pub(crate) fn hear(&self, item: &Bound<'_, PyAny>, listen: bool) -> PyResult<Heard> {
+    /// `TypeError` for an item that cannot be measured.
+    pub(crate) fn measure(&self, item: &Bound<'_, PyAny>, check_silence: bool) -> PyResult<Measured> {
         if item.is_none() {
-            return Ok(Heard::Nothing);
+            return Ok(Measured::Nothing);
         }
-        self.hear_any(item, self.sample_rate, listen && self.silence, 0)
+        self.measure_any(item, self.sample_rate, check_silence && self.silence, 0)
     }
 
-    fn hear_any(
+    fn measure_any(
         &self,
         item: &Bound<'_, PyAny>,
         rate: Option<f64>,
-        listen: bool,
+        check_silence: bool,
         depth: usize,
-    ) -> PyResult<Heard> {
+    ) -> PyResult<Measured> {
         let py = item.py();
         if let Ok(bytes) = item.cast::<PyBytes>() {
-            return self.hear_bytes(bytes.as_bytes(), rate, listen, item);
+            return self.measure_bytes(bytes.as_bytes(), rate, check_silence, item);
         }
         if let Ok(items) = item.cast::<PyDict>() {
             let Some(key) = &self.key else { return Err(unmeasurable(item, "give key=")) };
             return match items.get_item(key.bind(py))? {
-                Some(inner) => self.hear_inner(&inner, rate, listen, depth),
-                None => Ok(Heard::Skip),
+                Some(inner) => self.measure_inner(&inner, rate, check_silence, depth),
+                None => Ok(Measured::Skip),
             };
         }
         if let Ok(items) = item.cast::<PyTuple>() {
             if let Some((rate, inner)) = rate_and_array(items)? {
-                return self.hear_inner(&inner, Some(rate), listen, depth);
+                return self.measure_inner(&inner, Some(rate), check_silence, depth);
             }
-            return self.hear_all(items.iter(), rate, listen, depth);
+            return self.measure_all(items.iter(), rate, check_silence, depth);
         }
         if let Ok(items) = item.cast::<PyList>() {
-            return self.hear_all(items.iter(), rate, listen, depth);
+            return self.measure_all(items.iter(), rate, check_silence, depth);
         }
         if item.is_instance_of::<PyByteArray>() || item.is_instance_of::<PyMemoryView>() {
             let length = match attribute(item, intern!(py, "nbytes"))? {
@@ -187,83 +116,87 @@ impl Measure {
             return self.seconds_of_bytes(length, rate, item);
         }
         if let Some(shape) = attribute(item, intern!(py, "shape"))? {
-            return self.hear_array(item, &shape, rate, listen);
+            return self.measure_array(item, &shape, rate, check_silence);
         }
         if item.is_instance_of::<PyBool>() {
             return Ok(if item.is_truthy()? {
-                Heard::Skip
+                Measured::Skip
             } else {
-                Heard::Error("returned False".to_owned())
+                Measured::Error("returned False".to_owned())
             });
         }
         if item.is_instance_of::<PyInt>() {
             let failed = item.lt(0)?;
-            return Ok(if failed { Heard::Error(format!("returned {}", item.str()?)) } else { Heard::Skip });
+            return Ok(if failed {
+                Measured::Error(format!("returned {}", item.str()?))
+            } else {
+                Measured::Skip
+            });
         }
         if item.is_instance_of::<PyString>() || item.hasattr(intern!(py, "__fspath__"))? {
-            return hear_file(item);
+            return measure_file(item);
         }
         if let Some(key) = self.key.as_ref().and_then(|key| key.bind(py).cast::<PyString>().ok()) {
             return match attribute(item, key)? {
-                Some(inner) => self.hear_inner(&inner, rate, listen, depth),
-                None => Ok(Heard::Skip),
+                Some(inner) => self.measure_inner(&inner, rate, check_silence, depth),
+                None => Ok(Measured::Skip),
             };
         }
         Err(unmeasurable(item, "give a function as audio="))
     }
 
-    fn hear_inner(
+    fn measure_inner(
         &self,
         item: &Bound<'_, PyAny>,
         rate: Option<f64>,
-        listen: bool,
+        check_silence: bool,
         depth: usize,
-    ) -> PyResult<Heard> {
+    ) -> PyResult<Measured> {
         if item.is_none() {
-            return Ok(Heard::Skip);
+            return Ok(Measured::Skip);
         }
         if depth == MAX_DEPTH {
             return Err(unmeasurable(item, "it lies too deep in lists"));
         }
-        self.hear_any(item, rate, listen, depth + 1)
+        self.measure_any(item, rate, check_silence, depth + 1)
     }
 
-    /// Several pieces, one after the other.
-    fn hear_all<'py>(
+    /// Adds up several pieces.
+    fn measure_all<'py>(
         &self,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
         rate: Option<f64>,
-        listen: bool,
+        check_silence: bool,
         depth: usize,
-    ) -> PyResult<Heard> {
+    ) -> PyResult<Measured> {
         let (mut seconds, mut silent, mut output) = (0.0, true, false);
         for item in items {
-            match self.hear_inner(&item, rate, listen && silent, depth)? {
-                Heard::Seconds(more) => {
+            match self.measure_inner(&item, rate, check_silence && silent, depth)? {
+                Measured::Seconds(more) => {
                     seconds += more;
                     silent = false;
                 }
-                Heard::Silence(more) => seconds += more,
-                Heard::Output => output = true,
-                Heard::Skip | Heard::Nothing => {}
-                error @ Heard::Error(_) => return Ok(error),
+                Measured::Silence(more) => seconds += more,
+                Measured::Output => output = true,
+                Measured::Skip | Measured::Nothing => {}
+                error @ Measured::Error(_) => return Ok(error),
             }
         }
-        Ok(match seconds_of(seconds)? {
-            Heard::Seconds(seconds) if silent => Heard::Silence(seconds),
-            Heard::Nothing if output => Heard::Output,
-            heard => heard,
+        Ok(match Measured::from_seconds(seconds)? {
+            measured @ Measured::Seconds(_) if silent => measured.into_silence(),
+            Measured::Nothing if output => Measured::Output,
+            measured => measured,
         })
     }
 
-    /// An array or tensor: `[N]`, `[channels, N]` or `[N, channels]`; the longest axis is time.
-    fn hear_array(
+    /// Measures an array or tensor: `[N]`, `[channels, N]` or `[N, channels]`; the longest axis is time.
+    fn measure_array(
         &self,
         item: &Bound<'_, PyAny>,
         shape: &Bound<'_, PyAny>,
         rate: Option<f64>,
-        listen: bool,
-    ) -> PyResult<Heard> {
+        check_silence: bool,
+    ) -> PyResult<Measured> {
         let Ok(shape) = shape.cast::<PyTuple>() else {
             return Err(unmeasurable(item, "its shape is no tuple"));
         };
@@ -274,48 +207,57 @@ impl Measure {
             samples = samples.max(length);
         }
         if empty {
-            return Ok(Heard::Nothing);
+            return Ok(Measured::Nothing);
         }
         let Some(rate) = rate else { return Err(unmeasurable(item, "give sample_rate=")) };
         let seconds = samples as f64 / rate;
-        Ok(if listen && array_is_silent(item)? { Heard::Silence(seconds) } else { Heard::Seconds(seconds) })
-    }
-
-    fn hear_bytes(
-        &self,
-        bytes: &[u8],
-        rate: Option<f64>,
-        listen: bool,
-        item: &Bound<'_, PyAny>,
-    ) -> PyResult<Heard> {
-        if let Some(length) = file::length_of_bytes(bytes) {
-            return Ok(match length {
-                // A header sent ahead of the samples.
-                file::Length::Seconds(0.0) => Heard::Skip,
-                file::Length::Seconds(seconds) => Heard::Seconds(seconds),
-                file::Length::Unknown => Heard::Output,
-            });
-        }
-        let heard = self.seconds_of_bytes(bytes.len(), rate, item)?;
-        Ok(match heard {
-            Heard::Seconds(seconds) if listen && self.sample_width == 2 && pcm_is_silent(bytes) => {
-                Heard::Silence(seconds)
-            }
-            heard => heard,
+        Ok(if check_silence && array_is_silent(item)? {
+            Measured::Silence(seconds)
+        } else {
+            Measured::Seconds(seconds)
         })
     }
 
-    fn seconds_of_bytes(&self, bytes: usize, rate: Option<f64>, item: &Bound<'_, PyAny>) -> PyResult<Heard> {
+    fn measure_bytes(
+        &self,
+        bytes: &[u8],
+        rate: Option<f64>,
+        check_silence: bool,
+        item: &Bound<'_, PyAny>,
+    ) -> PyResult<Measured> {
+        if let Some(length) = header::length_of_bytes(bytes) {
+            return Ok(match length {
+                // A header sent ahead of the samples.
+                Length::Seconds(0.0) => Measured::Skip,
+                Length::Seconds(seconds) => Measured::Seconds(seconds),
+                Length::Unknown => Measured::Output,
+            });
+        }
+        let measured = self.seconds_of_bytes(bytes.len(), rate, item)?;
+        Ok(match measured {
+            Measured::Seconds(seconds) if check_silence && self.sample_width == 2 && pcm_is_silent(bytes) => {
+                Measured::Silence(seconds)
+            }
+            measured => measured,
+        })
+    }
+
+    fn seconds_of_bytes(
+        &self,
+        bytes: usize,
+        rate: Option<f64>,
+        item: &Bound<'_, PyAny>,
+    ) -> PyResult<Measured> {
         let samples = bytes / (self.sample_width * self.channels);
         if samples == 0 {
-            return Ok(Heard::Nothing);
+            return Ok(Measured::Nothing);
         }
         let Some(rate) = rate else { return Err(unmeasurable(item, "give sample_rate=")) };
-        Ok(Heard::Seconds(samples as f64 / rate))
+        Ok(Measured::Seconds(samples as f64 / rate))
     }
 }
 
-/// `(rate, array)`, the pair that Gradio and several engines use.
+/// Returns the parts of `(rate, array)`, the pair that Gradio and several engines use.
 fn rate_and_array<'py>(pair: &Bound<'py, PyTuple>) -> PyResult<Option<(f64, Bound<'py, PyAny>)>> {
     if pair.len() != 2 {
         return Ok(None);
@@ -333,8 +275,7 @@ fn attribute<'py>(
     item.getattr_opt(name)
 }
 
-/// Whether the highest and lowest sample are below -60 dBFS. A tensor that is not in the CPU's memory is not
-/// looked at.
+/// Returns whether the highest and lowest sample are below -60 dBFS; false for a tensor outside the CPU's memory.
 fn array_is_silent(item: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = item.py();
     if let Some(device) = attribute(item, intern!(py, "device"))?
@@ -356,30 +297,30 @@ fn array_is_silent(item: &Bound<'_, PyAny>) -> PyResult<bool> {
     };
     let highest: f64 = item.call_method0(intern!(py, "max"))?.extract()?;
     let lowest: f64 = item.call_method0(intern!(py, "min"))?.extract()?;
-    Ok(highest.max(-lowest) < full_scale * SILENCE)
+    Ok(highest.max(-lowest) < full_scale * SILENCE_RATIO)
 }
 
 fn pcm_is_silent(bytes: &[u8]) -> bool {
-    let limit = (f64::from(1_u32 << 15) * SILENCE) as u16;
+    let limit = (f64::from(1_u32 << 15) * SILENCE_RATIO) as u16;
     let (samples, _) = bytes.as_chunks::<2>();
     samples.iter().all(|sample| i16::from_le_bytes(*sample).unsigned_abs() <= limit)
 }
 
-/// A path: a missing or empty file is no output.
-fn hear_file(path: &Bound<'_, PyAny>) -> PyResult<Heard> {
+/// Measures a file; a missing or empty one is no output.
+fn measure_file(path: &Bound<'_, PyAny>) -> PyResult<Measured> {
     let py = path.py();
-    // What cannot be a path is the path of no file.
+    // A text that cannot be a path is the path of no file.
     let Ok(path) = py.import(intern!(py, "os"))?.call_method1(intern!(py, "fsencode"), (path,)) else {
-        return Ok(Heard::Nothing);
+        return Ok(Measured::Nothing);
     };
     let path = path.cast::<PyBytes>()?.as_bytes().to_owned();
     Ok(py.detach(|| {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(&path));
-        match file::length_of_file(path) {
-            Some(file::Length::Seconds(0.0)) | None => Heard::Nothing,
-            Some(file::Length::Seconds(seconds)) => Heard::Seconds(seconds),
-            Some(file::Length::Unknown) => Heard::Output,
+        match header::length_of_file(path) {
+            Some(Length::Seconds(0.0)) | None => Measured::Nothing,
+            Some(Length::Seconds(seconds)) => Measured::Seconds(seconds),
+            Some(Length::Unknown) => Measured::Output,
         }
     }))
 }

@@ -7,18 +7,18 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// How long a file plays.
+/// The playing time of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Length {
     Seconds(f64),
-    /// A format whose header does not say, such as a video.
+    /// A format whose header has no playing time, such as a video.
     Unknown,
 }
 
-/// Most chunks of a WAVE file that are looked at before its samples.
+/// Maximum number of chunks of a WAVE file that are read before its samples.
 const MAX_CHUNKS: usize = 64;
 
-/// Length of a file; `None` when it is missing, no file, or empty.
+/// Returns the length of a file; `None` if it is missing, empty or not a regular file.
 pub(crate) fn length_of_file(path: &Path) -> Option<Length> {
     let mut file = File::open(path).ok()?;
     let about = file.metadata().ok()?;
@@ -28,7 +28,7 @@ pub(crate) fn length_of_file(path: &Path) -> Option<Length> {
     Some(length(&mut file, about.len()).unwrap_or(Length::Unknown))
 }
 
-/// Length of a file in memory; `None` when the bytes do not begin as one.
+/// Returns the length of a file in memory; `None` if the bytes begin with no known header.
 pub(crate) fn length_of_bytes(bytes: &[u8]) -> Option<Length> {
     let known = [b"RIFF".as_slice(), b"RF64", b"fLaC"].iter().any(|magic| bytes.starts_with(magic));
     known.then(|| length(&mut Cursor::new(bytes), bytes.len() as u64).unwrap_or(Length::Unknown))
@@ -42,7 +42,7 @@ fn length(source: &mut (impl Read + Seek), size: u64) -> Option<Length> {
     }
 }
 
-/// Seconds of the samples that are there: a writer that streams leaves 0 or the largest number as their size.
+/// Returns the seconds of the samples that are present. A streaming writer leaves 0 or the largest number as size.
 fn wave(source: &mut (impl Read + Seek), size: u64) -> Option<Length> {
     let [_, _, _, _, form @ ..] = read::<8>(source)?;
     if &form != b"WAVE" {

@@ -1,4 +1,4 @@
-//! What an `audio=` function may give beside seconds: [`Audio`], [`Skip`], [`Error`].
+//! Results of an `audio=` function beside seconds: [`Audio`], [`Skip`], [`Error`].
 
 use pyo3::prelude::*;
 
@@ -6,18 +6,18 @@ pyo3::create_exception!(
     soundpost,
     Error,
     pyo3::exceptions::PyException,
-    "A fault of soundpost itself, raised only under `SOUNDPOST_STRICT=1`; and what an `audio=` function returns for a \
-     result that is an error: `soundpost.Error(\"no face found\")`."
+    "A fault of Soundpost, raised only under `SOUNDPOST_STRICT=1`. An `audio=` function returns one for a result that \
+     is an error: `soundpost.Error(\"no face found\")`."
 );
 
 /// Audio of a known length.
 #[pyclass(frozen, module = "soundpost", eq)]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Audio {
-    /// How long it plays, seconds.
+    /// The playing time in seconds.
     #[pyo3(get)]
     pub(crate) seconds: f64,
-    /// Whether it is silence; see `silence=` of `soundpost.audio`.
+    /// Whether the audio is silent; see `silence=` of `soundpost.audio`.
     #[pyo3(get)]
     pub(crate) silent: bool,
 }
@@ -36,7 +36,7 @@ impl Audio {
     }
 }
 
-/// Something yielded or returned that is no audio and no error: a header, a progress message.
+/// An item that is neither audio nor error: a header, a progress message.
 #[pyclass(frozen, module = "soundpost")]
 #[derive(Debug)]
 pub(crate) struct Skip;

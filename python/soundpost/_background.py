@@ -1,11 +1,12 @@
-"""What a thread of Python's does once every sample interval, from `init` on.
+"""The background thread of Python, which runs once per sample interval from `init` on.
 
-It asks the gauges whose value a function gives, logs what the core has had to say, and sees to it that log
-records are recorded still. The reporter does none of it: none of its threads runs Python.
+It calls the functions of `Gauge.set_function`, logs the core's notices, and keeps the log handler installed.
+The reporter does none of it, because its threads never run Python.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -25,29 +26,29 @@ _stop: threading.Event | None = None
 _forks_from_main = True
 
 
-def poll(gauge: Gauge, name: str, values: tuple[str, ...], function: Callable[[], float]) -> None:
-    """Has `function` give the gauge's value from now on, or from `init` on."""
+def add_gauge(gauge: Gauge, name: str, values: tuple[str, ...], function: Callable[[], float]) -> None:
+    """Sets the gauge to the result of `function` from now on, or from `init` on."""
     _functions[name, values] = gauge, function
     if _interval is not None:
-        _run()
+        _start_thread()
 
 
-def forget(name: str, values: tuple[str, ...] | None) -> None:
-    """Asks no longer for the gauge of these label values, or for all of that name."""
+def remove_gauge(name: str, values: tuple[str, ...] | None) -> None:
+    """Removes the function of the gauge with these label values, or of all gauges of that name."""
     for key in list(_functions):
         if key[0] == name and values in (None, key[1]):
             _functions.pop(key, None)
 
 
 def start(interval: float) -> None:
-    """Begins to ask and to log, every `interval` seconds."""
+    """Starts the thread, which then runs every `interval` seconds."""
     global _interval
     _interval = interval
-    _run()
+    _start_thread()
 
 
 def stop() -> None:
-    """Stops; `start` begins anew."""
+    """Stops the thread; `start` starts it again."""
     global _interval, _stop
     _interval = None
     if _stop is not None:
@@ -56,21 +57,20 @@ def stop() -> None:
 
 
 def log_notices() -> None:
-    """Logs what the core has had to say since the last time."""
+    """Logs the core's notices since the last call."""
     fresh = notices()
     if not fresh:
         return
-    import contextlib
     import logging
 
     logger = logging.getLogger("soundpost")
     for is_fault, text in fresh:
-        # A handler or filter of the host's may raise anything.
+        # A handler or filter of the host may raise anything.
         with contextlib.suppress(Exception):
             logger.log(logging.WARNING if is_fault else logging.INFO, "%s", text)
 
 
-def _run() -> None:
+def _start_thread() -> None:
     """Starts the thread, unless it runs."""
     global _stop
     if _stop is not None:
@@ -79,9 +79,9 @@ def _run() -> None:
 
     _stop = threading.Event()
     try:
-        threading.Thread(target=_loop, args=(_stop,), name="soundpost-poll", daemon=True).start()
+        threading.Thread(target=_loop, args=(_stop,), name="soundpost-background", daemon=True).start()
     except RuntimeError:
-        # No thread can be had, or the interpreter ends: everything but this is recorded.
+        # The system has no thread left, or the interpreter ends: recording goes on without the thread.
         _stop = None
 
 
@@ -89,24 +89,22 @@ def _loop(stopped: threading.Event) -> None:
     while not stopped.is_set() and _interval is not None:
         for key, (gauge, function) in list(_functions.items()):
             if key in _functions:
-                _ask(gauge, function)
+                _set(gauge, function)
         log_notices()
-        _keep_logs()
+        _keep_handler()
         stopped.wait(_interval)
 
 
-def _keep_logs() -> None:
+def _keep_handler() -> None:
     if "soundpost._logging" in sys.modules:
-        import contextlib
-
         from soundpost import _logging
 
-        # A handler or filter of the host's may raise anything.
+        # A handler or filter of the host may raise anything.
         with contextlib.suppress(Exception):
             _logging.keep()
 
 
-def _ask(gauge: Gauge, function: Callable[[], float]) -> None:
+def _set(gauge: Gauge, function: Callable[[], float]) -> None:
     try:
         gauge.set(float(function()))
     except Exception as error:
@@ -128,14 +126,14 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    """A child's gauges are its own, so it asks for itself; without any it needs no thread.
+    """Starts the thread in a forked child that has gauges with functions.
 
-    Not where another thread than the main one forked: a child that ends with that thread would never end.
+    A child of another thread than the main one gets none: it ends with that thread, and would never end.
     """
     global _stop
     _stop = None
     if _interval is not None and _functions and _forks_from_main:
-        _run()
+        _start_thread()
 
 
 os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

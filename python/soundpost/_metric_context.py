@@ -1,4 +1,4 @@
-"""Functions inside of a metric's context: what `@histogram.time()` and the like make."""
+"""Functions inside a metric's context, which `@histogram.time()` and the like return."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from soundpost import _functions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from soundpost._native import Around
+    from soundpost._native import MetricContext
 
 
-def surrounded(function: Callable[..., Any], around: Around) -> Callable[..., Any]:
-    """The function, of any kind, with its own context of `around` for each invocation."""
+def decorated(function: Callable[..., Any], context: MetricContext) -> Callable[..., Any]:
+    """Returns the function, of any kind, with a copy of `context` around each invocation."""
 
     def plain(*args: Any, **kwargs: Any) -> Any:
-        with around.again():
+        with context.copy():
             return function(*args, **kwargs)
 
     def generator(*args: Any, **kwargs: Any) -> Any:
-        with around.again():
+        with context.copy():
             return (yield from function(*args, **kwargs))
 
     async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        with around.again():
+        with context.copy():
             return await function(*args, **kwargs)
 
     async def async_generator(*args: Any, **kwargs: Any) -> Any:
-        with around.again():
+        with context.copy():
             async for item in function(*args, **kwargs):
                 yield item
 

@@ -1,0 +1,10 @@
+//! The audio in a result or in a yielded item.
+
+mod audio;
+mod header;
+mod measured;
+mod result;
+
+pub(crate) use audio::Measure;
+pub(crate) use measured::Measured;
+pub(crate) use result::{Audio, Error, Skip};

@@ -1,0 +1,196 @@
+//! The recording of one invocation: a call, a stage of the call around it, or nothing.
+
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+
+use super::call::Call;
+use super::output::Recording;
+use crate::exception::Failure;
+use crate::fault::{self, part};
+use crate::measure::{Measure, Measured};
+use crate::state::lock;
+
+/// The recording of one invocation.
+pub(crate) enum Active {
+    Call(Py<Call>),
+    Stage(Mutex<Option<soundpost::Stage>>),
+    Off,
+}
+
+/// A stage that stands for an instrumented function inside a call, while it runs.
+#[pyclass(frozen)]
+pub(crate) struct StageGuard {
+    stage: Mutex<Option<soundpost::Stage>>,
+}
+
+impl Active {
+    pub(super) fn stage(stage: Option<soundpost::Stage>) -> Self {
+        stage.map_or(Self::Off, |stage| Self::Stage(Mutex::new(Some(stage))))
+    }
+
+    /// Makes the recording current, and returns the object that a wrapper holds meanwhile.
+    #[inline]
+    pub(super) fn into_entered(self, py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+        Ok(match self {
+            Self::Off => None,
+            Self::Call(call) => {
+                call.get().enter(py, &call);
+                Some(call.into_bound(py).into_any())
+            }
+            Self::Stage(stage) => Some(Bound::new(py, StageGuard { stage })?.into_any()),
+        })
+    }
+
+    /// Reverses [`Active::into_entered`].
+    #[inline]
+    pub(super) fn from_entered(entered: &Bound<'_, PyAny>) -> Self {
+        if let Ok(call) = entered.cast_exact::<Call>() {
+            call.get().leave(entered.py());
+            return Self::Call(call.clone().unbind());
+        }
+        match entered.cast_exact::<StageGuard>() {
+            Ok(guard) => Self::stage(lock(&guard.get().stage).take()),
+            Err(_) => Self::Off,
+        }
+    }
+
+    /// Makes the call current, until [`Active::leave`].
+    ///
+    /// Each resumption enters and leaves. It may run on another thread, and the consumer's work in between is not
+    /// part of the call.
+    #[inline]
+    pub(super) fn enter(&self, py: Python<'_>) {
+        if let Self::Call(call) = self {
+            call.get().enter(py, call);
+        }
+    }
+
+    #[inline]
+    pub(super) fn leave(&self, py: Python<'_>) {
+        if let Self::Call(call) = self {
+            call.get().leave(py);
+        }
+    }
+
+    #[inline]
+    pub(super) fn recording(&self) -> Option<&Recording> {
+        match self {
+            Self::Call(call) => call.get().recording(),
+            Self::Stage(_) | Self::Off => None,
+        }
+    }
+
+    /// Restarts the busy time.
+    #[inline]
+    pub(super) fn resume(&self) {
+        if let Some(recording) = self.recording() {
+            recording.core().resume();
+        }
+    }
+
+    /// Measures an item and records that it is handed to the consumer.
+    #[inline]
+    pub(super) fn hand_over(&self, item: &Bound<'_, PyAny>, measure: Option<&Py<Measure>>) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return Ok(()) };
+        let (measured, fault) = measured(recording, item, measure);
+        recording.hand_over(&measured);
+        fault
+    }
+
+    /// Records an item by what the user's `audio=` function returned for it.
+    pub(super) fn hand_over_as(&self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return Ok(()) };
+        let (measured, fault) = interpreted(recording, answer);
+        recording.hand_over(&measured);
+        fault
+    }
+
+    /// Measures a result and ends the recording with it.
+    #[inline]
+    pub(super) fn finish_with(
+        &self,
+        result: &Bound<'_, PyAny>,
+        measure: Option<&Py<Measure>>,
+    ) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return self.finish(result.py()) };
+        let (measured, fault) = measured(recording, result, measure);
+        fault.and(recording.end(result.py(), |recording| recording.finish_with(&measured)))
+    }
+
+    /// Ends the recording by what the user's `audio=` function returned for the result.
+    pub(super) fn finish_as(&self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return self.finish(answer.py()) };
+        let (measured, fault) = interpreted(recording, answer);
+        fault.and(recording.end(answer.py(), |recording| recording.finish_with(&measured)))
+    }
+
+    /// Ends the recording; a call by its output.
+    pub(super) fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        self.end(py, Recording::finish)
+    }
+
+    /// Ends the recording; a call as `end_call` does.
+    ///
+    /// # Errors
+    /// As [`Recording::end`].
+    pub(super) fn end(&self, py: Python<'_>, end_call: impl FnOnce(&Recording)) -> PyResult<()> {
+        match self.recording() {
+            Some(recording) => recording.end(py, end_call),
+            None => {
+                self.end_stage();
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the recording in a finalizer, which must not run Python.
+    pub(super) fn end_finalized(&self, end_call: impl FnOnce(&Recording)) {
+        match self.recording() {
+            Some(recording) => end_call(recording),
+            None => self.end_stage(),
+        }
+    }
+
+    fn end_stage(&self) {
+        if let Self::Stage(stage) = self {
+            drop(lock(stage).take());
+        }
+    }
+
+    /// Ends the recording with an exception.
+    #[cold]
+    pub(super) fn fail(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
+        if let Self::Stage(stage) = self {
+            drop(lock(stage).take().inspect(soundpost::Stage::fail));
+        }
+        self.end(py, |recording| recording.fail_with(&Failure::new(py, error)))
+    }
+}
+
+/// Measures an item; without a measure, or with one that fails, it is output of unknown length.
+#[inline]
+fn measured(
+    recording: &Recording,
+    item: &Bound<'_, PyAny>,
+    measure: Option<&Py<Measure>>,
+) -> (Measured, PyResult<()>) {
+    let Some(measure) = measure else { return (Measured::Output, Ok(())) };
+    or_output(recording, item.py(), measure.get().measure(item, recording.is_still_silent()))
+}
+
+/// Interprets what the user's `audio=` function returned.
+fn interpreted(recording: &Recording, answer: &Bound<'_, PyAny>) -> (Measured, PyResult<()>) {
+    or_output(recording, answer.py(), Measured::from_answer(answer))
+}
+
+fn or_output(
+    recording: &Recording,
+    py: Python<'_>,
+    measured: PyResult<Measured>,
+) -> (Measured, PyResult<()>) {
+    match fault::report_error(py, part::AUDIO, recording.core().operation(), "audio", measured) {
+        Ok(measured) => (measured.unwrap_or(Measured::Output), Ok(())),
+        Err(fault) => (Measured::Output, Err(fault)),
+    }
+}

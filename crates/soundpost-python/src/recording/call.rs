@@ -1,0 +1,293 @@
+//! A running call and its stages, as Python sees them.
+
+use std::sync::Mutex;
+use std::thread::{self, ThreadId};
+
+use pyo3::exceptions::PyBaseException;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use soundpost::Outcome;
+
+use super::awaitable::ReadyAwaitable;
+use super::context::{self, Token};
+use super::gpu_use::GpuUse;
+use super::output::Recording;
+use crate::exception::Failure;
+use crate::fault::{self, part};
+use crate::measure::Measured;
+use crate::state::{self, lock, take};
+use crate::value;
+
+/// One request for generated output, while it runs.
+#[pyclass(frozen, module = "soundpost", weakref)]
+pub(crate) struct Call(CallRef);
+
+/// The call that a [`Call`] records to.
+enum CallRef {
+    /// Its own call; with the call that was current before it.
+    Own(Recording, Mutex<Option<Token>>),
+    /// The call around it: only progress, stages and fields are recorded there.
+    Outer(Py<Call>),
+    /// None: only the operation and the caller's id are known.
+    Off(Box<str>, Box<str>),
+}
+
+/// Returns the call that runs in this context.
+#[inline]
+pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Call>> {
+    let call = context::current(py)?.cast_into::<Call>().ok()?;
+    call.get().recording().is_some_and(|recording| recording.core().is_active()).then_some(call)
+}
+
+/// Begins a stage of the current call, or of the operation `unknown` where there is no call.
+pub(super) fn begin_stage(py: Python<'_>, name: &str) -> Option<soundpost::Stage> {
+    let Some(call) = current(py) else {
+        return state::telemetry().map(|telemetry| telemetry.stage(name));
+    };
+    call.get().begin_stage(name)
+}
+
+impl Call {
+    #[inline]
+    pub(super) fn own(recording: Recording) -> Self {
+        Self(CallRef::Own(recording, Mutex::new(None)))
+    }
+
+    pub(super) fn outer(outer: Py<Self>) -> Self {
+        Self(CallRef::Outer(outer))
+    }
+
+    pub(super) fn off(operation: &str, request_id: &str) -> Self {
+        Self(CallRef::Off(operation.into(), request_id.into()))
+    }
+
+    /// Returns the recording of this call or of the one around it.
+    #[inline]
+    pub(crate) fn recording(&self) -> Option<&Recording> {
+        match &self.0 {
+            CallRef::Own(recording, _) => Some(recording),
+            CallRef::Outer(outer) => outer.get().recording(),
+            CallRef::Off(..) => None,
+        }
+    }
+
+    fn own_recording(&self) -> Option<&Recording> {
+        if let CallRef::Own(recording, _) = &self.0 { Some(recording) } else { None }
+    }
+
+    /// Makes this call the current one of the context, until [`Call::leave`].
+    #[inline]
+    pub(super) fn enter(&self, py: Python<'_>, this: &Py<Self>) {
+        if let CallRef::Own(_, entered) = &self.0 {
+            let token = context::enter(py, this.as_any());
+            let before = lock(entered).replace(token);
+            drop(before);
+        }
+    }
+
+    /// Restores the call that was current before.
+    #[inline]
+    pub(super) fn leave(&self, py: Python<'_>) {
+        if let CallRef::Own(_, entered) = &self.0
+            && let Some(token) = take(entered)
+        {
+            context::leave(py, &token);
+        }
+    }
+
+    pub(super) fn begin_stage(&self, name: &str) -> Option<soundpost::Stage> {
+        self.recording().map(|recording| recording.core().stage(name))
+    }
+
+    pub(super) fn set_field(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return Ok(()) };
+        let core = recording.core();
+        let field =
+            fault::report_error(value.py(), part::FIELD, core.operation(), name, value::field(value))?;
+        if let Some(field) = field.flatten() {
+            core.field(name, field);
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Call {
+    /// The request id: the caller's, from a `traceparent`, or generated; at most 64 bytes.
+    #[getter]
+    fn request_id(&self) -> &str {
+        match &self.0 {
+            CallRef::Own(recording, _) => recording.core().request_id(),
+            CallRef::Outer(outer) => outer.get().request_id(),
+            CallRef::Off(_, request_id) => request_id,
+        }
+    }
+
+    /// The name of the operation.
+    #[getter]
+    fn operation(&self) -> &str {
+        match &self.0 {
+            CallRef::Own(recording, _) => recording.core().operation(),
+            CallRef::Outer(outer) => outer.get().operation(),
+            CallRef::Off(operation, _) => operation,
+        }
+    }
+
+    /// GPU memory around the call: up to now while it runs, in all after its end. None without a GPU sample from
+    /// before the call.
+    #[getter]
+    fn gpu(&self, py: Python<'_>) -> Option<GpuUse> {
+        let recording = self.recording()?;
+        py.detach(|| recording.core().gpu()).map(GpuUse::from)
+    }
+
+    /// Records a chunk of output and its audio in seconds; 0 for a header or a piece without audio.
+    #[pyo3(signature = (audio_seconds=0.0))]
+    fn chunk(&self, audio_seconds: f64) {
+        match self.own_recording() {
+            Some(recording) => recording.record_chunk(&Measured::Seconds(audio_seconds)),
+            None => self.progress(),
+        }
+    }
+
+    /// Records audio that is part of one result, in seconds.
+    fn audio(&self, seconds: f64) {
+        if let Some(recording) = self.own_recording() {
+            recording.add_audio(seconds);
+        }
+    }
+
+    /// Marks progress; resets the stall and idle timers.
+    fn progress(&self) {
+        if let Some(recording) = self.recording() {
+            recording.core().progress();
+        }
+    }
+
+    /// Returns a named, timed part of this call: `with call.stage("vocoder"): ...`.
+    fn stage(slf: &Bound<'_, Self>, name: &str) -> Stage {
+        Stage::new_in(name, Some(slf.clone().unbind()))
+    }
+
+    /// Sets fields: numbers, texts and truth values for logs and the store, never for metrics.
+    #[pyo3(signature = (**fields))]
+    pub(super) fn set(&self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        for (name, value) in fields.into_iter().flatten() {
+            self.set_field(&value::text(name)?.to_string_lossy(), &value)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the call as failed, with an exception or with the text of an error.
+    fn fail(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(recording) = self.own_recording() else { return Ok(()) };
+        let failure = if error.is_instance_of::<PyBaseException>() {
+            Failure::new(py, &PyErr::from_value(error.clone()))
+        } else {
+            Failure::from_text(value::text(error.clone())?.to_string_lossy().into_owned())
+        };
+        recording.end(py, |recording| recording.fail_with(&failure))
+    }
+
+    /// Ends the call as `truncated`: its output was cut short.
+    fn truncated(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(recording) = self.own_recording() else { return Ok(()) };
+        recording.end(py, |recording| recording.core().end(Outcome::Truncated))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<soundpost.Call {} {}>", self.operation(), self.request_id())
+    }
+}
+
+/// Returns the call that runs in this context, or None.
+#[pyfunction]
+pub(crate) fn current_call(py: Python<'_>) -> Option<Bound<'_, Call>> {
+    current(py)
+}
+
+/// A named, timed part of the current call, or of the operation `unknown` where there is no call.
+///
+/// Use it as `@soundpost.stage("vocoder")` on any kind of function, or as `with soundpost.stage("vocoder"):`.
+#[pyclass(frozen, module = "soundpost", name = "stage")]
+pub(crate) struct Stage {
+    name: String,
+    call: Option<Py<Call>>,
+    /// The stages that were entered and not left, with the thread of each: several threads may share this object.
+    entered: Mutex<Vec<(ThreadId, soundpost::Stage)>>,
+}
+
+impl Stage {
+    fn new_in(name: &str, call: Option<Py<Call>>) -> Self {
+        Self { name: name.to_owned(), call, entered: Mutex::new(Vec::new()) }
+    }
+}
+
+#[pymethods]
+impl Stage {
+    #[new]
+    fn new(name: &str) -> Self {
+        Self::new_in(name, None)
+    }
+
+    /// The name of the stage.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Decorates a function of any kind.
+    fn __call__<'py>(&self, py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        py.import(intern!(py, "soundpost._functions"))?
+            .call_method1(intern!(py, "staged"), (function, &self.name))
+    }
+
+    fn __enter__(&self, py: Python<'_>) {
+        let begun = state::generation().and_then(|_| match &self.call {
+            Some(call) => call.get().begin_stage(&self.name),
+            None => begin_stage(py, &self.name),
+        });
+        if let Some(begun) = begun {
+            lock(&self.entered).push((thread::current().id(), begun));
+        }
+    }
+
+    #[pyo3(signature = (kind=None, _error=None, _traceback=None))]
+    fn __exit__(
+        &self,
+        kind: Option<&Bound<'_, PyAny>>,
+        _error: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) {
+        let mut entered = lock(&self.entered);
+        let here = thread::current().id();
+        let last = entered.iter().rposition(|(thread, _)| *thread == here).or(entered.len().checked_sub(1));
+        let ended = last.map(|last| entered.remove(last));
+        drop(entered);
+        match ended {
+            Some((_, stage)) if kind.is_some() => stage.fail(),
+            _ => {}
+        }
+    }
+
+    fn __aenter__(&self, py: Python<'_>) -> ReadyAwaitable {
+        self.__enter__(py);
+        ReadyAwaitable::new(None)
+    }
+
+    #[pyo3(signature = (kind=None, error=None, traceback=None))]
+    fn __aexit__(
+        &self,
+        kind: Option<&Bound<'_, PyAny>>,
+        error: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> ReadyAwaitable {
+        self.__exit__(kind, error, traceback);
+        ReadyAwaitable::new(None)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("soundpost.stage({:?})", self.name)
+    }
+}

@@ -1,0 +1,144 @@
+//! Operations by name, and the start of a call of one.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use soundpost::private::monotonic_nanos;
+
+use super::output::Recording;
+use crate::fault::{self, part};
+use crate::state;
+use crate::value;
+
+/// Maximum number of operations of `with soundpost.call(...)` blocks that stay resolved.
+const MAX_SHARED: usize = 256;
+
+static SHARED: RwLock<Vec<Arc<LazyOperation>>> = RwLock::new(Vec::new());
+
+/// An operation and its label names, resolved once per `init`.
+pub(crate) struct LazyOperation {
+    pub(super) name: String,
+    pub(super) labels: Vec<String>,
+    /// The operation, and the generation of the telemetry it belongs to.
+    resolved: RwLock<Option<(u64, Arc<soundpost::Operation>)>>,
+}
+
+/// Where a call came from: the caller's ids, and the time since the request was accepted.
+#[derive(Default)]
+pub(super) struct Origin {
+    pub(super) request_id: Option<String>,
+    pub(super) traceparent: Option<String>,
+    pub(super) queued: Option<Duration>,
+}
+
+impl LazyOperation {
+    pub(super) fn new(name: String, labels: Vec<String>) -> Self {
+        Self { name, labels, resolved: RwLock::new(None) }
+    }
+
+    /// Returns the operation of this name and these labels that all blocks share.
+    pub(super) fn shared(name: &str, labels: &[&str]) -> Arc<Self> {
+        let is_same = |known: &&Arc<Self>| known.name == name && known.labels == labels;
+        let found =
+            SHARED.read().unwrap_or_else(PoisonError::into_inner).iter().find(is_same).map(Arc::clone);
+        found.unwrap_or_else(|| {
+            let labels = labels.iter().map(|&label| label.to_owned()).collect();
+            let operation = Arc::new(Self::new(name.to_owned(), labels));
+            let mut shared = SHARED.write().unwrap_or_else(PoisonError::into_inner);
+            if shared.len() < MAX_SHARED {
+                shared.push(operation.clone());
+            }
+            operation
+        })
+    }
+
+    /// Returns the operation while telemetry runs. If a label name is refused, the operation has no labels.
+    #[inline]
+    pub(super) fn resolve(
+        &self,
+        py: Python<'_>,
+        generation: u64,
+    ) -> PyResult<Option<Arc<soundpost::Operation>>> {
+        if let Some((resolved, operation)) = &*self.resolved.read().unwrap_or_else(PoisonError::into_inner)
+            && *resolved == generation
+        {
+            return Ok(Some(operation.clone()));
+        }
+        self.resolve_anew(py, generation)
+    }
+
+    #[cold]
+    fn resolve_anew(&self, py: Python<'_>, generation: u64) -> PyResult<Option<Arc<soundpost::Operation>>> {
+        let (Some(telemetry), name) = (state::telemetry(), &self.name) else { return Ok(None) };
+        let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
+        let operation = match telemetry.operation(name).labels(&labels) {
+            Ok(operation) => Some(operation),
+            Err(error) => {
+                let text = format!("{name:?}: {error}; it is recorded without labels");
+                fault::report(py, part::OPERATION, name, None, &text)?;
+                Some(telemetry.operation(name))
+            }
+        };
+        let operation = operation.map(Arc::new);
+        let resolved = operation.clone().map(|operation| (generation, operation));
+        *self.resolved.write().unwrap_or_else(PoisonError::into_inner) = resolved;
+        Ok(operation)
+    }
+
+    /// Starts a call of `operation`, which this resolved to, with these label values.
+    #[inline]
+    pub(super) fn start<'py>(
+        &self,
+        py: Python<'py>,
+        operation: &soundpost::Operation,
+        origin: &Origin,
+        label: impl Fn(usize) -> PyResult<Bound<'py, PyAny>>,
+        configure: impl FnOnce(soundpost::CallBuilder) -> soundpost::CallBuilder,
+    ) -> PyResult<Recording> {
+        let text = |index: usize| -> PyResult<Option<Bound<'py, PyString>>> {
+            fault::report_error(
+                py,
+                part::LABEL,
+                &self.name,
+                &self.labels[index],
+                label(index).and_then(value::text),
+            )
+        };
+        let start = |texts: &[&str]| origin.apply(configure(operation.begin_with(texts))).start();
+        let core = value::with_texts(operation.label_names().len(), text, start)?;
+        Recording::new(py, core)
+    }
+
+    /// Returns the text of an id, unless there is none; a fault if it has no text.
+    pub(super) fn id_text(&self, name: &str, id: Bound<'_, PyAny>) -> PyResult<Option<String>> {
+        if id.is_none() {
+            return Ok(None);
+        }
+        let text = fault::report_error(id.py(), part::REQUEST_ID, &self.name, name, value::text(id))?;
+        Ok(text.map(|text| text.to_string_lossy().into_owned()))
+    }
+}
+
+impl Origin {
+    #[inline]
+    fn apply(&self, mut builder: soundpost::CallBuilder) -> soundpost::CallBuilder {
+        if let Some(request_id) = &self.request_id {
+            builder = builder.request_id(request_id);
+        }
+        if let Some(traceparent) = &self.traceparent {
+            builder = builder.traceparent(traceparent);
+        }
+        match self.queued {
+            Some(queued) => builder.queued(queued),
+            None => builder,
+        }
+    }
+}
+
+/// Returns the time since a value of `time.monotonic()`, which is the clock of calls.
+pub(super) fn elapsed_since(monotonic: f64) -> Option<Duration> {
+    let now = monotonic_nanos() as f64 / 1e9;
+    value::seconds((now - monotonic).max(0.0))
+}

@@ -1,0 +1,262 @@
+//! The recorder of one decorated function, compiled when the function is decorated.
+//!
+//! The wrapper, a Python function, calls the wrapped function itself. Before Python 3.14, a daemon thread that asks
+//! for the GIL while the interpreter ends is unwound by force, and that must meet no frame of Rust. So the host's
+//! code runs between the calls into this module and not inside them.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyGeneratorExit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use pyo3::{PyTraverseError, PyVisit};
+use soundpost::Outcome;
+
+use super::active::Active;
+use super::call::{self, Call, current};
+use super::coroutine::CoroutineRecorder;
+use super::deferred::DeferredKind;
+use super::generator::GeneratorRecorder;
+use super::operation::{LazyOperation, Origin, elapsed_since};
+use crate::fault::{self, part};
+use crate::measure::Measure;
+use crate::state;
+
+/// The recorder of one decorated function.
+///
+/// The wrapper passes a tuple of values: those of the labels, then those of the fields. The other numbers are
+/// indices into it.
+#[pyclass(frozen, module = "soundpost._native")]
+pub(crate) struct Recorder {
+    operation: LazyOperation,
+    /// True for `@soundpost.stage`, which never begins a call.
+    is_stage: bool,
+    fields: Vec<String>,
+    request_id: Option<usize>,
+    traceparent: Option<usize>,
+    queued_at: Option<usize>,
+    streaming: Option<usize>,
+    audio: Option<Py<Measure>>,
+    /// The user's `audio=` function; see [`crate::measure::Measured::from_answer`].
+    measure_function: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl Recorder {
+    #[new]
+    #[pyo3(signature = (
+        operation, *, stage=false, labels=Vec::new(), fields=Vec::new(), request_id=None, traceparent=None,
+        queued_at=None, streaming=None, audio=None, measure_function=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        operation: String,
+        stage: bool,
+        labels: Vec<String>,
+        fields: Vec<String>,
+        request_id: Option<usize>,
+        traceparent: Option<usize>,
+        queued_at: Option<usize>,
+        streaming: Option<usize>,
+        audio: Option<Py<Measure>>,
+        measure_function: Option<Py<PyAny>>,
+    ) -> Self {
+        let (operation, is_stage) = (LazyOperation::new(operation, labels), stage);
+        Self {
+            operation,
+            is_stage,
+            fields,
+            request_id,
+            traceparent,
+            queued_at,
+            streaming,
+            audio,
+            measure_function,
+        }
+    }
+
+    /// The user's function that measures an item or result.
+    #[getter]
+    fn measure_function(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.measure_function.as_ref().map(|function| function.clone_ref(py))
+    }
+
+    /// Begins a call, or a stage inside another call. Returns the argument for the `end` methods.
+    fn begin<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.activate(values, false)?.into_entered(values.py())
+    }
+
+    /// Ends the recording with a result, and returns the result.
+    ///
+    /// A generator, coroutine or asynchronous generator is returned as one that is recorded while it runs.
+    fn end<'py>(
+        slf: &Bound<'py, Self>,
+        active: Option<&Bound<'py, PyAny>>,
+        result: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some(active) = active else { return Ok(result) };
+        let active = Active::from_entered(active);
+        if let Some(kind) = DeferredKind::of(&result)? {
+            return Self::defer(slf, active, result, kind);
+        }
+        active.finish_with(&result, slf.get().audio.as_ref())?;
+        Ok(result)
+    }
+
+    /// Ends the recording with a result, by what the user's `audio=` function returned for it. Returns the result.
+    fn end_as<'py>(
+        &self,
+        active: Option<&Bound<'py, PyAny>>,
+        result: Bound<'py, PyAny>,
+        answer: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(active) = active {
+            Active::from_entered(active).finish_as(answer)?;
+        }
+        Ok(result)
+    }
+
+    /// Ends the recording with an exception.
+    fn end_failed<'py>(&self, active: Option<&Bound<'py, PyAny>>, error: &Bound<'py, PyAny>) -> PyResult<()> {
+        let Some(active) = active else { return Ok(()) };
+        let (py, active) = (active.py(), Active::from_entered(active));
+        if error.is_instance_of::<PyGeneratorExit>() {
+            active.end(py, |recording| recording.core().end(Outcome::Cancelled))
+        } else {
+            active.fail(py, &PyErr::from_value(error.clone()))
+        }
+    }
+
+    /// Returns whether a result runs later: a generator, coroutine or asynchronous generator.
+    #[staticmethod]
+    fn is_deferred(result: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(DeferredKind::of(result)?.is_some())
+    }
+
+    /// Begins the recording of a generator; the wrapper calls it at the first resumption.
+    fn record_generator<'py>(
+        &self,
+        generator: Bound<'py, PyAny>,
+        values: &Bound<'py, PyTuple>,
+    ) -> PyResult<GeneratorRecorder> {
+        let active = self.activate(values, true)?;
+        self.generator_recorder(generator, active)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.measure_function)?;
+        visit.call(&self.audio)
+    }
+}
+
+impl Recorder {
+    #[inline]
+    fn activate(&self, values: &Bound<'_, PyTuple>, is_generator: bool) -> PyResult<Active> {
+        let py = values.py();
+        let Some(generation) = state::generation() else { return Ok(Active::Off) };
+        if let Some(current) = current(py) {
+            return Ok(Active::stage(current.get().begin_stage(&self.operation.name)));
+        }
+        if self.is_stage {
+            return Ok(Active::stage(call::begin_stage(py, &self.operation.name)));
+        }
+        let Some(operation) = self.operation.resolve(py, generation)? else { return Ok(Active::Off) };
+        let call = Call::own(self.start(values, &operation, is_generator)?);
+        for (index, name) in self.fields.iter().enumerate() {
+            call.set_field(name, &values.get_item(self.operation.labels.len() + index)?)?;
+        }
+        Ok(Active::Call(Py::new(py, call)?))
+    }
+
+    #[inline]
+    fn start(
+        &self,
+        values: &Bound<'_, PyTuple>,
+        operation: &Arc<soundpost::Operation>,
+        is_generator: bool,
+    ) -> PyResult<super::output::Recording> {
+        let origin = Origin {
+            request_id: self.id(values, "request_id", self.request_id)?,
+            traceparent: self.id(values, "traceparent", self.traceparent)?,
+            queued: self.queued(values)?,
+        };
+        let streaming = self.streams(values)?.unwrap_or(is_generator);
+        let expects_output = is_generator || self.audio.is_some() || self.measure_function.is_some();
+        self.operation.start(
+            values.py(),
+            operation,
+            &origin,
+            |index| values.get_item(index),
+            |builder| builder.streaming(streaming).expects_output(expects_output),
+        )
+    }
+
+    fn id(&self, values: &Bound<'_, PyTuple>, name: &str, index: Option<usize>) -> PyResult<Option<String>> {
+        index.map_or(Ok(None), |index| self.operation.id_text(name, values.get_item(index)?))
+    }
+
+    fn queued(&self, values: &Bound<'_, PyTuple>) -> PyResult<Option<std::time::Duration>> {
+        let queued_at = self
+            .value(values, self.queued_at, part::REQUEST_ID, "queued_at", |value| value.extract::<f64>())?;
+        Ok(queued_at.and_then(elapsed_since))
+    }
+
+    fn streams(&self, values: &Bound<'_, PyTuple>) -> PyResult<Option<bool>> {
+        self.value(values, self.streaming, part::STREAMING, "streaming", |value| value.is_truthy())
+    }
+
+    /// Reads one of the values, unless it is `None`; a value that cannot be read is a fault.
+    #[inline]
+    fn value<'py, T>(
+        &self,
+        values: &Bound<'py, PyTuple>,
+        index: Option<usize>,
+        part: &str,
+        name: &str,
+        read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
+    ) -> PyResult<Option<T>> {
+        let Some(index) = index else { return Ok(None) };
+        let value = values.get_borrowed_item(index)?;
+        if value.is_none() {
+            return Ok(None);
+        }
+        fault::report_error(values.py(), part, &self.operation.name, name, read(&value))
+    }
+
+    /// Goes on recording in the generator or coroutine that a plain function returned.
+    #[cold]
+    fn defer<'py>(
+        slf: &Bound<'py, Self>,
+        active: Active,
+        result: Bound<'py, PyAny>,
+        kind: DeferredKind,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, recorder) = (slf.py(), slf.get());
+        if let Some(recording) = active.recording() {
+            recording.core().suspend();
+        }
+        let functions = py.import(intern!(py, "soundpost._functions"))?;
+        if let DeferredKind::Coroutine = kind {
+            let coroutine = Bound::new(py, CoroutineRecorder::new(active))?;
+            return functions.call_method1(intern!(py, "drive_coroutine"), (result, slf, coroutine));
+        }
+        if let Some(recording) = active.recording() {
+            recording.core().expects_output();
+            if recorder.streaming.is_none() {
+                recording.core().streaming(true);
+            }
+        }
+        let drive = match kind {
+            DeferredKind::AsyncGenerator => intern!(py, "drive_async"),
+            DeferredKind::Generator | DeferredKind::Coroutine => intern!(py, "drive"),
+        };
+        let generator = Bound::new(py, recorder.generator_recorder(result, active)?)?;
+        functions.call_method1(drive, (generator, recorder.measure_function(py)))
+    }
+
+    fn generator_recorder(&self, generator: Bound<'_, PyAny>, active: Active) -> PyResult<GeneratorRecorder> {
+        let audio = self.audio.as_ref().map(|audio| audio.clone_ref(generator.py()));
+        GeneratorRecorder::new(generator, active, audio)
+    }
+}
