@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::Collector;
 use soundpost_core::thread::lock;
 use soundpost_core::{Calls, Error, Place, thread};
-use soundpost_sinks::Ledger;
+use soundpost_sinks::AckQueue;
 use soundpost_store::{Limits, VitalsSample};
 
 use crate::attribution::Attribution;
@@ -41,7 +41,7 @@ pub(crate) struct Surroundings {
     /// None: calls are attributed and let go.
     pub(crate) limits: Option<Limits>,
     /// What the sinks did with what is stored.
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) acks: Arc<AckQueue>,
     /// Being the reporter, for as long as this thread is at it: a disk that hangs must not give the store a second
     /// writer.
     pub(crate) _elected: Arc<Elected>,
@@ -109,7 +109,7 @@ impl Keeper {
         self.wake.notify_all();
     }
 
-    /// Writes what the ledger holds at once.
+    /// Writes what the acks holds at once.
     pub(crate) fn settle(&self) {
         lock(&self.signal).acknowledged = true;
         self.wake.notify_all();

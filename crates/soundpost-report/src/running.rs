@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::{Collector, Snapshot};
 use soundpost_core::thread::lock;
 use soundpost_core::{InFlightCall, clock, thread};
-use soundpost_sinks::{Ledger, Workers, add_sink_families};
+use soundpost_sinks::{AckQueue, Workers, add_sink_families};
 
 use self::serving::Serving;
 use crate::attribution::Attribution;
@@ -44,7 +44,7 @@ pub(crate) struct Running {
     vitals: Mutex<Option<Vitals>>,
     attribution: Arc<Attribution>,
     keeper: Mutex<Option<Arc<Keeper>>>,
-    ledger: Arc<Ledger>,
+    acks: Arc<AckQueue>,
     workers: Mutex<Option<Arc<Workers>>>,
     /// Looks in a row at which an agent did not ship to a sink of ours.
     unshipped: AtomicU32,
@@ -60,7 +60,7 @@ impl Running {
         let collector = Arc::new(Mutex::new(collector));
         let attribution = Arc::new(Attribution::new(seed.calls.clone()));
         let sinks = seed.config.sinks.iter().map(|sink| (sink.name().to_owned(), sink.kinds()));
-        let ledger = Arc::new(Ledger::new(sinks.collect()));
+        let acks = Arc::new(AckQueue::new(sinks.collect()));
         Self {
             seed,
             collector,
@@ -70,7 +70,7 @@ impl Running {
             vitals: Mutex::new(None),
             attribution,
             keeper: Mutex::new(None),
-            ledger,
+            acks,
             workers: Mutex::new(None),
             unshipped: AtomicU32::new(0),
             started: AtomicBool::new(false),

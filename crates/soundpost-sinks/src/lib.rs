@@ -18,10 +18,10 @@ mod open;
 mod options;
 
 pub use capture::Capture;
-pub use delivery::ack_queue::Ledger;
+pub use delivery::ack_queue::AckQueue;
 pub use delivery::answer::{Answer, Verdict};
 pub use delivery::bisect::{Delivery, Turn};
-pub use delivery::context::Settle;
+pub use delivery::context::FlushAcks;
 pub use delivery::origin::Names;
 pub use delivery::status::Trouble;
 pub use delivery::transport::{Batch, Delivering, Limits, Transport};

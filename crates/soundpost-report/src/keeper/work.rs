@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::{EventBatch, RingEvent, RingReader};
 use soundpost_core::thread::lock;
 use soundpost_core::{Counter, Error, Gauge, Merge, Spec, Unit};
-use soundpost_sinks::Ledger;
+use soundpost_sinks::AckQueue;
 use soundpost_store::{Backlog, Store, StoreError};
 
 use super::{Keeper, Surroundings};
@@ -173,9 +173,9 @@ impl Work {
 
     /// Tells the store what the sinks did.
     pub(super) fn settle(&mut self, keeper: &Keeper) {
-        let ledger = &keeper.around.ledger;
-        let Some(store) = self.store.as_mut().filter(|_| ledger.has_entries()) else { return };
-        if let Err(error) = ledger.write(store) {
+        let acks = &keeper.around.acks;
+        let Some(store) = self.store.as_mut().filter(|_| acks.has_entries()) else { return };
+        if let Err(error) = acks.write(store) {
             self.failed(keeper, &error);
         }
     }
@@ -186,7 +186,7 @@ impl Work {
             return;
         }
         let opened = Store::open(keeper.around.place.directory(), limits.clone()).and_then(|mut opened| {
-            keeper.around.ledger.introduce(&mut opened.0)?;
+            keeper.around.acks.register_sinks(&mut opened.0)?;
             Ok(opened)
         });
         match opened {
@@ -234,7 +234,7 @@ impl Work {
         self.open(keeper);
         let waits = !last && self.failing.is_some_and(|(_, retry)| Instant::now() < retry);
         if !waits && let Some(mut store) = self.store.take() {
-            let written = self.write(&mut store, &keeper.around.ledger);
+            let written = self.write(&mut store, &keeper.around.acks);
             store.take_notice().into_iter().for_each(|notice| {
                 keeper.around.calls.registry().diagnostics().warn_once("store", &notice);
             });
@@ -258,7 +258,7 @@ impl Work {
         self.metrics.backlog.increment_by(self.backlog.take_dropped().records as f64);
     }
 
-    fn write(&mut self, store: &mut Store, ledger: &Ledger) -> Result<(), StoreError> {
+    fn write(&mut self, store: &mut Store, acks: &AckQueue) -> Result<(), StoreError> {
         while !self.backlog.is_empty() {
             let batch = self.backlog.batch();
             let rows = batch.records.len() + batch.died.len() + batch.vitals.len();
@@ -266,8 +266,8 @@ impl Work {
             self.backlog.stored();
             if rows > 0 {
                 self.unsynced.get_or_insert_with(Instant::now);
-                ledger.look(store)?;
-                ledger.stored();
+                acks.refresh(store)?;
+                acks.notify_stored();
             }
         }
         Ok(())
@@ -305,7 +305,7 @@ impl Work {
             self.retention = Instant::now() + if more { Duration::ZERO } else { RETENTION };
             tended = tended.and(step.map(drop));
             self.metrics.bytes.set(store.bytes() as f64);
-            tended = tended.and_then(|()| keeper.around.ledger.look(&mut store));
+            tended = tended.and_then(|()| keeper.around.acks.refresh(&mut store));
         }
         self.store = Some(store);
         if let Err(error) = tended {

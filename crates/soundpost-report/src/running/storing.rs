@@ -21,8 +21,8 @@ const FLUSH_LOOK: Duration = Duration::from_millis(5);
 impl Running {
     /// How the sinks stand: as the keeper knows, or, where another process reports, as the store has it.
     pub(super) fn sink_states(&self) -> Vec<SinkState> {
-        if self.ledger.is_empty() || self.is_elected() {
-            return self.ledger.states();
+        if self.acks.is_empty() || self.is_elected() {
+            return self.acks.states();
         }
         let reader = Reader::open(self.seed.place.directory()).ok().flatten();
         let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
@@ -53,7 +53,7 @@ impl Running {
                 collector: self.collector.clone(),
                 attribution: self.attribution.clone(),
                 limits: self.seed.config.store.clone(),
-                ledger: self.ledger.clone(),
+                acks: self.acks.clone(),
                 _elected: elected.clone(),
             });
             *keeper = made
@@ -65,7 +65,7 @@ impl Running {
 
     /// Ships what is stored if this process is elected.
     pub(super) fn keep_shipping(self: &Arc<Self>) {
-        if self.ledger.is_empty() || !self.is_elected() {
+        if self.acks.is_empty() || !self.is_elected() {
             return;
         }
         let mut workers = lock(&self.workers);
@@ -90,14 +90,7 @@ impl Running {
         let names = Names::new(identity.service(), identity.own_version(), seed.config.instance.as_deref())
             .with_labels(identity.labels().to_vec());
         let settle = Arc::new(move || keeper.iter().for_each(|keeper| keeper.settle()));
-        Workers::start(
-            &seed.config.sinks,
-            &seed.place,
-            seed.calls.clone(),
-            names,
-            self.ledger.clone(),
-            settle,
-        )
+        Workers::start(&seed.config.sinks, &seed.place, seed.calls.clone(), names, self.acks.clone(), settle)
     }
 
     /// Looks whether the agent ships to the sinks of this process, whose settings it does not know.
@@ -129,7 +122,7 @@ impl Running {
 
     /// Has all that is recorded stored and shipped by the sinks whose receivers take it, until `deadline`.
     pub(super) fn ship_out(&self, deadline: Instant) {
-        if self.ledger.is_empty() {
+        if self.acks.is_empty() {
             return;
         }
         let now = Instant::now();

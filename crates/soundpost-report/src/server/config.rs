@@ -1,12 +1,9 @@
 //! What the server is told before it starts.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{fmt, io};
-
-use super::auth::Gate;
-use super::tls;
 
 /// Where and how to serve.
 #[derive(Clone, Debug)]
@@ -26,18 +23,6 @@ impl ServerConfig {
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
         Self { listen, auth: None, tls: None, limits: Limits::default() }
-    }
-
-    /// Checks all but the address, without listening: what [`Server::bind`](super::Server::bind)
-    /// would refuse.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::InvalidInput`]: a TLS file, which is named, or a token or user that no
-    /// client could present.
-    pub fn check(&self) -> io::Result<()> {
-        self.auth.as_ref().map(Gate::new).transpose()?;
-        self.tls.as_ref().map(tls::load).transpose()?;
-        Ok(())
     }
 }
 

@@ -25,6 +25,19 @@ use super::{connection, tls};
 /// Wait after a failed accept: out of descriptors or memory, which does not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+impl ServerConfig {
+    /// Checks all but the address, without listening: what [`Server::bind`] would refuse.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`]: a TLS file, which is named, or a token or user that no
+    /// client could present.
+    pub fn check(&self) -> io::Result<()> {
+        self.auth.as_ref().map(Gate::new).transpose()?;
+        self.tls.as_ref().map(tls::load).transpose()?;
+        Ok(())
+    }
+}
+
 /// A server that listens and does not answer yet: clients that connect meanwhile wait in the
 /// kernel's queue.
 pub struct Server {

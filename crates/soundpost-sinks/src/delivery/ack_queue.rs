@@ -1,4 +1,4 @@
-//! Between the sinks and the keeper, who alone writes the store: what was stored, and what the sinks did with it.
+//! The queue of acknowledgements between the sinks and the store's thread, which alone writes the store.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -8,8 +8,8 @@ use soundpost_core::thread::lock;
 use soundpost_store::{Acknowledgement, RecordKinds, SinkState, Store, StoreError};
 use tokio::sync::watch;
 
-/// What the store knows of the sinks of this process, and what it is still to be told.
-pub struct Ledger {
+/// Acknowledgements of the sinks of this process that are not stored yet, and the sinks' states as stored.
+pub struct AckQueue {
     sinks: Vec<(String, RecordKinds)>,
     entries: Mutex<Entries>,
     written: Condvar,
@@ -32,28 +32,28 @@ impl Entries {
     }
 }
 
-impl Ledger {
-    /// For sinks by name.
+impl AckQueue {
+    /// Creates a queue for sinks by name.
     pub fn new(sinks: Vec<(String, RecordKinds)>) -> Self {
         let (entries, written) = (Mutex::default(), Condvar::new());
         Self { sinks, entries, written, states: Mutex::default(), stored: watch::Sender::default() }
     }
 
-    /// Whether there is no sink.
+    /// Returns whether there is no sink.
     pub fn is_empty(&self) -> bool {
         self.sinks.is_empty()
     }
 
-    /// Counts how often something was stored.
+    /// Returns a receiver that counts how often records were stored.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.stored.subscribe()
     }
 
-    /// Takes down what a sink did, and waits at most `patience` until it is written. After that it goes on: what it
-    /// did is written when the store can be.
+    /// Queues an acknowledgement and waits at most `patience` until it is stored. Later it is stored as soon as the
+    /// store is writable.
     ///
     /// # Errors
-    /// When it cannot be true, because the store goes on elsewhere; the text is for a person.
+    /// When the acknowledgement does not fit the store, because another process continued it. The text is for a log.
     pub(crate) fn acknowledge(
         &self,
         sink: &str,
@@ -62,7 +62,7 @@ impl Ledger {
         wake: impl FnOnce(),
     ) -> Result<(), String> {
         let mut entries = lock(&self.entries);
-        // One that waits and ends where this one begins is one with it: there are never more than two of a sink.
+        // A waiting one that ends where this one begins is joined with it, so a sink has at most two.
         match entries.waiting.iter_mut().find(|(name, before)| name == sink && before.through == done.after) {
             Some((_, before)) => before.join(&done),
             None => entries.waiting.push_back((sink.to_owned(), done)),
@@ -79,21 +79,21 @@ impl Ledger {
         }
     }
 
-    /// Whether something waits to be written.
+    /// Returns whether acknowledgements wait.
     pub fn has_entries(&self) -> bool {
         !lock(&self.entries).waiting.is_empty()
     }
 
-    /// Makes the sinks known to a store that was opened.
-    pub fn introduce(&self, store: &mut Store) -> Result<(), StoreError> {
+    /// Registers the sinks in a store that was opened.
+    pub fn register_sinks(&self, store: &mut Store) -> Result<(), StoreError> {
         self.sinks.iter().try_for_each(|(name, kinds)| store.add_sink(name, *kinds))?;
-        self.look(store)
+        self.refresh(store)
     }
 
-    /// Writes what waits; what cannot be written goes on waiting.
+    /// Stores the waiting acknowledgements; after an error the rest keeps waiting.
     pub fn write(&self, store: &mut Store) -> Result<(), StoreError> {
         while let Some((sink, done)) = self.begin_entry() {
-            // Nobody is kept from adding to the ledger by a disk that hangs.
+            // Without the lock, so that a disk that hangs does not block the sinks.
             let written = store.acknowledge(&sink, done);
             let mut entries = lock(&self.entries);
             entries.writing = None;
@@ -103,8 +103,8 @@ impl Ledger {
                     entries.refused.retain(|(name, _)| *name != sink);
                     entries.refused.push((sink, error.to_string()));
                     drop(entries);
-                    // A file that was damaged may have forgotten it.
-                    self.introduce(store)?;
+                    // A damaged file may have lost the sink.
+                    self.register_sinks(store)?;
                 }
                 Err(error) => {
                     entries.waiting.push_front((sink, done));
@@ -113,7 +113,7 @@ impl Ledger {
             }
             self.written.notify_all();
         }
-        self.look(store)
+        self.refresh(store)
     }
 
     fn begin_entry(&self) -> Option<(String, Acknowledgement)> {
@@ -123,8 +123,8 @@ impl Ledger {
         entry
     }
 
-    /// Looks how the sinks stand, for who asks.
-    pub fn look(&self, store: &mut Store) -> Result<(), StoreError> {
+    /// Reads the states of the sinks from the store.
+    pub fn refresh(&self, store: &mut Store) -> Result<(), StoreError> {
         if self.is_empty() {
             return Ok(());
         }
@@ -134,12 +134,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Says that something was stored.
-    pub fn stored(&self) {
+    /// Notifies the sinks that records were stored.
+    pub fn notify_stored(&self) {
         self.stored.send_modify(|times| *times += 1);
     }
 
-    /// How the sinks stood at the last look, all at one moment.
+    /// Returns the states of the sinks as last read, all of one moment.
     pub fn states(&self) -> Vec<SinkState> {
         lock(&self.states).clone()
     }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use soundpost_core::Calls;
 
-use super::ack_queue::Ledger;
+use super::ack_queue::AckQueue;
 use super::health::Board;
 use super::origin::Names;
 
-/// Has the keeper write what the ledger holds.
-pub type Settle = Arc<dyn Fn() + Send + Sync>;
+/// Makes the store's thread store the queued acknowledgements.
+pub type FlushAcks = Arc<dyn Fn() + Send + Sync>;
 
 /// What workers work with.
 pub(crate) struct Around {
@@ -18,6 +18,6 @@ pub(crate) struct Around {
     pub(crate) calls: Arc<Calls>,
     pub(crate) names: Mutex<Arc<Names>>,
     pub(crate) board: Arc<Board>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) settle: Settle,
+    pub(crate) acks: Arc<AckQueue>,
+    pub(crate) flush_acks: FlushAcks,
 }

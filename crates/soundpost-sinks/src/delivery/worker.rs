@@ -76,7 +76,7 @@ impl Worker {
         let feed = Feed::new(around.directory.clone(), sink.name(), sink.kinds());
         let health = Health::new(sink.name(), sink.to_string(), around.calls.clone(), around.board.clone())?;
         let patience = Patience::new(sink.common().longest_wait);
-        let stored = around.ledger.subscribe();
+        let stored = around.acks.subscribe();
         Ok(Self { sink, around, signal, stored, hurried, feed, health, patience, trust: Trust::default() })
     }
 
@@ -263,8 +263,8 @@ impl Worker {
         let gone = stretch.records[..settled].iter().filter(|record| is_gone(record)).count() as u64;
         let delivered = (settled as u64).saturating_sub(rejected.total() + gone);
         let done = stretch.acknowledgement(settled, delivered, rejected, gone);
-        let wake = &self.around.settle;
-        match self.around.ledger.acknowledge(self.sink.name(), done, WRITING, || wake()) {
+        let wake = &self.around.flush_acks;
+        match self.around.acks.acknowledge(self.sink.name(), done, WRITING, || wake()) {
             Ok(()) => {
                 self.feed.advance(&done);
                 true

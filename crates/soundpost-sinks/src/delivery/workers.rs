@@ -9,8 +9,8 @@ use soundpost_core::thread::{self, lock};
 use soundpost_core::{Calls, Place};
 use tokio::sync::watch;
 
-use super::ack_queue::Ledger;
-use super::context::{Around, Settle};
+use super::ack_queue::AckQueue;
+use super::context::{Around, FlushAcks};
 use super::health::Board;
 use super::origin::Names;
 use super::worker::{Phase, Signal, Worker};
@@ -44,13 +44,13 @@ impl Workers {
         place: &Place,
         calls: Arc<Calls>,
         names: Names,
-        ledger: Arc<Ledger>,
-        settle: Settle,
+        acks: Arc<AckQueue>,
+        flush_acks: FlushAcks,
     ) -> Self {
         let directory = place.directory().to_path_buf();
         let names = Mutex::new(Arc::new(names));
         let around =
-            Around { directory, calls, names, board: Arc::new(Board::new(place.clone())), ledger, settle };
+            Around { directory, calls, names, board: Arc::new(Board::new(place.clone())), acks, flush_acks };
         let thread = |sink: &Sink| Thread { sink: sink.clone(), hurried: Arc::default(), handle: None };
         let threads = Mutex::new(sinks.iter().map(thread).collect());
         let workers = Self { around: Arc::new(around), signal: watch::Sender::default(), threads };

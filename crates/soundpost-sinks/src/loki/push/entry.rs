@@ -2,13 +2,22 @@
 
 use std::ops::Range;
 
-use super::{Extras, protobuf};
+use super::protobuf;
 use crate::format::decimal::{push_float, push_hundredths, push_int};
 use crate::format::json::TEXT;
 use crate::format::losses::Losses;
 use crate::format::moment::push_rfc3339;
 use crate::format::names::{Alphabet, Name, Reserved, Taken, alphabet, push_allowed};
 use crate::format::record::{Event, Origin, Said, Value};
+
+/// Where that goes which is neither a label nor the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extras {
+    /// Structured metadata, as Loki has it from 3.0 on.
+    Metadata,
+    /// The end of the line, as logfmt.
+    Line,
+}
 
 /// Longest line, bytes.
 const LINE: usize = 256 * 1024;

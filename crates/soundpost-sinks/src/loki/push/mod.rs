@@ -14,19 +14,14 @@ use crate::format::json::push_text;
 use crate::format::losses::Losses;
 use crate::format::record::{Event, Level, Origin};
 use entry::Entry;
-use protobuf::{LABELS, STREAMS, push_bytes, push_entry, push_length};
+pub use entry::Extras;
+use protobuf::{ENTRIES, LABELS, LINE, NANOS, SECONDS, STREAMS, TIMESTAMP};
+use protobuf::{push_bytes, push_length, varint};
 
+/// Nanoseconds in a second.
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// Longest value of a label, bytes.
 const LABEL_VALUE: usize = 1024;
-
-/// Where that goes which is neither a label nor the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extras {
-    /// Structured metadata, as Loki has it from 3.0 on.
-    Metadata,
-    /// The end of the line, as logfmt.
-    Line,
-}
 
 /// Makes bodies of push requests: one stream for each level, oldest first. What is made room for is used again for the
 /// next.
@@ -121,6 +116,21 @@ impl Encoder {
         self.entries.sort_by_key(|entry| (entry.level, entry.unix_nanos));
         losses
     }
+}
+
+/// Appends an entry to a stream.
+pub(crate) fn push_entry(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry) {
+    let seconds = unix_nanos.div_euclid(NANOS_PER_SECOND).cast_unsigned();
+    let nanos = unix_nanos.rem_euclid(NANOS_PER_SECOND).cast_unsigned();
+    let time = 2 + varint(seconds) + varint(nanos);
+    let line = entry.line().len();
+    let rest = 1 + varint(line as u64) + line + entry.metadata().len();
+    push_length(out, ENTRIES, 2 + time + rest);
+    push_length(out, TIMESTAMP, time);
+    protobuf::push_int(out, SECONDS, seconds);
+    protobuf::push_int(out, NANOS, nanos);
+    push_bytes(out, LINE, entry.line());
+    out.extend_from_slice(entry.metadata());
 }
 
 /// Appends `["time","line",{"name":"value"}],`.

@@ -3,8 +3,6 @@
 
 use std::ops::Range;
 
-use super::entry::Entry;
-
 /// `PushRequest.streams`
 pub(crate) const STREAMS: u8 = 1;
 
@@ -12,11 +10,11 @@ pub(crate) const STREAMS: u8 = 1;
 pub(crate) const LABELS: u8 = 1;
 
 /// `StreamAdapter.entries`
-const ENTRIES: u8 = 2;
+pub(crate) const ENTRIES: u8 = 2;
 
 /// `EntryAdapter.timestamp`, `.line`, `.structuredMetadata`
-const TIMESTAMP: u8 = 1;
-const LINE: u8 = 2;
+pub(crate) const TIMESTAMP: u8 = 1;
+pub(crate) const LINE: u8 = 2;
 pub(crate) const METADATA: u8 = 3;
 
 /// `LabelPairAdapter.name`, `.value`
@@ -24,14 +22,11 @@ pub(crate) const NAME: u8 = 1;
 pub(crate) const VALUE: u8 = 2;
 
 /// `Timestamp.seconds`, `.nanos`
-const SECONDS: u8 = 1;
-const NANOS: u8 = 2;
+pub(crate) const SECONDS: u8 = 1;
+pub(crate) const NANOS: u8 = 2;
 
 const VARINT: u8 = 0;
 const LENGTH_DELIMITED: u8 = 2;
-
-/// Nanoseconds of a second.
-const SECOND: i64 = 1_000_000_000;
 
 /// Appends a field that is text or bytes.
 pub(crate) fn push_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
@@ -71,27 +66,12 @@ fn end_long(out: &mut Vec<u8>, start: usize, length: usize) -> Range<usize> {
     start + moved..out.len()
 }
 
-/// Appends an entry to a stream.
-pub(crate) fn push_entry(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry) {
-    let seconds = unix_nanos.div_euclid(SECOND).cast_unsigned();
-    let nanos = unix_nanos.rem_euclid(SECOND).cast_unsigned();
-    let time = 2 + varint(seconds) + varint(nanos);
-    let line = entry.line().len();
-    let rest = 1 + varint(line as u64) + line + entry.metadata().len();
-    push_length(out, ENTRIES, 2 + time + rest);
-    push_length(out, TIMESTAMP, time);
-    push_int(out, SECONDS, seconds);
-    push_int(out, NANOS, nanos);
-    push_bytes(out, LINE, entry.line());
-    out.extend_from_slice(entry.metadata());
-}
-
-/// How long a number is.
-fn varint(number: u64) -> usize {
+/// Returns the encoded length of a number, bytes.
+pub(crate) fn varint(number: u64) -> usize {
     (u64::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
 }
 
-fn push_int(out: &mut Vec<u8>, field: u8, number: u64) {
+pub(crate) fn push_int(out: &mut Vec<u8>, field: u8, number: u64) {
     out.push(field << 3 | VARINT);
     push_varint(out, number);
 }
