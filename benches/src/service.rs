@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use soundpost_core::snapshot::{Collector, RingReader};
-use soundpost_core::{Calls, Error, Identity, Options, Place, Registry};
+use soundpost_core::{Calls, Error, Options, Registry, ServiceDir, ServiceIdentity};
 use tempfile::TempDir;
 
 use crate::BOUNDS;
@@ -15,7 +15,7 @@ pub struct Service {
     pub registry: Arc<Registry>,
     /// Calls of the service.
     pub calls: Arc<Calls>,
-    place: Place,
+    place: ServiceDir,
     root: TempDir,
 }
 
@@ -27,11 +27,11 @@ impl Service {
     pub fn new(series: usize) -> Result<Self, Error> {
         let root = tempfile::tempdir()
             .map_err(|error| Error::io("cannot create", &PathBuf::from("a directory"), error))?;
-        let place = Place::open(root.path(), "bench")?;
+        let place = ServiceDir::open(root.path(), "bench")?;
         let names = |kind: &str| (0..10).map(|family| format!("{kind}_{family}")).collect::<Vec<_>>();
         let buckets = names("latency").into_iter().map(|name| (name, BOUNDS.to_vec())).collect();
         let options = Options { series_limit: series, buckets, ..Options::default() };
-        let registry = Registry::open(&place, Identity::new("bench").version("1"), options)?;
+        let registry = Registry::open(&place, ServiceIdentity::new("bench").version("1"), options)?;
         let calls = Calls::new(&registry)?;
         Ok(Self { registry, calls, place, root })
     }

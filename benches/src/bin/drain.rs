@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use soundpost::Telemetry;
 use soundpost::sink::{Graylog, InfluxDb, JsonLines, Loki, Sink};
 use soundpost_benches::threads_cpu;
-use soundpost_core::{FieldValue, FinishedCall, Level, LogEvent, Outcome, Place};
+use soundpost_core::{FieldValue, FinishedCall, Level, LogEvent, Outcome, ServiceDir};
 use soundpost_store::{Batch, Limits, Reader, RecordKinds, RingEvent, Store};
 
 const SERVICE: &str = "bench";
@@ -87,7 +87,7 @@ fn answer(stream: TcpStream) {
 /// Prints the sink's time for so many records: calls for InfluxDB, log events for the others.
 fn measure(root: &Path, what: &str, sink: Sink, records: u64) {
     let points = what == "InfluxDB";
-    let place = Place::open(root, SERVICE).unwrap();
+    let place = ServiceDir::open(root, SERVICE).unwrap();
     let (mut store, _) = Store::open(place.directory(), Limits::default()).unwrap();
     let kinds = if points { RecordKinds::POINTS } else { RecordKinds::LOGS };
     store.add_sink(sink.name(), kinds).unwrap();

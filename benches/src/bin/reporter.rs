@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use soundpost::Telemetry;
 use soundpost_benches::{threads_cpu, whole_call};
-use soundpost_core::{Calls, Identity, Operation, Options, Place, Registry};
+use soundpost_core::{Calls, Operation, Options, Registry, ServiceDir, ServiceIdentity};
 use soundpost_store::{CallFilter, Reader};
 
 /// Measurement in a directory.
@@ -197,9 +197,9 @@ fn process(role: &str, directory: &Path) -> (Child, impl Iterator<Item = String>
 
 /// Fills the event ring without a reader, prints the number of calls, and waits to be killed.
 fn fill(directory: &Path) {
-    let place = Place::open(directory, SERVICE).unwrap();
+    let place = ServiceDir::open(directory, SERVICE).unwrap();
     let options = Options { segment_bytes: SEGMENT_OF_4_MIB_RING, ..Options::default() };
-    let registry = Registry::open(&place, Identity::new(SERVICE), options).unwrap();
+    let registry = Registry::open(&place, ServiceIdentity::new(SERVICE), options).unwrap();
     let calls = Calls::new(&registry).unwrap();
     let operation = calls.operation("synthesize").labels(["emotion"]).expect("labels");
     let mut taken = 0_u64;
@@ -218,7 +218,7 @@ fn fill(directory: &Path) {
     }
 }
 
-fn segments(place: &Place) -> usize {
+fn segments(place: &ServiceDir) -> usize {
     let entries = |directory: &PathBuf| std::fs::read_dir(directory).into_iter().flatten().flatten();
     let files = place.segment_directories().iter().flat_map(entries);
     files.filter(|file| file.path().extension().is_some_and(|extension| extension == "segment")).count()
@@ -235,7 +235,7 @@ fn recovery(root: &Path) {
         child.kill().unwrap();
         child.wait().unwrap();
         let calls: u64 = taken.split(' ').next().unwrap().parse().unwrap();
-        let place = Place::open(&directory, SERVICE).unwrap();
+        let place = ServiceDir::open(&directory, SERVICE).unwrap();
         assert_eq!(segments(&place), 1);
         let started = Instant::now();
         let telemetry = start(&directory);

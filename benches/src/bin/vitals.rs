@@ -122,9 +122,9 @@ fn measure(length: Duration) -> BTreeMap<String, f64> {
 
 /// Measures a check for calls in flight.
 fn look(directory: &str) -> Duration {
-    let place = soundpost_core::Place::open(std::path::Path::new(directory), "bench").expect("a place");
-    let registry =
-        soundpost_core::Registry::detached(soundpost_core::Identity::new("bench")).expect("a registry");
+    let place = soundpost_core::ServiceDir::open(std::path::Path::new(directory), "bench").expect("a place");
+    let registry = soundpost_core::Registry::detached(soundpost_core::ServiceIdentity::new("bench"))
+        .expect("a registry");
     let mut collector = soundpost_core::snapshot::Collector::new(place, registry);
     assert_eq!(collector.pids().len(), 8);
     let start = Instant::now();

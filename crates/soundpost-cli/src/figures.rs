@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use soundpost::snapshot::{Distribution, Labels, Series, Snapshot, Value};
+use soundpost::snapshot::{Distribution, Labels, MetricSeries, MetricValue, Snapshot};
 use soundpost::store::{Entity, VitalsSample};
 
 /// A service at one moment. Counts are those of its run.
@@ -80,7 +80,7 @@ impl Figures {
         figures
     }
 
-    fn take(&mut self, name: &str, series: &Series) {
+    fn take(&mut self, name: &str, series: &MetricSeries) {
         let number = number(&series.value);
         let label = |name: &str| label(&series.labels, name).unwrap_or_default();
         match name {
@@ -101,12 +101,12 @@ impl Figures {
         }
     }
 
-    fn of(&mut self, series: &Series) -> &mut Operation {
+    fn of(&mut self, series: &MetricSeries) -> &mut Operation {
         let operation = label(&series.labels, "operation").unwrap_or_default();
         self.operations.entry(operation.to_owned()).or_default()
     }
 
-    fn finished(&mut self, series: &Series, calls: u64) {
+    fn finished(&mut self, series: &MetricSeries, calls: u64) {
         let (status, outcome) = (label(&series.labels, "status"), label(&series.labels, "outcome"));
         let operation = self.of(series);
         *operation.outcomes.entry(outcome.unwrap_or_default().to_owned()).or_default() += calls;
@@ -165,7 +165,7 @@ impl Machine {
         }
     }
 
-    fn take(&mut self, name: &str, series: &Series, number: f64) {
+    fn take(&mut self, name: &str, series: &MetricSeries, number: f64) {
         if self.field(name).is_some() {
             return self.add(name, number);
         }
@@ -224,8 +224,8 @@ impl Machine {
 }
 
 impl Buckets {
-    fn add(&mut self, value: &Value) {
-        let Value::Distribution(Distribution { bounds, counts, .. }) = value else { return };
+    fn add(&mut self, value: &MetricValue) {
+        let MetricValue::Distribution(Distribution { bounds, counts, .. }) = value else { return };
         if self.bounds.is_empty() {
             self.bounds = bounds.to_vec();
             self.counts = vec![0; counts.len()];
@@ -260,11 +260,11 @@ impl Buckets {
     }
 }
 
-fn number(value: &Value) -> f64 {
+fn number(value: &MetricValue) -> f64 {
     match value {
-        Value::Int(value) => *value as f64,
-        Value::Float(value) => *value,
-        Value::Distribution(distribution) => distribution.count() as f64,
+        MetricValue::Int(value) => *value as f64,
+        MetricValue::Float(value) => *value,
+        MetricValue::Distribution(distribution) => distribution.count() as f64,
     }
 }
 

@@ -33,11 +33,11 @@ pub use layer::LogLayer;
 pub use log::{EventBuilder, Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;
 pub use registry::{
-    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Diagnostics, Family, Gauge, Histogram, Identity,
-    LATENCY_BUCKETS, Merge, MetricKind, MetricsRecorder, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry,
+    BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Diagnostics, Family, Gauge, Histogram, LATENCY_BUCKETS,
+    Merge, MetricKind, MetricsRecorder, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry, ServiceIdentity,
     Spec, Unit, sanitized,
 };
 pub use segment::{
-    CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Place, REQUEST_ID_BYTES, Role,
-    around_fork, close_in_child, epoch, set_once, user_id,
+    CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, ProcessRole, REQUEST_ID_BYTES,
+    ServiceDir, close_in_child, epoch, install_fork_hooks, set_once, user_id,
 };

@@ -13,8 +13,8 @@ use std::time::Duration;
 use common::*;
 use soundpost_core::snapshot::{EventBatch, RingEvent, RingReader};
 use soundpost_core::{
-    Calls, FieldRef, FieldValue, FinishedCall, Identity, Level, Log, LogEvent, LogFields, Options, Outcome,
-    Registry, Seconds,
+    Calls, FieldRef, FieldValue, FinishedCall, Level, Log, LogEvent, LogFields, Options, Outcome, Registry,
+    Seconds, ServiceIdentity,
 };
 
 const ROOT: &str = "SOUNDPOST_TEST_DRAIN_ROOT";
@@ -366,7 +366,7 @@ fn kill_recorder(root: &Path, round: u64) {
 fn labels_on_everything_are_on_calls_and_log_events_of_those_who_had_them() {
     let home = Home::new();
     let of = |env: &str| {
-        let identity = Identity::new("svc").label("env", env).expect("a label");
+        let identity = ServiceIdentity::new("svc").label("env", env).expect("a label");
         Registry::open(&home.place("svc"), identity, Options::default()).expect("a registry")
     };
     // What one of another run has left is drained by the next.

@@ -2,14 +2,15 @@
 #![allow(clippy::expect_used)]
 
 use soundpost_core::history::{GPU_PROCESS_MEMORY, HistoryWriter, Point};
-use soundpost_core::{Calls, GpuUse, Identity, Options, Place, Registry, clock, history};
+use soundpost_core::{Calls, GpuUse, Options, Registry, ServiceDir, ServiceIdentity, clock, history};
 
 const MIB: u64 = 1 << 20;
 
 /// A service, the writer of its history, and a place in a directory of its own.
-fn service(root: &std::path::Path) -> (Place, std::sync::Arc<Calls>) {
-    let place = Place::open_with_shared_memory(root, "svc", root).expect("a place");
-    let registry = Registry::open(&place, Identity::new("svc"), Options::default()).expect("a registry");
+fn service(root: &std::path::Path) -> (ServiceDir, std::sync::Arc<Calls>) {
+    let place = ServiceDir::open_with_shared_memory(root, "svc", root).expect("a place");
+    let registry =
+        Registry::open(&place, ServiceIdentity::new("svc"), Options::default()).expect("a registry");
     (place, Calls::new(&registry).expect("request metrics"))
 }
 

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use common::*;
 use hostile::hostile_names;
-use soundpost_core::{Calls, Identity, MIN_SEGMENT_BYTES, Options, Place, Registry, Spec, user_id};
+use soundpost_core::{
+    Calls, MIN_SEGMENT_BYTES, Options, Registry, ServiceDir, ServiceIdentity, Spec, user_id,
+};
 
 /// Everything below a directory, links not followed.
 fn below(root: &Path) -> Vec<PathBuf> {
@@ -33,8 +35,8 @@ fn mode(path: &Path) -> u32 {
     std::fs::symlink_metadata(path).expect("it exists").mode() & 0o7777
 }
 
-fn record(place: &Place, service: &str) -> std::sync::Arc<Registry> {
-    let registry = Registry::open(place, Identity::new(service), small()).expect("a registry");
+fn record(place: &ServiceDir, service: &str) -> std::sync::Arc<Registry> {
+    let registry = Registry::open(place, ServiceIdentity::new(service), small()).expect("a registry");
     registry.family(Spec::counter("c")).expect("a family").counter(&[]).expect("a counter").increment();
     registry
 }
@@ -49,7 +51,7 @@ fn hostile_service_names_stay_in_their_directories() {
     std::fs::set_permissions(&shm, PermissionsExt::from_mode(0o777)).expect("set");
     let mut directories = Vec::new();
     for name in &names {
-        let place = Place::open_with_shared_memory(&root, name, &shm).expect("any name will do");
+        let place = ServiceDir::open_with_shared_memory(&root, name, &shm).expect("any name will do");
         place.write("address", "127.0.0.1:1").expect("written");
         let registry = record(&place, name);
         assert!(registry.fallback().is_none(), "{name:?}");
@@ -75,7 +77,7 @@ fn hostile_service_names_stay_in_their_directories() {
 #[test]
 fn a_service_needs_a_name() {
     let home = Home::new();
-    let error = Place::open_with_shared_memory(home.path(), "", home.path()).expect_err("refused");
+    let error = ServiceDir::open_with_shared_memory(home.path(), "", home.path()).expect_err("refused");
     assert!(error.is_config() && error.to_string().contains("service"), "{error}");
 }
 
@@ -87,7 +89,7 @@ fn links_and_files_in_the_place_of_the_directory_are_refused() {
     symlink("/nowhere", home.path().join("dangling")).expect("made");
     std::fs::write(home.path().join("file"), "").expect("written");
     for name in ["linked", "dangling", "file"] {
-        let error = Place::open_with_shared_memory(home.path(), name, Path::new("/nowhere")).err();
+        let error = ServiceDir::open_with_shared_memory(home.path(), name, Path::new("/nowhere")).err();
         let error = error.unwrap_or_else(|| panic!("{name} was taken"));
         assert!(error.is_io() && error.to_string().contains(name), "{error}");
     }
@@ -127,7 +129,7 @@ fn directories_of_somebody_else_are_refused() {
         let theirs = home.path().join("theirs");
         std::fs::create_dir(&theirs).expect("made");
         std::os::unix::fs::chown(&theirs, Some(65_534), None).expect("given away");
-        let error = Place::open_with_shared_memory(home.path(), "theirs", Path::new("/nowhere")).err();
+        let error = ServiceDir::open_with_shared_memory(home.path(), "theirs", Path::new("/nowhere")).err();
         assert!(error.expect("refused").to_string().contains("another user"));
         let shared = home.path().join(format!("shm/soundpost-{}", user_id()));
         std::fs::create_dir(&shared).expect("made");
@@ -136,7 +138,7 @@ fn directories_of_somebody_else_are_refused() {
         assert!(below(&shared).is_empty());
     } else {
         // `/usr` belongs to root.
-        let error = Place::open_with_shared_memory(Path::new("/"), "usr", Path::new("/nowhere")).err();
+        let error = ServiceDir::open_with_shared_memory(Path::new("/"), "usr", Path::new("/nowhere")).err();
         assert!(error.expect("refused").to_string().contains("another user"));
     }
 }
@@ -155,7 +157,7 @@ fn a_directory_that_was_open_to_others_is_closed() {
 fn without_shared_memory_segments_lie_in_the_state_directory() {
     let home = Home::new();
     for shm in ["/nowhere/at/all", "/proc", "/dev/null"] {
-        let place = Place::open_with_shared_memory(home.path(), "svc", Path::new(shm)).expect("a place");
+        let place = ServiceDir::open_with_shared_memory(home.path(), "svc", Path::new(shm)).expect("a place");
         let registry = record(&place, "svc");
         assert!(registry.fallback().is_none() && place.problem().is_none(), "{shm}");
         let files = home.segment_files();
@@ -169,7 +171,7 @@ fn without_shared_memory_segments_lie_in_the_state_directory() {
 fn where_the_root_cannot_be_written_shared_memory_takes_its_place() {
     let home = Home::new();
     for root in ["/proc/soundpost-test", "/sys/soundpost-test"] {
-        let place = Place::open_with_shared_memory(Path::new(root), "svc", &home.path().join("shm"));
+        let place = ServiceDir::open_with_shared_memory(Path::new(root), "svc", &home.path().join("shm"));
         let place = place.expect("a place all the same");
         assert!(place.problem().is_some_and(|problem| problem.contains(root)), "{:?}", place.problem());
         assert!(place.directory().starts_with(home.path()));
@@ -182,7 +184,7 @@ fn where_the_root_cannot_be_written_shared_memory_takes_its_place() {
 #[test]
 fn where_nothing_can_be_written_the_host_goes_on_in_anonymous_memory() {
     let place =
-        Place::open_with_shared_memory(Path::new("/proc/soundpost-test"), "svc", Path::new("/nowhere"));
+        ServiceDir::open_with_shared_memory(Path::new("/proc/soundpost-test"), "svc", Path::new("/nowhere"));
     let place = place.expect("a place all the same");
     assert!(place.problem().is_some());
     let registry = record(&place, "svc");
@@ -225,7 +227,7 @@ fn a_full_file_system_is_known_at_the_start_and_no_signal_later() {
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
         let place = home.place("svc");
         let options = Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() };
-        let registry = Registry::open(&place, Identity::new("svc"), options).expect("a registry");
+        let registry = Registry::open(&place, ServiceIdentity::new("svc"), options).expect("a registry");
         assert!(registry.fallback().is_some());
         let counter = registry.family(Spec::counter("c")).expect("a family").counter(&[]);
         counter.expect("a counter").increment_by(2.0);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use soundpost_core::snapshot::{RingEvent, RingReader, Value};
+use soundpost_core::snapshot::{MetricValue, RingEvent, RingReader};
 use soundpost_core::{Calls, FieldValue, Options, Outcome, Spec};
 
 /// Begins no other text of the test.
@@ -90,7 +90,7 @@ fn metrics_have_no_secrets_in_their_labels() {
     assert_eq!(value(&snapshot, "logins", &labels), Some(3.0));
     assert_eq!(value(&snapshot, "visits", &[("cookie", "[REDACTED:key]")]), Some(2.0));
     let own = snapshot.families.iter().filter(|family| family.name.starts_with("soundpost_redactions"));
-    assert!(own.flat_map(|family| &family.series).all(|series| matches!(series.value, Value::Int(_))));
+    assert!(own.flat_map(|family| &family.series).all(|series| matches!(series.value, MetricValue::Int(_))));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_pattern_that_cannot_be_used_is_an_error_at_the_start() {
     let home = Home::new();
     let options = Options { redact: vec!["(".into()], ..Options::default() };
     let place = home.place("svc");
-    let identity = soundpost_core::Identity::new("svc");
+    let identity = soundpost_core::ServiceIdentity::new("svc");
     let error = soundpost_core::Registry::open(&place, identity, options).err().expect("an error");
     assert!(error.is_config() && error.to_string().contains("redact: the pattern \"(\""), "{error}");
 }

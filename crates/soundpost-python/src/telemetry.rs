@@ -103,7 +103,7 @@ impl Sinks {
     }
 }
 
-/// Which GPUs to sample.
+/// GpuSelection GPUs to sample.
 #[derive(FromPyObject)]
 enum Gpu {
     /// Those that the service may use, or none.

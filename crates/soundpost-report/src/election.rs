@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use soundpost_core::thread::lock;
-use soundpost_core::{Error, PerProcess, Place};
+use soundpost_core::{Error, PerProcess, ServiceDir};
 
 const FILE: &str = "reporter.lock";
 /// The file an agent holds a lock on for as long as it runs, elected or not.
@@ -23,7 +23,7 @@ const AGENT: &str = "agent.lock";
 /// Locks that this process holds.
 static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
 
-/// Which lock: device and number of the service's directory, however its path is spelled, and the file's name.
+/// GpuSelection lock: device and number of the service's directory, however its path is spelled, and the file's name.
 type Key = (u64, u64, &'static str);
 
 /// A lock that this process holds, until dropped.
@@ -40,7 +40,7 @@ pub(crate) struct Elected {
 
 /// Becomes the reporter of the service in `place`, if nobody is. A process that is `alone`, because no other
 /// sees its segment, needs no lock where none can be had.
-pub(crate) fn stand(place: &Place, alone: bool) -> Option<Elected> {
+pub(crate) fn stand(place: &ServiceDir, alone: bool) -> Option<Elected> {
     let key = key(place.directory(), FILE);
     let mut held = held();
     if key.is_some_and(|key| held.contains(&key)) {
@@ -67,7 +67,7 @@ pub(crate) struct Announced {
 ///
 /// # Errors
 /// When there is another one, or the file cannot be had.
-pub(crate) fn announce(place: &Place, sinks: &[&str]) -> Result<Announced, Error> {
+pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Announced, Error> {
     let path = place.directory().join(AGENT);
     let conflict = || {
         let pid = agent(place).map_or_else(String::new, |pid| format!(" (process {pid})"));
@@ -89,18 +89,18 @@ pub(crate) fn announce(place: &Place, sinks: &[&str]) -> Result<Announced, Error
 }
 
 /// The process that reports for the service in `place`, as this one sees its id.
-pub fn reporter(place: &Place) -> Option<u32> {
+pub fn reporter(place: &ServiceDir) -> Option<u32> {
     holder(place.directory(), FILE)
 }
 
 /// The agent of the service in `place`, if it has one.
-pub fn agent(place: &Place) -> Option<u32> {
+pub fn agent(place: &ServiceDir) -> Option<u32> {
     holder(place.directory(), AGENT)
 }
 
 /// Names of the sinks that the agent of the service in `place` ships to, if it has one, and it is another process. One
 /// that begins may still show what an earlier one said.
-pub(crate) fn agents_sinks(place: &Place) -> Option<Vec<String>> {
+pub(crate) fn agents_sinks(place: &ServiceDir) -> Option<Vec<String>> {
     agent(place).filter(|pid| *pid != std::process::id())?;
     let names = std::fs::read_to_string(place.directory().join(AGENT)).ok()?;
     Some(names.split_whitespace().map(str::to_owned).collect())
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     /// Whether somebody has a lock on the file. The descriptor stays open: closing it would end the lock.
-    fn is_locked(place: &Place, name: &str) -> bool {
+    fn is_locked(place: &ServiceDir, name: &str) -> bool {
         let file = std::mem::ManuallyDrop::new(File::open(place.directory().join(name)).expect("a file"));
         let mut lock = write_lock();
         fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).expect("an answer");
@@ -169,7 +169,7 @@ mod tests {
         std::fs::create_dir(&root).expect("made");
         std::os::unix::fs::symlink(&root, &link).expect("linked");
         let [place, other] = [root, link]
-            .map(|root| Place::open_with_shared_memory(&root, "svc", outer.path()).expect("a place"));
+            .map(|root| ServiceDir::open_with_shared_memory(&root, "svc", outer.path()).expect("a place"));
         let elected = stand(&place, false).expect("nobody else");
         let announced = announce(&place, &["loki"]).expect("nobody else");
         for place in [&place, &other] {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use soundpost_core::snapshot::Collector;
 use soundpost_core::thread::lock;
-use soundpost_core::{Calls, Error, Place, thread};
+use soundpost_core::{Calls, Error, ServiceDir, thread};
 use soundpost_sinks::AckQueue;
 use soundpost_store::{Limits, VitalsSample};
 
@@ -34,7 +34,7 @@ const FILLING: f64 = 0.2;
 
 /// What a keeper works with.
 pub(crate) struct Surroundings {
-    pub(crate) place: Place,
+    pub(crate) place: ServiceDir,
     pub(crate) calls: Arc<Calls>,
     pub(crate) collector: Arc<Mutex<Collector>>,
     pub(crate) attribution: Arc<Attribution>,

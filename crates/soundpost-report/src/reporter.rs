@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soundpost_core::snapshot::Snapshot;
-use soundpost_core::{Calls, Error, Histogram, InFlightCall, PerProcess, Place, Registry, Spec, Unit};
+use soundpost_core::{Calls, Error, Histogram, InFlightCall, PerProcess, Registry, ServiceDir, Spec, Unit};
 use soundpost_sinks::{Sink, prepared};
 use soundpost_store as store;
-use soundpost_vitals::{Interval, Which};
+use soundpost_vitals::{GpuSelection, Interval};
 
 use crate::running::Running;
 use crate::server::ServerConfig;
@@ -32,8 +32,8 @@ pub struct Config {
     pub sample_interval: Option<Interval>,
     /// How often a glance is taken at the GPUs while calls run; `None`: never.
     pub gpu_memory_interval: Option<Interval>,
-    /// Which GPUs are sampled with them; `None`: none, and NVML is not loaded.
-    pub gpus: Option<Which>,
+    /// GpuSelection GPUs are sampled with them; `None`: none, and NVML is not loaded.
+    pub gpus: Option<GpuSelection>,
     /// What the store keeps; `None`: there is no store, and finished calls are let go.
     pub store: Option<store::Limits>,
     /// Where what the store has is shipped to.
@@ -46,7 +46,7 @@ pub struct Config {
 
 /// What a reporter works with; the same in a process and its forked children.
 pub(crate) struct Seed {
-    pub(crate) place: Place,
+    pub(crate) place: ServiceDir,
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<Calls>,
     pub(crate) config: Config,
@@ -67,7 +67,7 @@ impl Reporter {
     /// # Errors
     /// When the configuration of the server or of a sink cannot be used, or the service has another agent.
     pub fn start(
-        place: Place,
+        place: ServiceDir,
         registry: Arc<Registry>,
         calls: Arc<Calls>,
         mut config: Config,

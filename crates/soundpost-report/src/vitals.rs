@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use soundpost_core::history::{HistoryWriter, history_bytes};
 use soundpost_core::snapshot::{Activity, Collector};
-use soundpost_core::{Calls, Error, Place};
+use soundpost_core::{Calls, Error, ServiceDir};
 use soundpost_vitals::{
-    Glances, Gpus, Host, Interval, Listener, Processes, Sampler, Sampling, Source, Visible, Which,
+    Glances, GpuSelection, Gpus, Host, Interval, Listener, Processes, Sampler, Sampling, Source, Visible,
 };
 
 /// What a process says of itself for the choice of GPUs: the variables that CUDA goes by.
@@ -19,7 +19,7 @@ pub(crate) struct Wanted {
     /// Between two glances at the GPUs while calls run; none: no glances.
     pub(crate) glances: Option<Interval>,
     /// None: GPUs are not sampled.
-    pub(crate) gpus: Option<Which>,
+    pub(crate) gpus: Option<GpuSelection>,
     /// Told of each sample.
     pub(crate) listener: Listener,
 }
@@ -42,7 +42,7 @@ impl Vitals {
     /// # Errors
     /// When a name of the sampler's own metrics is taken, or no thread can be started.
     pub(crate) fn start(
-        place: &Place,
+        place: &ServiceDir,
         calls: &Calls,
         wanted: &Wanted,
         known: &Known,

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use soundpost_core::history::{GPU_MEMORY, GPU_PROCESS_MEMORY, HistoryWriter, Point};
-use soundpost_core::snapshot::{Collector, Value};
+use soundpost_core::snapshot::{Collector, MetricValue};
 use soundpost_core::{
-    Calls, FinishedCall, GpuUse, Identity, InFlightCall, Options, Outcome, Place, Registry, clock,
+    Calls, FinishedCall, GpuUse, InFlightCall, Options, Outcome, Registry, ServiceDir, ServiceIdentity, clock,
 };
 use soundpost_report::attribution::Attribution;
 
@@ -15,15 +15,15 @@ const SECOND: u64 = 1_000_000_000;
 const GIB: u64 = 1 << 30;
 
 struct Service {
-    place: Place,
+    place: ServiceDir,
     registry: Arc<Registry>,
     history: Arc<HistoryWriter>,
     attribution: Attribution,
 }
 
 fn service(root: &Path) -> Service {
-    let place = Place::open_with_shared_memory(root, "svc", root).unwrap();
-    let registry = Registry::open(&place, Identity::new("svc"), Options::default()).unwrap();
+    let place = ServiceDir::open_with_shared_memory(root, "svc", root).unwrap();
+    let registry = Registry::open(&place, ServiceIdentity::new("svc"), Options::default()).unwrap();
     let attribution = Attribution::new(Calls::new(&registry).unwrap());
     let history = Arc::new(HistoryWriter::open(&place, 1 << 20));
     attribution.set_history(history.clone());
@@ -159,7 +159,7 @@ fn peaks_and_deltas_of_processes() {
     assert_eq!(family.series.len(), 1);
     let labels: Vec<_> = family.series[0].labels.iter().map(|(name, value)| (&**name, &**value)).collect();
     assert_eq!(labels, [("operation", "synthesize"), ("voice", "low")]);
-    let Value::Distribution(peaks) = &family.series[0].value else { panic!("no distribution") };
+    let MetricValue::Distribution(peaks) = &family.series[0].value else { panic!("no distribution") };
     assert_eq!((peaks.count(), peaks.sum), (3, (17 * GIB) as f64));
     let ids: Vec<_> = peaks.exemplars.iter().flatten().map(|exemplar| &*exemplar.request_id).collect();
     assert!(ids.contains(&"a") && ids.contains(&"c"), "{ids:?}");

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::Value;
-use soundpost_core::{Calls, Identity, Options, Place, Registry};
+use soundpost_core::snapshot::MetricValue;
+use soundpost_core::{Calls, Options, Registry, ServiceDir, ServiceIdentity};
 use soundpost_report::{Config, Reporter};
 use soundpost_store::{CallFilter, Limits, Now, Reader};
 
@@ -15,8 +15,8 @@ const PANICS: u64 = 3;
 #[test]
 fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
     let root = tempfile::tempdir().unwrap();
-    let place = Place::open_with_shared_memory(root.path(), "svc", root.path()).unwrap();
-    let registry = Registry::open(&place, Identity::new("svc"), Options::default()).unwrap();
+    let place = ServiceDir::open_with_shared_memory(root.path(), "svc", root.path()).unwrap();
+    let registry = Registry::open(&place, ServiceIdentity::new("svc"), Options::default()).unwrap();
     let calls = Calls::new(&registry).unwrap();
     let operation = calls.operation("op");
     (0..100).for_each(|_| operation.start().finish());
@@ -53,7 +53,7 @@ fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
     let of_store =
         errors.series.iter().find(|series| series.labels.iter().any(|(_, part)| &**part == "store"));
     // Each panic, and that a file was set aside.
-    assert_eq!(of_store.unwrap().value, Value::Int(PANICS + 1));
+    assert_eq!(of_store.unwrap().value, MetricValue::Int(PANICS + 1));
     let reader = Reader::open(place.directory()).unwrap().unwrap();
     assert_eq!(reader.summary(&CallFilter::default()).unwrap().total(), 100);
     reporter.shutdown(Duration::from_secs(5));

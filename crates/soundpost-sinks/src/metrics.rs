@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Family, Labels, MetricKind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Labels, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot};
 use soundpost_store::SinkState;
 
 /// A value of one sink, and the reason it is of.
-type Of = (Option<&'static str>, Value);
+type Of = (Option<&'static str>, MetricValue);
 
 /// Adds the families of sinks, all of one moment: in each scrape what was accepted is what was delivered, rejected,
 /// dropped and is pending. `labels` are on every metric of the service; `now` is the wall clock's, nanoseconds.
@@ -20,23 +20,23 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
     };
     snapshot.families.extend([
         counter("soundpost_sink_accepted", "Records that the store accepted for the sink.", &|state| {
-            vec![(None, Value::Int(state.accepted))]
+            vec![(None, MetricValue::Int(state.accepted))]
         }),
         counter("soundpost_sink_delivered", "Records that the sink's receiver has.", &|state| {
-            vec![(None, Value::Int(state.delivered))]
+            vec![(None, MetricValue::Int(state.delivered))]
         }),
         counter("soundpost_sink_rejected", "Records rejected by the sink's receiver.", &|state| {
             let rejected = state.rejected;
             vec![
-                (Some("refused"), Value::Int(rejected.refused)),
-                (Some("too_large"), Value::Int(rejected.too_large)),
-                (Some("empty"), Value::Int(rejected.empty)),
+                (Some("refused"), MetricValue::Int(rejected.refused)),
+                (Some("too_large"), MetricValue::Int(rejected.too_large)),
+                (Some("empty"), MetricValue::Int(rejected.empty)),
             ]
         }),
         counter("soundpost_sink_dropped", "Records lost before the sink shipped them.", &|state| {
             vec![
-                (Some("retention"), Value::Int(state.dropped.retention)),
-                (Some("damage"), Value::Int(state.dropped.damage)),
+                (Some("retention"), MetricValue::Int(state.dropped.retention)),
+                (Some("damage"), MetricValue::Int(state.dropped.damage)),
             ]
         }),
         family(
@@ -45,9 +45,9 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
             "Records in the store that wait for the sink.",
             states,
             labels,
-            &|state| vec![(None, Value::Float(state.pending as f64))],
+            &|state| vec![(None, MetricValue::Float(state.pending as f64))],
         ),
-        Family {
+        MetricFamily {
             unit: Unit::Seconds,
             ..family(
                 "soundpost_sink_lag_seconds",
@@ -57,7 +57,7 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
                 labels,
                 &|state| {
                     let age = state.first_unix.map_or(0, |first| now.saturating_sub(first));
-                    vec![(None, Value::Float(age as f64 / 1e9))]
+                    vec![(None, MetricValue::Float(age as f64 / 1e9))]
                 },
             )
         },
@@ -72,7 +72,7 @@ fn family(
     states: &[SinkState],
     labels: &Labels,
     values: &dyn Fn(&SinkState) -> Vec<Of>,
-) -> Family {
+) -> MetricFamily {
     let mut series: Vec<_> = states
         .iter()
         .flat_map(|state| values(state).into_iter().map(move |value| (state, value)))
@@ -83,9 +83,9 @@ fn family(
             let constant = labels.iter().filter(|(name, _)| !matches!(&**name, "sink" | "reason"));
             all.extend(constant.cloned());
             all.sort();
-            Series { labels: all.into(), value }
+            MetricSeries { labels: all.into(), value }
         })
         .collect();
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Family { name: name.into(), kind, help: help.into(), unit: Unit::None, series }
+    MetricFamily { name: name.into(), kind, help: help.into(), unit: Unit::None, series }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::Duration;
 
 use soundpost_core::thread::lock;
-use soundpost_core::{around_fork, epoch};
+use soundpost_core::{epoch, install_fork_hooks};
 
 /// A fork waits at most this long for uses to end: a disk may hang. The child then goes without a store.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -44,7 +44,7 @@ pub(super) struct Use(());
 /// call would leave the child half prepared.
 pub fn prepare_for_forks() {
     static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| around_fork(before, after));
+    INSTALL.call_once(|| install_fork_hooks(before, after));
 }
 
 /// Begins a use; `None` in a process that was forked while SQLite was at work in its parent.

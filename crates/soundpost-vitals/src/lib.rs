@@ -16,7 +16,7 @@ mod schedule;
 mod source;
 
 pub use glances::Glances;
-pub use gpu::{Choice, Gpus, Identity, MigIdentity, Visible, Which, choose};
+pub use gpu::{DeviceIdentity, GpuSelection, Gpus, MigIdentity, SelectedDevice, Visible, select_devices};
 pub use host::{Host, Processes};
 pub use reading::{Quantity, Reading, Readings};
 pub use sampler::{Listener, Sampler, Sampling};

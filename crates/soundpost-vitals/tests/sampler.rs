@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use common::until;
 use soundpost_core::history::HistoryWriter;
-use soundpost_core::snapshot::{Activity, Collector, Value};
-use soundpost_core::{Identity, Options, Place, Registry, Unit};
+use soundpost_core::snapshot::{Activity, Collector, MetricValue};
+use soundpost_core::{Options, Registry, ServiceDir, ServiceIdentity, Unit};
 use soundpost_vitals::{
     Glance, Glances, Interval, Listener, Problem, Quantity, Readings, Sampler, Sampling, Source,
 };
@@ -82,7 +82,7 @@ impl Glance for Scripted {
 }
 
 struct Bench {
-    place: Place,
+    place: ServiceDir,
     registry: Arc<Registry>,
     history: Arc<HistoryWriter>,
     sampler: Sampler,
@@ -100,8 +100,8 @@ fn bench(interval: Duration, does: Does) -> Bench {
 
 fn bench_with(interval: Duration, does: Does, listener: Option<Listener>) -> Bench {
     let root = tempfile::tempdir().unwrap();
-    let place = Place::open_with_shared_memory(root.path(), "svc", root.path()).unwrap();
-    let registry = Registry::open(&place, Identity::new("svc"), Options::default()).unwrap();
+    let place = ServiceDir::open_with_shared_memory(root.path(), "svc", root.path()).unwrap();
+    let registry = Registry::open(&place, ServiceIdentity::new("svc"), Options::default()).unwrap();
     let history = Arc::new(HistoryWriter::in_memory(1 << 20));
     let (does, activity) = (Arc::new(Mutex::new(does)), Arc::new(Mutex::new(Activity::default())));
     let (samples, glances) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -132,9 +132,9 @@ impl Bench {
         let labelled =
             family.series.into_iter().find(|s| s.labels.iter().any(|(_, value)| &**value == label));
         match labelled?.value {
-            Value::Float(value) => Some(value),
-            Value::Int(value) => Some(value as f64),
-            Value::Distribution(_) => None,
+            MetricValue::Float(value) => Some(value),
+            MetricValue::Int(value) => Some(value as f64),
+            MetricValue::Distribution(_) => None,
         }
     }
 

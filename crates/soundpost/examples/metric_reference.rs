@@ -14,7 +14,7 @@ use soundpost::torch::{Allocator, Memory, Reading, Reads};
 use soundpost::{
     BYTES_BUCKETS, LATENCY_BUCKETS, Merge, Outcome, RATIO_BUCKETS, Seconds, Spec, Telemetry, Unit,
 };
-use soundpost_core::snapshot::{Family, MetricKind, Snapshot, Value};
+use soundpost_core::snapshot::{MetricFamily, MetricKind, MetricValue, Snapshot};
 use soundpost_vitals::Quantity;
 
 const SERVICE: &str = "service";
@@ -62,12 +62,12 @@ pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
 }
 
 /// What the reporter observes of finished calls where a GPU is sampled.
-fn gpu_peaks(directory: &Directory) -> Result<Vec<Family>, Box<dyn Error>> {
-    let place = soundpost_core::Place::open(&directory.0, "peaks")?;
-    let registry = soundpost_core::Registry::detached(soundpost_core::Identity::new(SERVICE))?;
+fn gpu_peaks(directory: &Directory) -> Result<Vec<MetricFamily>, Box<dyn Error>> {
+    let place = soundpost_core::ServiceDir::open(&directory.0, "peaks")?;
+    let registry = soundpost_core::Registry::detached(soundpost_core::ServiceIdentity::new(SERVICE))?;
     soundpost_core::Calls::new(&registry)?.observe_gpu_peak("synthesize", &[], 1, "");
     let snapshot = soundpost_core::snapshot::Collector::new(place, registry).snapshot();
-    let peaks = |family: &Family| family.name.ends_with("_request_gpu_memory_peak_bytes");
+    let peaks = |family: &MetricFamily| family.name.ends_with("_request_gpu_memory_peak_bytes");
     Ok(snapshot.families.into_iter().filter(peaks).collect())
 }
 
@@ -104,7 +104,7 @@ fn read_torch(telemetry: &Telemetry) -> Result<Allocator, Box<dyn Error>> {
 fn describe(snapshot: &Snapshot) -> String {
     let mut tables: BTreeMap<Part, String> = BTreeMap::new();
     let mut buckets: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    let sampled = |family: &&Family| family.name.ends_with(SAMPLED);
+    let sampled = |family: &&MetricFamily| family.name.ends_with(SAMPLED);
     for family in snapshot.families.iter().filter(|family| !sampled(family)) {
         let row = row(family, &mut buckets);
         tables.entry(Part::of(family)).or_default().push_str(&row);
@@ -137,7 +137,7 @@ fn describe(snapshot: &Snapshot) -> String {
     text
 }
 
-/// Which table a family stands in.
+/// GpuSelection table a family stands in.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Calls,
@@ -147,7 +147,7 @@ enum Part {
 }
 
 impl Part {
-    fn of(family: &Family) -> Self {
+    fn of(family: &MetricFamily) -> Self {
         match family.name.strip_prefix(SERVICE) {
             None => Self::Itself,
             Some("_up" | "_build" | "_unhealthy") => Self::Service,
@@ -174,7 +174,7 @@ fn vitals_row(quantity: &Quantity) -> String {
     format!("| `{{ns}}_{name}{suffix}` | {kind} | {unit} | {} | {help} | |\n", labels.join(", "))
 }
 
-fn row(family: &Family, buckets: &mut BTreeMap<String, Vec<f64>>) -> String {
+fn row(family: &MetricFamily, buckets: &mut BTreeMap<String, Vec<f64>>) -> String {
     let (kind, suffix) = match family.kind {
         MetricKind::Counter => ("counter", "_total"),
         MetricKind::Gauge => ("gauge", ""),
@@ -204,9 +204,9 @@ fn row(family: &Family, buckets: &mut BTreeMap<String, Vec<f64>>) -> String {
 }
 
 /// Bounds of a histogram, and whether it has exemplars.
-fn bounds(family: &Family) -> Option<(Vec<f64>, bool)> {
+fn bounds(family: &MetricFamily) -> Option<(Vec<f64>, bool)> {
     family.series.iter().find_map(|series| match &series.value {
-        Value::Distribution(distribution) if family.kind == MetricKind::Histogram => {
+        MetricValue::Distribution(distribution) if family.kind == MetricKind::Histogram => {
             Some((distribution.bounds.to_vec(), !distribution.exemplars.is_empty()))
         }
         _ => None,

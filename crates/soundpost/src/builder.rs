@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use soundpost_core::{Calls, Error, Identity, Options, Place, Registry, Role};
+use soundpost_core::{Calls, Error, Options, ProcessRole, Registry, ServiceDir, ServiceIdentity};
 use soundpost_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
 use soundpost_sinks::Sink;
 use soundpost_store::Limits;
-use soundpost_vitals::{Interval, Which};
+use soundpost_vitals::{GpuSelection, Interval};
 
 use crate::commit;
 use crate::start::{self, Run};
@@ -43,7 +43,7 @@ pub struct Builder {
     idle_limit: Duration,
     sample_interval: Option<Duration>,
     gpu_memory_interval: Option<Duration>,
-    gpus: Option<Which>,
+    gpus: Option<GpuSelection>,
     store: Option<Limits>,
     sinks: Option<Vec<Sink>>,
     instance: Option<String>,
@@ -68,7 +68,7 @@ impl Builder {
             idle_limit: IDLE_LIMIT,
             sample_interval: Some(SAMPLE_INTERVAL),
             gpu_memory_interval: Some(GPU_MEMORY_INTERVAL),
-            gpus: Some(Which::from_environment()),
+            gpus: Some(GpuSelection::from_environment()),
             store: Some(Limits::default()),
             sinks: None,
             instance: None,
@@ -150,7 +150,7 @@ impl Builder {
 
     /// Samples all GPUs of the machine; by default those that `CUDA_VISIBLE_DEVICES` leaves to the service.
     pub fn all_gpus(mut self) -> Self {
-        self.gpus = Some(Which::All);
+        self.gpus = Some(GpuSelection::All);
         self
     }
 
@@ -266,7 +266,7 @@ impl Builder {
     /// sampling and serving to it. What keeps a service's last state when it crashes; the program `soundpost` does it.
     /// It leaves the `metrics` facade alone.
     pub fn agent(mut self) -> Self {
-        self.options.role = Role::Agent;
+        self.options.role = ProcessRole::Agent;
         self.options.segment_bytes = AGENT_SEGMENT;
         self.facade = false;
         self
@@ -293,7 +293,7 @@ impl Builder {
         let commit = given(self.commit, "SOUNDPOST_COMMIT");
         let commit =
             commit.or_else(|| commit::of_directory(&std::env::current_dir().ok()?)).unwrap_or_default();
-        let mut identity = Identity::new(self.service.clone()).version(&version).commit(&commit);
+        let mut identity = ServiceIdentity::new(self.service.clone()).version(&version).commit(&commit);
         if let Some(namespace) = given(self.namespace, "SOUNDPOST_NAMESPACE") {
             identity = identity.namespace(&namespace)?;
         }
@@ -304,8 +304,8 @@ impl Builder {
             soundpost_core::Spec::histogram(&soundpost_core::sanitized(name, true), bounds).check()?;
         }
         let root = self.directory.unwrap_or_else(default_directory);
-        let place = Place::open(&root, &self.service)?;
-        let agent = self.options.role == Role::Agent;
+        let place = ServiceDir::open(&root, &self.service)?;
+        let agent = self.options.role == ProcessRole::Agent;
         let starts = self.start_event && self.store.is_some();
         let registry = Registry::open(&place, identity, self.options)?;
         let calls = Calls::new(&registry)?;

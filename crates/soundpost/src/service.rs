@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use soundpost_core::snapshot::{Collector, Snapshot};
-use soundpost_core::{Error, Identity, InFlightCall, Place, Registry, thread};
-use soundpost_vitals::{Gpus, Readings, Source, Which};
+use soundpost_core::{Error, InFlightCall, Registry, ServiceDir, ServiceIdentity, thread};
+use soundpost_vitals::{GpuSelection, Gpus, Readings, Source};
 
 /// A service that has kept files on this host, running or not. Reading it changes nothing.
 pub struct Service {
     name: String,
-    place: Place,
+    place: ServiceDir,
     collector: Collector,
 }
 
 impl Service {
     /// Names of the services that have kept files below `directory`, sorted.
     pub fn all(directory: &Path) -> Vec<String> {
-        Place::services(directory)
+        ServiceDir::services(directory)
     }
 
     /// The service of this name below `directory`; `None` where it has kept nothing.
@@ -26,8 +26,8 @@ impl Service {
     /// # Errors
     /// When there is no memory to read it with.
     pub fn find(directory: &Path, name: &str) -> Result<Option<Self>, Error> {
-        let Some(place) = Place::find(directory, name) else { return Ok(None) };
-        let registry = Registry::detached(Identity::new(name))?;
+        let Some(place) = ServiceDir::find(directory, name) else { return Ok(None) };
+        let registry = Registry::detached(ServiceIdentity::new(name))?;
         let collector = Collector::new(place.clone(), registry);
         Ok(Some(Self { name: name.to_owned(), place, collector }))
     }
@@ -116,7 +116,7 @@ pub fn gpus(timeout: Duration) -> Result<Vec<Gpu>, String> {
 
 fn ask() -> Result<Vec<Gpu>, String> {
     let mut readings = Readings::default();
-    Gpus::new(Which::from_environment()).sample(&mut readings).map_err(|problem| problem.message)?;
+    Gpus::new(GpuSelection::from_environment()).sample(&mut readings).map_err(|problem| problem.message)?;
     let mut gpus: Vec<Gpu> = Vec::new();
     for reading in &readings.readings {
         let label = |wanted: &str| {

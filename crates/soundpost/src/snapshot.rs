@@ -2,5 +2,5 @@
 //! [`Service::snapshot`](crate::Service::snapshot).
 
 pub use soundpost_core::snapshot::{
-    Distribution, Exemplar, Family, Labels, MetricKind, Series, Snapshot, Value,
+    Distribution, Exemplar, Labels, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot,
 };

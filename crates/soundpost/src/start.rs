@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 
-use soundpost_core::{EventBuilder, FieldRef, Level, Log, Place, Registry};
+use soundpost_core::{EventBuilder, FieldRef, Level, Log, Registry, ServiceDir};
 
 /// How often a lock that another process has for a moment is asked for.
 const TRIES: usize = 1000;
@@ -16,7 +16,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Takes part in the service's run, by a shared lock on its directory; `None` where no lock can be had.
-    pub(crate) fn join(place: &Place) -> Option<Self> {
+    pub(crate) fn join(place: &ServiceDir) -> Option<Self> {
         let lock = File::open(place.directory()).ok()?;
         let first = lock.try_lock().is_ok();
         for _ in 0..TRIES {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use soundpost_core::{
-    Calls, Error, EventBuilder, Family, InFlightCall, LogLayer, Notice, Operation, Place, Spec, Stage,
+    Calls, Error, EventBuilder, Family, InFlightCall, LogLayer, Notice, Operation, ServiceDir, Spec, Stage,
     set_once, thread,
 };
 use soundpost_report::Reporter;
@@ -29,7 +29,7 @@ pub struct Telemetry {
 }
 
 struct Inner {
-    place: Place,
+    place: ServiceDir,
     calls: Arc<Calls>,
     reporter: Arc<Reporter>,
     run: Mutex<Option<Run>>,
@@ -41,7 +41,12 @@ impl Telemetry {
         Builder::new(service)
     }
 
-    pub(crate) fn new(place: Place, calls: Arc<Calls>, reporter: Arc<Reporter>, run: Option<Run>) -> Self {
+    pub(crate) fn new(
+        place: ServiceDir,
+        calls: Arc<Calls>,
+        reporter: Arc<Reporter>,
+        run: Option<Run>,
+    ) -> Self {
         let telemetry = Self { inner: Arc::new(Inner { place, calls, reporter, run: Mutex::new(run) }) };
         set_once(&FIRST, telemetry.clone());
         telemetry

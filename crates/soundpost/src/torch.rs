@@ -1,6 +1,6 @@
 //! PyTorch's caching allocator: what it holds at the start and at the end of a call.
 //!
-//! Only Python can ask it, on the thread of the call: a binding reads and hands over numbers. Which devices to
+//! Only Python can ask it, on the thread of the call: a binding reads and hands over numbers. GpuSelection devices to
 //! read, how long that is worth its time, what the figures are called and which GPU they are of is decided here.
 
 mod devices;
@@ -113,7 +113,7 @@ impl Allocator {
         }
     }
 
-    /// Which of `count` devices to read now: those that hold memory, and in turn one more; all, as long as none
+    /// GpuSelection of `count` devices to read now: those that hold memory, and in turn one more; all, as long as none
     /// is known to hold any.
     pub fn devices(&self, count: u32) -> Devices {
         self.devices.next(count)

@@ -70,10 +70,10 @@ fn our_text_agrees_with_theirs() {
     let bounds = [0.1, 1.0, 10.0];
     let theirs = PrometheusBuilder::new().set_buckets(&bounds).unwrap().build_recorder();
     let directory = Directory::new();
-    let place = soundpost_core::Place::open(directory.path(), "differential").unwrap();
+    let place = soundpost_core::ServiceDir::open(directory.path(), "differential").unwrap();
     let buckets = vec![("wait_seconds".to_owned(), bounds.to_vec())];
     let options = soundpost_core::Options { buckets, ..Default::default() };
-    let identity = soundpost_core::Identity::new("differential");
+    let identity = soundpost_core::ServiceIdentity::new("differential");
     let registry = soundpost_core::Registry::open(&place, identity, options).unwrap();
     let record = || {
         metrics::describe_counter!("jobs_total", "Jobs \\ with a\nnewline and a \"quote\"");

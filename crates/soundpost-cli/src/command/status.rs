@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use soundpost::sink::Trouble;
-use soundpost::snapshot::{Series, Snapshot, Value};
+use soundpost::snapshot::{MetricSeries, MetricValue, Snapshot};
 use soundpost::store::{Reader, SinkState};
 use soundpost::{InFlightCall, Service};
 
@@ -114,10 +114,11 @@ impl Sink {
 /// What the service's segments say.
 fn is_up(snapshot: &Snapshot, sink: &str) -> Option<bool> {
     let family = snapshot.families.iter().find(|family| &*family.name == "soundpost_sink_up")?;
-    let is_its =
-        |series: &&Series| series.labels.iter().any(|(name, value)| &**name == "sink" && **value == *sink);
+    let is_its = |series: &&MetricSeries| {
+        series.labels.iter().any(|(name, value)| &**name == "sink" && **value == *sink)
+    };
     let series = family.series.iter().find(is_its)?;
-    Some(matches!(series.value, Value::Float(up) if up > 0.0))
+    Some(matches!(series.value, MetricValue::Float(up) if up > 0.0))
 }
 
 /// Shows the service that is meant, or all where none is named.

@@ -103,7 +103,7 @@ impl CallHandle {
         let meanwhile = |started: u64| ended.is_none_or(|ended| started < ended);
         let mut others = registry.segment().in_flight().read();
         let shared = others.any(|other| Some(other.index) != own && meanwhile(other.words[word::STARTED]));
-        self.series.metrics.gpu.gpu_use(registry.place()?, &window, shared)
+        self.series.metrics.gpu.gpu_use(registry.dir()?, &window, shared)
     }
 
     /// Records a chunk of output with so many seconds of audio, see [`Call::chunk`](crate::Call::chunk).

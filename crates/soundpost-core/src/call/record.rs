@@ -5,8 +5,8 @@ use super::outcome::Outcome;
 use crate::field::{self, FieldValue};
 use crate::registry::Truncation;
 use crate::segment::{
-    CALL_WORDS, IdWords, Owner, RECORDED_WORDS, RawCall, RawStage, Refused, Ring, stages_of, stages_of_words,
-    word,
+    CALL_WORDS, EventRing, IdWords, Owner, RECORDED_WORDS, RawCall, RawStage, Refused, stages_of,
+    stages_of_words, word,
 };
 use crate::sync::{AtomicU64, Ordering};
 
@@ -39,7 +39,7 @@ pub(crate) struct CallRecordWriter<'a> {
 impl CallRecordWriter<'_> {
     /// Appends the record. Returns the number of fields that did not fit.
     #[inline]
-    pub(crate) fn append(&self, ring: Ring<'_>) -> Result<Truncation, Refused> {
+    pub(crate) fn append(&self, ring: EventRing<'_>) -> Result<Truncation, Refused> {
         let get = self.words;
         let stages = stages_of(self.slot);
         let id_words = self.end.id.used();

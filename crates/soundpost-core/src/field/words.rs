@@ -76,12 +76,12 @@ impl<'a> Bytes<'a> {
 }
 
 /// A value as words.
-pub(crate) struct Raw<'a> {
+pub(crate) struct RawValue<'a> {
     kind: u64,
     bytes: Bytes<'a>,
 }
 
-impl Raw<'_> {
+impl RawValue<'_> {
     fn decode(&self) -> Option<FieldValue> {
         let word = || self.bytes.words.first().copied();
         Some(match self.kind {
@@ -95,12 +95,12 @@ impl Raw<'_> {
 }
 
 /// The first field of `words`: name, value, what follows.
-pub(crate) fn split(words: &[u64]) -> Option<(Bytes<'_>, Raw<'_>, &[u64])> {
+pub(crate) fn split(words: &[u64]) -> Option<(Bytes<'_>, RawValue<'_>, &[u64])> {
     let (head, rest) = words.split_first()?;
     let (kind, name, value) = (head & 0xFF, (head >> 8 & 0xFFFF) as usize, (head >> 32) as usize);
     let (name, rest) = Bytes::split(rest, name)?;
     let (bytes, rest) = Bytes::split(rest, value)?;
-    Some((name, Raw { kind, bytes }, rest))
+    Some((name, RawValue { kind, bytes }, rest))
 }
 
 /// How many words a field takes.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::reader::{HistoryReader, Sample};
 use super::table::{Series, SeriesId};
 
-/// Memory in use by everyone: labels `gpu`, `mig`.
+/// HistoryMemory in use by everyone: labels `gpu`, `mig`.
 pub const GPU_MEMORY: &str = "gpu_memory_used_bytes";
-/// Memory of one process: labels `gpu`, `pid`; 0 of one that is known to use none, nothing where that is not known.
+/// HistoryMemory of one process: labels `gpu`, `pid`; 0 of one that is known to use none, nothing where that is not known.
 pub const GPU_PROCESS_MEMORY: &str = "gpu_process_memory_bytes";
 /// Utilization, 0 to 1: labels `gpu`, `mig`.
 pub const GPU_UTILIZATION: &str = "gpu_utilization_ratio";
@@ -32,11 +32,11 @@ pub struct CallWindow {
 /// GPU memory around a call, from samples; bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GpuUse {
-    /// Memory in the last sample before the call.
+    /// HistoryMemory in the last sample before the call.
     pub memory_before: u64,
     /// Maximum from start to end.
     pub memory_peak: u64,
-    /// Memory after the call minus memory before it.
+    /// HistoryMemory after the call minus memory before it.
     pub memory_delta: i64,
     /// Mean utilization during the call, 0 to 1.
     pub utilization_mean: Option<f64>,
@@ -50,10 +50,10 @@ pub struct GpuUse {
 type Device = (String, String);
 
 /// What a series is to a call.
-enum Role {
+enum SeriesRole {
     Memory(Device),
     Utilization(Device),
-    /// Memory of the call's process.
+    /// HistoryMemory of the call's process.
     Process,
     /// The call's process sees this device; another does, without one.
     Visible(Option<Device>),
@@ -61,11 +61,11 @@ enum Role {
 
 /// The GPU's part of one sample.
 #[derive(Default)]
-struct Look {
+struct GpuSample {
     at: u64,
     memory: HashMap<Device, u64>,
     utilization: HashMap<Device, f64>,
-    /// Memory of the process, and on how many devices; none where the driver does not say.
+    /// HistoryMemory of the process, and on how many devices; none where the driver does not say.
     own: Option<(u64, usize)>,
     /// Devices that the process saw then or later, where that is not all.
     visible: Option<Arc<Vec<Device>>>,
@@ -75,14 +75,14 @@ struct Look {
 #[derive(Default)]
 pub struct GpuSamples {
     /// In the order of time.
-    looks: Vec<Look>,
+    looks: Vec<GpuSample>,
 }
 
 impl CallWindow {
     /// What the call did to GPU memory, so far or in all: before it is the last sample at or before its start,
     /// after it the first one after its end, or the last there is. None without a sample before it.
     ///
-    /// Memory is that of the call's process where the driver tells it, else that of all on the devices that the
+    /// HistoryMemory is that of the call's process where the driver tells it, else that of all on the devices that the
     /// process sees. `shared`: whether another call ran meanwhile, which samples do not tell.
     pub fn gpu_use(&self, reader: &mut HistoryReader, shared: bool) -> Option<GpuUse> {
         GpuSamples::read(reader, self.pid, self.started).use_in(self, shared)
@@ -108,7 +108,7 @@ impl GpuSamples {
     pub fn read(reader: &mut HistoryReader, pid: u32, since: u64) -> Self {
         reader.refresh();
         let pid = pid.to_string();
-        let roles: HashMap<SeriesId, Role> =
+        let roles: HashMap<SeriesId, SeriesRole> =
             reader.series().filter_map(|(id, series)| Some((id, role(series, &pid)?))).collect();
         let mut looks = Vec::new();
         if roles.is_empty() {
@@ -119,7 +119,7 @@ impl GpuSamples {
             if sample.at.saturating_add(BEFORE) < since {
                 return false;
             }
-            let look = Look::of(sample, &roles, &mut visible);
+            let look = GpuSample::of(sample, &roles, &mut visible);
             let more = look.as_ref().is_none_or(|look| look.at > since);
             looks.extend(look);
             more
@@ -143,10 +143,11 @@ impl GpuSamples {
         let later = || self.looks[first..].iter().take(end - first + 1);
         let seen = before.visible.as_deref();
         // Where a device did not say this time, the sum is of less than before.
-        let own = |look: &Look| look.own.filter(|own| before.own.is_some_and(|before| own.1 >= before.1));
+        let own =
+            |look: &GpuSample| look.own.filter(|own| before.own.is_some_and(|before| own.1 >= before.1));
         let of_process =
             before.own.is_some() && (later().next().is_none() || later().any(|look| own(look).is_some()));
-        let memory = |look: &Look| if of_process { own(look).map(|own| own.0) } else { look.used(seen) };
+        let memory = |look: &GpuSample| if of_process { own(look).map(|own| own.0) } else { look.used(seen) };
         let memory_before = memory(before)?;
         let memories = || later().filter_map(memory);
         let memory_peak = memories().fold(memory_before, u64::max);
@@ -163,11 +164,11 @@ impl GpuSamples {
     }
 }
 
-impl Look {
+impl GpuSample {
     /// The GPU's part of a sample; none in a sample of something else. `visible`: what was seen in later ones.
     fn of(
         sample: &Sample,
-        roles: &HashMap<SeriesId, Role>,
+        roles: &HashMap<SeriesId, SeriesRole>,
         visible: &mut Option<Arc<Vec<Device>>>,
     ) -> Option<Self> {
         let mut look = Self { at: sample.at, ..Self::default() };
@@ -175,16 +176,16 @@ impl Look {
         for (id, value) in &sample.values {
             let (Some(role), Some(value)) = (roles.get(id), value) else { continue };
             match role {
-                Role::Memory(device) => {
+                SeriesRole::Memory(device) => {
                     any = true;
                     look.memory.insert(device.clone(), *value as u64);
                 }
-                Role::Utilization(device) => drop(look.utilization.insert(device.clone(), *value)),
-                Role::Process => {
+                SeriesRole::Utilization(device) => drop(look.utilization.insert(device.clone(), *value)),
+                SeriesRole::Process => {
                     let (memory, devices) = look.own.unwrap_or_default();
                     look.own = Some((memory.saturating_add(*value as u64), devices + 1));
                 }
-                Role::Visible(device) => {
+                SeriesRole::Visible(device) => {
                     let visible = visible.get_or_insert_default();
                     if let Some(device) = device.as_ref().filter(|device| !visible.contains(device)) {
                         Arc::make_mut(visible).push(device.clone());
@@ -217,15 +218,15 @@ fn sees(visible: Option<&Vec<Device>>, device: &Device) -> bool {
     }
 }
 
-fn role(series: &Series, pid: &str) -> Option<Role> {
+fn role(series: &Series, pid: &str) -> Option<SeriesRole> {
     let label = |name: &str| series.label(name).unwrap_or_default().to_owned();
     let device = || (label("gpu"), label("mig"));
     let own = series.label("pid") == Some(pid);
     match series.name.as_str() {
-        GPU_MEMORY => Some(Role::Memory(device())),
-        GPU_UTILIZATION => Some(Role::Utilization(device())),
-        GPU_PROCESS_MEMORY if own => Some(Role::Process),
-        GPU_VISIBLE => Some(Role::Visible(own.then(device))),
+        GPU_MEMORY => Some(SeriesRole::Memory(device())),
+        GPU_UTILIZATION => Some(SeriesRole::Utilization(device())),
+        GPU_PROCESS_MEMORY if own => Some(SeriesRole::Process),
+        GPU_VISIBLE => Some(SeriesRole::Visible(own.then(device))),
         _ => None,
     }
 }

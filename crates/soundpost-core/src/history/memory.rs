@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::ring::Ring;
-use super::table::Table;
-use crate::segment::{Place, Region, WORD, is_dead, lock_held, open_foreign, open_own};
+use super::ring::SampleRing;
+use super::table::SeriesTable;
+use crate::segment::{Region, ServiceDir, WORD, is_dead, lock_held, open_foreign, open_own};
 use crate::sync::{AtomicU64, Ordering};
 
 /// First word of every history.
@@ -36,7 +36,7 @@ mod header {
 pub(super) const TABLE_WORDS: usize = 1 << 14;
 
 /// A history in memory.
-pub(crate) struct Memory {
+pub(crate) struct HistoryMemory {
     region: Region,
     /// Keeps the lock that says that somebody writes it.
     _file: Option<File>,
@@ -44,12 +44,12 @@ pub(crate) struct Memory {
     copy: bool,
 }
 
-impl Memory {
+impl HistoryMemory {
     /// The history of `place` to write to: the one that is there if it can be gone on with, else a new one.
     /// The second is what an existing one held that cannot.
-    pub(super) fn open(place: &Place, bytes: usize) -> io::Result<(Self, Option<Self>)> {
+    pub(super) fn open(dir: &ServiceDir, bytes: usize) -> io::Result<(Self, Option<Self>)> {
         let mut before = None;
-        for path in place.history_files() {
+        for path in dir.history_files() {
             let Ok(file) = open_own(&path) else { continue };
             // A reader may be asking at this moment whether anybody holds it.
             lock_held(&file)?;
@@ -59,23 +59,23 @@ impl Memory {
             }
             before = Some(memory);
         }
-        Ok((Self::create(place, bytes)?, before))
+        Ok((Self::create(dir, bytes)?, before))
     }
 
     /// A new file, in the place of the one that is there.
-    pub(super) fn create(place: &Place, bytes: usize) -> io::Result<Self> {
-        let new = place.create(bytes)?;
+    pub(super) fn create(dir: &ServiceDir, bytes: usize) -> io::Result<Self> {
+        let new = dir.create(bytes)?;
         let region = Region::map(&new.file, bytes / WORD, true)?;
         write_header(region.words());
         let (file, path) = new.become_history()?;
         // The file of a run that found its room elsewhere.
-        place.history_files().filter(|other| *other != path).for_each(|other| {
+        dir.history_files().filter(|other| *other != path).for_each(|other| {
             let _ = std::fs::remove_file(other);
         });
         Ok(Self { region, _file: Some(file), copy: false })
     }
 
-    /// Memory of this process alone.
+    /// HistoryMemory of this process alone.
     pub(super) fn heap(bytes: usize) -> Self {
         let region = Region::from_words(std::iter::repeat_n(0, bytes / WORD));
         write_header(region.words());
@@ -106,13 +106,13 @@ impl Memory {
         self.region.words()
     }
 
-    pub(super) fn table(&self) -> Table<'_> {
-        Table::new(&self.words()[header::LENGTH..][..TABLE_WORDS])
+    pub(super) fn table(&self) -> SeriesTable<'_> {
+        SeriesTable::new(&self.words()[header::LENGTH..][..TABLE_WORDS])
     }
 
-    pub(super) fn ring(&self) -> Ring<'_> {
+    pub(super) fn ring(&self) -> SampleRing<'_> {
         let words = self.words();
-        Ring::new(&words[header::CURSORS..][..2], &words[header::LENGTH + TABLE_WORDS..])
+        SampleRing::new(&words[header::CURSORS..][..2], &words[header::LENGTH + TABLE_WORDS..])
     }
 
     /// Whether nothing will be added to it.

@@ -5,10 +5,10 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::memory::Memory;
-use super::ring::Raw;
+use super::memory::HistoryMemory;
+use super::ring::RawSample;
 use super::table::{Series, SeriesId};
-use crate::segment::Place;
+use crate::segment::ServiceDir;
 
 /// What was sampled at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Sample {
 
 /// Reads the history of a service.
 pub struct HistoryReader {
-    memory: Arc<Memory>,
+    memory: Arc<HistoryMemory>,
     series: HashMap<SeriesId, Series>,
     /// Position behind the last series that is known.
     seen: u32,
@@ -35,10 +35,10 @@ impl HistoryReader {
     ///
     /// # Errors
     /// When there is none of this boot and version.
-    pub fn open(place: &Place) -> io::Result<Self> {
+    pub fn open(dir: &ServiceDir) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for path in place.history_files() {
-            match Memory::read(&path) {
+        for path in dir.history_files() {
+            match HistoryMemory::read(&path) {
                 Ok(memory) => return Ok(Self::over(Arc::new(memory))),
                 Err(error) => last = error,
             }
@@ -46,7 +46,7 @@ impl HistoryReader {
         Err(last)
     }
 
-    pub(super) fn over(memory: Arc<Memory>) -> Self {
+    pub(super) fn over(memory: Arc<HistoryMemory>) -> Self {
         let mut reader = Self { memory, series: HashMap::new(), seen: 0 };
         reader.refresh();
         reader
@@ -107,7 +107,7 @@ impl HistoryReader {
     pub fn back(&mut self, mut visit: impl FnMut(&Sample) -> bool) {
         self.refresh();
         let mut sample = Sample::default();
-        self.memory.ring().back(|raw: &Raw| {
+        self.memory.ring().back(|raw: &RawSample| {
             (sample.at, sample.unix) = (raw.at, raw.unix);
             sample.values.clear();
             sample.values.extend(raw.values.iter().map(|(id, value)| (SeriesId(*id), *value)));

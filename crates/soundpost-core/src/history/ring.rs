@@ -25,7 +25,7 @@ const LENGTH_BITS: u32 = 16;
 
 /// A sample as words; reused from read to read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Raw {
+pub(super) struct RawSample {
     pub(super) at: u64,
     pub(super) unix: u64,
     /// Series and values; none where the series is gone.
@@ -35,7 +35,7 @@ pub(super) struct Raw {
 
 /// The ring of one history.
 #[derive(Clone, Copy)]
-pub(super) struct Ring<'a> {
+pub(super) struct SampleRing<'a> {
     cursors: &'a [AtomicU64],
     words: &'a [AtomicU64],
 }
@@ -49,7 +49,7 @@ struct Extent {
     last: u64,
 }
 
-impl<'a> Ring<'a> {
+impl<'a> SampleRing<'a> {
     pub(super) fn new(cursors: &'a [AtomicU64], words: &'a [AtomicU64]) -> Self {
         Self { cursors, words }
     }
@@ -83,10 +83,10 @@ impl<'a> Ring<'a> {
     }
 
     /// Visits samples from the newest to the oldest, until `visit` says false.
-    pub(super) fn back(&self, mut visit: impl FnMut(&Raw) -> bool) {
+    pub(super) fn back(&self, mut visit: impl FnMut(&RawSample) -> bool) {
         let extent = self.extent();
         let (mut at, mut length) = (extent.end, extent.last);
-        let mut raw = Raw::default();
+        let mut raw = RawSample::default();
         while length > 0 && at >= extent.begin + length {
             at -= length;
             match self.read(at, &mut raw) {
@@ -108,7 +108,7 @@ impl<'a> Ring<'a> {
 
     /// Visits sound records in their order, with position and length.
     fn forward(&self, extent: &Extent, mut visit: impl FnMut(u64, u64)) {
-        let mut raw = Raw::default();
+        let mut raw = RawSample::default();
         let mut at = extent.begin;
         while at < extent.end {
             if self.read(at, &mut raw).is_some() {
@@ -121,7 +121,7 @@ impl<'a> Ring<'a> {
     }
 
     /// The record at a position, and the length of the one before it; none if there is none, or no more.
-    fn read(&self, at: u64, into: &mut Raw) -> Option<u64> {
+    fn read(&self, at: u64, into: &mut RawSample) -> Option<u64> {
         let head = self.word(at).load(Ordering::Acquire);
         let (length, count) = ((head >> 32 & 0xFFFF) as usize, (head & 0xFFFF) as usize);
         let shape = count <= MOST_VALUES && length == PREFIX + count.div_ceil(4) + count;
@@ -173,7 +173,7 @@ impl<'a> Ring<'a> {
     /// Where records are found, one by one.
     fn found(&self) -> Extent {
         let mut extent = Extent { begin: 0, end: 0, last: 0 };
-        let mut raw = Raw::default();
+        let mut raw = RawSample::default();
         for index in 0..self.words.len() as u64 {
             let position = self.word(index + 1).load(Ordering::Relaxed);
             let here = position % self.words.len() as u64 == index;

@@ -37,11 +37,11 @@ impl Series {
 }
 
 /// The table of one history.
-pub(super) struct Table<'a> {
+pub(super) struct SeriesTable<'a> {
     directory: Directory<'a>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> SeriesTable<'a> {
     pub(super) fn new(words: &'a [AtomicU64]) -> Self {
         let layout = Layout { directory: 0, directory_words: words.len(), ..Layout::of_bytes(0) };
         Self { directory: Directory::new(words, &layout) }

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use proptest::prelude::*;
 
-use super::memory::Memory;
-use super::ring::{Raw, Ring};
+use super::memory::HistoryMemory;
+use super::ring::{RawSample, SampleRing};
 use super::*;
 use crate::sync::{AtomicU64, Ordering};
-use crate::{GpuUse, Place};
+use crate::{GpuUse, ServiceDir};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -18,17 +18,17 @@ fn words(count: usize) -> Vec<AtomicU64> {
 }
 
 /// The times of all samples, newest first.
-fn times(ring: &Ring<'_>) -> Vec<u64> {
+fn times(ring: &SampleRing<'_>) -> Vec<u64> {
     let mut times = Vec::new();
-    ring.back(|raw: &Raw| {
+    ring.back(|raw: &RawSample| {
         times.push(raw.at);
         true
     });
     times
 }
 
-fn place(root: &std::path::Path) -> Place {
-    Place::open_with_shared_memory(root, "svc", root).expect("a place")
+fn place(root: &std::path::Path) -> ServiceDir {
+    ServiceDir::open_with_shared_memory(root, "svc", root).expect("a place")
 }
 
 /// A point without labels, or with the label `gpu`.
@@ -46,7 +46,7 @@ proptest! {
         length in 200_usize..400,
     ) {
         let (cursors, ring_words) = (words(2), words(length));
-        let ring = Ring::new(&cursors, &ring_words);
+        let ring = SampleRing::new(&cursors, &ring_words);
         let mut kept = Vec::new();
         for (number, size) in sizes.iter().enumerate() {
             let values: Vec<(u16, Option<f64>)> =
@@ -55,7 +55,7 @@ proptest! {
             kept.push(values);
         }
         let mut back = Vec::new();
-        ring.back(|raw: &Raw| {
+        ring.back(|raw: &RawSample| {
             back.push((raw.at, raw.values.clone()));
             true
         });
@@ -76,7 +76,7 @@ proptest! {
         bit in 0_u32..64,
     ) {
         let (cursors, ring_words) = (words(2), words(400));
-        let ring = Ring::new(&cursors, &ring_words);
+        let ring = SampleRing::new(&cursors, &ring_words);
         for (number, size) in sizes.iter().enumerate() {
             let values: Vec<_> = (0..*size).map(|id| (id as u16, Some(1.0))).collect();
             ring.append(number as u64, 0, &values);
@@ -95,7 +95,7 @@ proptest! {
     #[test]
     fn damaged_cursors_lose_nothing_for_long(cursor in 0_usize..2, bit in 0_u32..64, count in 1_u64..60) {
         let (cursors, ring_words) = (words(2), words(300));
-        let ring = Ring::new(&cursors, &ring_words);
+        let ring = SampleRing::new(&cursors, &ring_words);
         (0..count).for_each(|number| ring.append(number, 0, &[(1, Some(2.0))]));
         let before = times(&ring);
         cursors[cursor].fetch_xor(1 << bit, Ordering::Relaxed);
@@ -111,7 +111,7 @@ proptest! {
 #[test]
 fn a_reader_beside_the_writer_sees_whole_samples_only() {
     let (cursors, ring_words) = (words(2), words(500));
-    let ring = Ring::new(&cursors, &ring_words);
+    let ring = SampleRing::new(&cursors, &ring_words);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -123,7 +123,7 @@ fn a_reader_beside_the_writer_sees_whole_samples_only() {
         });
         while !done.load(Relaxed) {
             let mut last = u64::MAX;
-            ring.back(|raw: &Raw| {
+            ring.back(|raw: &RawSample| {
                 assert!(raw.at < last && raw.unix == raw.at, "{raw:?}");
                 assert!(raw.values.iter().all(|(_, value)| *value == Some(raw.at as f64)), "{raw:?}");
                 assert_eq!(raw.values.len() as u64, raw.at % 23);
@@ -245,7 +245,7 @@ fn every_word_may_be_damaged() {
         writer.append_at(number, 0, [point("load1", &[], 1.0), point(GPU_MEMORY, &["0".into()], 5.0)]);
     }
     let file = place.history_files().next().expect("a path");
-    let memory = Memory::read(&file).expect("mapped");
+    let memory = HistoryMemory::read(&file).expect("mapped");
     let used: Vec<usize> =
         (0..memory.all_words().len()).filter(|at| memory.all_words()[*at].load(Relaxed) != 0).collect();
     drop(writer);

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::memory::{BYTES, Memory, TABLE_WORDS};
+use super::memory::{BYTES, HistoryMemory, TABLE_WORDS};
 use super::reader::HistoryReader;
 use super::ring::MOST_VALUES;
 use super::table::Series;
 use crate::clock;
-use crate::segment::Place;
+use crate::segment::ServiceDir;
 use crate::thread::lock;
 
 /// How far back a history shall go.
@@ -45,14 +45,14 @@ pub struct Point<'a> {
 
 /// Writes the history of a service. Only the elected process has one.
 pub struct HistoryWriter {
-    place: Option<Place>,
+    dir: Option<ServiceDir>,
     bytes: usize,
     fallback: Option<String>,
-    state: Mutex<State>,
+    state: Mutex<WriterState>,
 }
 
-struct State {
-    memory: Arc<Memory>,
+struct WriterState {
+    memory: Arc<HistoryMemory>,
     /// Series by a text made of name and labels.
     series: HashMap<String, u16>,
     /// Position behind the last series of the table.
@@ -65,13 +65,13 @@ struct State {
 impl HistoryWriter {
     /// Goes on with the history that is there, or begins one of about `bytes`. Where no file can be had, it is
     /// in memory that only this process sees, see [`HistoryWriter::fallback`].
-    pub fn open(place: &Place, bytes: usize) -> Self {
-        let (memory, before, fallback) = match Memory::open(place, bytes) {
+    pub fn open(dir: &ServiceDir, bytes: usize) -> Self {
+        let (memory, before, fallback) = match HistoryMemory::open(dir, bytes) {
             Ok((memory, before)) => (memory, before, None),
-            Err(error) => (Memory::heap(bytes), None, Some(error.to_string())),
+            Err(error) => (HistoryMemory::heap(bytes), None, Some(error.to_string())),
         };
-        let place = fallback.is_none().then(|| place.clone());
-        let writer = Self { place, bytes, fallback, state: Mutex::new(State::new(Arc::new(memory))) };
+        let dir = fallback.is_none().then(|| dir.clone());
+        let writer = Self { dir, bytes, fallback, state: Mutex::new(WriterState::new(Arc::new(memory))) };
         if let Some(before) = before {
             before.set_replaced();
             lock(&writer.state).take_over(&before);
@@ -81,8 +81,8 @@ impl HistoryWriter {
 
     /// A history in memory that only this process sees.
     pub fn in_memory(bytes: usize) -> Self {
-        let state = Mutex::new(State::new(Arc::new(Memory::heap(bytes))));
-        Self { place: None, bytes, fallback: None, state }
+        let state = Mutex::new(WriterState::new(Arc::new(HistoryMemory::heap(bytes))));
+        Self { dir: None, bytes, fallback: None, state }
     }
 
     /// Why there is no file, if so.
@@ -119,16 +119,16 @@ impl HistoryWriter {
     /// The table is full of series that nobody needs any more: a new history takes over what the ring holds.
     fn renewed(
         &self,
-        state: &mut State,
+        state: &mut WriterState,
         values: &mut [(u16, Option<f64>)],
         point: &Point<'_>,
     ) -> Option<u16> {
         let full = state.memory.clone();
-        let renewed = match &self.place {
-            Some(place) => Memory::create(place, self.bytes).ok()?,
-            None => Memory::heap(self.bytes),
+        let renewed = match &self.dir {
+            Some(dir) => HistoryMemory::create(dir, self.bytes).ok()?,
+            None => HistoryMemory::heap(self.bytes),
         };
-        let mut new = State::new(Arc::new(renewed));
+        let mut new = WriterState::new(Arc::new(renewed));
         new.take_over(&full);
         let (known, _) = full.table().read(0);
         let known: HashMap<u16, Series> = known.into_iter().map(|(id, series)| (id.0, series)).collect();
@@ -141,8 +141,8 @@ impl HistoryWriter {
     }
 }
 
-impl State {
-    fn new(memory: Arc<Memory>) -> Self {
+impl WriterState {
+    fn new(memory: Arc<HistoryMemory>) -> Self {
         let mut state =
             Self { memory, series: HashMap::new(), seen: 0, key: String::new(), values: Vec::new() };
         let (known, seen) = state.memory.table().read(0);
@@ -184,7 +184,7 @@ impl State {
     }
 
     /// Appends what another history holds, the newest samples, as far as their series fill half of the table.
-    fn take_over(&mut self, before: &Memory) {
+    fn take_over(&mut self, before: &HistoryMemory) {
         let (series, _) = before.table().read(0);
         let series: HashMap<u16, Series> = series.into_iter().map(|(id, series)| (id.0, series)).collect();
         let mut samples = Vec::new();

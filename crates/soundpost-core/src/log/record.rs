@@ -5,7 +5,7 @@ use super::level::Level;
 use crate::clock;
 use crate::field::{self, Bytes, cut, packed};
 use crate::registry::{Registry, Truncation};
-use crate::segment::{Owner, Refused, Ring, Source};
+use crate::segment::{EventRing, Owner, Refused, Source};
 
 /// Kind of the record in the ring.
 const LOG_EVENT: u64 = 2;
@@ -31,7 +31,7 @@ impl Log<'_> {
     }
 
     /// Appends the record of the event.
-    fn append(&self, owner: Owner, ring: Ring<'_>) -> Result<Truncation, Refused> {
+    fn append(&self, owner: Owner, ring: EventRing<'_>) -> Result<Truncation, Refused> {
         let given = self.texts();
         let texts = given.map(|text| cut(text, TEXT_BYTES));
         let before = PREFIX + texts.iter().map(|text| text.len().div_ceil(8)).sum::<usize>();

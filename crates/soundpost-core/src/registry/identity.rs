@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// Name, version, commit and constant labels of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct ServiceIdentity {
     service: String,
     namespace: String,
     version: String,
@@ -14,7 +14,7 @@ pub struct Identity {
     labels: Vec<(String, String)>,
 }
 
-impl Identity {
+impl ServiceIdentity {
     /// A service; the namespace of its metrics is its name with `_` for what a metric name cannot hold.
     pub fn new(service: impl Into<String>) -> Self {
         let service = service.into();

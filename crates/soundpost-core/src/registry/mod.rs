@@ -34,7 +34,7 @@ pub(crate) use event::Truncation;
 pub use family::Family;
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
-pub use identity::Identity;
+pub use identity::ServiceIdentity;
 pub use kind::MetricKind;
 pub use name::sanitized;
 pub(crate) use name::{check_label, exposed, label_value};
@@ -53,7 +53,7 @@ use std::sync::{Arc, Mutex};
 use soundpost_redact::Redactor;
 
 use crate::error::Error;
-use crate::segment::{Payload, Place, RecordKind, Role, Segment, State, slow_path};
+use crate::segment::{Payload, ProcessRole, RecordKind, Segment, SegmentState, ServiceDir, slow_path};
 
 /// The value of every label of the series that takes what is beyond the limit.
 pub const OVERFLOW: &str = "overflow";
@@ -66,8 +66,8 @@ const READ_SERIES: &str = "soundpost_series";
 /// Families and series of one process of a service.
 pub struct Registry {
     segment: Arc<Segment>,
-    place: Option<Place>,
-    identity: Identity,
+    dir: Option<ServiceDir>,
+    identity: ServiceIdentity,
     options: Options,
     redactor: Redactor,
     /// Directory position up to which the index is made.
@@ -105,7 +105,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the options cannot be used, or there is no memory at all.
-    pub fn open(place: &Place, identity: Identity, options: Options) -> Result<Arc<Self>, Error> {
+    pub fn open(dir: &ServiceDir, identity: ServiceIdentity, options: Options) -> Result<Arc<Self>, Error> {
         let sizes = crate::MIN_SEGMENT_BYTES..=crate::MAX_SEGMENT_BYTES;
         if !sizes.contains(&options.segment_bytes) {
             return Err(Error::config(format!(
@@ -115,18 +115,21 @@ impl Registry {
                 sizes.end()
             )));
         }
-        let (segment, fallback) = Segment::create(place, options.segment_bytes, options.role)
-            .map_err(|error| Error::io("cannot allocate the segment in", place.directory(), error))?;
-        Self::over(segment, Some(place.clone()), identity, options, fallback)
+        let (segment, fallback) = Segment::create(dir, options.segment_bytes, options.role)
+            .map_err(|error| Error::io("cannot allocate the segment in", dir.directory(), error))?;
+        Self::over(segment, Some(dir.clone()), identity, options, fallback)
     }
 
     /// A registry that no other process sees, for one that only reads what a service recorded.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn detached(identity: Identity) -> Result<Arc<Self>, Error> {
-        let options =
-            Options { segment_bytes: crate::MIN_SEGMENT_BYTES, role: Role::Agent, ..Options::default() };
+    pub fn detached(identity: ServiceIdentity) -> Result<Arc<Self>, Error> {
+        let options = Options {
+            segment_bytes: crate::MIN_SEGMENT_BYTES,
+            role: ProcessRole::Agent,
+            ..Options::default()
+        };
         let segment = Segment::anonymous(options.segment_bytes, options.role)
             .map_err(|error| Error::config(format!("no memory for a segment: {error}")))?;
         Self::over(segment, None, identity, options, None)
@@ -135,8 +138,8 @@ impl Registry {
     /// A registry over a given segment.
     pub(crate) fn over(
         segment: Arc<Segment>,
-        place: Option<Place>,
-        identity: Identity,
+        dir: Option<ServiceDir>,
+        identity: ServiceIdentity,
         options: Options,
         fallback: Option<io::Error>,
     ) -> Result<Arc<Self>, Error> {
@@ -144,7 +147,7 @@ impl Registry {
             .map_err(|error| Error::config(format!("redact: {error}")))?;
         let registry = Arc::new(Self {
             segment,
-            place,
+            dir,
             identity,
             options,
             redactor,
@@ -231,12 +234,12 @@ impl Registry {
     }
 
     /// Where the service keeps its files; none for a registry that no other process sees.
-    pub(crate) fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
+    pub(crate) fn dir(&self) -> Option<&ServiceDir> {
+        self.dir.as_ref()
     }
 
     /// Who the service is.
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &ServiceIdentity {
         &self.identity
     }
 
@@ -247,7 +250,7 @@ impl Registry {
 
     /// What a forked child does when it first records.
     pub fn on_fork_child(&self, action: impl Fn() + Send + Sync + 'static) {
-        self.segment.on_rejoin(action);
+        self.segment.after_fork(action);
     }
 
     /// Takes this process's place in the segment, as its first recording would. A forked child runs what
@@ -272,7 +275,7 @@ impl Registry {
     /// Says that the process leaves in good order. Recording goes on working.
     pub fn close(&self) {
         if self.segment.is_creator() {
-            self.segment.set_state(State::Closed);
+            self.segment.set_state(SegmentState::Closed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! How a registry is opened.
 
-use crate::segment::Role;
+use crate::segment::ProcessRole;
 
 /// At most so many series a family, where nothing else is asked for.
 pub const DEFAULT_SERIES_LIMIT: usize = 2000;
@@ -21,7 +21,7 @@ pub struct Options {
     /// Records text to synthesise, which otherwise becomes its length.
     pub record_text: bool,
     /// Whether this is a process of the service.
-    pub role: Role,
+    pub role: ProcessRole,
 }
 
 impl Default for Options {
@@ -33,7 +33,7 @@ impl Default for Options {
             forward: false,
             redact: Vec::new(),
             record_text: false,
-            role: Role::default(),
+            role: ProcessRole::default(),
         }
     }
 }

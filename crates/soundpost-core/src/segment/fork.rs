@@ -15,10 +15,10 @@ static EPOCH: AtomicU32 = AtomicU32::new(1);
 static INSTALL: Once = Once::new();
 /// Descriptors that a forked child must not keep: a listening socket would stay open after its server died.
 static CLOSE_IN_CHILD: [AtomicI32; 128] = [const { AtomicI32::new(-1) }; 128];
-/// See [`around_fork`].
-static AROUND: OnceLock<Around> = OnceLock::new();
+/// See [`install_fork_hooks`].
+static AROUND: OnceLock<AtForkHooks> = OnceLock::new();
 
-struct Around {
+struct AtForkHooks {
     before: fn(),
     after: fn(),
 }
@@ -51,9 +51,9 @@ pub fn epoch() -> u32 {
 
 /// Has `before` called before each fork, and `after` behind it, in the parent and in the child; by the thread that
 /// forks. The first who asks is heard: the store, whose SQLite must be at rest. Neither may panic.
-pub fn around_fork(before: fn(), after: fn()) {
+pub fn install_fork_hooks(before: fn(), after: fn()) {
     install();
-    let _ = AROUND.set(Around { before, after });
+    let _ = AROUND.set(AtForkHooks { before, after });
 }
 
 /// Has a forked child close `fd`, until the guard is dropped. With all places taken it does nothing.

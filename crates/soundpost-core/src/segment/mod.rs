@@ -13,10 +13,10 @@ mod lane;
 mod layout;
 #[cfg(all(test, loom))]
 mod loom_models;
-mod place;
 mod process;
 mod region;
 mod ring;
+mod service_dir;
 mod source;
 mod stages;
 mod written;
@@ -29,16 +29,16 @@ pub use exemplar::REQUEST_ID_BYTES;
 pub(crate) use exemplar::{Exemplars, IdWords};
 pub use file::user_id;
 pub(crate) use file::{is_dead, lock_held, open_foreign, open_own, random};
-pub use fork::{CloseInChild, around_fork, close_in_child, epoch, set_once};
+pub use fork::{CloseInChild, close_in_child, epoch, install_fork_hooks, set_once};
 pub(crate) use fork::{SlowPath, slow_path};
 pub(crate) use inflight::{Begin, InFlight, RECORDED_WORDS, RawCall, Ticket, fill, flag, word};
 pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
-pub use place::Place;
 pub(crate) use process::{Owner, Processes, take_cells};
 pub(crate) use region::{Region, WORD};
-pub(crate) use ring::{Refused, Ring, Slot};
-pub(crate) use source::{Source, State};
+pub(crate) use ring::{EventRing, Refused, Slot};
+pub use service_dir::ServiceDir;
+pub(crate) use source::{SegmentState, Source};
 pub(crate) use stages::{RawStage, add_stage, stages_of, stages_of_words};
 
 use std::fs::File;
@@ -66,15 +66,15 @@ pub(crate) struct Segment {
     owner_epoch: LocalU64,
     /// Cell of the counter of values that were not recorded; `u64::MAX` before there is one.
     rejected: LocalU64,
-    on_rejoin: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    after_fork: OnceLock<Box<dyn Fn() + Send + Sync>>,
     file: Option<(File, PathBuf)>,
-    role: Role,
+    role: ProcessRole,
     myself: Weak<Segment>,
 }
 
 /// Whose segment it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
+pub enum ProcessRole {
     /// A process of the service.
     #[default]
     Service,
@@ -85,29 +85,29 @@ pub enum Role {
 impl Segment {
     /// A segment in a file of `place`, or in anonymous memory when no file can be had (the error says why).
     pub(crate) fn create(
-        place: &Place,
+        dir: &ServiceDir,
         bytes: usize,
-        role: Role,
+        role: ProcessRole,
     ) -> io::Result<(Arc<Self>, Option<io::Error>)> {
-        match Self::in_file(place, bytes, role) {
+        match Self::in_file(dir, bytes, role) {
             Ok(segment) => Ok((segment, None)),
             Err(error) => Ok((Self::anonymous(bytes, role)?, Some(error))),
         }
     }
 
-    fn in_file(place: &Place, bytes: usize, role: Role) -> io::Result<Arc<Self>> {
-        let new = place.create(bytes)?;
+    fn in_file(dir: &ServiceDir, bytes: usize, role: ProcessRole) -> io::Result<Arc<Self>> {
+        let new = dir.create(bytes)?;
         let layout = Layout::of_bytes(bytes);
         let region = Region::map(&new.file, layout.words, true)?;
         let id = random();
         write_header(region.words(), &layout, id);
-        let mark = if role == Role::Agent { file::AGENT } else { "" };
+        let mark = if role == ProcessRole::Agent { file::AGENT } else { "" };
         let (file, path) = new.publish(&format!("{}-{id:016x}{mark}", std::process::id()))?;
         Ok(Self::new(region, layout, id, role, Some((file, path))))
     }
 
     /// A segment that only this process and its forked children see.
-    pub(crate) fn anonymous(bytes: usize, role: Role) -> io::Result<Arc<Self>> {
+    pub(crate) fn anonymous(bytes: usize, role: ProcessRole) -> io::Result<Arc<Self>> {
         let layout = Layout::of_bytes(bytes);
         let region = Region::anonymous(layout.words)?;
         let id = random();
@@ -116,16 +116,22 @@ impl Segment {
     }
 
     /// A segment that will be the retired totals of `place`: [`Segment::replace_retired`] puts it there.
-    pub(crate) fn for_retired(place: &Place, bytes: usize) -> io::Result<(Arc<Self>, file::NewFile)> {
-        let new = place.create_retired(bytes)?;
+    pub(crate) fn for_retired(dir: &ServiceDir, bytes: usize) -> io::Result<(Arc<Self>, file::NewFile)> {
+        let new = dir.create_retired(bytes)?;
         let layout = Layout::of_bytes(bytes);
         let region = Region::map(&new.file, layout.words, true)?;
         let id = random();
         write_header(region.words(), &layout, id);
-        Ok((Self::new(region, layout, id, Role::Service, None), new))
+        Ok((Self::new(region, layout, id, ProcessRole::Service, None), new))
     }
 
-    fn new(region: Region, layout: Layout, id: u64, role: Role, file: Option<(File, PathBuf)>) -> Arc<Self> {
+    fn new(
+        region: Region,
+        layout: Layout,
+        id: u64,
+        role: ProcessRole,
+        file: Option<(File, PathBuf)>,
+    ) -> Arc<Self> {
         static NONCE: LocalU64 = LocalU64::new(1);
         fork::install();
         let segment = Arc::new_cyclic(|myself| Self {
@@ -137,7 +143,7 @@ impl Segment {
             owner: LocalU64::new(Owner::UNKNOWN.word()),
             owner_epoch: LocalU64::new(0),
             rejected: LocalU64::new(u64::MAX),
-            on_rejoin: OnceLock::new(),
+            after_fork: OnceLock::new(),
             file,
             role,
             myself: myself.clone(),
@@ -159,15 +165,15 @@ impl Segment {
     }
 
     /// What to do in a forked child when it first records: the child has no thread yet.
-    pub(crate) fn on_rejoin(&self, action: impl Fn() + Send + Sync + 'static) {
-        let _ = self.on_rejoin.set(Box::new(action));
+    pub(crate) fn after_fork(&self, action: impl Fn() + Send + Sync + 'static) {
+        let _ = self.after_fork.set(Box::new(action));
     }
 
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
-    pub(crate) fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> ProcessRole {
         self.role
     }
 
@@ -205,13 +211,13 @@ impl Segment {
     pub(crate) fn owner(&self) -> Owner {
         let epoch = u64::from(fork::epoch());
         if self.owner_epoch.load(Ordering::Acquire) != epoch {
-            self.rejoin(epoch);
+            self.attach_after_fork(epoch);
         }
         Owner::from_word(self.owner.load(Relaxed))
     }
 
     #[cold]
-    fn rejoin(&self, epoch: u64) {
+    fn attach_after_fork(&self, epoch: u64) {
         let joined = {
             let _slow = slow_path();
             self.owner_epoch.load(Ordering::Acquire) != epoch && {
@@ -219,7 +225,7 @@ impl Segment {
                 true
             }
         };
-        if let (true, Some(action)) = (joined, self.on_rejoin.get()) {
+        if let (true, Some(action)) = (joined, self.after_fork.get()) {
             action();
         }
     }
@@ -245,8 +251,8 @@ impl Segment {
 
     /// The event ring.
     #[inline]
-    pub(crate) fn ring(&self) -> Ring<'_> {
-        Ring::new(self.words(), &self.layout)
+    pub(crate) fn ring(&self) -> EventRing<'_> {
+        EventRing::new(self.words(), &self.layout)
     }
 
     pub(crate) fn exemplars(&self) -> Exemplars<'_> {
@@ -291,7 +297,7 @@ impl Segment {
     }
 
     /// Says how the segment stands; readers see it.
-    pub(crate) fn set_state(&self, state: State) {
+    pub(crate) fn set_state(&self, state: SegmentState) {
         self.words()[header::STATE].store(state as u64, Ordering::Release);
     }
 }

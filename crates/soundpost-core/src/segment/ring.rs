@@ -29,7 +29,7 @@ const LARGEST_PART: usize = 8;
 
 /// The ring of one segment.
 #[derive(Clone, Copy)]
-pub(crate) struct Ring<'a> {
+pub(crate) struct EventRing<'a> {
     words: &'a [AtomicU64],
     head: &'a AtomicU64,
     tail: &'a AtomicU64,
@@ -61,7 +61,7 @@ pub(crate) enum Slot {
     End,
 }
 
-impl<'a> Ring<'a> {
+impl<'a> EventRing<'a> {
     #[inline]
     pub(crate) fn new(segment: &'a [AtomicU64], layout: &Layout) -> Self {
         Self {
@@ -189,23 +189,23 @@ impl<'a> Ring<'a> {
     pub(crate) fn read(&self, at: u64, is_alive: impl FnOnce(Owner) -> bool) -> Slot {
         let (length, owner) = match self.look(at) {
             _ if self.is_beyond(at) => return Slot::End,
-            Look::End if self.is_passed(at) => return Slot::Lost { next: self.resynchronise(at) },
-            Look::End => return Slot::End,
-            Look::Freed => return Slot::Freed { next: at + 1 },
-            Look::Damaged => return Slot::Lost { next: self.resynchronise(at) },
-            Look::Head(Head { phase: COMMITTED, length, .. }) => return self.record(at, length),
-            Look::Head(Head { phase: ABANDONED, length, owner }) if self.is_passed_again(at, owner) => {
+            SlotView::End if self.is_passed(at) => return Slot::Lost { next: self.resynchronise(at) },
+            SlotView::End => return Slot::End,
+            SlotView::Freed => return Slot::Freed { next: at + 1 },
+            SlotView::Damaged => return Slot::Lost { next: self.resynchronise(at) },
+            SlotView::Head(Head { phase: COMMITTED, length, .. }) => return self.record(at, length),
+            SlotView::Head(Head { phase: ABANDONED, length, owner }) if self.is_passed_again(at, owner) => {
                 return Slot::Freed { next: at + length };
             }
-            Look::Head(Head { phase: ABANDONED, length, .. }) => return Slot::Lost { next: at + length },
-            Look::Head(Head { length, owner, .. }) => (length, owner),
+            SlotView::Head(Head { phase: ABANDONED, length, .. }) => return Slot::Lost { next: at + length },
+            SlotView::Head(Head { length, owner, .. }) => (length, owner),
         };
         if is_alive(Owner::from_short(owner)) {
             return Slot::Unfinished;
         }
         // It may have finished just before it died.
         match self.look(at) {
-            Look::Head(Head { phase: COMMITTED, length, .. }) => self.record(at, length),
+            SlotView::Head(Head { phase: COMMITTED, length, .. }) => self.record(at, length),
             _ => Slot::Lost { next: at + length },
         }
     }
@@ -233,20 +233,20 @@ impl<'a> Ring<'a> {
         }
     }
 
-    fn look(&self, at: u64) -> Look {
+    fn look(&self, at: u64) -> SlotView {
         if self.words.is_empty() {
-            return Look::End;
+            return SlotView::End;
         }
         let word = self.word(at).load(Ordering::Acquire);
         if word == self.free_word(at) {
-            return Look::End;
+            return SlotView::End;
         }
         if word == self.free_word(at + self.words.len() as u64) {
-            return Look::Freed;
+            return SlotView::Freed;
         }
         match Head::decode(word).filter(|head| head.length <= (self.words.len() / LARGEST_PART) as u64) {
-            Some(head) => Look::Head(head),
-            None => Look::Damaged,
+            Some(head) => SlotView::Head(head),
+            None => SlotView::Damaged,
         }
     }
 
@@ -260,7 +260,7 @@ impl<'a> Ring<'a> {
     }
 }
 
-enum Look {
+enum SlotView {
     End,
     Freed,
     Damaged,

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
 use super::process::{Owner, Processes};
 use super::region::{Region, WORD};
-use super::{Directory, Exemplars, InFlight, Ring, Role, Segment, file, written};
+use super::{Directory, EventRing, Exemplars, InFlight, ProcessRole, Segment, file, written};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How a segment stands, as its writer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub(crate) enum State {
+pub(crate) enum SegmentState {
     /// Being written.
     Open = 0,
     /// Left in good order.
@@ -27,7 +27,7 @@ pub(crate) enum State {
 
 /// A segment to read.
 pub(crate) struct Source {
-    memory: Memory,
+    memory: SourceMemory,
     layout: Layout,
     id: u64,
     /// Where it lies, and the open file that its locks are asked through.
@@ -35,21 +35,21 @@ pub(crate) struct Source {
     dead: bool,
 }
 
-enum Memory {
+enum SourceMemory {
     Own(Arc<Segment>),
     Foreign(Region),
 }
 
 /// What a dead segment is copied for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum For {
+enum CopyPart {
     /// Its totals: not the event ring.
     Totals,
     /// Its events: not the cells.
     Events,
 }
 
-impl For {
+impl CopyPart {
     /// What is not copied, words.
     fn left_out(self, layout: &Layout) -> Range<usize> {
         match self {
@@ -63,7 +63,7 @@ impl Source {
     /// The segment this process writes.
     pub(crate) fn own(segment: Arc<Segment>) -> Self {
         let (layout, id) = (*segment.layout(), segment.id());
-        Self { memory: Memory::Own(segment), layout, id, file: None, dead: false }
+        Self { memory: SourceMemory::Own(segment), layout, id, file: None, dead: false }
     }
 
     /// Another process's segment, without a dead one's event ring: mapped while it lives, copied when it is dead. A file that is being
@@ -75,7 +75,7 @@ impl Source {
         }
         let file = file::open_foreign(path)?;
         if file::is_dead(&file) {
-            Self::copy(file, path, For::Totals)
+            Self::copy(file, path, CopyPart::Totals)
         } else {
             Self::attach(file, path, false)
         }
@@ -88,7 +88,7 @@ impl Source {
         }
         let file = file::open_own(path)?;
         if file::is_dead(&file) {
-            Self::copy(file, path, For::Events)
+            Self::copy(file, path, CopyPart::Events)
         } else {
             Self::attach(file, path, true)
         }
@@ -96,7 +96,7 @@ impl Source {
 
     /// A file that nobody writes any more, such as the retired totals.
     pub(crate) fn open_copy(path: &Path) -> io::Result<Self> {
-        Self::copy(file::open_foreign(path)?, path, For::Totals)
+        Self::copy(file::open_foreign(path)?, path, CopyPart::Totals)
     }
 
     fn attach(file: File, path: &Path, writable: bool) -> io::Result<Self> {
@@ -104,16 +104,28 @@ impl Source {
         let layout = Layout::of_bytes(bytes);
         let region = Region::map(&file, layout.words, writable)?;
         let id = check_header(region.words(), &layout)?;
-        Ok(Self { memory: Memory::Foreign(region), layout, id, file: Some((file, path.into())), dead: false })
+        Ok(Self {
+            memory: SourceMemory::Foreign(region),
+            layout,
+            id,
+            file: Some((file, path.into())),
+            dead: false,
+        })
     }
 
-    fn copy(file: File, path: &Path, wanted: For) -> io::Result<Self> {
+    fn copy(file: File, path: &Path, wanted: CopyPart) -> io::Result<Self> {
         let bytes = checked_length(&file)?;
         let layout = Layout::of_bytes(bytes);
         let region = Region::zeroed(layout.words)?;
         written::read(&file, region.words(), &wanted.left_out(&layout))?;
         let id = check_header(region.words(), &layout)?;
-        Ok(Self { memory: Memory::Foreign(region), layout, id, file: Some((file, path.into())), dead: true })
+        Ok(Self {
+            memory: SourceMemory::Foreign(region),
+            layout,
+            id,
+            file: Some((file, path.into())),
+            dead: true,
+        })
     }
 
     /// Whether it was dead when it was opened, and its file is not mapped.
@@ -141,18 +153,18 @@ impl Source {
     }
 
     /// How its writer left it.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> SegmentState {
         match self.words()[header::STATE].load(Ordering::Acquire) {
-            word if word == State::Closed as u64 => State::Closed,
-            word if word == State::Over as u64 => State::Over,
-            _ => State::Open,
+            word if word == SegmentState::Closed as u64 => SegmentState::Closed,
+            word if word == SegmentState::Over as u64 => SegmentState::Over,
+            _ => SegmentState::Open,
         }
     }
 
     /// Says in the file of a segment that its run is over, for whoever comes next.
     pub(crate) fn set_over(&self) -> io::Result<()> {
         let Some(path) = self.path().filter(|_| !self.is_own()) else { return Ok(()) };
-        let state = (State::Over as u64).to_le_bytes();
+        let state = (SegmentState::Over as u64).to_le_bytes();
         std::os::unix::fs::FileExt::write_all_at(
             &file::open_own(path)?,
             &state,
@@ -162,15 +174,15 @@ impl Source {
 
     /// Whether this process writes it.
     pub(crate) fn is_own(&self) -> bool {
-        matches!(self.memory, Memory::Own(_))
+        matches!(self.memory, SourceMemory::Own(_))
     }
 
     /// Whose it is.
-    pub(crate) fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> ProcessRole {
         match &self.memory {
-            Memory::Own(segment) => segment.role(),
-            Memory::Foreign(_) if self.path().is_some_and(file::is_agents) => Role::Agent,
-            Memory::Foreign(_) => Role::Service,
+            SourceMemory::Own(segment) => segment.role(),
+            SourceMemory::Foreign(_) if self.path().is_some_and(file::is_agents) => ProcessRole::Agent,
+            SourceMemory::Foreign(_) => ProcessRole::Service,
         }
     }
 
@@ -181,15 +193,15 @@ impl Source {
 
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.memory {
-            Memory::Own(segment) => segment.path(),
-            Memory::Foreign(_) => self.file.as_ref().map(|(_, path)| path.as_path()),
+            SourceMemory::Own(segment) => segment.path(),
+            SourceMemory::Foreign(_) => self.file.as_ref().map(|(_, path)| path.as_path()),
         }
     }
 
     pub(crate) fn words(&self) -> &[AtomicU64] {
         match &self.memory {
-            Memory::Own(segment) => segment.words(),
-            Memory::Foreign(region) => region.words(),
+            SourceMemory::Own(segment) => segment.words(),
+            SourceMemory::Foreign(region) => region.words(),
         }
     }
 
@@ -201,8 +213,8 @@ impl Source {
         InFlight::new(self.words(), &self.layout)
     }
 
-    pub(crate) fn ring(&self) -> Ring<'_> {
-        Ring::new(self.words(), &self.layout)
+    pub(crate) fn ring(&self) -> EventRing<'_> {
+        EventRing::new(self.words(), &self.layout)
     }
 
     /// When one of its writers last said that it lives, by the monotonic clock.
@@ -217,8 +229,8 @@ impl Source {
     /// Whether the process behind `owner` runs.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         match &self.memory {
-            Memory::Own(segment) => owner == segment.owner() || segment.processes().is_alive(owner),
-            Memory::Foreign(_) => !self.dead && self.processes().is_alive(owner),
+            SourceMemory::Own(segment) => owner == segment.owner() || segment.processes().is_alive(owner),
+            SourceMemory::Foreign(_) => !self.dead && self.processes().is_alive(owner),
         }
     }
 
@@ -227,14 +239,14 @@ impl Source {
     pub(crate) fn is_left(&self) -> bool {
         let creator = self.words()[header::PID].load(Ordering::Relaxed);
         self.is_dead()
-            || self.state() != State::Open && self.pids().iter().all(|pid| u64::from(*pid) == creator)
+            || self.state() != SegmentState::Open && self.pids().iter().all(|pid| u64::from(*pid) == creator)
     }
 
     /// Process ids of those who write it now.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let processes = match &self.memory {
-            Memory::Own(segment) => segment.processes(),
-            Memory::Foreign(_) => self.processes(),
+            SourceMemory::Own(segment) => segment.processes(),
+            SourceMemory::Foreign(_) => self.processes(),
         };
         let alive = processes.holders().filter(|owner| self.is_alive(*owner));
         alive.filter_map(|owner| u32::try_from(processes.pid(owner)).ok()).collect()

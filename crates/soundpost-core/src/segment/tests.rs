@@ -11,7 +11,7 @@ mod unit {
         Begin, Directory, IdWords, InFlight, Lookup, Owner, Payload, RecordKind, Source, file, source, word,
     };
     use crate::sync::{AtomicU64, Ordering};
-    use crate::{Identity, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Options, Place, Registry};
+    use crate::{MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Options, Registry, ServiceDir, ServiceIdentity};
 
     const KINDS: [RecordKind; 6] = [
         RecordKind::Meta,
@@ -174,10 +174,10 @@ mod unit {
         assert!(matches!(directory.get(first), Lookup::Record(_)));
     }
 
-    fn segment_file(root: &std::path::Path) -> (Place, std::path::PathBuf, Vec<u8>) {
-        let place = Place::open_with_shared_memory(root, "svc", root).expect("a place");
+    fn segment_file(root: &std::path::Path) -> (ServiceDir, std::path::PathBuf, Vec<u8>) {
+        let place = ServiceDir::open_with_shared_memory(root, "svc", root).expect("a place");
         let options = Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() };
-        let registry = Registry::open(&place, Identity::new("svc"), options).expect("a registry");
+        let registry = Registry::open(&place, ServiceIdentity::new("svc"), options).expect("a registry");
         let path = registry.segment().path().expect("a file").to_path_buf();
         let bytes = std::fs::read(&path).expect("read");
         drop(registry);

@@ -15,12 +15,12 @@ use super::retire;
 use crate::call::InFlightCall;
 use crate::clock;
 use crate::registry::{Meta, Registry};
-use crate::segment::{Place, Role, Source, State};
+use crate::segment::{ProcessRole, SegmentState, ServiceDir, Source};
 use crate::step;
 
 /// Reads all segments of a service, this process's own among them.
 pub struct Collector {
-    place: Place,
+    dir: ServiceDir,
     registry: Arc<Registry>,
     /// The own segment first, the retired totals last, if there are any.
     sources: Vec<Attached>,
@@ -53,11 +53,11 @@ const LOOKS: usize = 8;
 
 impl Collector {
     /// A collector for the service of `registry`.
-    pub fn new(place: Place, registry: Arc<Registry>) -> Self {
+    pub fn new(dir: ServiceDir, registry: Arc<Registry>) -> Self {
         let own = Attached::new(Source::own(registry.segment().clone()));
         let prefix = registry.identity().prefix().to_owned();
         Self {
-            place,
+            dir,
             registry,
             sources: vec![own],
             counted: Vec::new(),
@@ -184,11 +184,11 @@ impl Collector {
     /// many. Only the reporter calls it. Killed at any point it loses nothing and counts nothing twice: the
     /// new totals name the segments in them, and take the old ones' place at once.
     pub fn merge_dead(&mut self) -> usize {
-        let retired = self.place.retired_file();
+        let retired = self.dir.retired_file();
         let totals = Source::open_copy(&retired).ok();
         let before: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
         let (mut dead, mut done) = (Vec::new(), Vec::new());
-        for path in self.place.segment_files() {
+        for path in self.dir.segment_files() {
             // What stays is not opened for that.
             if self.source_at(&path).is_some_and(|known| !known.is_dead() || !self.may_go(known.id())) {
                 continue;
@@ -208,13 +208,13 @@ impl Collector {
                 dead.iter().map(|(_, source)| source.id()).chain(done.iter().map(|(_, id)| *id)).collect();
             let (paths, sources): (Vec<PathBuf>, Vec<Source>) = dead.into_iter().unzip();
             done.extend(paths.into_iter().map(|path| (path, 0)));
-            let well = sources.iter().all(|source| source.state() != State::Open);
-            if !well || sources.iter().any(|source| source.role() == Role::Service) {
+            let well = sources.iter().all(|source| source.state() != SegmentState::Open);
+            if !well || sources.iter().any(|source| source.role() == ProcessRole::Service) {
                 self.last_exit_clean = well;
             }
             let prefix = self.prefix.as_str();
             let sources = sources.into_iter().chain(totals).map(Attached::new).collect();
-            match retire::write(&self.place, prefix, sources, ids) {
+            match retire::write(&self.dir, prefix, sources, ids) {
                 Ok(conflicts) => conflicts
                     .iter()
                     .for_each(|conflict| self.registry.diagnostics().warn_once("merge", conflict)),
@@ -278,8 +278,8 @@ impl Collector {
 
     /// One look at the files; false when one of them vanished meanwhile.
     fn attach(&mut self) -> bool {
-        let files = self.place.segment_files();
-        let retired = self.place.retired_file();
+        let files = self.dir.segment_files();
+        let retired = self.dir.retired_file();
         // The own segment is there whatever became of its file.
         let stale = self.sources.iter().skip(1).any(|attached| {
             let path = attached.source.path();
@@ -320,7 +320,7 @@ impl Collector {
 
     /// Segments of other processes; the retired totals are none.
     fn others(&self) -> impl Iterator<Item = &Source> {
-        let retired = self.place.retired_file();
+        let retired = self.dir.retired_file();
         let others = self.sources.iter().skip(1).map(|attached| &attached.source);
         others.filter(move |other| other.path() != Some(&retired))
     }

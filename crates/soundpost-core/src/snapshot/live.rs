@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::attached::Attached;
 use super::merge::Living;
-use super::model::{Family, Labels, Series, Value};
+use super::model::{Labels, MetricFamily, MetricSeries, MetricValue};
 use crate::clock::seconds;
 use crate::registry::{Meta, MetricKind, Unit};
-use crate::segment::{Role, word};
+use crate::segment::{ProcessRole, word};
 
 /// Calls as the segments show them at one moment.
 #[derive(Default)]
@@ -50,11 +50,11 @@ impl LiveCalls {
     }
 
     /// `requests_in_flight` and `request_stalled_seconds`.
-    pub(super) fn families(&self, prefix: &str) -> [Family; 2] {
+    pub(super) fn families(&self, prefix: &str) -> [MetricFamily; 2] {
         let gauge = |name: &str, help: &str, unit: Unit, value: &dyn Fn(&(u64, u64)) -> f64| {
-            let series = self.in_flight.iter().map(|(labels, running)| Series {
+            let series = self.in_flight.iter().map(|(labels, running)| MetricSeries {
                 labels: labels.clone(),
-                value: Value::Float(value(running)),
+                value: MetricValue::Float(value(running)),
             });
             family(&format!("{prefix}_{name}"), MetricKind::Gauge, help, unit, series.collect())
         };
@@ -70,16 +70,18 @@ impl LiveCalls {
     }
 
     /// Adds the calls that died to the family of finished calls.
-    pub(super) fn add_died(&self, total: &mut Family) {
+    pub(super) fn add_died(&self, total: &mut MetricFamily) {
         for (labels, count) in &self.died {
             match total.series.binary_search_by(|series| series.labels.cmp(labels)) {
                 Ok(at) => match &mut total.series[at].value {
-                    Value::Int(value) => *value = value.wrapping_add(*count),
-                    Value::Float(value) => *value += *count as f64,
-                    Value::Distribution(_) => {}
+                    MetricValue::Int(value) => *value = value.wrapping_add(*count),
+                    MetricValue::Float(value) => *value += *count as f64,
+                    MetricValue::Distribution(_) => {}
                 },
                 Err(at) => {
-                    total.series.insert(at, Series { labels: labels.clone(), value: Value::Int(*count) });
+                    total
+                        .series
+                        .insert(at, MetricSeries { labels: labels.clone(), value: MetricValue::Int(*count) });
                 }
             }
         }
@@ -87,12 +89,12 @@ impl LiveCalls {
 }
 
 /// `up` and `build_info` of the service.
-pub(super) fn service(sources: &[Attached], prefix: &str) -> [Family; 2] {
+pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
     let alive = || of_service(sources).filter(|attached| !attached.source.is_dead());
     let up = f64::from(u8::from(alive().next().is_some()));
     let labels = constant_labels(sources);
-    let up = vec![Series { labels, value: Value::Float(up) }];
-    let mut builds: BTreeMap<Labels, Series> = BTreeMap::new();
+    let up = vec![MetricSeries { labels, value: MetricValue::Float(up) }];
+    let mut builds: BTreeMap<Labels, MetricSeries> = BTreeMap::new();
     for attached in alive() {
         if let Some(Meta::Service { version, commit, .. }) = &attached.identity {
             let labels = attached.constant_labels(&[
@@ -100,7 +102,7 @@ pub(super) fn service(sources: &[Attached], prefix: &str) -> [Family; 2] {
                 ("commit", commit),
                 ("soundpost_version", env!("CARGO_PKG_VERSION")),
             ]);
-            builds.insert(labels.clone(), Series { labels, value: Value::Float(1.0) });
+            builds.insert(labels.clone(), MetricSeries { labels, value: MetricValue::Float(1.0) });
         }
     }
     let help = "1 while a process of the service runs.";
@@ -119,7 +121,7 @@ pub(super) fn service(sources: &[Attached], prefix: &str) -> [Family; 2] {
 
 /// Segments of the service's own processes.
 pub(super) fn of_service(sources: &[Attached]) -> impl Iterator<Item = &Attached> {
-    sources.iter().filter(|attached| attached.source.role() == Role::Service)
+    sources.iter().filter(|attached| attached.source.role() == ProcessRole::Service)
 }
 
 /// Labels that are on every metric of the service: of its first process, or of who reads it.
@@ -145,11 +147,11 @@ pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
 }
 
 /// `soundpost_series`: how many series there are.
-pub(super) fn series_count(count: usize, labels: Labels) -> Family {
-    let series = vec![Series { labels, value: Value::Float(count as f64) }];
-    family("soundpost_series", MetricKind::Gauge, "Series exposed by the service.", Unit::None, series)
+pub(super) fn series_count(count: usize, labels: Labels) -> MetricFamily {
+    let series = vec![MetricSeries { labels, value: MetricValue::Float(count as f64) }];
+    family("soundpost_series", MetricKind::Gauge, "MetricSeries exposed by the service.", Unit::None, series)
 }
 
-fn family(name: &str, kind: MetricKind, help: &str, unit: Unit, series: Vec<Series>) -> Family {
-    Family { name: Arc::from(name), kind, help: Arc::from(help), unit, series }
+fn family(name: &str, kind: MetricKind, help: &str, unit: Unit, series: Vec<MetricSeries>) -> MetricFamily {
+    MetricFamily { name: Arc::from(name), kind, help: Arc::from(help), unit, series }
 }

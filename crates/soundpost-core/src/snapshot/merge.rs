@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::attached::{Attached, News};
-use super::model::{Distribution, Exemplar, Family, Labels, Series, Value};
+use super::model::{Distribution, Exemplar, Labels, MetricFamily, MetricSeries, MetricValue};
 use crate::registry::{FamilyRecord, Merge, MetricKind, Repr, SeriesRecord, exposed};
 use crate::segment::Owner;
 
@@ -36,8 +36,8 @@ pub(super) struct Part {
     repr: Repr,
 }
 
-/// Raw sums of a series, before scaling.
-pub(super) enum Raw {
+/// RawTotal sums of a series, before scaling.
+pub(super) enum RawTotal {
     Whole(u64),
     Float(f64),
     Distribution { counts: Vec<u64>, sum: f64, exemplars: Vec<Option<Exemplar>> },
@@ -119,7 +119,7 @@ impl Living {
 
 impl MergedFamily {
     /// The family as a scrape sees it; families without series are shown all the same.
-    pub(super) fn read(&self, sources: &[Attached], living: &mut Living) -> Family {
+    pub(super) fn read(&self, sources: &[Attached], living: &mut Living) -> MetricFamily {
         let scale = self.record.scale;
         let mut series = Vec::with_capacity(self.series.len());
         for (labels, parts) in &self.series {
@@ -129,19 +129,24 @@ impl MergedFamily {
             }
             let Some(raw) = self.sum(sources, parts) else { continue };
             let value = match raw {
-                Raw::Whole(value) if scale.is_one() => Value::Int(value),
-                Raw::Whole(value) => Value::Float(scale.apply(value as f64)),
-                Raw::Float(value) => Value::Float(scale.apply(value)),
-                Raw::Distribution { counts, sum, exemplars } => {
-                    Value::Distribution(Distribution { bounds: self.bounds.clone(), counts, sum, exemplars })
+                RawTotal::Whole(value) if scale.is_one() => MetricValue::Int(value),
+                RawTotal::Whole(value) => MetricValue::Float(scale.apply(value as f64)),
+                RawTotal::Float(value) => MetricValue::Float(scale.apply(value)),
+                RawTotal::Distribution { counts, sum, exemplars } => {
+                    MetricValue::Distribution(Distribution {
+                        bounds: self.bounds.clone(),
+                        counts,
+                        sum,
+                        exemplars,
+                    })
                 }
             };
-            series.push(Series { labels: labels.clone(), value });
+            series.push(MetricSeries { labels: labels.clone(), value });
         }
         if self.record.merge == Merge::PerProcess {
             series.sort_by(|one, other| one.labels.cmp(&other.labels));
         }
-        Family {
+        MetricFamily {
             name: self.name.clone(),
             kind: self.record.kind,
             help: self.help.clone(),
@@ -151,27 +156,33 @@ impl MergedFamily {
     }
 
     /// Sums over segments and lanes; `None` when no part is exposed and sound.
-    pub(super) fn sum(&self, sources: &[Attached], parts: &[Part]) -> Option<Raw> {
+    pub(super) fn sum(&self, sources: &[Attached], parts: &[Part]) -> Option<RawTotal> {
         let exposed = |part: &&Part| sources[part.source].source.directory().is_exposed(part.at);
         let mut parts = parts.iter().filter(exposed).peekable();
         parts.peek()?;
         if self.record.repr == Repr::Distribution {
             return self.sum_distribution(sources, parts);
         }
-        let mut total = Raw::Whole(0);
+        let mut total = RawTotal::Whole(0);
         for part in parts {
             let source = &sources[part.source].source;
             total = match (total, part.repr) {
-                (Raw::Whole(total), Repr::Whole) => Raw::Whole(total.wrapping_add(source.sum(part.cell)?)),
-                (Raw::Float(total), Repr::Whole) => Raw::Float(total + source.sum(part.cell)? as f64),
-                (Raw::Whole(total), Repr::Float) => Raw::Float(total as f64 + source.sum_f64(part.cell)?),
-                (Raw::Float(total), Repr::Float) => Raw::Float(total + source.sum_f64(part.cell)?),
+                (RawTotal::Whole(total), Repr::Whole) => {
+                    RawTotal::Whole(total.wrapping_add(source.sum(part.cell)?))
+                }
+                (RawTotal::Float(total), Repr::Whole) => {
+                    RawTotal::Float(total + source.sum(part.cell)? as f64)
+                }
+                (RawTotal::Whole(total), Repr::Float) => {
+                    RawTotal::Float(total as f64 + source.sum_f64(part.cell)?)
+                }
+                (RawTotal::Float(total), Repr::Float) => RawTotal::Float(total + source.sum_f64(part.cell)?),
                 (other, _) => other,
             };
         }
         // A damaged cell may hold anything; what cannot be a counter's value is not shown.
         match total {
-            Raw::Float(value) if !value.is_finite() => None,
+            RawTotal::Float(value) if !value.is_finite() => None,
             total => Some(total),
         }
     }
@@ -180,7 +191,7 @@ impl MergedFamily {
         &self,
         sources: &[Attached],
         parts: impl Iterator<Item = &'a Part>,
-    ) -> Option<Raw> {
+    ) -> Option<RawTotal> {
         let buckets = self.bounds.len() + 1;
         let mut counts = vec![0_u64; buckets];
         let mut sum = 0.0;
@@ -208,7 +219,7 @@ impl MergedFamily {
         if exemplars.iter().all(Option::is_none) {
             exemplars.clear();
         }
-        sum.is_finite().then_some(Raw::Distribution { counts, sum, exemplars })
+        sum.is_finite().then_some(RawTotal::Distribution { counts, sum, exemplars })
     }
 
     /// Gauges of living processes, merged by the family's rule.
@@ -218,7 +229,7 @@ impl MergedFamily {
         living: &mut Living,
         labels: &Labels,
         parts: &[Part],
-        series: &mut Vec<Series>,
+        series: &mut Vec<MetricSeries>,
     ) {
         let mut values: Vec<(usize, Owner, f64, u64)> = Vec::with_capacity(parts.len());
         for part in parts.iter().filter(|part| part.repr == Repr::Gauge) {
@@ -245,9 +256,9 @@ impl MergedFamily {
             Merge::PerProcess if values.len() > 1 => {
                 for (source, owner, value, _) in &values {
                     let pid = sources[*source].source.pid(*owner).to_string();
-                    series.push(Series {
+                    series.push(MetricSeries {
                         labels: with_label(labels, "pid", &pid),
-                        value: Value::Float(*value),
+                        value: MetricValue::Float(*value),
                     });
                 }
                 return;
@@ -256,7 +267,7 @@ impl MergedFamily {
         };
         // An info is there or it is not: a changed one leaves its old labels behind at 0.
         if self.record.kind != MetricKind::Info || merged > 0.0 {
-            series.push(Series { labels: labels.clone(), value: Value::Float(merged) });
+            series.push(MetricSeries { labels: labels.clone(), value: MetricValue::Float(merged) });
         }
     }
 }

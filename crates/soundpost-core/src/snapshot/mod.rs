@@ -13,5 +13,5 @@ mod tests;
 
 pub use crate::registry::MetricKind;
 pub use collector::{Activity, Collector};
-pub use model::{Distribution, Exemplar, Family, Labels, Series, Snapshot, Value};
+pub use model::{Distribution, Exemplar, Labels, MetricFamily, MetricSeries, MetricValue, Snapshot};
 pub use ring_reader::{DeathKey, EventBatch, RingEvent, RingReader};

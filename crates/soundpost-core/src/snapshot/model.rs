@@ -7,13 +7,13 @@ use crate::registry::{MetricKind, Unit};
 /// All families of one service at one moment, merged over its processes, sorted by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// Sorted by [`Family::name`]; a name occurs once.
-    pub families: Vec<Family>,
+    /// Sorted by [`MetricFamily::name`]; a name occurs once.
+    pub families: Vec<MetricFamily>,
 }
 
 /// One metric family: a name, what it means, and its series.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Family {
+pub struct MetricFamily {
     /// The family's base name: no `_total` on counters, no `_info` on infos, unit suffix included.
     pub name: Arc<str>,
     /// What the values are; decides the `# TYPE` line and the suffixes.
@@ -23,7 +23,7 @@ pub struct Family {
     /// Base unit of the values.
     pub unit: Unit,
     /// Sorted by labels; a label set occurs once.
-    pub series: Vec<Series>,
+    pub series: Vec<MetricSeries>,
 }
 
 /// Labels of one series: pairs sorted by name, values unescaped.
@@ -31,16 +31,16 @@ pub type Labels = Arc<[(Arc<str>, Arc<str>)]>;
 
 /// One series.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub struct MetricSeries {
     /// Sorted by label name; names are valid and unique.
     pub labels: Labels,
     /// Its value now.
-    pub value: Value,
+    pub value: MetricValue,
 }
 
-/// Value of a series.
+/// MetricValue of a series.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum MetricValue {
     /// A whole count (counters).
     Int(u64),
     /// Any float (counters, gauges, infos, state sets).

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::attached::Attached;
 use super::live::{self, LiveCalls};
-use super::merge::{Living, Merged, MergedFamily, Raw};
+use super::merge::{Living, Merged, MergedFamily, RawTotal};
 use super::model::{Exemplar, Labels};
 use crate::clock;
 use crate::registry::{FamilyRecord, Meta, Repr, SeriesRecord, Spec};
-use crate::segment::{IdWords, Payload, Place, RecordKind, Segment};
+use crate::segment::{IdWords, Payload, RecordKind, Segment, ServiceDir};
 use crate::step;
 use crate::sync::Ordering;
 
@@ -22,7 +22,7 @@ const SIZES: (usize, usize) = (1 << 20, crate::MAX_SEGMENT_BYTES);
 /// Writes the totals of `sources` (all dead, the older totals last) in the place of the older totals;
 /// tells which families were left out because they contradict. `folded` are the ids of the segments in them whose files still exist.
 pub(super) fn write(
-    place: &Place,
+    dir: &ServiceDir,
     prefix: &str,
     mut sources: Vec<Attached>,
     folded: Vec<u64>,
@@ -36,11 +36,11 @@ pub(super) fn write(
     let running = LiveCalls::read(&sources, &mut Living::default(), clock::monotonic_nanos());
     let mut bytes = SIZES.0;
     loop {
-        let (segment, file) = Segment::for_retired(place, bytes)?;
+        let (segment, file) = Segment::for_retired(dir, bytes)?;
         let writer = Writer { segment: &segment, hint: std::cell::Cell::new(0) };
         if writer.write_all(prefix, &merged, &sources, &running, &folded).is_some() {
             step::reach("fold");
-            file.replace(&place.retired_file())?;
+            file.replace(&dir.retired_file())?;
             step::reach("fold");
             return Ok(merged.conflicts);
         }
@@ -83,12 +83,12 @@ impl Writer<'_> {
         running: Option<&LiveCalls>,
     ) -> Option<()> {
         let mut record = FamilyRecord::clone(&family.record);
-        let sums: Vec<(&Labels, Raw)> = family
+        let sums: Vec<(&Labels, RawTotal)> = family
             .series
             .iter()
             .filter_map(|(labels, parts)| Some((labels, family.sum(sources, parts)?)))
             .collect();
-        if sums.iter().any(|(_, raw)| matches!(raw, Raw::Float(_))) {
+        if sums.iter().any(|(_, raw)| matches!(raw, RawTotal::Float(_))) {
             record.repr = Repr::Float;
         }
         let at = self.append(RecordKind::Family, &record.encode())?;
@@ -97,8 +97,9 @@ impl Writer<'_> {
             let died = died.remove(labels).unwrap_or(0);
             self.write_series(at, &record, labels, raw, died)?;
         }
-        died.iter()
-            .try_for_each(|(labels, count)| self.write_series(at, &record, labels, Raw::Whole(0), *count))
+        died.iter().try_for_each(|(labels, count)| {
+            self.write_series(at, &record, labels, RawTotal::Whole(0), *count)
+        })
     }
 
     fn write_series(
@@ -106,19 +107,19 @@ impl Writer<'_> {
         family: u32,
         record: &FamilyRecord,
         labels: &Labels,
-        raw: Raw,
+        raw: RawTotal,
         died: u64,
     ) -> Option<()> {
         let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()))?;
         let set = |cell: u32, value: u64| self.segment.shared_cell(cell).store(value, Ordering::Relaxed);
         let mut places = None;
         match raw {
-            Raw::Whole(value) if record.repr == Repr::Float => {
+            RawTotal::Whole(value) if record.repr == Repr::Float => {
                 set(cell, (value.wrapping_add(died) as f64).to_bits())
             }
-            Raw::Whole(value) => set(cell, value.wrapping_add(died)),
-            Raw::Float(value) => set(cell, (value + died as f64).to_bits()),
-            Raw::Distribution { counts, sum, exemplars } => {
+            RawTotal::Whole(value) => set(cell, value.wrapping_add(died)),
+            RawTotal::Float(value) => set(cell, (value + died as f64).to_bits()),
+            RawTotal::Distribution { counts, sum, exemplars } => {
                 for (bucket, count) in counts.iter().enumerate() {
                     set(cell + bucket as u32, *count);
                 }

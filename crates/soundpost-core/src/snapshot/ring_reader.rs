@@ -13,7 +13,7 @@ use crate::call::{CallRecord, FinishedCall};
 use crate::clock;
 use crate::log::LogEvent;
 use crate::registry::Registry;
-use crate::segment::{Owner, Place, Slot, Source};
+use crate::segment::{Owner, ServiceDir, Slot, Source};
 use crate::step;
 
 /// Names a call that died, for ever: where it was in flight.
@@ -87,7 +87,7 @@ impl EventBatch {
 
 /// Reads the event rings of a service.
 pub struct RingReader {
-    place: Place,
+    dir: ServiceDir,
     registry: Arc<Registry>,
     rings: Vec<Tail>,
     /// Dead segments that were read to their end.
@@ -113,8 +113,8 @@ struct Tail {
 
 impl RingReader {
     /// A drain for the service of `registry`.
-    pub fn new(place: Place, registry: Arc<Registry>) -> Self {
-        Self { place, registry, rings: Vec::new(), finished: Vec::new(), waiting: false }
+    pub fn new(dir: ServiceDir, registry: Arc<Registry>) -> Self {
+        Self { dir, registry, rings: Vec::new(), finished: Vec::new(), waiting: false }
     }
 
     /// How full the fullest ring is, 0 to 1; looks only at rings that are known, and at the own.
@@ -132,7 +132,7 @@ impl RingReader {
         &mut self,
         mut stored: impl FnMut(u64) -> Result<Option<u64>, E>,
     ) -> Result<Vec<u64>, E> {
-        let files = self.place.segment_files();
+        let files = self.dir.segment_files();
         let mut gone = Vec::new();
         let here = |path: &Path| files.iter().any(|file| file == path);
         self.rings.retain(|ring| {

@@ -3,21 +3,21 @@
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use super::{Collector, RingReader, Snapshot, Value};
-use crate::{Calls, Identity, MIN_SEGMENT_BYTES, Options, Place, Registry};
+use super::{Collector, MetricValue, RingReader, Snapshot};
+use crate::{Calls, MIN_SEGMENT_BYTES, Options, Registry, ServiceDir, ServiceIdentity};
 
 const HOUR: u64 = 3_600_000_000_000;
 
-fn registry(root: &std::path::Path) -> (Place, Arc<Registry>) {
-    let place = Place::open_with_shared_memory(root, "svc", root).expect("a place");
+fn registry(root: &std::path::Path) -> (ServiceDir, Arc<Registry>) {
+    let place = ServiceDir::open_with_shared_memory(root, "svc", root).expect("a place");
     let options = Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() };
-    let registry = Registry::open(&place, Identity::new("svc"), options).expect("a registry");
+    let registry = Registry::open(&place, ServiceIdentity::new("svc"), options).expect("a registry");
     (place, registry)
 }
 
 fn duration(snapshot: &Snapshot) -> (f64, u64) {
     let family = snapshot.families.iter().find(|family| &*family.name == "svc_request_duration_seconds");
-    let Value::Distribution(distribution) = &family.expect("a family").series[0].value else {
+    let MetricValue::Distribution(distribution) = &family.expect("a family").series[0].value else {
         panic!("no distribution")
     };
     let exemplar = distribution.exemplars.iter().flatten().next().expect("an exemplar");

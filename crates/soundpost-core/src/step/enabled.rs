@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-static WANTED: OnceLock<Option<Wanted>> = OnceLock::new();
+static WANTED: OnceLock<Option<KillPoint>> = OnceLock::new();
 
-struct Wanted {
+struct KillPoint {
     step: String,
     /// How many times it is still to be reached.
     left: AtomicU64,
 }
 
-impl Wanted {
+impl KillPoint {
     fn from_environment() -> Option<Self> {
         let at = std::env::var(super::KILL_AT).ok()?;
         let (step, times) = at.split_once(':')?;
@@ -24,7 +24,7 @@ impl Wanted {
 
 /// Says that a step was reached. Kills this process at once when its environment says so.
 pub fn reach(step: &str) {
-    let Some(wanted) = WANTED.get_or_init(Wanted::from_environment) else { return };
+    let Some(wanted) = WANTED.get_or_init(KillPoint::from_environment) else { return };
     if wanted.step == step && wanted.left.fetch_sub(1, Ordering::Relaxed) == 1 {
         let _ = kill(Pid::this(), Signal::SIGKILL);
         // The signal ends the process before it returns from the kernel; other threads may run on for a moment.

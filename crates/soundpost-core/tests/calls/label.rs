@@ -1,6 +1,6 @@
 //! Labels of calls.
 
-use soundpost_core::{Calls, Identity, Options, Registry, Seconds};
+use soundpost_core::{Calls, Options, Registry, Seconds, ServiceIdentity};
 
 use crate::Service;
 use crate::common::*;
@@ -66,7 +66,8 @@ fn label_sets_of_calls_beyond_the_limit_overflow() {
 #[test]
 fn constant_labels_are_on_calls_in_flight_and_on_finished_ones() {
     let home = Home::new();
-    let identity = Identity::new("svc").label("env", "prod").expect("a label").version("1").commit("abc");
+    let identity =
+        ServiceIdentity::new("svc").label("env", "prod").expect("a label").version("1").commit("abc");
     let registry = Registry::open(&home.place("svc"), identity, Options::default()).expect("a registry");
     let calls = Calls::new(&registry).expect("request metrics");
     let call = calls.operation("op").start();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use soundpost_core::snapshot::{Collector, Snapshot, Value};
+use soundpost_core::snapshot::{Collector, MetricValue, Snapshot};
 use soundpost_core::{Calls, MIN_SEGMENT_BYTES, Merge, Options, Registry, Seconds, Spec};
 
 use super::{Home, errors};
@@ -62,7 +62,7 @@ fn shown(snapshot: &Snapshot) -> Shown {
     series
         .map(|(family, series)| {
             let value = match &series.value {
-                Value::Distribution(distribution) => {
+                MetricValue::Distribution(distribution) => {
                     format!("{:?} {}", distribution.counts, distribution.sum)
                 }
                 other => format!("{other:?}"),

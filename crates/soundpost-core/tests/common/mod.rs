@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::{Collector, Distribution, Family, Series, Snapshot, Value};
-use soundpost_core::{Calls, Identity, MIN_SEGMENT_BYTES, Options, Place, Registry};
+use soundpost_core::snapshot::{Collector, Distribution, MetricFamily, MetricSeries, MetricValue, Snapshot};
+use soundpost_core::{Calls, MIN_SEGMENT_BYTES, Options, Registry, ServiceDir, ServiceIdentity};
 
 /// Directories of one test; removed with what is in them.
 pub(crate) struct Home {
@@ -24,7 +24,7 @@ impl Home {
         self.directory.path()
     }
 
-    pub(crate) fn place(&self, service: &str) -> Place {
+    pub(crate) fn place(&self, service: &str) -> ServiceDir {
         place_at(self.path(), service)
     }
 
@@ -68,12 +68,12 @@ impl Home {
     }
 }
 
-pub(crate) fn place_at(root: &Path, service: &str) -> Place {
-    Place::open_with_shared_memory(&root.join("state"), service, &root.join("shm")).expect("a place")
+pub(crate) fn place_at(root: &Path, service: &str) -> ServiceDir {
+    ServiceDir::open_with_shared_memory(&root.join("state"), service, &root.join("shm")).expect("a place")
 }
 
 pub(crate) fn registry_at(root: &Path, options: Options) -> Arc<Registry> {
-    Registry::open(&place_at(root, "svc"), Identity::new("svc"), options).expect("a registry")
+    Registry::open(&place_at(root, "svc"), ServiceIdentity::new("svc"), options).expect("a registry")
 }
 
 /// Options of the smallest segment.
@@ -81,16 +81,20 @@ pub(crate) fn small() -> Options {
     Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() }
 }
 
-pub(crate) fn family<'a>(snapshot: &'a Snapshot, name: &str) -> &'a Family {
+pub(crate) fn family<'a>(snapshot: &'a Snapshot, name: &str) -> &'a MetricFamily {
     find_family(snapshot, name).unwrap_or_else(|| panic!("no family {name}"))
 }
 
-pub(crate) fn find_family<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Family> {
+pub(crate) fn find_family<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a MetricFamily> {
     snapshot.families.iter().find(|family| *family.name == *name)
 }
 
 /// The series with exactly these labels.
-pub(crate) fn series<'a>(snapshot: &'a Snapshot, name: &str, labels: &[(&str, &str)]) -> Option<&'a Series> {
+pub(crate) fn series<'a>(
+    snapshot: &'a Snapshot,
+    name: &str,
+    labels: &[(&str, &str)],
+) -> Option<&'a MetricSeries> {
     find_family(snapshot, name)?.series.iter().find(|series| {
         series.labels.len() == labels.len()
             && labels.iter().all(|(name, value)| {
@@ -102,9 +106,9 @@ pub(crate) fn series<'a>(snapshot: &'a Snapshot, name: &str, labels: &[(&str, &s
 /// The value of a counter or gauge; `None` when there is no such series.
 pub(crate) fn value(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     match &series(snapshot, name, labels)?.value {
-        Value::Int(value) => Some(*value as f64),
-        Value::Float(value) => Some(*value),
-        Value::Distribution(_) => panic!("{name} is a distribution"),
+        MetricValue::Int(value) => Some(*value as f64),
+        MetricValue::Float(value) => Some(*value),
+        MetricValue::Distribution(_) => panic!("{name} is a distribution"),
     }
 }
 
@@ -114,14 +118,14 @@ pub(crate) fn distribution<'a>(
     labels: &[(&str, &str)],
 ) -> &'a Distribution {
     match series(snapshot, name, labels).map(|series| &series.value) {
-        Some(Value::Distribution(distribution)) => distribution,
+        Some(MetricValue::Distribution(distribution)) => distribution,
         other => panic!("{name}{labels:?}: {other:?}"),
     }
 }
 
 /// Sum of a counter family over the series that have all these labels.
 pub(crate) fn total(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> f64 {
-    let has = |series: &&Series| {
+    let has = |series: &&MetricSeries| {
         labels.iter().all(|(name, value)| {
             series.labels.iter().any(|(label, given)| **label == **name && **given == **value)
         })
@@ -129,9 +133,9 @@ pub(crate) fn total(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) ->
     let values = find_family(snapshot, name).into_iter().flat_map(|family| family.series.iter().filter(has));
     values
         .map(|series| match &series.value {
-            Value::Int(value) => *value as f64,
-            Value::Float(value) => *value,
-            Value::Distribution(distribution) => distribution.count() as f64,
+            MetricValue::Int(value) => *value as f64,
+            MetricValue::Float(value) => *value,
+            MetricValue::Distribution(distribution) => distribution.count() as f64,
         })
         .sum()
 }
@@ -157,7 +161,7 @@ pub(crate) fn assert_well_formed(snapshot: &Snapshot) {
         );
         for series in &family.series {
             assert!(series.labels.windows(2).all(|pair| pair[0].0 < pair[1].0), "{}", family.name);
-            if let Value::Distribution(distribution) = &series.value {
+            if let MetricValue::Distribution(distribution) = &series.value {
                 assert_eq!(distribution.counts.len(), distribution.bounds.len() + 1);
             }
         }

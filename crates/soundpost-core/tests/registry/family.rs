@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use soundpost_core::snapshot::MetricKind;
-use soundpost_core::{Identity, Merge, Options, Registry, Spec, Unit};
+use soundpost_core::{Merge, Options, Registry, ServiceIdentity, Spec, Unit};
 
 use crate::common::*;
 use crate::counter;
@@ -56,7 +56,7 @@ fn labels_that_cannot_be_exposed_are_refused() {
 #[test]
 fn a_label_of_the_whole_service_is_refused_on_a_metric() {
     let home = Home::new();
-    let identity = Identity::new("svc").label("env", "prod").expect("a label");
+    let identity = ServiceIdentity::new("svc").label("env", "prod").expect("a label");
     let registry = Registry::open(&home.place("svc"), identity, Options::default()).expect("a registry");
     let error = registry.family(Spec::counter("voices").labels(&["env"])).err().expect("refused");
     assert!(error.is_conflict() && error.to_string().contains("\"env\""), "{error}");

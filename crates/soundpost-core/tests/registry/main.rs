@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use common::*;
 use metrics::{Key, Label, Level, Metadata, Recorder};
-use soundpost_core::{Identity, Merge, MetricsRecorder, Options, Registry, Spec};
+use soundpost_core::{Merge, MetricsRecorder, Options, Registry, ServiceIdentity, Spec};
 
 const METADATA: Metadata<'static> = Metadata::new("test", Level::INFO, None);
 
@@ -61,7 +61,8 @@ fn the_size_of_the_segment_is_checked() {
     for segment_bytes in [0, 1, soundpost_core::MIN_SEGMENT_BYTES - 1, soundpost_core::MAX_SEGMENT_BYTES + 1]
     {
         let options = Options { segment_bytes, ..Options::default() };
-        let error = Registry::open(&home.place("svc"), Identity::new("svc"), options).err().expect("refused");
+        let error =
+            Registry::open(&home.place("svc"), ServiceIdentity::new("svc"), options).err().expect("refused");
         assert!(error.is_config() && error.to_string().contains("segment_bytes"), "{error}");
     }
 }

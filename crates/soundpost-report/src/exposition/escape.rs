@@ -1,10 +1,10 @@
-//! Escaping, so that no value breaks out of its place.
+//! Escaping, so that no value breaks out of its context.
 
 use std::sync::Arc;
 
-/// Which characters a place cannot hold as they are.
+/// GpuSelection characters a context cannot hold as they are.
 #[derive(Clone, Copy)]
-enum Place {
+enum EscapeContext {
     /// Between double quotes: label values, and HELP in OpenMetrics (which escapes the quote there
     /// as well).
     Quoted,
@@ -12,7 +12,7 @@ enum Place {
     Line,
 }
 
-impl Place {
+impl EscapeContext {
     fn escaped(self, byte: u8) -> Option<&'static str> {
         match (byte, self) {
             (b'\\', _) => Some("\\\\"),
@@ -25,24 +25,24 @@ impl Place {
 
 /// Appends what stands between the quotes of a label value: `\`, `"` and LF escaped.
 pub(super) fn push_value(out: &mut String, value: &str) {
-    push(out, value, Place::Quoted);
+    push(out, value, EscapeContext::Quoted);
 }
 
 /// Appends a HELP text for text 0.0.4: `\` and LF escaped.
 pub(super) fn push_help(out: &mut String, help: &str) {
-    push(out, help, Place::Line);
+    push(out, help, EscapeContext::Line);
 }
 
 /// Appends a HELP text for OpenMetrics: `\`, `"` and LF escaped.
 pub(super) fn push_quoted_help(out: &mut String, help: &str) {
-    push(out, help, Place::Quoted);
+    push(out, help, EscapeContext::Quoted);
 }
 
-fn push(out: &mut String, value: &str, place: Place) {
+fn push(out: &mut String, value: &str, context: EscapeContext) {
     // Only ASCII is escaped, so every cut below is between two characters.
     let mut clean = 0;
     for (at, byte) in value.bytes().enumerate() {
-        if let Some(escaped) = place.escaped(byte) {
+        if let Some(escaped) = context.escaped(byte) {
             out.push_str(&value[clean..at]);
             out.push_str(escaped);
             clean = at + 1;

@@ -3,7 +3,7 @@
 //! Source: <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, MetricKind, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, Exemplar, MetricFamily, MetricKind, MetricValue, Snapshot};
 
 use super::escape::{push_quoted_help, push_sample};
 use super::histogram::Buckets;
@@ -35,7 +35,7 @@ pub fn openmetrics(snapshot: &Snapshot) -> String {
     out
 }
 
-fn push_comments(out: &mut String, family: &Family) {
+fn push_comments(out: &mut String, family: &MetricFamily) {
     push_comment(out, "# TYPE ", family);
     out.push_str(match family.kind {
         MetricKind::Counter => "counter\n",
@@ -57,7 +57,7 @@ fn push_comments(out: &mut String, family: &Family) {
     }
 }
 
-fn push_comment(out: &mut String, keyword: &str, family: &Family) {
+fn push_comment(out: &mut String, keyword: &str, family: &MetricFamily) {
     out.push_str(keyword);
     out.push_str(&family.name);
     out.push(' ');
@@ -65,13 +65,13 @@ fn push_comment(out: &mut String, keyword: &str, family: &Family) {
 
 /// Whether `UNIT` may be said: the name ends in `_` and the unit, and the kind is one that measures
 /// something.
-fn has_unit(family: &Family) -> bool {
+fn has_unit(family: &MetricFamily) -> bool {
     family.unit != Unit::None
         && !matches!(family.kind, MetricKind::Info | MetricKind::StateSet)
         && family.name.strip_suffix(family.unit.suffix()).is_some_and(|rest| rest.ends_with('_'))
 }
 
-fn push_series(out: &mut String, buckets: &mut Buckets, family: &Family) {
+fn push_series(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
     let name: &str = &family.name;
     let suffixed;
     let sample = match family.kind {
@@ -87,27 +87,28 @@ fn push_series(out: &mut String, buckets: &mut Buckets, family: &Family) {
     };
     for series in &family.series {
         match (&series.value, family.kind) {
-            (Value::Int(value), MetricKind::Counter | MetricKind::Gauge) => {
+            (MetricValue::Int(value), MetricKind::Counter | MetricKind::Gauge) => {
                 push_sample(out, sample, &series.labels);
                 push_int(out, *value);
                 out.push('\n');
             }
-            (Value::Float(value), MetricKind::Counter) if !may_be_total(*value) => {}
-            (Value::Float(value), MetricKind::Counter | MetricKind::Gauge) => {
+            (MetricValue::Float(value), MetricKind::Counter) if !may_be_total(*value) => {}
+            (MetricValue::Float(value), MetricKind::Counter | MetricKind::Gauge) => {
                 push_sample(out, sample, &series.labels);
                 push_canonical(out, *value);
                 out.push('\n');
             }
-            (Value::Int(_) | Value::Float(_), MetricKind::Info) => {
+            (MetricValue::Int(_) | MetricValue::Float(_), MetricKind::Info) => {
                 push_sample(out, sample, &series.labels);
                 out.push_str("1\n");
             }
-            (Value::Int(_) | Value::Float(_), MetricKind::StateSet) => {
+            (MetricValue::Int(_) | MetricValue::Float(_), MetricKind::StateSet) => {
                 push_sample(out, sample, &series.labels);
-                let on = !matches!(series.value, Value::Int(0)) && series.value != Value::Float(0.0);
+                let on =
+                    !matches!(series.value, MetricValue::Int(0)) && series.value != MetricValue::Float(0.0);
                 out.push_str(if on { "1\n" } else { "0\n" });
             }
-            (Value::Distribution(distribution), MetricKind::Histogram) => {
+            (MetricValue::Distribution(distribution), MetricKind::Histogram) => {
                 let count = buckets.push(out, name, &series.labels, distribution, |out, index| {
                     if let Some(Some(exemplar)) = distribution.exemplars.get(index) {
                         push_exemplar(out, exemplar);
@@ -118,12 +119,12 @@ fn push_series(out: &mut String, buckets: &mut Buckets, family: &Family) {
                     push_totals(out, buckets, name, distribution, count);
                 }
             }
-            (Value::Distribution(distribution), MetricKind::Summary) => {
+            (MetricValue::Distribution(distribution), MetricKind::Summary) => {
                 buckets.set_labels(&series.labels);
                 push_totals(out, buckets, name, distribution, distribution.count());
             }
             // A value that its family's kind cannot have: there is nothing true to say about it.
-            (Value::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
+            (MetricValue::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
         }
     }
 }

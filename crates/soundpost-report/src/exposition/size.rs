@@ -1,6 +1,6 @@
 //! A guess at how long an exposition becomes, so that its buffer grows once.
 
-use soundpost_core::snapshot::{Family, Series, Snapshot, Value};
+use soundpost_core::snapshot::{MetricFamily, MetricSeries, MetricValue, Snapshot};
 
 /// Bytes to reserve for a snapshot: close above what is needed where a family's series resemble its
 /// first one.
@@ -8,20 +8,20 @@ pub(super) fn estimate(snapshot: &Snapshot) -> usize {
     snapshot.families.iter().map(family).sum()
 }
 
-fn family(family: &Family) -> usize {
+fn family(family: &MetricFamily) -> usize {
     // Two or three comment lines with the name and a suffix each.
     let comments = 3 * (family.name.len() + 32) + family.help.len();
     let lines = family.series.first().map_or(0, |first| series(&family.name, first));
     comments + lines * family.series.len()
 }
 
-fn series(name: &str, series: &Series) -> usize {
+fn series(name: &str, series: &MetricSeries) -> usize {
     let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
     // A suffix, braces, `le` with its bound, and the value.
     let line = name.len() + labels + 32;
     match &series.value {
-        Value::Int(_) | Value::Float(_) => line,
-        Value::Distribution(distribution) => {
+        MetricValue::Int(_) | MetricValue::Float(_) => line,
+        MetricValue::Distribution(distribution) => {
             let exemplars = distribution.exemplars.iter().flatten().count();
             line * (distribution.counts.len() + 2) + exemplars * 128
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, Labels, MetricKind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{
+    Distribution, Exemplar, Labels, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot,
+};
 
 use super::{openmetrics, text};
 
@@ -11,16 +13,16 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(name, value)| (Arc::from(*name), Arc::from(*value))).collect()
 }
 
-fn series(pairs: &[(&str, &str)], value: Value) -> Series {
-    Series { labels: labels(pairs), value }
+fn series(pairs: &[(&str, &str)], value: MetricValue) -> MetricSeries {
+    MetricSeries { labels: labels(pairs), value }
 }
 
-fn family(name: &str, kind: MetricKind, unit: Unit, help: &str, series: Vec<Series>) -> Snapshot {
-    Snapshot { families: vec![Family { name: name.into(), kind, help: help.into(), unit, series }] }
+fn family(name: &str, kind: MetricKind, unit: Unit, help: &str, series: Vec<MetricSeries>) -> Snapshot {
+    Snapshot { families: vec![MetricFamily { name: name.into(), kind, help: help.into(), unit, series }] }
 }
 
 fn gauge(value: f64) -> Snapshot {
-    family("g", MetricKind::Gauge, Unit::None, "", vec![series(&[], Value::Float(value))])
+    family("g", MetricKind::Gauge, Unit::None, "", vec![series(&[], MetricValue::Float(value))])
 }
 
 fn distribution(bounds: &[f64], counts: &[u64], sum: f64) -> Distribution {
@@ -28,7 +30,7 @@ fn distribution(bounds: &[f64], counts: &[u64], sum: f64) -> Distribution {
 }
 
 fn histogram(distribution: Distribution) -> Snapshot {
-    let value = Value::Distribution(distribution);
+    let value = MetricValue::Distribution(distribution);
     family("h", MetricKind::Histogram, Unit::None, "", vec![series(&[], value)])
 }
 
@@ -52,8 +54,8 @@ fn every_kind() -> Snapshot {
             Unit::Seconds,
             "Audio produced.",
             vec![
-                series(&[("operation", "clone")], Value::Float(12.5)),
-                series(&[("operation", "synthesize")], Value::Float(3600.0)),
+                series(&[("operation", "clone")], MetricValue::Float(12.5)),
+                series(&[("operation", "synthesize")], MetricValue::Float(3600.0)),
             ],
         ),
         family(
@@ -61,29 +63,29 @@ fn every_kind() -> Snapshot {
             MetricKind::Info,
             Unit::None,
             "What runs.",
-            vec![series(&[("commit", "0a1b2c3"), ("version", "V23")], Value::Float(1.0))],
+            vec![series(&[("commit", "0a1b2c3"), ("version", "V23")], MetricValue::Float(1.0))],
         ),
-        family("queue", MetricKind::Gauge, Unit::None, "", vec![series(&[], Value::Float(-3.0))]),
+        family("queue", MetricKind::Gauge, Unit::None, "", vec![series(&[], MetricValue::Float(-3.0))]),
         family(
             "request",
             MetricKind::Counter,
             Unit::None,
             "Calls.",
-            vec![series(&[("operation", "synthesize"), ("status", "success")], Value::Int(u64::MAX))],
+            vec![series(&[("operation", "synthesize"), ("status", "success")], MetricValue::Int(u64::MAX))],
         ),
         family(
             "request_duration_seconds",
             MetricKind::Histogram,
             Unit::Seconds,
             "Start to finish.",
-            vec![series(&[("operation", "synthesize")], Value::Distribution(duration))],
+            vec![series(&[("operation", "synthesize")], MetricValue::Distribution(duration))],
         ),
         family(
             "size_bytes",
             MetricKind::Summary,
             Unit::Bytes,
             "Sizes.",
-            vec![series(&[], Value::Distribution(distribution(&[], &[4], 1e9)))],
+            vec![series(&[], MetricValue::Distribution(distribution(&[], &[4], 1e9)))],
         ),
         family(
             "state",
@@ -91,8 +93,8 @@ fn every_kind() -> Snapshot {
             Unit::None,
             "Where it is.",
             vec![
-                series(&[("state", "busy")], Value::Float(1.0)),
-                series(&[("state", "idle")], Value::Float(0.0)),
+                series(&[("state", "busy")], MetricValue::Float(1.0)),
+                series(&[("state", "idle")], MetricValue::Float(0.0)),
             ],
         ),
         family("without_series", MetricKind::Gauge, Unit::None, "Never seen.", vec![]),
@@ -201,8 +203,13 @@ fn nasty_label_values_stay_apart_and_in_place() {
         ("\u{feff}\u{2028}\r\t\0", "g{l=\"\u{feff}\u{2028}\r\t\0\"} 1"),
     ];
     for (value, line) in table {
-        let snapshot =
-            family("g", MetricKind::Gauge, Unit::None, "", vec![series(&[("l", value)], Value::Int(1))]);
+        let snapshot = family(
+            "g",
+            MetricKind::Gauge,
+            Unit::None,
+            "",
+            vec![series(&[("l", value)], MetricValue::Int(1))],
+        );
         assert_eq!(text(&snapshot), format!("# TYPE g gauge\n{line}\n"));
         assert_eq!(openmetrics(&snapshot), format!("# TYPE g gauge\n{line}\n# EOF\n"));
     }
@@ -211,7 +218,7 @@ fn nasty_label_values_stay_apart_and_in_place() {
 #[test]
 fn help_stays_on_its_line() {
     let help = "a \"b\" \\ c\n# TYPE evil counter";
-    let snapshot = family("g", MetricKind::Gauge, Unit::None, help, vec![series(&[], Value::Int(1))]);
+    let snapshot = family("g", MetricKind::Gauge, Unit::None, help, vec![series(&[], MetricValue::Int(1))]);
     assert_eq!(text(&snapshot), "# HELP g a \"b\" \\\\ c\\n# TYPE evil counter\n# TYPE g gauge\ng 1\n");
     assert_eq!(
         openmetrics(&snapshot),
@@ -236,8 +243,9 @@ fn gauges_have_any_value() {
 
 #[test]
 fn what_openmetrics_forbids_is_left_out() {
-    let counter =
-        |value| family("c", MetricKind::Counter, Unit::None, "", vec![series(&[], Value::Float(value))]);
+    let counter = |value| {
+        family("c", MetricKind::Counter, Unit::None, "", vec![series(&[], MetricValue::Float(value))])
+    };
     for value in [f64::NAN, -1.0] {
         assert_eq!(openmetrics(&counter(value)), "# TYPE c counter\n# EOF\n");
     }
@@ -252,7 +260,7 @@ fn what_openmetrics_forbids_is_left_out() {
             openmetrics(&histogram(distribution(&[], &[3], sum))),
             "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 3\n# EOF\n"
         );
-        let value = Value::Distribution(distribution(&[], &[3], sum));
+        let value = MetricValue::Distribution(distribution(&[], &[3], sum));
         let summary = family("s", MetricKind::Summary, Unit::None, "", vec![series(&[], value)]);
         assert_eq!(openmetrics(&summary), "# TYPE s summary\ns_count 3\n# EOF\n");
     }
@@ -268,7 +276,7 @@ fn a_unit_is_said_where_the_name_ends_in_it() {
         ("a_seconds", MetricKind::Info, false),
         ("a_seconds", MetricKind::StateSet, false),
     ] {
-        let snapshot = family(name, kind, Unit::Seconds, "", vec![series(&[], Value::Int(1))]);
+        let snapshot = family(name, kind, Unit::Seconds, "", vec![series(&[], MetricValue::Int(1))]);
         assert_eq!(openmetrics(&snapshot).contains("# UNIT"), said, "{name} {kind:?}");
         assert!(!text(&snapshot).contains("# UNIT"));
     }
@@ -312,9 +320,9 @@ fn the_last_bucket_is_the_count_whatever_was_caught() {
 fn a_value_of_the_wrong_kind_is_not_rendered() {
     let one = |kind, value| family("x", kind, Unit::None, "", vec![series(&[], value)]);
     for snapshot in [
-        one(MetricKind::Histogram, Value::Int(1)),
-        one(MetricKind::Summary, Value::Float(1.0)),
-        one(MetricKind::Counter, Value::Distribution(distribution(&[], &[1], 1.0))),
+        one(MetricKind::Histogram, MetricValue::Int(1)),
+        one(MetricKind::Summary, MetricValue::Float(1.0)),
+        one(MetricKind::Counter, MetricValue::Distribution(distribution(&[], &[1], 1.0))),
     ] {
         assert_eq!(text(&snapshot).lines().count(), 1);
         assert_eq!(openmetrics(&snapshot).lines().count(), 2);

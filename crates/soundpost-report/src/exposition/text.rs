@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use soundpost_core::snapshot::{Distribution, Family, MetricKind, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, MetricFamily, MetricKind, MetricValue, Snapshot};
 
 use super::escape::{push_help, push_sample};
 use super::histogram::Buckets;
@@ -28,7 +28,7 @@ pub fn text(snapshot: &Snapshot) -> String {
 
 /// Name of a family in this format: with `_total` for a counter, with `_info` for an info.
 #[must_use]
-pub fn name_in_text(family: &Family) -> Cow<'_, str> {
+pub fn name_in_text(family: &MetricFamily) -> Cow<'_, str> {
     match family.kind {
         MetricKind::Counter => Cow::Owned([&family.name, "_total"].concat()),
         MetricKind::Info => Cow::Owned([&family.name, "_info"].concat()),
@@ -38,7 +38,7 @@ pub fn name_in_text(family: &Family) -> Cow<'_, str> {
     }
 }
 
-fn push_family(out: &mut String, buckets: &mut Buckets, family: &Family) {
+fn push_family(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
     let name = name_in_text(family);
     if !family.help.is_empty() {
         out.push_str("# HELP ");
@@ -58,7 +58,7 @@ fn push_family(out: &mut String, buckets: &mut Buckets, family: &Family) {
     for series in &family.series {
         match (&series.value, family.kind) {
             (
-                Value::Int(value),
+                MetricValue::Int(value),
                 MetricKind::Counter | MetricKind::Gauge | MetricKind::Info | MetricKind::StateSet,
             ) => {
                 push_sample(out, &name, &series.labels);
@@ -66,23 +66,23 @@ fn push_family(out: &mut String, buckets: &mut Buckets, family: &Family) {
                 out.push('\n');
             }
             (
-                Value::Float(value),
+                MetricValue::Float(value),
                 MetricKind::Counter | MetricKind::Gauge | MetricKind::Info | MetricKind::StateSet,
             ) => {
                 push_sample(out, &name, &series.labels);
                 push_float(out, *value);
                 out.push('\n');
             }
-            (Value::Distribution(distribution), MetricKind::Histogram) => {
+            (MetricValue::Distribution(distribution), MetricKind::Histogram) => {
                 let count = buckets.push(out, &name, &series.labels, distribution, |_, _| {});
                 push_totals(out, buckets, &name, distribution, count);
             }
-            (Value::Distribution(distribution), MetricKind::Summary) => {
+            (MetricValue::Distribution(distribution), MetricKind::Summary) => {
                 buckets.set_labels(&series.labels);
                 push_totals(out, buckets, &name, distribution, distribution.count());
             }
             // A value that its family's kind cannot have: there is nothing true to say about it.
-            (Value::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
+            (MetricValue::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::Value;
+use soundpost_core::snapshot::MetricValue;
 use soundpost_core::thread;
 use soundpost_core::thread::lock;
 use tokio::sync::watch;
@@ -108,7 +108,7 @@ impl Running {
         let snapshot = self.snapshot();
         let name = format!("{}_unhealthy", self.seed.registry.identity().prefix());
         let family = snapshot.families.iter().find(|family| *family.name == *name);
-        let raised = |value: &Value| matches!(value, Value::Float(value) if *value > 0.0);
+        let raised = |value: &MetricValue| matches!(value, MetricValue::Float(value) if *value > 0.0);
         let flags: Vec<String> = family
             .into_iter()
             .flat_map(|family| family.series.iter().filter(|series| raised(&series.value)))

@@ -38,7 +38,7 @@ fn names(snapshot: &Snapshot) -> HashSet<String> {
     names
 }
 
-/// Which family the lines of a text belong to.
+/// GpuSelection family the lines of a text belong to.
 #[derive(Default)]
 struct Families<'a> {
     current: &'a str,
@@ -68,23 +68,23 @@ impl<'a> Families<'a> {
 mod tests {
     use super::*;
     use soundpost_core::Unit;
-    use soundpost_core::snapshot::{Distribution, Family, Series, Value};
+    use soundpost_core::snapshot::{Distribution, MetricFamily, MetricSeries, MetricValue};
 
     fn snapshot() -> Snapshot {
-        let family = |name: &str, kind, value| Family {
+        let family = |name: &str, kind, value| MetricFamily {
             name: name.into(),
             kind,
             help: "".into(),
             unit: Unit::None,
-            series: vec![Series { labels: [].into(), value }],
+            series: vec![MetricSeries { labels: [].into(), value }],
         };
         let distribution =
             Distribution { bounds: [1.0].into(), counts: vec![0, 0], sum: 0.0, exemplars: vec![] };
         Snapshot {
             families: vec![
-                family("calls", MetricKind::Counter, Value::Int(1)),
-                family("duration", MetricKind::Histogram, Value::Distribution(distribution)),
-                family("up", MetricKind::Gauge, Value::Float(1.0)),
+                family("calls", MetricKind::Counter, MetricValue::Int(1)),
+                family("duration", MetricKind::Histogram, MetricValue::Distribution(distribution)),
+                family("up", MetricKind::Gauge, MetricValue::Float(1.0)),
             ],
         }
     }

@@ -1,4 +1,4 @@
-//! Which format and which coding a client prefers (RFC 9110, sections 12.4 and 12.5).
+//! GpuSelection format and which coding a client prefers (RFC 9110, sections 12.4 and 12.5).
 
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Family, MetricKind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot};
 use soundpost_report::{Health, Server, ServerConfig, Sources};
 use tokio::sync::watch;
 
@@ -39,26 +39,26 @@ pub(crate) fn start(faults: &Arc<AtomicUsize>) -> SocketAddr {
 /// What a service of some size exposes: 500 counters and 50 histograms, about 150 KB.
 fn service() -> Snapshot {
     let bounds: Arc<[f64]> = (1..=15).map(|n| f64::from(n) / 4.0).collect();
-    let series = |n: u64, value| Series {
+    let series = |n: u64, value| MetricSeries {
         labels: [("operation".into(), format!("operation-{n}").into())].into(),
         value,
     };
     let distribution = |n: u64| {
-        Value::Distribution(Distribution {
+        MetricValue::Distribution(Distribution {
             bounds: Arc::clone(&bounds),
             counts: (0..16).map(|bucket| bucket * n).collect(),
             sum: n as f64 * 1.5,
             exemplars: vec![],
         })
     };
-    let family = |name: &str, kind, unit, series| Family {
+    let family = |name: &str, kind, unit, series| MetricFamily {
         name: name.into(),
         kind,
         help: "For the attack".into(),
         unit,
         series,
     };
-    let counters = (0..500).map(|n| series(n, Value::Int(n * 1_000))).collect();
+    let counters = (0..500).map(|n| series(n, MetricValue::Int(n * 1_000))).collect();
     let histograms = (0..50).map(|n| series(n, distribution(n))).collect();
     Snapshot {
         families: vec![

@@ -10,7 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, MetricKind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{
+    Distribution, Exemplar, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot,
+};
 use soundpost_report::{Health, Server, ServerConfig, Sources};
 use tokio::sync::watch;
 
@@ -176,21 +178,21 @@ pub(crate) fn local() -> ServerConfig {
 pub(crate) fn small() -> Snapshot {
     let labels = || [("operation".into(), "syn\"the\\size\n".into())].into();
     let exemplar = Exemplar { request_id: "req-1".into(), value: 0.5, unix_nanos: 1_767_323_045_678_000_000 };
-    let family = |name: &str, kind, unit, value| Family {
+    let family = |name: &str, kind, unit, value| MetricFamily {
         name: name.into(),
         kind,
         help: "What it \"is\".".into(),
         unit,
-        series: vec![Series { labels: labels(), value }],
+        series: vec![MetricSeries { labels: labels(), value }],
     };
     Snapshot {
         families: vec![
-            family("calls", MetricKind::Counter, Unit::None, Value::Int(3)),
+            family("calls", MetricKind::Counter, Unit::None, MetricValue::Int(3)),
             family(
                 "duration_seconds",
                 MetricKind::Histogram,
                 Unit::Seconds,
-                Value::Distribution(Distribution {
+                MetricValue::Distribution(Distribution {
                     bounds: [1.0].into(),
                     counts: vec![2, 1],
                     sum: 2.5,
@@ -204,12 +206,12 @@ pub(crate) fn small() -> Snapshot {
 /// A snapshot that renders to more than the buffers of a socket hold.
 pub(crate) fn large() -> Snapshot {
     let value = "x".repeat(100_000);
-    let series = (0..400).map(|n| Series {
+    let series = (0..400).map(|n| MetricSeries {
         labels: [("value".into(), format!("{n:04}{value}").into())].into(),
-        value: Value::Int(n),
+        value: MetricValue::Int(n),
     });
     Snapshot {
-        families: vec![Family {
+        families: vec![MetricFamily {
             name: "large".into(),
             kind: MetricKind::Gauge,
             help: "".into(),

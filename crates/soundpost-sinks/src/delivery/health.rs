@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use soundpost_core::thread::lock;
-use soundpost_core::{Calls, Counter, Error, Gauge, Merge, Place, Spec};
+use soundpost_core::{Calls, Counter, Error, Gauge, Merge, ServiceDir, Spec};
 
 use super::answer::Verdict;
 use super::status::Trouble;
@@ -22,13 +22,13 @@ const ALTERED: [&str; 4] = ["shortened", "cleaned", "left_out", "saturated"];
 
 /// All sinks together, for the flags and the file that they share.
 pub(crate) struct Board {
-    place: Place,
+    place: ServiceDir,
     /// Of those that do not work; none before the first said how it is.
     troubles: Mutex<Option<Vec<Trouble>>>,
 }
 
 impl Board {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: ServiceDir) -> Self {
         Self { place, troubles: Mutex::default() }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use soundpost_core::{Place, clock};
+use soundpost_core::{ServiceDir, clock};
 
 /// Name of the file.
 const FILE: &str = "sinks.json";
@@ -54,7 +54,7 @@ impl Trouble {
     }
 
     /// Writes the file; where that cannot be, nobody learns why, and the log has it.
-    pub(crate) fn write(place: &Place, troubles: &[Self]) {
+    pub(crate) fn write(place: &ServiceDir, troubles: &[Self]) {
         let all: Value = troubles.iter().map(Self::as_json).collect();
         let _ = place.write(FILE, &all.to_string());
     }

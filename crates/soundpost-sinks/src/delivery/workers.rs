@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use soundpost_core::thread::{self, lock};
-use soundpost_core::{Calls, Place};
+use soundpost_core::{Calls, ServiceDir};
 use tokio::sync::watch;
 
 use super::ack_queue::AckQueue;
@@ -41,7 +41,7 @@ impl Workers {
     /// Starts a thread for each sink.
     pub fn start(
         sinks: &[Sink],
-        place: &Place,
+        place: &ServiceDir,
         calls: Arc<Calls>,
         names: Names,
         acks: Arc<AckQueue>,

@@ -10,7 +10,7 @@ use super::namespace::Namespace;
 use super::quantity;
 use super::raw;
 use super::reading::{self, Pcie};
-use super::visible::Identity;
+use super::visible::DeviceIdentity;
 use crate::reading::Readings;
 
 /// A device, with what does not change about it.
@@ -69,9 +69,9 @@ impl Card {
         })
     }
 
-    pub(super) fn identity(&self) -> Identity {
+    pub(super) fn identity(&self) -> DeviceIdentity {
         let migs = self.migs.iter().map(|mig| mig.identity.clone()).collect();
-        Identity { uuid: self.uuid.clone(), migs }
+        DeviceIdentity { uuid: self.uuid.clone(), migs }
     }
 
     /// Whether anything of it is sampled.

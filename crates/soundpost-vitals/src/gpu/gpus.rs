@@ -16,7 +16,7 @@ use super::quantity;
 use super::raw::Library;
 use super::retry::Retry;
 use super::started::{Started, driver_count};
-use super::visible::{Visible, Which};
+use super::visible::{GpuSelection, Visible};
 use crate::reading::Readings;
 use crate::source::{Glance, Problem, Source};
 
@@ -43,7 +43,7 @@ const MOST_XIDS: usize = 64;
 #[derive(Debug)]
 pub struct Gpus {
     libraries: Vec<OsString>,
-    which: Which,
+    which: GpuSelection,
     pids: Vec<u32>,
     proc_root: PathBuf,
     namespace: Namespace,
@@ -74,7 +74,7 @@ struct Xids {
 impl Gpus {
     /// GPUs through the library that `SOUNDPOST_NVML_PATH` names, or else the driver's. Nothing is loaded
     /// before the first sample.
-    pub fn new(which: Which) -> Self {
+    pub fn new(which: GpuSelection) -> Self {
         match std::env::var_os("SOUNDPOST_NVML_PATH").filter(|path| !path.is_empty()) {
             Some(path) => Self::with_library(path, which),
             None => Self::with_libraries(LIBRARIES.iter().map(OsString::from).collect(), which),
@@ -82,11 +82,11 @@ impl Gpus {
     }
 
     /// GPUs through this library.
-    pub fn with_library(path: impl Into<OsString>, which: Which) -> Self {
+    pub fn with_library(path: impl Into<OsString>, which: GpuSelection) -> Self {
         Self::with_libraries(vec![path.into()], which)
     }
 
-    fn with_libraries(libraries: Vec<OsString>, which: Which) -> Self {
+    fn with_libraries(libraries: Vec<OsString>, which: GpuSelection) -> Self {
         let proc_root = PathBuf::from("/proc");
         Self {
             libraries,
@@ -128,20 +128,20 @@ impl Gpus {
         self
     }
 
-    /// Which devices to sample, from the next sample on.
-    pub fn set_which(&mut self, which: Which) {
+    /// GpuSelection devices to sample, from the next sample on.
+    pub fn set_which(&mut self, which: GpuSelection) {
         if which != self.which {
             self.which = which;
             self.problem = None;
-            self.choose();
+            self.select_devices();
         }
     }
 
     /// Chooses among the devices, and notes who sees which.
-    fn choose(&mut self) {
+    fn select_devices(&mut self) {
         self.seen.clear();
         if let Some(started) = &mut self.started {
-            started.choose(&self.which);
+            started.select_devices(&self.which);
             self.seen = started.seen(&self.visible);
         }
     }
@@ -207,7 +207,7 @@ impl Gpus {
             looked = true;
         }
         if looked {
-            self.choose();
+            self.select_devices();
         }
         let chosen = self.started.as_ref().and_then(|started| started.none_chosen(&self.which));
         match chosen {
@@ -291,13 +291,13 @@ impl Source for Gpus {
             return;
         }
         self.visible = visible.to_vec();
-        if matches!(self.which, Which::Visible(_)) && !visible.is_empty() {
+        if matches!(self.which, GpuSelection::Visible(_)) && !visible.is_empty() {
             let mut all: Vec<Visible> = visible.iter().map(|(_, visible)| visible.clone()).collect();
             all.sort_unstable();
             all.dedup();
-            self.set_which(Which::Visible(all));
+            self.set_which(GpuSelection::Visible(all));
         }
-        self.choose();
+        self.select_devices();
     }
 
     /// What a person should know about the choice of devices, if anything.

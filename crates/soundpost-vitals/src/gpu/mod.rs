@@ -19,4 +19,4 @@ mod started;
 mod visible;
 
 pub use gpus::Gpus;
-pub use visible::{Choice, Identity, MigIdentity, Visible, Which, choose};
+pub use visible::{DeviceIdentity, GpuSelection, MigIdentity, SelectedDevice, Visible, select_devices};

@@ -151,7 +151,7 @@ fn number(
     Ok(number)
 }
 
-/// Which processes.
+/// GpuSelection processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Compute,

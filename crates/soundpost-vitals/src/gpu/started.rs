@@ -10,7 +10,7 @@ use nvml_wrapper::error::NvmlError;
 use super::card::Card;
 use super::fault::{Fault, no_device, problem};
 use super::raw::Library;
-use super::visible::{Identity, Visible, Which, choose};
+use super::visible::{DeviceIdentity, GpuSelection, Visible, select_devices};
 use crate::source::Problem;
 
 /// NVML, started.
@@ -77,7 +77,7 @@ impl Started {
     }
 
     /// The place among the cards of each device that CUDA counts, and how they can be named.
-    pub(super) fn identities(&self) -> (Vec<Option<usize>>, Vec<Identity>) {
+    pub(super) fn identities(&self) -> (Vec<Option<usize>>, Vec<DeviceIdentity>) {
         let place = |index: &u32| self.cards.iter().position(|card| card.index == *index);
         let places: Vec<Option<usize>> = self.order.iter().map(place).collect();
         let identity = |place: &Option<usize>| place.map(|place| self.cards[place].identity());
@@ -96,7 +96,7 @@ impl Started {
             self.cards.iter().filter(|card| card.is_chosen()).filter_map(|card| card.labels_of(None));
         let sampled: BTreeSet<[String; 2]> = sampled.collect();
         let of = |visible: &Visible| -> BTreeSet<[String; 2]> {
-            let choices = choose(visible.devices.as_deref(), &identities).into_iter();
+            let choices = select_devices(visible.devices.as_deref(), &identities).into_iter();
             choices.filter_map(|choice| self.cards[places[choice.device]?].labels_of(choice.mig)).collect()
         };
         let seen: Vec<_> = visible.iter().map(|(pid, visible)| (pid.to_string(), of(visible))).collect();
@@ -108,7 +108,7 @@ impl Started {
     }
 
     /// Chooses among the devices, and watches the chosen ones.
-    pub(super) fn choose(&mut self, which: &Which) {
+    pub(super) fn select_devices(&mut self, which: &GpuSelection) {
         let (places, identities) = self.identities();
         for card in &mut self.cards {
             card.whole = false;
@@ -129,7 +129,7 @@ impl Started {
     }
 
     /// Why nothing is sampled, if so.
-    pub(super) fn none_chosen(&self, which: &Which) -> Option<Problem> {
+    pub(super) fn none_chosen(&self, which: &GpuSelection) -> Option<Problem> {
         if self.cards.iter().any(Card::is_chosen) {
             return None;
         }
@@ -139,8 +139,8 @@ impl Started {
         Some(match (self.count, self.cards.is_empty(), which) {
             (0, ..) => no_device("the NVIDIA driver has no GPU"),
             (_, true, _) => problem(&NvmlError::NoPermission),
-            (.., Which::Visible(_)) => no_device("CUDA_VISIBLE_DEVICES shows this service no GPU"),
-            (.., Which::All) => no_device("the NVIDIA driver has no GPU"),
+            (.., GpuSelection::Visible(_)) => no_device("CUDA_VISIBLE_DEVICES shows this service no GPU"),
+            (.., GpuSelection::All) => no_device("the NVIDIA driver has no GPU"),
         })
     }
 

@@ -1,32 +1,33 @@
-//! Which devices belong to the service: `CUDA_VISIBLE_DEVICES` as CUDA reads it.
+//! GpuSelection devices belong to the service: `CUDA_VISIBLE_DEVICES` as CUDA reads it.
 //!
 //! Rules: the section on environment variables of the CUDA C++ Programming Guide; and PyTorch's
 //! `torch/cuda/__init__.py` (`_parse_visible_devices`, `_transform_uuid_to_ordinals`), which was written
 //! against the driver's behaviour, for what the guide leaves open: the first entry decides the form, a
 //! number ends where its digits do (`strtoul`), and an entry named twice leaves nothing visible.
 
-/// Which devices are sampled.
+/// GpuSelection devices are sampled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum GpuSelection {
     /// All of the machine: the option `gpu="all"`.
     All,
     /// Those that at least one of these environments shows, one for each process of the service that differs.
     Visible(Vec<Visible>),
 }
 
-impl Which {
+impl GpuSelection {
     /// What this process's environment shows.
     pub fn from_environment() -> Self {
         Self::Visible(vec![Visible::from_environment()])
     }
 
     /// Places of the devices and MIG devices to sample, each once.
-    pub(super) fn choices(&self, devices: &[Identity]) -> Vec<Choice> {
-        let mut choices: Vec<Choice> = match self {
-            Self::All => choose(None, devices),
-            Self::Visible(visible) => {
-                visible.iter().flat_map(|visible| choose(visible.devices.as_deref(), devices)).collect()
-            }
+    pub(super) fn choices(&self, devices: &[DeviceIdentity]) -> Vec<SelectedDevice> {
+        let mut choices: Vec<SelectedDevice> = match self {
+            Self::All => select_devices(None, devices),
+            Self::Visible(visible) => visible
+                .iter()
+                .flat_map(|visible| select_devices(visible.devices.as_deref(), devices))
+                .collect(),
         };
         choices.sort_unstable();
         choices.dedup();
@@ -81,7 +82,7 @@ impl Visible {
 
 /// How a device can be named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct DeviceIdentity {
     /// `GPU-8932f937-d72c-4106-c12f-20bd9faed9f6`
     pub uuid: String,
     /// Its MIG devices.
@@ -99,7 +100,7 @@ pub struct MigIdentity {
 
 /// A chosen device, by places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Choice {
+pub struct SelectedDevice {
     /// Place among the devices.
     pub device: usize,
     /// Place among its MIG devices; none for the whole device, with all of them.
@@ -117,9 +118,9 @@ enum Form<'a> {
 ///
 /// Devices are numbered as given here. The list ends before the first entry that names no device, names
 /// several, or is of another form than the first.
-pub fn choose(value: Option<&str>, devices: &[Identity]) -> Vec<Choice> {
+pub fn select_devices(value: Option<&str>, devices: &[DeviceIdentity]) -> Vec<SelectedDevice> {
     let Some(value) = value else {
-        return (0..devices.len()).map(|device| Choice { device, mig: None }).collect();
+        return (0..devices.len()).map(|device| SelectedDevice { device, mig: None }).collect();
     };
     let mut choices = Vec::new();
     let mut first = None;
@@ -152,12 +153,12 @@ fn form(entry: &str) -> Option<Form<'_>> {
     digits[..end].parse().ok().map(Form::Number)
 }
 
-fn find(form: &Form<'_>, devices: &[Identity]) -> Option<Choice> {
+fn find(form: &Form<'_>, devices: &[DeviceIdentity]) -> Option<SelectedDevice> {
     match *form {
-        Form::Number(device) => (device < devices.len()).then_some(Choice { device, mig: None }),
+        Form::Number(device) => (device < devices.len()).then_some(SelectedDevice { device, mig: None }),
         Form::Gpu(prefix) => {
             let places = (0..devices.len()).filter(|place| devices[*place].uuid.starts_with(prefix));
-            only(places).map(|device| Choice { device, mig: None })
+            only(places).map(|device| SelectedDevice { device, mig: None })
         }
         Form::Mig(text) => {
             let migs = devices.iter().enumerate().flat_map(|(device, identity)| {
@@ -166,7 +167,7 @@ fn find(form: &Form<'_>, devices: &[Identity]) -> Option<Choice> {
             let named = migs.filter(|(_, identity, _, mig)| {
                 mig.uuid.starts_with(text) || instance_named(text, &identity.uuid) == Some(mig.instance)
             });
-            only(named.map(|(device, _, mig, _)| Choice { device, mig: Some(mig) }))
+            only(named.map(|(device, _, mig, _)| SelectedDevice { device, mig: Some(mig) }))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Several devices, and which belong to the service.
 
-use soundpost_vitals::{Source, Visible, Which};
+use soundpost_vitals::{GpuSelection, Source, Visible};
 
 use super::common::until;
 use super::sim::{FULL, Sim, glance, lines, of, reason};
@@ -16,8 +16,8 @@ fn eight() -> String {
     (1..=8).map(device).collect()
 }
 
-fn visible(devices: &str) -> Which {
-    Which::Visible(vec![Visible { devices: Some(devices.to_owned()), by_bus: false }])
+fn visible(devices: &str) -> GpuSelection {
+    GpuSelection::Visible(vec![Visible { devices: Some(devices.to_owned()), by_bus: false }])
 }
 
 /// The value of a line, in GiB.
@@ -25,14 +25,14 @@ fn gib(line: &str) -> u64 {
     line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap() / GIB
 }
 
-fn used(sim: &Sim, which: Which) -> Vec<u64> {
+fn used(sim: &Sim, which: GpuSelection) -> Vec<u64> {
     of(&lines(&mut sim.gpus(which)), "gpu_memory_used_bytes").into_iter().map(gib).collect()
 }
 
 #[test]
 fn eight_devices() {
     let sim = Sim::new(&eight());
-    let all = lines(&mut sim.gpus(Which::All));
+    let all = lines(&mut sim.gpus(GpuSelection::All));
     assert_eq!(all.len(), 8 * 25);
     assert_eq!(of(&all, "gpu_memory_used_bytes").len(), 8);
 }
@@ -40,16 +40,16 @@ fn eight_devices() {
 #[test]
 fn the_environment_chooses() {
     let sim = Sim::new(&eight());
-    let unset = Which::Visible(vec![Visible::default()]);
+    let unset = GpuSelection::Visible(vec![Visible::default()]);
     assert_eq!(used(&sim, unset), [1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(used(&sim, visible("2,0")), [1, 3]);
     assert_eq!(used(&sim, visible("1,9,2")), [2]);
     assert_eq!(used(&sim, visible("GPU-3333,GPU-55")), [3, 5]);
     let two = [visible("0,1"), visible("1,2")].map(|which| match which {
-        Which::Visible(visible) => visible,
-        Which::All => Vec::new(),
+        GpuSelection::Visible(visible) => visible,
+        GpuSelection::All => Vec::new(),
     });
-    assert_eq!(used(&sim, Which::Visible(two.concat())), [1, 2, 3], "workers with different devices");
+    assert_eq!(used(&sim, GpuSelection::Visible(two.concat())), [1, 2, 3], "workers with different devices");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn the_choice_can_change() {
     let sim = Sim::new(&eight());
     let mut gpus = sim.gpus(visible("0"));
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
-    gpus.set_which(Which::All);
+    gpus.set_which(GpuSelection::All);
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 8);
     assert_eq!(of(&lines(&mut gpus), "gpu_xid_errors_total").len(), 8);
     assert_eq!(sim.calls("nvmlInit_v2"), 1);
@@ -86,7 +86,7 @@ fn the_choice_can_change() {
 #[test]
 fn numbers_of_unlike_devices_are_doubtful() {
     let unlike = FULL.to_owned() + &FULL.replace("GPU-8932", "GPU-b000").replace("NVIDIA L4", "NVIDIA T4");
-    let note = |script: &str, which: Which| {
+    let note = |script: &str, which: GpuSelection| {
         let sim = Sim::new(script);
         let mut gpus = sim.gpus(which);
         lines(&mut gpus);
@@ -95,14 +95,14 @@ fn numbers_of_unlike_devices_are_doubtful() {
     assert!(note(&unlike, visible("0")).unwrap().contains("PCI_BUS_ID"));
     assert_eq!(note(&unlike, visible("GPU-8932")), None);
     assert_eq!(note(&eight(), visible("0")), None);
-    let by_bus = Which::Visible(vec![Visible { devices: Some("0".to_owned()), by_bus: true }]);
+    let by_bus = GpuSelection::Visible(vec![Visible { devices: Some("0".to_owned()), by_bus: true }]);
     assert_eq!(note(&unlike, by_bus), None);
 }
 
 #[test]
 fn a_glance_is_a_few_values_and_cheap() {
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(glance(&mut gpus).unwrap(), (vec![], vec![]), "nothing is started by it");
     assert_eq!(sim.all_calls(), 0);
     gpus.set_pids(&[11, 13]);
@@ -121,7 +121,7 @@ fn a_glance_is_a_few_values_and_cheap() {
 #[test]
 fn memory_over_time() {
     let sim = Sim::new(&FULL.replace("memory_used 6GiB", "memory_used 1GiB 1:9GiB"));
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     lines(&mut gpus);
     let mut used = || gib(of(&glance(&mut gpus).unwrap().0, "gpu_memory_used_bytes")[0]);
     assert_eq!(used(), 1);
@@ -155,7 +155,7 @@ fn processes_with_different_devices() {
     assert_eq!((sampled, pairs.len()), (8, 9), "one sees all, the other one");
     assert_eq!(sim.calls("nvmlInit_v2"), 1);
 
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     gpus.set_visible(&[of_process(11, Some("1"))]);
     assert_eq!(seen(&mut gpus), (8, vec![line(1, 11)]), "more is sampled than it sees");
 }

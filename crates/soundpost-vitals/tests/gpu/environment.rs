@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use soundpost_vitals::{Gpus, Source, Which};
+use soundpost_vitals::{GpuSelection, Gpus, Source};
 
 use super::sim::{Sim, lines, of};
 
@@ -31,7 +31,7 @@ fn the_child() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
-    let mut gpus = Gpus::new(Which::from_environment());
+    let mut gpus = Gpus::new(GpuSelection::from_environment());
     gpus.set_pids(&[std::process::id()]);
     let mut readings = soundpost_vitals::Readings::default();
     if let Err(problem) = gpus.sample(&mut readings) {

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use soundpost_vitals::{Gpus, Which};
+use soundpost_vitals::{GpuSelection, Gpus};
 
 use super::common::until;
 use super::sim::{FULL, Sim, lines, of, reason, sample};
 
 #[test]
 fn no_library() {
-    let mut gpus = Gpus::with_library("/nowhere/libnvidia-ml.so.1", Which::All);
+    let mut gpus = Gpus::with_library("/nowhere/libnvidia-ml.so.1", GpuSelection::All);
     let problem = sample(&mut gpus).unwrap_err();
     assert_eq!(problem.reason, "no_library");
     assert!(problem.message.contains("SOUNDPOST_NVML_PATH"), "{problem}");
@@ -19,9 +19,9 @@ fn no_library() {
 fn a_library_that_is_not_nvml() {
     let sim = Sim::new(FULL);
     std::fs::write(sim.path("libnvidia-ml.so.1"), "no library").unwrap();
-    assert_eq!(reason(&mut sim.gpus(Which::All)), "no_library");
+    assert_eq!(reason(&mut sim.gpus(GpuSelection::All)), "no_library");
     let sim = Sim::without(&["nvmlInit_v2"], FULL);
-    assert_eq!(reason(&mut sim.gpus(Which::All)), "version_mismatch");
+    assert_eq!(reason(&mut sim.gpus(GpuSelection::All)), "version_mismatch");
 }
 
 #[test]
@@ -37,14 +37,14 @@ fn errors_of_the_start() {
         ("12345", "failed"),
     ] {
         let sim = Sim::new(&format!("error nvmlInit_v2 {code}\n{FULL}"));
-        assert_eq!(reason(&mut sim.gpus(Which::All)), expected, "{code}");
+        assert_eq!(reason(&mut sim.gpus(GpuSelection::All)), expected, "{code}");
     }
 }
 
 #[test]
 fn a_failed_start_is_retried_but_not_at_each_sample() {
     let sim = Sim::new("error nvmlInit_v2 driver_not_loaded");
-    let mut gpus = sim.gpus(Which::All).retry(Duration::from_secs(2));
+    let mut gpus = sim.gpus(GpuSelection::All).retry(Duration::from_secs(2));
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(100) {
         assert_eq!(reason(&mut gpus), "no_driver");
@@ -61,16 +61,16 @@ fn a_failed_start_is_retried_but_not_at_each_sample() {
 #[test]
 fn no_device() {
     let sim = Sim::new("");
-    assert_eq!(reason(&mut sim.gpus(Which::All)), "no_device");
+    assert_eq!(reason(&mut sim.gpus(GpuSelection::All)), "no_device");
     let sim = Sim::new(&format!("{FULL}error * no_permission"));
-    assert_eq!(reason(&mut sim.gpus(Which::All)), "no_permission");
+    assert_eq!(reason(&mut sim.gpus(GpuSelection::All)), "no_permission");
 }
 
 #[test]
 fn a_device_is_lost_and_comes_back() {
     let two = FULL.to_owned() + &FULL.replace("GPU-8932f937", "GPU-b0000000");
     let sim = Sim::new(&two);
-    let mut gpus = sim.gpus(Which::All).retry(Duration::from_secs(2));
+    let mut gpus = sim.gpus(GpuSelection::All).retry(Duration::from_secs(2));
     assert_eq!(lines(&mut gpus).len(), 50);
 
     sim.write(&(two.clone() + "error * gpu_is_lost"));
@@ -91,7 +91,7 @@ fn a_device_is_lost_and_comes_back() {
 #[test]
 fn the_only_device_is_lost_and_comes_back() {
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(lines(&mut gpus).len(), 25);
     sim.write(&(FULL.to_owned() + "error * gpu_is_lost"));
     for _ in 0..3 {
@@ -104,7 +104,7 @@ fn the_only_device_is_lost_and_comes_back() {
 #[test]
 fn the_library_is_shut_down_by_someone_else() {
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(lines(&mut gpus).len(), 25);
     sim.write(&("error * uninitialized\n".to_owned() + FULL));
     assert_eq!(reason(&mut gpus), "lost");
@@ -116,7 +116,7 @@ fn the_library_is_shut_down_by_someone_else() {
 fn a_device_appears_and_vanishes() {
     let second = FULL.replace("GPU-8932f937", "GPU-b0000000");
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
     sim.write(&format!("{FULL}{second}appears 1"));
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 1);
@@ -134,7 +134,7 @@ fn a_device_that_only_the_kernel_knows_of_starts_nvml_again() {
     let sim = Sim::new(FULL);
     let bus = |name: &str| std::fs::create_dir_all(sim.path("proc/driver/nvidia/gpus").join(name)).unwrap();
     bus("0000:01:00.0");
-    let mut gpus = sim.gpus(Which::All).refresh(Duration::ZERO);
+    let mut gpus = sim.gpus(GpuSelection::All).refresh(Duration::ZERO);
     lines(&mut gpus);
     lines(&mut gpus);
     assert_eq!(sim.calls("nvmlInit_v2"), 1);
@@ -146,7 +146,7 @@ fn a_device_that_only_the_kernel_knows_of_starts_nvml_again() {
 #[test]
 fn the_first_device_appears() {
     let sim = Sim::new("");
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(reason(&mut gpus), "no_device");
     sim.write(FULL);
     assert_eq!(lines(&mut gpus).len(), 25);
@@ -155,7 +155,7 @@ fn the_first_device_appears() {
 #[test]
 fn a_hang_ends() {
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(lines(&mut gpus).len(), 25);
     sim.write(&format!("hang nvmlDeviceGetMemoryInfo_v2 0.5\n{FULL}"));
     let start = Instant::now();
@@ -168,5 +168,5 @@ fn a_hang_ends() {
 #[test]
 fn a_script_that_means_nothing() {
     let sim = Sim::new("device GPU-1\ntemprature 3");
-    assert_eq!(reason(&mut sim.gpus(Which::All)), "failed");
+    assert_eq!(reason(&mut sim.gpus(GpuSelection::All)), "failed");
 }

@@ -1,6 +1,6 @@
 //! A device split into MIG devices.
 
-use soundpost_vitals::{Source, Visible, Which};
+use soundpost_vitals::{GpuSelection, Source, Visible};
 
 use super::sim::{Sim, glance, lines, of};
 
@@ -27,14 +27,14 @@ memory_used 2GiB
 process 11 compute 1GiB
 ";
 
-fn visible(devices: &str) -> Which {
-    Which::Visible(vec![Visible { devices: Some(devices.to_owned()), by_bus: false }])
+fn visible(devices: &str) -> GpuSelection {
+    GpuSelection::Visible(vec![Visible { devices: Some(devices.to_owned()), by_bus: false }])
 }
 
 #[test]
 fn a_split_device_and_its_parts() {
     let sim = Sim::new(SPLIT);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     gpus.set_pids(&[11]);
     let device = r#"gpu="0",uuid="GPU-aaaa",name="NVIDIA A100-SXM4-40GB""#;
     let first = r#"gpu="0",uuid="MIG-1111",name="NVIDIA A100-SXM4-40GB MIG 3g.20gb",mig="0""#;
@@ -76,7 +76,7 @@ fn one_part_is_visible() {
 #[test]
 fn parts_change_while_running() {
     let sim = Sim::new(SPLIT);
-    let mut gpus = sim.gpus(Which::All).refresh(std::time::Duration::ZERO);
+    let mut gpus = sim.gpus(GpuSelection::All).refresh(std::time::Duration::ZERO);
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 3);
     sim.write(SPLIT.split("mig MIG-2222").next().unwrap());
     assert_eq!(of(&lines(&mut gpus), "gpu_memory_used_bytes").len(), 2);
@@ -87,7 +87,7 @@ fn parts_change_while_running() {
 #[test]
 fn a_part_without_a_list_leaves_the_sum_unknown() {
     let sim = Sim::new(&format!("{SPLIT}error nvmlDeviceGetComputeRunningProcesses_v3 no_permission"));
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     gpus.set_pids(&[11]);
     let all = lines(&mut gpus);
     assert_eq!(of(&all, "gpu_process_memory_bytes"), [""; 0]);

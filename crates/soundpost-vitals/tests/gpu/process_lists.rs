@@ -1,6 +1,6 @@
 //! Whose memory it is, and when nobody can say.
 
-use soundpost_vitals::{Source, Which};
+use soundpost_vitals::{GpuSelection, Source};
 
 use super::sim::{CONTAINER, Sim, glance, lines, of};
 
@@ -12,7 +12,7 @@ type Shares = Vec<(String, u64)>;
 
 /// Memory of processes: what is exposed, and own processes that are known to use none.
 fn shares(sim: &Sim, own: &[u32]) -> (Shares, Shares) {
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     gpus.set_pids(own);
     let lines = lines(&mut gpus);
     let share = |line: &str| {

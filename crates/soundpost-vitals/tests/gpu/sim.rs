@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use soundpost_vitals::{Gpus, Problem, Reading, Readings, Source, Which};
+use soundpost_vitals::{GpuSelection, Gpus, Problem, Reading, Readings, Source};
 use tempfile::TempDir;
 
 /// Namespaces of a fake `/proc`.
@@ -102,7 +102,7 @@ impl Sim {
     }
 
     /// A source that is impatient.
-    pub(crate) fn gpus(&self, which: Which) -> Gpus {
+    pub(crate) fn gpus(&self, which: GpuSelection) -> Gpus {
         Gpus::with_library(self.path("libnvidia-ml.so.1"), which)
             .proc_root(&self.path("proc"))
             .retry(Duration::ZERO)

@@ -1,6 +1,6 @@
 //! Every value of a device: there, absent, impossible.
 
-use soundpost_vitals::{Gpus, Readings, Source, Which};
+use soundpost_vitals::{GpuSelection, Gpus, Readings, Source};
 
 use super::common::until;
 use super::sim::{FULL, Sim, lines, of, sample};
@@ -10,7 +10,7 @@ const LABELS: &str = r#"gpu="0",uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",
 #[test]
 fn all_values_of_a_device() {
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     gpus.set_pids(&[11, 12]);
     let expected = [
         r#"gpu_clock_hertz{L,clock="graphics"} 2040000000"#,
@@ -48,7 +48,7 @@ fn all_values_of_a_device() {
 fn each_value_is_read_on_its_own() {
     let whole = {
         let sim = Sim::new(FULL);
-        lines(&mut sim.gpus(Which::All))
+        lines(&mut sim.gpus(GpuSelection::All))
     };
     let functions = [
         ("nvmlDeviceGetUtilizationRates", &["gpu_utilization_ratio", "gpu_memory_utilization_ratio"][..]),
@@ -63,7 +63,7 @@ fn each_value_is_read_on_its_own() {
     for (function, names) in functions {
         for code in ["not_supported", "no_permission", "unknown", "timeout", "77"] {
             let sim = Sim::new(&format!("error {function} {code}\n{FULL}"));
-            let mut gpus = sim.gpus(Which::All);
+            let mut gpus = sim.gpus(GpuSelection::All);
             let mut expected = whole.clone();
             expected.retain(|line| !names.contains(&line.split('{').next().unwrap()));
             assert!(expected.len() < whole.len());
@@ -80,7 +80,7 @@ fn a_device_that_supports_nothing() {
         ["", "_v2", "_v3"].map(fault).concat()
     });
     let sim = Sim::new(&format!("{}device GPU-1\nname Old", lists.concat()));
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(lines(&mut gpus), [""; 0]);
     let before = sim.all_calls();
     assert_eq!(lines(&mut gpus), [""; 0]);
@@ -112,19 +112,19 @@ fn impossible_values_are_dropped_and_counted() {
         };
         let script: String = FULL.lines().map(line).collect();
         let sim = Sim::new(&script);
-        let (lines, dropped) = sample(&mut sim.gpus(Which::All)).unwrap();
+        let (lines, dropped) = sample(&mut sim.gpus(GpuSelection::All)).unwrap();
         assert_eq!(dropped, [name], "{value} {garbage}");
         assert!(lines.len() >= 22, "{value} {garbage}: {lines:#?}");
     }
     let idle = FULL.replace("utilization 75", "utilization 0").replace("power 71500", "power 0");
     let sim = Sim::new(&idle);
-    assert_eq!(of(&lines(&mut sim.gpus(Which::All)), "gpu_power_watts").len(), 1, "nothing is drawn");
+    assert_eq!(of(&lines(&mut sim.gpus(GpuSelection::All)), "gpu_power_watts").len(), 1, "nothing is drawn");
 }
 
 #[test]
 fn memory_of_more_than_the_device_is_no_process() {
     let sim = Sim::new(&FULL.replace("compute 4GiB", "compute 400GiB"));
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     gpus.set_pids(&[11]);
     let (lines, dropped) = sample(&mut gpus).unwrap();
     assert_eq!(dropped, ["gpu_process_memory_bytes"]);
@@ -147,7 +147,7 @@ fn old_drivers_have_older_functions() {
     let absent = Sim::without(&newer, FULL);
     let failing = Sim::new(&(faults + FULL));
     for sim in [absent, failing] {
-        let mut gpus = sim.gpus(Which::All);
+        let mut gpus = sim.gpus(GpuSelection::All);
         gpus.set_pids(&[11]);
         for _ in 0..2 {
             let lines = lines(&mut gpus);
@@ -164,7 +164,7 @@ fn old_drivers_have_older_functions() {
         assert_eq!(sim.calls("nvmlDeviceGetComputeRunningProcesses"), 2);
     }
     let second = Sim::without(&newer[1..3], FULL);
-    assert_eq!(of(&lines(&mut second.gpus(Which::All)), "gpu_process_memory_bytes").len(), 1);
+    assert_eq!(of(&lines(&mut second.gpus(GpuSelection::All)), "gpu_process_memory_bytes").len(), 1);
     assert_eq!(second.calls("nvmlDeviceGetComputeRunningProcesses_v2"), 1);
 }
 
@@ -172,20 +172,20 @@ fn old_drivers_have_older_functions() {
 fn drivers_to_come_have_newer_functions() {
     let older = ["nvmlDeviceGetTemperature", "nvmlDeviceGetCurrentClocksThrottleReasons"];
     let newer = ["nvmlDeviceGetTemperatureV", "nvmlDeviceGetCurrentClocksEventReasons"];
-    let whole = lines(&mut Sim::new(FULL).gpus(Which::All));
+    let whole = lines(&mut Sim::new(FULL).gpus(GpuSelection::All));
     let sim = Sim::without(&older, FULL);
-    assert_eq!(lines(&mut sim.gpus(Which::All)), whole);
+    assert_eq!(lines(&mut sim.gpus(GpuSelection::All)), whole);
     for function in newer {
         assert_eq!(sim.calls(function), 1, "{function}");
     }
     let sim = Sim::without(&[older, newer].concat(), FULL);
-    assert_eq!(lines(&mut sim.gpus(Which::All)).len(), whole.len() - 1 - 6);
+    assert_eq!(lines(&mut sim.gpus(GpuSelection::All)).len(), whole.len() - 1 - 6);
 }
 
 #[test]
 fn what_does_not_change_is_not_asked_again() {
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     (0..10).for_each(|_| drop(lines(&mut gpus)));
     let once = ["nvmlInit_v2", "nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetEnforcedPowerLimit"];
     for function in once {
@@ -201,7 +201,7 @@ fn what_does_not_change_is_not_asked_again() {
 #[test]
 fn xid_errors_are_counted() {
     let sim = Sim::new(FULL);
-    let mut gpus = sim.gpus(Which::All);
+    let mut gpus = sim.gpus(GpuSelection::All);
     let xids = |gpus: &mut _| of(&lines(gpus), "gpu_xid_errors_total").concat();
     assert!(xids(&mut gpus).ends_with(" 0"));
     sim.write(&FULL.replace("xid 3600:79", "xid 0.05:79 0.06:31"));

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::{Series, Snapshot};
+use soundpost_core::snapshot::{MetricSeries, Snapshot};
 use soundpost_core::{Family, Gauge, PerProcess, Spec, Unit};
-use soundpost_vitals::{Identity, MigIdentity, Visible, choose};
+use soundpost_vitals::{DeviceIdentity, MigIdentity, Visible, select_devices};
 
 use super::Memory;
 use crate::telemetry::Telemetry;
@@ -125,10 +125,10 @@ struct Card<'a> {
 fn cards<'a>(snapshot: &'a Snapshot, prefix: &str) -> Vec<Card<'a>> {
     let name = format!("{prefix}_gpu_memory_total_bytes");
     let family = snapshot.families.iter().find(|family| *family.name == *name);
-    let label = |series: &'a Series, name: &str| {
+    let label = |series: &'a MetricSeries, name: &str| {
         series.labels.iter().find(|(label, _)| **label == *name).map_or("", |(_, value)| &**value)
     };
-    let card = |series: &'a Series| {
+    let card = |series: &'a MetricSeries| {
         let (uuid, name) = (label(series, "uuid"), label(series, "name"));
         Some(Card {
             index: label(series, "gpu").parse().ok()?,
@@ -152,7 +152,7 @@ fn index(cards: &[Card<'_>], number: u32, uuid: Option<&str>, visible: &Visible)
     if by_number && differ && !visible.by_bus {
         return None;
     }
-    let mut devices = vec![Identity::default(); most as usize + 1];
+    let mut devices = vec![DeviceIdentity::default(); most as usize + 1];
     for card in cards {
         let device = &mut devices[card.index as usize];
         match card.is_mig {
@@ -160,7 +160,7 @@ fn index(cards: &[Card<'_>], number: u32, uuid: Option<&str>, visible: &Visible)
             false => card.uuid.clone_into(&mut device.uuid),
         }
     }
-    let choice = choose(visible.devices.as_deref(), &devices).get(number as usize).copied()?;
+    let choice = select_devices(visible.devices.as_deref(), &devices).get(number as usize).copied()?;
     cards.iter().map(|card| card.index).find(|index| *index as usize == choice.device)
 }
 

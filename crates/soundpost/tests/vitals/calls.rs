@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use soundpost_core::Place;
+use soundpost_core::ServiceDir;
 use soundpost_core::history::{GPU_PROCESS_MEMORY, HistoryReader};
 use soundpost_store::{CallFilter, Order, Reader};
 
@@ -111,7 +111,7 @@ fn what_was_sampled_and_a_call_that_died_outlive_their_process() {
     until(&mut worker, "gpu", &figures(2, 7, 5));
     worker.kill();
 
-    let place = Place::open(directory.path(), "svc").unwrap();
+    let place = ServiceDir::open(directory.path(), "svc").unwrap();
     let peak = || {
         let mut reader = HistoryReader::open(&place).unwrap();
         let samples = reader.samples(0..=u64::MAX);

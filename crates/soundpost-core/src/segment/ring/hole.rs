@@ -8,11 +8,11 @@
 use std::ops::Range;
 
 use super::record::{ABANDONED, CLAIMED, FILLER, Head};
-use super::{Look, Ring};
+use super::{EventRing, SlotView};
 use crate::segment::process::Owner;
 use crate::sync::Ordering;
 
-impl Ring<'_> {
+impl EventRing<'_> {
     /// Gives up the record at `at`, whose writer does not come back. False when it did.
     pub(crate) fn abandon(&self, at: u64) -> bool {
         let word = self.word(at);
@@ -67,7 +67,7 @@ impl Ring<'_> {
             return 0..0;
         };
         let held = match self.look(at) {
-            Look::Head(Head { phase: ABANDONED, owner, length })
+            SlotView::Head(Head { phase: ABANDONED, owner, length })
                 if owner != FILLER && is_alive(Owner::from_short(owner)) =>
             {
                 at..at + length

@@ -1,10 +1,10 @@
 //! What the reader does about damage and about writers that do not come back.
 
 use super::record::{ABANDONED, CLAIMED, COMMITTED, Head};
-use super::{Look, Ring, Slot};
+use super::{EventRing, Slot, SlotView};
 use crate::sync::Ordering;
 
-impl Ring<'_> {
+impl EventRing<'_> {
     /// Where the oldest record begins that is not freed.
     pub(crate) fn tail(&self) -> u64 {
         let (tail, turned) = (self.tail.load(Ordering::Acquire), !self.tail_turned.load(Ordering::Acquire));
@@ -42,13 +42,13 @@ impl Ring<'_> {
     pub(super) fn is_passed(&self, at: u64) -> bool {
         // Read first: whoever moved it had put its record there.
         let ahead = self.head().wrapping_sub(at);
-        (1..=self.words.len() as u64).contains(&ahead) && matches!(self.look(at), Look::End)
+        (1..=self.words.len() as u64).contains(&ahead) && matches!(self.look(at), SlotView::End)
     }
 
     /// Whether the record that was begun at `at` was not finished. One that was freed was: who frees one that was
     /// not says so in its call's slot first.
     pub(crate) fn is_unfinished(&self, at: u64) -> bool {
-        at >= self.tail() && matches!(self.look(at), Look::Head(Head { phase: CLAIMED | ABANDONED, .. }))
+        at >= self.tail() && matches!(self.look(at), SlotView::Head(Head { phase: CLAIMED | ABANDONED, .. }))
     }
 
     /// Puts right what keeps writers from a ring that was read up to `at`, where nothing lies: a head or a tail that
@@ -84,7 +84,7 @@ impl Ring<'_> {
             _ => at + self.words.len() as u64,
         };
         let sound = |at: &u64| match self.look(*at) {
-            Look::Head(Head { phase: COMMITTED, length, .. }) => {
+            SlotView::Head(Head { phase: COMMITTED, length, .. }) => {
                 matches!(self.record(*at, length), Slot::Record { .. })
             }
             _ => false,

@@ -1,6 +1,6 @@
 //! A record of the ring as words: its head, its checksum, and who writes it.
 
-use super::{PREFIX, Ring};
+use super::{EventRing, PREFIX};
 use crate::segment::process::Owner;
 use crate::step;
 use crate::sync::{Ordering, fence};
@@ -72,7 +72,7 @@ pub(super) fn mixed(sum: u64, index: u64, word: u64) -> u64 {
 
 /// Puts the payload of a claimed record.
 pub(crate) struct Writer<'a> {
-    ring: Ring<'a>,
+    ring: EventRing<'a>,
     at: u64,
     next: u64,
     end: u64,
@@ -81,7 +81,7 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     #[inline]
-    pub(super) fn new(ring: Ring<'a>, at: u64, length: usize) -> Self {
+    pub(super) fn new(ring: EventRing<'a>, at: u64, length: usize) -> Self {
         let [next, end] = [PREFIX, PREFIX + length].map(|words| at + words as u64);
         Self { ring, at, next, end, sum: seed(at) }
     }

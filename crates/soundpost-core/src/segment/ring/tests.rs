@@ -10,7 +10,7 @@ mod stopped;
 mod unit;
 
 use crate::segment::layout::{Layout, header};
-use crate::segment::ring::{Refused, Ring, Slot, Writer};
+use crate::segment::ring::{EventRing, Refused, Slot, Writer};
 use crate::segment::{MIN_SEGMENT_BYTES, Owner};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -23,6 +23,6 @@ fn fresh(words: &[AtomicU64]) {
     words[header::RING_TAIL_TURNED].store(!0, Ordering::Relaxed);
 }
 
-fn put(ring: &Ring<'_>, payload: &[u64]) -> Result<(), Refused> {
+fn put(ring: &EventRing<'_>, payload: &[u64]) -> Result<(), Refused> {
     ring.append(Owner::UNKNOWN, payload.len(), |writer| payload.iter().for_each(|word| writer.put(*word)))
 }

@@ -1,7 +1,7 @@
 //! Runs of a service: from its first process to its last; what one leaves, the next folds or removes.
 
 use super::Collector;
-use crate::segment::{Role, Source, State};
+use crate::segment::{ProcessRole, SegmentState, Source};
 use crate::snapshot::attached::Attached;
 
 impl Collector {
@@ -10,9 +10,9 @@ impl Collector {
     pub fn take_over_last_run(&mut self) {
         self.refresh();
         let others = || self.sources.iter().filter(|attached| !attached.source.is_own());
-        let of_service = |other: &&Attached| other.source.role() == Role::Service;
+        let of_service = |other: &&Attached| other.source.role() == ProcessRole::Service;
         let alive = others().filter(of_service).any(|attached| !attached.source.is_left());
-        let crashed = self.others().any(|other| other.state() == State::Open);
+        let crashed = self.others().any(|other| other.state() == SegmentState::Open);
         let any = others().next().is_some();
         if alive || crashed || !any {
             self.merge_dead();
@@ -25,7 +25,7 @@ impl Collector {
     pub fn has_other_processes(&mut self) -> bool {
         self.refresh();
         let me = std::process::id();
-        self.others().any(|other| other.role() == Role::Service && !other.is_left())
+        self.others().any(|other| other.role() == ProcessRole::Service && !other.is_left())
             || self.sources[0].source.pids().iter().any(|pid| *pid != me)
     }
 
@@ -33,15 +33,16 @@ impl Collector {
     /// when the next one begins, and of no other.
     pub fn start_new_run(&mut self) {
         let goes_on = self.has_other_processes();
-        let left = self.others().filter(|other| other.role() == Role::Service && other.is_left());
-        let left: Vec<(u64, bool)> = left.map(|other| (other.id(), other.state() != State::Open)).collect();
+        let left = self.others().filter(|other| other.role() == ProcessRole::Service && other.is_left());
+        let left: Vec<(u64, bool)> =
+            left.map(|other| (other.id(), other.state() != SegmentState::Open)).collect();
         // Those that are not folded yet left last.
         if !left.is_empty() && (!goes_on || self.gone) {
             self.last_exit_clean = left.iter().all(|(_, well)| *well);
         }
         if goes_on && self.gone && self.last_exit_clean {
             self.mark_over(&left.iter().map(|(id, _)| *id).collect::<Vec<_>>());
-            let _ = std::fs::remove_file(self.place.retired_file());
+            let _ = std::fs::remove_file(self.dir.retired_file());
             self.restart();
         }
         self.gone = !goes_on;
@@ -51,7 +52,7 @@ impl Collector {
     /// Processes that are leaving as well do not count as living. An agent whose service crashed leaves the
     /// totals, and its own segment as one of a run that goes on.
     pub fn end_run(&mut self) {
-        let agent = self.registry.segment().role() == Role::Agent;
+        let agent = self.registry.segment().role() == ProcessRole::Agent;
         if !agent {
             self.registry.close();
         }
@@ -71,11 +72,11 @@ impl Collector {
         if let Some(path) = self.registry.segment().path().filter(|_| stored) {
             let _ = std::fs::remove_file(path);
         }
-        self.place.remove_if_empty();
+        self.dir.remove_if_empty();
     }
 
     fn remove_others(&mut self) {
-        let retired = self.place.retired_file();
+        let retired = self.dir.retired_file();
         let others = self.sources.iter().filter(|attached| !attached.source.is_own());
         let mut over = Vec::new();
         for source in others.map(|attached| &attached.source) {
@@ -85,13 +86,13 @@ impl Collector {
             }
         }
         self.mark_over(&over);
-        self.place.remove_history();
+        self.dir.remove_history();
         self.restart();
     }
 
     /// Whether a segment is of a run that is over.
     pub(super) fn is_over(&self, source: &Source) -> bool {
-        self.over.contains(&source.id()) || source.state() == State::Over
+        self.over.contains(&source.id()) || source.state() == SegmentState::Over
     }
 
     /// Takes note that a segment is of a run that is over, also for whoever comes next.

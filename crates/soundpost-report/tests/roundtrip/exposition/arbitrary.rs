@@ -7,9 +7,11 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, Family, MetricKind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{
+    Distribution, Exemplar, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot,
+};
 
-/// Which texts and numbers may occur.
+/// GpuSelection texts and numbers may occur.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Range {
     /// All there are.
@@ -34,7 +36,7 @@ pub(crate) fn snapshots(range: Range) -> impl Strategy<Value = Snapshot> {
     })
 }
 
-fn rename_state_label(family: &mut Family, name: &Arc<str>) {
+fn rename_state_label(family: &mut MetricFamily, name: &Arc<str>) {
     for series in &mut family.series {
         let mut labels = series.labels.to_vec();
         if let Some(last) = labels.last_mut() {
@@ -91,7 +93,7 @@ fn floats() -> impl Strategy<Value = f64> {
     prop_oneof![8 => finite(), 1 => select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY])]
 }
 
-fn families(range: Range) -> impl Strategy<Value = Family> {
+fn families(range: Range) -> impl Strategy<Value = MetricFamily> {
     let kinds = select(vec![
         MetricKind::Counter,
         MetricKind::Gauge,
@@ -122,8 +124,8 @@ fn families(range: Range) -> impl Strategy<Value = Family> {
             let unit = if range == Range::Peer && counted { Unit::None } else { unit };
             let labels = vec(text(range), label_names.len());
             vec((labels, values(kind, range)), 0..4).prop_map(move |series| {
-                let series: BTreeMap<Vec<String>, Value> = series.into_iter().collect();
-                Family {
+                let series: BTreeMap<Vec<String>, MetricValue> = series.into_iter().collect();
+                MetricFamily {
                     name: name.as_str().into(),
                     kind,
                     help: help.as_str().into(),
@@ -138,30 +140,32 @@ fn families(range: Range) -> impl Strategy<Value = Family> {
     )
 }
 
-fn one(names: &[Arc<str>], values: Vec<String>, value: Value) -> Series {
+fn one(names: &[Arc<str>], values: Vec<String>, value: MetricValue) -> MetricSeries {
     let labels: Vec<_> = names.iter().cloned().zip(values.into_iter().map(Arc::from)).collect();
-    Series { labels: labels.into(), value }
+    MetricSeries { labels: labels.into(), value }
 }
 
-fn values(kind: MetricKind, range: Range) -> BoxedStrategy<Value> {
+fn values(kind: MetricKind, range: Range) -> BoxedStrategy<MetricValue> {
     let most = if range == Range::Peer { i64::MAX as u64 } else { u64::MAX };
     match kind {
         MetricKind::Counter => prop_oneof![
-            (0..=most).prop_map(Value::Int),
-            finite().prop_map(|value| Value::Float(value.abs())),
-            Just(Value::Float(f64::INFINITY)),
+            (0..=most).prop_map(MetricValue::Int),
+            finite().prop_map(|value| MetricValue::Float(value.abs())),
+            Just(MetricValue::Float(f64::INFINITY)),
         ]
         .boxed(),
         MetricKind::Gauge => {
-            prop_oneof![(0..=most).prop_map(Value::Int), floats().prop_map(Value::Float)].boxed()
+            prop_oneof![(0..=most).prop_map(MetricValue::Int), floats().prop_map(MetricValue::Float)].boxed()
         }
-        MetricKind::Info => Just(Value::Float(1.0)).boxed(),
-        MetricKind::StateSet => select(vec![Value::Float(0.0), Value::Float(1.0), Value::Int(1)]).boxed(),
+        MetricKind::Info => Just(MetricValue::Float(1.0)).boxed(),
+        MetricKind::StateSet => {
+            select(vec![MetricValue::Float(0.0), MetricValue::Float(1.0), MetricValue::Int(1)]).boxed()
+        }
         MetricKind::Histogram => distributions(range).boxed(),
         MetricKind::Summary => (any::<u32>(), finite())
             .prop_map(move |(count, sum)| {
                 let sum = if range == Range::Peer { sum.abs() } else { sum };
-                Value::Distribution(Distribution {
+                MetricValue::Distribution(Distribution {
                     bounds: Arc::new([]),
                     counts: vec![u64::from(count)],
                     sum,
@@ -172,7 +176,7 @@ fn values(kind: MetricKind, range: Range) -> BoxedStrategy<Value> {
     }
 }
 
-fn distributions(range: Range) -> impl Strategy<Value = Value> {
+fn distributions(range: Range) -> impl Strategy<Value = MetricValue> {
     let exemplars = prop_oneof![
         4 => text(range),
         1 => "[é]{110,130}",
@@ -192,7 +196,7 @@ fn distributions(range: Range) -> impl Strategy<Value = Value> {
             let exemplars = exemplars.into_iter().map(|exemplar| {
                 exemplar.map(|(id, value, unix_nanos)| Exemplar { request_id: id.into(), value, unix_nanos })
             });
-            Value::Distribution(Distribution {
+            MetricValue::Distribution(Distribution {
                 bounds: Arc::clone(&bounds),
                 counts,
                 sum,

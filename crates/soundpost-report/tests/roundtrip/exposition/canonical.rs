@@ -1,7 +1,7 @@
 //! What a snapshot has to say in a format, worked out from the rules and not by the encoders.
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Family, MetricKind, Series, Snapshot, Value};
+use soundpost_core::snapshot::{Distribution, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot};
 
 use super::{Exemplar, Exposed, ExposedFamily, Format, Number, Sample};
 
@@ -14,7 +14,7 @@ pub(crate) fn canonical(snapshot: &Snapshot, format: Format) -> Exposed {
         .collect()
 }
 
-fn family_name(family: &Family, format: Format) -> String {
+fn family_name(family: &MetricFamily, format: Format) -> String {
     match (family.kind, format) {
         (MetricKind::Counter, Format::Text) => format!("{}_total", family.name),
         (MetricKind::Info, Format::Text) => format!("{}_info", family.name),
@@ -22,7 +22,7 @@ fn family_name(family: &Family, format: Format) -> String {
     }
 }
 
-fn exposed(family: &Family, format: Format) -> ExposedFamily {
+fn exposed(family: &MetricFamily, format: Format) -> ExposedFamily {
     let kind = match (family.kind, format) {
         (MetricKind::Counter, _) => "counter",
         (MetricKind::Gauge, _) | (MetricKind::Info | MetricKind::StateSet, Format::Text) => "gauge",
@@ -43,7 +43,7 @@ fn exposed(family: &Family, format: Format) -> ExposedFamily {
     }
 }
 
-fn samples(family: &Family, series: &Series, format: Format) -> Vec<Sample> {
+fn samples(family: &MetricFamily, series: &MetricSeries, format: Format) -> Vec<Sample> {
     let labels: Vec<_> = series.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let sample = |suffix: &str, value| Sample {
         name: format!("{}{suffix}", family.name),
@@ -52,9 +52,9 @@ fn samples(family: &Family, series: &Series, format: Format) -> Vec<Sample> {
         exemplar: None,
     };
     let number = match &series.value {
-        Value::Int(value) => Number::Int(*value),
-        Value::Float(value) => Number::Float(*value),
-        Value::Distribution(distribution) => {
+        MetricValue::Int(value) => Number::Int(*value),
+        MetricValue::Float(value) => Number::Float(*value),
+        MetricValue::Distribution(distribution) => {
             return distribution_samples(family.kind, distribution, format, sample);
         }
     };

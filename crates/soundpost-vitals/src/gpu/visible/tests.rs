@@ -3,9 +3,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// Three devices; the last is split.
-fn devices() -> Vec<Identity> {
+fn devices() -> Vec<DeviceIdentity> {
     let mig = |uuid: &str, instance| MigIdentity { uuid: uuid.to_owned(), instance: Some(instance) };
-    let device = |uuid: &str, migs| Identity { uuid: uuid.to_owned(), migs };
+    let device = |uuid: &str, migs| DeviceIdentity { uuid: uuid.to_owned(), migs };
     vec![
         device("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", vec![]),
         device("GPU-89aaaaaa-d72c-4106-c12f-20bd9faed9f6", vec![]),
@@ -18,8 +18,8 @@ fn devices() -> Vec<Identity> {
 
 /// Chosen devices as text: `0 2/1` is device 0 and MIG device 1 of device 2.
 fn chosen(value: Option<&str>) -> String {
-    let choices = choose(value, &devices());
-    let text = |choice: &Choice| match choice.mig {
+    let choices = select_devices(value, &devices());
+    let text = |choice: &SelectedDevice| match choice.mig {
         None => choice.device.to_string(),
         Some(mig) => format!("{}/{mig}", choice.device),
     };
@@ -92,10 +92,10 @@ fn the_forms_of_the_variable() {
 
 #[test]
 fn a_device_without_uuid_is_named_by_number_only() {
-    let unknown = [Identity { uuid: String::new(), migs: vec![MigIdentity::default()] }];
-    assert_eq!(choose(Some("0"), &unknown).len(), 1);
+    let unknown = [DeviceIdentity { uuid: String::new(), migs: vec![MigIdentity::default()] }];
+    assert_eq!(select_devices(Some("0"), &unknown).len(), 1);
     for value in ["GPU-", "MIG-", "MIG-/0/0", "MIG-GPU-/0/0"] {
-        assert_eq!(choose(Some(value), &unknown), [], "{value}");
+        assert_eq!(select_devices(Some(value), &unknown), [], "{value}");
     }
 }
 
@@ -116,7 +116,7 @@ proptest! {
     fn any_text(value in any::<String>(), entries in prop::collection::vec(entry(), 0..5)) {
         for value in [value, entries.join(",")] {
             let devices = devices();
-            let choices = choose(Some(&value), &devices);
+            let choices = select_devices(Some(&value), &devices);
             for (place, choice) in choices.iter().enumerate() {
                 prop_assert!(choice.device < devices.len());
                 prop_assert!(choice.mig.is_none_or(|mig| mig < devices[choice.device].migs.len()));
@@ -134,7 +134,7 @@ proptest! {
     ) {
         let ended = [entries.clone(), vec![invalid.clone()]].concat().join(",");
         let longer = [entries, vec![invalid], rest].concat().join(",");
-        prop_assert_eq!(choose(Some(&longer), &devices()), choose(Some(&ended), &devices()));
+        prop_assert_eq!(select_devices(Some(&longer), &devices()), select_devices(Some(&ended), &devices()));
     }
 
     /// Numbers are taken in their order.
@@ -142,7 +142,7 @@ proptest! {
     fn numbers_in_order(order in Just((0_usize..3).collect::<Vec<_>>()).prop_shuffle(), length in 1_usize..4) {
         let order = &order[..length];
         let value = order.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let expected: Vec<_> = order.iter().map(|device| Choice { device: *device, mig: None }).collect();
-        prop_assert_eq!(choose(Some(&value), &devices()), expected);
+        let expected: Vec<_> = order.iter().map(|device| SelectedDevice { device: *device, mig: None }).collect();
+        prop_assert_eq!(select_devices(Some(&value), &devices()), expected);
     }
 }

@@ -10,7 +10,7 @@ use crate::host::parse::{keyed, lines, number, only_number, words};
 #[derive(Debug, Default)]
 pub(in crate::host) struct CpuGroups {
     levels: Vec<Level>,
-    /// Which CPUs the own group may use; the kernel has already taken the groups above into account.
+    /// GpuSelection CPUs the own group may use; the kernel has already taken the groups above into account.
     set: Option<Watched>,
 }
 

@@ -95,7 +95,7 @@ fn member<'line>(line: &'line [u8], version: Version, controller: &[u8]) -> Opti
 
 /// A mount of a cgroup hierarchy.
 struct Mount {
-    /// Which part of the hierarchy is shown.
+    /// GpuSelection part of the hierarchy is shown.
     root: PathBuf,
     point: PathBuf,
 }

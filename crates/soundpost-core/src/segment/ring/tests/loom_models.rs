@@ -29,10 +29,10 @@ fn loom_ring() {
             .into_iter()
             .map(|value| {
                 let words = words.clone();
-                thread::spawn(move || put(&Ring::new(&words, &layout(WORDS)), &[value, value]).is_ok())
+                thread::spawn(move || put(&EventRing::new(&words, &layout(WORDS)), &[value, value]).is_ok())
             })
             .collect();
-        let ring = Ring::new(&words, &layout(WORDS));
+        let ring = EventRing::new(&words, &layout(WORDS));
         let (mut at, mut read) = (0, Vec::new());
         let mut drain = |at: &mut u64| {
             while let Slot::Record { payload, next } = ring.read(*at, |_| true) {
@@ -51,7 +51,7 @@ fn loom_ring() {
 }
 
 /// What can be read from `at` on: payloads, and how many were lost.
-fn read_all(ring: &Ring<'_>, mut at: u64) -> (Vec<Vec<u64>>, u64, u64) {
+fn read_all(ring: &EventRing<'_>, mut at: u64) -> (Vec<Vec<u64>>, u64, u64) {
     let (mut records, mut lost) = (Vec::new(), 0);
     loop {
         at = match ring.read(at, |_| true) {
@@ -76,9 +76,9 @@ fn loom_abandon() {
         let words = memory();
         let threads = [1, 2].map(|value| {
             let words = words.clone();
-            thread::spawn(move || put(&Ring::new(&words, &layout(WORDS)), &[value]).is_ok())
+            thread::spawn(move || put(&EventRing::new(&words, &layout(WORDS)), &[value]).is_ok())
         });
-        let ring = Ring::new(&words, &layout(WORDS));
+        let ring = EventRing::new(&words, &layout(WORDS));
         let given_up = ring.abandon(0);
         assert!(threads.into_iter().all(|thread| thread.join().unwrap()), "there is room");
         let (mut read, lost, _) = read_all(&ring, 0);
@@ -92,7 +92,7 @@ fn loom_abandon() {
 fn loom_hole() {
     model(|| {
         let words = memory();
-        let ring = Ring::new(&words, &layout(WORDS));
+        let ring = EventRing::new(&words, &layout(WORDS));
         let begun = ring.claim(Owner::UNKNOWN, 2).unwrap();
         assert!(ring.abandon(begun));
         // Seven of four words, so that four are left, and one of a round to come.
@@ -104,14 +104,14 @@ fn loom_hole() {
         let stopped = {
             let words = words.clone();
             thread::spawn(move || {
-                let mut writer = Writer::new(Ring::new(&words, &layout(WORDS)), begun, 2);
+                let mut writer = Writer::new(EventRing::new(&words, &layout(WORDS)), begun, 2);
                 writer.put(9);
                 assert!(!writer.commit(Owner::UNKNOWN));
             })
         };
         let other = {
             let words = words.clone();
-            thread::spawn(move || put(&Ring::new(&words, &layout(WORDS)), &[7; 2]).unwrap())
+            thread::spawn(move || put(&EventRing::new(&words, &layout(WORDS)), &[7; 2]).unwrap())
         };
         put(&ring, &[8; 2]).unwrap();
         let (mut read, mut lost, end) = read_all(&ring, at);
@@ -132,14 +132,14 @@ fn loom_hole() {
 fn loom_mend() {
     model(|| {
         let words = memory();
-        let ring = Ring::new(&words, &layout(WORDS));
+        let ring = EventRing::new(&words, &layout(WORDS));
         put(&ring, &[1]).unwrap();
         let (_, _, at) = read_all(&ring, 0);
         ring.free(at, |_| true);
         words[header::RING_HEAD].store(1 << 40, Ordering::Relaxed);
         let writer = {
             let words = words.clone();
-            thread::spawn(move || put(&Ring::new(&words, &layout(WORDS)), &[2]).is_ok())
+            thread::spawn(move || put(&EventRing::new(&words, &layout(WORDS)), &[2]).is_ok())
         };
         ring.mend(at);
         let written = writer.join().unwrap();

@@ -14,8 +14,8 @@ impl Memory {
         Self(words, layout(WORDS))
     }
 
-    pub(super) fn ring(&self) -> Ring<'_> {
-        Ring::new(&self.0, &self.1)
+    pub(super) fn ring(&self) -> EventRing<'_> {
+        EventRing::new(&self.0, &self.1)
     }
 
     /// Everything from `at` on, and where it ended; nobody lives.

@@ -24,7 +24,7 @@ pub(crate) const RETIRED: &str = "retired.totals";
 
 /// Where a service keeps its files on this host.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ServiceDir {
     /// Durable directory of the service: lock, address, store.
     state: PathBuf,
     /// Directories that may hold segments, the preferred one first.
@@ -33,12 +33,12 @@ pub struct Place {
     problem: Option<String>,
 }
 
-impl Place {
+impl ServiceDir {
     /// Opens, and makes where missing, the directories of `service` below `root`, and its directory in
     /// `/dev/shm`.
     ///
     /// Where nothing can be written below `root` (a read-only container), the directory in shared memory
-    /// takes its place, see [`Place::problem`]; where that cannot be either, segments lie in anonymous
+    /// takes its place, see [`ServiceDir::problem`]; where that cannot be either, segments lie in anonymous
     /// memory, see [`crate::Registry::fallback`]. A missing or unusable `/dev/shm` is no problem.
     ///
     /// # Errors
@@ -72,10 +72,10 @@ impl Place {
         names
     }
 
-    /// As [`Place::open`], with another directory in place of `/dev/shm`.
+    /// As [`ServiceDir::open`], with another directory in place of `/dev/shm`.
     ///
     /// # Errors
-    /// As [`Place::open`].
+    /// As [`ServiceDir::open`].
     pub fn open_with_shared_memory(root: &Path, service: &str, shared: &Path) -> Result<Self, Error> {
         let name = directory_name(service)?;
         let root = std::path::absolute(root).map_err(|error| Error::io("cannot resolve", root, error))?;
