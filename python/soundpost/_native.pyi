@@ -503,6 +503,9 @@ def program(arguments: Sequence[str]) -> int:
     Returns its exit status. `run` may end the process by the signal that ended its command.
     """
 
+def sink_kinds() -> list[tuple[str, str, str, bool, list[tuple[str, str, str]]]]:
+    """Returns class, kind, description, whether the target is a path, and the options of each kind of sink."""
+
 def query(arguments: Sequence[str]) -> str:
     """What the program would write for these arguments, the first of which is a command that reads.
 

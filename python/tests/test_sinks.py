@@ -44,7 +44,7 @@ def lines(path):
 @pytest.mark.parametrize(
     ("sinks", "message"),
     [
-        ('soundpost.InfluxDB("http://influx:8086")', "influxdb: say a bucket (v2) or a database (v1)"),
+        ('soundpost.InfluxDB("http://influx:8086")', "influxdb: set a bucket (v2) or a database (v1)"),
         ('soundpost.InfluxDB("influx", bucket="b")', "influxdb: "),
         (
             'soundpost.InfluxDB("http://influx", bucket="b", token_file="missing")',

@@ -36,7 +36,7 @@ fn main() {
         ("InfluxDB", InfluxDb::new(&http).unwrap().database("d").into()),
         ("Loki", Loki::new(&http).unwrap().into()),
         ("GELF over HTTP", Graylog::new(&http).unwrap().into()),
-        ("GELF over HTTP, bulk", Graylog::new(&http).unwrap().bulk().into()),
+        ("GELF over HTTP, bulk", Graylog::new(&http).unwrap().bulk(true).into()),
         ("GELF over TCP", Graylog::new(&tcp).unwrap().into()),
         ("GELF over UDP", Graylog::new(&udp_url).unwrap().into()),
         ("JSON lines", JsonLines::new(lines).unwrap().into()),

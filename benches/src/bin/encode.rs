@@ -142,7 +142,7 @@ fn main() {
         jsonl::push(out, &ORIGIN, &Event::of_call(call))
     });
     let mut encoder = loki::Encoder::default();
-    for (name, extras) in [("metadata", Extras::Metadata), ("all in the line", Extras::Line)] {
+    for (name, extras) in [("metadata", Extras::Metadata), ("all in the line", Extras::Logfmt)] {
         rate(&format!("Loki, protobuf and snappy, {name}: an event with 6 fields"), ROUND, || {
             encoder.protobuf(&ORIGIN, &events, extras).unwrap().0.len()
         });

@@ -14,6 +14,7 @@ mod measure;
 mod metrics;
 mod program;
 mod recording;
+mod sinks;
 mod state;
 mod telemetry;
 mod torch;
@@ -36,6 +37,8 @@ mod _native {
     use crate::recording::{
         Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, current_call,
     };
+    #[pymodule_export]
+    use crate::sinks::sink_kinds;
     #[pymodule_export]
     use crate::telemetry::{Telemetry, flush, shutdown, start};
 

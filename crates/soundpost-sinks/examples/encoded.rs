@@ -50,7 +50,7 @@ fn main() {
         }
         "loki-json" => out = loki::Encoder::default().json(&ORIGIN, &events, loki::Extras::Metadata).0,
         "loki-logfmt" => {
-            out = loki::Encoder::default().protobuf(&ORIGIN, &events, loki::Extras::Line).unwrap().0
+            out = loki::Encoder::default().protobuf(&ORIGIN, &events, loki::Extras::Logfmt).unwrap().0
         }
         _ => panic!("{format:?} is no format"),
     }

@@ -1,22 +1,25 @@
-//! A sink that keeps what it is given: for tests, of services as well as our own.
+//! A sink that keeps its records in memory, for tests.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use soundpost_core::Error;
 use soundpost_core::thread::lock;
+use soundpost_store::RecordKinds;
 
-use crate::delivery::answer::{Answer, Verdict};
-use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
 use crate::format::losses::Losses;
 use crate::format::record::Event;
 use crate::json_lines::lines;
-use crate::options::common::{Common, RECORDS};
-use crate::options::methods::common_methods;
+use crate::kind::{SinkKind, TargetForm};
+use crate::options::common::{Common, MAX_RECORDS};
+use crate::options::declare::OptionSpec;
+use crate::options::groups::common_options;
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Delivering, Limits, Transport};
 
-const KIND: &str = "capture";
 const LIMITS: Limits = Limits { records: 1000, bytes: 1 << 20 };
 
-/// What becomes of a batch of lines.
+/// Decides the result of a batch of lines.
 pub(crate) type Judge = Arc<dyn Fn(&[String]) -> Verdict + Send + Sync>;
 
 /// Keeps log events, and each finished call as one, as the lines of JSON that [`JsonLines`](crate::JsonLines) writes.
@@ -30,29 +33,54 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// A sink that takes everything.
+    /// Returns a sink that accepts every record.
     pub fn new() -> Self {
-        Self { common: Common::new(KIND), lines: Arc::default(), judge: None }
+        Self { common: Common::new(Self::NAME), lines: Arc::default(), judge: None }
     }
 
-    /// Has each batch judged, on the sink's thread: what the verdict is not [`Verdict::Taken`] for is not kept, and tried
-    /// again as the verdict asks for. A panic in it is one of the sink's thread.
+    /// Sets a function that decides each batch, on the sink's thread. A batch is kept if the verdict is
+    /// [`Verdict::Taken`], else it is retried as the verdict asks. A panic in it is a panic of the sink's thread.
     pub fn judged_by(mut self, judge: impl Fn(&[String]) -> Verdict + Send + Sync + 'static) -> Self {
         self.judge = Some(Arc::new(judge));
         self
     }
 
-    /// The lines that were taken so far, in their order.
+    /// Returns the lines that were accepted so far, in their order.
     pub fn lines(&self) -> Vec<String> {
         lock(&self.lines).clone()
     }
-
-    pub(crate) fn prepare(&mut self) -> Result<(), String> {
-        self.common.check(RECORDS)
-    }
 }
 
-common_methods!(Capture, name: "capture", batch: "1,000");
+common_options!(Capture, name: "capture", batch: "1,000");
+
+impl SinkKind for Capture {
+    const NAME: &'static str = "capture";
+    const CLASS: &'static str = "Capture";
+    const ABOUT: &'static str = "Keeps log events, and each finished call as one, in memory, for tests.";
+    const TARGET: TargetForm = TargetForm::Path;
+    const RECORDS: RecordKinds = RecordKinds::LOGS;
+    const OPTIONS: &'static [&'static [OptionSpec<Self>]] = &[Self::COMMON];
+
+    fn at(_: &str) -> Result<Self, Error> {
+        Ok(Self::new())
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn target(&self) -> String {
+        "memory".into()
+    }
+
+    fn prepare(&mut self) -> Result<(), String> {
+        self.common.check(MAX_RECORDS)
+    }
+
+    fn open(&self) -> Result<Box<dyn Transport>, String> {
+        Ok(Box::new(self.clone()))
+    }
+}
 
 impl Default for Capture {
     fn default() -> Self {

@@ -35,7 +35,6 @@ pub mod log;
 #[doc(hidden)]
 pub mod private;
 mod service;
-pub mod sink;
 pub mod snapshot;
 mod start;
 pub mod store;
@@ -52,4 +51,5 @@ pub use soundpost_core::{
 /// Records calls of a function: see the crate's guide for its arguments.
 #[cfg(feature = "macros")]
 pub use soundpost_macros::instrument;
+pub use soundpost_sinks::kinds as sink;
 pub use telemetry::{Telemetry, global};

@@ -23,6 +23,9 @@ mod own_metrics;
 #[path = "../examples/readme.rs"]
 mod readme;
 #[allow(dead_code)]
+#[path = "../examples/sink_reference.rs"]
+mod sink_reference;
+#[allow(dead_code)]
 #[path = "../examples/sinks.rs"]
 mod sinks;
 
@@ -73,6 +76,19 @@ fn metric_reference_is_up_to_date() {
             "docs/metrics.md is out of date; run: cargo run -p soundpost --example metric_reference > docs/metrics.md"
         );
     });
+}
+
+#[test]
+fn sink_options_are_up_to_date() {
+    let generated = [
+        ("docs/guide/sink-options.md", "guide", sink_reference::guide()),
+        ("python/soundpost/_sinks.pyi", "python", sink_reference::stubs()),
+    ];
+    for (file, argument, expected) in generated {
+        let written = fs::read_to_string(root().join(file)).unwrap_or_default();
+        let command = format!("cargo run -p soundpost --example sink_reference -- {argument} > {file}");
+        assert!(written == expected, "{file} is out of date; run: {command}");
+    }
 }
 
 /// A Rust block in the README or the guide stands, line by line, in an example that is run above.

@@ -13,7 +13,7 @@ use nix::libc::{self, c_int, c_long, clockid_t, timespec};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use soundpost::Telemetry;
-use soundpost::sink::{JsonLines, Loki};
+use soundpost::sink::{JsonLines, Loki, LokiEncoding, LokiExtras};
 use soundpost_store::{CallFilter, Order, Reader};
 use soundpost_testkit::{Reply, Server};
 
@@ -69,7 +69,10 @@ fn steps_of_the_wall_clock_neither_stall_nor_remove_anything() {
         keep.lock().unwrap().extend(ids(&body));
         Reply::status(204)
     });
-    let loki = Loki::new(&format!("http://{}", server.address)).unwrap().json().logfmt();
+    let loki = Loki::new(&format!("http://{}", server.address))
+        .unwrap()
+        .encoding(LokiEncoding::Json)
+        .extras(LokiExtras::Logfmt);
     let lines = directory.path().join("lines.jsonl");
     let telemetry = Telemetry::builder("steps")
         .directory(directory.path())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::Verdict;
+use crate::transport::answer::Verdict;
 
 /// Longest wait before the first repetition.
 const FIRST: Duration = Duration::from_millis(250);

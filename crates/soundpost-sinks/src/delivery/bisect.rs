@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use soundpost_store::Rejected;
 
-use super::answer::{Answer, Verdict};
 use crate::format::losses::Losses;
+use crate::transport::answer::{Answer, Verdict};
 
 /// A batch on its way. What something is wrong with is halved until one record is alone to blame; records are settled
 /// in their order.

@@ -1,6 +1,6 @@
 //! Whether a receiver that refuses records means the records.
 
-use super::answer::{Answer, Verdict};
+use crate::transport::answer::{Answer, Verdict};
 
 /// A receiver that never took anything may refuse so many records before it is taken to refuse us.
 const BENEFIT: u32 = 8;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use soundpost_core::thread::lock;
 use soundpost_core::{Calls, Counter, Error, Gauge, Merge, ServiceDir, Spec};
 
-use super::answer::Verdict;
 use super::status::Trouble;
 use super::throttle::{Speech, State};
 use crate::format::losses::Losses;
+use crate::transport::answer::Verdict;
 
 /// A receiver that does not answer is said to be down after so long.
 const GRACE: Duration = Duration::from_secs(2);

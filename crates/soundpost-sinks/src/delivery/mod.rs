@@ -1,7 +1,6 @@
 //! The delivery of records by each sink's own thread: at least once, in order, with retries.
 
 pub(crate) mod ack_queue;
-pub(crate) mod answer;
 mod backoff;
 pub(crate) mod bisect;
 mod breaker;
@@ -11,6 +10,5 @@ mod health;
 pub(crate) mod origin;
 pub(crate) mod status;
 mod throttle;
-pub(crate) mod transport;
 mod worker;
 pub(crate) mod workers;

@@ -11,17 +11,16 @@ use soundpost_store::{Record, Rejected, Stretch};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::answer::{Answer, Verdict};
 use super::backoff::{Patience, chance};
 use super::bisect::{Delivery, Turn};
 use super::breaker::Trust;
 use super::context::Around;
 use super::feed::Feed;
 use super::health::Health;
-use super::transport::{Batch, Limits, Transport};
 use crate::format::record::weight;
-use crate::open::open;
-use crate::options::list::Sink;
+use crate::kind::Sink;
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Limits, Transport};
 
 /// How long records are waited for that could go with the first of a batch.
 const LINGER: Duration = Duration::from_millis(500);
@@ -99,7 +98,7 @@ impl Worker {
 
     async fn work(&mut self) -> ControlFlow<()> {
         let mut transport = loop {
-            match open(&self.sink) {
+            match self.sink.open() {
                 Ok(transport) => break transport,
                 Err(error) => self.wait_out(&Verdict::Misconfigured(error)).await?,
             }

@@ -14,7 +14,7 @@ use super::context::{Around, FlushAcks};
 use super::health::Board;
 use super::origin::Names;
 use super::worker::{Phase, Signal, Worker};
-use crate::options::list::Sink;
+use crate::kind::Sink;
 
 /// Between two looks whether threads are done.
 const STEP: Duration = Duration::from_millis(5);

@@ -4,13 +4,13 @@ use hyper::Uri;
 use soundpost_core::thread;
 use soundpost_store::Record;
 
-use crate::delivery::answer::{Answer, Verdict};
-use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
 use crate::format::losses::Losses;
 use crate::format::record::{Event, Origin};
 use crate::graylog::gelf;
 use crate::graylog::options::Graylog;
 use crate::net::http::{Client, Request, Scheme, gzip, headers, path};
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Longest message, and body of many: Graylog's input takes bodies of 64 KiB by default, as they are when they are not
 /// compressed any more.

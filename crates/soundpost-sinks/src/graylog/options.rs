@@ -1,22 +1,21 @@
-//! Settings of a sink for Graylog, and for what else reads GELF.
+//! Options of a sink for Graylog, and for servers that accept GELF.
 
 use soundpost_core::Error;
 
-use crate::options::common::{Common, RECORDS, Server, truth};
-use crate::options::methods::{common_methods, server_methods};
-use crate::options::named::{Options, begin};
+use crate::kind::{SinkKind, set_query, url_parts};
+use crate::options::common::{Common, MAX_RECORDS, Server};
+use crate::options::declare::options;
+use crate::options::groups::{common_options, server_options};
 
-const KIND: &str = "graylog";
+/// Default port of Graylog's GELF inputs.
+pub(crate) const PORT: u16 = 12201;
 
-/// The port that Graylog's inputs for GELF have by default.
-const PORT: u16 = 12201;
-
-/// How GELF travels.
+/// Protocol that carries GELF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GelfOver {
-    /// One frame after the other, without or with TLS; the server never says that it has them.
+    /// Frames, with or without TLS, which the server never acknowledges.
     Tcp,
-    /// Datagrams, of which nobody says what became of them.
+    /// Datagrams, which may be lost.
     Udp,
     /// Requests, which the server answers.
     Http,
@@ -32,27 +31,18 @@ pub struct Graylog {
 }
 
 impl Graylog {
-    /// A sink for the input at a URL: `tcp`, `tls`, `udp`, `http` or `https`, such as `tcp://graylog:12201`. What
-    /// follows a `?` in it are options, by the names of the methods here.
+    /// Returns a sink for the input at a URL (`tcp`, `tls`, `udp`, `http` or `https`), such as `tcp://graylog:12201`. The
+    /// URL's query sets options by the names of the methods here.
     ///
-    /// Only `http` and `https` are answered by the server: see the guide for what that means for an outage.
+    /// Only `http` and `https` are answered by the server: the guide tells what that means for an outage.
     ///
     /// # Errors
     /// When the URL cannot be understood, or holds a secret in its query.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let schemes = [("tcp", PORT), ("tls", PORT), ("udp", PORT), ("http", 80), ("https", 443)];
-        let parts = begin(KIND, url, &schemes)?;
+        let parts = url_parts::<Self>(url)?;
         let query = parts.query.clone();
-        let mut sink = Self { common: Common::new(KIND), server: Server::new(parts), bulk: false };
-        sink.take_query(KIND, &query)?;
-        Ok(sink)
-    }
-
-    /// Sends many records in a request, one on each line, which is much faster. The input's "Enable Bulk Receiving"
-    /// must be set: without it Graylog takes the first and loses the others. Of `http` and `https` alone.
-    pub fn bulk(mut self) -> Self {
-        self.bulk = true;
-        self
+        let sink = Self { common: Common::new(Self::NAME), server: Server::new(parts), bulk: false };
+        set_query(sink, &query)
     }
 
     pub(crate) fn over(&self) -> GelfOver {
@@ -63,19 +53,13 @@ impl Graylog {
         }
     }
 
-    pub(crate) fn prepare(&mut self) -> Result<(), String> {
-        self.common.check(RECORDS)?;
-        self.check()?;
-        self.server.prepare()
-    }
-
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.common.check(MAX_RECORDS)?;
         let address = &self.server.address;
-        let http = self.over() == GelfOver::Http;
         match () {
-            () if http => Ok(()),
+            () if self.over() == GelfOver::Http => Ok(()),
             () if !self.server.login.is_empty() => {
-                Err(format!("user, password, token: {} has no place for them", address.scheme))
+                Err(format!("user, password: {} has no place for them", address.scheme))
             }
             () if self.bulk => Err(format!("bulk: only http and https have it, and not {}", address.scheme)),
             () if !address.path.is_empty() => {
@@ -86,15 +70,12 @@ impl Graylog {
     }
 }
 
-common_methods!(Graylog, name: "graylog", batch: "by the protocol");
-server_methods!(Graylog, login: "for a proxy before the input. Of `http` and `https` alone");
-
-impl Options for Graylog {
-    fn option(&mut self, name: &str, value: &str) -> Result<bool, String> {
-        match name {
-            "bulk" => self.bulk = truth(name, value)?,
-            _ => return Ok(self.common.option(name, value)? || self.server.option(name, value)?),
-        }
-        Ok(true)
+options! {
+    Graylog as OWN {
+        /// Sends many records in a request, one on each line, over `http` and `https`. The input's "Enable Bulk Receiving"
+        /// must be set: without it Graylog takes the first record and loses the others.
+        bulk(bool): bool, "false" => |sink, bulk| sink.bulk = bulk;
     }
 }
+common_options!(Graylog, name: "graylog", batch: "by the protocol, at most 100,000");
+server_options!(Graylog, user: "for a proxy before the input, over `http` and `https`");

@@ -11,14 +11,14 @@ use soundpost_core::{CloseInChild, close_in_child, thread};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::delivery::answer::{Answer, Verdict};
-use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
 use crate::format::losses::Losses;
 use crate::format::record::{Event, Origin};
 use crate::graylog::gelf;
 use crate::graylog::options::Graylog;
 use crate::graylog::stopped::Stopped;
 use crate::options::address::Address;
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// After a batch it is waited so long for the message that nobody listens there.
 const GRACE: Duration = Duration::from_millis(50);

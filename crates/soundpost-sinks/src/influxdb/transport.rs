@@ -4,13 +4,13 @@ use hyper::Uri;
 use soundpost_core::thread;
 use soundpost_store::Rejected;
 
-use crate::delivery::answer::{Answer, Verdict};
-use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
 use crate::format::losses::Losses;
 use crate::format::record::Point;
 use crate::influxdb::line_protocol;
 use crate::influxdb::options::{InfluxApi, InfluxDb};
 use crate::net::http::{Client, Reply, Request, Scheme, gzip, headers, path};
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Most lines in a request, and bytes of them before they are compressed.
 const LIMITS: Limits = Limits { records: 5000, bytes: 1 << 20 };
@@ -28,7 +28,7 @@ impl InfluxTransport {
     pub(crate) fn new(settings: &InfluxDb) -> Result<Self, String> {
         let address = &settings.server.address;
         let InfluxDb { org, bucket, database, retention_policy, .. } = settings;
-        let way = settings.way();
+        let way = settings.effective_api();
         let query: &[(&str, &str)] = match way {
             InfluxApi::V1 => &[("db", database), ("rp", retention_policy), ("precision", "ns")],
             InfluxApi::V2 => &[("org", org), ("bucket", bucket), ("precision", "ns")],

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use soundpost_core::{clock, thread};
 
-use crate::delivery::answer::{Answer, Verdict};
-use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
 use crate::format::losses::Losses;
 use crate::format::record::Event;
 use crate::json_lines::file::{LineFile, Rotation};
 use crate::json_lines::lines;
 use crate::json_lines::options::JsonLines;
 use crate::json_lines::shared::SharedLines;
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Records at once, where nothing else is asked for.
 const RECORDS: usize = 4096;

@@ -1,19 +1,30 @@
-//! Settings of a sink for Grafana Loki, and for what takes its push API.
+//! Options of a sink for Grafana Loki, and for servers that accept its push API.
 
 use soundpost_core::Error;
 
+use crate::kind::{SinkKind, set_query, url_parts};
 use crate::loki::push::Extras;
 use crate::options::common::{Common, Server};
-use crate::options::methods::{common_methods, server_methods, token_methods};
-use crate::options::named::{Options, begin};
+use crate::options::declare::options;
+use crate::options::groups::{common_options, server_options, token_options};
+use crate::options::value::OptionValue;
 
-const KIND: &str = "loki";
-/// Where Loki takes what is pushed to it.
+/// Path of the push API.
 pub(crate) const PUSH: &str = "/loki/api/v1/push";
-/// Most records in a request.
-const RECORDS: usize = 10_000;
+/// Maximum number of records in a request.
+pub(crate) const MAX_RECORDS: usize = 10_000;
 
-/// Sends log events, and each finished call as one, to Loki.
+/// Encoding of requests to Loki.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LokiEncoding {
+    /// Protocol buffers, compressed with snappy.
+    #[default]
+    Protobuf,
+    /// JSON, compressed with gzip, for servers that accept nothing else.
+    Json,
+}
+
+/// Pushes log events, and each finished call as one, to Loki.
 #[derive(Clone, Debug)]
 #[must_use = "a sink ships nothing before a builder has it"]
 pub struct Loki {
@@ -21,78 +32,71 @@ pub struct Loki {
     pub(crate) server: Server,
     pub(crate) tenant: String,
     pub(crate) extras: Extras,
-    pub(crate) json: bool,
+    pub(crate) encoding: LokiEncoding,
 }
 
 impl Loki {
-    /// A sink for the server at a URL (`http` or `https`), such as `http://loki:3100`, which may end in
-    /// `/loki/api/v1/push`. What follows a `?` in it are options: `tenant`, `extras` and the others, by the names of the
-    /// methods here.
+    /// Returns a sink for the server at a URL (`http` or `https`), such as `http://loki:3100`, which may end in
+    /// `/loki/api/v1/push`. The URL's query sets options by the names of the methods here.
     ///
     /// # Errors
     /// When the URL cannot be understood, or holds a secret in its query.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let mut parts = begin(KIND, url, &[("http", 80), ("https", 443)])?;
+        let mut parts = url_parts::<Self>(url)?;
         parts.address.take_off(PUSH);
         let query = parts.query.clone();
-        let mut sink = Self {
-            common: Common::new(KIND),
+        let sink = Self {
+            common: Common::new(Self::NAME),
             server: Server::new(parts),
             tenant: String::new(),
             extras: Extras::Metadata,
-            json: false,
+            encoding: LokiEncoding::Protobuf,
         };
-        sink.take_query(KIND, &query)?;
-        Ok(sink)
+        set_query(sink, &query)
     }
 
-    /// The tenant (`X-Scope-OrgID`); default: none.
-    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
-        self.tenant = tenant.into();
-        self
-    }
-
-    /// Writes fields as logfmt at the end of the line, for servers without structured metadata. Where the server says
-    /// that it has none, that is done without being asked for.
-    pub fn logfmt(mut self) -> Self {
-        self.extras = Extras::Line;
-        self
-    }
-
-    /// Sends JSON instead of protobuf, for servers that take nothing else.
-    pub fn json(mut self) -> Self {
-        self.json = true;
-        self
-    }
-
-    pub(crate) fn prepare(&mut self) -> Result<(), String> {
-        self.common.check(RECORDS)?;
-        self.check()?;
-        self.server.prepare()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let fits = |byte: u8| byte.is_ascii_graphic();
-        if self.tenant.bytes().all(fits) { Ok(()) } else { Err("tenant: use visible ASCII".into()) }
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.common.check(MAX_RECORDS)?;
+        let fits = self.tenant.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(()) } else { Err("tenant: use visible ASCII".into()) }
     }
 }
 
-common_methods!(Loki, name: "loki", batch: "1,000");
-server_methods!(Loki, login: "as Grafana's cloud and a proxy want them");
-token_methods!(Loki);
+options! {
+    Loki as OWN {
+        /// Tenant, sent as `X-Scope-OrgID`.
+        tenant(impl Into<String>): String, "none" => |sink, tenant| sink.tenant = tenant;
+        /// TargetForm of fields: `metadata` (structured metadata), or `logfmt` (at the end of the line, for servers without
+        /// structured metadata). A server that refuses metadata gets logfmt by itself.
+        extras(Extras): Extras, "`metadata`" => |sink, extras| sink.extras = extras;
+        /// Encoding of requests: `protobuf`, or `json` for servers that accept nothing else.
+        encoding(LokiEncoding): LokiEncoding, "`protobuf`" => |sink, encoding| sink.encoding = encoding;
+    }
+}
+common_options!(Loki, name: "loki", batch: "1,000, at most 10,000");
+server_options!(Loki, user: "as Grafana's cloud and a proxy want one");
+token_options!(Loki);
 
-impl Options for Loki {
-    fn option(&mut self, name: &str, value: &str) -> Result<bool, String> {
-        match (name, value) {
-            ("tenant", _) => self.tenant = value.to_owned(),
-            ("extras", "metadata") => self.extras = Extras::Metadata,
-            ("extras", "logfmt") => self.extras = Extras::Line,
-            ("extras", _) => return Err(format!("extras: {value:?} is neither metadata nor logfmt")),
-            ("encoding", "protobuf") => self.json = false,
-            ("encoding", "json") => self.json = true,
-            ("encoding", _) => return Err(format!("encoding: {value:?} is neither protobuf nor json")),
-            _ => return Ok(self.common.option(name, value)? || self.server.option(name, value)?),
+impl OptionValue for Extras {
+    const PYTHON: &'static str = r#"Literal["metadata", "logfmt"]"#;
+
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "metadata" => Ok(Self::Metadata),
+            "logfmt" => Ok(Self::Logfmt),
+            _ => Err(format!("{text:?} is neither metadata nor logfmt")),
         }
-        Ok(true)
+    }
+}
+
+impl OptionValue for LokiEncoding {
+    const PYTHON: &'static str = r#"Literal["protobuf", "json"]"#;
+
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "protobuf" => Ok(Self::Protobuf),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("{text:?} is neither protobuf nor json")),
+        }
     }
 }

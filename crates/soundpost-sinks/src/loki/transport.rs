@@ -5,13 +5,13 @@ use hyper::header::{HeaderName, HeaderValue};
 use soundpost_core::thread;
 use soundpost_store::Rejected;
 
-use crate::delivery::answer::{Answer, Verdict};
-use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
 use crate::format::losses::Losses;
 use crate::format::record::{Event, Origin};
-use crate::loki::options::{Loki, PUSH};
+use crate::loki::options::{Loki, LokiEncoding, PUSH};
 use crate::loki::push::{Encoder, Extras};
 use crate::net::http::{Client, Reply, Request, Scheme, gzip, headers, path};
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Most entries in a request, and bytes of them before they are compressed.
 const LIMITS: Limits = Limits { records: 1000, bytes: 1 << 20 };
@@ -43,7 +43,7 @@ impl LokiTransport {
             uri: path(&settings.server.address, PUSH, &[])?,
             tenant: tenant.map_err(|_| "the tenant has characters that no header can have".to_owned())?,
             extras: settings.extras,
-            json: settings.json,
+            json: settings.encoding == LokiEncoding::Json,
             encoder: Encoder::default(),
             limits: Limits { records: settings.common.batch.unwrap_or(LIMITS.records), ..LIMITS },
         })
@@ -68,7 +68,7 @@ impl LokiTransport {
                 Err(verdict) => return Answer::none(verdict),
             };
             if self.extras == Extras::Metadata && wants_no_metadata(&reply) {
-                self.extras = Extras::Line;
+                self.extras = Extras::Logfmt;
                 continue;
             }
             let records = batch.records.len();

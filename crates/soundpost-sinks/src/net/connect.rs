@@ -17,9 +17,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::counted::Counted;
 use super::tls::connector;
-use crate::delivery::answer::Verdict;
 use crate::options::address::Address;
 use crate::options::common::Server;
+use crate::transport::answer::Verdict;
 
 /// How long one address of a host may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::TlsConnector;
+
+use crate::options::certificates::certificates;
 
 /// Returns a connector that trusts the system's certificates and those of a file.
 pub(crate) fn connector(ca_file: Option<&Path>, protocol: Option<&[u8]>) -> Result<TlsConnector, String> {
@@ -25,13 +25,4 @@ pub(crate) fn connector(ca_file: Option<&Path>, protocol: Option<&[u8]>) -> Resu
         .with_no_client_auth();
     config.alpn_protocols = protocol.iter().map(|name| name.to_vec()).collect();
     Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// Reads the certificates of a PEM file, of which there is at least one.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let about = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let pem = std::fs::read(path).map_err(|error| about(&error))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.map_err(|error| about(&error))?;
-    if found.is_empty() { Err(about(&"no certificate in PEM form")) } else { Ok(found) }
 }

@@ -1,8 +1,9 @@
-//! Options that sinks of several kinds share: typed, from a URL, or by name and text from a binding.
+//! Options of sinks: how they are declared, the groups that several kinds share, and the forms of their values.
 
 pub(crate) mod address;
+pub(crate) mod certificates;
 pub(crate) mod common;
-pub(crate) mod list;
-pub(crate) mod methods;
-pub(crate) mod named;
+pub(crate) mod declare;
+pub(crate) mod groups;
 pub(crate) mod secret;
+pub(crate) mod value;

@@ -1,14 +1,14 @@
-//! Texts that nobody may see.
+//! Secrets: where they are read from, and never shown.
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-/// Longest secret that is taken, bytes.
-const LONGEST: u64 = 64 * 1024;
+/// Maximum length of a secret, bytes.
+const MAX_BYTES: u64 = 64 * 1024;
 
-/// A text that is shown nowhere.
+/// A text that no message shows.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
 
@@ -17,7 +17,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself; for who sends it.
+    /// Returns the text, for the request that carries it.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
@@ -29,31 +29,31 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a secret is.
+/// Source of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Here.
+    /// The option itself.
     Text(Secret),
-    /// In a file, which may change: it is read again when the server refuses what was in it.
+    /// A file. It is read again when the server refuses the secret.
     File(PathBuf),
-    /// In a variable of the environment.
+    /// A variable of the environment.
     Variable(String),
 }
 
 impl Source {
-    /// A secret that is here.
+    /// Returns a source for a text.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(Secret::new(text))
     }
 
-    /// The secret, or why there is none: the text begins with the option that says where it is, and names file or
-    /// variable. No name in it is followed by a colon that the redaction of logs would take for a secret's.
+    /// Returns the secret. The error names the option, and the file or variable; no name in it is followed by a colon,
+    /// which the redaction of logs would take for the beginning of a secret.
     pub(crate) fn read(&self, what: &str) -> Result<Secret, String> {
         match self {
             Self::Text(secret) => checked(secret.0.clone(), "it").map_err(|why| format!("{what}: {why}")),
             Self::File(path) => {
                 let mut text = String::new();
-                let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+                let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
                 read.map_err(|error| format!("{what}_file: {error}, {}", path.display()))?;
                 checked(text, &path.display().to_string()).map_err(|why| format!("{what}_file: {why}"))
             }
@@ -64,16 +64,16 @@ impl Source {
         }
     }
 
-    /// Has a file be found wherever the service goes.
-    pub(crate) fn stay(&mut self) {
+    /// Makes the path of a file absolute, so that the service can change its directory.
+    pub(crate) fn make_absolute(&mut self) {
         if let Self::File(path) = self {
-            stay(path);
+            make_absolute(path);
         }
     }
 }
 
-/// Makes a path one from the root, as of the directory that the service is in now.
-pub(crate) fn stay(path: &mut PathBuf) {
+/// Makes a path absolute, by the current directory.
+pub(crate) fn make_absolute(path: &mut PathBuf) {
     if let Ok(absolute) = std::path::absolute(&*path) {
         *path = absolute;
     }

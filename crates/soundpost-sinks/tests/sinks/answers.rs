@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use soundpost_sinks::{Answer, Loki, Turn, Verdict};
+use soundpost_sinks::kinds::{Loki, Verdict};
+use soundpost_sinks::{Answer, Turn};
 use soundpost_store::Rejected;
 use soundpost_testkit::{Reply, Server};
 
@@ -172,13 +173,14 @@ fn a_redirect_is_not_followed() {
 fn a_server_that_does_not_answer_is_tried_again_later() {
     let sink = |server: &Server| {
         let url = format!("http://{}?timeout=0.2&database=d", server.address);
-        soundpost_sinks::InfluxDb::new(&url).unwrap()
+        soundpost_sinks::kinds::InfluxDb::new(&url).unwrap()
     };
     on_a_runtime(async {
         let hangs = Server::start(|_| Reply::Hang);
         let cuts = Server::start(|_| Reply::Cut);
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let nobody = soundpost_sinks::InfluxDb::new(&format!("http://{closed}")).unwrap().database("d");
+        let nobody =
+            soundpost_sinks::kinds::InfluxDb::new(&format!("http://{closed}")).unwrap().database("d");
         for mut transport in [opened(sink(&hangs)), opened(sink(&cuts)), opened(nobody)] {
             let answer = send(transport.as_mut(), &calls(3)).await;
             assert!(matches!(answer, Answer { settled: 0, rest: Verdict::Later { .. }, .. }), "{answer:?}");
@@ -307,13 +309,13 @@ fn requests_say_who_they_are() {
         Reply::status(204)
     });
     let url = format!("http://{}/prefix", server.address);
-    let influx = || soundpost_sinks::InfluxDb::new(&url).unwrap();
+    let influx = || soundpost_sinks::kinds::InfluxDb::new(&url).unwrap();
     let sinks: Vec<soundpost_sinks::Sink> = vec![
         influx().org("my org").bucket("b&c").token("t0ken").into(),
-        influx().database("d").retention_policy("week").login("user", "pass").into(),
-        influx().database("d").api(soundpost_sinks::InfluxApi::V3).token("t0ken").into(),
+        influx().database("d").retention_policy("week").user("user").password("pass").into(),
+        influx().database("d").api(soundpost_sinks::kinds::InfluxApi::V3).token("t0ken").into(),
         Loki::new(&url).unwrap().tenant("speech").token("t0ken").into(),
-        soundpost_sinks::Graylog::new(&url).unwrap().into(),
+        soundpost_sinks::kinds::Graylog::new(&url).unwrap().into(),
     ];
     on_a_runtime(async {
         for sink in sinks {
@@ -346,7 +348,7 @@ fn a_token_file_is_read_again_when_the_server_refuses_what_was_in_it() {
     let file = directory.path().join("token");
     std::fs::write(&file, "old\n").unwrap();
     let url = format!("http://{}", server.address);
-    let sink = soundpost_sinks::InfluxDb::new(&url).unwrap().bucket("b").token_file(&file);
+    let sink = soundpost_sinks::kinds::InfluxDb::new(&url).unwrap().bucket("b").token_file(&file);
     on_a_runtime(async {
         let mut transport = opened(sink);
         let refused = send(transport.as_mut(), &calls(1)).await.rest;

@@ -4,7 +4,8 @@ use std::io::Read as _;
 
 use soundpost_core::Outcome;
 use soundpost_sinks::format::record::Origin;
-use soundpost_sinks::{Answer, Batch, Delivery, Graylog, InfluxDb, Loki, Sink, Transport, Turn, open};
+use soundpost_sinks::kinds::{Graylog, InfluxDb, Loki, LokiEncoding, Sink};
+use soundpost_sinks::{Answer, Batch, Delivery, Transport, Turn};
 use soundpost_store::{CallRow, Record};
 use soundpost_testkit::{Request, Server};
 
@@ -30,9 +31,9 @@ impl Kind {
         match self {
             Self::Influx => InfluxDb::new(&url).unwrap().org("o").bucket("b").into(),
             Self::Loki => Loki::new(&url).unwrap().into(),
-            Self::LokiJson => Loki::new(&url).unwrap().json().into(),
+            Self::LokiJson => Loki::new(&url).unwrap().encoding(LokiEncoding::Json).into(),
             Self::Gelf => Graylog::new(&url).unwrap().into(),
-            Self::GelfBulk => Graylog::new(&url).unwrap().bulk().into(),
+            Self::GelfBulk => Graylog::new(&url).unwrap().bulk(true).into(),
         }
     }
 
@@ -161,7 +162,7 @@ pub(crate) fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
 
 /// A transport for a sink as it is.
 pub(crate) fn opened(sink: impl Into<Sink>) -> Box<dyn Transport> {
-    open(&sink.into()).unwrap()
+    sink.into().open().unwrap()
 }
 
 /// Sends a batch once.

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use soundpost_redact::{Hits, Redactor};
-use soundpost_sinks::{Graylog, InfluxDb, JsonLines, Loki, Sink, Verdict};
+use soundpost_sinks::kinds::{Graylog, InfluxDb, JsonLines, Loki, LokiEncoding, Sink, Verdict};
 use soundpost_testkit::{Reply, Server};
 
 use crate::receiver::{calls, deliver, on_a_runtime, opened, send};
@@ -95,7 +95,7 @@ fn nothing_shows_a_secret() {
         InfluxDb::new(url).unwrap().into(),
         InfluxDb::new("http://h").unwrap().token("hunter2").into(),
         Loki::new("https://user:hunter2@h").unwrap().into(),
-        Loki::new("https://h").unwrap().login("user", "hunter2").into(),
+        Loki::new("https://h").unwrap().user("user").password("hunter2").into(),
         Graylog::new("http://user:hunter2@h").unwrap().into(),
     ];
     for sink in sinks {
@@ -115,7 +115,8 @@ fn options_have_the_same_names_everywhere() {
         |kind: &str, place: &str, pairs: &[(&str, &str)]| Sink::with_options(kind, place, &options(pairs));
     let loki =
         of("loki", "http://h:3100", &[("tenant", "t"), ("encoding", "json"), ("token", "hunter2")]).unwrap();
-    let typed: Sink = Loki::new("http://h:3100").unwrap().tenant("t").json().token("hunter2").into();
+    let typed: Sink =
+        Loki::new("http://h:3100").unwrap().tenant("t").encoding(LokiEncoding::Json).token("hunter2").into();
     assert_eq!(format!("{loki:?}"), format!("{typed:?}"));
     let typed: Sink = JsonLines::new("x").unwrap().keep(3).name("n").into();
     let named = of("jsonl", "x", &[("keep", "3"), ("name", "n")]).unwrap();
@@ -168,7 +169,7 @@ fn what_is_said_of_a_secret_that_is_not_there_is_not_redacted() {
     let missing = "/run/nowhere/influx_token";
     let sinks = [
         InfluxDb::new("http://h").unwrap().database("d").token_file(missing),
-        InfluxDb::new("http://h").unwrap().database("d").login_file("u", missing),
+        InfluxDb::new("http://h").unwrap().database("d").user("u").password_file(missing),
     ];
     for (sink, option) in sinks.into_iter().zip(["token_file", "password_file"]) {
         let answer = on_a_runtime(async { send(opened(sink).as_mut(), &calls(1)).await });

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use soundpost_sinks::{Graylog, InfluxDb, Verdict};
+use soundpost_sinks::kinds::{Graylog, InfluxDb, Verdict};
 
 use crate::receiver::{calls, on_a_runtime, opened, send};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};

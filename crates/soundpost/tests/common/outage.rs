@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use soundpost::Telemetry;
-use soundpost::sink::Loki;
+use soundpost::sink::{Loki, LokiEncoding, LokiExtras};
 use soundpost_store::Reader;
 use soundpost_testkit::{Reply, Server};
 
@@ -76,7 +76,10 @@ pub fn outage(directory: &Path, calls: u64, rate: Option<f64>) -> Outage {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let loki = Loki::new(&format!("http://{address}")).unwrap().json().logfmt();
+    let loki = Loki::new(&format!("http://{address}"))
+        .unwrap()
+        .encoding(LokiEncoding::Json)
+        .extras(LokiExtras::Logfmt);
     let telemetry = Telemetry::builder(SERVICE)
         .without_start_event()
         .directory(directory)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use soundpost::sink::{JsonLines, Loki, Sink};
+use soundpost::sink::{JsonLines, Loki, LokiEncoding, LokiExtras, Sink};
 use soundpost_core::step;
 use soundpost_store::{Reader, SinkState};
 use soundpost_testkit::{Reply, Server};
@@ -46,7 +46,12 @@ pub fn play_role() {
 /// A sink of small batches: to a URL of Loki, or into a file.
 fn sink(receiver: &str) -> Sink {
     if receiver.starts_with("http") {
-        Loki::new(receiver).unwrap().json().logfmt().batch(BATCH).into()
+        Loki::new(receiver)
+            .unwrap()
+            .encoding(LokiEncoding::Json)
+            .extras(LokiExtras::Logfmt)
+            .batch(BATCH)
+            .into()
     } else {
         JsonLines::new(receiver).unwrap().batch(BATCH).into()
     }

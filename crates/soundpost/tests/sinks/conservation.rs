@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use soundpost::sink::{Capture, Loki, Verdict};
+use soundpost::sink::{Capture, Loki, LokiEncoding, LokiExtras, Verdict};
 
 use crate::common::{Directory, Ending, until};
 use crate::state::{Scraped, id, record, service, stored};
@@ -84,7 +84,12 @@ const CALLS: usize = 400;
 fn killed_process() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
     let (url, round) = (std::env::var(URL).unwrap(), std::env::var(ROUND).unwrap());
-    let loki = Loki::new(&url).unwrap().longest_wait(SHORT).batch(BATCH).json().logfmt();
+    let loki = Loki::new(&url)
+        .unwrap()
+        .longest_wait(SHORT)
+        .batch(BATCH)
+        .encoding(LokiEncoding::Json)
+        .extras(LokiExtras::Logfmt);
     let telemetry = soundpost::Telemetry::builder(SERVICE)
         .directory(directory)
         .no_listen()

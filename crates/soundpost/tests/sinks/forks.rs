@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use soundpost::sink::{JsonLines, Loki};
+use soundpost::sink::{JsonLines, Loki, LokiEncoding, LokiExtras};
 use soundpost::{Telemetry, sink};
 
 use crate::common::{Directory, until};
@@ -39,7 +39,11 @@ const THREAD_CALLS: usize = 1500;
 #[test]
 fn forking_process() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
-    let loki = Loki::new(&std::env::var(URL).unwrap()).unwrap().json().logfmt().batch(BATCH);
+    let loki = Loki::new(&std::env::var(URL).unwrap())
+        .unwrap()
+        .encoding(LokiEncoding::Json)
+        .extras(LokiExtras::Logfmt)
+        .batch(BATCH);
     let lines = JsonLines::new(directory.join("shipped.jsonl")).unwrap().batch(BATCH);
     let telemetry = start(&directory, loki.into(), lines.into());
     match std::env::var(DOES).unwrap().as_str() {

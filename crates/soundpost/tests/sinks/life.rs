@@ -303,7 +303,7 @@ fn what_cannot_be_is_said_at_the_start() {
             "sinks: they ship what the store has, and there is to be no store",
         ),
         (
-            build().sink(Graylog::new("udp://h").unwrap().bulk()),
+            build().sink(Graylog::new("udp://h").unwrap().bulk(true)),
             "sink graylog: bulk: only http and https have it, and not udp",
         ),
     ];

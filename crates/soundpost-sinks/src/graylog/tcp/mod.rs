@@ -9,14 +9,14 @@ use std::time::Duration;
 use soundpost_core::thread;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::delivery::answer::{Answer, Verdict};
-use crate::delivery::transport::{Batch, Delivering, Limits, Transport};
 use crate::format::losses::Losses;
 use crate::format::record::Event;
 use crate::graylog::gelf;
 use crate::graylog::options::Graylog;
 use crate::graylog::stopped::Stopped;
 use crate::net::connect::Connector;
+use crate::transport::answer::{Answer, Verdict};
+use crate::transport::{Batch, Delivering, Limits, Transport};
 use connection::Connection;
 use unconfirmed::Unconfirmed;
 

@@ -16,7 +16,7 @@ pub enum Extras {
     /// Structured metadata, as Loki has it from 3.0 on.
     Metadata,
     /// The end of the line, as logfmt.
-    Line,
+    Logfmt,
 }
 
 /// Longest line, bytes.

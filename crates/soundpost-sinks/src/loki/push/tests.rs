@@ -110,7 +110,7 @@ fn a_call_is_an_entry() {
          \"error\":\"CUDA out of memory:\\n\\\"2 GiB\\\"\",\"seed\":\"1\"}]]}]}"
     );
     assert_eq!(losses, Losses::default());
-    let (line, pairs, _) = entry_of(&event, Extras::Line);
+    let (line, pairs, _) = entry_of(&event, Extras::Logfmt);
     assert_eq!(
         line,
         "[ERROR] 2026-01-02T03:04:05.678Z Audio generation failed duration=0.94s audio=4.20s rtf=0.22 \
@@ -166,7 +166,7 @@ fn nothing_breaks_out_of_its_place() {
         ("say \"x\" \\", r#"msg="say \"x\" \\""#),
         ("plain text", "plain text"),
     ] {
-        let (line, _, _) = entry_of(&said(message), Extras::Line);
+        let (line, _, _) = entry_of(&said(message), Extras::Logfmt);
         let rest = "host=gpu-1 version=\"V 23\"";
         assert_eq!(line, format!("[WARNING] 2026-01-02T03:04:05.678Z {expected} {rest}"));
         let (line, _, _) = entry_of(&said(message), Extras::Metadata);
@@ -184,7 +184,7 @@ fn nothing_breaks_out_of_its_place() {
     ] {
         let event = Event { fields: Fields::Given(vec![(name.into(), value)]), ..said("m") };
         assert_eq!(entry_of(&event, Extras::Metadata).1[2..], [pair]);
-        let (line, _, _) = entry_of(&event, Extras::Line);
+        let (line, _, _) = entry_of(&event, Extras::Logfmt);
         assert_eq!(line.split_once("version=\"V 23\" ").unwrap().1, in_line);
     }
 }
@@ -194,7 +194,7 @@ fn a_line_says_nothing_twice_and_leaves_nothing_out() {
     let fields = vec![("outcome".into(), Value::from("oom")), ("duration".into(), Value::from("long"))];
     let detail = vec![("duration", Said::Rounded(0.9414, "s")), ("outcome", Said::Text("oom"))];
     let (line, _, losses) =
-        entry_of(&Event { fields: Fields::Given(fields), detail, ..said("m") }, Extras::Line);
+        entry_of(&Event { fields: Fields::Given(fields), detail, ..said("m") }, Extras::Logfmt);
     let rest = "m duration=0.94s outcome=oom host=gpu-1 version=\"V 23\" duration=long";
     assert_eq!(line, format!("[WARNING] 2026-01-02T03:04:05.678Z {rest}"));
     assert_eq!(losses, Losses::default());
@@ -208,7 +208,7 @@ fn what_is_lost_is_counted() {
     let mut fields: Vec<_> = names.map(|name| (name.into(), Value::Int(1))).into();
     fields.push(("long".into(), Value::from(&*value)));
     let event = Event { fields: Fields::Given(fields), ..said(&long) };
-    for extras in [Extras::Metadata, Extras::Line] {
+    for extras in [Extras::Metadata, Extras::Logfmt] {
         let (line, _, losses) = entry_of(&event, extras);
         assert!(line.len() <= 256 * 1024 && line.len() > 220 * 1024);
         assert_eq!(losses, Losses { left_out: 2, shortened: 2, cleaned: 2, ..Losses::default() });
@@ -225,7 +225,7 @@ fn an_entry_stays_within_its_bounds() {
     for value in ["v", &long] {
         let fields = names.iter().map(|name| (name.into(), Value::from(value))).collect();
         let event = Event { fields: Fields::Given(fields), ..said(&long) };
-        for extras in [Extras::Metadata, Extras::Line] {
+        for extras in [Extras::Metadata, Extras::Logfmt] {
             let (line, pairs, losses) = entry_of(&event, extras);
             assert!(line.len() <= 256 * 1024 && pairs.len() <= 120);
             assert!(pairs.iter().map(String::len).sum::<usize>() <= 64 * 1024);
@@ -288,7 +288,7 @@ fn a_logged_exception_is_found_by_what_its_line_says() {
         "{pairs:?}"
     );
     assert_eq!(losses, Losses::default());
-    let (line, _, losses) = entry_of(&event, Extras::Line);
+    let (line, _, losses) = entry_of(&event, Extras::Logfmt);
     assert!(line.starts_with(said), "{line}");
     assert!(line.contains(&format!(" traceback={}", json!(trace))), "{line}");
     assert_eq!(losses, Losses::default());
@@ -305,7 +305,7 @@ fn a_trace_takes_the_room_that_a_line_has() {
 proptest! {
     #[test]
     fn requests_read_back(of in vec(owned(), 0..5), extras in proptest::bool::ANY) {
-        let extras = if extras { Extras::Metadata } else { Extras::Line };
+        let extras = if extras { Extras::Metadata } else { Extras::Logfmt };
         let events: Vec<_> = of.iter().map(event).collect();
         let (request, losses) = pushed(&events, extras);
         let mut expected: Vec<_> = events.iter().collect();

@@ -16,9 +16,9 @@ use tokio::time::timeout;
 
 use super::said::cleaned;
 use super::status::{Reply, retry_after};
-use crate::delivery::answer::Verdict;
 use crate::net::connect::Connector;
 use crate::options::common::{Login, Server};
+use crate::transport::answer::Verdict;
 
 /// Bytes of an answer that are looked at.
 const READ: usize = 4096;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::delivery::answer::Verdict;
+use crate::transport::answer::Verdict;
 
 /// What a server may ask for at most.
 const LONGEST: Duration = Duration::from_secs(300);

@@ -1,10 +1,12 @@
 //! The seam between what decides about a batch and what carries it.
 
+pub(crate) mod answer;
+
 use std::pin::Pin;
 
 use soundpost_store::Record;
 
-use super::answer::Answer;
+use self::answer::Answer;
 use crate::format::record::Origin;
 
 /// What a transport is given at once: at least one record, in the order of the store.

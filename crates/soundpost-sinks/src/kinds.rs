@@ -1,0 +1,91 @@
+//! Sinks: they ship calls, log events and vitals to other systems.
+//!
+//! A builder takes sinks; `SOUNDPOST_SINKS` names them for services that are not changed. The guide's page on sinks
+//! describes what each of them writes, and what delivery at least once means.
+
+use soundpost_core::Error;
+
+pub use crate::capture::Capture;
+pub use crate::delivery::status::Trouble;
+pub use crate::graylog::options::Graylog;
+pub use crate::influxdb::options::{InfluxApi, InfluxDb};
+pub use crate::json_lines::options::JsonLines;
+use crate::kind::wrong;
+pub use crate::kind::{RegisteredKind, Sink, TargetForm};
+pub use crate::loki::options::{Loki, LokiEncoding};
+pub use crate::loki::push::Extras as LokiExtras;
+pub use crate::options::declare::OptionRow;
+pub use crate::transport::answer::Verdict;
+
+/// Kinds of sinks that URLs and bindings can name.
+pub const KINDS: &[RegisteredKind] = &[
+    RegisteredKind::of::<InfluxDb>(),
+    RegisteredKind::of::<Graylog>(),
+    RegisteredKind::of::<Loki>(),
+    RegisteredKind::of::<JsonLines>(),
+];
+
+impl Sink {
+    /// Reads a list of URLs, as `SOUNDPOST_SINKS` has it, separated by commas or white space. A URL may not hold a
+    /// secret: use `token_file`, `token_env`, `password_file` or `password_env`.
+    ///
+    /// # Errors
+    /// When a URL cannot be understood. The text names the sink, or the URL's position in the list, and shows nothing of
+    /// the URL, which may be a secret.
+    pub fn list(text: &str) -> Result<Vec<Self>, Error> {
+        let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
+        urls.enumerate().map(|(index, url)| from_url(index + 1, url)).collect()
+    }
+
+    /// Returns a sink of the kind of this name, at a URL or path, with options by name and text.
+    ///
+    /// # Errors
+    /// When the kind, the place or an option cannot be understood.
+    pub fn with_options(kind: &str, place: &str, options: &[(String, String)]) -> Result<Self, Error> {
+        let known = KINDS.iter().find(|known| known.name == kind);
+        let known =
+            known.ok_or_else(|| Error::config(format!("sinks: there is no sink of kind {kind:?}")))?;
+        known.with_options(place, options)
+    }
+}
+
+fn from_url(position: usize, url: &str) -> Result<Sink, Error> {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let (name, transport) = scheme.split_once('+').unwrap_or((&scheme, ""));
+    let fits = |kind: &&RegisteredKind| {
+        kind.name == name && (kind.target == TargetForm::Path) == transport.is_empty()
+    };
+    let kind = KINDS.iter().find(fits).ok_or_else(|| {
+        Error::config(format!(
+            "sinks: URL {position} of the list begins with none of {}; in a URL a comma is %2C, and a space %20",
+            beginnings().join(", ")
+        ))
+    })?;
+    kind.from_url(url)
+}
+
+/// Returns the beginnings of URLs of all kinds, such as `loki+http://`.
+fn beginnings() -> Vec<String> {
+    let of_kind = |kind: &RegisteredKind| match kind.target {
+        TargetForm::Url(schemes) => {
+            schemes.iter().map(|(scheme, _)| format!("{}+{scheme}://", kind.name)).collect::<Vec<_>>()
+        }
+        TargetForm::Path => vec![format!("{}:", kind.name)],
+    };
+    KINDS.iter().flat_map(of_kind).collect()
+}
+
+/// Checks sinks before they start: their options fit, their files are there, and each has a name of its own.
+///
+/// # Errors
+/// When one of them cannot be used. The text names it.
+pub fn prepared(mut sinks: Vec<Sink>) -> Result<Vec<Sink>, Error> {
+    for index in 0..sinks.len() {
+        sinks[index].prepare()?;
+        let name = sinks[index].name();
+        if sinks[..index].iter().any(|other| other.name() == name) {
+            return Err(wrong(name, "there are two of this name; set name= for one of them"));
+        }
+    }
+    Ok(sinks)
+}

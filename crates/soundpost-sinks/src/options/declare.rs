@@ -1,0 +1,68 @@
+//! Declaration of options: each is written once, and is a method in Rust, an option in URLs and bindings, and a row in
+//! the guide.
+
+/// An option of the sink `S` by name and text.
+pub struct OptionSpec<S> {
+    pub(crate) name: &'static str,
+    pub(crate) python: &'static str,
+    pub(crate) default: &'static str,
+    pub(crate) help: &'static str,
+    /// Reads the text and sets the option. The error completes `name: `.
+    pub(crate) set: fn(&mut S, &str) -> Result<(), String>,
+}
+
+/// An option as documentation and bindings show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionRow {
+    /// Name, the same in URLs, Rust and Python.
+    pub name: &'static str,
+    /// Type of the argument in Python.
+    pub python: &'static str,
+    /// Default, as text.
+    pub default: &'static str,
+    /// Description, in Markdown.
+    pub help: &'static str,
+}
+
+impl<S> OptionSpec<S> {
+    pub(crate) fn row(&self) -> OptionRow {
+        OptionRow { name: self.name, python: self.python, default: self.default, help: self.help }
+    }
+}
+
+/// Declares options of a sink: `/// Help.`, then `name(argument): value type, "default" => how it is set;`.
+macro_rules! options {
+    ($sink:ty as $table:ident {
+        $($(#[doc = $doc:expr])+ $name:ident($argument:ty): $value:ty, $default:expr => $set:expr;)*
+    }) => {
+        impl $sink {
+            $(
+                $(#[doc = $doc])+
+                #[doc = ""]
+                #[doc = concat!("Default: ", $default, ".")]
+                pub fn $name(mut self, $name: $argument) -> Self {
+                    let set: fn(&mut Self, $value) = $set;
+                    set(&mut self, $name.into());
+                    self
+                }
+            )*
+
+            /// Options by name and text.
+            pub(crate) const $table: &'static [$crate::options::declare::OptionSpec<Self>] = &[
+                $($crate::options::declare::OptionSpec {
+                    name: stringify!($name),
+                    python: <$value as $crate::options::value::OptionValue>::PYTHON,
+                    default: $default,
+                    help: concat!($($doc),+),
+                    set: |sink, text| {
+                        let set: fn(&mut Self, $value) = $set;
+                        set(sink, <$value as $crate::options::value::OptionValue>::read(text)?);
+                        Ok(())
+                    },
+                }),*
+            ];
+        }
+    };
+}
+
+pub(crate) use options;
