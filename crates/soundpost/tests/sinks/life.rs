@@ -282,7 +282,7 @@ fn what_cannot_be_is_said_at_the_start() {
     let table = [
         (
             build().sink(influx()).sink(influx()),
-            "sink influxdb: there are two of this name; say name= for one of them",
+            "sink influxdb: there are two of this name; set name= for one of them",
         ),
         (
             build().sink(influx().name("No Name")),
@@ -292,7 +292,7 @@ fn what_cannot_be_is_said_at_the_start() {
         (build().sink(influx().batch(0)), "sink influxdb: batch: use 1 to 5000 records"),
         (
             build().sink(InfluxDb::new("http://h").unwrap()),
-            "sink influxdb: say a bucket (v2) or a database (v1)",
+            "sink influxdb: set a bucket (v2) or a database (v1)",
         ),
         (
             build().sink(influx().token_env("SOUNDPOST_TEST_UNSET")),
