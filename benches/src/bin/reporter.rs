@@ -94,7 +94,7 @@ fn pace(operation: &Operation, rate: u64, length: Duration) -> u64 {
 
 /// Returns the dropped events by reason, from the exposition.
 fn dropped(telemetry: &Telemetry) -> String {
-    let text = telemetry.render(true);
+    let text = telemetry.render_openmetrics();
     let lines = text.lines().filter_map(|line| line.strip_prefix("soundpost_events_dropped_total"));
     let some: Vec<_> = lines.filter(|line| !line.ends_with(" 0") && !line.ends_with(" 0.0")).collect();
     if some.is_empty() { "0".to_owned() } else { some.join(", ") }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use soundpost::snapshot::{Distribution, Labels, MetricSeries, MetricValue, Snapshot};
-use soundpost::store::{Entity, VitalsSample};
+use soundpost::read::snapshot::{Distribution, Labels, MetricSeries, MetricValue, Snapshot};
+use soundpost::read::store::{Entity, VitalsSample};
 
 /// A service at one moment. Counts are those of its run.
 #[derive(Clone, Debug, Default)]

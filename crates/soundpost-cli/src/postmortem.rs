@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use soundpost::store::{CallFilter, CallRow, Order, Reader, StoreError, VitalsSample};
-use soundpost::{InFlightCall, Outcome, Service};
+use soundpost::read::Service;
+use soundpost::read::store::{CallFilter, CallRow, Order, Reader, StoreError, VitalsSample};
+use soundpost::{InFlightCall, Outcome};
 
 use crate::failure::Failure;
 use crate::figures::Machine;

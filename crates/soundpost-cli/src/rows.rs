@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
-use soundpost::store::{CallRow, Entity, GpuName, VitalsSample};
+use soundpost::read::store::{CallRow, Entity, GpuName, VitalsSample};
 use soundpost::{FieldValue, GpuUse};
 
 use crate::output::rfc3339;

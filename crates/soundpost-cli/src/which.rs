@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use soundpost::Service;
+use soundpost::read::Service;
 
 use crate::arguments::Which;
 use crate::failure::Failure;

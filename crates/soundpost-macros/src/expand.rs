@@ -18,8 +18,8 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> TokenStream {
             ::core::result::Result::Ok(_) => call.finish(),
             ::core::result::Result::Err(error) => {
                 #[allow(unused_imports)]
-                use ::soundpost::private::{AsError as _, AsText as _};
-                (&&::soundpost::private::Failure(error)).fail(call)
+                use ::soundpost::binding::{AsError as _, AsText as _};
+                (&&::soundpost::binding::Failure(error)).fail(call)
             }
         })
     } else {
@@ -42,8 +42,8 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> TokenStream {
     };
     quote! {
         #(#attrs)* #vis #sig {
-            static SITE: ::soundpost::private::Site =
-                ::soundpost::private::Site::new(#operation, &[#(#label_names),*]);
+            static SITE: ::soundpost::binding::Site =
+                ::soundpost::binding::Site::new(#operation, &[#(#label_names),*]);
             let __soundpost = SITE.begin(|| [#(::std::string::ToString::to_string(&#label_values)),*]);
             #(__soundpost.field(#field_names, #field_values);)*
             #run

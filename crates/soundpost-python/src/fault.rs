@@ -52,7 +52,8 @@ pub(crate) fn report(
         return Err(error);
     }
     if is_first(part, subject) {
-        let text = state::telemetry().map_or(text.clone(), |telemetry| telemetry.redacted(&text));
+        let text = state::telemetry()
+            .map_or(text.clone(), |telemetry| soundpost::binding::redacted(&telemetry, &text));
         log(py, &format!("{text}; this is logged once"));
     }
     Ok(())
@@ -76,7 +77,7 @@ pub(crate) fn report_error<T>(
 /// Only counts a fault: finalizers may run while Python holds any of its locks.
 pub(crate) fn count(part: &str) {
     if let Some(telemetry) = state::telemetry() {
-        telemetry.error(part);
+        soundpost::binding::count_error(&telemetry, part);
     }
 }
 

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use pyo3::{Borrowed, intern};
-use soundpost::log::{EventBuilder, FieldRef, Level, Log, LogFields};
+use soundpost::binding::{EventBuilder, FieldRef, Level, Log, LogFields};
 
 use crate::fault::{self, part};
 use crate::recording;
@@ -193,7 +193,7 @@ fn put<'py>(
         Some(message) => message,
         None => message_of(record, parts)?,
     };
-    let mut draft = telemetry.draft();
+    let mut draft = soundpost::binding::event_builder(&telemetry);
     exception(&mut draft, parts)?;
     if let Some(stack) = parts.text(at::STACK) {
         draft.stack(&stack.to_string_lossy());

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use soundpost::Telemetry;
-use soundpost::torch::Allocator;
+use soundpost::binding::torch::Allocator;
 
 static RUNNING: RwLock<Option<Running>> = RwLock::new(None);
 /// Incremented by every `init` and `shutdown`; 0 before the first, odd while recording.

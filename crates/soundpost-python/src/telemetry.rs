@@ -7,7 +7,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use soundpost::torch::{Allocator, Reads};
+use soundpost::binding::torch::{Allocator, Reads};
 
 use crate::fault::{self, part};
 use crate::metrics;
@@ -39,7 +39,7 @@ impl Telemetry {
     /// Returns the metrics of all processes as Prometheus text 0.0.4, or as OpenMetrics 1.0.
     #[pyo3(signature = (openmetrics=false))]
     fn render(&self, py: Python<'_>, openmetrics: bool) -> String {
-        py.detach(|| self.inner.render(openmetrics))
+        py.detach(|| if openmetrics { self.inner.render_openmetrics() } else { self.inner.render() })
     }
 
     fn __repr__(&self) -> String {

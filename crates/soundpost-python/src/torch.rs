@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use soundpost::torch::{Allocator, Devices, Memory, Reading};
+use soundpost::binding::torch::{Allocator, Devices, Memory, Reading};
 
 use crate::fault::{self, part};
 use crate::state;

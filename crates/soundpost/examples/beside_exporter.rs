@@ -18,7 +18,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     metrics::counter!("requests_total").increment(1);
 
     let telemetry = Telemetry::builder("tts").append(exporter.clone()).no_listen().start()?;
-    assert!(telemetry.render(false).contains("requests_total 1\n"));
+    assert!(telemetry.render().contains("requests_total 1\n"));
 
     let through = Telemetry::builder("tts2").through_facade().no_listen().start()?;
     through.operation("synthesize").start().finish();

@@ -22,11 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .sample_interval(Duration::from_millis(500))
         .start()?;
     let deadline = Instant::now() + PATIENCE;
-    while !telemetry.render(false).contains("soundpost_gpu_available") && Instant::now() < deadline {
+    while !telemetry.render().contains("soundpost_gpu_available") && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
     }
     std::thread::sleep(Duration::try_from_secs_f64(seconds)?);
-    println!("{}", telemetry.render(false));
+    println!("{}", telemetry.render());
     telemetry.shutdown(Duration::from_secs(2));
     Ok(())
 }

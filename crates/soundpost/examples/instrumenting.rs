@@ -32,7 +32,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     synthesize("Hello, world.", "en-us")?;
     drop(telemetry.stage("prefetch")); // a stage whose call is not known
 
-    println!("{}", telemetry.render(false));
+    println!("{}", telemetry.render());
     telemetry.shutdown(Duration::from_secs(1));
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use soundpost::torch::{Allocator, Memory, Reading, Reads};
+use soundpost::binding::torch::{Allocator, Memory, Reading, Reads};
 use soundpost::{
     BYTES_BUCKETS, LATENCY_BUCKETS, Merge, Outcome, RATIO_BUCKETS, Seconds, Spec, Telemetry, Unit,
 };
@@ -83,7 +83,7 @@ fn record_one_of_everything(telemetry: &Telemetry) {
         call.end(outcome);
     }
     telemetry.set_unhealthy("port_taken", true);
-    telemetry.error("serve");
+    soundpost::binding::count_error(&telemetry, "serve");
 }
 
 /// PyTorch's allocator is shown of a GPU that is sampled.

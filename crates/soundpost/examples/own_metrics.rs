@@ -18,7 +18,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     typed(&telemetry)?;
     facade();
 
-    let text = telemetry.render(false);
+    let text = telemetry.render();
     assert!(text.contains("render_seconds_sum 0.3\n"), "{text}");
     assert!(text.contains("voices_loaded_total{lang=\"en\"} 3\n"), "{text}");
     println!("{text}");

@@ -23,7 +23,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     }
     call.finish();
 
-    println!("{}", telemetry.render(false));
+    println!("{}", telemetry.render());
     telemetry.shutdown(std::time::Duration::from_secs(1));
     Ok(())
 }

@@ -27,22 +27,17 @@
 
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod binding;
 mod builder;
 mod commit;
 #[cfg(feature = "metrics-exporter-prometheus")]
 mod exporter;
-pub mod log;
-#[doc(hidden)]
-pub mod private;
-mod service;
-pub mod snapshot;
+pub mod read;
 mod start;
-pub mod store;
 mod telemetry;
-pub mod torch;
 
 pub use builder::{Builder, default_directory};
-pub use service::{Gpu, Service, gpus};
 pub use soundpost_core::{
     BYTES_BUCKETS, Call, CallBuilder, CallHandle, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
     Histogram, InFlightCall, LATENCY_BUCKETS, LogLayer, Merge, Notice, Operation, Outcome, RATIO_BUCKETS,

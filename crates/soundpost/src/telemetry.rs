@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use soundpost_core::{
-    Calls, Error, EventBuilder, Family, InFlightCall, LogLayer, Notice, Operation, ServiceDir, Spec, Stage,
+    Calls, Error, Family, InFlightCall, LogLayer, Notice, Operation, Registry, ServiceDir, Spec, Stage,
     set_once, thread,
 };
 use soundpost_report::Reporter;
@@ -65,7 +65,7 @@ impl Telemetry {
 
     /// A layer for a `tracing` subscriber that records events as log events, with the current call's id.
     pub fn layer(&self) -> LogLayer {
-        LogLayer::new(self.inner.calls.registry().clone())
+        LogLayer::new(self.registry().clone())
     }
 
     /// Registers a metric family of the service's own, or finds it.
@@ -73,7 +73,7 @@ impl Telemetry {
     /// # Errors
     /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
     pub fn family(&self, spec: Spec) -> Result<Family, Error> {
-        self.inner.calls.registry().family(spec)
+        self.registry().family(spec)
     }
 
     /// Where the metrics are served (`host:port`), by this process or another one of the service; `None`
@@ -82,9 +82,18 @@ impl Telemetry {
         self.inner.reporter.address()
     }
 
-    /// The text a scrape would get now, all processes merged.
-    pub fn render(&self, openmetrics: bool) -> String {
-        self.inner.reporter.render(openmetrics)
+    /// Returns the text of a scrape in the Prometheus format, with all processes merged.
+    pub fn render(&self) -> String {
+        self.inner.reporter.render(false)
+    }
+
+    /// Returns the text of a scrape in the OpenMetrics format, with exemplars.
+    pub fn render_openmetrics(&self) -> String {
+        self.inner.reporter.render(true)
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        self.inner.calls.registry()
     }
 
     /// Everything the service exposes now, as data.
@@ -113,40 +122,10 @@ impl Telemetry {
         self.inner.reporter.is_elected()
     }
 
-    /// What the service's metrics begin with.
-    pub(crate) fn prefix(&self) -> &str {
-        self.inner.calls.registry().identity().prefix()
-    }
-
-    /// Counts a fault of `part`, and logs each message once.
-    pub(crate) fn warn_once(&self, part: &'static str, message: &str) {
-        self.inner.calls.registry().diagnostics().warn_once(part, message);
-    }
-
-    /// Logs each message once: something a person should know that is no fault.
-    pub(crate) fn info_once(&self, part: &'static str, message: &str) {
-        self.inner.calls.registry().diagnostics().info_once(part, message);
-    }
-
-    /// Counts a fault of `part` in `soundpost_errors_total`; for bindings.
-    pub fn error(&self, part: &str) {
-        self.inner.calls.registry().diagnostics().count_error(part);
-    }
-
-    /// A log event to put together; for bindings. In Rust: [`Telemetry::layer`].
-    pub fn draft(&self) -> EventBuilder<'_> {
-        EventBuilder::new(self.inner.calls.registry())
-    }
-
-    /// A text for a person, without what must not be recorded; for bindings.
-    pub fn redacted(&self, text: &str) -> String {
-        self.inner.calls.registry().redacted(text).into_owned()
-    }
-
-    /// What Soundpost had to say so far, from the `from`th on: what `tracing` was told as well; for bindings. Each of at
-    /// most 64 messages once, and the newest 1024 of those about what changed, such as a sink's server.
+    /// Returns the messages of Soundpost from number `from` on, for a host without a `tracing` subscriber: up to 64
+    /// different messages once, and the newest 1024 repeated ones.
     pub fn notices(&self, from: usize) -> Vec<Notice> {
-        self.inner.calls.registry().diagnostics().notices(from)
+        self.registry().diagnostics().notices(from)
     }
 
     /// Shows in `unhealthy{reason}` that something is wrong, or is right again.

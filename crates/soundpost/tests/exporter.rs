@@ -27,7 +27,7 @@ fn the_exporters_recorder_is_kept_and_written_to() {
     call.finish();
     metrics::counter!("hosts_own_total").increment(7);
 
-    let (theirs, ours) = (exporter.render(), telemetry.render(false));
+    let (theirs, ours) = (exporter.render(), telemetry.render());
     assert_eq!(value(&theirs, in_flight), Some(0.0));
     assert_eq!(value(&theirs, "hosts_own_total"), Some(7.0));
     assert!(samples(&ours, "hosts_own_total").is_empty(), "the host's recorder was not replaced");

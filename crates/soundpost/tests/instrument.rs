@@ -26,7 +26,7 @@ fn total(operation: &str, labels: &str, outcome: &str) -> f64 {
     let sample = format!(
         r#"macros_request_total{{{labels}operation="{operation}",outcome="{outcome}",status="{status}"}}"#
     );
-    value(&TELEMETRY.render(false), &sample).unwrap_or(0.0)
+    value(&TELEMETRY.render(), &sample).unwrap_or(0.0)
 }
 
 #[derive(Debug)]
@@ -109,7 +109,7 @@ fn functions_are_calls() {
     assert_eq!(plain("text", "neutral"), 4);
     assert_eq!(total("plain", r#"emotion="neutral","#, "ok"), 1.0);
     let characters = r#"macros_characters_total{emotion="neutral",operation="plain"}"#;
-    assert_eq!(value(&TELEMETRY.render(false), characters), Some(4.0));
+    assert_eq!(value(&TELEMETRY.render(), characters), Some(4.0));
 }
 
 #[test]
@@ -155,7 +155,7 @@ async fn nested_calls_are_stages() {
     assert_eq!(outer().await, 4);
     assert_eq!(total("outer", "", "ok"), 1.0);
     assert_eq!(total("inner", "", "ok"), 0.0);
-    let text = TELEMETRY.render(false);
+    let text = TELEMETRY.render();
     for stage in ["inner", "plain"] {
         let sample = format!(r#"macros_stage_duration_seconds_count{{operation="outer",stage="{stage}"}}"#);
         assert_eq!(value(&text, &sample), Some(1.0), "{sample}");

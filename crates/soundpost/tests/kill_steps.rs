@@ -58,7 +58,7 @@ fn what_was_stored_and_not_freed_is_not_stored_twice_by_one_that_cannot_open_the
     std::fs::create_dir(&store).unwrap();
     let telemetry = store_kills::telemetry(directory);
     let unwritable = r#"kills_unhealthy{reason="store_not_writable"} 1"#;
-    assert!(within_a_minute(|| telemetry.render(false).contains(unwritable)));
+    assert!(within_a_minute(|| telemetry.render().contains(unwritable)));
     std::fs::remove_dir(&store).unwrap();
     std::fs::rename(&away, &store).unwrap();
     assert!(telemetry.recover(Duration::from_secs(60)));

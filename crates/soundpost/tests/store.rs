@@ -83,7 +83,7 @@ fn what_was_recorded_last_is_stored_when_the_service_ends() {
     assert!(next.flush(Duration::from_secs(10)));
     assert_eq!(stored(next.directory()).len(), 1001);
     let total = r#"ending_request_total{operation="op",outcome="ok",status="success"}"#;
-    assert_eq!(value(&next.render(false), total), Some(1.0));
+    assert_eq!(value(&next.render(), total), Some(1.0));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn what_could_not_be_stored_when_the_service_ended_is_stored_by_the_next() {
     until("it is stored", || stored(next.directory()).len() == 100);
     // Its totals ended with its run, which ended in good order.
     let total = r#"unstored_request_total{operation="op",outcome="ok",status="success"}"#;
-    until("it is not counted any more", || value(&next.render(false), total).is_none());
+    until("it is not counted any more", || value(&next.render(), total).is_none());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_run_that_is_over_stays_over_when_the_next_is_killed_before_it_could_store_w
     assert!(telemetry.recover(Duration::from_secs(30)));
     assert_eq!(stored(telemetry.directory()).len(), 6);
     let ok = r#"crashing_request_total{operation="synthesize",outcome="ok",status="success"}"#;
-    assert_eq!(value(&telemetry.render(false), ok), Some(1.0), "of the run that was killed alone");
+    assert_eq!(value(&telemetry.render(), ok), Some(1.0), "of the run that was killed alone");
 }
 
 /// A process of the service `crashing`: this test program again.
@@ -229,7 +229,7 @@ fn the_next_start_recovers_what_a_crash_left_and_stores_nothing_twice() {
     ids.dedup();
     assert_eq!(ids.len(), last * 21, "nothing lost");
     let ok = r#"crashing_request_total{operation="synthesize",outcome="ok",status="success"}"#;
-    until("the totals go on", || value(&telemetry.render(false), ok) == Some(80.0));
+    until("the totals go on", || value(&telemetry.render(), ok) == Some(80.0));
 }
 
 /// Plays a role when run by another test; by itself it does nothing.
@@ -280,7 +280,7 @@ fn a_full_disk_holds_up_no_call_and_is_made_good() {
         assert!(telemetry.flush(Duration::from_secs(10)));
         let (free, limit) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
         let flagged =
-            || value(&telemetry.render(false), r#"full_unhealthy{reason="store_not_writable"}"#) == Some(1.0);
+            || value(&telemetry.render(), r#"full_unhealthy{reason="store_not_writable"}"#) == Some(1.0);
         assert!(!flagged());
         setrlimit(Resource::RLIMIT_FSIZE, 0, limit).unwrap();
         let mut most = [Duration::ZERO; 3];
@@ -317,7 +317,7 @@ fn a_full_disk_holds_up_no_call_and_is_made_good() {
         assert!(waited < Duration::from_millis(1), "a call waited for {waited:?}");
         assert!(recovered < Duration::from_secs(5), "{recovered:?}");
         assert!(!flagged());
-        let dropped = telemetry.render(false);
+        let dropped = telemetry.render();
         let dropped = samples(&dropped, "soundpost_events_dropped_total{");
         assert!(dropped.iter().all(|sample| sample.ends_with(" 0")), "{dropped:?}");
     });

@@ -77,13 +77,13 @@ fn a_taken_port_is_a_flag_and_is_tried_again() {
     let _ending = Ending(telemetry.clone());
     assert_eq!(telemetry.address(), None);
     let flag = r#"taken_unhealthy{reason="port_taken"}"#;
-    assert_eq!(value(&telemetry.render(false), flag), Some(1.0));
-    assert_eq!(value(&telemetry.render(false), r#"soundpost_errors_total{part="serve"}"#), Some(1.0));
+    assert_eq!(value(&telemetry.render(), flag), Some(1.0));
+    assert_eq!(value(&telemetry.render(), r#"soundpost_errors_total{part="serve"}"#), Some(1.0));
     let address = taken.local_addr().unwrap();
     drop(taken);
     until("the port is served", || telemetry.address().is_some());
     assert_eq!(telemetry.address(), Some(address.to_string()));
-    assert_eq!(value(&telemetry.render(false), flag), Some(0.0));
+    assert_eq!(value(&telemetry.render(), flag), Some(0.0));
 }
 
 #[test]
@@ -112,22 +112,22 @@ fn host_and_process_are_sampled() {
     let interval = Duration::from_millis(100);
     let telemetry = directory.serving("vitals").sample_interval(interval).start().unwrap();
     let _ending = Ending(telemetry.clone());
-    let read = |name: &str| value(&telemetry.render(false), &format!("vitals_{name}"));
+    let read = |name: &str| value(&telemetry.render(), &format!("vitals_{name}"));
     // The first sample has no time to be a share of.
     until("two samples were taken", || read("cpu_usage_ratio").is_some());
     let (used, total) = (read("host_memory_used_bytes").unwrap(), read("host_memory_total_bytes").unwrap());
     assert!(0.0 < used && used < total, "{used} of {total}");
     assert!((0.0..=1.0).contains(&read("cpu_usage_ratio").unwrap()));
     assert!(read("load1").is_some());
-    let resident = samples(&telemetry.render(false), "vitals_process_resident_memory_bytes").len();
-    assert_eq!(resident, 1, "one process in {}", telemetry.render(false));
-    let text = telemetry.render(false);
+    let resident = samples(&telemetry.render(), "vitals_process_resident_memory_bytes").len();
+    assert_eq!(resident, 1, "one process in {}", telemetry.render());
+    let text = telemetry.render();
     assert!(text.contains("# TYPE vitals_process_cpu_seconds_total counter"), "{text}");
     assert!(text.contains("soundpost_host_available{reason=\"\"} 1"), "{text}");
     let wrong = directory.serving("a").sample_interval(Duration::from_secs(61)).start().err().unwrap();
     assert!(wrong.is_config() && wrong.to_string().contains("sample_interval"), "{wrong}");
     telemetry.shutdown(Duration::from_secs(2));
-    assert!(samples(&telemetry.render(false), "vitals_load1").is_empty(), "taken down");
+    assert!(samples(&telemetry.render(), "vitals_load1").is_empty(), "taken down");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn own_metrics_follow_the_rules() {
     made.counter(&["success"]).unwrap().increment_by(2.5);
     let loaded = telemetry.family(Spec::gauge("model_size").unit(Unit::Bytes).merge(Merge::Max)).unwrap();
     loaded.gauge(&[]).unwrap().set(1024.0);
-    let text = telemetry.render(false);
+    let text = telemetry.render();
     assert_eq!(value(&text, r#"videos_total{status="success"}"#), Some(2.5));
     assert_eq!(value(&text, "model_size_bytes"), Some(1024.0));
     let error = telemetry.family(Spec::gauge("videos")).err().unwrap();
@@ -194,7 +194,7 @@ fn a_poisoned_process_is_unhealthy_for_good() {
     let (head, body) = get(&telemetry.address().unwrap(), "/healthz", "");
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
     assert!(body.contains("poisoned"), "{body}");
-    assert_eq!(value(&telemetry.render(false), r#"poison_unhealthy{reason="poisoned"}"#), Some(1.0));
+    assert_eq!(value(&telemetry.render(), r#"poison_unhealthy{reason="poisoned"}"#), Some(1.0));
 }
 
 #[test]
@@ -204,9 +204,9 @@ fn idle_calls_are_reaped() {
     let _ending = Ending(telemetry.clone());
     let call = telemetry.operation("synthesize").start();
     let sample = r#"idle_request_total{operation="synthesize",outcome="abandoned",status="cancelled"}"#;
-    until("the call is reaped", || value(&telemetry.render(false), sample) == Some(1.0));
+    until("the call is reaped", || value(&telemetry.render(), sample) == Some(1.0));
     call.finish();
-    assert_eq!(samples(&telemetry.render(false), "idle_request_total").len(), 1);
+    assert_eq!(samples(&telemetry.render(), "idle_request_total").len(), 1);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn recording_from_many_threads_loses_nothing() {
             });
         }
     });
-    let text = telemetry.render(false);
+    let text = telemetry.render();
     let total: f64 = samples(&text, "threads_request_total")
         .iter()
         .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
@@ -250,7 +250,7 @@ fn the_last_process_leaves_nothing_behind() {
     assert_eq!(left, ["reporter.lock", "store.sqlite"]);
     let again = directory.serving("leaves").start().unwrap();
     let _ending = Ending(again.clone());
-    assert!(samples(&again.render(false), "leaves_request_total").is_empty(), "a new run begins anew");
+    assert!(samples(&again.render(), "leaves_request_total").is_empty(), "a new run begins anew");
 }
 
 #[test]

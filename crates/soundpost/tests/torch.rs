@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Directory, Ending, value};
-use soundpost::torch::{Allocator, Memory, Reading, Reads};
+use soundpost::binding::torch::{Allocator, Memory, Reading, Reads};
 use soundpost::{FieldValue, Merge, Spec, Telemetry, Unit};
 
 const GIB: u64 = 1 << 30;
@@ -63,7 +63,7 @@ fn gauges_are_of_the_gpu_as_nvml_counts_and_of_this_process() {
     let allocator = Allocator::new(&telemetry, Reads::Always);
     let call = telemetry.operation("synthesize").start();
     allocator.started(&call, &reading(&[(0, GIB, 2 * GIB, GIB)]));
-    assert!(!telemetry.render(false).contains("torch"), "nobody knows which GPU it is");
+    assert!(!telemetry.render().contains("torch"), "nobody knows which GPU it is");
 
     sampled(&telemetry, "3", "GPU-aaaa");
     assert!(allocator.is_unknown(0));
@@ -73,11 +73,11 @@ fn gauges_are_of_the_gpu_as_nvml_counts_and_of_this_process() {
     let pid = std::process::id();
     for (name, bytes) in [("allocated", GIB), ("reserved", 2 * GIB)] {
         let sample = format!(r#"tts_torch_memory_{name}_bytes{{gpu="3",pid="{pid}"}}"#);
-        let text = telemetry.render(false);
+        let text = telemetry.render();
         assert_eq!(value(&text, &sample), Some(bytes as f64), "{sample} in\n{text}");
     }
     drop(allocator);
-    assert!(!telemetry.render(false).contains(&format!("pid=\"{pid}\"")), "nobody reads any more");
+    assert!(!telemetry.render().contains(&format!("pid=\"{pid}\"")), "nobody reads any more");
     call.finish();
 }
 

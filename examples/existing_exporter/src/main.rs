@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     match mode.as_str() {
         "through" => println!("{}", exporter.render()),
-        _ => println!("{}", telemetry.render(false)),
+        _ => println!("{}", telemetry.render()),
     }
     telemetry.shutdown(Duration::from_secs(1));
     Ok(())

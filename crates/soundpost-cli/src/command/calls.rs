@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 
 use soundpost::Outcome;
-use soundpost::store::{CallFilter, CallRow, Order, Reader};
+use soundpost::read::store::{CallFilter, CallRow, Order, Reader};
 
 use super::{open_store, write_json};
 use crate::arguments::{self, Calls, Which};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 use serde::Serialize;
-use soundpost::Service;
-use soundpost::store::{CallFilter, Reader};
+use soundpost::read::Service;
+use soundpost::read::store::{CallFilter, Reader};
 
 use super::write_json;
 use crate::arguments::{Doctor, Which};
@@ -183,7 +183,7 @@ fn check_gpus() -> Result<Finding, Failure> {
     if settings::is_without_gpus()? {
         return Ok(Finding::ok(check, "not sampled, as SOUNDPOST_GPU says"));
     }
-    Ok(match soundpost::gpus(PATIENCE) {
+    Ok(match soundpost::read::gpus(PATIENCE) {
         Ok(gpus) if gpus.is_empty() => {
             Finding::note(check, "NVML shows none that is visible to this user", "see CUDA_VISIBLE_DEVICES")
         }

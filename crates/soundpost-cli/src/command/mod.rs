@@ -61,8 +61,9 @@ pub(crate) fn write(
 ///
 /// # Errors
 /// When it cannot be read; the message names the file.
-fn open_store(service: &soundpost::Service) -> Result<Option<soundpost::store::Reader>, Failure> {
-    soundpost::store::Reader::open(service.directory()).map_err(|error| Failure::Failed(error.to_string()))
+fn open_store(service: &soundpost::read::Service) -> Result<Option<soundpost::read::store::Reader>, Failure> {
+    soundpost::read::store::Reader::open(service.directory())
+        .map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// Writes one JSON object and ends the line.

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use soundpost::Service;
-use soundpost::store::{FILE, Limits, Store, StoreError};
+use soundpost::read::Service;
+use soundpost::read::store::{FILE, Limits, Store, StoreError};
 
 use crate::arguments::{Prune, Which};
 use crate::failure::Failure;

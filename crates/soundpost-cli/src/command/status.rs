@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use serde::Serialize;
+use soundpost::InFlightCall;
+use soundpost::read::Service;
+use soundpost::read::snapshot::{MetricSeries, MetricValue, Snapshot};
+use soundpost::read::store::{Reader, SinkState};
 use soundpost::sink::Trouble;
-use soundpost::snapshot::{MetricSeries, MetricValue, Snapshot};
-use soundpost::store::{Reader, SinkState};
-use soundpost::{InFlightCall, Service};
 
 use super::write_json;
 use crate::arguments::{Status, Which};

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;
 
-use soundpost::store::{Entity, VitalsSample};
+use soundpost::read::store::{Entity, VitalsSample};
 
 use super::{open_store, write_json};
 use crate::arguments::{Time, Vitals, Which};

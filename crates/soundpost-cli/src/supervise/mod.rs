@@ -9,7 +9,8 @@ mod witness;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use soundpost::{Service, Telemetry};
+use soundpost::Telemetry;
+use soundpost::read::Service;
 
 use crate::arguments::{Restart, Run, Which};
 use crate::command::Notices;

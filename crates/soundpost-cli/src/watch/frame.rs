@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use soundpost::{InFlightCall, Service};
+use soundpost::InFlightCall;
+use soundpost::read::Service;
 
 use super::window::Window;
 use crate::describe::{labels, seconds};

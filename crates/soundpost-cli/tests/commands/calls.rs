@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use soundpost::Outcome;
-use soundpost::store::{Limits, Store};
+use soundpost::read::store::{Limits, Store};
 use soundpost_core::FinishedCall;
 use soundpost_store::Batch;
 

@@ -10,7 +10,7 @@ mod postmortem;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use soundpost::store::{Entity, GpuName, Limits, Store, VitalsSample};
+use soundpost::read::store::{Entity, GpuName, Limits, Store, VitalsSample};
 use soundpost::{FieldValue, GpuUse, Outcome, StageTime, Telemetry};
 use soundpost_core::FinishedCall;
 use soundpost_store::{Batch, RingEvent};
@@ -303,7 +303,7 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
 #[test]
 fn a_damaged_store_is_said_and_left_alone() {
     let directory = some();
-    let file = directory.path().join(SERVICE).join(soundpost::store::FILE);
+    let file = directory.path().join(SERVICE).join(soundpost::read::store::FILE);
     std::fs::write(&file, "this is no database, whatever its name says").unwrap();
     for command in [&["calls"][..], &["vitals"], &["prune", "--older-than", "1d"]] {
         let done = directory.run(command);

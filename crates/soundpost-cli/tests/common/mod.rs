@@ -66,9 +66,9 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        for name in soundpost::Service::all(self.path()) {
-            let service = soundpost::Service::find(self.path(), &name).ok().flatten();
-            for folder in service.iter().flat_map(soundpost::Service::segment_directories) {
+        for name in soundpost::read::Service::all(self.path()) {
+            let service = soundpost::read::Service::find(self.path(), &name).ok().flatten();
+            for folder in service.iter().flat_map(soundpost::read::Service::segment_directories) {
                 let _ = std::fs::remove_dir_all(folder);
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use soundpost::private::monotonic_nanos;
+use soundpost::binding::monotonic_nanos;
 
 use super::output::Recording;
 use crate::fault::{self, part};

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
-use soundpost::torch::Devices;
+use soundpost::binding::torch::Devices;
 use soundpost::{Outcome, Seconds};
 
 use crate::exception::Failure;

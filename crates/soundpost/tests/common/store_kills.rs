@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
-use soundpost::{Builder, Service, Telemetry};
+use soundpost::read::Service;
+use soundpost::{Builder, Telemetry};
 use soundpost_store::{CallFilter, CallRow, Order, Reader};
 
 const ROLE: &str = "SOUNDPOST_KILLS_ROLE";
@@ -239,13 +240,13 @@ pub fn check(directory: &Path, times: u64, kills: &mut Kills) {
         let missing = (1..=last).filter(missing).count() as u64;
         lost.extend((missing > 0).then(|| (format!("{name}-{thread} of {last}"), missing)));
     }
-    assert!(lost.is_empty(), "lost: {lost:?}; {kills:?}\n{}", telemetry.render(false));
+    assert!(lost.is_empty(), "lost: {lost:?}; {kills:?}\n{}", telemetry.render());
     // Killed right behind its record and before it was counted, a call is `ok` in the store and died in the totals, or
     // in neither: one a thread at most.
     let total = |outcome, status| {
         let sample =
             format!(r#"{SERVICE}_request_total{{operation="op",outcome="{outcome}",status="{status}"}} "#);
-        let text = telemetry.render(false);
+        let text = telemetry.render();
         let line = text.lines().find_map(|line| line.strip_prefix(&sample)?.parse::<f64>().ok());
         line.unwrap_or(0.0) as u64
     };

@@ -12,8 +12,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Directory, Ending, get, samples, until, value};
+use soundpost::read::Service;
 use soundpost::sink::JsonLines;
-use soundpost::{Call, Service, Telemetry};
+use soundpost::{Call, Telemetry};
 
 /// A process of the service: this test program again, told what to do line by line.
 struct Worker {

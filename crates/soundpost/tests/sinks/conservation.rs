@@ -36,12 +36,12 @@ fn at_every_look_nothing_is_missing() {
     let _ending = Ending(telemetry.clone());
     for round in 0..20 {
         record(&telemetry, &format!("r{round}-"), 100);
-        let _ = Scraped::of(&telemetry.render(false), "capture");
+        let _ = Scraped::of(&telemetry.render(), "capture");
         let _ = stored(telemetry.directory(), "capture");
     }
     let all = |scraped: &Scraped| scraped.accepted == 2000.0 && scraped.pending == 0.0;
-    until("all is settled", || all(&Scraped::of(&telemetry.render(false), "capture")));
-    let scraped = Scraped::of(&telemetry.render(false), "capture");
+    until("all is settled", || all(&Scraped::of(&telemetry.render(), "capture")));
+    let scraped = Scraped::of(&telemetry.render(), "capture");
     assert_eq!((scraped.delivered, scraped.rejected, scraped.dropped), (1980.0, 20.0, 0.0));
     let ids: Vec<_> = capture.lines().iter().map(|line| id(line)).collect();
     let rounds = (0..20).flat_map(|round| (0..100).map(move |index| format!("r{round}-{index}")));
@@ -60,7 +60,7 @@ fn what_retention_takes_is_counted() {
     record(&telemetry, "r", 500);
     let wait = Instant::now() + Duration::from_secs(30);
     loop {
-        let scraped = Scraped::of(&telemetry.render(false), "capture");
+        let scraped = Scraped::of(&telemetry.render(), "capture");
         if scraped.dropped == 500.0 {
             assert_eq!((scraped.accepted, scraped.delivered, scraped.pending), (500.0, 0.0, 0.0));
             return;

@@ -85,8 +85,8 @@ fn ships(telemetry: &Telemetry, calls: usize) {
     assert!(telemetry.flush(LONG));
     let all = calls as f64;
     for sink in SINKS {
-        until("all is delivered", || Scraped::of(&telemetry.render(false), sink).pending == 0.0);
-        let scraped = Scraped::of(&telemetry.render(false), sink);
+        until("all is delivered", || Scraped::of(&telemetry.render(), sink).pending == 0.0);
+        let scraped = Scraped::of(&telemetry.render(), sink);
         assert_eq!((scraped.accepted, scraped.delivered), (all, all), "{sink}: {scraped:?}");
     }
 }
@@ -102,9 +102,7 @@ fn uses_it(telemetry: &Telemetry, prefix: &str, child: usize) {
     match child % 4 {
         0 => {}
         1 => assert!(telemetry.flush(LONG)),
-        2 => {
-            SINKS.iter().for_each(|sink| assert!(Scraped::of(&telemetry.render(false), sink).accepted >= 0.0))
-        }
+        2 => SINKS.iter().for_each(|sink| assert!(Scraped::of(&telemetry.render(), sink).accepted >= 0.0)),
         _ => telemetry.shutdown(LONG),
     }
 }
@@ -122,7 +120,7 @@ fn dies_beside_its_child(telemetry: &Telemetry, directory: &Path) {
         std::fs::write(directory.join("forked-0"), "").unwrap();
         assert!(telemetry.flush(LONG));
         for sink in SINKS {
-            until("all is delivered", || Scraped::of(&telemetry.render(false), sink).pending == 0.0);
+            until("all is delivered", || Scraped::of(&telemetry.render(), sink).pending == 0.0);
         }
         std::fs::write(directory.join("shipped"), "").unwrap();
     });

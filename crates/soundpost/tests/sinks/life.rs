@@ -28,7 +28,7 @@ fn what_is_flushed_has_arrived() {
     assert_eq!(ids, ["r0", "r1", "r2", "r3", "r4"]);
     assert!(lines[5].contains("Audio generation failed") && lines[5].contains("CUDA out of memory"));
     assert!(lines[0].contains("\"service\":\"flushed\"") && lines[0].contains("\"version\":\"V23\""));
-    let scraped = Scraped::of(&telemetry.render(false), "capture");
+    let scraped = Scraped::of(&telemetry.render(), "capture");
     assert_eq!((scraped.delivered, scraped.pending, scraped.up), (6.0, 0.0, 1.0));
 }
 
@@ -68,7 +68,7 @@ fn a_sink_that_is_down_says_so_once_and_loses_nothing() {
     };
     record(&telemetry, "a", 100);
     until("it is said that it is down", || !notices("is down").is_empty());
-    let text = telemetry.render(false);
+    let text = telemetry.render();
     let scraped = Scraped::of(&text, "capture");
     assert_eq!((scraped.accepted, scraped.pending, scraped.up), (100.0, 100.0, 0.0));
     assert!(text.contains("outage_unhealthy{reason=\"sink_down\"} 1"), "{text}");
@@ -80,9 +80,7 @@ fn a_sink_that_is_down_says_so_once_and_loses_nothing() {
         ["a", "b"].iter().flat_map(|of| (0..100).map(move |index| format!("{of}{index}"))).collect();
     assert_eq!(ids, wanted);
     until("it is said that it is back", || !notices("back after").is_empty());
-    until("the flag is down", || {
-        telemetry.render(false).contains("outage_unhealthy{reason=\"sink_down\"} 0")
-    });
+    until("the flag is down", || telemetry.render().contains("outage_unhealthy{reason=\"sink_down\"} 0"));
     assert_eq!(
         notices("is down"),
         ["sink capture (memory): is down: connection refused; 100 records wait for it in the store"]
@@ -100,8 +98,8 @@ fn a_sink_that_is_misconfigured_keeps_everything() {
     let _ending = Ending(telemetry.clone());
     record(&telemetry, "r", 7);
     let flag = "misconfigured_unhealthy{reason=\"sink_misconfigured\"} 1";
-    until("it is flagged", || telemetry.render(false).contains(flag));
-    let scraped = Scraped::of(&telemetry.render(false), "influxdb");
+    until("it is flagged", || telemetry.render().contains(flag));
+    let scraped = Scraped::of(&telemetry.render(), "influxdb");
     assert_eq!((scraped.pending, scraped.rejected), (7.0, 0.0));
     let tries = server.requests();
     until("it is tried again", || server.requests() > tries + 2);
@@ -122,15 +120,15 @@ fn a_receiver_that_refuses_everything_from_some_day_on_is_not_believed() {
     let telemetry = service(&directory, "moved").sink(capture.clone()).start().unwrap();
     let _ending = Ending(telemetry.clone());
     record(&telemetry, "a", 100);
-    until("it works", || Scraped::of(&telemetry.render(false), "capture").delivered == 100.0);
+    until("it works", || Scraped::of(&telemetry.render(), "capture").delivered == 100.0);
     moved.store(true, Ordering::Release);
     record(&telemetry, "b", 2000);
     let flag = "moved_unhealthy{reason=\"sink_misconfigured\"} 1";
-    until("it is flagged", || telemetry.render(false).contains(flag));
-    assert_eq!(Scraped::of(&telemetry.render(false), "capture").up, 0.0);
+    until("it is flagged", || telemetry.render().contains(flag));
+    assert_eq!(Scraped::of(&telemetry.render(), "capture").up, 0.0);
     moved.store(false, Ordering::Release);
-    until("the rest arrived", || Scraped::of(&telemetry.render(false), "capture").pending == 0.0);
-    let scraped = Scraped::of(&telemetry.render(false), "capture");
+    until("the rest arrived", || Scraped::of(&telemetry.render(), "capture").pending == 0.0);
+    let scraped = Scraped::of(&telemetry.render(), "capture");
     assert_eq!((scraped.delivered, scraped.rejected), (2036.0, 64.0));
 }
 
@@ -146,13 +144,13 @@ fn rejected_records_do_not_fill_the_log() {
     let _ending = Ending(telemetry.clone());
     record(&telemetry, "r", 1000);
     until("all is settled", || {
-        let scraped = Scraped::of(&telemetry.render(false), "capture");
+        let scraped = Scraped::of(&telemetry.render(), "capture");
         (scraped.delivered, scraped.rejected) == (900.0, 100.0)
     });
     let said = || telemetry.notices(0).into_iter().map(|notice| notice.message);
     let rejected: Vec<_> = said().filter(|message| message.contains("rejected")).collect();
     assert_eq!(rejected, ["sink capture (memory): a record was rejected: r0 is not taken"]);
-    let text = telemetry.render(false);
+    let text = telemetry.render();
     assert!(text.contains("soundpost_errors_total{part=\"sink\"} 100"), "{text}");
 }
 
@@ -193,7 +191,7 @@ fn a_receiver_that_takes_some_of_all_it_is_sent_is_not_left_alone_for_long() {
     let _ending = Ending(telemetry.clone());
     record(&telemetry, "r", 300);
     // Waits of up to 30 s would be several minutes.
-    until("all of it arrived", || Scraped::of(&telemetry.render(false), "graylog").delivered == 300.0);
+    until("all of it arrived", || Scraped::of(&telemetry.render(), "graylog").delivered == 300.0);
 }
 
 #[test]
@@ -215,9 +213,9 @@ fn a_panic_costs_less_than_a_second_and_nothing_else() {
     let panicked = Instant::now();
     until("it is back", || capture.lines().len() == 3);
     assert!(panicked.elapsed() < Duration::from_secs(1), "{:?}", panicked.elapsed());
-    let text = telemetry.render(false);
+    let text = telemetry.render();
     assert!(text.contains("soundpost_errors_total{part=\"sink\"} 1"), "{text}");
-    until("that is noted", || Scraped::of(&telemetry.render(false), "capture").delivered == 3.0);
+    until("that is noted", || Scraped::of(&telemetry.render(), "capture").delivered == 3.0);
 }
 
 #[test]

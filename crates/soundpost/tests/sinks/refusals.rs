@@ -20,8 +20,8 @@ fn what_a_receiver_says_of_records_stops_nothing_however_many_they_are() {
     // It has never taken anything.
     record(&telemetry, "old", 300);
     record(&telemetry, "live", 5);
-    until("what it takes has arrived", || Scraped::of(&telemetry.render(false), "capture").delivered == 5.0);
-    let text = telemetry.render(false);
+    until("what it takes has arrived", || Scraped::of(&telemetry.render(), "capture").delivered == 5.0);
+    let text = telemetry.render();
     let scraped = Scraped::of(&text, "capture");
     assert_eq!((scraped.rejected, scraped.pending, scraped.up), (300.0, 0.0, 1.0));
     assert!(text.contains("old_unhealthy{reason=\"sink_misconfigured\"} 0"), "{text}");
@@ -44,7 +44,7 @@ fn what_is_settled_is_in_the_store_while_the_rest_is_waited_for() {
     let count =
         || stored(telemetry.directory(), "capture").map(|state| (state.delivered, state.rejected.refused));
     until("the store knows", || count() == Some((1, 1)));
-    let scraped = || Scraped::of(&telemetry.render(false), "capture");
+    let scraped = || Scraped::of(&telemetry.render(), "capture");
     until("a scrape shows it", || {
         (scraped().delivered, scraped().rejected, scraped().pending) == (1.0, 1.0, 8.0)
     });

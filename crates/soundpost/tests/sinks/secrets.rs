@@ -111,7 +111,7 @@ fn in_a_service() {
     });
     assert!(about("***"), "{:?}", notices());
     telemetry.flush(Duration::from_secs(10));
-    let all = format!("{shown} {:?} {} {}", notices(), telemetry.render(false), telemetry.render(true));
+    let all = format!("{shown} {:?} {} {}", notices(), telemetry.render(), telemetry.render_openmetrics());
     assert!(!tells(&all), "{all}");
     fs::remove_file(&token).unwrap();
     assert_eq!(found_in(directory.path()), [""; 0]);

@@ -25,7 +25,7 @@ fn why_a_sink_does_not_ship_is_kept_as_long_as_that_is_so() {
     let telemetry = service(&directory, "troubles").sink(capture).start().unwrap();
     let _ending = Ending(telemetry.clone());
     let troubles = || Trouble::all(telemetry.directory());
-    until("it is known", || lag(&telemetry.render(false)) == Some(0.0));
+    until("it is known", || lag(&telemetry.render()) == Some(0.0));
     assert_eq!(troubles(), []);
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     record(&telemetry, "r", 3);
@@ -33,9 +33,9 @@ fn why_a_sink_does_not_ship_is_kept_as_long_as_that_is_so() {
     let down = troubles().remove(0);
     assert_eq!((&*down.sink, down.misconfigured, &*down.why), ("capture", false, "connection refused"));
     assert!((began..began + 300).contains(&down.since_unix), "{down:?}");
-    let before = lag(&telemetry.render(false)).unwrap();
+    let before = lag(&telemetry.render()).unwrap();
     assert!((0.001..300.0).contains(&before), "{before}");
-    until("it is further behind", || lag(&telemetry.render(false)) > Some(before));
+    until("it is further behind", || lag(&telemetry.render()) > Some(before));
     // The last reason, since the same time.
     *says.lock().unwrap() =
         Verdict::Misconfigured(format!("401: Bearer hunter2-hunter2-hunter2 {}", "x".repeat(5000)));
@@ -45,5 +45,5 @@ fn why_a_sink_does_not_ship_is_kept_as_long_as_that_is_so() {
     assert!(wrong.why.starts_with("401: ") && !wrong.why.contains("hunter2") && wrong.why.len() == 1024);
     *says.lock().unwrap() = Verdict::Taken;
     until("it works", || troubles().is_empty());
-    until("nothing is behind", || lag(&telemetry.render(false)) == Some(0.0));
+    until("nothing is behind", || lag(&telemetry.render()) == Some(0.0));
 }

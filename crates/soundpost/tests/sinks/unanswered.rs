@@ -61,10 +61,10 @@ fn gelf_over_tcp_survives_resets_without_a_loss() {
     let ending = Ending(telemetry.clone());
     for round in 0..4 {
         record(&telemetry, &format!("r{round}-"), 250);
-        let _ = Scraped::of(&telemetry.render(false), "graylog");
+        let _ = Scraped::of(&telemetry.render(), "graylog");
     }
     until("all is settled", || {
-        let scraped = Scraped::of(&telemetry.render(false), "graylog");
+        let scraped = Scraped::of(&telemetry.render(), "graylog");
         scraped.delivered == 1000.0 && scraped.pending == 0.0
     });
     // The last connection ends with the service.

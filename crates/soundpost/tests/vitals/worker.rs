@@ -125,7 +125,7 @@ fn worker() {
     let mut call = None;
     for line in std::io::stdin().lines() {
         match line.unwrap().as_str() {
-            "render" => answer(&telemetry.render(false)),
+            "render" => answer(&telemetry.render()),
             "begin" => {
                 call = Some(operation.start());
                 answer("begun");

@@ -165,7 +165,7 @@ impl Allocator {
         self.cost.store(mean, Ordering::Relaxed);
         if mean > LIMIT && self.reads == Reads::WhileCheap && !self.too_slow.swap(true, Ordering::Relaxed) {
             self.gauges.clear();
-            self.telemetry.info_once(
+            self.telemetry.registry().diagnostics().info_once(
                 "torch",
                 "torch: reading the allocator takes more than 50 us a time and is left out; torch=\"always\" \
                  reads it nevertheless",

@@ -45,7 +45,7 @@ impl Gauges {
 
     pub(super) fn identify(&self, telemetry: &Telemetry, number: u32, uuid: Option<&str>) {
         let snapshot = telemetry.snapshot();
-        let cards = cards(&snapshot, telemetry.prefix());
+        let cards = cards(&snapshot, telemetry.registry().identity().prefix());
         let gpu = index(&cards, number, uuid, &Visible::from_environment());
         let shown = gpu.and_then(|gpu| Shown::new(telemetry, gpu));
         let mut devices = self.devices();
@@ -92,9 +92,14 @@ impl Shown {
     fn new(telemetry: &Telemetry, gpu: u32) -> Option<Self> {
         let (gpu, pid) = (gpu.to_string(), std::process::id().to_string());
         let family = |name: &str, help: &str| {
-            let name = format!("{}_{name}", telemetry.prefix());
+            let name = format!("{}_{name}", telemetry.registry().identity().prefix());
             let spec = Spec::gauge(&name).unit(Unit::Bytes).help(help).labels(&["gpu", "pid"]);
-            telemetry.family(spec).inspect_err(|error| telemetry.warn_once("torch", &error.to_string())).ok()
+            telemetry
+                .family(spec)
+                .inspect_err(|error| {
+                    telemetry.registry().diagnostics().warn_once("torch", &error.to_string())
+                })
+                .ok()
         };
         let families = [
             family(

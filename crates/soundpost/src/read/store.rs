@@ -1,8 +1,8 @@
 //! The store of a service: its finished calls and vitals, as anybody may read them.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), soundpost::store::StoreError> {
-//! use soundpost::store::{CallFilter, Order, Reader};
+//! # fn main() -> Result<(), soundpost::read::store::StoreError> {
+//! use soundpost::read::store::{CallFilter, Order, Reader};
 //!
 //! let directory = soundpost::default_directory().join("indextts2");
 //! if let Some(store) = Reader::open(&directory)? {

@@ -1,11 +1,9 @@
-//! What the code made by `#[soundpost::instrument]`, and the bindings, call. No part of the public interface.
+//! The code behind `#[soundpost::instrument]`.
 
 use std::error::Error;
 use std::fmt::Display;
-
 use std::sync::OnceLock;
 
-pub use soundpost_core::clock::monotonic_nanos;
 use soundpost_core::{Call, CallFuture, CallHandle, Operation, Outcome, Stage, current_call, set_once};
 
 /// One instrumented function: its operation, found when telemetry has been started.
@@ -36,7 +34,7 @@ impl Site {
         self.operation.get().or_else(|| {
             let telemetry = crate::global()?;
             let operation = telemetry.operation(self.name).labels(self.labels).unwrap_or_else(|error| {
-                telemetry.warn_once("labels", &error.to_string());
+                telemetry.registry().diagnostics().warn_once("labels", &error.to_string());
                 telemetry.operation(self.name)
             });
             Some(set_once(&self.operation, operation))

@@ -1,5 +1,5 @@
 //! What a service exposes, as plain data: see [`Telemetry::snapshot`](crate::Telemetry::snapshot) and
-//! [`Service::snapshot`](crate::Service::snapshot).
+//! [`Service::snapshot`](crate::read::Service::snapshot).
 
 pub use soundpost_core::snapshot::{
     Distribution, Exemplar, Labels, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot,
