@@ -17,7 +17,6 @@ faults.
 from typing import TYPE_CHECKING
 
 from soundpost._audio import audio
-from soundpost._calls import calls
 from soundpost._init import flush, init, shutdown
 from soundpost._instrument import instrument
 from soundpost._native import (
@@ -38,6 +37,7 @@ from soundpost._native import (
     stage,
 )
 from soundpost._patch import patch
+from soundpost._reading import CallRecord, CallRecords, StageTime, read_calls
 from soundpost._sinks import Graylog, InfluxDB, JsonLines, Loki
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Audio",
     "Call",
+    "CallRecord",
+    "CallRecords",
     "Counter",
     "Enum",
     "Error",
@@ -59,16 +61,17 @@ __all__ = [
     "LogHandler",
     "Loki",
     "Skip",
+    "StageTime",
     "Summary",
     "Telemetry",
     "audio",
     "call",
-    "calls",
     "current_call",
     "flush",
     "init",
     "instrument",
     "patch",
+    "read_calls",
     "shutdown",
     "stage",
 ]

@@ -33,7 +33,7 @@ __all__ = [
     "flush",
     "notices",
     "program",
-    "query",
+    "read_calls",
     "record",
     "set_strict",
     "shutdown",
@@ -506,12 +506,11 @@ def program(arguments: Sequence[str]) -> int:
 def sink_kinds() -> list[tuple[str, str, str, bool, list[tuple[str, str, str]]]]:
     """Returns class, kind, description, whether the target is a path, and the options of each kind of sink."""
 
-def query(arguments: Sequence[str]) -> str:
-    """What the program would write for these arguments, the first of which is a command that reads.
+def read_calls(query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns a dict for each call of a service that matches the query.
 
-    Raises:
-        ValueError: The arguments cannot be used.
-        Error: What they ask for cannot be read.
+    Raises `ValueError` for an argument that cannot be used, and `Error` for a service or store that cannot be
+    read.
     """
 
 def set_strict(strict: bool) -> None:

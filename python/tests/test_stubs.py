@@ -80,6 +80,8 @@ counter.labels(l="x").inc()
 def timed(x: int) -> int: return x
 
 timed(3)
+records: list[soundpost.CallRecord] = soundpost.read_calls(last="1h", order="slowest", limit=3)
+durations: list[float] = [record.duration_ms for record in records]
 undo = soundpost.patch(str, "upper", audio=lambda item: soundpost.Audio(1.0))
 undo()
 """.lstrip()

@@ -1,5 +1,6 @@
 """The recorder as a process that is killed and started again, and what it recorded meanwhile."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -96,8 +97,10 @@ class Recorder:
         return journal
 
     def calls(self) -> list[dict[str, Any]]:
-        """The calls as the store has them."""
-        return list(soundpost.calls(service=SERVICE, directory=self.folder / "state", frame=False))
+        """Returns the stored calls as dicts without the values that are None."""
+        records = soundpost.read_calls(service=SERVICE, directory=self.folder / "state")
+        rows = [dataclasses.asdict(record) | {"time": record.time.isoformat()} for record in records]
+        return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
     def stored(self) -> set[str]:
         """The request ids of the calls that the store has."""

@@ -31,8 +31,6 @@ use std::ffi::OsString;
 use clap::Parser as _;
 
 use crate::arguments::Arguments;
-use crate::failure::Failure;
-use crate::output::Terminal;
 
 /// Runs the program with these arguments, the first of which is its name, and gives its exit status. `run` may end
 /// the process by the signal that ended its command.
@@ -50,34 +48,4 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
             error.exit_code()
         }
     }
-}
-
-/// Why [`query`] has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Whether the arguments are at fault.
-    pub usage: bool,
-    /// For a person.
-    pub message: String,
-}
-
-/// What a command that reads would write to a pipe, without doing so: for a binding. The arguments are those behind the
-/// program's name.
-///
-/// # Errors
-/// When the arguments cannot be used, or what they ask for cannot be read.
-pub fn query(arguments: impl IntoIterator<Item = OsString>) -> Result<Vec<u8>, Refusal> {
-    let arguments = [OsString::from("soundpost")].into_iter().chain(arguments);
-    let arguments = Arguments::try_parse_from(arguments).map_err(|error| {
-        let text = error.render().to_string();
-        let line = text.lines().next().unwrap_or_default();
-        Refusal { usage: true, message: line.trim_start_matches("error: ").to_owned() }
-    })?;
-    let mut out = Vec::new();
-    command::write(&arguments, Terminal::none(), &mut out).map_err(|failure| match failure {
-        Failure::Usage(message) => Refusal { usage: true, message },
-        Failure::Failed(message) => Refusal { usage: false, message },
-        Failure::Unread => Refusal { usage: false, message: "nobody reads on".to_owned() },
-    })?;
-    Ok(out)
 }

@@ -13,6 +13,7 @@ mod log;
 mod measure;
 mod metrics;
 mod program;
+mod read;
 mod recording;
 mod sinks;
 mod state;
@@ -32,7 +33,9 @@ mod _native {
     #[pymodule_export]
     use crate::metrics::{Counter, Enum, Gauge, Histogram, Info, Metric, MetricContext, Summary};
     #[pymodule_export]
-    use crate::program::{program, query};
+    use crate::program::program;
+    #[pymodule_export]
+    use crate::read::read_calls;
     #[pymodule_export]
     use crate::recording::{
         Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, current_call,

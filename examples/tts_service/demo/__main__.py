@@ -80,7 +80,7 @@ def _demonstrate(service: Service) -> int:
 
 def _kept(service: Service, sent: Sent) -> int:
     """Returns the number of stored calls, once all sent ones are stored."""
-    kept = Counter((str(row["operation"]), str(row["outcome"])) for row in stored(service))
+    kept = Counter((row.operation, row.outcome) for row in stored(service))
     return kept.total() if kept == sent.calls else 0
 
 

@@ -40,7 +40,7 @@ def _differences(service: Service, requests: Callable[[], Iterable[str]]) -> tup
     """Returns the numbers of missing and surplus calls after the time for delivery."""
 
     def difference() -> tuple[int, int]:
-        kept, held = {str(row["request_id"]) for row in stored(service)}, set(requests())
+        kept, held = {row.request_id for row in stored(service)}, set(requests())
         return len(kept - held), len(held - kept)
 
     with suppress(TimeoutError):

@@ -1,16 +1,16 @@
 """Queries the store for the slowest and the failed calls."""
 
+from typing import Any
+
 import soundpost
 from demo.service import SERVICE, Service
 
-Row = dict[str, object]
 COLUMNS = ("operation", "outcome", "took", "first audio", "audio", "RTF", "GPU peak", "request id", "error")
 
 
-def stored(service: Service, **wanted: object) -> list[Row]:
+def stored(service: Service, **filters: Any) -> soundpost.CallRecords:
     """Returns the service's stored calls."""
-    rows: list[Row] = soundpost.calls(service=SERVICE, directory=service.directory, frame=False, **wanted)
-    return rows
+    return soundpost.read_calls(service=SERVICE, directory=service.directory, **filters)
 
 
 def asked(service: Service) -> str:
@@ -28,7 +28,7 @@ def asked(service: Service) -> str:
     )
 
 
-def lines(rows: list[Row]) -> list[str]:
+def lines(rows: list[soundpost.CallRecord]) -> list[str]:
     """Returns a line per call below a line of titles, without empty columns."""
     cells = [_cells(row) for row in rows]
     shown = [index for index in range(len(COLUMNS)) if any(row[index] for row in cells)]
@@ -39,24 +39,24 @@ def lines(rows: list[Row]) -> list[str]:
     )
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: soundpost.CallRecord) -> list[str]:
     return [
-        str(row["operation"]),
-        str(row["outcome"]),
-        _with_unit(row.get("duration_ms"), "{:.0f} ms"),
-        _with_unit(row.get("first_audio_ms"), "{:.0f} ms"),
-        _with_unit(row.get("audio_seconds") or None, "{:.1f} s"),
-        _with_unit(row.get("rtf"), "{:.2f}"),
-        _with_unit(row.get("gpu_memory_peak_mb"), "{:.0f} MiB"),
-        str(row["request_id"])[:12],
+        row.operation,
+        row.outcome,
+        _with_unit(row.duration_ms, "{:.0f} ms"),
+        _with_unit(row.first_audio_ms, "{:.0f} ms"),
+        _with_unit(row.audio_seconds or None, "{:.1f} s"),
+        _with_unit(row.rtf, "{:.2f}"),
+        _with_unit(row.gpu_memory_peak_mb, "{:.0f} MiB"),
+        row.request_id[:12],
         _error(row),
     ]
 
 
-def _error(row: Row) -> str:
-    if row["outcome"] == "died":
+def _error(row: soundpost.CallRecord) -> str:
+    if row.outcome == "died":
         return f"in stage {row['died_in']}" if "died_in" in row else "its process ended"
-    return ": ".join(str(row[name]) for name in ("error_type", "error") if name in row)
+    return ": ".join(text for text in (row.error_type, row.error) if text)
 
 
 def _with_unit(value: object, form: str) -> str:

@@ -19,11 +19,6 @@ impl Terminal {
         size.map_or(usize::MAX, |(columns, _)| columns.0.into())
     }
 
-    /// No terminal.
-    pub(crate) fn none() -> Self {
-        Self { is_terminal: false, paint: Paint { colour: false } }
-    }
-
     /// The standard output as it is.
     pub(crate) fn stdout() -> Self {
         let is_terminal = std::io::stdout().is_terminal();

@@ -1,0 +1,162 @@
+//! Finished calls from the store of a service, for `read_calls`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use soundpost::read::Service;
+use soundpost::read::store::{CallFilter, CallRow, Order, Reader};
+use soundpost::{FieldValue, GpuUse, Outcome, Status};
+
+use crate::measure::Error;
+
+/// The arguments of `read_calls`, with times in nanoseconds since 1970.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Query {
+    service: Option<String>,
+    directory: Option<PathBuf>,
+    since: Option<u64>,
+    until: Option<u64>,
+    operation: Option<String>,
+    outcome: Option<String>,
+    status: Option<String>,
+    request_id: Option<String>,
+    labels: Vec<(String, String)>,
+    slower_than: Option<Duration>,
+    order: String,
+    limit: Option<usize>,
+}
+
+impl Query {
+    fn filter(&self) -> PyResult<CallFilter> {
+        Ok(CallFilter {
+            since: self.since,
+            until: self.until,
+            outcome: one_of("outcome", self.outcome.as_deref(), &Outcome::ALL, Outcome::name)?,
+            status: one_of("status", self.status.as_deref(), &Status::ALL, Status::name)?,
+            operation: self.operation.clone(),
+            request_id: self.request_id.clone(),
+            labels: self.labels.clone(),
+            min_duration: self.slower_than,
+            order: one_of("order", Some(&self.order), &ORDERS, |(_, name)| name)?.unwrap_or_default().0,
+            limit: self.limit,
+        })
+    }
+
+    fn service(&self) -> PyResult<Service> {
+        let directory = self.directory.clone().unwrap_or_else(soundpost::default_directory);
+        let all = Service::all(&directory);
+        let name = match (&self.service, &*all) {
+            (Some(name), _) | (None, [name]) => name,
+            (None, []) => {
+                return Err(Error::new_err(format!("no service has kept files in {}", directory.display())));
+            }
+            (None, _) => {
+                let text = format!("service: there are several: {}; give one of them", all.join(", "));
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        let found = Service::find(&directory, name).map_err(|error| Error::new_err(error.to_string()))?;
+        found.ok_or_else(|| {
+            let others = if all.is_empty() { "none has".to_owned() } else { all.join(", ") };
+            let directory = directory.display();
+            Error::new_err(format!("no service {name:?} has kept files in {directory} (found: {others})"))
+        })
+    }
+}
+
+const ORDERS: [(Order, &str); 3] =
+    [(Order::Newest, "newest"), (Order::Oldest, "oldest"), (Order::Slowest, "slowest")];
+
+/// Finds the value with this name; the error names the argument and all values.
+fn one_of<T: Copy>(
+    argument: &str,
+    wanted: Option<&str>,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> PyResult<Option<T>> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    if let Some(found) = all.iter().find(|value| name(**value) == wanted) {
+        return Ok(Some(*found));
+    }
+    let all: Vec<_> = all.iter().map(|value| name(*value)).collect();
+    Err(PyValueError::new_err(format!("{argument}: {wanted:?} is none of {}", all.join(", "))))
+}
+
+/// Returns a dict for each call of a service that matches the query.
+///
+/// Raises `ValueError` for an argument that cannot be used, and `Error` for a service or store that cannot be read.
+#[pyfunction]
+pub(crate) fn read_calls<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let py = query.py();
+    let query = query.extract::<Query>()?;
+    let (service, filter) = (query.service()?, query.filter()?);
+    let calls = py.detach(|| match Reader::open(service.directory())? {
+        Some(store) => store.calls(&filter),
+        None => Ok(Vec::new()),
+    });
+    let calls = calls.map_err(|error| Error::new_err(error.to_string()))?;
+    calls.iter().map(|call| to_dict(py, call)).collect()
+}
+
+fn to_dict<'py>(py: Python<'py>, call: &CallRow) -> PyResult<Bound<'py, PyDict>> {
+    let ms = |nanos: u64| nanos as f64 / 1e6;
+    let mb = |bytes: fn(&GpuUse) -> f64| call.gpu.as_ref().map(|gpu| bytes(gpu) / 1_048_576.0);
+    let text = |name: &str| match call.fields.iter().find(|(field, _)| field == name) {
+        Some((_, FieldValue::Text(text))) => Some(text.as_str()),
+        _ => None,
+    };
+    let (labels, fields, stages) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
+    for (name, value) in &call.labels {
+        labels.set_item(name, value)?;
+    }
+    for (name, value) in &call.fields {
+        fields.set_item(name, field(py, value)?)?;
+    }
+    for stage in &call.stages {
+        stages.set_item(&stage.name, (ms(stage.nanos), stage.count, stage.failures))?;
+    }
+    let dict = PyDict::new(py);
+    dict.set_item("time", call.ended_unix as f64 / 1e9)?;
+    dict.set_item("operation", &call.operation)?;
+    dict.set_item("status", call.outcome.status().name())?;
+    dict.set_item("outcome", call.outcome.name())?;
+    dict.set_item("request_id", &call.request_id)?;
+    dict.set_item("duration_ms", ms(call.duration))?;
+    dict.set_item("busy_ms", ms(call.busy))?;
+    dict.set_item("queue_ms", call.queued.map(ms))?;
+    dict.set_item("first_audio_ms", call.first_audio.map(ms))?;
+    dict.set_item("underrun_ms", call.underrun.map(ms))?;
+    dict.set_item("audio_seconds", call.audio_seconds)?;
+    dict.set_item("rtf", call.real_time_factor())?;
+    dict.set_item("char_count", call.characters)?;
+    dict.set_item("chunks", call.chunks)?;
+    dict.set_item("streaming", call.streaming)?;
+    dict.set_item("died_in", call.died_in.as_deref())?;
+    dict.set_item("error_type", text("error_type"))?;
+    dict.set_item("error", text("error"))?;
+    dict.set_item("gpu_memory_before_mb", mb(|gpu| gpu.memory_before as f64))?;
+    dict.set_item("gpu_memory_peak_mb", mb(|gpu| gpu.memory_peak as f64))?;
+    dict.set_item("gpu_memory_delta_mb", mb(|gpu| gpu.memory_delta as f64))?;
+    dict.set_item("gpu_utilization", call.gpu.as_ref().and_then(|gpu| gpu.utilization_mean))?;
+    dict.set_item("gpu_shared", call.gpu.as_ref().map(|gpu| gpu.shared))?;
+    dict.set_item("gpu_of_process", call.gpu.as_ref().map(|gpu| gpu.of_process))?;
+    dict.set_item("labels", labels)?;
+    dict.set_item("fields", fields)?;
+    dict.set_item("stages", stages)?;
+    dict.set_item("pid", call.pid)?;
+    Ok(dict)
+}
+
+fn field<'py>(py: Python<'py>, value: &FieldValue) -> PyResult<Bound<'py, PyAny>> {
+    match value {
+        FieldValue::Int(number) => number.into_bound_py_any(py),
+        FieldValue::Float(number) => number.into_bound_py_any(py),
+        FieldValue::Bool(truth) => truth.into_bound_py_any(py),
+        FieldValue::Text(text) => text.into_bound_py_any(py),
+    }
+}
