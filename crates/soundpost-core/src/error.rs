@@ -1,8 +1,8 @@
-//! The one error of this crate: what is wrong with a configuration, and what to change.
+//! The error of this crate: a configuration that cannot be used, and how to correct it.
 
 use std::path::Path;
 
-/// Why something could not be configured. Recording never returns one.
+/// A configuration error. Recording never returns one.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -20,17 +20,17 @@ enum ErrorKind {
 }
 
 impl Error {
-    /// An argument that cannot be used; the message names it and says what to change.
+    /// Makes an error for an invalid argument; the message names it and states the correction.
     pub fn config(message: impl Into<String>) -> Self {
         Self { message: message.into(), kind: ErrorKind::Config, source: None }
     }
 
-    /// Two registrations that cannot both stand.
+    /// Makes an error for two contradicting registrations.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self { message: message.into(), kind: ErrorKind::Conflict, source: None }
     }
 
-    /// A file or directory that could not be used.
+    /// Makes an error for a file or directory that cannot be used.
     pub fn io(doing: &str, path: &Path, source: std::io::Error) -> Self {
         Self {
             message: format!("{doing} {}: {source}", path.display()),
@@ -39,17 +39,17 @@ impl Error {
         }
     }
 
-    /// Whether an argument has to be changed.
+    /// Reports whether an argument is invalid.
     pub fn is_config(&self) -> bool {
         self.kind == ErrorKind::Config
     }
 
-    /// Whether the registration contradicts an earlier one of the same name.
+    /// Reports whether the registration contradicts an earlier one of the same name.
     pub fn is_conflict(&self) -> bool {
         self.kind == ErrorKind::Conflict
     }
 
-    /// Whether the operating system refused.
+    /// Reports whether the operating system refused.
     pub fn is_io(&self) -> bool {
         self.kind == ErrorKind::Io
     }

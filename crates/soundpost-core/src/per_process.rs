@@ -1,27 +1,27 @@
-//! Values that a forked child must not share with its parent.
+//! Values that a forked child does not share with its parent.
 
 use crate::registry::{AppendMap, hash_of};
 use crate::segment::{epoch, slow_path};
 
-/// A value made anew in each process: after a fork the child starts without one, whatever state (a locked
-/// mutex, a thread that does not exist) the parent's was in.
+/// A value that each process makes for itself. After a fork the child starts without one, whatever the state
+/// of the parent's (a locked mutex, a missing thread).
 pub struct PerProcess<T> {
     values: AppendMap<u32, T>,
 }
 
 impl<T> PerProcess<T> {
-    /// No value yet.
+    /// Makes a cell without a value.
     pub const fn new() -> Self {
         Self { values: AppendMap::new() }
     }
 
-    /// This process's value, if it was made.
+    /// Returns this process's value, if it was made.
     pub fn get(&self) -> Option<&T> {
         let epoch = epoch();
         self.values.get(hash_of(epoch), |key| *key == epoch)
     }
 
-    /// This process's value. Two threads may both make one; the first is kept.
+    /// Returns this process's value. If two threads make one, the first is kept.
     pub fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
         if let Some(value) = self.get() {
             return value;

@@ -1,4 +1,4 @@
-//! The atomics of the segment: the standard library's, or loom's while a model is checked.
+//! The atomics of the segment: those of the standard library, or loom's in its models.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};

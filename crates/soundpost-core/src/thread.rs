@@ -1,4 +1,4 @@
-//! Threads of Soundpost: named, with every signal blocked, and none of their panics reaches the host.
+//! Threads of Soundpost: named, with all signals blocked, and with panics kept from the host.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-/// Stack of a thread, bytes: encoders and the server keep their buffers on the heap.
+/// Stack size of a thread, bytes; encoders and the server use the heap for buffers.
 const STACK: usize = 512 * 1024;
 
-/// Starts a thread. Signals are blocked before it exists, so none is ever delivered to it.
+/// Starts a thread. Signals are blocked before it starts, so none is ever delivered to it.
 ///
 /// # Errors
-/// When the system has no thread to give.
+///
+/// When the system cannot start a thread.
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
     let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
@@ -33,13 +34,13 @@ thread_local! {
     static OWN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Says that this thread is one of Soundpost's, so that what its dependencies log is not recorded: it would be about
-/// what is recorded, without end. Threads of [`spawn`] are marked.
+/// Marks this thread as one of Soundpost, so that messages of its dependencies are not recorded without end.
+/// Threads of [`spawn`] are marked.
 pub fn mark_own() {
     OWN.set(true);
 }
 
-/// Whether this thread is one of Soundpost's.
+/// Reports whether this thread belongs to Soundpost.
 #[inline]
 pub fn is_own() -> bool {
     OWN.get()
@@ -50,7 +51,7 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for a thread until `deadline`; one that hangs is left behind.
+/// Joins a thread until `deadline`; a hanging thread is left behind.
 pub fn join_until(thread: JoinHandle<()>, deadline: Instant) {
     while !thread.is_finished() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
@@ -63,7 +64,8 @@ pub fn join_until(thread: JoinHandle<()>, deadline: Instant) {
 /// Runs `body`.
 ///
 /// # Errors
-/// A panic becomes an error with its text.
+///
+/// Returns the text of a panic.
 pub fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|panic| text(&*panic))
 }

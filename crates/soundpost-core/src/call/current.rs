@@ -1,4 +1,4 @@
-//! The current call of a thread, for code that has no call at hand: nested instrumented functions, stages.
+//! The current call of a thread, for code without a call at hand: nested instrumented functions and stages.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -14,22 +14,22 @@ thread_local! {
     static CURRENT: RefCell<Vec<CallHandle>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The innermost call this thread is in.
+/// Returns the innermost call of this thread.
 pub fn current_call() -> Option<CallHandle> {
     CURRENT.try_with(|current| current.borrow().last().cloned()).ok().flatten()
 }
 
-/// Makes `call` the current one of this thread until the guard is dropped.
+/// Makes `call` the current call of this thread until the guard is dropped.
 pub fn enter(call: &CallHandle) -> Entered {
     let entered = CURRENT.try_with(|current| current.borrow_mut().push(call.clone())).is_ok();
     Entered { entered, here: std::marker::PhantomData }
 }
 
-/// Ends the current call's turn on this thread.
+/// Restores the thread's previous current call when dropped.
 #[must_use = "the call is current as long as this value"]
 pub struct Entered {
     entered: bool,
-    /// Belongs to the thread that entered.
+    /// The guard belongs to the thread that entered.
     here: std::marker::PhantomData<*const ()>,
 }
 
@@ -42,7 +42,8 @@ impl Drop for Entered {
 }
 
 pin_project! {
-    /// A future that is one call: current whenever it is polled, `cancelled` when dropped half way.
+    /// A future that is one call: the current call during each poll, `cancelled` when it is dropped before
+    /// its end.
     pub struct CallFuture<F, C> {
         call: Option<(Call, C)>,
         #[pin]
@@ -59,7 +60,7 @@ pin_project! {
     }
 }
 
-/// Ends the call when a poll unwinds: whoever catches the panic may drop the future much later.
+/// Ends the call when a poll unwinds, because a future whose panic was caught may be dropped much later.
 struct Unwound<'a>(&'a CallHandle);
 
 impl Drop for Unwound<'_> {
@@ -69,7 +70,7 @@ impl Drop for Unwound<'_> {
 }
 
 impl<F: Future, C: FnOnce(&Call, &F::Output)> CallFuture<F, C> {
-    /// `future` as `call`; `conclude` ends the call by the output.
+    /// Runs `future` as `call`; `conclude` ends the call from the output.
     pub fn new(call: Call, future: F, conclude: C) -> Self {
         Self { call: Some((call, conclude)), future }
     }

@@ -1,4 +1,4 @@
-//! Fields: what belongs to one call alone, kept until it ends.
+//! Fields of running calls, kept until the call ends.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard};
@@ -10,13 +10,13 @@ use crate::per_process::PerProcess;
 use crate::registry::{Registry, Truncation};
 use crate::thread::lock;
 
-/// What a buffer has beyond this many words is given back when its call ends.
+/// Maximum capacity that a buffer keeps after its call, words.
 const KEPT_WORDS: usize = 512;
 
-/// Longer field texts are cut, bytes.
+/// Maximum length of a field's text, bytes.
 const TEXT: usize = 8192;
 
-/// The value of a field as it may be recorded.
+/// Returns the value of a field after redaction.
 pub(crate) fn redacted(registry: &Registry, name: &str, value: FieldValue) -> FieldValue {
     let mut hits = Hits::default();
     let redactor = registry.redactor();
@@ -40,22 +40,22 @@ pub(crate) fn redacted(registry: &Registry, name: &str, value: FieldValue) -> Fi
     redacted
 }
 
-/// Fields of one running call, as the words that the record of its end will hold.
+/// Fields of one running call, encoded as in the record of its end.
 #[derive(Default)]
 pub(crate) struct FieldBuffer {
-    /// Which use of the slot they belong to.
+    /// Sequence number of the slot that the fields belong to.
     ticket: u64,
     count: usize,
     words: Vec<u64>,
 }
 
 impl FieldBuffer {
-    /// The words of the fields of this use of the slot.
+    /// Returns the words of the fields for this sequence number.
     pub(crate) fn words(&self, ticket: u64) -> &[u64] {
         if self.ticket == ticket { &self.words } else { &[] }
     }
 
-    /// Forgets the fields of a call that ended, and gives back what the next one is not likely to need.
+    /// Clears the fields of a call that ended if they take much memory.
     #[inline]
     pub(crate) fn end(&mut self, ticket: u64) {
         if self.ticket == ticket && self.words.capacity() > KEPT_WORDS {
@@ -64,8 +64,8 @@ impl FieldBuffer {
         }
     }
 
-    /// Sets a field, in its place where it was set before; false when there is no room. One that comes when another
-    /// call has the slot already is nobody's.
+    /// Sets or replaces a field. Returns false without room. Ignored if the slot has been reused by a newer
+    /// call.
     pub(crate) fn set(&mut self, ticket: u64, name: &str, value: FieldRef<'_>) -> bool {
         if self.ticket > ticket {
             return true;
@@ -101,7 +101,7 @@ impl FieldBuffer {
     }
 }
 
-/// Fields of all running calls of a process, by the number of their slot.
+/// Fields of all running calls of a process, by slot.
 pub(crate) struct Fields {
     slots: usize,
     tables: PerProcess<Box<[Mutex<FieldBuffer>]>>,
@@ -112,12 +112,12 @@ impl Fields {
         Self { slots, tables: PerProcess::new() }
     }
 
-    /// The buffer of a slot, if any field was set in this process.
+    /// Returns the buffer of a slot, if this process set any field.
     pub(crate) fn get(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
         Some(lock(self.tables.get()?.get(slot as usize)?))
     }
 
-    /// The buffer of a slot.
+    /// Returns the buffer of a slot.
     pub(crate) fn get_or_make(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
         let make = || (0..self.slots).map(|_| Mutex::default()).collect();
         Some(lock(self.tables.get_or_make(make).get(slot as usize)?))

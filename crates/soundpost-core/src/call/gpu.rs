@@ -1,4 +1,4 @@
-//! What calls of this process read of the history: their own use of GPU memory.
+//! The history as calls of this process read it, for their own use of GPU memory.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,10 +7,10 @@ use crate::history::{CallWindow, GpuUse, HistoryReader};
 use crate::per_process::PerProcess;
 use crate::segment::ServiceDir;
 
-/// A history that is not there, or not written, is looked for at most this often, nanoseconds.
+/// Minimum time between two attempts to open the history, nanoseconds.
 const RETRY: u64 = 1_000_000_000;
 
-/// Reads the service's history; opened when it is first asked, once in each process.
+/// Reads the service's history, which each process opens on first use.
 #[derive(Default)]
 pub(crate) struct GpuHistory {
     open: PerProcess<Mutex<OpenHistory>>,
@@ -19,7 +19,7 @@ pub(crate) struct GpuHistory {
 #[derive(Default)]
 struct OpenHistory {
     reader: Option<HistoryReader>,
-    /// When it was last looked for, monotonic.
+    /// Time of the last attempt to open the history, monotonic.
     looked: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The request metrics, as families of one service; `docs/metrics.md` lists them.
+//! The request metrics as families of one service; `docs/metrics.md` lists them.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct RequestMetrics {
     pub(crate) stage_failure: Arc<FamilyCore>,
     pub(crate) gpu_memory_peak: Arc<FamilyCore>,
     pub(crate) unhealthy: Arc<FamilyCore>,
-    /// Not recorded to, but read: see [`crate::CallHandle::gpu`].
+    /// Read, not recorded to: see [`crate::CallHandle::gpu`].
     pub(crate) gpu: GpuHistory,
 }
 

@@ -1,4 +1,4 @@
-//! Calls, their stages and chunks, and how they end.
+//! Calls, their stages and chunks, and their outcomes.
 
 #[allow(clippy::module_inception)]
 mod call;

@@ -1,4 +1,4 @@
-//! Operations: a kind of call with its label names, resolved once; and the calls of one process.
+//! Operations with their label names, and all calls of one process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::error::Error;
 use crate::registry::{AppendMap, OVERFLOW, Registry, check_label, hash_of, label_value};
 use crate::segment::{IdWords, InFlight, slow_path, word};
 
-/// Labels that request metrics have of their own.
+/// Labels that the request metrics define themselves.
 const OWN_LABELS: [&str; 4] = ["operation", "status", "outcome", "stage"];
-/// Operation of stages that belong to no known call.
+/// Operation of stages without a call.
 const NO_OPERATION: &str = "unknown";
 
 /// All calls of one process of a service.

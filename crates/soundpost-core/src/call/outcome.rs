@@ -1,38 +1,38 @@
-//! How a call ended.
+//! Outcomes of calls.
 
-/// Outcome of a call; the guide's page on outcomes says when each is used.
+/// Outcome of a call; the guide's page on outcomes defines each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Finished, and what came back is output.
+    /// The call finished with output.
     Ok,
-    /// An error was raised, or seen in the result.
+    /// An error was raised or found in the result.
     Error,
-    /// Out of memory, on the GPU or the host.
+    /// Memory of the GPU or the host was exhausted.
     Oom,
-    /// A CUDA error after which the process cannot work.
+    /// A CUDA error made the process unusable.
     Poisoned,
-    /// Finished without output.
+    /// The call finished without output.
     Empty,
-    /// Output below -60 dBFS throughout.
+    /// The output was below -60 dBFS throughout.
     Silent,
-    /// Output cut short, as the caller says.
+    /// The caller reported that the output was cut short.
     Truncated,
     /// A time limit passed.
     Timeout,
-    /// The process ended with the call in flight.
+    /// The process ended while the call was in flight.
     Died,
-    /// Cancelled by the caller.
+    /// The caller cancelled the call.
     Cancelled,
-    /// The consumer went away, or nothing moved for the idle limit.
+    /// The consumer went away, or the call made no progress for the idle limit.
     Abandoned,
 }
 
-/// What an outcome counts as.
+/// Status that an outcome counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
     /// `ok`
     Success,
-    /// Everything that is the service's fault.
+    /// Every outcome that is the service's fault.
     Error,
     /// `cancelled` and `abandoned`.
     Cancelled,
@@ -42,7 +42,7 @@ impl Status {
     /// All statuses.
     pub const ALL: [Self; 3] = [Self::Success, Self::Error, Self::Cancelled];
 
-    /// The label value.
+    /// Returns the label value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -52,7 +52,7 @@ impl Status {
     }
 }
 
-/// Names of exception classes that mean out of memory, wherever they stand among the ancestors.
+/// Class names that mean out of memory, anywhere among the ancestors.
 const OOM_CLASSES: [&str; 2] = ["OutOfMemoryError", "MemoryError"];
 const OOM_TEXTS: [&str; 4] =
     ["CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "Failed to allocate memory", "MemoryError"];
@@ -77,7 +77,7 @@ impl Outcome {
         Self::Abandoned,
     ];
 
-    /// The label value.
+    /// Returns the label value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -94,12 +94,12 @@ impl Outcome {
         }
     }
 
-    /// The outcome of this name.
+    /// Returns the outcome of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 
-    /// What it counts as.
+    /// Returns the status that the outcome counts as.
     pub fn status(self) -> Status {
         match self {
             Self::Ok => Status::Success,
@@ -108,8 +108,8 @@ impl Outcome {
         }
     }
 
-    /// The outcome of an error: from the names of its class, its ancestors and its causes, and from its
-    /// text and the texts of its causes.
+    /// Classifies an error by the names of its class, ancestors and causes, and by its text and the texts of
+    /// its causes.
     pub fn classify(class_names: &[&str], text: &str) -> Self {
         let class = |names: &[&str]| class_names.iter().any(|class| names.contains(class));
         let says = |texts: &[&str]| texts.iter().any(|phrase| text.contains(phrase));
@@ -126,7 +126,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a Rust error, from its text and its sources' texts; an `io` error that timed out is
+    /// Classifies a Rust error by its text and the texts of its sources; an `io` error that timed out is
     /// [`Outcome::Timeout`].
     pub fn of_error(error: &(dyn std::error::Error + 'static)) -> Self {
         let chain = || std::iter::successors(Some(error), |error| error.source());

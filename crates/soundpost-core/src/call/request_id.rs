@@ -1,10 +1,10 @@
-//! Request ids: taken from the caller, from a W3C `traceparent`, or made.
+//! Request ids: the caller's, from a W3C `traceparent`, or generated.
 
 use std::cell::Cell;
 
 use crate::segment::{IdWords, REQUEST_ID_BYTES, epoch, random};
 
-/// A request id: at most [`REQUEST_ID_BYTES`] bytes of text.
+/// A request id of at most [`REQUEST_ID_BYTES`] bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestId {
     length: u8,
@@ -12,20 +12,20 @@ pub struct RequestId {
 }
 
 thread_local! {
-    /// Fork epoch and state of this thread's generator; a child begins anew.
+    /// Fork epoch and state of this thread's generator; a forked child seeds its own.
     static GENERATOR: Cell<(u32, u64, u64)> = const { Cell::new((0, 0, 0)) };
 }
 
 impl RequestId {
-    /// The caller's id, cut at 64 bytes; `None` when it is blank.
+    /// Returns the caller's id, cut at 64 bytes; `None` when it is blank.
     pub fn new(id: &str) -> Option<Self> {
         let id = id.trim();
         let id = &id[..id.floor_char_boundary(REQUEST_ID_BYTES)];
         (!id.is_empty()).then(|| Self::from_bytes(id.as_bytes()))
     }
 
-    /// The trace id of a W3C `traceparent` (`00-<32 hex>-<16 hex>-<2 hex>`), so that the call is found
-    /// under the trace's id; `None` when it is no valid one.
+    /// Returns the trace id of a W3C `traceparent` (`00-<32 hex>-<16 hex>-<2 hex>`); `None` when the header
+    /// is invalid.
     ///
     /// See <https://www.w3.org/TR/trace-context/#traceparent-header>.
     pub fn from_traceparent(header: &str) -> Option<Self> {
@@ -45,7 +45,7 @@ impl RequestId {
         valid.then(|| Self::from_bytes(trace.as_bytes()))
     }
 
-    /// A new random id: 32 hexadecimal digits, the shape of a trace id.
+    /// Generates an id of 32 hexadecimal digits, the shape of a trace id.
     #[inline]
     pub fn random() -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -59,7 +59,7 @@ impl RequestId {
         Self { length: 32, bytes }
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
@@ -92,7 +92,7 @@ impl std::fmt::Display for RequestId {
     }
 }
 
-/// Two random numbers, never both 0: a counter from a random start, mixed by SplitMix64.
+/// Returns two random numbers, never both 0: a counter from a random start, mixed by SplitMix64.
 #[inline]
 fn next_random() -> (u64, u64) {
     GENERATOR.with(|generator| {

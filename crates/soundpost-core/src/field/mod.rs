@@ -1,4 +1,4 @@
-//! Fields of calls and log events: their values, and how they lie in the event ring.
+//! Fields of calls and log events: their values, and their encoding in the event ring.
 
 mod value;
 mod words;

@@ -1,9 +1,9 @@
-//! Values of fields: anything about one call or event, never a label.
+//! Values of fields.
 
-/// Longer texts are cut before it is known what of them must not be recorded; less is kept then, bytes.
+/// Maximum length of a text before redaction, bytes; the recorded limit is lower.
 const TEXT: usize = 16_384;
 
-/// Value of a field: anything about one call or event, never a label.
+/// Value of a field: data of one call or event that is never a label.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldValue {
     /// Text.
@@ -41,7 +41,7 @@ field_value! {
 }
 
 impl FieldValue {
-    /// The same, borrowed.
+    /// Returns the borrowed value.
     #[inline]
     pub fn as_ref(&self) -> FieldRef<'_> {
         match self {

@@ -1,21 +1,21 @@
-//! Fields as words of the event ring: one after the other, each a head, its name and its value.
+//! Fields as words of the event ring: each has a head, a name and a value.
 
 use super::value::{FieldRef, FieldValue};
 
-/// More fields of one record than this are left out and counted.
+/// Maximum number of fields of a record.
 pub(crate) const FIELDS: usize = 64;
-/// Longer names are cut, bytes.
+/// Maximum length of a name, bytes.
 pub(crate) const NAME: usize = 256;
-/// Fields of one record take at most so many words together: 64 KiB.
+/// Maximum length of all fields of a record, words: 64 KiB.
 pub(crate) const WORDS: usize = 8192;
 
-/// `text` without what is beyond a number of bytes.
+/// Cuts a text at a number of bytes.
 #[inline]
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-/// As many whole fields from the beginning of `words` as fit `room`, and how many do not.
+/// Returns the leading fields of `words` that fit `room`, and the number of the others.
 pub(crate) fn fitting(words: &[u64], room: usize) -> (&[u64], u64) {
     let (mut rest, mut fits, mut left) = (words, 0, 0);
     while let Some((.., after)) = split(rest) {
@@ -30,7 +30,7 @@ pub(crate) fn fitting(words: &[u64], room: usize) -> (&[u64], u64) {
     (&words[..fits], left)
 }
 
-/// The fields in `words`, up to the first that is damaged.
+/// Decodes the fields in `words`, up to the first damaged one.
 pub(crate) fn decode(words: &[u64]) -> Vec<(String, FieldValue)> {
     let mut rest = words;
     let mut fields = Vec::new();
@@ -47,7 +47,7 @@ const INT: u64 = 2;
 const FLOAT: u64 = 3;
 const BOOL: u64 = 4;
 
-/// Bytes that lie eight to a word.
+/// Bytes, eight to a word.
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes<'a> {
     words: &'a [u64],
@@ -55,20 +55,20 @@ pub(crate) struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    /// The first `length` bytes of `words`, and what follows them.
+    /// Splits off the first `length` bytes of `words`.
     pub(crate) fn split(words: &'a [u64], length: usize) -> Option<(Self, &'a [u64])> {
         let (own, rest) = words.split_at_checked(length.div_ceil(8))?;
         Some((Self { words: own, length }, rest))
     }
 
-    /// The text they are, if they are one.
+    /// Returns the bytes as text, if they are UTF-8.
     pub(crate) fn text(self) -> Option<String> {
         let mut text: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
         text.truncate(self.length);
         String::from_utf8(text).ok()
     }
 
-    /// Whether they are this text.
+    /// Compares the bytes with a text.
     #[inline]
     pub(crate) fn is(self, text: &str) -> bool {
         self.length == text.len() && self.words.iter().copied().eq(packed(text))
@@ -94,7 +94,7 @@ impl RawValue<'_> {
     }
 }
 
-/// The first field of `words`: name, value, what follows.
+/// Splits off the first field of `words`: name, value, rest.
 pub(crate) fn split(words: &[u64]) -> Option<(Bytes<'_>, RawValue<'_>, &[u64])> {
     let (head, rest) = words.split_first()?;
     let (kind, name, value) = (head & 0xFF, (head >> 8 & 0xFFFF) as usize, (head >> 32) as usize);
@@ -103,14 +103,14 @@ pub(crate) fn split(words: &[u64]) -> Option<(Bytes<'_>, RawValue<'_>, &[u64])> 
     Some((name, RawValue { kind, bytes }, rest))
 }
 
-/// How many words a field takes.
+/// Returns the number of words of a field.
 #[inline]
 pub(crate) fn words_of(name: &str, value: FieldRef<'_>) -> usize {
     let value = if let FieldRef::Text(text) = value { text.len() } else { 8 };
     1 + name.len().div_ceil(8) + value.div_ceil(8)
 }
 
-/// The words of a field.
+/// Encodes a field.
 #[inline]
 pub(crate) fn encode<'a>(name: &'a str, value: FieldRef<'a>) -> impl Iterator<Item = u64> + 'a {
     let (kind, number, text) = match value {
@@ -124,7 +124,7 @@ pub(crate) fn encode<'a>(name: &'a str, value: FieldRef<'a>) -> impl Iterator<It
     [head].into_iter().chain(packed(name)).chain(number).chain(packed(text))
 }
 
-/// A text, eight bytes to a word.
+/// Packs a text, eight bytes to a word.
 #[inline]
 pub(crate) fn packed(text: &str) -> impl Iterator<Item = u64> {
     text.as_bytes().chunks(8).map(|chunk| {

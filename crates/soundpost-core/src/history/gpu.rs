@@ -1,4 +1,4 @@
-//! What a call did to GPU memory, from the samples around it.
+//! GPU memory around calls, from the samples of the history.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,37 +6,38 @@ use std::sync::Arc;
 use super::reader::{HistoryReader, Sample};
 use super::table::{Series, SeriesId};
 
-/// HistoryMemory in use by everyone: labels `gpu`, `mig`.
+/// Memory in use by all processes: labels `gpu`, `mig`.
 pub const GPU_MEMORY: &str = "gpu_memory_used_bytes";
-/// HistoryMemory of one process: labels `gpu`, `pid`; 0 of one that is known to use none, nothing where that is not known.
+/// Memory of one process: labels `gpu`, `pid`; 0 if the process uses none, absent if unknown.
 pub const GPU_PROCESS_MEMORY: &str = "gpu_process_memory_bytes";
 /// Utilization, 0 to 1: labels `gpu`, `mig`.
 pub const GPU_UTILIZATION: &str = "gpu_utilization_ratio";
-/// 1 for a device that a process sees: labels `gpu`, `mig`, `pid`. Where no process has any, all see all.
+/// 1 for a device that a process sees: labels `gpu`, `mig`, `pid`. Without this series all processes see all
+/// devices.
 pub const GPU_VISIBLE: &str = "gpu_visible";
 
-/// A sample that is older than this before the start says nothing about it, nanoseconds.
+/// Maximum age of the sample before a call, nanoseconds.
 const BEFORE: u64 = 130_000_000_000;
 
-/// When and where a call ran.
+/// Process and time of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallWindow {
-    /// Its process, as that sees its id.
+    /// Process id, as the process itself sees it.
     pub pid: u32,
-    /// When it started, monotonic nanoseconds.
+    /// Start, monotonic nanoseconds.
     pub started: u64,
-    /// When it ended; none while it runs.
+    /// End; `None` while the call runs.
     pub ended: Option<u64>,
 }
 
 /// GPU memory around a call, from samples; bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GpuUse {
-    /// HistoryMemory in the last sample before the call.
+    /// Memory in the last sample before the call.
     pub memory_before: u64,
     /// Maximum from start to end.
     pub memory_peak: u64,
-    /// HistoryMemory after the call minus memory before it.
+    /// Memory after the call minus memory before it.
     pub memory_delta: i64,
     /// Mean utilization during the call, 0 to 1.
     pub utilization_mean: Option<f64>,
@@ -46,32 +47,32 @@ pub struct GpuUse {
     pub of_process: bool,
 }
 
-/// A device or a MIG device by its labels.
+/// Labels of a device or a MIG device.
 type Device = (String, String);
 
-/// What a series is to a call.
+/// Meaning of a series for a call.
 enum SeriesRole {
     Memory(Device),
     Utilization(Device),
-    /// HistoryMemory of the call's process.
+    /// Memory of the call's process.
     Process,
-    /// The call's process sees this device; another does, without one.
+    /// Device that the call's process sees; `None` for another process.
     Visible(Option<Device>),
 }
 
-/// The GPU's part of one sample.
+/// The GPU values of one sample.
 #[derive(Default)]
 struct GpuSample {
     at: u64,
     memory: HashMap<Device, u64>,
     utilization: HashMap<Device, f64>,
-    /// HistoryMemory of the process, and on how many devices; none where the driver does not say.
+    /// Memory of the process and its number of devices; `None` where the driver does not report it.
     own: Option<(u64, usize)>,
-    /// Devices that the process saw then or later, where that is not all.
+    /// Devices that the process saw then or later, if not all.
     visible: Option<Arc<Vec<Device>>>,
 }
 
-/// What the samples say of one process, for any number of its calls: read once, because calls may be many.
+/// GPU samples of one process, read once for all of its calls.
 #[derive(Default)]
 pub struct GpuSamples {
     /// In the order of time.
@@ -79,16 +80,17 @@ pub struct GpuSamples {
 }
 
 impl CallWindow {
-    /// What the call did to GPU memory, so far or in all: before it is the last sample at or before its start,
-    /// after it the first one after its end, or the last there is. None without a sample before it.
+    /// Returns the GPU memory around the call: before it from the last sample at or before its start, after
+    /// it from the first sample after its end, or from the last one. `None` without a sample before the
+    /// start.
     ///
-    /// HistoryMemory is that of the call's process where the driver tells it, else that of all on the devices that the
-    /// process sees. `shared`: whether another call ran meanwhile, which samples do not tell.
+    /// The memory is that of the call's process where the driver reports it, else that of all processes on
+    /// the devices that the process sees. The caller passes `shared`, because samples do not contain it.
     pub fn gpu_use(&self, reader: &mut HistoryReader, shared: bool) -> Option<GpuUse> {
         GpuSamples::read(reader, self.pid, self.started).use_in(self, shared)
     }
 
-    /// Whether a GPU was sampled after a moment; none if none was ever.
+    /// Reports whether a GPU was sampled after a moment; `None` without any GPU sample.
     pub fn is_sampled_after(reader: &mut HistoryReader, moment: u64) -> Option<bool> {
         reader.refresh();
         let gpu: HashSet<SeriesId> =
@@ -104,7 +106,7 @@ impl CallWindow {
 }
 
 impl GpuSamples {
-    /// What there is on a process since a moment, and before it as far as it says something about that moment.
+    /// Reads the samples of a process since a moment, and the last one before it.
     pub fn read(reader: &mut HistoryReader, pid: u32, since: u64) -> Self {
         reader.refresh();
         let pid = pid.to_string();
@@ -129,7 +131,8 @@ impl GpuSamples {
         Self { looks }
     }
 
-    /// What a call of the process did, if it started no earlier than what was read; see [`CallWindow::gpu_use`].
+    /// Returns the GPU memory around a call that started no earlier than these samples, see
+    /// [`CallWindow::gpu_use`].
     pub fn use_in(&self, window: &CallWindow, shared: bool) -> Option<GpuUse> {
         let first = self.looks.partition_point(|look| look.at <= window.started);
         let before = &self.looks[first.checked_sub(1)?];
@@ -142,7 +145,7 @@ impl GpuSamples {
         let inside = &self.looks[first..end];
         let later = || self.looks[first..].iter().take(end - first + 1);
         let seen = before.visible.as_deref();
-        // Where a device did not say this time, the sum is of less than before.
+        // If a device is missing in a sample, the sum is too low.
         let own =
             |look: &GpuSample| look.own.filter(|own| before.own.is_some_and(|before| own.1 >= before.1));
         let of_process =
@@ -165,7 +168,7 @@ impl GpuSamples {
 }
 
 impl GpuSample {
-    /// The GPU's part of a sample; none in a sample of something else. `visible`: what was seen in later ones.
+    /// Extracts the GPU values of a sample. `visible` carries the devices seen in later samples.
     fn of(
         sample: &Sample,
         roles: &HashMap<SeriesId, SeriesRole>,
@@ -209,8 +212,8 @@ impl GpuSample {
     }
 }
 
-/// Whether the call's process sees the device. A MIG device counts where it is named: its memory is in its
-/// parent's as well.
+/// Reports whether the process sees the device. MIG devices count only where named, because their memory is
+/// part of their parent's.
 fn sees(visible: Option<&Vec<Device>>, device: &Device) -> bool {
     match visible {
         Some(visible) => visible.contains(device),

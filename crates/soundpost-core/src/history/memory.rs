@@ -1,4 +1,4 @@
-//! The file of a history, or memory in its place: header, table, ring.
+//! The memory of a history, mapped from a file or on the heap: header, table, ring.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,10 +11,10 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// First word of every history.
 const MAGIC: u64 = u64::from_le_bytes(*b"sndhist\x01");
-/// Changes whenever the meaning of a word changes; a reader refuses any other.
+/// Version of the layout; a reader rejects any other.
 const VERSION: u64 = 1;
 
-/// Smallest and largest file, bytes.
+/// Minimum and maximum size of the file, bytes.
 pub(super) const BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=8 << 20;
 
 /// Positions in the header.
@@ -22,36 +22,36 @@ mod header {
     pub(super) const MAGIC: usize = 0;
     pub(super) const VERSION: usize = 1;
     pub(super) const WORDS: usize = 2;
-    /// Which boot of the machine the monotonic times are of.
+    /// Boot of the machine that the monotonic times belong to.
     pub(super) const BOOT: usize = 3;
     pub(super) const CHECKSUM: usize = 4;
-    /// 1 once another file has taken this one's place.
+    /// 1 after another file replaced this one.
     pub(super) const REPLACED: usize = 5;
-    /// Two words: where the ring begins and ends.
+    /// Two words: begin and end of the ring.
     pub(super) const CURSORS: usize = 6;
     pub(super) const LENGTH: usize = 16;
 }
 
-/// Words of the table: some 600 series.
+/// Words of the table, enough for about 600 series.
 pub(super) const TABLE_WORDS: usize = 1 << 14;
 
 /// A history in memory.
 pub(crate) struct HistoryMemory {
     region: Region,
-    /// Keeps the lock that says that somebody writes it.
+    /// Holds the lock that marks the file as being written.
     _file: Option<File>,
-    /// Whether it is the copy of a file that nobody writes.
+    /// Whether the contents are a copy of a file without a writer.
     copy: bool,
 }
 
 impl HistoryMemory {
-    /// The history of `place` to write to: the one that is there if it can be gone on with, else a new one.
-    /// The second is what an existing one held that cannot.
+    /// Opens the history of a service for writing: the existing one if its size fits, else a new one. The
+    /// second value is an existing history of another size.
     pub(super) fn open(dir: &ServiceDir, bytes: usize) -> io::Result<(Self, Option<Self>)> {
         let mut before = None;
         for path in dir.history_files() {
             let Ok(file) = open_own(&path) else { continue };
-            // A reader may be asking at this moment whether anybody holds it.
+            // A reader may hold the lock for an instant while it tests it.
             lock_held(&file)?;
             let Ok(memory) = Self::map(file, true) else { continue };
             if memory.words().len() * WORD == bytes {
@@ -62,27 +62,27 @@ impl HistoryMemory {
         Ok((Self::create(dir, bytes)?, before))
     }
 
-    /// A new file, in the place of the one that is there.
+    /// Makes a new file that replaces the existing one.
     pub(super) fn create(dir: &ServiceDir, bytes: usize) -> io::Result<Self> {
         let new = dir.create(bytes)?;
         let region = Region::map(&new.file, bytes / WORD, true)?;
         write_header(region.words());
         let (file, path) = new.become_history()?;
-        // The file of a run that found its room elsewhere.
+        // Remove the file of a run that used the other directory.
         dir.history_files().filter(|other| *other != path).for_each(|other| {
             let _ = std::fs::remove_file(other);
         });
         Ok(Self { region, _file: Some(file), copy: false })
     }
 
-    /// HistoryMemory of this process alone.
+    /// Makes memory of this process alone.
     pub(super) fn heap(bytes: usize) -> Self {
         let region = Region::from_words(std::iter::repeat_n(0, bytes / WORD));
         write_header(region.words());
         Self { region, _file: None, copy: false }
     }
 
-    /// The history at `path` to read: mapped while somebody writes it, else copied.
+    /// Opens the history at `path` for reading: mapped while it has a writer, else copied.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let mut file = open_foreign(path)?;
         if !is_dead(&file) {
@@ -115,17 +115,16 @@ impl HistoryMemory {
         SampleRing::new(&words[header::CURSORS..][..2], &words[header::LENGTH + TABLE_WORDS..])
     }
 
-    /// Whether nothing will be added to it.
+    /// Reports whether no sample will be added.
     pub(super) fn is_over(&self) -> bool {
         self.copy || self.words()[header::REPLACED].load(Ordering::Acquire) != 0
     }
 
-    /// Says that another has taken its place.
+    /// Marks the history as replaced.
     pub(super) fn set_replaced(&self) {
         self.words()[header::REPLACED].store(1, Ordering::Release);
     }
 
-    /// For damage by hand.
     #[cfg(test)]
     #[cfg(not(loom))]
     pub(super) fn all_words(&self) -> &[AtomicU64] {
@@ -173,7 +172,7 @@ fn header_checksum(words: &[AtomicU64]) -> u64 {
     super::ring::checksum(words[..header::CHECKSUM].iter().map(|word| word.load(Ordering::Relaxed)))
 }
 
-/// A number for this boot of the machine; 0 where the kernel does not tell.
+/// Returns a number for this boot of the machine; 0 where the kernel does not report it.
 fn boot() -> u64 {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     super::ring::checksum(id.trim().bytes().map(u64::from))

@@ -1,9 +1,9 @@
-//! The history of vitals: what was sampled in the last minutes, in a file beside the segments.
+//! The history of vitals: the samples of the last minutes, in a file beside the segments.
 //!
-//! One file a service, an array of atomic words as a segment is: a header, a table of series that only grows,
-//! and a ring of samples that overwrites its oldest. The elected process writes it; everybody may map it, and
-//! it can be read when everybody is dead. Times are of the monotonic clock, which is one for all processes of
-//! a host; a file of an earlier boot is not read on.
+//! Each service has one file, an array of atomic words: a header, an append-only table of series, and a ring
+//! of samples that overwrites its oldest. The reporter writes it. Any process may map it, and it remains
+//! readable after all processes died. Times are of the monotonic clock, which all processes of a host share;
+//! a file of an earlier boot is rejected.
 
 mod gpu;
 mod memory;

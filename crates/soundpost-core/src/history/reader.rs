@@ -1,4 +1,4 @@
-//! Reading a history, while it is written or afterwards.
+//! Reading a history, with or without a running writer.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,15 +10,14 @@ use super::ring::RawSample;
 use super::table::{Series, SeriesId};
 use crate::segment::ServiceDir;
 
-/// What was sampled at one moment.
+/// A sample of one source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
-    /// When, by the monotonic clock, nanoseconds.
+    /// Time by the monotonic clock, nanoseconds.
     pub at: u64,
-    /// When, nanoseconds since the Unix epoch.
+    /// Time since the Unix epoch, nanoseconds.
     pub unix: u64,
-    /// Series and values; none where the series is gone from then on. A sample is of one source: what it does
-    /// not mention is as it was.
+    /// Series and values; `None` where the series ends. Series that a sample omits keep their value.
     pub values: Vec<(SeriesId, Option<f64>)>,
 }
 
@@ -26,15 +25,16 @@ pub struct Sample {
 pub struct HistoryReader {
     memory: Arc<HistoryMemory>,
     series: HashMap<SeriesId, Series>,
-    /// Position behind the last series that is known.
+    /// Position after the last known series.
     seen: u32,
 }
 
 impl HistoryReader {
-    /// Reads the history of a service, whether anybody writes it or not.
+    /// Opens the history of a service, with or without a running writer.
     ///
     /// # Errors
-    /// When there is none of this boot and version.
+    ///
+    /// When no history of this boot and version exists.
     pub fn open(dir: &ServiceDir) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for path in dir.history_files() {
@@ -52,44 +52,44 @@ impl HistoryReader {
         reader
     }
 
-    /// Whether nothing will be added any more: nobody wrote it when it was opened, or another has taken its
-    /// place. Then it is time to open it again.
+    /// Reports whether no sample will be added: the writer is gone, or another file replaced this one. Then
+    /// the caller opens the history again.
     pub fn is_over(&self) -> bool {
         self.memory.is_over()
     }
 
-    /// Takes note of series that were added.
+    /// Reads series that were added.
     pub fn refresh(&mut self) {
         let (new, seen) = self.memory.table().read(self.seen);
         self.series.extend(new);
         self.seen = seen;
     }
 
-    /// All series of the table.
+    /// Returns all series of the table.
     pub fn series(&self) -> impl Iterator<Item = (SeriesId, &Series)> {
         self.series.iter().map(|(id, series)| (*id, series))
     }
 
-    /// A series by its number; of one that was added lately, after [`HistoryReader::refresh`].
+    /// Returns a series by its id; a series that was just added needs a [`HistoryReader::refresh`].
     pub fn get(&self, id: SeriesId) -> Option<&Series> {
         self.series.get(&id)
     }
 
-    /// Samples taken in a span of monotonic time, oldest first.
+    /// Returns the samples in a span of monotonic time, oldest first.
     pub fn samples(&mut self, span: RangeInclusive<u64>) -> Vec<Sample> {
         let mut samples = Vec::new();
         self.back(|sample| {
             if span.contains(&sample.at) {
                 samples.push(sample.clone());
             }
-            // Threads take their samples side by side: one may be some milliseconds out of its order.
+            // Threads sample in parallel, so a sample may be some milliseconds out of order.
             sample.at.saturating_add(SLACK) >= *span.start()
         });
         samples.sort_by_key(|sample| sample.at);
         samples
     }
 
-    /// The last value of each series at a moment, as far as it is no older than `age`.
+    /// Returns the last value of each series at a moment, if it is no older than `age`.
     pub fn as_of(&mut self, at: u64, age: u64) -> HashMap<SeriesId, f64> {
         let mut values = HashMap::new();
         for sample in self.samples(at.saturating_sub(age)..=at) {
@@ -103,7 +103,7 @@ impl HistoryReader {
         values
     }
 
-    /// Visits samples from the newest on, until `visit` says false.
+    /// Visits samples from the newest on, until `visit` returns false.
     pub fn back(&mut self, mut visit: impl FnMut(&Sample) -> bool) {
         self.refresh();
         let mut sample = Sample::default();
@@ -116,7 +116,7 @@ impl HistoryReader {
     }
 }
 
-/// How far out of their order samples may be, nanoseconds.
+/// Maximum disorder of samples, nanoseconds.
 const SLACK: u64 = 1_000_000_000;
 
 impl std::fmt::Debug for HistoryReader {

@@ -1,51 +1,49 @@
-//! The ring of samples. One writer; any number of readers, who take what they read only if the writer did
-//! not come round meanwhile.
+//! The ring of samples, with one writer and any number of readers. A reader rejects a record that the writer
+//! has overwritten meanwhile.
 //!
-//! A record's place is its position modulo the ring's length; positions count words from the first sample on
-//! and never repeat. The writer first says that the oldest records are gone, then overwrites them, then says
-//! where the new end is: killed at any point it has lost nothing that it said was there. Each record holds
-//! its own position, its length, that of the one before it, and a checksum, so that damage costs the record
-//! it hit.
+//! A position counts words from the first sample and never repeats; its remainder by the ring's length is the
+//! place. The writer first moves the begin past the oldest records, then overwrites them, then moves the end.
+//! Killed at any step it loses no record between begin and end. Each record holds its position, its length,
+//! the length of its predecessor, and a checksum, so damage is limited to the damaged record.
 
 use crate::sync::{AtomicU64, Ordering, fence};
 
 const MARK: u64 = 0xA5C7;
 /// Words of a record before its values.
 const PREFIX: usize = 5;
-/// Most values of a record.
+/// Maximum number of values of a record.
 pub(super) const MOST_VALUES: usize = 4096;
-/// Bits of a value that says: there is none from here on. A NaN that no arithmetic makes.
+/// Bits of an absent value: a NaN that arithmetic never produces.
 const ABSENT: u64 = 0x7FF8_A05E_A05E_A05E;
 
 /// Positions of the cursors.
 const END: usize = 0;
 const BEGIN: usize = 1;
-/// Bits of the length of the last record, beside the end.
+/// Bits for the length of the last record in the end cursor.
 const LENGTH_BITS: u32 = 16;
 
-/// A sample as words; reused from read to read.
+/// A decoded sample, reused between reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct RawSample {
     pub(super) at: u64,
     pub(super) unix: u64,
-    /// Series and values; none where the series is gone.
+    /// Series and values; `None` where the series ends.
     pub(super) values: Vec<(u16, Option<f64>)>,
     words: Vec<u64>,
 }
 
-/// The ring of one history.
 #[derive(Clone, Copy)]
 pub(super) struct SampleRing<'a> {
     cursors: &'a [AtomicU64],
     words: &'a [AtomicU64],
 }
 
-/// Where the records are.
+/// Begin and end of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
     begin: u64,
     end: u64,
-    /// Of the last record; 0 where there is none.
+    /// Length of the last record; 0 without records.
     last: u64,
 }
 
@@ -54,7 +52,7 @@ impl<'a> SampleRing<'a> {
         Self { cursors, words }
     }
 
-    /// Appends a sample; only one may at a time. Values beyond [`MOST_VALUES`] are left out.
+    /// Appends a sample; only one thread may at a time. Values beyond [`MOST_VALUES`] are dropped.
     pub(super) fn append(&self, at: u64, unix: u64, values: &[(u16, Option<f64>)]) {
         let values = &values[..values.len().min(MOST_VALUES)];
         let mut words = vec![0; PREFIX];
@@ -74,7 +72,7 @@ impl<'a> SampleRing<'a> {
         words[4] = record_checksum(&words);
         let begin = self.begin_for(&extent, extent.end + length);
         self.cursors[BEGIN].store(begin, Ordering::Release);
-        // A reader that sees a word of this record sees that the old ones are gone.
+        // A reader that sees a word of this record also sees the new begin.
         fence(Ordering::Release);
         for (offset, word) in words.iter().enumerate() {
             self.word(extent.end + offset as u64).store(*word, Ordering::Relaxed);
@@ -82,7 +80,7 @@ impl<'a> SampleRing<'a> {
         self.cursors[END].store((extent.end + length) << LENGTH_BITS | length, Ordering::Release);
     }
 
-    /// Visits samples from the newest to the oldest, until `visit` says false.
+    /// Visits samples from the newest to the oldest, until `visit` returns false.
     pub(super) fn back(&self, mut visit: impl FnMut(&RawSample) -> bool) {
         let extent = self.extent();
         let (mut at, mut length) = (extent.end, extent.last);
@@ -96,7 +94,7 @@ impl<'a> SampleRing<'a> {
                 None => break,
             }
         }
-        // Behind a damaged record only a walk from the front finds its way.
+        // Records before a damaged one are only reachable from the front.
         let mut before = Vec::new();
         self.forward(&Extent { end: at, ..extent }, |place, _| before.push(place));
         for place in before.into_iter().rev() {
@@ -106,7 +104,7 @@ impl<'a> SampleRing<'a> {
         }
     }
 
-    /// Visits sound records in their order, with position and length.
+    /// Visits valid records in order, with position and length.
     fn forward(&self, extent: &Extent, mut visit: impl FnMut(u64, u64)) {
         let mut raw = RawSample::default();
         let mut at = extent.begin;
@@ -120,7 +118,7 @@ impl<'a> SampleRing<'a> {
         }
     }
 
-    /// The record at a position, and the length of the one before it; none if there is none, or no more.
+    /// Reads the record at a position. Returns the length of its predecessor; `None` without a valid record.
     fn read(&self, at: u64, into: &mut RawSample) -> Option<u64> {
         let head = self.word(at).load(Ordering::Acquire);
         let (length, count) = ((head >> 32 & 0xFFFF) as usize, (head & 0xFFFF) as usize);
@@ -145,16 +143,16 @@ impl<'a> SampleRing<'a> {
         Some(into.words[0] >> 16 & 0xFFFF)
     }
 
-    /// Whether the writer took the place of what was here. A beginning far behind the end is damage.
+    /// Reports whether the writer has overwritten a position. A begin far behind the end is damage.
     fn is_gone(&self, at: u64) -> bool {
         let begin = self.cursors[BEGIN].load(Ordering::Relaxed);
         let end = self.cursors[END].load(Ordering::Relaxed) >> LENGTH_BITS;
         begin > at && begin <= end.saturating_add(self.words.len() as u64)
     }
 
-    /// Where the records are, by the cursors or, where those are damaged, by what is found.
+    /// Returns begin and end from the cursors, or by a search where the cursors are damaged.
     fn extent(&self) -> Extent {
-        // The beginning first: it can only be too old, and then the records there are found to be gone.
+        // Read the begin first: an outdated begin is harmless, because overwritten records are detected.
         let begin = self.cursors[BEGIN].load(Ordering::Acquire);
         let end = self.cursors[END].load(Ordering::Acquire);
         let extent = Extent { begin, end: end >> LENGTH_BITS, last: end & 0xFFFF };
@@ -170,7 +168,7 @@ impl<'a> SampleRing<'a> {
         if empty || sound { Extent { begin, ..extent } } else { self.found() }
     }
 
-    /// Where records are found, one by one.
+    /// Finds the records by a search.
     fn found(&self) -> Extent {
         let mut extent = Extent { begin: 0, end: 0, last: 0 };
         let mut raw = RawSample::default();
@@ -189,7 +187,7 @@ impl<'a> SampleRing<'a> {
         extent
     }
 
-    /// The oldest record that stays when the ring ends at `end`.
+    /// Returns the position of the oldest record that remains when the ring ends at `end`.
     fn begin_for(&self, extent: &Extent, end: u64) -> u64 {
         let least = end.saturating_sub(self.words.len() as u64);
         let mut begin = extent.begin;

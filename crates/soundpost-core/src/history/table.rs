@@ -1,23 +1,23 @@
-//! The series of a history: name and labels, as records that are only ever added.
+//! The series of a history, as append-only records of name and labels.
 
 use crate::segment::{Directory, Layout, Payload, Record, RecordKind};
 use crate::sync::AtomicU64;
 
-/// A series in one history: the position of its record.
+/// Id of a series in one history: the position of its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesId(pub(super) u16);
 
-/// What is sampled: a name as in the metrics, without the service's prefix, and labels.
+/// A sampled series: a metric name without the service's prefix, and labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Series {
     /// `gpu_memory_used_bytes`
     pub name: String,
-    /// Names and values, in the order of the quantity's; those that do not apply are left out.
+    /// Names and values in the order of the quantity; labels that do not apply are omitted.
     pub labels: Vec<(String, String)>,
 }
 
 impl Series {
-    /// The value of a label; none where the series has no such label.
+    /// Returns the value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels.iter().find(|(label, _)| label == name).map(|(_, value)| value.as_str())
     }
@@ -36,7 +36,6 @@ impl Series {
     }
 }
 
-/// The table of one history.
 pub(super) struct SeriesTable<'a> {
     directory: Directory<'a>,
 }
@@ -47,13 +46,14 @@ impl<'a> SeriesTable<'a> {
         Self { directory: Directory::new(words, &layout) }
     }
 
-    /// Adds a series, looking for room from `from` on; none when the table is full.
+    /// Adds a series at the first free place from `from` on; `None` when the table is full.
     pub(super) fn add(&self, from: u32, series: &Series) -> Option<SeriesId> {
         let at = self.directory.append(from, RecordKind::Series, &series.encode())?;
         u16::try_from(at).ok().map(SeriesId)
     }
 
-    /// The series from a position on, and where to go on: behind them, or at one that is just being written.
+    /// Reads the series from a position on. Returns the position to resume at: the end, or a record that is
+    /// being written.
     pub(super) fn read(&self, from: u32) -> (Vec<(SeriesId, Series)>, u32) {
         let mut scan = self.directory.read(from);
         let series =

@@ -1,4 +1,4 @@
-//! The ring under wraps, damage and concurrent reading; files; what a call did, from samples by hand.
+//! Tests of the ring under wrapping, damage and concurrent reads, of files, and of GPU memory around calls.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +17,7 @@ fn words(count: usize) -> Vec<AtomicU64> {
     (0..count).map(|_| AtomicU64::new(0)).collect()
 }
 
-/// The times of all samples, newest first.
+/// Returns the times of all samples, newest first.
 fn times(ring: &SampleRing<'_>) -> Vec<u64> {
     let mut times = Vec::new();
     ring.back(|raw: &RawSample| {
@@ -31,7 +31,7 @@ fn place(root: &std::path::Path) -> ServiceDir {
     ServiceDir::open_with_shared_memory(root, "svc", root).expect("a place")
 }
 
-/// A point without labels, or with the label `gpu`.
+/// Makes a point without labels, or with the label `gpu`.
 fn point<'a>(name: &'a str, gpu: &'a [String], value: f64) -> Point<'a> {
     let label_names: &[&str] = if gpu.is_empty() { &[] } else { &["gpu"] };
     Point { name, label_names, label_values: gpu, value: Some(value) }
@@ -59,7 +59,7 @@ proptest! {
             back.push((raw.at, raw.values.clone()));
             true
         });
-        // As many as fit, without a gap, up to the last.
+        // The ring holds as many as fit, without a gap, up to the last.
         let all = kept.into_iter().enumerate().map(|(number, values)| (number as u64, values)).rev();
         let expected: Vec<_> = all.take(back.len()).collect();
         prop_assert_eq!(&back, &expected);
@@ -87,7 +87,7 @@ proptest! {
         let after = times(&ring);
         prop_assert!(after.len() + 1 >= before.len(), "{before:?} {after:?}");
         prop_assert!(after.iter().all(|time| before.contains(time)));
-        // And the next one is appended behind them.
+        // The next sample is appended after them.
         ring.append(1000, 0, &[]);
         prop_assert_eq!(times(&ring)[0], 1000);
     }
@@ -99,7 +99,7 @@ proptest! {
         (0..count).for_each(|number| ring.append(number, 0, &[(1, Some(2.0))]));
         let before = times(&ring);
         cursors[cursor].fetch_xor(1 << bit, Ordering::Relaxed);
-        // Never a panic, never a sample that was not there.
+        // Damage never causes a panic or an invented sample.
         prop_assert!(times(&ring).iter().all(|time| before.contains(time)));
         (0..60).for_each(|number| ring.append(1000 + number, 0, &[(1, Some(2.0))]));
         let after = times(&ring);
@@ -164,7 +164,7 @@ fn it_is_read_while_it_is_written_and_afterwards_and_gone_on_with() {
     assert_eq!(writer.reader().series().count(), 2);
     drop(writer);
 
-    // With another interval the file is of another size, and takes over what there was.
+    // Another interval makes a file of another size, which takes over the samples.
     let writer = HistoryWriter::open(&place, 2 << 20);
     writer.append_at(8 * SECOND, 103, [point("load1", &[], 1.0)]);
     let mut reader = HistoryReader::open(&place).expect("a history");
@@ -265,8 +265,8 @@ fn every_word_may_be_damaged() {
     }
 }
 
-/// Samples of GPU memory by hand: seconds, memory of all, memory of process 7, utilization. Meanwhile the wall
-/// clock steps by an hour, forth and back.
+/// Appends samples of GPU memory: seconds, memory of all, memory of process 7, utilization. The wall clock
+/// steps by an hour between them.
 fn use_of(samples: &[(u64, f64, Option<f64>, f64)], started: u64, ended: Option<u64>) -> Option<GpuUse> {
     let writer = HistoryWriter::in_memory(1 << 20);
     let device = ["0".to_owned()];
@@ -281,7 +281,7 @@ fn use_of(samples: &[(u64, f64, Option<f64>, f64)], started: u64, ended: Option<
         let points = [point(GPU_MEMORY, &device, *used), point(GPU_UTILIZATION, &device, *utilization)];
         let unix = [2, 1, 3][*second as usize % 3] * 3600 * SECOND;
         writer.append_at(second * SECOND, unix, points.into_iter().chain(own));
-        // A sample of something else between them.
+        // A sample of another source between them.
         writer.append_at(second * SECOND + 1, 0, [point("load1", &[], 3.0)]);
     }
     let window =
@@ -305,7 +305,7 @@ fn the_use_of_a_call_is_that_of_its_window() {
     assert!(!whole.of_process && !whole.shared);
     let running = use_of(&of_all[..4], 2, None).expect("samples");
     assert_eq!((running.memory_before, running.memory_peak, running.memory_delta), (10, 50, 40));
-    // Between two samples: peak and delta are by what came after.
+    // Between two samples, peak and delta come from the later one.
     let short = use_of(&of_all, 2, Some(2)).expect("samples");
     assert_eq!((short.memory_peak, short.memory_delta, short.utilization_mean), (30, 20, None));
     let last = use_of(&of_all, 6, Some(7)).expect("samples");
@@ -317,7 +317,7 @@ fn the_use_of_a_call_is_that_of_its_window() {
     let own = of_all.map(|(second, used, _, utilization)| (second, used, Some(used / 2.0), utilization));
     let own = use_of(&own, 2, Some(4)).expect("samples");
     assert_eq!((own.memory_before, own.memory_peak, own.memory_delta, own.of_process), (5, 25, 5, true));
-    // A process of which nothing was known before is not taken for one without memory.
+    // A process without earlier data does not count as one without memory.
     let mut late = of_all;
     (late[2].2, late[3].2) = (Some(1.0), Some(2.0));
     let late = use_of(&late, 2, Some(4)).expect("samples");
@@ -368,7 +368,7 @@ fn sizes_hold_a_quarter_of_an_hour() {
     assert!((2 << 20..=6 << 20).contains(&default), "{default}");
     assert_eq!(history_bytes(seconds(60.0), None), 1 << 20);
     assert_eq!(history_bytes(seconds(0.1), Some(seconds(0.05))), 8 << 20);
-    // A GPU, a host and eight processes: 75 values a second; and 10 glances of 4 values.
+    // A GPU, a host and eight processes: 75 values a second; and 10 fast samples of 4 values.
     let writer = HistoryWriter::in_memory(default);
     let labels: Vec<[String; 1]> = (0..75_u32).map(|number| [number.to_string()]).collect();
     for tenth in 0..9_500 {

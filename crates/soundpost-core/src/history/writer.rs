@@ -1,4 +1,4 @@
-//! Writing a history: one in each process that reports, shared by its sampling threads.
+//! Writing a history; the sampling threads of a reporter share one writer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,20 +12,20 @@ use crate::clock;
 use crate::segment::ServiceDir;
 use crate::thread::lock;
 
-/// How far back a history shall go.
+/// Span that a history covers.
 const SPAN: Duration = Duration::from_secs(15 * 60);
-/// What a sample may take, bytes: some 100 values.
+/// Estimated size of a sample, bytes: about 100 values.
 const SAMPLE_BYTES: usize = 1024;
-/// What a glance may take: some 8 values.
+/// Estimated size of a fast sample, bytes: about 8 values.
 const GLANCE_BYTES: usize = 128;
-/// Files are of whole multiples of this.
+/// File sizes are multiples of this, bytes.
 const STEP: usize = 256 * 1024;
 
-/// The size of a history that holds 15 minutes of samples at these intervals, bytes; 1 to 8 MiB.
+/// Returns the size of a history for 15 minutes of samples at these intervals: 1 to 8 MiB.
 pub fn history_bytes(interval: Duration, glances: Option<Duration>) -> usize {
     let times = |interval: Duration| (SPAN.as_secs_f64() / interval.as_secs_f64().max(0.01)) as usize;
     let glances = glances.map_or(0, |glances| times(glances) * GLANCE_BYTES);
-    // As much again for machines with more than one GPU.
+    // Doubled for machines with several GPUs.
     let wanted = 2 * (times(interval) * SAMPLE_BYTES + glances);
     wanted.next_multiple_of(STEP).clamp(*BYTES.start(), *BYTES.end())
 }
@@ -35,15 +35,15 @@ pub fn history_bytes(interval: Duration, glances: Option<Duration>) -> usize {
 pub struct Point<'a> {
     /// Name of the quantity, without the service's prefix.
     pub name: &'a str,
-    /// Names of its labels.
+    /// Label names.
     pub label_names: &'a [&'a str],
-    /// Their values, in the same order; empty text for one that does not apply.
+    /// Label values, in the same order; empty where a label does not apply.
     pub label_values: &'a [String],
-    /// None: there is none from now on.
+    /// `None` ends the series.
     pub value: Option<f64>,
 }
 
-/// Writes the history of a service. Only the elected process has one.
+/// Writes the history of a service. Only the elected process has a writer.
 pub struct HistoryWriter {
     dir: Option<ServiceDir>,
     bytes: usize,
@@ -53,18 +53,18 @@ pub struct HistoryWriter {
 
 struct WriterState {
     memory: Arc<HistoryMemory>,
-    /// Series by a text made of name and labels.
+    /// Series by a key of name and labels.
     series: HashMap<String, u16>,
-    /// Position behind the last series of the table.
+    /// Position after the last series of the table.
     seen: u32,
-    /// Where the text and the values of a sample are put together.
+    /// Buffers for the key and the values of a sample.
     key: String,
     values: Vec<(u16, Option<f64>)>,
 }
 
 impl HistoryWriter {
-    /// Goes on with the history that is there, or begins one of about `bytes`. Where no file can be had, it is
-    /// in memory that only this process sees, see [`HistoryWriter::fallback`].
+    /// Continues the existing history, or starts one of about `bytes`. Without a file it is in private
+    /// memory, see [`HistoryWriter::fallback`].
     pub fn open(dir: &ServiceDir, bytes: usize) -> Self {
         let (memory, before, fallback) = match HistoryMemory::open(dir, bytes) {
             Ok((memory, before)) => (memory, before, None),
@@ -79,23 +79,23 @@ impl HistoryWriter {
         writer
     }
 
-    /// A history in memory that only this process sees.
+    /// Makes a history in private memory.
     pub fn in_memory(bytes: usize) -> Self {
         let state = Mutex::new(WriterState::new(Arc::new(HistoryMemory::heap(bytes))));
         Self { dir: None, bytes, fallback: None, state }
     }
 
-    /// Why there is no file, if so.
+    /// Returns the reason why there is no file.
     pub fn fallback(&self) -> Option<&str> {
         self.fallback.as_deref()
     }
 
-    /// Appends a sample taken now.
+    /// Appends a sample of now.
     pub fn append<'a>(&self, points: impl IntoIterator<Item = Point<'a>>) {
         self.append_at(clock::monotonic_nanos(), clock::unix_nanos(), points);
     }
 
-    /// As [`HistoryWriter::append`] for a sample taken then: monotonic and since the Unix epoch, nanoseconds.
+    /// Appends a sample of the given time: monotonic and since the Unix epoch, nanoseconds.
     pub fn append_at<'a>(&self, at: u64, unix: u64, points: impl IntoIterator<Item = Point<'a>>) {
         let mut state = lock(&self.state);
         let mut values = std::mem::take(&mut state.values);
@@ -111,12 +111,12 @@ impl HistoryWriter {
         state.values = values;
     }
 
-    /// Reads what this writes.
+    /// Returns a reader of this history.
     pub fn reader(&self) -> HistoryReader {
         HistoryReader::over(lock(&self.state).memory.clone())
     }
 
-    /// The table is full of series that nobody needs any more: a new history takes over what the ring holds.
+    /// Replaces the history when its table is full; the new one takes over the samples of the ring.
     fn renewed(
         &self,
         state: &mut WriterState,
@@ -155,7 +155,7 @@ impl WriterState {
         state
     }
 
-    /// The series of a point, made where there is none; none when the table is full.
+    /// Returns the series of a point, and adds it if it is new; `None` when the table is full.
     fn id(&mut self, point: &Point<'_>) -> Option<u16> {
         let labels = || {
             let labels = point.label_names.iter().zip(point.label_values);
@@ -175,7 +175,7 @@ impl WriterState {
         self.series.get(&self.key).copied().or_else(|| self.add(series))
     }
 
-    /// Adds a series whose key was just written.
+    /// Adds a series under the key in the buffer.
     fn add(&mut self, series: &Series) -> Option<u16> {
         let id = self.memory.table().add(self.seen, series)?;
         self.seen = id.0.into();
@@ -183,7 +183,7 @@ impl WriterState {
         Some(id.0)
     }
 
-    /// Appends what another history holds, the newest samples, as far as their series fill half of the table.
+    /// Copies the newest samples of another history, until their series fill half of the table.
     fn take_over(&mut self, before: &HistoryMemory) {
         let (series, _) = before.table().read(0);
         let series: HashMap<u16, Series> = series.into_iter().map(|(id, series)| (id.0, series)).collect();
@@ -206,7 +206,7 @@ impl WriterState {
     }
 }
 
-/// Name and labels as one text.
+/// Writes name and labels as one key.
 fn write_key<'a>(key: &mut String, name: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) {
     key.clear();
     key.push_str(name);

@@ -1,4 +1,4 @@
-//! Events of `tracing` as log events: with the fields of their spans, and tied to the current call.
+//! The `tracing` layer: events become log events with the fields of their spans and the current call.
 
 mod values;
 
@@ -17,8 +17,8 @@ use crate::registry::Registry;
 use crate::thread::is_own;
 use values::{EventValues, SpanFields, SpanValues, Values};
 
-/// Events that are recorded while another is, by what makes the text of a value, one inside of the other. What is
-/// beyond is dropped, and counted in `soundpost_errors_total{part="log"}`.
+/// Maximum depth of events recorded while the text of another event's value is made. Deeper events are
+/// dropped and counted in `soundpost_errors_total{part="log"}`.
 const NESTED: u32 = 4;
 
 thread_local! {
@@ -28,9 +28,9 @@ thread_local! {
 
 /// A [`tracing_subscriber::Layer`] that records events.
 ///
-/// What is recorded is said by [`LogLayer::with_max_level`], `INFO` unless told otherwise, and by any filter that it is
-/// combined with (`layer.with_filter(EnvFilter::new("warn,my_service=debug"))`). An event has the fields of those spans
-/// around it that are of such a level. Events of Soundpost itself are never recorded, nor those of its threads.
+/// The level comes from [`LogLayer::with_max_level`], `INFO` by default, and from any filter that wraps the
+/// layer (`layer.with_filter(EnvFilter::new("warn,my_service=debug"))`). An event gets the fields of its
+/// enclosing spans that pass the level. Events of Soundpost and of its threads are never recorded.
 #[derive(Clone)]
 pub struct LogLayer {
     registry: Arc<Registry>,
@@ -38,22 +38,22 @@ pub struct LogLayer {
 }
 
 impl LogLayer {
-    /// A layer that records to this registry.
+    /// Makes a layer that records to this registry.
     pub fn new(registry: Arc<Registry>) -> Self {
         Self { registry, max_level: LevelFilter::INFO }
     }
 
-    /// The lowest level that is recorded. With a filter of its own, say `TRACE` here and the rest there.
+    /// Sets the lowest recorded level. A layer with its own filter uses `TRACE` here.
     #[must_use]
     pub fn with_max_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.max_level = level.into();
         self
     }
 
-    /// Whether events of such a kind are recorded, and fields of such spans kept.
+    /// Reports whether events and spans of this metadata are recorded.
     ///
-    /// A hint to `tracing` would say so earlier, but for all layers beside this one, too: a console that shows `DEBUG`
-    /// would lose it.
+    /// A level hint to `tracing` would decide earlier, but it would also limit all other layers, such as a
+    /// console that shows `DEBUG`.
     fn records(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= self.max_level && !is_ours(metadata.target())
     }
@@ -74,7 +74,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
         let Some(span) = context.span(id).filter(|span| self.records(span.metadata()) && !is_own()) else {
             return;
         };
-        // The text of a value is made while no extension is locked: making it may log.
+        // No extension is locked while the text of a value is made, because making it may log.
         let mut fields = span.extensions_mut().remove::<SpanFields>().unwrap_or_default();
         values.record(&mut Values(&mut SpanValues::new(&self.registry, &mut fields)));
         span.extensions_mut().replace(fields);
@@ -93,7 +93,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
         let mut values = EventValues::new(EventBuilder::new(&self.registry));
         event.record(&mut Values(&mut values));
         let EventValues { mut draft, message, logger, file, line, .. } = values;
-        // Events of the crate `log` say in fields what theirs is.
+        // Events of the crate `log` carry their logger in fields.
         let from_log = metadata.target() == "log";
         let logger = logger.as_deref().filter(|_| from_log).unwrap_or(metadata.target());
         if is_ours(logger) {
@@ -126,7 +126,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
     }
 }
 
-/// The crates of Soundpost, whose events are never recorded.
+/// Crates of Soundpost, whose events are never recorded.
 const OWN: [&str; 8] = [
     "soundpost",
     "soundpost_core",
@@ -138,7 +138,7 @@ const OWN: [&str; 8] = [
     "soundpost_macros",
 ];
 
-/// Whether a target or logger is one of Soundpost's.
+/// Reports whether a target or logger belongs to Soundpost.
 fn is_ours(target: &str) -> bool {
     let name = target.split_once("::").map_or(target, |(name, _)| name);
     name.starts_with("soundpost") && OWN.contains(&name)
@@ -153,7 +153,7 @@ fn level(level: tracing::Level) -> Level {
     }
 }
 
-/// Calls `with` with the name of this thread; empty where it has none, or ends.
+/// Calls `with` with the name of this thread; empty for a thread that is unnamed or ending.
 fn with_thread_name(with: impl FnOnce(&str)) {
     let name = || std::thread::current().name().unwrap_or_default().into();
     match THREAD.try_with(|thread| thread.get_or_init(name).clone()) {
@@ -162,7 +162,7 @@ fn with_thread_name(with: impl FnOnce(&str)) {
     }
 }
 
-/// One more event is being recorded by this thread.
+/// Guard that counts the nesting of events on this thread.
 struct Nested;
 
 impl Nested {

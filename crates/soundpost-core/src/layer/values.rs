@@ -1,4 +1,4 @@
-//! Values of events and spans, as `tracing` hands them over.
+//! Values of events and spans, as `tracing` passes them.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,21 +12,21 @@ use crate::field::{FieldRef, FieldValue};
 use crate::log::EventBuilder;
 use crate::registry::Registry;
 
-/// Longest text that is made of a value, bytes; making it ends there.
+/// Maximum length of the text made of a value, bytes.
 const TEXT: usize = 80 * 1024;
-/// Longest text of a span's field that is kept, bytes.
+/// Maximum length of the text of a span's field, bytes.
 const SPAN_TEXT: usize = 1024;
-/// Most fields of a span that are kept.
+/// Maximum number of fields of a span.
 const SPAN_FIELDS: usize = 32;
-/// Most causes of an error whose text is taken.
+/// Maximum number of causes of an error.
 const CAUSES: usize = 16;
 
-/// Takes typed values, whatever they are for.
+/// Receives typed values.
 pub(super) trait Take {
     fn take(&mut self, name: &'static str, value: FieldRef<'_>);
 }
 
-/// Visits values for whoever takes them.
+/// Visits values and passes them on.
 pub(super) struct Values<'a, T>(pub(super) &'a mut T);
 
 impl<T: Take> Visit for Values<'_, T> {
@@ -62,11 +62,11 @@ impl<T: Take> Visit for Values<'_, T> {
     }
 }
 
-/// What an event says.
+/// Contents of an event.
 pub(super) struct EventValues<'a> {
     pub(super) draft: EventBuilder<'a>,
     pub(super) message: String,
-    /// Of an event that came from the crate `log`.
+    /// Logger of an event of the crate `log`.
     pub(super) logger: Option<String>,
     pub(super) file: Option<String>,
     pub(super) line: Option<u32>,
@@ -91,7 +91,7 @@ impl Take for EventValues<'_> {
     }
 }
 
-/// Fields of a span, without what must not be recorded.
+/// Redacted fields of a span.
 #[derive(Default)]
 pub(super) struct SpanFields(Vec<(&'static str, FieldValue)>);
 
@@ -101,7 +101,7 @@ impl SpanFields {
     }
 }
 
-/// Takes the values of a span.
+/// Collects the values of a span.
 pub(super) struct SpanValues<'a> {
     registry: &'a Registry,
     fields: &'a mut SpanFields,
@@ -144,7 +144,7 @@ fn redacted(registry: &Registry, name: &str, value: FieldRef<'_>) -> FieldValue 
     }
 }
 
-/// A text that is made up to [`TEXT`].
+/// Text with at most [`TEXT`] bytes.
 struct Bounded(String);
 
 impl Write for Bounded {
@@ -160,12 +160,12 @@ fn text(value: fmt::Arguments<'_>) -> Cow<'static, str> {
         return Cow::Borrowed(text);
     }
     let mut bounded = Bounded(String::new());
-    // It is an error where the text is longer, or the value itself has none.
+    // The result is an error when the text is too long, or when formatting the value fails.
     let _ = bounded.write_fmt(value);
     Cow::Owned(bounded.0)
 }
 
-/// The text of an error and of its causes.
+/// Returns the text of an error and its causes.
 fn chain(error: &(dyn Error + 'static)) -> Cow<'static, str> {
     let mut bounded = Bounded(String::new());
     let mut next = Some(error);

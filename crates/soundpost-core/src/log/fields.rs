@@ -1,16 +1,17 @@
-//! Fields of an event while it is put together.
+//! Fields of a log event while it is put together.
 
 use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, decode, encode, split, words_of};
 
-/// Longer texts are cut, bytes: a traceback of some hundred lines is whole.
+/// Maximum length of a text, bytes; a traceback of some hundred lines fits.
 const TEXT: usize = 32 * 1024;
 
-/// A buffer that grew beyond this many words gives them back.
+/// Maximum capacity that a reused buffer keeps, words.
 const KEPT_WORDS: usize = 1024;
 
-/// Fields of one event, as the words that its record will hold; to be used again for the next.
+/// Fields of one log event, encoded as in its record; a reusable buffer.
 ///
-/// At most 64 fields and 64 KiB together; what is beyond is left out and counted. The first of a name is kept.
+/// It holds at most 64 fields and 64 KiB. Further fields are dropped and counted. The first field of a name
+/// wins.
 #[derive(Debug, Default)]
 pub struct LogFields {
     words: Vec<u64>,
@@ -20,19 +21,19 @@ pub struct LogFields {
 }
 
 impl LogFields {
-    /// None yet.
+    /// Makes an empty buffer.
     pub const fn new() -> Self {
         Self { words: Vec::new(), count: 0, left: 0, shortened: 0 }
     }
 
-    /// Forgets all of them.
+    /// Removes all fields.
     pub fn clear(&mut self) {
         self.words.clear();
         self.words.shrink_to(KEPT_WORDS);
         (self.count, self.left, self.shortened) = (0, 0, 0);
     }
 
-    /// Whether there is a field of this name.
+    /// Reports whether a field has this name.
     pub fn contains(&self, name: &str) -> bool {
         let name = cut(name, NAME);
         let mut rest = self.words.as_slice();
@@ -45,7 +46,7 @@ impl LogFields {
         false
     }
 
-    /// Adds a field, unless there is one of the name. Texts are cut at 32 KiB, names at 256 bytes.
+    /// Adds a field, unless a field has its name. Texts are cut at 32 KiB, names at 256 bytes.
     pub fn push(&mut self, name: &str, value: FieldRef<'_>) {
         let name = cut(name, NAME);
         let (value, shortened) = match value {
@@ -64,17 +65,17 @@ impl LogFields {
         self.shortened += shortened;
     }
 
-    /// Says that a text was cut before it came here.
+    /// Counts a text that the caller cut.
     pub(super) fn count_cut(&mut self) {
         self.shortened += 1;
     }
 
-    /// Says that there were more fields.
+    /// Counts fields that the caller left out.
     pub(super) fn count_left(&mut self, fields: u64) {
         self.left += fields;
     }
 
-    /// The fields, in the order in which they came.
+    /// Returns the fields in the order in which they were added.
     pub fn to_vec(&self) -> Vec<(String, FieldValue)> {
         decode(&self.words)
     }
@@ -83,12 +84,12 @@ impl LogFields {
         &self.words
     }
 
-    /// How many fields there was no room for.
+    /// Returns the number of fields left out.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
 
-    /// How many texts were cut.
+    /// Returns the number of texts cut.
     pub(super) fn shortened(&self) -> u64 {
         self.shortened
     }

@@ -1,17 +1,17 @@
-//! How much an event matters.
+//! Severity of log events.
 
-/// How much an event matters.
+/// Severity of a log event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
-    /// For who looks for a fault.
+    /// Details for debugging.
     Debug,
-    /// As it should be.
+    /// Normal operation.
     Info,
-    /// Not as it should be, and it goes on.
+    /// Unexpected, but the service continues.
     Warning,
-    /// Something failed.
+    /// An operation failed.
     Error,
-    /// The service cannot go on.
+    /// The service cannot continue.
     Critical,
 }
 
@@ -19,7 +19,7 @@ impl Level {
     /// All levels, in the order of their declaration.
     pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical];
 
-    /// Its name, as a label has it.
+    /// Returns the name, as a label value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Debug => "debug",
@@ -30,12 +30,12 @@ impl Level {
         }
     }
 
-    /// The level of this name.
+    /// Returns the level of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name() == name)
     }
 
-    /// Its name, as a line begins with it.
+    /// Returns the name in upper case, as log lines begin with it.
     pub fn upper(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",
@@ -46,7 +46,7 @@ impl Level {
         }
     }
 
-    /// Its number in syslog (RFC 5424): 7 debug, 6 informational, 4 warning, 3 error, 2 critical.
+    /// Returns the severity of syslog (RFC 5424): 7 debug, 6 informational, 4 warning, 3 error, 2 critical.
     pub fn syslog(self) -> u8 {
         match self {
             Self::Debug => 7,

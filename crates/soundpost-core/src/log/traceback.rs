@@ -1,21 +1,21 @@
-//! Tracebacks of Python that are too long: what is kept of them.
+//! Shortening of long Python tracebacks.
 
 use std::borrow::Cow;
 
 use crate::field::cut;
 
-/// How the line of a frame begins.
+/// Start of the line of a frame.
 const FRAME: &str = "\n  File \"";
 
-/// A traceback in at most `limit` bytes and the line that says what is left out: its first frames, and above all the
-/// last with what was raised. Only whole lines are left out, and what is behind them begins with a frame: neither within
-/// a line nor within the text of an exception is a hole, which could part a secret from what tells it.
+/// Shortens a traceback to about `limit` bytes: its first frames, a line with the number of omitted lines,
+/// and its last frames with the exception. Only whole lines are omitted, up to the start of a frame. A gap
+/// inside a line or an exception's text could separate a secret from the text that marks it.
 pub(super) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);
     }
     let Some(last) = text.rfind(FRAME) else { return Cow::Borrowed(cut(text, limit)) };
-    // As many of the last frames as fit three quarters of the room.
+    // As many of the last frames as fit three quarters of the limit.
     let from = text.ceil_char_boundary(text.len() - limit / 4 * 3);
     let tail = text[from..].find(FRAME).map_or(last, |at| from + at);
     let tail_text = cut(&text[tail..], limit / 4 * 3);

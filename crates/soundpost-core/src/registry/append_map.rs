@@ -1,7 +1,7 @@
-//! A map that only grows: lookups take no lock, so that they neither wait nor break across `fork`.
+//! An insert-only map. Lookups take no lock, so they neither wait nor break across `fork`.
 //!
-//! Entries hang in chains of `OnceLock`s. When a table has more than four entries a chain, a table four
-//! times as large takes the new ones; a lookup asks the largest first. Inserting needs the [`SlowPath`].
+//! Entries are in chains of `OnceLock`s. A table with more than four entries per chain is followed by one
+//! four times as large; a lookup searches the largest first. Inserting needs the [`SlowPath`].
 
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use crate::segment::SlowPath;
 
 const LEVELS: usize = 8;
 const FIRST_HEADS: usize = 8;
-/// Entries a chain, on average, before a larger table takes the new ones.
+/// Mean number of entries per chain before a larger table is added.
 const LOAD: usize = 4;
 
 /// Insert-only map.
@@ -37,24 +37,24 @@ impl<K, V> AppendMap<K, V> {
         Self { levels: [const { OnceLock::new() }; LEVELS], count: AtomicUsize::new(0) }
     }
 
-    /// Number of entries.
+    /// Returns the number of entries.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The value whose key has this hash and satisfies `same`.
+    /// Returns the value whose key has this hash and satisfies `same`.
     #[inline]
     pub(crate) fn get(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<&V> {
         self.node(hash, same).map(|node| &node.value)
     }
 
-    /// The key that has this hash and satisfies `same`.
+    /// Returns the key that has this hash and satisfies `same`.
     #[inline]
     pub(crate) fn get_key(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<&K> {
         self.node(hash, same).map(|node| &node.key)
     }
 
-    /// Both.
+    /// Returns the key and value whose key has this hash and satisfies `same`.
     #[inline]
     pub(crate) fn get_entry(&self, hash: u64, same: impl Fn(&K) -> bool) -> Option<(&K, &V)> {
         self.node(hash, same).map(|node| (&node.key, &node.value))
@@ -74,7 +74,7 @@ impl<K, V> AppendMap<K, V> {
         None
     }
 
-    /// Adds an entry; the caller has looked that there is none of this key.
+    /// Adds an entry; the caller has checked that the key is new.
     pub(crate) fn insert(&self, _slow: &SlowPath, hash: u64, key: K, value: V) -> &V {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let heads = |level: usize| FIRST_HEADS << (2 * level);
@@ -87,14 +87,14 @@ impl<K, V> AppendMap<K, V> {
         &link.get_or_init(|| Box::new(Node { hash, key, value, next: OnceLock::new() })).value
     }
 
-    /// All keys, in no order.
+    /// Returns all keys in arbitrary order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
         let links = self.levels.iter().filter_map(OnceLock::get).flat_map(|level| level.iter());
         links.flat_map(|link| std::iter::successors(link.get(), |node| node.next.get())).map(|node| &node.key)
     }
 }
 
-/// Hash of a key, the same for a key and what it is looked up by.
+/// Returns the hash of a key.
 #[inline]
 pub(crate) fn hash_of(key: impl Hash) -> u64 {
     let mut hasher = RapidHasher::default_const();

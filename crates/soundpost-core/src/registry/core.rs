@@ -1,4 +1,4 @@
-//! The index entries of families and series: their records, and where their cells are.
+//! Index entries of families and series: their records and the positions of their cells.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -14,34 +14,33 @@ use crate::segment::{Segment, epoch};
 
 /// A family in this process's index.
 pub(crate) struct FamilyCore {
-    /// Position of its record.
+    /// Position of the record.
     pub(crate) at: u32,
     pub(crate) record: FamilyRecord,
     pub(crate) bounds: Arc<[f64]>,
     pub(crate) series: AppendMap<Arc<SeriesCore>, ()>,
-    /// For gauges: positions of all records of a series, by the hash of its labels, whoever made them.
+    /// Positions of all records of a gauge series, of all processes, by the hash of its labels.
     pub(crate) gauges: Mutex<HashMap<u64, Vec<u32>>>,
-    /// How many of them were taken out of the exposition.
+    /// Number of series removed from the exposition.
     pub(crate) hidden: AtomicUsize,
-    /// More series than this go to the overflow series.
+    /// Maximum number of series; further ones use the overflow series.
     pub(crate) limit: usize,
 }
 
-/// A series in this process's index: where its cells are. Truncation small: there may be many.
+/// A series in this process's index. Kept small, because there may be many.
 pub(crate) struct SeriesCore {
     pub(crate) segment: Arc<Segment>,
     pub(crate) labels: PackedLabels,
-    /// Cell, and the fork epoch it is for: a gauge has cells of its own in each process, everything else one
-    /// place for all.
+    /// Cell and its fork epoch: a gauge has a cell in each process, any other series one cell for all.
     place: AtomicU64,
     /// Position of the record.
     at: AtomicU32,
-    /// First exemplar place, or one of the two numbers below, which no place has.
+    /// First exemplar place, or one of the two values below.
     exemplars: u32,
 }
 
 const NO_EXEMPLARS: u32 = u32::MAX;
-/// No exemplars, and the cell holds a whole number.
+/// Value without exemplars for a cell with a whole number.
 const WHOLE: u32 = u32::MAX - 1;
 
 impl SeriesCore {
@@ -67,24 +66,24 @@ impl SeriesCore {
         self.at.load(Ordering::Relaxed)
     }
 
-    /// Whether the cell holds a whole number.
+    /// Reports whether the cell holds a whole number.
     #[inline]
     pub(crate) fn is_whole(&self) -> bool {
         self.exemplars == WHOLE
     }
 
-    /// First exemplar place.
+    /// Returns the first exemplar place.
     pub(crate) fn exemplars(&self) -> Option<u32> {
         (self.exemplars < WHOLE).then_some(self.exemplars)
     }
 
-    /// The cell, whoever made it.
+    /// Returns the cell, whichever process made it.
     #[inline]
     pub(crate) fn cell(&self) -> u32 {
         self.place.load(Ordering::Acquire) as u32
     }
 
-    /// The cell if it was resolved in this process and not inherited from its parent.
+    /// Returns the cell if this process resolved it and did not inherit it from its parent.
     #[inline]
     pub(crate) fn own_cell(&self) -> Option<u32> {
         let place = self.place.load(Ordering::Acquire);
@@ -93,12 +92,12 @@ impl SeriesCore {
 }
 
 impl FamilyCore {
-    /// Whether one more series may be shown.
+    /// Reports whether one more series may be exposed.
     pub(crate) fn has_room(&self) -> bool {
         self.series.len().saturating_sub(self.hidden.load(Ordering::Relaxed)) < self.limit
     }
 
-    /// The series of these labels, pairs sorted by name.
+    /// Returns the series of these labels, sorted by name.
     #[inline]
     pub(crate) fn find<'a>(
         &self,
@@ -108,7 +107,7 @@ impl FamilyCore {
         self.series.get_key(hash, |series| series.labels.equal(labels.clone()))
     }
 
-    /// This one, if a later registration agrees with it.
+    /// Returns this family if a later registration agrees with it.
     pub(super) fn registered_again(self: Arc<Self>, spec: &Spec) -> Result<Arc<Self>, Error> {
         let record = &self.record;
         let differs = |what: &str, now: &dyn std::fmt::Debug, before: &dyn std::fmt::Debug| {
@@ -143,7 +142,7 @@ impl FamilyCore {
     }
 }
 
-/// Hash of sorted label pairs.
+/// Returns the hash of sorted label pairs.
 #[inline]
 pub(crate) fn hash_labels<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
     struct Pairs<I>(std::cell::Cell<Option<I>>);

@@ -9,13 +9,13 @@ use super::spec::Repr;
 use super::{Registry, Spec, name};
 use crate::error::Error;
 
-/// A registered family with fixed label names: where typed handles come from.
+/// A registered family with fixed label names, the source of typed handles.
 #[derive(Clone)]
 pub struct Family {
     registry: Arc<Registry>,
     core: Arc<FamilyCore>,
     names: Arc<[Box<str>]>,
-    /// Index into the given values for each name in sorted order.
+    /// For each name in sorted order, its index among the given values.
     order: Arc<[usize]>,
 }
 
@@ -27,47 +27,51 @@ impl Family {
         Self { registry, core, names, order: order.into() }
     }
 
-    /// The base name that is exposed.
+    /// Returns the exposed base name.
     pub fn name(&self) -> &str {
         &self.core.record.name
     }
 
-    /// Label names, in the order values are given.
+    /// Returns the label names, in the order in which values are given.
     pub fn labels(&self) -> &[Box<str>] {
         &self.names
     }
 
-    /// A counter of this family.
+    /// Returns a counter of this family.
     ///
     /// # Errors
+    ///
     /// When the number of values is wrong or the family is no counter.
     pub fn counter(&self, values: &[&str]) -> Result<Counter, Error> {
         self.must_be(matches!(self.core.record.repr, Repr::Whole | Repr::Float), "counter")?;
         Ok(Counter::new(&self.registry, &self.core, self.series(values)?))
     }
 
-    /// A gauge of this family (or a series of an info or state set).
+    /// Returns a gauge of this family, or a series of an info or state set.
     ///
     /// # Errors
+    ///
     /// When the number of values is wrong or the family is no gauge.
     pub fn gauge(&self, values: &[&str]) -> Result<Gauge, Error> {
         self.must_be(self.core.record.repr == Repr::Gauge, "gauge")?;
         Ok(Gauge::new(&self.registry, &self.core, self.series(values)?))
     }
 
-    /// A histogram or summary of this family.
+    /// Returns a histogram or summary of this family.
     ///
     /// # Errors
+    ///
     /// When the number of values is wrong or the family is neither.
     pub fn histogram(&self, values: &[&str]) -> Result<Histogram, Error> {
         self.must_be(self.core.record.repr == Repr::Distribution, "histogram")?;
         Ok(Histogram::new(&self.registry, &self.core, self.series(values)?))
     }
 
-    /// Takes one series out of the exposition; handles to it go on counting unseen. Registered again it
-    /// begins at 0.
+    /// Removes one series from the exposition; its handles still accept updates. Registered again it starts
+    /// at 0.
     ///
     /// # Errors
+    ///
     /// When the number of values is wrong.
     pub fn remove(&self, values: &[&str]) -> Result<(), Error> {
         self.check(values)?;
@@ -77,7 +81,7 @@ impl Family {
         Ok(())
     }
 
-    /// Takes all series out of the exposition.
+    /// Removes all series from the exposition.
     pub fn clear(&self) {
         for series in self.core.series.keys() {
             self.hide(series);
@@ -90,7 +94,7 @@ impl Family {
         }
     }
 
-    /// The cell of a series; for the registry's own counters.
+    /// Returns the cell of a series, for the registry's own counters.
     pub(super) fn series_cell(&self, values: &[&str]) -> Option<u32> {
         self.series(values).ok().flatten().map(|series| series.cell())
     }

@@ -1,4 +1,4 @@
-//! Who the service is: its name, version, commit, and the labels on all its metrics.
+//! The identity of a service: name, version, commit and constant labels.
 
 use super::name::{check_label, sanitized};
 use super::record::Meta;
@@ -15,16 +15,18 @@ pub struct ServiceIdentity {
 }
 
 impl ServiceIdentity {
-    /// A service; the namespace of its metrics is its name with `_` for what a metric name cannot hold.
+    /// Makes the identity of a service. Its namespace is the name with `_` for characters that metric names
+    /// cannot contain.
     pub fn new(service: impl Into<String>) -> Self {
         let service = service.into();
         Self { namespace: sanitized(&service, false), service, ..Self::default() }
     }
 
-    /// Prefix of the request metrics, instead of the service's name.
+    /// Sets the prefix of the request metrics; default: the service's name.
     ///
     /// # Errors
-    /// When it is no metric name.
+    ///
+    /// When it is not a metric name.
     pub fn namespace(mut self, namespace: &str) -> Result<Self, Error> {
         if namespace.is_empty() || sanitized(namespace, false) != namespace {
             return Err(Error::config(format!(
@@ -36,23 +38,24 @@ impl ServiceIdentity {
         Ok(self)
     }
 
-    /// Version of the service, as it calls it.
+    /// Sets the version of the service.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
         self
     }
 
-    /// Commit the service was built from.
+    /// Sets the commit that the service was built from.
     #[must_use]
     pub fn commit(mut self, commit: impl Into<String>) -> Self {
         self.commit = commit.into();
         self
     }
 
-    /// A label on every metric.
+    /// Adds a label to every metric.
     ///
     /// # Errors
+    ///
     /// When the name cannot be a label.
     pub fn label(mut self, name: &str, value: &str) -> Result<Self, Error> {
         check_label("labels", name)?;
@@ -61,22 +64,22 @@ impl ServiceIdentity {
         Ok(self)
     }
 
-    /// The service's name.
+    /// Returns the service's name.
     pub fn service(&self) -> &str {
         &self.service
     }
 
-    /// The service's version; empty where it was not said.
+    /// Returns the service's version; empty if not set.
     pub fn own_version(&self) -> &str {
         &self.version
     }
 
-    /// Prefix of the request metrics, without the underscore.
+    /// Returns the prefix of the request metrics, without the underscore.
     pub fn prefix(&self) -> &str {
         &self.namespace
     }
 
-    /// Labels on all its metrics.
+    /// Returns the labels of all metrics.
     pub fn labels(&self) -> &[(String, String)] {
         &self.labels
     }

@@ -1,7 +1,6 @@
-//! The index: which families and series the directory has, for this process.
+//! The index of families and series of this process, built from the directory.
 //!
-//! A series is made by appending it to the directory and then reading the directory on, as for one that
-//! another process appended.
+//! A new series is appended to the directory and then read back, as one of another process is.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +30,8 @@ impl Registry {
         self.find_series(family, &labels)
     }
 
-    /// Cells and a record for a series; for a gauge they are the calling process's.
+    /// Allocates cells and appends the record of a series. The cells of a gauge belong to the calling
+    /// process.
     fn append_series(&self, owner: Owner, family: &FamilyCore, labels: &LabelPairs) -> Option<u32> {
         let record = &family.record;
         let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()))?;
@@ -39,14 +39,14 @@ impl Registry {
             let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
             word.store(owner.word(), crate::sync::Ordering::Release);
         }
-        // Without room for exemplars the series does without.
+        // A series without room for exemplars has none.
         let places = record.bounds.len() + 1;
         let exemplars = record.exemplars.then(|| self.segment.allocate_exemplars(places)).flatten();
         let series = SeriesRecord { family: family.at, cell, exemplars, labels: labels.clone() };
         self.append(RecordKind::Series, &series.encode())
     }
 
-    /// This process's own cells of a gauge that its parent made: those a dead process left, or new ones.
+    /// Returns this process's cells of a gauge that its parent made: those of a dead process, or new ones.
     pub(crate) fn own_gauge(&self, family: &Arc<FamilyCore>, series: &Arc<SeriesCore>) -> Option<u32> {
         let owner = self.segment.owner();
         let slow = slow_path();
@@ -71,14 +71,14 @@ impl Registry {
         series.own_cell()
     }
 
-    /// Takes a gauge's cells from a process that is gone.
+    /// Takes over a gauge's cells from a dead process.
     fn take_over(&self, cell: u32, owner: Owner) -> bool {
         let cells = self.segment.shared_cells(cell, Spec::cells(Repr::Gauge, 0));
         let holder = Owner::from_word(cells[gauge_cell::OWNER as usize].load(crate::sync::Ordering::Acquire));
         holder != owner && !self.segment.processes().is_alive(holder) && take_cells(cells, holder, owner)
     }
 
-    /// Puts a series back into the exposition if it was taken out, from 0.
+    /// Exposes a removed series again, from 0.
     pub(crate) fn expose(&self, family: &FamilyCore, series: &SeriesCore) {
         let directory = self.segment.directory();
         if directory.is_exposed(series.at()) {
@@ -94,7 +94,7 @@ impl Registry {
         }
     }
 
-    /// Brings the index up to the directory: what this process appended, and what others did.
+    /// Reads new records of the directory, from this and other processes, into the index.
     pub(super) fn absorb(&self, slow: &SlowPath, owner: Owner) {
         let directory = self.segment.directory();
         let mut scan = directory.read(self.seen.load(Ordering::Relaxed));

@@ -1,9 +1,9 @@
-//! Kinds of families.
+//! Kinds of metric families.
 
-/// MetricKind of a family, in OpenMetrics' words.
+/// Kind of a metric family, in the terms of OpenMetrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MetricKind {
-    /// Only grows; the sample is `name_total`.
+    /// Monotonic; the sample is `name_total`.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -13,6 +13,6 @@ pub enum MetricKind {
     Summary,
     /// Constant 1 with facts as labels; the sample is `name_info`.
     Info,
-    /// One 0/1 series a state, the state in a label of the family's own name.
+    /// One 0/1 series for each state; the label of the family's name holds the state.
     StateSet,
 }

@@ -1,8 +1,8 @@
-//! The registry: which families and series exist, and the handles that write to them.
+//! The registry of families and series, and the handles that write to them.
 //!
-//! It is keyed by what will be exposed, so that two series can never meet on the wire. Lookups take no
-//! lock. What is new is made under the slow path's lock and appended to the segment's directory, from
-//! where this and every other process reads it back: there is one way in.
+//! Its key is the exposed name and labels, so two series cannot collide in the exposition. Lookups take no
+//! lock. A new entry is made under the slow path's lock and appended to the segment's directory; this and
+//! every other process index it from there.
 
 mod append_map;
 mod core;
@@ -55,12 +55,12 @@ use soundpost_redact::Redactor;
 use crate::error::Error;
 use crate::segment::{Payload, ProcessRole, RecordKind, Segment, SegmentState, ServiceDir, slow_path};
 
-/// The value of every label of the series that takes what is beyond the limit.
+/// Label value of the series that takes updates beyond the series limit.
 pub const OVERFLOW: &str = "overflow";
-/// Names, behind the service's prefix, that only a snapshot has; see `snapshot/vital.rs`.
+/// Names after the service's prefix that only a snapshot has, see `snapshot/live.rs`.
 const READ_FAMILIES: [&str; 5] =
     ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
-/// The same without the prefix.
+/// Such a name without the prefix.
 const READ_SERIES: &str = "soundpost_series";
 
 /// Families and series of one process of a service.
@@ -70,27 +70,27 @@ pub struct Registry {
     identity: ServiceIdentity,
     options: Options,
     redactor: Redactor,
-    /// Directory position up to which the index is made.
+    /// Position up to which the directory is indexed.
     seen: AtomicU32,
     families: AppendMap<Box<str>, Arc<FamilyCore>>,
     by_position: AppendMap<u32, Arc<FamilyCore>>,
-    /// Names on the wire and the family they belong to.
+    /// Exposed names and their families.
     exposed: AppendMap<Box<str>, Box<str>>,
     own: std::sync::OnceLock<OwnMetrics>,
     messages: Mutex<MessageLog>,
     fallback: Option<String>,
 }
 
-/// Where what is recorded under some labels goes.
+/// A series that was looked up.
 struct Found {
     series: Option<Arc<SeriesCore>>,
-    /// Whether it is theirs alone, and not the overflow series.
+    /// Whether the series belongs to these labels alone, and is not the overflow series.
     own: bool,
 }
 
 /// Metrics about the registry itself.
 struct OwnMetrics {
-    /// The family alone: a handle's registry would keep the registry alive for ever.
+    /// The family, because a handle would keep the registry alive.
     errors: Arc<FamilyCore>,
     overflow: Counter,
     events: Counter,
@@ -100,11 +100,12 @@ struct OwnMetrics {
 }
 
 impl Registry {
-    /// Opens a registry over a new segment. When no file can be had the segment is anonymous memory, see
+    /// Opens a registry with a new segment. Without a file the segment is anonymous memory, see
     /// [`Registry::fallback`].
     ///
     /// # Errors
-    /// When the options cannot be used, or there is no memory at all.
+    ///
+    /// When the options are invalid, or memory is exhausted.
     pub fn open(dir: &ServiceDir, identity: ServiceIdentity, options: Options) -> Result<Arc<Self>, Error> {
         let sizes = crate::MIN_SEGMENT_BYTES..=crate::MAX_SEGMENT_BYTES;
         if !sizes.contains(&options.segment_bytes) {
@@ -120,10 +121,11 @@ impl Registry {
         Self::over(segment, Some(dir.clone()), identity, options, fallback)
     }
 
-    /// A registry that no other process sees, for one that only reads what a service recorded.
+    /// Makes a private registry for a process that only reads what a service recorded.
     ///
     /// # Errors
-    /// When there is no memory.
+    ///
+    /// When memory is exhausted.
     pub fn detached(identity: ServiceIdentity) -> Result<Arc<Self>, Error> {
         let options = Options {
             segment_bytes: crate::MIN_SEGMENT_BYTES,
@@ -135,7 +137,7 @@ impl Registry {
         Self::over(segment, None, identity, options, None)
     }
 
-    /// A registry over a given segment.
+    /// Makes a registry with a given segment.
     pub(crate) fn over(
         segment: Arc<Segment>,
         dir: Option<ServiceDir>,
@@ -176,7 +178,7 @@ impl Registry {
         let rejected = rejected.ok_or_else(|| Error::config("segment_bytes: too small for one series"))?;
         registry.segment.set_rejected(rejected);
         let errors = registry.family_core(&errors.checked()?)?;
-        // These are needed when there is no room to make them any more.
+        // These counters must exist before the segment is full.
         for part in ["facade", "segment", OVERFLOW] {
             registry.series(&errors, [("part".into(), part.into())].into());
         }
@@ -196,7 +198,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Keeps the names of the families that are made at reading time.
+    /// Reserves the names of the families that are made at reading time.
     fn reserve_names(&self) {
         let prefix = self.identity.prefix();
         let slow = slow_path();
@@ -207,9 +209,10 @@ impl Registry {
         }
     }
 
-    /// Registers a family, or finds it.
+    /// Registers a family, or returns the existing one.
     ///
     /// # Errors
+    ///
     /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
     pub fn family(self: &Arc<Self>, spec: Spec) -> Result<Family, Error> {
         let spec = spec.checked()?;
@@ -223,63 +226,62 @@ impl Registry {
         Ok(Family::new(self.clone(), core, &spec))
     }
 
-    /// The facade's recorder over this registry.
+    /// Returns a recorder for the `metrics` facade.
     pub fn metrics_recorder(self: &Arc<Self>) -> MetricsRecorder {
         MetricsRecorder::new(self.clone())
     }
 
-    /// Why the segment lies in anonymous memory, where other processes do not see it.
+    /// Returns the reason why the segment is in anonymous memory, invisible to other processes.
     pub fn fallback(&self) -> Option<&str> {
         self.fallback.as_deref()
     }
 
-    /// Where the service keeps its files; none for a registry that no other process sees.
+    /// Returns the service's directories; `None` for a private registry.
     pub(crate) fn dir(&self) -> Option<&ServiceDir> {
         self.dir.as_ref()
     }
 
-    /// Who the service is.
+    /// Returns the identity of the service.
     pub fn identity(&self) -> &ServiceIdentity {
         &self.identity
     }
 
-    /// Options it was opened with.
+    /// Returns the options of the registry.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// What a forked child does when it first records.
+    /// Sets a callback for the first recording in a forked child.
     pub fn on_fork_child(&self, action: impl Fn() + Send + Sync + 'static) {
         self.segment.after_fork(action);
     }
 
-    /// Takes this process's place in the segment, as its first recording would. A forked child runs what
-    /// [`Registry::on_fork_child`] was given now, so the caller holds no lock of its own.
+    /// Attaches this process to the segment, as its first recording does. In a forked child this runs the
+    /// callback of [`Registry::on_fork_child`], so the caller must not hold locks of its own.
     pub fn join(&self) {
         self.segment.owner();
     }
 
-    /// Says something about this process that the reporter can read, see
-    /// [`crate::snapshot::Collector::process_facts`].
+    /// Records a fact about this process for the reporter, see [`crate::snapshot::Collector::process_facts`].
     pub fn set_process_fact(&self, name: &str, value: &str) {
         let pid = u64::from(std::process::id());
         let fact = Meta::Process { pid, name: name.to_owned(), value: value.to_owned() };
         self.append(RecordKind::Meta, &fact.encode());
     }
 
-    /// Says that the process lives.
+    /// Updates the heartbeat of the segment.
     pub fn beat(&self) {
         self.segment.beat();
     }
 
-    /// Says that the process leaves in good order. Recording goes on working.
+    /// Marks the segment as closed in good order. Recording still works.
     pub fn close(&self) {
         if self.segment.is_creator() {
             self.segment.set_state(SegmentState::Closed);
         }
     }
 
-    /// Bytes of the segment that hold something: records, cells in all lanes, exemplars.
+    /// Returns the bytes of the segment in use: records, cells in all lanes, exemplars.
     pub fn used_bytes(&self) -> usize {
         self.segment.used_bytes(self.seen.load(Ordering::Relaxed))
     }
@@ -299,12 +301,12 @@ impl Registry {
         }
     }
 
-    /// Appends a record to the directory; it is indexed when it is next looked for.
+    /// Appends a record to the directory; the next lookup indexes it.
     pub(crate) fn append(&self, kind: RecordKind, payload: &Payload) -> Option<u32> {
         self.segment.directory().append(self.seen.load(Ordering::Relaxed), kind, payload)
     }
 
-    /// The family of a checked spec, made where there is none.
+    /// Returns the family of a checked spec, made if it is new.
     pub(crate) fn family_core(&self, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
         if let Some(core) = self.find_family(&spec.name) {
             return core.clone().registered_again(spec);
@@ -334,13 +336,13 @@ impl Registry {
         self.families.get(hash_of(name), |key| **key == *name)
     }
 
-    /// The series of these labels (sorted by name), made where there is none. Beyond the limit, or when
-    /// the segment is full, the family's overflow series, and the loss is counted.
+    /// Returns the series of these labels (sorted by name), made if it is new. Beyond the limit, or in a full
+    /// segment, it returns the overflow series and counts the loss.
     pub(crate) fn series(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Option<Arc<SeriesCore>> {
         self.series_or_overflow(family, labels).series
     }
 
-    /// As [`Registry::series`], and whether the labels have a series of their own.
+    /// Like [`Registry::series`], with the information whether the labels have their own series.
     fn series_or_overflow(&self, family: &Arc<FamilyCore>, labels: LabelPairs) -> Found {
         let owner = self.segment.owner();
         let (series, own, full) = {

@@ -3,9 +3,9 @@
 use super::kind::MetricKind;
 use crate::error::Error;
 
-/// Longest label value kept, bytes; longer ones are cut at a character.
+/// Maximum length of a label value, bytes.
 pub(crate) const LABEL_VALUE_BYTES: usize = 1024;
-/// Longest metric or label name, bytes.
+/// Maximum length of a metric or label name, bytes.
 const NAME_BYTES: usize = 256;
 
 /// Checks a metric name: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
@@ -22,7 +22,7 @@ pub(crate) fn check_metric(name: &str) -> Result<(), Error> {
     )))
 }
 
-/// Checks a label name: `[a-zA-Z_][a-zA-Z0-9_]*`, and not one the formats keep for themselves.
+/// Checks a label name: `[a-zA-Z_][a-zA-Z0-9_]*`, and not one reserved by the formats.
 pub(crate) fn check_label(metric: &str, label: &str) -> Result<(), Error> {
     if label == "le" || label == "quantile" {
         return Err(Error::config(format!(
@@ -45,7 +45,7 @@ pub(crate) fn check_label(metric: &str, label: &str) -> Result<(), Error> {
     )))
 }
 
-/// The name with everything that cannot be exposed turned into `_`.
+/// Replaces every character that cannot be exposed by `_`.
 pub fn sanitized(name: &str, colons: bool) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || c == '_' || colons && c == ':';
     let mut text: String = name.chars().map(|c| if keep(c) { c } else { '_' }).take(NAME_BYTES - 1).collect();
@@ -55,7 +55,8 @@ pub fn sanitized(name: &str, colons: bool) -> String {
     text
 }
 
-/// Every name a family's samples and metadata use on the wire; no two families may share one.
+/// Returns every name that a family's samples and metadata use in the exposition; families must not share
+/// one.
 pub(crate) fn exposed(base: &str, kind: MetricKind) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         MetricKind::Counter => &["", "_total", "_created"],
@@ -67,7 +68,7 @@ pub(crate) fn exposed(base: &str, kind: MetricKind) -> Vec<String> {
     suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
 }
 
-/// A label value as it is kept.
+/// Cuts a label value at its maximum length.
 pub(crate) fn label_value(value: &str) -> &str {
     &value[..value.floor_char_boundary(LABEL_VALUE_BYTES)]
 }

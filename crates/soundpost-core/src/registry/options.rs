@@ -1,26 +1,26 @@
-//! How a registry is opened.
+//! Options of a registry.
 
 use crate::segment::ProcessRole;
 
-/// At most so many series a family, where nothing else is asked for.
+/// Default maximum number of series of a family.
 pub const DEFAULT_SERIES_LIMIT: usize = 2000;
 
-/// How a registry is opened.
+/// Options of a registry.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Size of the segment, bytes; see [`crate::DEFAULT_SEGMENT_BYTES`].
     pub segment_bytes: usize,
-    /// Series a family; see [`DEFAULT_SERIES_LIMIT`].
+    /// Maximum number of series of a family; see [`DEFAULT_SERIES_LIMIT`].
     pub series_limit: usize,
-    /// Bucket bounds of histograms that come through the facade, by the name given there.
+    /// Bucket bounds of histograms recorded through the facade, by the name given there.
     pub buckets: Vec<(String, Vec<f64>)>,
-    /// Also writes everything through the facade to the recorder that is installed globally.
+    /// Whether everything is also forwarded through the facade to the global recorder.
     pub forward: bool,
-    /// Patterns of the service's own for what must not be recorded; see [`soundpost_redact::Redactor::new`].
+    /// The service's own patterns of text that must not be recorded; see [`soundpost_redact::Redactor::new`].
     pub redact: Vec<String>,
-    /// Records text to synthesise, which otherwise becomes its length.
+    /// Whether text to synthesise is recorded; otherwise its length replaces it.
     pub record_text: bool,
-    /// Whether this is a process of the service.
+    /// Role of the process.
     pub role: ProcessRole,
 }
 

@@ -1,4 +1,4 @@
-//! Labels of a series in one piece of memory: a process keeps them for every series it knows.
+//! Labels of a series in one allocation, because a process keeps them for every series.
 
 use super::record::LabelPairs;
 
@@ -9,7 +9,7 @@ pub(crate) struct PackedLabels(Box<[u8]>);
 const LENGTHS: usize = 4;
 
 impl PackedLabels {
-    /// Packs labels; names and values are checked or cut to far below 64 KiB before they come here.
+    /// Packs labels, whose names and values are far below 64 KiB.
     pub(crate) fn new(labels: &LabelPairs) -> Self {
         let mut bytes = Vec::with_capacity(labels.iter().map(|(n, v)| LENGTHS + n.len() + v.len()).sum());
         for (name, value) in labels {
@@ -20,7 +20,7 @@ impl PackedLabels {
         Self(bytes.into())
     }
 
-    /// Whether these are the labels.
+    /// Compares the labels with the given ones.
     #[inline]
     pub(crate) fn equal<'a>(&self, mut labels: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
         self.pairs().all(|(name, value)| {
@@ -28,17 +28,17 @@ impl PackedLabels {
         }) && labels.next().is_none()
     }
 
-    /// Whether one of the labels is this pair.
+    /// Reports whether one of the labels is this pair.
     pub(crate) fn contains(&self, name: &str, value: &str) -> bool {
         self.pairs().any(|pair| pair == (name.as_bytes(), value.as_bytes()))
     }
 
-    /// How many there are.
+    /// Returns the number of labels.
     pub(crate) fn len(&self) -> usize {
         self.pairs().count()
     }
 
-    /// The labels as text again.
+    /// Returns the labels as text.
     pub(crate) fn unpack(&self) -> LabelPairs {
         let text = |bytes| String::from_utf8_lossy(bytes).into();
         self.pairs().map(|(name, value)| (text(name), text(value))).collect()

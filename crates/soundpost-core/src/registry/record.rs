@@ -14,10 +14,10 @@ const KINDS: [MetricKind; 6] = [
     MetricKind::StateSet,
 ];
 
-/// Labels as the registry keeps them: pairs sorted by name.
+/// Label pairs sorted by name.
 pub(crate) type LabelPairs = Box<[(Box<str>, Box<str>)]>;
 
-/// A family as a record.
+/// Record of a family.
 #[derive(Clone, Debug)]
 pub(crate) struct FamilyRecord {
     pub(crate) name: String,
@@ -89,7 +89,7 @@ impl FamilyRecord {
     }
 }
 
-/// A series as a record.
+/// Record of a series.
 #[derive(Clone, Debug)]
 pub(crate) struct SeriesRecord {
     /// Position of the family's record.
@@ -102,7 +102,7 @@ pub(crate) struct SeriesRecord {
 
 impl SeriesRecord {
     pub(crate) fn encode(&self) -> Payload {
-        // Two numbers of 32 bits to a word: there may be many series.
+        // Two numbers of 32 bits share a word, because there may be many series.
         let places = self.exemplars.map_or(0, |place| u64::from(place) + 1);
         let payload = Payload::default().word(u64::from(self.family) | u64::from(self.cell) << 32);
         encode_labels(payload, &self.labels, places)
@@ -117,7 +117,7 @@ impl SeriesRecord {
     }
 }
 
-/// Operation and labels of calls as a record.
+/// Record of an operation and its label values.
 #[derive(Clone, Debug)]
 pub(crate) struct OperationRecord {
     pub(crate) operation: String,
@@ -135,7 +135,7 @@ impl OperationRecord {
     }
 }
 
-/// Labels, and a number of 32 bits in the word of their count.
+/// Encodes labels, with a number of 32 bits in the word of their count.
 fn encode_labels(payload: Payload, labels: &LabelPairs, beside: u64) -> Payload {
     let payload = payload.word(labels.len() as u64 | beside << 32);
     labels.iter().fold(payload, |payload, (name, value)| payload.pair(name, value))
@@ -150,16 +150,16 @@ fn decode_labels(reader: &mut crate::segment::PayloadReader<'_>) -> Option<(Labe
     Some((labels, (word >> 32) as u32))
 }
 
-/// A fact about the segment as a record.
+/// Record of a fact about the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Meta {
     /// Name, namespace, version, commit of the service; empty where unknown.
     Service { name: String, namespace: String, version: String, commit: String },
     /// A label on every metric of the segment.
     Label { name: String, value: String },
-    /// A segment whose totals are already in this (retired) one.
+    /// A segment whose totals are already part of this one.
     Folded { id: u64 },
-    /// Something about one of the processes that write the segment.
+    /// A fact about one process that writes the segment.
     Process { pid: u64, name: String, value: String },
 }
 

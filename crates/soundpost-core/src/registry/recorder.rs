@@ -1,8 +1,8 @@
-//! The `metrics` facade over the registry: what the host and its dependencies record by its macros.
+//! The recorder of the `metrics` facade, for what the host and its dependencies record by its macros.
 //!
-//! The facade cannot return an error, so what cannot be exposed gets a handle that does nothing, is
-//! counted in `soundpost_errors_total{part="facade"}` and logged once. Names with characters that cannot be
-//! exposed (`http.requests`) get `_` for them, as long as no other name already is exposed so.
+//! The facade cannot return an error. A metric that cannot be exposed gets a handle that does nothing; it is
+//! counted in `soundpost_errors_total{part="facade"}` and logged once. Characters that cannot be exposed
+//! (`http.requests`) become `_`, unless another metric has the resulting name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use super::{Counter, Found, Gauge, Histogram, Registry, Spec, Unit, name};
 use crate::error::Error;
 use crate::segment::{Payload, RecordKind, slow_path};
 
-/// Handles that do nothing are remembered up to this many keys.
+/// Maximum number of rejected keys that are remembered.
 const REFUSED_KEYS: usize = 4096;
 
 /// A [`metrics::Recorder`]; install it with [`metrics::set_global_recorder`] or use it locally.
@@ -28,20 +28,20 @@ pub struct MetricsRecorder {
     counters: AppendMap<Known, ()>,
     gauges: AppendMap<Known, metrics::Gauge>,
     histograms: AppendMap<Known, metrics::Histogram>,
-    /// Keys that cannot be exposed, so that each is said to be so once.
+    /// Keys that cannot be exposed, so that each is reported once.
     refused: AppendMap<(MetricKind, Key), ()>,
     described: Mutex<HashMap<String, Described>>,
 }
 
-/// What a key came to: told apart by what the registry keeps of it anyway.
+/// A known key, identified by what the registry keeps anyway.
 struct Known {
     family: Arc<FamilyCore>,
     series: Arc<SeriesCore>,
 }
 
 impl Known {
-    /// Whether `key` says the same in the same words. A key whose words had to be changed for the exposition
-    /// is looked for anew each time.
+    /// Reports whether `key` has exactly this name and these labels. A key that was changed for the
+    /// exposition is looked up anew each time.
     fn is(&self, key: &Key) -> bool {
         self.family.record.given == key.name()
             && self.series.labels.len() == key.labels().len()
@@ -67,8 +67,7 @@ impl MetricsRecorder {
         }
     }
 
-    /// Makes a handle and remembers it, unless its labels have no series of their own: those are as many
-    /// as somebody cares to send.
+    /// Makes a handle and remembers it, unless its labels use the overflow series, whose number is unbounded.
     fn register<H, S>(
         &self,
         known: &AppendMap<Known, S>,
@@ -140,7 +139,7 @@ impl MetricsRecorder {
                 }
             }
         }
-        // Counters and gauges hold what was recorded and are scaled when read; buckets are found at once.
+        // Counters and gauges are scaled when read; histograms need their buckets now.
         if kind == MetricKind::Histogram {
             let own = self.registry.options.buckets.iter().find(|(name, _)| name == given);
             spec.bounds = match (own, spec.unit) {
@@ -172,7 +171,7 @@ impl MetricsRecorder {
             let unit = if late { before } else { unit.or(before) };
             all.insert(given.to_owned(), Described { unit, help: help.to_string() });
         }
-        // Said again, it takes no more room in the segment.
+        // A repeated description takes no more room in the segment.
         if let Some(family) = family.filter(|_| !known) {
             self.registry.describe(&family, &help);
         }
@@ -185,7 +184,7 @@ impl MetricsRecorder {
 }
 
 impl Registry {
-    /// Gives a family that has none its help.
+    /// Records the help of a family that has none.
     fn describe(&self, family: &FamilyCore, help: &str) {
         if family.record.help.is_empty() && !help.is_empty() {
             self.append(RecordKind::Describe, &Payload::default().word(u64::from(family.at)).text(help));
@@ -193,7 +192,7 @@ impl Registry {
     }
 }
 
-/// Labels of a key as they will be exposed, sorted by name.
+/// Returns the labels of a key as they will be exposed, sorted by name.
 fn labels(key: &Key) -> Result<LabelPairs, Error> {
     let mut labels: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(key.labels().len());
     for label in key.labels() {

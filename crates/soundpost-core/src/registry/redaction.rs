@@ -1,4 +1,4 @@
-//! Redaction of what is recorded, and how often there was something to take out.
+//! Redaction of recorded values, and the counters of redactions.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -11,10 +11,10 @@ use super::{FamilyCore, LabelPairs, Registry, Spec};
 use crate::error::Error;
 use crate::segment::set_once;
 
-/// Most of a text for a person, bytes.
+/// Maximum length of a message, bytes.
 const MESSAGE: usize = 8192;
 
-/// Counters of redactions, made when they are first needed.
+/// Counters of redactions, made on first use.
 pub(super) struct Redactions {
     family: Arc<FamilyCore>,
     counters: [OnceLock<Counter>; Rule::ALL.len()],
@@ -38,12 +38,12 @@ impl Redactions {
 }
 
 impl Registry {
-    /// What takes out of values what must not be recorded.
+    /// Returns the redactor.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
     }
 
-    /// Counts what was taken out, in `soundpost_redactions_total`.
+    /// Counts redactions in `soundpost_redactions_total`.
     pub fn count_redactions(&self, hits: &Hits) {
         if hits.is_empty() {
             return;
@@ -54,7 +54,7 @@ impl Registry {
         }
     }
 
-    /// A text for a person, as it may be shown.
+    /// Redacts a message.
     pub fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut hits = Hits::default();
         let redacted = self.redactor.text(text, MESSAGE, &mut hits);
@@ -62,7 +62,7 @@ impl Registry {
         redacted.text
     }
 
-    /// The value of a label as it may be recorded.
+    /// Redacts the value of a label.
     pub(crate) fn redacted_label<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
         let mut hits = Hits::default();
         let redacted = self.redactor.field(name, value, LABEL_VALUE_BYTES, &mut hits);
@@ -70,7 +70,7 @@ impl Registry {
         redacted.text
     }
 
-    /// Labels of the service's own as they may be recorded.
+    /// Redacts the values of labels.
     pub(super) fn redacted_labels(&self, labels: &LabelPairs) -> LabelPairs {
         let redacted =
             labels.iter().map(|(name, value)| (name.clone(), self.redacted_label(name, value).into()));

@@ -1,4 +1,4 @@
-//! What a family is: its name, kind, help, unit, labels, buckets.
+//! The description of a family: name, kind, help, unit, labels, buckets.
 
 use super::kind::MetricKind;
 use super::name;
@@ -29,22 +29,22 @@ pub const BYTES_BUCKETS: [f64; 14] = [
     17_179_869_184.0,
     68_719_476_736.0,
 ];
-/// More bounds than this are refused.
+/// Maximum number of bounds.
 const MAX_BUCKETS: usize = 256;
 
-/// How the gauges of several processes become one.
+/// Rule that merges the gauges of several processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Merge {
-    /// The sum over living processes.
+    /// Sum over living processes.
     #[default]
     Sum,
-    /// The smallest.
+    /// Minimum.
     Min,
-    /// The largest.
+    /// Maximum.
     Max,
-    /// The one set last.
+    /// Value set last.
     Last,
-    /// Each process by itself, told apart by a label `pid` when there is more than one.
+    /// One series for each process, with a label `pid` when there is more than one.
     PerProcess,
 }
 
@@ -60,16 +60,16 @@ impl Merge {
     }
 }
 
-/// How the cells of a series hold its value.
+/// Representation of a series in its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repr {
     /// One word, a whole number.
     Whole,
     /// One word, an f64.
     Float,
-    /// Owner, f64, time set; in the shared lane.
+    /// Owner, f64, time of the last set; in the shared lane.
     Gauge,
-    /// A word a bucket, `+Inf` included, and an f64 sum.
+    /// One word for each bucket, including `+Inf`, and an f64 sum.
     Distribution,
 }
 
@@ -85,7 +85,7 @@ impl Repr {
     }
 }
 
-/// Description of a family, for registering it.
+/// Description of a family for its registration.
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub(crate) name: String,
@@ -98,7 +98,7 @@ pub struct Spec {
     pub(crate) labels: Vec<String>,
     pub(crate) bounds: Vec<f64>,
     pub(crate) exemplars: bool,
-    /// The name as the user wrote it.
+    /// Name as the caller wrote it.
     pub(crate) given: String,
 }
 
@@ -119,92 +119,94 @@ impl Spec {
         }
     }
 
-    /// A counter of f64; exposed as `name_total`, whether or not `name` ends so.
+    /// Describes an f64 counter, exposed as `name_total` whether or not `name` has that suffix.
     pub fn counter(name: &str) -> Self {
         Self::new(name, MetricKind::Counter, Repr::Float)
     }
 
-    /// A counter of whole numbers.
+    /// Describes a counter of whole numbers.
     pub(crate) fn whole_counter(name: &str) -> Self {
         Self::new(name, MetricKind::Counter, Repr::Whole)
     }
 
-    /// A gauge; see [`Merge`] for several processes.
+    /// Describes a gauge; [`Merge`] defines how several processes are merged.
     pub fn gauge(name: &str) -> Self {
         Self::new(name, MetricKind::Gauge, Repr::Gauge)
     }
 
-    /// A counter that somebody else keeps (the kernel, a driver) and that is set to what it says; exposed as
-    /// a counter. Unlike one of ours it ends with the process that reads it, and processes do not add up.
+    /// Describes a counter whose value comes from the kernel or a driver. Unlike other counters it ends with
+    /// the process that reads it, and processes are not summed.
     pub fn sampled_counter(name: &str) -> Self {
         Self { merge: Merge::Last, ..Self::new(name, MetricKind::Counter, Repr::Gauge) }
     }
 
-    /// A histogram with these upper bounds (inclusive, ascending); a last `+Inf` may be given or left out.
+    /// Describes a histogram with these upper bounds (inclusive, ascending); a final `+Inf` is optional.
     pub fn histogram(name: &str, bounds: &[f64]) -> Self {
         let finite = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);
         Self { bounds: finite.to_vec(), ..Self::new(name, MetricKind::Histogram, Repr::Distribution) }
     }
 
-    /// Count and sum, without buckets.
+    /// Describes a summary: count and sum, without buckets.
     pub fn summary(name: &str) -> Self {
         Self::new(name, MetricKind::Summary, Repr::Distribution)
     }
 
-    /// Facts as labels of a constant 1; exposed as `name_info`.
+    /// Describes an info: facts as labels of a constant 1, exposed as `name_info`.
     pub fn info(name: &str) -> Self {
         Self { merge: Merge::Max, ..Self::new(name, MetricKind::Info, Repr::Gauge) }
     }
 
-    /// One 0/1 series a state; the state's label is the family's name and must be among the labels.
+    /// Describes a state set: one 0/1 series for each state. The label of the family's name holds the state
+    /// and must be among the labels.
     pub fn state_set(name: &str) -> Self {
         Self { merge: Merge::Last, ..Self::new(name, MetricKind::StateSet, Repr::Gauge) }
     }
 
-    /// What it means, for a person.
+    /// Sets the help text.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = help.into();
         self
     }
 
-    /// Base unit; the exposed name gets its suffix where it has none.
+    /// Sets the base unit; the exposed name gets its suffix if missing.
     #[must_use]
     pub fn unit(mut self, unit: Unit) -> Self {
         self.unit = unit;
         self
     }
 
-    /// Label names, in the order their values will be given.
+    /// Sets the label names, in the order in which their values will be given.
     #[must_use]
     pub fn labels(mut self, labels: &[&str]) -> Self {
         self.labels = labels.iter().map(|&label| label.to_owned()).collect();
         self
     }
 
-    /// How processes are merged; for gauges.
+    /// Sets the rule that merges the gauges of several processes.
     #[must_use]
     pub fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
         self
     }
 
-    /// Keeps the latest exemplar of each bucket; for histograms.
+    /// Keeps the latest exemplar of each bucket of a histogram.
     #[must_use]
     pub fn exemplars(mut self) -> Self {
         self.exemplars = true;
         self
     }
 
-    /// Checks it as registering would, without registering.
+    /// Checks the description without registering it.
     ///
     /// # Errors
+    ///
     /// When a name cannot be exposed, a label is reserved, or bounds are not ascending.
     pub fn check(self) -> Result<(), Error> {
         self.checked().map(drop)
     }
 
-    /// Checks everything and gives the family its base name.
+    /// Checks the description and sets the base name.
     pub(crate) fn checked(mut self) -> Result<Self, Error> {
         let suffix = match self.kind {
             MetricKind::Counter => "_total",
@@ -228,7 +230,7 @@ impl Spec {
         }
         name::check_metric(&self.name)?;
         if self.kind == MetricKind::StateSet {
-            // Its name is its label's name, too.
+            // The name is also the name of the state's label.
             name::check_label(&self.given, &self.name)?;
         }
         for (index, label) in self.labels.iter().enumerate() {
@@ -269,7 +271,7 @@ impl Spec {
         Ok(self)
     }
 
-    /// Words of one series in a lane.
+    /// Returns the number of words of a series in a lane.
     pub(crate) fn cells(repr: Repr, bounds: usize) -> usize {
         match repr {
             Repr::Whole | Repr::Float => 1,

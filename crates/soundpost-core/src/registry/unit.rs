@@ -1,6 +1,6 @@
-//! Base units on the wire, and the scale from what was recorded to them.
+//! Base units, and the scale from recorded values to them.
 
-/// A Prometheus base unit: what a family's values are exposed in, and its name's suffix.
+/// A Prometheus base unit: the unit of exposed values, and the suffix of the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Unit {
     /// No unit.
@@ -10,7 +10,7 @@ pub enum Unit {
     Seconds,
     /// `_bytes`
     Bytes,
-    /// `_ratio`: 0 to 1, where people say 0 to 100 %.
+    /// `_ratio`: 0 to 1, in place of 0 to 100 %.
     Ratio,
     /// `_celsius`
     Celsius,
@@ -48,7 +48,7 @@ impl Unit {
 }
 
 impl Unit {
-    /// What a name in this unit ends in, without the underscore; empty for [`Unit::None`].
+    /// Returns the suffix of names in this unit, without the underscore; empty for [`Unit::None`].
     pub fn suffix(self) -> &'static str {
         match self {
             Self::None => "",
@@ -66,7 +66,7 @@ impl Unit {
         }
     }
 
-    /// The unit of this suffix, if it is a base unit.
+    /// Returns the base unit of a suffix.
     pub fn from_suffix(suffix: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.suffix() == suffix)
     }
@@ -80,8 +80,7 @@ impl Unit {
     }
 }
 
-/// What recorded values are multiplied and divided by to be in the base unit. A quotient, so that 300 ms
-/// become exactly 0.3 s.
+/// Factor and divisor from recorded values to the base unit. A quotient makes 300 ms exactly 0.3 s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Scale {
     pub(crate) times: f64,
@@ -101,7 +100,7 @@ impl Scale {
     }
 }
 
-/// The base unit and scale of a unit of the `metrics` facade, and the suffix its own name would have.
+/// Returns the base unit and scale of a unit of the `metrics` facade, and the suffix of its own name.
 pub(crate) fn of_facade(unit: metrics::Unit) -> (Unit, Scale, &'static str) {
     use metrics::Unit as Given;
     const KIBI: f64 = 1024.0;
@@ -119,7 +118,7 @@ pub(crate) fn of_facade(unit: metrics::Unit) -> (Unit, Scale, &'static str) {
         Given::Mebibytes => (Unit::Bytes, times(KIBI * KIBI), "mebibytes"),
         Given::Kibibytes => (Unit::Bytes, times(KIBI), "kibibytes"),
         Given::Bytes => (Unit::Bytes, Scale::ONE, "bytes"),
-        // Rates are not base units: the name says what they are, the values stay as they are.
+        // Rates are not base units: name and values stay unchanged.
         Given::TerabitsPerSecond
         | Given::GigabitsPerSecond
         | Given::MegabitsPerSecond

@@ -1,4 +1,4 @@
-//! Cells of a segment: numbers that are added to, each with a word in every lane.
+//! Cells of a segment: numbers with a word in every lane.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,7 +7,7 @@ use super::{Segment, lane};
 use crate::sync::{AtomicU64, Ordering};
 
 impl Segment {
-    /// Takes `count` cells in every lane.
+    /// Allocates `count` cells in every lane.
     pub(crate) fn allocate_cells(&self, count: usize) -> Option<u32> {
         self.bump(header::CELLS_USED, count, self.layout.lane_words)
     }
@@ -28,12 +28,12 @@ impl Segment {
         }
     }
 
-    /// Says where values that were not recorded are counted.
+    /// Sets the cell that counts rejected values.
     pub(crate) fn set_rejected(&self, cell: u32) {
         self.rejected.store(u64::from(cell), Relaxed);
     }
 
-    /// Counts values that were not recorded.
+    /// Counts rejected values.
     #[cold]
     pub(crate) fn reject(&self, times: u64) {
         if let Ok(cell) = u32::try_from(self.rejected.load(Relaxed)) {
@@ -63,7 +63,7 @@ impl Segment {
         }
     }
 
-    /// Raises a whole-number cell to `value`, whatever was added to it before; never lowers it.
+    /// Raises a whole-number cell to `value`; never lowers it.
     pub(crate) fn raise(&self, cell: u32, value: u64) {
         let others = (1..LANES).fold(0_u64, |sum, lane| {
             sum.wrapping_add(self.words()[self.layout.lane(lane) + cell as usize].load(Ordering::Relaxed))
@@ -71,17 +71,17 @@ impl Segment {
         self.shared_cell(cell).fetch_max(value.saturating_sub(others), Ordering::Relaxed);
     }
 
-    /// As [`Segment::raise`] for a floating-point cell.
+    /// Raises a floating-point cell to `value`; never lowers it.
     pub(crate) fn raise_f64(&self, cell: u32, value: f64) {
         let others = (1..LANES).fold(0.0, |sum, lane| {
             let word = &self.words()[self.layout.lane(lane) + cell as usize];
             sum + f64::from_bits(word.load(Ordering::Relaxed))
         });
-        // Bits of non-negative floats are ordered as the floats are.
+        // The bits of non-negative floats have the order of the floats.
         self.shared_cell(cell).fetch_max((value - others).max(0.0).to_bits(), Ordering::Relaxed);
     }
 
-    /// Counts an observation, `times` over, in the cell `bucket` and adds it to the cell `sum`.
+    /// Counts an observation `times` times in the cell `bucket` and adds it to the cell `sum`.
     #[inline]
     pub(crate) fn observe(&self, bucket: u32, sum: u32, value: f64, times: u64) {
         let lane = lane::of(self);
@@ -89,18 +89,18 @@ impl Segment {
         self.add_f64_in(lane, sum, value * times as f64);
     }
 
-    /// A cell's word in the shared lane: where gauges and absolute counters live.
+    /// Returns a cell's word in the shared lane, which holds gauges and absolute counters.
     #[inline]
     pub(crate) fn shared_cell(&self, cell: u32) -> &AtomicU64 {
         &self.words()[self.layout.lane(0) + cell as usize]
     }
 
-    /// Neighbouring cells in the shared lane.
+    /// Returns adjacent cells in the shared lane.
     pub(crate) fn shared_cells(&self, cell: u32, count: usize) -> &[AtomicU64] {
         &self.words()[self.layout.lane(0) + cell as usize..][..count]
     }
 
-    /// Sets a cell to 0 in every lane. An addition at the same moment may survive.
+    /// Sets a cell to 0 in every lane. A concurrent addition may survive.
     pub(crate) fn clear_cell(&self, cell: u32) {
         for lane in 0..LANES {
             self.words()[self.layout.lane(lane) + cell as usize].store(0, Ordering::Relaxed);

@@ -1,38 +1,38 @@
-//! Append-only records that say what the cells mean: families, series, label sets, names.
+//! The directory: append-only records that describe the cells (families, series, label sets, names).
 //!
-//! A record is a head word, a checksum, and a payload. The head carries the record's length and is set by
-//! one compare-and-swap from 0, which both reserves the place and tells everybody where the next record
-//! begins; a second store of the head commits. A writer killed in between leaves a reserved record that
-//! readers step over. A damaged head is searched past, word by word, until a head with a right checksum.
+//! A record has a head word, a checksum and a payload. The head contains the record's length and is set by
+//! one compare-and-swap from 0, which reserves the place and shows where the next record begins. A second
+//! store of the head commits. A writer killed in between leaves a reserved record, which readers skip.
+//! Readers search past a damaged head, word by word, for a head with a valid checksum.
 
 use super::layout::Layout;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 const MARK: u64 = 0xA5C1;
 const STATE_SHIFT: u32 = 32;
-// Two bits apart from each other, so that one flipped bit makes no state of another.
+// States differ by two bits, so that one flipped bit never makes another state.
 const RESERVED: u64 = 0b001;
 const COMMITTED: u64 = 0b010;
 const HIDDEN: u64 = 0b100;
 /// Words of a record before its payload.
 const PREFIX: usize = 2;
-/// Longest record; bounds what a damaged length can make a reader skip.
+/// Maximum length of a record; limits how far a damaged length can move a reader.
 const MAX_RECORD: usize = 1 << 16;
 
-/// What a record describes.
+/// Kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordKind {
-    /// A fact about the segment: service, version, constant labels, folded segments.
+    /// Fact about the segment: service, version, constant labels, merged segments.
     Meta,
     /// A metric family.
     Family,
-    /// Help and unit of a family, given after it was registered.
+    /// Help of a family, given after its registration.
     Describe,
-    /// A series: labels and cells of a family.
+    /// Series: labels and cells of a family.
     Series,
     /// Operation and label values of calls.
     Operation,
-    /// The name of a stage.
+    /// Name of a stage.
     Stage,
 }
 
@@ -61,10 +61,10 @@ impl RecordKind {
     }
 }
 
-/// A record read back.
+/// A decoded record.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// Position of its head, words from the directory's start: the record's name for others.
+    /// Position of the head, words from the directory's start; other records refer to it.
     pub(crate) at: u32,
     pub(crate) kind: RecordKind,
     pub(crate) payload: Payload,
@@ -82,7 +82,7 @@ impl<'a> Directory<'a> {
         Self { words: segment.get(layout.directory..end).unwrap_or_default() }
     }
 
-    /// Appends a record, searching its place from `hint` on; `None` when the directory is full.
+    /// Appends a record at the first free place from `hint` on; `None` when the directory is full.
     pub(crate) fn append(&self, hint: u32, kind: RecordKind, payload: &Payload) -> Option<u32> {
         let length = PREFIX + payload.words.len();
         if length > MAX_RECORD {
@@ -106,12 +106,12 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// Records from position `from` on, and where to go on next time.
+    /// Returns a scan of the records from a position on.
     pub(crate) fn read(&self, from: u32) -> Scan<'a> {
         Scan { words: self.words, at: from as usize, damaged: 0, stuck: false, unfinished: Vec::new() }
     }
 
-    /// The record at `at`, if its writer has finished it.
+    /// Reads the record at a position.
     pub(crate) fn get(&self, at: u32) -> Lookup {
         match read_record(self.words, at as usize) {
             Ok((record, _)) => Lookup::Record(record),
@@ -120,7 +120,7 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// Takes a record out of the exposition, or back in; false when it was so already.
+    /// Hides a record from the exposition, or shows it again. Returns false if nothing changed.
     pub(crate) fn set_hidden(&self, at: u32, hidden: bool) -> bool {
         let Some(word) = self.words.get(at as usize) else { return false };
         let Some(head) = Head::decode(word.load(Ordering::Acquire)) else { return false };
@@ -129,7 +129,7 @@ impl<'a> Directory<'a> {
         word.compare_exchange(head(before), head(after), Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Whether the record at `at` is exposed.
+    /// Reports whether the record at a position is exposed.
     pub(crate) fn is_exposed(&self, at: u32) -> bool {
         let head = self.words.get(at as usize).and_then(|word| Head::decode(word.load(Ordering::Acquire)));
         head.is_some_and(|head| head.state == COMMITTED)
@@ -159,10 +159,10 @@ impl Head {
     }
 }
 
-/// What lies at a position.
+/// Result of reading a position.
 pub(crate) enum Lookup {
     Record(Record),
-    /// Its writer is at it, or was killed.
+    /// Reserved: its writer is running or was killed.
     Unfinished,
     Damaged,
 }
@@ -194,7 +194,7 @@ fn read_record(words: &[AtomicU64], at: usize) -> Result<(Record, usize), Unread
     Ok((record, at + head.length))
 }
 
-/// Walks a directory.
+/// Iterator over the records of a directory.
 pub(crate) struct Scan<'a> {
     words: &'a [AtomicU64],
     at: usize,
@@ -204,27 +204,27 @@ pub(crate) struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Where the next walk begins: behind the last record seen.
+    /// Returns the position of the next scan: after the last record.
     pub(crate) fn position(&self) -> u32 {
         self.at as u32
     }
 
-    /// Damaged stretches stepped over.
+    /// Returns the number of damaged regions that were skipped.
     pub(crate) fn damaged(&self) -> u64 {
         self.damaged
     }
 
-    /// Whether the walk ended at a damaged stretch: the next walk meets it again.
+    /// Reports whether the scan ended in a damaged region, which the next scan meets again.
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck
     }
 
-    /// Records that were stepped over because their writers are still at them, or were killed.
+    /// Returns the reserved records that were skipped.
     pub(crate) fn unfinished(self) -> Vec<u32> {
         self.unfinished
     }
 
-    /// The next position that looks like a sound record, behind a damaged one.
+    /// Moves to the next position with a valid record, after a damaged one.
     fn resynchronise(&mut self) -> bool {
         let start = self.at + 1;
         let found = (start..self.words.len())
@@ -261,7 +261,7 @@ impl Iterator for Scan<'_> {
     }
 }
 
-/// FNV-1a over words, with the kind mixed in, so that no record can be read as another kind.
+/// Checksum of a record. It includes the kind, so that no record can be read as another kind.
 fn checksum(kind: RecordKind, words: &[u64]) -> u64 {
     let seed = 0xCBF2_9CE4_8422_2325 ^ kind.code();
     words.iter().chain([&(words.len() as u64)]).fold(seed, |sum, word| {
@@ -270,7 +270,7 @@ fn checksum(kind: RecordKind, words: &[u64]) -> u64 {
     })
 }
 
-/// Words of a record, written in order and read back in the same order.
+/// Words of a record, written and read in the same order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Payload {
     words: Vec<u64>,
@@ -282,7 +282,7 @@ impl Payload {
         self
     }
 
-    /// A length and the bytes, eight a word.
+    /// Adds a length and the bytes, eight to a word.
     pub(crate) fn text(mut self, text: &str) -> Self {
         self.words.push(text.len() as u64);
         self.words.extend(text.as_bytes().chunks(8).map(|chunk| {
@@ -293,7 +293,7 @@ impl Payload {
         self
     }
 
-    /// Two texts in one: a word with both lengths, and the bytes of both.
+    /// Adds two texts: a word with both lengths, and the bytes of both.
     pub(crate) fn pair(mut self, first: &str, second: &str) -> Self {
         self.words.push(first.len() as u64 | (second.len() as u64) << 32);
         let mut bytes = first.bytes().chain(second.bytes()).peekable();
@@ -310,7 +310,7 @@ impl Payload {
     }
 }
 
-/// Reads a payload; every method is `None` when the words do not hold what is asked for.
+/// Reads a payload; every method returns `None` when the words do not contain the requested value.
 pub(crate) struct PayloadReader<'a> {
     words: &'a [u64],
 }
@@ -327,7 +327,7 @@ impl PayloadReader<'_> {
         String::from_utf8(self.bytes(length)?).ok()
     }
 
-    /// What [`Payload::pair`] wrote.
+    /// Reads two texts written by [`Payload::pair`].
     pub(crate) fn pair(&mut self) -> Option<(String, String)> {
         let lengths = self.word()?;
         let (first, second) = ((lengths & 0xFFFF_FFFF) as usize, (lengths >> 32) as usize);
@@ -344,13 +344,13 @@ impl PayloadReader<'_> {
         Some(bytes)
     }
 
-    /// A count that fits what is left, so that a damaged one cannot make the reader allocate.
+    /// Reads a count limited by the remaining words, so that a damaged one cannot cause a large allocation.
     pub(crate) fn count(&mut self) -> Option<usize> {
         let count = usize::try_from(self.word()?).ok()?;
         self.at_most(count)
     }
 
-    /// `count`, if so many words can follow.
+    /// Returns `count` if that many words remain.
     pub(crate) fn at_most(&self, count: usize) -> Option<usize> {
         (count <= self.words.len()).then_some(count)
     }

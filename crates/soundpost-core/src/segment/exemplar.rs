@@ -1,15 +1,15 @@
-//! Exemplars: per bucket the latest observation that can be looked up by its request.
+//! Exemplars: for each bucket the latest observation with its request id.
 //!
-//! A place is a sequence word and the record. A writer makes the sequence odd, writes, and makes it even;
-//! a writer that finds it odd lets the other win. A reader takes what it read only between two equal even
-//! sequences. A writer killed half way leaves its one bucket without an exemplar.
+//! A place has a sequence word and a record. A writer makes the sequence odd, writes, and makes it even; a
+//! second writer that finds it odd gives up. A reader accepts a record only between two equal even sequences.
+//! A writer killed in between leaves its bucket without an exemplar.
 
 use super::layout::{EXEMPLAR_WORDS, Layout};
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// Longest request id kept, bytes.
+/// Maximum length of a request id, bytes.
 pub const REQUEST_ID_BYTES: usize = 64;
-/// A bucket takes a new exemplar at most this often.
+/// Minimum time between two exemplars of a bucket, nanoseconds.
 const INTERVAL_NANOS: u64 = 500_000_000;
 
 const SEQUENCE: usize = 0;
@@ -18,7 +18,7 @@ const VALUE: usize = 2;
 const LENGTH: usize = 3;
 const ID: usize = 4;
 
-/// A request id as words: what a record copies.
+/// A request id as words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IdWords {
     pub(crate) length: u64,
@@ -26,7 +26,7 @@ pub(crate) struct IdWords {
 }
 
 impl IdWords {
-    /// Takes at most [`REQUEST_ID_BYTES`], cut at a character.
+    /// Makes an id of at most [`REQUEST_ID_BYTES`], cut at a character.
     pub(crate) fn new(id: &str) -> Self {
         let id = &id[..id.floor_char_boundary(REQUEST_ID_BYTES)];
         let mut words = [0; REQUEST_ID_BYTES / 8];
@@ -38,14 +38,14 @@ impl IdWords {
         Self { length: id.len() as u64, words }
     }
 
-    /// Makes an id of the words that [`IdWords::used`] returned.
+    /// Makes an id from the words of [`IdWords::used`].
     pub(crate) fn from_used(length: u64, used: &[u64]) -> Option<Self> {
         let mut words = [0; REQUEST_ID_BYTES / 8];
         words.get_mut(..used.len())?.copy_from_slice(used);
         Some(Self { length, words })
     }
 
-    /// The words that hold something.
+    /// Returns the words that contain text.
     #[inline]
     pub(crate) fn used(&self) -> &[u64] {
         &self.words[..(self.length as usize).div_ceil(8).min(REQUEST_ID_BYTES / 8)]
@@ -58,17 +58,17 @@ impl IdWords {
     }
 }
 
-/// Places of one segment.
+/// Exemplar places of one segment.
 pub(crate) struct Exemplars<'a> {
     words: &'a [AtomicU64],
 }
 
-/// One exemplar as it was read.
+/// A decoded exemplar.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RawExemplar {
     pub(crate) id: String,
     pub(crate) value: f64,
-    /// Monotonic clock.
+    /// Time by the monotonic clock.
     pub(crate) written: u64,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Exemplars<'a> {
         Self { words: &segment[layout.exemplars..][..layout.exemplar_slots * EXEMPLAR_WORDS] }
     }
 
-    /// Offers an exemplar to a place; taken unless the last one is young or somebody is writing.
+    /// Writes an exemplar, unless the last one is too recent or another writer is active.
     #[inline]
     pub(crate) fn offer(&self, place: u32, value: f64, id: &IdWords, now: u64) {
         let Some(place) = self.place(place) else { return };
@@ -102,7 +102,7 @@ impl<'a> Exemplars<'a> {
         place[SEQUENCE].store(odd + 1, Ordering::Release);
     }
 
-    /// What a place holds, if somebody finished writing it.
+    /// Reads a complete exemplar.
     pub(crate) fn read(&self, place: u32) -> Option<RawExemplar> {
         let place = self.place(place)?;
         let before = place[SEQUENCE].load(Ordering::Acquire);

@@ -1,8 +1,8 @@
-//! Files of a segment: who may touch them, and which are alive.
+//! Files of segments: permissions, locks and liveness.
 //!
-//! Every process that writes a segment holds a shared `flock` on it; forked children inherit it. A segment
-//! that can be locked exclusively has no writer left. A file gets its final name only after it was filled
-//! and locked, so a reader never takes a newborn for a dead one.
+//! Every process that writes a segment holds a shared `flock` on it, which forked children inherit. A segment
+//! that can be locked exclusively has no writer. A file gets its final name after it was filled and locked,
+//! so readers never mistake a new file for a dead one.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -13,19 +13,19 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::posix_fallocate;
 
-/// A segment's file name ends in this.
+/// Extension of segment files.
 pub(crate) const EXTENSION: &str = "segment";
-/// The name of an agent's segment ends in this before the extension: the name is there as soon as the file is.
+/// Suffix of an agent's segment before the extension; part of the name from the start.
 pub(crate) const AGENT: &str = ".agent";
-/// The history of the service's vitals.
+/// Name of the history file.
 pub(crate) const HISTORY: &str = "history";
 
-/// Whether the name is that of an agent's segment.
+/// Reports whether the name is that of an agent's segment.
 pub(crate) fn is_agents(segment: &Path) -> bool {
     segment.file_stem().is_some_and(|stem| stem.as_encoded_bytes().ends_with(AGENT.as_bytes()))
 }
 
-/// A segment's file before it has its name.
+/// A new file before it gets its name.
 pub(crate) struct NewFile {
     pub(crate) file: File,
     hidden: PathBuf,
@@ -42,21 +42,21 @@ impl NewFile {
         Ok(new)
     }
 
-    /// Gives the file its name; from now on readers see it.
+    /// Renames the file, which makes it visible to readers.
     pub(crate) fn publish(self, name: &str) -> io::Result<(File, PathBuf)> {
         let path = self.hidden.with_file_name(format!("{name}.{EXTENSION}"));
         std::fs::rename(&self.hidden, &path)?;
         Ok((self.file.try_clone()?, path))
     }
 
-    /// Makes the file the service's history, in the place of the one that is there.
+    /// Renames the file to the service's history, replacing the existing one.
     pub(crate) fn become_history(self) -> io::Result<(File, PathBuf)> {
         let path = self.hidden.with_file_name(HISTORY);
         std::fs::rename(&self.hidden, &path)?;
         Ok((self.file.try_clone()?, path))
     }
 
-    /// Puts the file in the place of `path`, at once.
+    /// Replaces `path` by the file atomically.
     pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
         std::fs::rename(&self.hidden, path)
     }
@@ -64,24 +64,23 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        // After `publish` or `replace` there is nothing of that name.
+        // After a rename the hidden name does not exist.
         let _ = std::fs::remove_file(&self.hidden);
     }
 }
 
-/// Opens a file of somebody else, for reading; never through a symbolic link, never another user's.
+/// Opens another process's file for reading; rejects symbolic links and files of other users.
 pub(crate) fn open_foreign(path: &Path) -> io::Result<File> {
     open_existing(path, false)
 }
 
-/// As [`open_foreign`], to go on writing what another process of the service began, or to free what was taken
-/// from its event ring.
+/// Opens another process's file for writing: to continue a history, or to free records of an event ring.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     open_existing(path, true)
 }
 
 fn open_existing(path: &Path, writable: bool) -> io::Result<File> {
-    // A FIFO must not keep the reader waiting for its other end.
+    // O_NONBLOCK keeps a FIFO from blocking the reader.
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
     let file = private_file().write(writable).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
@@ -91,14 +90,14 @@ fn open_existing(path: &Path, writable: bool) -> io::Result<File> {
     Ok(file)
 }
 
-/// Options of every file: private, not inherited by programs, never through a symbolic link.
+/// Returns the options of every file: private, closed on exec, never through a symbolic link.
 pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
     options
 }
 
-/// Makes a directory with mode 0700, or checks that it is a real one of this user and closes it to others.
+/// Makes a directory with mode 0700, or checks that it is a real directory of this user and sets the mode.
 pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => return Ok(()),
@@ -121,13 +120,13 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the operating system refused to make a directory because of where it is, not what is there.
+/// Reports whether a directory could not be made because of its location, not because of its contents.
 pub(crate) fn is_unwritable(error: &io::Error) -> bool {
     let refused = [Errno::EROFS, Errno::EACCES, Errno::EPERM, Errno::ENOSPC, Errno::EDQUOT, Errno::ENOENT];
     error.raw_os_error().is_some_and(|code| refused.contains(&Errno::from_raw(code)))
 }
 
-/// Locks against being taken for dead; forked children inherit it.
+/// Takes the shared lock that marks the file as alive; forked children inherit it.
 fn lock_shared(file: &File) -> io::Result<()> {
     file.try_lock_shared().map_err(|error| match error {
         std::fs::TryLockError::Error(error) => error,
@@ -135,23 +134,22 @@ fn lock_shared(file: &File) -> io::Result<()> {
     })
 }
 
-/// As [`lock_shared`] for a file that others see: whoever asks at this moment whether it is held holds it for
-/// an instant.
+/// Takes the shared lock of a visible file, waiting for a reader that tests it at this moment.
 pub(crate) fn lock_held(file: &File) -> io::Result<()> {
     file.lock_shared()
 }
 
-/// Whether no process holds the segment. The lock is given back at once: holding it would make the
-/// segment look alive to the next who asks.
+/// Reports whether no process holds the file. The lock is released at once; otherwise the file would look
+/// alive to others.
 pub(crate) fn is_dead(file: &File) -> bool {
     file.try_lock().is_ok() && file.unlock().is_ok()
 }
 
-/// Gives a file its size with pages behind it, so that a full disk is an error now and no signal later.
+/// Allocates pages for the whole file, so that a full disk is an error now and not a signal later.
 fn allocate(file: &File, bytes: usize) -> io::Result<()> {
     match posix_fallocate(file.as_fd(), 0, bytes as libc::off_t) {
         Ok(()) => Ok(()),
-        // A file system without the call: write zeros, as the C library does elsewhere.
+        // Without `posix_fallocate`, write zeros, as the C library does.
         Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => {
             let zeros = [0; 64 * 1024];
             let mut writer = file;
@@ -165,12 +163,12 @@ fn allocate(file: &File, bytes: usize) -> io::Result<()> {
     }
 }
 
-/// The effective user of this process.
+/// Returns the effective user id of this process.
 pub fn user_id() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// A random number, from the kernel; falls back on the clock and the pid.
+/// Returns a random number from the kernel, or from the clock and the pid if that fails.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or_else(|_| crate::clock::unix_nanos() ^ u64::from(std::process::id()) << 40)
 }

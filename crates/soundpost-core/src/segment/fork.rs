@@ -1,9 +1,7 @@
-//! What `fork` needs: one lock for all slow paths, held across the fork, and an epoch that tells a child
-//! from its parent.
+//! Fork safety: one lock for all slow paths, held across `fork`, and an epoch that differs in the child.
 //!
-//! A lock that another thread holds at the moment of the fork stays locked in the child for ever. So
-//! every change of a process-local table happens under [`slow_path`], and `fork` itself takes that lock:
-//! no table is half changed in a child. Reads take no lock at all.
+//! A lock that another thread holds during the fork stays locked in the child. So every change of a
+//! process-local table happens under [`slow_path`], and `fork` takes that lock first. Reads take no lock.
 
 use std::cell::Cell;
 use std::os::fd::RawFd;
@@ -13,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 static SLOW_PATH: Mutex<()> = Mutex::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 static INSTALL: Once = Once::new();
-/// Descriptors that a forked child must not keep: a listening socket would stay open after its server died.
+/// Descriptors that forked children close: a listening socket would outlive its server.
 static CLOSE_IN_CHILD: [AtomicI32; 128] = [const { AtomicI32::new(-1) }; 128];
 /// See [`install_fork_hooks`].
 static AROUND: OnceLock<AtForkHooks> = OnceLock::new();
@@ -27,7 +25,7 @@ thread_local! {
     static HELD_FOR_FORK: Cell<Option<MutexGuard<'static, ()>>> = const { Cell::new(None) };
 }
 
-/// Held while a process-local table changes. Never held while code of the host runs.
+/// Guard held while a process-local table changes, never while the host's code runs.
 pub(crate) struct SlowPath(#[allow(dead_code)] MutexGuard<'static, ()>);
 
 /// Takes the lock of all slow paths; a panic elsewhere does not poison it.
@@ -35,7 +33,7 @@ pub(crate) fn slow_path() -> SlowPath {
     SlowPath(SLOW_PATH.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Sets a cell under the slow path's lock, so that no fork meets one half set. `value` is dropped if another
+/// Sets a cell under the slow path's lock, so that no fork happens in between. `value` is dropped if another
 /// thread was first.
 #[cold]
 pub fn set_once<T>(cell: &OnceLock<T>, value: T) -> &T {
@@ -43,27 +41,27 @@ pub fn set_once<T>(cell: &OnceLock<T>, value: T) -> &T {
     cell.get_or_init(|| value)
 }
 
-/// A number that differs between a process and its forked children.
+/// Returns a number that differs between a process and its forked children.
 #[inline]
 pub fn epoch() -> u32 {
     EPOCH.load(Ordering::Relaxed)
 }
 
-/// Has `before` called before each fork, and `after` behind it, in the parent and in the child; by the thread that
-/// forks. The first who asks is heard: the store, whose SQLite must be at rest. Neither may panic.
+/// Registers hooks that the forking thread calls before each fork, and after it in parent and child. Only the
+/// first registration is kept (used by the store to quiesce SQLite). The hooks must not panic.
 pub fn install_fork_hooks(before: fn(), after: fn()) {
     install();
     let _ = AROUND.set(AtForkHooks { before, after });
 }
 
-/// Has a forked child close `fd`, until the guard is dropped. With all places taken it does nothing.
+/// Makes forked children close `fd`, until the guard is dropped. Without a free place it does nothing.
 pub fn close_in_child(fd: RawFd) -> CloseInChild {
     install();
     let free = |slot: &&AtomicI32| slot.compare_exchange(-1, fd, Ordering::AcqRel, Ordering::Relaxed).is_ok();
     CloseInChild { slot: CLOSE_IN_CHILD.iter().find(free) }
 }
 
-/// Keeps a descriptor on the list of what forked children close.
+/// Guard for a descriptor that forked children close.
 #[must_use = "dropping it takes the descriptor off the list"]
 pub struct CloseInChild {
     slot: Option<&'static AtomicI32>,
@@ -77,7 +75,7 @@ impl Drop for CloseInChild {
     }
 }
 
-/// Registers the fork handlers, once.
+/// Registers the fork handlers once.
 pub(crate) fn install() {
     INSTALL.call_once(|| {
         #[cfg(not(any(loom, miri)))]

@@ -1,8 +1,8 @@
-//! Calls in flight: one slot a call, claimed at its start and freed at its end.
+//! Calls in flight: one slot for each call, claimed at its start and freed at its end.
 //!
-//! The slot *is* the state of a running call, so that another process sees how far it got, also after
-//! this one died. The first word holds a phase and a sequence number that grows with every claim: whoever
-//! moves a slot from `Active` to `Ending` ends the call, and nobody else can.
+//! The slot holds the state of the running call, so other processes see its progress, even after its process
+//! died. The first word holds a phase and a sequence number that each claim increments. The thread that moves
+//! a slot from `Active` to `Ending` ends the call.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ use crate::sync::{AtomicU64, Ordering, fence};
 pub(crate) mod word {
     pub(crate) const STATE: usize = 0;
     pub(crate) const OWNER: usize = 1;
-    /// Position of the call set's record.
+    /// Position of the operation's record.
     pub(crate) const OPERATION: usize = 2;
     /// Position of the stage's record plus one; 0 outside of stages.
     pub(crate) const STAGE: usize = 3;
@@ -24,7 +24,7 @@ pub(crate) mod word {
     pub(crate) const PROGRESS: usize = 6;
     /// Busy nanoseconds up to the last suspension.
     pub(crate) const BUSY: usize = 7;
-    /// When the call was last resumed; 0 while the consumer has it.
+    /// Time of the last resume; 0 while the consumer has the call.
     pub(crate) const RESUMED: usize = 8;
     pub(crate) const CHUNKS: usize = 9;
     /// Seconds, as the bits of an f64.
@@ -34,18 +34,18 @@ pub(crate) mod word {
     /// Worst underrun, nanoseconds.
     pub(crate) const UNDERRUN: usize = 13;
     pub(crate) const CHARACTERS: usize = 14;
-    /// Bits, see [`super::flag`].
+    /// Bits of [`super::flag`].
     pub(crate) const FLAGS: usize = 15;
     pub(crate) const ID_LENGTH: usize = 16;
     pub(crate) const ID: usize = 17;
-    /// 1 from the moment the outcome is counted: a call that died before is `died`, not lost.
+    /// 1 when the outcome is counted; a call that dies before is `died`.
     pub(crate) const COUNTED: usize = 25;
-    /// 1 from the moment the call's record is in the event ring.
+    /// 1 when the call's record is in the event ring.
     pub(crate) const RECORDED: usize = 26;
-    /// Where in the event ring the call's record is being written, plus one; 0 before.
+    /// Position of the call's record in the event ring plus one; 0 before it is written.
     pub(crate) const RECORD_AT: usize = 27;
-    /// Stages by name: key (see [`super::RawStage`]) and nanoseconds, in the order they were first left. Of
-    /// names beyond the slot's end only the metrics know.
+    /// Stages by name: key (see [`super::RawStage`]) and nanoseconds, in the order of their first end. Names
+    /// beyond the slot's end are only in the metrics.
     pub(crate) const STAGES: usize = 32;
 }
 
@@ -65,12 +65,12 @@ pub(crate) const RECORDED_WORDS: [usize; 10] = [
 
 /// Bits of [`word::FLAGS`].
 pub(crate) mod flag {
-    /// The consumer takes chunks as they are made.
+    /// The consumer takes chunks while they are made.
     pub(crate) const STREAMING: u64 = 1;
-    /// The call is measured by what it puts out: without any it is `empty`.
+    /// The call has output: without any it is `empty`.
     pub(crate) const EXPECTS_OUTPUT: u64 = 2;
 
-    /// `flags` with one of them set or cleared.
+    /// Returns `flags` with a bit set or cleared.
     pub(crate) fn with(flags: u64, bit: u64, on: bool) -> u64 {
         if on { flags | bit } else { flags & !bit }
     }
@@ -81,10 +81,10 @@ pub(crate) mod flag {
 #[repr(u64)]
 pub(crate) enum Phase {
     Free = 0,
-    /// Claimed, being filled in.
+    /// Claimed, not filled yet.
     Starting = 1,
     Active = 2,
-    /// Somebody is recording the end, or did so while the call's owner still holds it.
+    /// The end is being recorded, or was recorded while the owner still holds the slot.
     Ending = 3,
 }
 
@@ -98,14 +98,14 @@ fn phase_of(state: u64) -> u64 {
     state & 3
 }
 
-/// A claimed place in the table: index and the sequence number of the claim.
+/// A claimed slot: index and the sequence number of the claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     pub(crate) index: u32,
     pub(crate) sequence: u64,
 }
 
-/// What a call begins with.
+/// Initial values of a call.
 pub(crate) struct Begin {
     pub(crate) owner: Owner,
     pub(crate) operation_at: u32,
@@ -115,13 +115,13 @@ pub(crate) struct Begin {
     pub(crate) id: IdWords,
 }
 
-/// A slot as another process reads it.
+/// A copy of a slot.
 #[derive(Clone, Debug)]
 pub(crate) struct RawCall {
     pub(crate) index: u32,
-    /// How often the slot was claimed: with the index it names the call.
+    /// Number of claims of the slot; with the index it identifies the call.
     pub(crate) sequence: u64,
-    /// Somebody has begun to record its end, and has not counted it yet.
+    /// The end is being recorded and not counted yet.
     pub(crate) ending: bool,
     pub(crate) words: [u64; CALL_WORDS],
 }
@@ -131,7 +131,7 @@ impl RawCall {
         Owner::from_word(self.words[word::OWNER])
     }
 
-    /// Where its record was begun.
+    /// Returns the position of the call's record in the event ring.
     pub(crate) fn record_at(&self) -> Option<u64> {
         self.words[word::RECORD_AT].checked_sub(1)
     }
@@ -144,7 +144,7 @@ impl RawCall {
 }
 
 thread_local! {
-    /// Where this thread found a free slot last.
+    /// Slot that this thread used last.
     static HINT: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
@@ -177,7 +177,7 @@ impl<'a> InFlight<'a> {
                     slot[word::STATE].compare_exchange(before, claimed, Ordering::Acquire, Ordering::Relaxed);
                 if won.is_ok() {
                     HINT.with(|hint| hint.set(index));
-                    // A reader that sees a word of this call sees that the slot is not the last one's.
+                    // A reader that sees a word of this call also sees the new sequence number.
                     fence(Ordering::Release);
                     fill(slot, begin);
                     slot[word::STATE].store(state(Phase::Active, sequence), Ordering::Release);
@@ -191,7 +191,7 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    /// Whether the ticket's call has not ended.
+    /// Reports whether the ticket's call has not ended.
     #[inline]
     pub(crate) fn is_active(&self, ticket: Ticket) -> bool {
         self.slot(ticket.index)[word::STATE].load(Ordering::Relaxed) == state(Phase::Active, ticket.sequence)
@@ -203,7 +203,7 @@ impl<'a> InFlight<'a> {
         end(self.slot(ticket.index), ticket.sequence)
     }
 
-    /// Frees the slot of an ended call; only the holder of the ticket calls it, and may do so twice.
+    /// Frees the slot of an ended call. Only the holder of the ticket calls it; a second call does nothing.
     #[inline]
     pub(crate) fn free(&self, ticket: Ticket) {
         let (ending, free) = (state(Phase::Ending, ticket.sequence), state(Phase::Free, ticket.sequence));
@@ -215,28 +215,28 @@ impl<'a> InFlight<'a> {
         );
     }
 
-    /// Ends an active call as somebody else than its holder, who frees the slot later. `still` decides on
-    /// what was read.
+    /// Ends an active call on behalf of its holder, who frees the slot later, if `still` accepts the copy of
+    /// the slot.
     pub(crate) fn end_if(&self, index: u32, still: impl FnOnce(&RawCall) -> bool) -> Option<RawCall> {
         let (call, sequence) = self.read_slot(index)?;
         (still(&call) && end(self.slot(index), sequence)).then_some(call)
     }
 
-    /// Says that the outcome is counted by the very next store. A process killed before it left a call that
-    /// died, one killed behind it a call that ended.
+    /// Marks the outcome as counted right before it is counted. A process killed before this leaves a call
+    /// that died, a process killed after it a call that ended.
     #[inline]
     pub(crate) fn count(slot: &[AtomicU64]) {
         slot[word::COUNTED].store(1, Ordering::Relaxed);
         fence(Ordering::Release);
     }
 
-    /// All active calls.
+    /// Returns all active calls.
     pub(crate) fn read(&self) -> impl Iterator<Item = RawCall> + 'a {
         self.read_uncounted().filter(|call| !call.ending)
     }
 
-    /// Whether a call of a living owner is in a slot, and how many were ever begun, modulo 2^64. Reads one word of
-    /// each slot.
+    /// Reports whether a call of a living owner is in a slot, and the number of calls ever begun, modulo
+    /// 2^64. Reads one or two words of each slot.
     pub(crate) fn activity(&self, alive: impl Fn(Owner) -> bool) -> (bool, u64) {
         let (mut running, mut dead, mut begun) = (false, None, 0_u64);
         for slot in self.words.chunks_exact(CALL_WORDS) {
@@ -245,20 +245,20 @@ impl<'a> InFlight<'a> {
             if !running && phase_of(state) != Phase::Free as u64 {
                 let owner = Some(Owner::from_word(slot[word::OWNER].load(Ordering::Relaxed)));
                 running = owner != dead && owner.is_some_and(&alive);
-                // A slot of a dead process stays taken until it is folded.
+                // A slot of a dead process stays taken until its segment is merged.
                 dead = owner.filter(|_| !running);
             }
         }
         (running, begun)
     }
 
-    /// All calls whose outcome is not counted yet, those that are just ending among them.
+    /// Returns all calls whose outcome is not counted, including those that are ending.
     pub(crate) fn read_uncounted(&self) -> impl Iterator<Item = RawCall> + 'a {
         let table = *self;
         table.indexes().filter_map(move |index| table.read_slot(index)).map(|(call, _)| call)
     }
 
-    /// Says of the call whose record was begun at `position` that it has none.
+    /// Clears the record position of the call whose record was begun at `position`.
     pub(crate) fn forget_record(&self, position: u64) {
         let at = position + 1;
         for slot in self.words.chunks_exact(CALL_WORDS) {
@@ -266,7 +266,7 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    /// All calls that have no record in the event ring yet, as far as their slots say.
+    /// Returns all calls without a record in the event ring.
     pub(crate) fn read_unrecorded(&self) -> impl Iterator<Item = RawCall> + 'a {
         let table = *self;
         let slots = table.indexes().filter_map(move |index| table.read_any(index));
@@ -345,7 +345,7 @@ pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
     }
 }
 
-/// A first place to look, different for each thread.
+/// Returns the slot where a thread starts its first search.
 #[cold]
 fn spread(slots: usize) -> usize {
     use std::sync::atomic::AtomicUsize;

@@ -1,9 +1,9 @@
-//! Lanes: who may add to a cell without a locked instruction.
+//! Lanes: words that one thread updates without a locked instruction.
 //!
-//! A cell has one word in every lane and its value is their sum. A thread of the creating process owns a
-//! lane if one is free, and adds with a plain load and store; everybody else, forked children included,
-//! adds to lane 0 with an atomic read-modify-write. A lane passes from a thread that ended to another
-//! through its owner word, so the next owner sees every addition of the one before.
+//! A cell has one word in every lane, and its value is their sum. A thread of the creating process owns a
+//! lane if one is free, and adds by a plain load and store. All other threads, including those of forked
+//! children, add to lane 0 by an atomic read-modify-write. A lane passes from an ended thread to another
+//! through its owner word, so the next owner sees every earlier addition.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Weak;
@@ -12,22 +12,22 @@ use super::layout::{LANES, header};
 use super::{Segment, fork};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Where a thread adds.
+/// Lane of a thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Lane {
     /// Start of the lane's cells, words from the segment's start.
     pub(crate) start: usize,
-    /// Whether nobody else writes there.
+    /// Whether only this thread writes there.
     pub(crate) exclusive: bool,
 }
 
 thread_local! {
-    /// The lane last used, without a destructor so that reading it costs one load: key, start, exclusive.
+    /// Last lane used: key, start, exclusive. Without a destructor, so that reading it costs one load.
     static LAST: (Cell<u64>, Cell<usize>, Cell<bool>) = const { (Cell::new(0), Cell::new(0), Cell::new(false)) };
     static OWNED: RefCell<Vec<Owned>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The calling thread's lane in `segment`.
+/// Returns the calling thread's lane in `segment`.
 #[inline]
 pub(crate) fn of(segment: &Segment) -> Lane {
     let key = segment.thread_key();
@@ -49,7 +49,7 @@ fn acquire(segment: &Segment) -> Lane {
     if !segment.is_creator() {
         return shared;
     }
-    // A thread whose destructors have run owns nothing any more.
+    // A thread whose destructors have run owns no lane.
     let owned = OWNED.try_with(|owned| {
         let Ok(mut owned) = owned.try_borrow_mut() else { return None };
         owned.retain(|lane| lane.segment.strong_count() > 0);
@@ -66,7 +66,7 @@ fn acquire(segment: &Segment) -> Lane {
     }
 }
 
-/// Takes a free lane.
+/// Claims a free lane.
 pub(super) fn claim(words: &[AtomicU64]) -> Option<usize> {
     (1..LANES).find(|lane| {
         let owner = &words[header::LANE_OWNERS + lane];
@@ -74,7 +74,7 @@ pub(super) fn claim(words: &[AtomicU64]) -> Option<usize> {
     })
 }
 
-/// Gives a lane back; everything its owner added happens before.
+/// Releases a lane; all additions of its owner happen before.
 pub(super) fn release(words: &[AtomicU64], lane: usize) {
     words[header::LANE_OWNERS + lane].store(0, Ordering::Release);
 }
@@ -88,7 +88,7 @@ struct Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // In a forked child the lane is still its parent's.
+        // In a forked child the lane still belongs to the parent.
         if self.epoch != fork::epoch() {
             return;
         }

@@ -1,26 +1,26 @@
-//! Where things lie in a segment. All positions are in words from its start.
+//! The layout of a segment. All positions are words from its start.
 
 use super::region::WORD;
 
-/// Changes whenever the meaning of a word changes; a reader refuses any other.
+/// Version of the layout; a reader rejects any other.
 pub(crate) const LAYOUT_VERSION: u64 = 3;
 /// First word of every segment.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"sndpost\x01");
 
-/// Lanes of cells: lane 0 is shared by everybody, the others are each owned by one thread.
+/// Number of lanes: lane 0 is shared, each other lane belongs to one thread.
 pub(crate) const LANES: usize = 4;
-/// Processes that can be told apart in one segment: its creator and its forked children.
+/// Number of process slots in a segment: its creator and forked children.
 pub(crate) const PROCESS_SLOTS: usize = 256;
 /// Words of one process slot.
 pub(crate) const PROCESS_WORDS: usize = 2;
 /// Words of one call in flight.
 pub(crate) const CALL_WORDS: usize = 64;
-/// The longest ring: a record's length has 20 bits.
+/// Maximum length of the ring: a record's length has 20 bits.
 pub(crate) const MAX_RING_WORDS: usize = 1 << 20;
 /// Words of one exemplar.
 pub(crate) const EXEMPLAR_WORDS: usize = 12;
 
-/// Words of the header, its copy included.
+/// Words of the header, including its copy.
 pub(crate) const HEADER_WORDS: usize = 64;
 /// Positions in the header.
 pub(crate) mod header {
@@ -31,7 +31,7 @@ pub(crate) mod header {
     pub(crate) const PID: usize = 4;
     pub(crate) const CREATED_UNIX: usize = 5;
     pub(crate) const CHECKSUM: usize = 6;
-    /// How many words the constant part has, its checksum included; the copy follows at `COPY`.
+    /// Words of the constant part, including its checksum; the copy starts at `COPY`.
     pub(crate) const CONSTANT: usize = 7;
     pub(crate) const COPY: usize = 8;
     pub(crate) const STATE: usize = 16;
@@ -40,27 +40,27 @@ pub(crate) mod header {
     pub(crate) const WALL_OFFSET: usize = 18;
     pub(crate) const CELLS_USED: usize = 19;
     pub(crate) const EXEMPLARS_USED: usize = 20;
-    /// Where the next record of the ring begins; positions of the ring grow for ever.
+    /// Position of the next record of the ring; positions of the ring only grow.
     pub(crate) const RING_HEAD: usize = 32;
-    /// Where the oldest record of the ring begins that is not freed, and the same with all bits turned.
+    /// Position of the oldest record that is not freed, and the same with all bits inverted.
     pub(crate) const RING_TAIL: usize = 40;
     pub(crate) const RING_TAIL_TURNED: usize = 41;
-    /// Up to where the ring is in the store.
+    /// End of the stored records.
     pub(crate) const RING_STORED: usize = 42;
-    /// Where the next place of the ring begins that nobody gets, because its writer may come back; 0 for none.
+    /// Position of the next hole: a place that is withheld because its writer may resume; 0 for none.
     pub(crate) const RING_HOLE: usize = 43;
-    /// One word a lane: who owns it.
+    /// Owner of each lane.
     pub(crate) const LANE_OWNERS: usize = 24;
 }
 
-/// The smallest segment that holds something useful, bytes.
+/// Minimum size of a segment, bytes.
 pub const MIN_SEGMENT_BYTES: usize = 256 * 1024;
-/// Size of a segment where nothing else is asked for, bytes.
+/// Default size of a segment, bytes.
 pub const DEFAULT_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
-/// The largest segment, bytes: positions fit 32 bits with room to spare.
+/// Maximum size of a segment, bytes; positions fit 32 bits.
 pub const MAX_SEGMENT_BYTES: usize = 1024 * 1024 * 1024;
 
-/// Areas of a segment of a given size; a pure function of the size.
+/// Areas of a segment, computed from its size alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) words: usize,
@@ -110,7 +110,7 @@ impl Layout {
         }
     }
 
-    /// Start of a lane's cells.
+    /// Returns the start of a lane's cells.
     #[inline]
     pub(crate) fn lane(&self, lane: usize) -> usize {
         self.cells + lane * self.lane_words

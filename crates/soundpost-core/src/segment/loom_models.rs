@@ -1,5 +1,4 @@
-//! Models of a segment that loom checks:
-//! `RUSTFLAGS="--cfg loom" cargo test -p soundpost-core --lib --release loom`
+//! Loom models of a segment: `RUSTFLAGS="--cfg loom" cargo test -p soundpost-core --lib --release loom`
 
 use loom::sync::Arc;
 use loom::thread;
@@ -37,7 +36,7 @@ fn model(check: impl Fn() + Sync + Send + 'static) {
     builder.check(check);
 }
 
-/// As [`model`], for one whose many words make too many executions to go through them all.
+/// Like [`model`], with fewer preemptions for models with many words.
 fn model_for(limit: std::time::Duration, check: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
@@ -49,7 +48,7 @@ fn payload(value: u64) -> Payload {
     Payload::default().word(value)
 }
 
-/// Two writers and a reader: both records are kept whole, a reader sees whole records or none.
+/// Two writers and a reader: both records stay intact, and the reader sees complete records or none.
 #[test]
 fn loom_directory() {
     model(|| {
@@ -82,7 +81,7 @@ fn loom_directory() {
     });
 }
 
-/// A lane passes from a thread that ended to another, which sees all that was added.
+/// A lane passes from an ended thread to another, which sees all additions.
 #[test]
 fn loom_lane() {
     model(|| {
@@ -122,7 +121,7 @@ fn begin(value: u64) -> Begin {
     }
 }
 
-/// The owner and a reaper end one call: one of them wins; the slot is free for the next.
+/// Owner and reaper end one call: one of them wins, and the slot is free for the next call.
 #[test]
 fn loom_in_flight_end() {
     model(|| {
@@ -145,7 +144,7 @@ fn loom_in_flight_end() {
     });
 }
 
-/// A reader of a slot that is ended and claimed anew sees one call or the other, never a mixture.
+/// A reader of a slot that is reused sees one call or the other, never a mixture.
 #[test]
 fn loom_in_flight_read() {
     model_for(std::time::Duration::from_secs(30), || {
@@ -170,7 +169,7 @@ fn loom_in_flight_read() {
     });
 }
 
-/// Two writers and a reader of an exemplar: what is read was written by one of them, whole.
+/// Two writers and a reader of an exemplar: the reader sees a complete exemplar of one writer.
 #[test]
 fn loom_exemplar() {
     model(|| {
@@ -195,8 +194,8 @@ fn loom_exemplar() {
     });
 }
 
-/// The protocol of `Registry::take_over`: of two that want the cells of a dead process one gets them,
-/// and a reader never takes the dead one's value for the new owner's.
+/// The protocol of `Registry::take_over`: one of two processes gets the cells of a dead one, and a reader
+/// never assigns the old value to the new owner.
 #[test]
 fn loom_gauge_take_over() {
     const DEAD: u64 = 1;

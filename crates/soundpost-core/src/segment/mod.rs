@@ -1,7 +1,7 @@
 //! The segment: everything a process records, in shared memory that outlives it.
 //!
-//! A segment is an array of atomic 64-bit words (see `layout.rs`). Writers need no lock, no system call
-//! and no allocation; readers in other processes need nothing but the file.
+//! A segment is an array of atomic 64-bit words (see `layout.rs`). Writers need no lock, no system call and
+//! no allocation; readers in other processes need only the file.
 
 mod cells;
 mod directory;
@@ -51,20 +51,20 @@ use self::layout::{EXEMPLAR_WORDS, LANES, LAYOUT_VERSION, MAGIC, header};
 use crate::clock;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Segments that this process has open; changed and read under [`slow_path`].
+/// Segments that this process has open; accessed under [`slow_path`].
 static OWN: Mutex<Vec<Weak<Segment>>> = Mutex::new(Vec::new());
 
-/// A segment this process writes: its own, or the one it inherited by `fork`.
+/// A segment that this process writes: its own, or one inherited by `fork`.
 pub(crate) struct Segment {
     region: Region,
     layout: Layout,
     id: u64,
-    /// Distinguishes segments of this process in thread-local caches; the epoch is added.
+    /// Key of the segment in thread-local caches; the epoch is added.
     nonce: u64,
     creator_epoch: u32,
     owner: LocalU64,
     owner_epoch: LocalU64,
-    /// Cell of the counter of values that were not recorded; `u64::MAX` before there is one.
+    /// Cell that counts rejected values; `u64::MAX` before it exists.
     rejected: LocalU64,
     after_fork: OnceLock<Box<dyn Fn() + Send + Sync>>,
     file: Option<(File, PathBuf)>,
@@ -72,18 +72,19 @@ pub(crate) struct Segment {
     myself: Weak<Segment>,
 }
 
-/// Whose segment it is.
+/// Role of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProcessRole {
     /// A process of the service.
     #[default]
     Service,
-    /// A reporter that is no process of the service: that it lives does not say that the service does.
+    /// A reporter outside of the service, which does not count as a running service.
     Agent,
 }
 
 impl Segment {
-    /// A segment in a file of `place`, or in anonymous memory when no file can be had (the error says why).
+    /// Makes a segment in a file of `dir`, or in anonymous memory together with the error that prevented the
+    /// file.
     pub(crate) fn create(
         dir: &ServiceDir,
         bytes: usize,
@@ -106,7 +107,7 @@ impl Segment {
         Ok(Self::new(region, layout, id, role, Some((file, path))))
     }
 
-    /// A segment that only this process and its forked children see.
+    /// Makes a segment that only this process and its forked children see.
     pub(crate) fn anonymous(bytes: usize, role: ProcessRole) -> io::Result<Arc<Self>> {
         let layout = Layout::of_bytes(bytes);
         let region = Region::anonymous(layout.words)?;
@@ -115,7 +116,7 @@ impl Segment {
         Ok(Self::new(region, layout, id, role, None))
     }
 
-    /// A segment that will be the retired totals of `place`: [`Segment::replace_retired`] puts it there.
+    /// Makes the segment for new retired totals of `dir`, and its file.
     pub(crate) fn for_retired(dir: &ServiceDir, bytes: usize) -> io::Result<(Arc<Self>, file::NewFile)> {
         let new = dir.create_retired(bytes)?;
         let layout = Layout::of_bytes(bytes);
@@ -157,14 +158,14 @@ impl Segment {
         segment
     }
 
-    /// The segment at `path` if this process has it open.
+    /// Returns the segment at `path` if this process has it open.
     fn own_at(path: &Path) -> Option<Arc<Self>> {
         let _slow = slow_path();
         let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
         own.iter().filter_map(Weak::upgrade).find(|segment| segment.path() == Some(path))
     }
 
-    /// What to do in a forked child when it first records: the child has no thread yet.
+    /// Sets a callback for the first recording in a forked child, which has no other thread yet.
     pub(crate) fn after_fork(&self, action: impl Fn() + Send + Sync + 'static) {
         let _ = self.after_fork.set(Box::new(action));
     }
@@ -196,7 +197,7 @@ impl Segment {
         self.nonce | u64::from(fork::epoch())
     }
 
-    /// Whether this process made the segment, and did not inherit it by `fork`.
+    /// Reports whether this process made the segment and did not inherit it by `fork`.
     #[inline]
     pub(crate) fn is_creator(&self) -> bool {
         self.creator_epoch == fork::epoch()
@@ -206,7 +207,7 @@ impl Segment {
         self.myself.clone()
     }
 
-    /// This process in the segment's table of processes.
+    /// Returns this process's entry in the table of processes.
     #[inline]
     pub(crate) fn owner(&self) -> Owner {
         let epoch = u64::from(fork::epoch());
@@ -249,7 +250,6 @@ impl Segment {
         InFlight::new(self.words(), &self.layout)
     }
 
-    /// The event ring.
     #[inline]
     pub(crate) fn ring(&self) -> EventRing<'_> {
         EventRing::new(self.words(), &self.layout)
@@ -259,12 +259,12 @@ impl Segment {
         Exemplars::new(self.words(), &self.layout)
     }
 
-    /// Takes `count` neighbouring exemplar places.
+    /// Allocates `count` adjacent exemplar places.
     pub(crate) fn allocate_exemplars(&self, count: usize) -> Option<u32> {
         self.bump(header::EXEMPLARS_USED, count, self.layout.exemplar_slots)
     }
 
-    /// Bytes in use, with a directory that ends at `directory_words`.
+    /// Returns the bytes in use, with a directory that ends at `directory_words`.
     pub(crate) fn used_bytes(&self, directory_words: u32) -> usize {
         let used = |cursor: usize| self.words()[cursor].load(Ordering::Relaxed) as usize;
         let exemplars = used(header::EXEMPLARS_USED) * EXEMPLAR_WORDS;
@@ -283,20 +283,20 @@ impl Segment {
         }
     }
 
-    /// Says that the process lives, and how the wall clock stands.
+    /// Updates the heartbeat and the offset of the wall clock.
     pub(crate) fn beat(&self) {
         let now = clock::monotonic_nanos();
         self.words()[header::HEARTBEAT].store(now, Ordering::Relaxed);
         self.words()[header::WALL_OFFSET].store(clock::unix_nanos().wrapping_sub(now), Ordering::Relaxed);
     }
 
-    /// Steps the wall clock as readers see it.
+    /// Shifts the wall clock that readers see.
     #[cfg(test)]
     pub(crate) fn shift_wall_clock(&self, nanos: u64) {
         self.words()[header::WALL_OFFSET].fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Says how the segment stands; readers see it.
+    /// Sets the state that readers see.
     pub(crate) fn set_state(&self, state: SegmentState) {
         self.words()[header::STATE].store(state as u64, Ordering::Release);
     }

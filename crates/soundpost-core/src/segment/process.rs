@@ -1,8 +1,8 @@
-//! Processes that share a segment: its creator and the children it forked.
+//! Processes that share a segment: its creator and its forked children.
 //!
-//! Each takes a slot and holds a POSIX record lock on the byte of the slot's number. Such a lock belongs
-//! to one process, is not inherited by `fork`, and ends with the process however it dies, so another
-//! process can ask the kernel whether the holder lives, also from another PID namespace.
+//! Each process takes a slot and holds a POSIX record lock on the byte of the slot's number. Such a lock
+//! belongs to one process, is not inherited by `fork`, and ends with the process. Another process can
+//! therefore test through the kernel whether the holder lives, even from another PID namespace.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -12,13 +12,13 @@ use nix::fcntl::{FcntlArg, fcntl};
 use super::layout::{Layout, PROCESS_SLOTS, PROCESS_WORDS};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A process in a segment: slot number and how often the slot was taken, so that a reused slot does not
-/// revive what its former holder left.
+/// A process in a segment: slot number and generation, so that a reused slot does not revive its former
+/// holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner(u64);
 
 impl Owner {
-    /// Nobody in particular: all slots were taken.
+    /// Owner without a slot, because all slots were taken.
     pub(crate) const UNKNOWN: Self = Self(u64::MAX);
 
     pub(crate) fn word(self) -> u64 {
@@ -33,13 +33,13 @@ impl Owner {
         Self(generation << 16 | (slot as u64 + 1))
     }
 
-    /// In 32 bits: nine of the slot, the rest of the generation.
+    /// Encodes the owner in 32 bits: nine of the slot, the rest of the generation.
     #[inline]
     pub(crate) fn short(self) -> u64 {
         (self.0 & 0x1FF | self.0 >> 16 << 9) & 0xFFFF_FFFF
     }
 
-    /// What [`Owner::short`] gave.
+    /// Decodes [`Owner::short`].
     pub(crate) fn from_short(short: u64) -> Self {
         if short == Self::UNKNOWN.short() { Self::UNKNOWN } else { Self(short >> 9 << 16 | short & 0x1FF) }
     }
@@ -54,9 +54,9 @@ impl Owner {
     }
 }
 
-/// Moves cells, the first of which names their owner, from a process that is gone to another; one of those
-/// who try gets them. They are nobody's while they are cleared, so that no reader takes the old value for the
-/// new owner's; a process killed at that moment leaves them so.
+/// Moves cells, the first of which holds their owner, from a dead process to another; only one caller
+/// succeeds. The cells have no owner while they are cleared, so that no reader assigns the old value to the
+/// new owner. A process killed at that moment leaves them without an owner.
 pub(crate) fn take_cells(cells: &[AtomicU64], holder: Owner, owner: Owner) -> bool {
     let Some((word, rest)) = cells.split_first().filter(|_| holder.0 != 0) else { return false };
     let taken = word.compare_exchange(holder.0, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
@@ -89,7 +89,7 @@ impl<'a> Processes<'a> {
             if !free || !self.lock(slot) {
                 continue;
             }
-            // Whoever held it between the two looks is gone again: the lock says so.
+            // The lock proves that an intermediate holder is gone.
             let generation = self.word(slot, GENERATION).load(Ordering::Acquire);
             let next = generation + 1;
             let won = self.word(slot, GENERATION).compare_exchange(
@@ -106,19 +106,19 @@ impl<'a> Processes<'a> {
         Owner::UNKNOWN
     }
 
-    /// Whether the process behind `owner` still runs. The caller's own slot must be known to the caller:
-    /// the kernel does not report a process's own locks to itself.
+    /// Reports whether the process behind `owner` runs. The caller handles its own slot, because the kernel
+    /// does not report a process's own locks to it.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         let Some(slot) = owner.slot() else { return owner == Owner::UNKNOWN };
         self.word(slot, GENERATION).load(Ordering::Acquire) == owner.generation() && self.is_locked(slot)
     }
 
-    /// The process id behind `owner`, as the process itself saw it.
+    /// Returns the process id of `owner`, as the process itself saw it.
     pub(crate) fn pid(&self, owner: Owner) -> u64 {
         owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire))
     }
 
-    /// Everybody who ever held a slot last, alive or not.
+    /// Returns the last holder of each slot, alive or not.
     pub(crate) fn holders(&self) -> impl Iterator<Item = Owner> {
         (0..PROCESS_SLOTS).filter_map(|slot| {
             let generation = self.word(slot, GENERATION).load(Ordering::Acquire);
@@ -138,7 +138,7 @@ impl<'a> Processes<'a> {
 
     fn is_locked(&self, slot: usize) -> bool {
         let Some(file) = self.file else {
-            // Without a file only this process and its children see the segment: ask by pid.
+            // Without a file only this process and its children see the segment: check by pid.
             let pid = self.word(slot, PID).load(Ordering::Acquire) as i32;
             return pid > 0 && std::path::Path::new("/proc").join(pid.to_string()).exists();
         };

@@ -1,8 +1,8 @@
 //! Memory of a segment: a slice of atomic words, mapped from a file or on the heap.
 //!
-//! Everything a segment holds, text included, is read and written as whole atomic words, so a torn or
-//! damaged record is wrong data at worst and never undefined behaviour. This file and `fork.rs` are
-//! the only places with `unsafe` code.
+//! A segment's contents, including text, are read and written as whole atomic words, so a torn or damaged
+//! record is wrong data at worst and never undefined behaviour. This file and `fork.rs` are the only places
+//! with `unsafe` code.
 
 use std::fs::File;
 use std::io;
@@ -38,7 +38,7 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Words on the heap holding `contents`: a copy, or a segment under a model checker.
+    /// Makes a region on the heap with `contents`: a copy, or a segment under a model checker.
     pub(crate) fn from_words(contents: impl IntoIterator<Item = u64>) -> Self {
         let words: Box<[AtomicU64]> = contents.into_iter().map(AtomicU64::new).collect();
         let count = words.len();
@@ -46,13 +46,13 @@ impl Region {
         Self { first, words: count, backing: Backing::Heap }
     }
 
-    /// Zeroed memory that only this process and its forked children see.
+    /// Makes zeroed memory that only this process and its forked children see.
     #[cfg(not(any(loom, miri)))]
     pub(crate) fn anonymous(words: usize) -> io::Result<Self> {
         Self::unnamed(words, MapFlags::MAP_SHARED)
     }
 
-    /// Zeroed memory of this process alone; what is never written takes none.
+    /// Makes zeroed memory of this process alone; pages that are never written take none.
     #[cfg(not(any(loom, miri)))]
     pub(crate) fn zeroed(words: usize) -> io::Result<Self> {
         Self::unnamed(words, MapFlags::MAP_PRIVATE)
@@ -67,13 +67,13 @@ impl Region {
         Ok(Self { first: first.cast(), words, backing: Backing::Mapped })
     }
 
-    /// Zeroed memory; a checker that cannot map gets it from the heap.
+    /// Makes zeroed memory on the heap for a checker that cannot map.
     #[cfg(any(loom, miri))]
     pub(crate) fn anonymous(words: usize) -> io::Result<Self> {
         Ok(Self::from_words(std::iter::repeat_n(0, words)))
     }
 
-    /// As [`Region::anonymous`].
+    /// Makes zeroed memory on the heap for a checker that cannot map.
     #[cfg(any(loom, miri))]
     pub(crate) fn zeroed(words: usize) -> io::Result<Self> {
         Self::anonymous(words)
@@ -94,13 +94,13 @@ impl Region {
         Ok(Self { first: first.cast(), words, backing: Backing::Mapped })
     }
 
-    /// A model checker maps nothing.
+    /// Fails, because a model checker cannot map.
     #[cfg(any(loom, miri))]
     pub(crate) fn map(_: &File, _: usize, _: bool) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// All words.
+    /// Returns all words.
     #[inline]
     pub(crate) fn words(&self) -> &[AtomicU64] {
         // SAFETY: `first` points to `words` initialised atomics that live as long as `self`.

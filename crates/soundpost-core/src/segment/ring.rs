@@ -1,13 +1,15 @@
-//! The event ring: records of many writers in their order, kept until the reporter has them.
+//! The event ring: records of many writers in order, kept until the reporter has stored them.
 //!
-//! A position is a number of words that grows for ever; it lies at its remainder by the ring's length. A free word
-//! holds the round in which it will be used next, so that a writer that slept for a round cannot take it. A
-//! writer claims the place of its record by one compare-and-swap of the word at the head, from free to a word
-//! with its length and owner; only then the head moves, and anybody may move it. So a writer killed at any
-//! point leaves a record whose length and owner are known: it costs that record and holds up nobody. One that is
-//! stopped in between is waited for by the reader for a while, and then given up: should it go on, it finds that out
-//! when it commits, and writes its record again at the end. Until then nobody else gets its place. The reader frees what
-//! it has, and moves the tail.
+//! A position is a number of words that only grows; its remainder by the ring's length is the place. A free
+//! word holds the round of its next use, so a writer that slept for a round cannot take it.
+//!
+//! A writer claims a place by one compare-and-swap of the word at the head, from free to a word with length
+//! and owner. Only then the head moves, and any process may move it. A writer killed at any step therefore
+//! leaves a record of known length and owner, and blocks no other writer.
+//!
+//! The reader waits for a stopped writer until a timeout and then abandons its record. A writer that resumes
+//! detects this at its commit and appends its record again; until then its place is withheld. The reader
+//! frees stored records and moves the tail.
 
 mod hole;
 mod mend;
@@ -24,7 +26,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Words of a record before its payload: head and checksum.
 const PREFIX: usize = 2;
-/// A record is at most this part of the ring.
+/// Maximum length of a record, as a part of the ring.
 const LARGEST_PART: usize = 8;
 
 /// The ring of one segment.
@@ -38,26 +40,26 @@ pub(crate) struct EventRing<'a> {
     hole: &'a AtomicU64,
 }
 
-/// Why a record was not taken.
+/// Reason for rejecting a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The reporter does not keep up, or there is none.
+    /// The reporter is too slow, or none runs.
     Full,
     TooLarge,
 }
 
-/// What lies at a position.
+/// Result of reading a position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// A record's payload, and where the next begins.
+    /// A complete record; the next begins at `next`.
     Record { payload: Vec<u64>, next: u64 },
-    /// A record that will never be finished, or was damaged; the next begins there.
+    /// A record that will never be complete, or is damaged.
     Lost { next: u64 },
-    /// Already taken; the next begins there.
+    /// Words that are already free.
     Freed { next: u64 },
-    /// Its writer is at it.
+    /// A record whose writer is running.
     Unfinished,
-    /// Nothing yet.
+    /// No record.
     End,
 }
 
@@ -74,13 +76,13 @@ impl<'a> EventRing<'a> {
         }
     }
 
-    /// The longest payload, words.
+    /// Returns the maximum length of a payload, words.
     pub(crate) fn largest(&self) -> usize {
         (self.words.len() / LARGEST_PART).saturating_sub(PREFIX)
     }
 
-    /// Appends a record of `length` payload words, which `fill` puts; words it does not put are 0. It is called again
-    /// when the reader had given up the first.
+    /// Appends a record of `length` payload words, written by `fill`; missing words are 0. `fill` runs again
+    /// if the reader abandoned the first record.
     #[inline]
     pub(crate) fn append(
         &self,
@@ -97,7 +99,7 @@ impl<'a> EventRing<'a> {
         }
     }
 
-    /// Takes the place of a record of `length` payload words.
+    /// Claims the place of a record of `length` payload words.
     #[inline]
     fn claim(&self, owner: Owner, length: usize) -> Result<u64, Refused> {
         if length > self.largest() {
@@ -129,7 +131,7 @@ impl<'a> EventRing<'a> {
             );
             let taken = match won {
                 Ok(_) => head.length,
-                // Somebody else was first, and may have been killed before it moved the head.
+                // Another writer was first, and may have been killed before it moved the head.
                 Err(word) => match Head::decode(word) {
                     Some(head) => head.length,
                     None if self.head.load(Ordering::Acquire) == at => return Err(Refused::Full),
@@ -139,7 +141,7 @@ impl<'a> EventRing<'a> {
             if won.is_ok() {
                 step::reach("reserve");
             }
-            // Fails when somebody else has moved it.
+            // Fails if another writer has moved the head.
             let _ = self.head.compare_exchange(at, at + taken, Ordering::AcqRel, Ordering::Relaxed);
             if won.is_ok() && head.phase == CLAIMED {
                 step::reach("reserve");
@@ -158,34 +160,34 @@ impl<'a> EventRing<'a> {
         &self.words[position as usize & (self.words.len() - 1)]
     }
 
-    /// What a word holds that is free for the round of `position`.
+    /// Returns the contents of a word that is free for the round of `position`.
     #[inline]
     fn free_word(&self, position: u64) -> u64 {
         free_in(position >> self.words.len().trailing_zeros())
     }
 
-    /// Where the next record will begin.
+    /// Returns the position of the next record.
     pub(crate) fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
     }
 
-    /// How full it is, 0 to 1.
+    /// Returns the fill level, 0 to 1.
     pub(crate) fn fill(&self) -> f64 {
         let used = self.head().saturating_sub(self.tail.load(Ordering::Relaxed));
         (used as f64 / self.words.len().max(1) as f64).min(1.0)
     }
 
-    /// Up to where the ring is in the store.
+    /// Returns the end of the stored records.
     pub(crate) fn stored(&self) -> u64 {
         self.stored.load(Ordering::Acquire)
     }
 
-    /// Says up to where the ring is in the store.
+    /// Sets the end of the stored records.
     pub(crate) fn set_stored(&self, to: u64) {
         self.stored.store(to, Ordering::Release);
     }
 
-    /// What lies at `at`. Whether the owner of an unfinished record lives is asked only for such a one.
+    /// Reads the record at a position. Calls `is_alive` only for an incomplete record.
     pub(crate) fn read(&self, at: u64, is_alive: impl FnOnce(Owner) -> bool) -> Slot {
         let (length, owner) = match self.look(at) {
             _ if self.is_beyond(at) => return Slot::End,
@@ -203,26 +205,26 @@ impl<'a> EventRing<'a> {
         if is_alive(Owner::from_short(owner)) {
             return Slot::Unfinished;
         }
-        // It may have finished just before it died.
+        // The owner may have committed right before it died.
         match self.look(at) {
             SlotView::Head(Head { phase: COMMITTED, length, .. }) => self.record(at, length),
             _ => Slot::Lost { next: at + length },
         }
     }
 
-    /// Frees everything from the tail to `to`, for the next round, but the place of a writer that was given up and may
-    /// come back.
+    /// Frees the words from the tail to `to` for the next round, except the place of an abandoned writer that
+    /// may resume.
     pub(crate) fn free(&self, to: u64, is_alive: impl FnOnce(Owner) -> bool) {
         let from = self.tail().max(to.saturating_sub(self.words.len() as u64));
         if to > from {
-            // A writer that was killed before it moved the head may have been the last.
+            // The last writer may have been killed before it moved the head.
             self.head.fetch_max(to, Ordering::AcqRel);
             step::reach("free");
         }
         let held = self.held(&(from..to), is_alive);
         for position in (from..to).rev().filter(|position| !held.contains(position)) {
             let next_round = position + self.words.len() as u64;
-            // Whoever sees it sees how far the head was.
+            // A writer that sees the free word also sees the head.
             self.word(position).store(self.free_word(next_round), Ordering::Release);
         }
         if to > from {

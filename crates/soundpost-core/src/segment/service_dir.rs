@@ -1,4 +1,4 @@
-//! Where a service keeps its files.
+//! The directories of a service.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -13,43 +13,43 @@ use super::file::{
 };
 use crate::error::Error;
 
-/// Where memory is shared.
+/// Directory of shared memory.
 const SHARED: &str = "/dev/shm";
-/// Files that every service's durable directory has one of: the locks of reporter and agent.
+/// Files that identify a service's durable directory: the locks of reporter and agent.
 const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
-/// In shared memory: which durable directory the folder belongs to.
+/// File in shared memory that names the durable directory of the folder.
 const OF: &str = "of";
-/// The service's retired totals.
+/// File of the service's retired totals.
 pub(crate) const RETIRED: &str = "retired.totals";
 
-/// Where a service keeps its files on this host.
+/// Directories of a service on this host.
 #[derive(Clone, Debug)]
 pub struct ServiceDir {
     /// Durable directory of the service: lock, address, store.
     state: PathBuf,
-    /// Directories that may hold segments, the preferred one first.
+    /// Directories for segments, the preferred one first.
     segments: Vec<PathBuf>,
-    /// Why the durable directory is not below the root that was asked for.
+    /// Reason why the durable directory is not below the requested root.
     problem: Option<String>,
 }
 
 impl ServiceDir {
-    /// Opens, and makes where missing, the directories of `service` below `root`, and its directory in
-    /// `/dev/shm`.
+    /// Opens the directories of `service` below `root` and in `/dev/shm`, and makes missing ones.
     ///
-    /// Where nothing can be written below `root` (a read-only container), the directory in shared memory
-    /// takes its place, see [`ServiceDir::problem`]; where that cannot be either, segments lie in anonymous
-    /// memory, see [`crate::Registry::fallback`]. A missing or unusable `/dev/shm` is no problem.
+    /// If `root` cannot be written (a read-only container), the directory in shared memory replaces it, see
+    /// [`ServiceDir::problem`]. Without either, segments are in anonymous memory, see
+    /// [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
     ///
     /// # Errors
-    /// When the service's name is empty, or its directory is a symbolic link, a file, or belongs to
-    /// somebody else.
+    ///
+    /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another
+    /// user.
     pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
         Self::open_with_shared_memory(root, service, Path::new(SHARED))
     }
 
-    /// Where `service` has kept files below `root`, without making anything; `service` may also be the folder's
-    /// name. `None` where there is nothing.
+    /// Finds the directories of `service` below `root` without making any; `service` may also be the folder's
+    /// name.
     pub fn find(root: &Path, service: &str) -> Option<Self> {
         let root = std::path::absolute(root).ok()?;
         let folder = Path::new(service).components().eq([std::path::Component::Normal(service.as_ref())]);
@@ -63,7 +63,8 @@ impl ServiceDir {
         }
     }
 
-    /// Folders of services below `root`, sorted: their names, but for what cannot be part of a path.
+    /// Returns the folders of services below `root`, sorted: their names, with characters replaced that paths
+    /// cannot contain.
     pub fn services(root: &Path) -> Vec<String> {
         let entries = root.read_dir().into_iter().flatten().flatten();
         let kept = entries.filter(|entry| MARKS.iter().any(|mark| entry.path().join(mark).is_file()));
@@ -72,9 +73,10 @@ impl ServiceDir {
         names
     }
 
-    /// As [`ServiceDir::open`], with another directory in place of `/dev/shm`.
+    /// Opens the directories with another directory in place of `/dev/shm`, see [`ServiceDir::open`].
     ///
     /// # Errors
+    ///
     /// As [`ServiceDir::open`].
     pub fn open_with_shared_memory(root: &Path, service: &str, shared: &Path) -> Result<Self, Error> {
         let name = directory_name(service)?;
@@ -101,30 +103,31 @@ impl ServiceDir {
         Ok(Self { state, segments, problem })
     }
 
-    /// Why nothing can be written below the root that was asked for, if that is so.
+    /// Returns the reason why the requested root cannot be written.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// Directories that may hold segments, the preferred one first.
+    /// Returns the directories for segments, the preferred one first.
     pub fn segment_directories(&self) -> &[PathBuf] {
         &self.segments
     }
 
-    /// Durable directory of the service.
+    /// Returns the durable directory of the service.
     pub fn directory(&self) -> &Path {
         &self.state
     }
 
-    /// Writes a small file into the service's durable directory, at once.
+    /// Writes a small file into the durable directory atomically.
     ///
     /// # Errors
+    ///
     /// When the directory cannot be written.
     pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
         write_file(&self.state, name, contents)
     }
 
-    /// Removes what services whose durable directory is gone have left in shared memory: nobody else would.
+    /// Removes files in shared memory of services whose durable directory is gone.
     pub fn reclaim(&self) {
         let Some(user) = self.segments[0].parent().filter(|_| self.segments.len() > 1) else { return };
         let folders = user.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
@@ -138,36 +141,37 @@ impl ServiceDir {
         }
     }
 
-    /// Opens, and makes where missing, a private file in the service's durable directory.
+    /// Opens a private file in the durable directory, and makes it if missing.
     ///
     /// # Errors
+    ///
     /// When it cannot be made, or is a symbolic link.
     pub fn open_file(&self, name: &str) -> io::Result<File> {
         private_file().create(true).truncate(false).open(self.state.join(name))
     }
 
-    /// Files of segments, living or dead, in any order.
+    /// Returns the files of living and dead segments, in arbitrary order.
     pub(crate) fn segment_files(&self) -> Vec<PathBuf> {
         self.segments.iter().flat_map(|directory| segments_in(directory)).collect()
     }
 
-    /// Where a history may lie: with the segments.
+    /// Returns the possible paths of the history.
     pub(crate) fn history_files(&self) -> impl Iterator<Item = PathBuf> {
         self.segments.iter().map(|directory| directory.join(HISTORY))
     }
 
-    /// Removes the history: the run is over.
+    /// Removes the history at the end of a run.
     pub(crate) fn remove_history(&self) {
         self.history_files().for_each(|file| drop(std::fs::remove_file(file)));
     }
 
-    /// Where the retired totals lie: with the segments, so that they live as long.
+    /// Returns the path of the retired totals, which lie with the segments and live as long.
     pub(crate) fn retired_file(&self) -> PathBuf {
         self.segments[0].join(RETIRED)
     }
 
-    /// Makes, sizes, fills and locks a new segment file under a hidden name. Directories are tried in
-    /// order; the first needs eight times `bytes` free, because a small `/dev/shm` belongs to others.
+    /// Makes, sizes, fills and locks a new segment file under a hidden name. The first directory needs eight
+    /// times `bytes` free, because a small `/dev/shm` belongs to other programs.
     pub(crate) fn create(&self, bytes: usize) -> io::Result<NewFile> {
         let roomy = |directory: &&PathBuf| {
             self.segments.len() == 1
@@ -184,12 +188,12 @@ impl ServiceDir {
         Err(last)
     }
 
-    /// A new file for the retired totals, next to them: it cannot be renamed from another file system.
+    /// Makes a new file for the retired totals, in their directory: a rename cannot cross file systems.
     pub(crate) fn create_retired(&self, bytes: usize) -> io::Result<NewFile> {
         NewFile::create(&self.segments[0], bytes)
     }
 
-    /// Removes the service's directory in shared memory if nothing is left in it.
+    /// Removes the service's directory in shared memory if it is empty.
     pub(crate) fn remove_if_empty(&self) {
         if self.segments.len() > 1 && segments_in(&self.segments[0]).is_empty() {
             let _ = std::fs::remove_file(self.segments[0].join(OF));
@@ -204,24 +208,24 @@ fn segments_in(directory: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
 }
 
-/// This user's folder in shared memory.
+/// Returns this user's folder in shared memory.
 fn user_folder(shared: &Path) -> PathBuf {
     shared.join(format!("soundpost-{}", user_id()))
 }
 
-/// The folder in shared memory of the service whose durable directory is `state`: two roots with a service of one
-/// name stay apart.
+/// Returns the folder in shared memory for the durable directory `state`, so that services of one name below
+/// two roots differ.
 fn shared_folder(user: &Path, state: &Path) -> PathBuf {
     let name = state.file_name().unwrap_or_default().to_string_lossy();
     user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())))
 }
 
-/// Whether a process holds the segment, or nobody can tell.
+/// Reports whether a process holds the segment, or the test fails.
 fn is_held(segment: &Path) -> bool {
     open_foreign(segment).map_or(true, |file| !is_dead(&file))
 }
 
-/// Writes a small file in the place of another, at once.
+/// Writes a small file atomically.
 fn write_file(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
     let hidden = directory.join(format!(".{name}.{:016x}", random()));
     let mut file = private_file().create_new(true).open(&hidden)?;
@@ -235,7 +239,7 @@ fn free_bytes(directory: &Path) -> Option<u64> {
     Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
 }
 
-/// A directory name for any service name: itself where it is plain, else its plain characters and a digest.
+/// Returns the directory name of a service: the name if it is plain, else its plain characters and a digest.
 fn directory_name(service: &str) -> Result<String, Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if service.is_empty() {
@@ -248,7 +252,6 @@ fn directory_name(service: &str) -> Result<String, Error> {
     Ok(format!("{readable}~{:016x}", digest(service.as_bytes())))
 }
 
-/// FNV-1a; names files, protects nothing.
 fn digest(bytes: &[u8]) -> u64 {
     bytes
         .iter()

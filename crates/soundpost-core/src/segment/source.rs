@@ -1,4 +1,4 @@
-//! A segment to read: this process's own, another's mapped read-only, or a dead one's copy.
+//! A segment for reading: this process's own, a mapped one of another process, or a copy of a dead one.
 
 use std::fs::File;
 use std::io;
@@ -13,24 +13,24 @@ use super::region::{Region, WORD};
 use super::{Directory, EventRing, Exemplars, InFlight, ProcessRole, Segment, file, written};
 use crate::sync::{AtomicU64, Ordering};
 
-/// How a segment stands, as its writer says.
+/// State of a segment, set by its writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum SegmentState {
-    /// Being written.
+    /// In use.
     Open = 0,
-    /// Left in good order.
+    /// Closed in good order.
     Closed = 1,
-    /// As `Closed`, of a run that is over: it waits only until what is in its ring is stored. No damage looks so.
+    /// Closed, of a run that is over: kept until its ring is stored. No damage produces this value.
     Over = 0x6F76_6572_6F76_6572,
 }
 
-/// A segment to read.
+/// A segment for reading.
 pub(crate) struct Source {
     memory: SourceMemory,
     layout: Layout,
     id: u64,
-    /// Where it lies, and the open file that its locks are asked through.
+    /// Path, and the open file for testing its locks.
     file: Option<(File, PathBuf)>,
     dead: bool,
 }
@@ -40,17 +40,17 @@ enum SourceMemory {
     Foreign(Region),
 }
 
-/// What a dead segment is copied for.
+/// Part of a dead segment that is copied.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CopyPart {
-    /// Its totals: not the event ring.
+    /// Totals: everything but the event ring.
     Totals,
-    /// Its events: not the cells.
+    /// Events: everything but the cells.
     Events,
 }
 
 impl CopyPart {
-    /// What is not copied, words.
+    /// Returns the words that are not copied.
     fn left_out(self, layout: &Layout) -> Range<usize> {
         match self {
             Self::Totals => layout.ring..layout.cells,
@@ -60,16 +60,16 @@ impl CopyPart {
 }
 
 impl Source {
-    /// The segment this process writes.
+    /// Reads the segment of this process.
     pub(crate) fn own(segment: Arc<Segment>) -> Self {
         let (layout, id) = (*segment.layout(), segment.id());
         Self { memory: SourceMemory::Own(segment), layout, id, file: None, dead: false }
     }
 
-    /// Another process's segment, without a dead one's event ring: mapped while it lives, copied when it is dead. A file that is being
-    /// written is never copied, one that nobody holds is never mapped, so a shortened one does no harm.
+    /// Opens another process's segment: mapped while it lives, else copied without its event ring. A file
+    /// with a writer is never copied, a file without one is never mapped, so a truncated file is harmless.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // Opening and closing a file of one's own would end the record locks of `process.rs`.
+        // Opening and closing this process's own file would release the record locks of `process.rs`.
         if let Some(segment) = Segment::own_at(path) {
             return Ok(Self::own(segment));
         }
@@ -81,7 +81,7 @@ impl Source {
         }
     }
 
-    /// As [`Source::open`] for the event ring, and able to free what was taken from it; for the reporter.
+    /// Opens another process's segment for the reporter, which reads and frees its event ring.
     pub(crate) fn open_to_drain(path: &Path) -> io::Result<Self> {
         if let Some(segment) = Segment::own_at(path) {
             return Ok(Self::own(segment));
@@ -94,7 +94,7 @@ impl Source {
         }
     }
 
-    /// A file that nobody writes any more, such as the retired totals.
+    /// Opens a file without a writer, such as the retired totals.
     pub(crate) fn open_copy(path: &Path) -> io::Result<Self> {
         Self::copy(file::open_foreign(path)?, path, CopyPart::Totals)
     }
@@ -128,22 +128,22 @@ impl Source {
         })
     }
 
-    /// Whether it was dead when it was opened, and its file is not mapped.
+    /// Reports whether the segment is a copy.
     pub(crate) fn is_copy(&self) -> bool {
         self.dead
     }
 
-    /// Whether every process that wrote it is gone.
+    /// Reports whether all processes that wrote the segment are gone.
     pub(crate) fn is_dead(&self) -> bool {
         self.dead || self.file.as_ref().is_some_and(|(file, _)| file::is_dead(file))
     }
 
-    /// Whether nobody holds the file, readable or not.
+    /// Reports whether no process holds the file, readable or not.
     pub(crate) fn is_unused(path: &Path) -> bool {
         file::open_foreign(path).is_ok_and(|file| file::is_dead(&file))
     }
 
-    /// Whether another file is now where this one was.
+    /// Reports whether another file has replaced this one.
     pub(crate) fn is_replaced(&self) -> bool {
         let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
         self.file.as_ref().is_some_and(|(file, path)| {
@@ -152,7 +152,7 @@ impl Source {
         })
     }
 
-    /// How its writer left it.
+    /// Returns the state that the writer set.
     pub(crate) fn state(&self) -> SegmentState {
         match self.words()[header::STATE].load(Ordering::Acquire) {
             word if word == SegmentState::Closed as u64 => SegmentState::Closed,
@@ -161,7 +161,7 @@ impl Source {
         }
     }
 
-    /// Says in the file of a segment that its run is over, for whoever comes next.
+    /// Marks the file of a segment as part of a run that is over.
     pub(crate) fn set_over(&self) -> io::Result<()> {
         let Some(path) = self.path().filter(|_| !self.is_own()) else { return Ok(()) };
         let state = (SegmentState::Over as u64).to_le_bytes();
@@ -172,12 +172,12 @@ impl Source {
         )
     }
 
-    /// Whether this process writes it.
+    /// Reports whether this process writes the segment.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self.memory, SourceMemory::Own(_))
     }
 
-    /// Whose it is.
+    /// Returns the role of the segment's process.
     pub(crate) fn role(&self) -> ProcessRole {
         match &self.memory {
             SourceMemory::Own(segment) => segment.role(),
@@ -186,7 +186,7 @@ impl Source {
         }
     }
 
-    /// The segment's random number.
+    /// Returns the segment's random id.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
@@ -217,7 +217,7 @@ impl Source {
         EventRing::new(self.words(), &self.layout)
     }
 
-    /// When one of its writers last said that it lives, by the monotonic clock.
+    /// Returns the time of the last heartbeat, by the monotonic clock.
     pub(crate) fn heartbeat(&self) -> u64 {
         self.words()[header::HEARTBEAT].load(Ordering::Relaxed)
     }
@@ -226,7 +226,7 @@ impl Source {
         Exemplars::new(self.words(), &self.layout)
     }
 
-    /// Whether the process behind `owner` runs.
+    /// Reports whether the process behind `owner` runs.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         match &self.memory {
             SourceMemory::Own(segment) => owner == segment.owner() || segment.processes().is_alive(owner),
@@ -234,15 +234,15 @@ impl Source {
         }
     }
 
-    /// Whether nobody will record to it any more: all who wrote it are gone, or its creator said that it
-    /// leaves and nobody else, such as a forked child, holds it.
+    /// Reports whether no process will record to the segment: all writers are gone, or its creator closed it
+    /// and no forked child holds it.
     pub(crate) fn is_left(&self) -> bool {
         let creator = self.words()[header::PID].load(Ordering::Relaxed);
         self.is_dead()
             || self.state() != SegmentState::Open && self.pids().iter().all(|pid| u64::from(*pid) == creator)
     }
 
-    /// Process ids of those who write it now.
+    /// Returns the process ids of its living writers.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let processes = match &self.memory {
             SourceMemory::Own(segment) => segment.processes(),
@@ -252,7 +252,7 @@ impl Source {
         alive.filter_map(|owner| u32::try_from(processes.pid(owner)).ok()).collect()
     }
 
-    /// Process id behind `owner`.
+    /// Returns the process id of `owner`.
     pub(crate) fn pid(&self, owner: Owner) -> u64 {
         self.processes().pid(owner)
     }
@@ -261,24 +261,24 @@ impl Source {
         Processes::new(self.words(), &self.layout, self.file.as_ref().map(|(file, _)| file))
     }
 
-    /// Wall clock minus monotonic clock, nanoseconds, as the writer last saw it.
+    /// Returns wall clock minus monotonic clock, nanoseconds, at the writer's last heartbeat.
     pub(crate) fn wall_offset(&self) -> u64 {
         self.words()[header::WALL_OFFSET].load(Ordering::Relaxed)
     }
 
-    /// Sum of a whole-number cell over all lanes; `None` when the position is damaged.
+    /// Returns the sum of a whole-number cell over all lanes; `None` when the position is damaged.
     #[inline]
     pub(crate) fn sum(&self, cell: u32) -> Option<u64> {
         self.lanes(cell).try_fold(0_u64, |sum, word| Some(sum.wrapping_add(word?)))
     }
 
-    /// Sum of a floating-point cell over all lanes; `None` when damaged.
+    /// Returns the sum of a floating-point cell over all lanes; `None` when the position is damaged.
     #[inline]
     pub(crate) fn sum_f64(&self, cell: u32) -> Option<f64> {
         self.lanes(cell).try_fold(0.0, |sum, word| Some(sum + f64::from_bits(word?)))
     }
 
-    /// The shared lane's word of a cell.
+    /// Returns the shared lane's word of a cell.
     pub(crate) fn shared(&self, cell: u32) -> Option<u64> {
         self.lanes(cell).next().flatten()
     }
@@ -302,7 +302,7 @@ fn checked_length(file: &File) -> io::Result<usize> {
     Err(io::Error::new(io::ErrorKind::InvalidData, format!("{length} bytes are no segment")))
 }
 
-/// The id of a segment whose header, or its copy, is sound.
+/// Returns the id of a segment whose header, or its copy, is valid.
 fn check_header(words: &[AtomicU64], layout: &Layout) -> io::Result<u64> {
     let wrong = |message: String| Err(io::Error::new(io::ErrorKind::InvalidData, message));
     let sound = [0, header::COPY].into_iter().find(|copy| {

@@ -1,13 +1,13 @@
-//! Stages of a call in flight: the time in those of each name, at the end of its slot.
+//! Stages of a call in flight: the time in stages of each name, at the end of its slot.
 
 use super::inflight::word;
 use super::layout::CALL_WORDS;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Time in stages of one name, as a slot has it.
+/// Time in stages of one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawStage {
-    /// Position of the stage's record, 12 bits of failures, 20 bits of how many there were; never 0.
+    /// Position of the stage's record, 12 bits of failures, 20 bits of the count; never 0.
     pub(crate) key: u64,
     pub(crate) nanos: u64,
 }
@@ -15,7 +15,7 @@ pub(crate) struct RawStage {
 const FAILURE: u64 = 1 << 20;
 
 impl RawStage {
-    /// Position of the record with the name.
+    /// Returns the position of the record with the name.
     pub(crate) fn at(self) -> u32 {
         (self.key >> 32) as u32
     }
@@ -29,7 +29,7 @@ impl RawStage {
     }
 }
 
-/// Adds a stage that ended to those of its call.
+/// Adds a stage that ended.
 #[inline]
 pub(crate) fn add_stage(slot: &[AtomicU64], at: u32, nanos: u64, failed: bool) {
     let once = 1 + if failed { FAILURE } else { 0 };
@@ -55,7 +55,7 @@ pub(crate) fn add_stage(slot: &[AtomicU64], at: u32, nanos: u64, failed: bool) {
     }
 }
 
-/// Stages of a slot.
+/// Returns the stages of a slot.
 #[inline]
 pub(crate) fn stages_of(slot: &[AtomicU64]) -> impl ExactSizeIterator<Item = RawStage> + Clone {
     let entries = slot.get(word::STAGES..).unwrap_or_default();
@@ -66,7 +66,7 @@ pub(crate) fn stages_of(slot: &[AtomicU64]) -> impl ExactSizeIterator<Item = Raw
         .map(move |entry| RawStage { key: get(&entry[0]), nanos: get(&entry[1]) })
 }
 
-/// Stages of a slot that was read.
+/// Returns the stages of a copied slot.
 pub(crate) fn stages_of_words(words: &[u64; CALL_WORDS]) -> Vec<RawStage> {
     let entries = words[word::STAGES..].chunks_exact(2);
     entries

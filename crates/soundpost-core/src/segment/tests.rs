@@ -1,4 +1,4 @@
-//! Records, slots and files of a segment, from the inside.
+//! Tests of a segment's records, slots and files.
 
 #[cfg(not(loom))]
 mod unit {
@@ -22,7 +22,7 @@ mod unit {
         RecordKind::Stage,
     ];
 
-    /// A layout of nothing but a directory.
+    /// Makes a layout with only a directory.
     fn only_directory(words: usize) -> Layout {
         Layout { directory: 0, directory_words: words, ..Layout::of_bytes(MIN_SEGMENT_BYTES) }
     }
@@ -72,7 +72,7 @@ mod unit {
             let read: Vec<_> =
                 directory.read(0).map(|record| (record.at, record.kind, record.payload)).collect();
             prop_assert_eq!(&read, &kept);
-            // From any record on, the rest is read.
+            // Reading works from any record on.
             for (index, (at, ..)) in kept.iter().enumerate() {
                 prop_assert_eq!(directory.read(*at).count(), kept.len() - index);
                 let same = matches!(directory.get(*at), Lookup::Record(record) if record.payload == kept[index].2);
@@ -91,7 +91,7 @@ mod unit {
             let mut starts = Vec::new();
             let mut end = 0;
             for (index, length) in lengths.iter().enumerate() {
-                // Payloads as text makes them: no word looks like the head of a record.
+                // Payloads of text only: no word resembles the head of a record.
                 let payload = (0..*length).fold(Payload::default(), |payload, _| payload.word(index as u64));
                 let at = directory.append(0, RecordKind::Series, &payload).expect("room") as usize;
                 starts.push(at);
@@ -104,7 +104,7 @@ mod unit {
             let owner = starts.iter().rposition(|start| *start <= hit).expect("inside");
             let head_became_zero = region.words()[starts[owner]].load(Ordering::Relaxed) == 0;
             prop_assume!(!head_became_zero);
-            // Another state than the one it had hides a sound record on purpose, and is no damage of one bit.
+            // Another valid state hides a record on purpose, and cannot result from one flipped bit.
             prop_assume!(!(hit == starts[owner] && damage.count_ones() > 1));
             let expected: Vec<usize> =
                 starts.iter().enumerate().filter(|(at, _)| *at != owner).map(|(_, start)| *start).collect();
@@ -220,14 +220,14 @@ mod unit {
             assert!(error.to_string().contains(says), "{error}");
             assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
         }
-        // One copy of the header is enough, whichever it is.
+        // Either copy of the header is enough.
         for copy in [0, header::COPY] {
             let mut bytes = sound.clone();
             (0..header::CONSTANT).for_each(|word| set(&mut bytes, copy + word, 0xDEAD));
             std::fs::write(&path, &bytes).expect("written");
             assert!(Source::open(&path).is_ok());
         }
-        // Slots and cells may hold anything.
+        // Slots and cells may contain anything.
         let mut bytes = sound;
         (HEADER_WORDS..bytes.len() / 8).for_each(|at| set(&mut bytes, at, crate::segment::random()));
         std::fs::write(&path, &bytes).expect("written");

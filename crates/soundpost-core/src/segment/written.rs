@@ -1,4 +1,4 @@
-//! Reading a file of which most was never written.
+//! Reading of sparse files.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,10 @@ use nix::unistd::{Whence, lseek};
 use super::region::WORD;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Bytes that are read at once.
+/// Size of a read, bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Copies what was ever written of `file` to `words`, which are 0, but for the words in `left_out`.
+/// Copies the allocated data of `file` to `words`, which are 0, except for the words in `left_out`.
 pub(super) fn read(file: &File, words: &[AtomicU64], left_out: &Range<usize>) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     for wanted in [0..left_out.start, left_out.end..words.len()] {
@@ -36,7 +36,7 @@ pub(super) fn read(file: &File, words: &[AtomicU64], left_out: &Range<usize>) ->
     Ok(())
 }
 
-/// The first stretch of `within` that the file system has something of; all of it where it cannot tell.
+/// Returns the first allocated part of `within`; all of it where the file system does not report holes.
 fn next_written(file: &File, within: Range<usize>) -> Option<Range<usize>> {
     if within.is_empty() {
         return None;

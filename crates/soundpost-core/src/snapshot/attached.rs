@@ -1,4 +1,4 @@
-//! One segment being read: its records so far, tailed at every look.
+//! One segment being read, with the records of its directory so far.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,31 +7,31 @@ use super::model::Labels;
 use crate::registry::{FamilyRecord, LabelPairs, Meta, OperationRecord, SeriesRecord, gauge_cell};
 use crate::segment::{Lookup, Owner, Record, RecordKind, Source};
 
-/// A segment and what its directory said.
+/// A segment and the contents of its directory.
 pub(super) struct Attached {
     pub(super) source: Source,
     position: u32,
-    /// Records that were passed before their writers had finished them.
+    /// Records that were reserved and not complete when they were passed.
     unfinished: Vec<u32>,
-    /// Whether the last look ended at a damaged stretch.
+    /// Whether the last read ended in a damaged region.
     stuck: bool,
     families: HashMap<u32, Arc<FamilyRecord>>,
     pub(super) operations: HashMap<u32, OperationRecord>,
     pub(super) identity: Option<Meta>,
     constant: Vec<(Arc<str>, Arc<str>)>,
-    /// What processes said of themselves: pid, name, value.
+    /// Facts about processes: pid, name, value.
     pub(super) facts: Vec<(u64, String, String)>,
-    /// Damaged stretches and records without an end met so far.
+    /// Number of damaged regions and incomplete records.
     pub(super) damaged: u64,
 }
 
-/// Something new in a directory.
+/// A new entry of a directory.
 pub(super) enum News {
     /// A series, with its family and complete labels.
     Series { family: Arc<FamilyRecord>, labels: Labels, record: SeriesRecord, at: u32 },
-    /// Help that came after the family.
+    /// Help given after the family.
     Help { family: Arc<FamilyRecord>, help: String },
-    /// A family, with no series yet.
+    /// A family without series so far.
     Family { family: Arc<FamilyRecord> },
 }
 
@@ -51,7 +51,7 @@ impl Attached {
         }
     }
 
-    /// What was appended since the last look.
+    /// Returns the entries appended since the last read.
     pub(super) fn news(&mut self) -> Vec<News> {
         let mut news = Vec::new();
         for record in self.appended() {
@@ -60,7 +60,7 @@ impl Attached {
         news
     }
 
-    /// Records that were finished since the last look, in their order.
+    /// Returns the records completed since the last read, in order.
     fn appended(&mut self) -> Vec<Record> {
         let directory = self.source.directory();
         let mut records = Vec::new();
@@ -77,7 +77,7 @@ impl Attached {
         });
         let mut scan = directory.read(self.position);
         records.extend(&mut scan);
-        // A damaged end is met again at every look, and counted once.
+        // A damaged end is met at every read, and counted once.
         self.damaged += scan.damaged().saturating_sub(u64::from(self.stuck));
         self.stuck = scan.is_stuck();
         self.position = scan.position();
@@ -130,7 +130,7 @@ impl Attached {
         }
     }
 
-    /// The family at a position. One that was unfinished when it was passed is finished by the time a
+    /// Returns the family at a position. A family that was incomplete when it was passed is complete when a
     /// series refers to it.
     fn family(&mut self, at: u32) -> Option<Arc<FamilyRecord>> {
         if let Some(family) = self.families.get(&at) {
@@ -142,7 +142,7 @@ impl Attached {
         Some(family)
     }
 
-    /// Labels of a call set, complete, with `extra` among them.
+    /// Returns the complete labels of an operation, including `extra`.
     pub(super) fn call_labels(&self, set: &OperationRecord, extra: &[(&str, &str)]) -> Labels {
         let own = extra.iter().copied().chain([("operation", set.operation.as_str())]);
         let mut labels: LabelPairs = set.labels.clone();
@@ -150,14 +150,14 @@ impl Attached {
         with_constant(&labels, &self.constant)
     }
 
-    /// Labels of a series that has only constant ones and `extra`.
+    /// Returns the constant labels and `extra`.
     pub(super) fn constant_labels(&self, extra: &[(&str, &str)]) -> Labels {
         let labels: LabelPairs =
             extra.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         with_constant(&labels, &self.constant)
     }
 
-    /// Whose gauge lies at `cell`, its value, and when it was set.
+    /// Returns the owner of the gauge at `cell`, its value, and the time of its last set.
     pub(super) fn gauge(&self, cell: u32) -> Option<(Owner, f64, u64)> {
         let read = |word: u32| self.source.shared(cell.checked_add(word)?);
         let owner = Owner::from_word(read(gauge_cell::OWNER)?);
@@ -165,7 +165,7 @@ impl Attached {
     }
 }
 
-/// Labels with the constant ones added where no label has the name, sorted.
+/// Adds constant labels whose name is not taken, and sorts.
 fn with_constant(labels: &LabelPairs, constant: &[(Arc<str>, Arc<str>)]) -> Labels {
     let missing = constant.iter().filter(|(name, _)| !labels.iter().any(|(label, _)| **label == **name));
     let own = labels.iter().map(|(name, value)| (Arc::from(&**name), Arc::from(&**value)));

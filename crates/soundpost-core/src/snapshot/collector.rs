@@ -1,4 +1,4 @@
-//! The collector: finds the segments of a service, reads them as one, and folds those that died.
+//! The collector: finds the segments of a service, merges them, and retires dead ones.
 
 mod run;
 
@@ -18,41 +18,41 @@ use crate::registry::{Meta, Registry};
 use crate::segment::{ProcessRole, SegmentState, ServiceDir, Source};
 use crate::step;
 
-/// Reads all segments of a service, this process's own among them.
+/// Reads all segments of a service, including this process's own.
 pub struct Collector {
     dir: ServiceDir,
     registry: Arc<Registry>,
-    /// The own segment first, the retired totals last, if there are any.
+    /// The own segment first, the retired totals last.
     sources: Vec<Attached>,
-    /// Segments that are in the retired totals; their files may still be there.
+    /// Segments contained in the retired totals; their files may still exist.
     counted: Vec<u64>,
     merged: Merged,
-    /// What the names of the service's metrics begin with, as far as is known.
+    /// Prefix of the service's metrics.
     prefix: String,
-    /// Whether the processes that were folded last had left in good order.
+    /// Whether the last retired processes had exited cleanly.
     last_exit_clean: bool,
-    /// For an agent: whether no process of the service was there at the last look.
+    /// For an agent: whether no process of the service existed at the last refresh.
     gone: bool,
-    /// Segments whose event rings were taken over; `None`: nobody asks.
+    /// Segments whose event rings are drained; `None` if draining is not required.
     drained: Option<HashSet<u64>>,
     /// Segments of a run that is over: not read, and removed once they are drained.
     over: HashSet<u64>,
 }
 
-/// Whether calls run, and how many began.
+/// Activity of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Whether a call is in flight.
     pub running: bool,
-    /// A number that changes when a call begins, or a process comes or goes.
+    /// Number that changes when a call begins, or a process starts or ends.
     pub begun: u64,
 }
 
-/// How often files that come and go are looked at before a snapshot is made of what was found.
+/// Maximum number of attempts to list files that change meanwhile.
 const LOOKS: usize = 8;
 
 impl Collector {
-    /// A collector for the service of `registry`.
+    /// Makes a collector for the service of `registry`.
     pub fn new(dir: ServiceDir, registry: Arc<Registry>) -> Self {
         let own = Attached::new(Source::own(registry.segment().clone()));
         let prefix = registry.identity().prefix().to_owned();
@@ -70,15 +70,15 @@ impl Collector {
         }
     }
 
-    /// Lets no segment go before [`Collector::mark_drained`] names it.
+    /// Keeps every segment until [`Collector::mark_drained`] names it.
     #[must_use]
     pub fn keep_undrained(mut self) -> Self {
         self.drained = Some(HashSet::new());
         self
     }
 
-    /// Says that everything in the event ring of this segment is in the store, and that its calls in flight
-    /// are known: it may be folded.
+    /// Marks a segment whose events are stored and whose calls in flight are recorded, so that it may be
+    /// retired.
     pub fn mark_drained(&mut self, segment: u64) {
         if let Some(drained) = &mut self.drained {
             drained.insert(segment);
@@ -89,7 +89,7 @@ impl Collector {
         self.drained.as_ref().is_none_or(|drained| drained.contains(&segment))
     }
 
-    /// Everything the service exposes now.
+    /// Returns everything the service exposes now.
     pub fn snapshot(&mut self) -> Snapshot {
         self.refresh();
         let (now, mut living) = (clock::monotonic_nanos(), Living::default());
@@ -111,7 +111,7 @@ impl Collector {
         Snapshot { families }
     }
 
-    /// Calls in flight in all living processes, the oldest first.
+    /// Returns the calls in flight in all living processes, the oldest first.
     pub fn in_flight(&mut self) -> Vec<InFlightCall> {
         self.refresh();
         let (now, mut living) = (clock::monotonic_nanos(), Living::default());
@@ -128,29 +128,29 @@ impl Collector {
         calls
     }
 
-    /// Whether a process has left a segment that is not folded yet.
+    /// Reports whether a dead segment is not merged yet.
     pub fn has_unmerged(&mut self) -> bool {
         self.refresh();
         self.others().any(Source::is_dead)
     }
 
-    /// What the names of the service's metrics begin with, without the underscore, as far as its processes have
-    /// said it by the last look.
+    /// Returns the prefix of the service's metrics without the underscore, as of the last refresh.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The service's version, as the last look at its segments found it; `None` where no process says one.
+    /// Returns the service's version as of the last refresh; `None` where no process has one.
     pub fn version(&self) -> Option<String> {
         live::version(&self.sources)
     }
 
-    /// Labels that are on every metric of the service, as the last look at its segments found them.
+    /// Returns the labels of every metric of the service, as of the last refresh.
     pub fn constant_labels(&self) -> Labels {
         live::constant_labels(&self.sources)
     }
 
-    /// Process ids of the service's living processes, as they see themselves, sorted; an agent is none of them.
+    /// Returns the process ids of the service's living processes, as they see themselves, sorted and without
+    /// an agent.
     pub fn pids(&mut self) -> Vec<u32> {
         self.refresh();
         let own = live::of_service(&self.sources);
@@ -160,15 +160,15 @@ impl Collector {
         pids
     }
 
-    /// What processes of the service said of themselves: pid, name, value; of one name the last holds. As of the
-    /// last look.
+    /// Returns the facts that processes of the service recorded, as of the last refresh: pid, name, value. A
+    /// later value replaces an earlier one of the same name.
     pub fn process_facts(&self) -> impl Iterator<Item = (u32, &str, &str)> {
         let facts = live::of_service(&self.sources).flat_map(|attached| &attached.facts);
         facts
             .filter_map(|(pid, name, value)| Some((u32::try_from(*pid).ok()?, name.as_str(), value.as_str())))
     }
 
-    /// What the calls of all processes that are known do now: cheap enough to be asked ten times a second.
+    /// Returns the activity of all calls; cheap enough for ten calls a second.
     pub fn activity(&self) -> Activity {
         let mut activity = Activity::default();
         for attached in &self.sources {
@@ -180,16 +180,17 @@ impl Collector {
         activity
     }
 
-    /// Folds the segments of processes that are gone into the retired totals, and removes them; tells how
-    /// many. Only the reporter calls it. Killed at any point it loses nothing and counts nothing twice: the
-    /// new totals name the segments in them, and take the old ones' place at once.
+    /// Merges dead segments into the retired totals and removes them. Returns their number.
+    ///
+    /// Only the reporter calls it. Killed at any step it loses nothing and counts nothing twice: the new
+    /// totals list their segments, and replace the old ones atomically.
     pub fn merge_dead(&mut self) -> usize {
         let retired = self.dir.retired_file();
         let totals = Source::open_copy(&retired).ok();
         let before: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
         let (mut dead, mut done) = (Vec::new(), Vec::new());
         for path in self.dir.segment_files() {
-            // What stays is not opened for that.
+            // Segments that stay are not opened.
             if self.source_at(&path).is_some_and(|known| !known.is_dead() || !self.may_go(known.id())) {
                 continue;
             }
@@ -219,7 +220,7 @@ impl Collector {
                     .iter()
                     .for_each(|conflict| self.registry.diagnostics().warn_once("merge", conflict)),
                 Err(error) => {
-                    // They stay where they are and are read as before; the next tick tries again.
+                    // The segments remain and are read as before; the next call tries again.
                     let message = format!("cannot write the totals of ended processes: {error}");
                     self.registry.diagnostics().warn_once("retire", &message);
                     return 0;
@@ -237,7 +238,7 @@ impl Collector {
         done.len()
     }
 
-    /// Puts a file that nobody writes and nobody can read out of the way, with a name that says so.
+    /// Renames a damaged file without a writer.
     fn set_aside(&self, path: &Path, error: &std::io::Error) {
         let damaged = error.kind() == std::io::ErrorKind::InvalidData;
         if damaged && Source::is_unused(path) && std::fs::rename(path, path.with_extension("damaged")).is_ok()
@@ -248,15 +249,15 @@ impl Collector {
         }
     }
 
-    /// Forgets everything but the own segment; the next look finds the rest again.
+    /// Attaches all segments anew.
     fn restart(&mut self) {
         self.forget();
         self.refresh();
     }
 
-    /// Attaches what is new, lets go of what is gone, reads what was appended.
+    /// Attaches new segments, detaches removed ones, and reads new records.
     fn refresh(&mut self) {
-        // A file that vanished between two looks may have been folded meanwhile: look again.
+        // A file that vanished meanwhile may have been merged, so list again.
         (0..LOOKS).any(|_| self.attach());
         for (index, attached) in self.sources.iter_mut().enumerate() {
             let damaged = attached.damaged;
@@ -276,11 +277,11 @@ impl Collector {
         }
     }
 
-    /// One look at the files; false when one of them vanished meanwhile.
+    /// Lists the files once. Returns false if one of them vanished meanwhile.
     fn attach(&mut self) -> bool {
         let files = self.dir.segment_files();
         let retired = self.dir.retired_file();
-        // The own segment is there whatever became of its file.
+        // The own segment remains, even without its file.
         let stale = self.sources.iter().skip(1).any(|attached| {
             let path = attached.source.path();
             path.is_some_and(|path| match path == retired {
@@ -291,7 +292,7 @@ impl Collector {
         if stale {
             self.forget();
         }
-        // The totals are read first: they say which segments are already in them.
+        // Read the totals first: they list the segments that they contain.
         let mut totals = None;
         if !self.knows(&retired) {
             totals = Source::open_copy(&retired).inspect_err(|error| self.unreadable(&retired, error)).ok();
@@ -318,7 +319,7 @@ impl Collector {
         complete
     }
 
-    /// Segments of other processes; the retired totals are none.
+    /// Returns the segments of other processes, without the retired totals.
     fn others(&self) -> impl Iterator<Item = &Source> {
         let retired = self.dir.retired_file();
         let others = self.sources.iter().skip(1).map(|attached| &attached.source);
@@ -334,7 +335,7 @@ impl Collector {
         sources.find(|source| source.path() == Some(path))
     }
 
-    /// Lets go of everything but the own segment.
+    /// Detaches all segments but the own one.
     fn forget(&mut self) {
         self.sources = vec![Attached::new(Source::own(self.registry.segment().clone()))];
         self.merged = Merged::default();
@@ -348,7 +349,7 @@ impl Collector {
     }
 }
 
-/// Segments that are already in retired totals.
+/// Returns the segments contained in retired totals.
 fn folded_ids(totals: &Source) -> Vec<u64> {
     let metas = totals.directory().read(0).filter_map(|record| Meta::decode(&record));
     metas.filter_map(|meta| if let Meta::Folded { id } = meta { Some(id) } else { None }).collect()

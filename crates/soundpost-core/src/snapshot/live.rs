@@ -1,4 +1,4 @@
-//! Families made at reading time: what runs now, who the service is, and how many series there are.
+//! Families made at reading time: calls in flight, the service's state, and the number of series.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::clock::seconds;
 use crate::registry::{Meta, MetricKind, Unit};
 use crate::segment::{ProcessRole, word};
 
-/// Calls as the segments show them at one moment.
+/// Calls of all segments at one moment.
 #[derive(Default)]
 pub(super) struct LiveCalls {
-    /// Calls in flight by labels, and the longest time without progress; 0 for call sets at rest.
+    /// Number of calls in flight by labels, and the longest time without progress; 0 for idle operations.
     in_flight: BTreeMap<Labels, (u64, u64)>,
-    /// Calls whose process is gone, by labels of `request_total`.
+    /// Calls of dead processes, by labels of `request_total`.
     pub(super) died: BTreeMap<Labels, u64>,
 }
 
@@ -49,7 +49,7 @@ impl LiveCalls {
         running
     }
 
-    /// `requests_in_flight` and `request_stalled_seconds`.
+    /// Makes `requests_in_flight` and `request_stalled_seconds`.
     pub(super) fn families(&self, prefix: &str) -> [MetricFamily; 2] {
         let gauge = |name: &str, help: &str, unit: Unit, value: &dyn Fn(&(u64, u64)) -> f64| {
             let series = self.in_flight.iter().map(|(labels, running)| MetricSeries {
@@ -88,7 +88,7 @@ impl LiveCalls {
     }
 }
 
-/// `up` and `build_info` of the service.
+/// Makes `up` and `build_info` of the service.
 pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
     let alive = || of_service(sources).filter(|attached| !attached.source.is_dead());
     let up = f64::from(u8::from(alive().next().is_some()));
@@ -119,18 +119,18 @@ pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
     ]
 }
 
-/// Segments of the service's own processes.
+/// Returns the segments of the service's own processes.
 pub(super) fn of_service(sources: &[Attached]) -> impl Iterator<Item = &Attached> {
     sources.iter().filter(|attached| attached.source.role() == ProcessRole::Service)
 }
 
-/// Labels that are on every metric of the service: of its first process, or of who reads it.
+/// Returns the labels of every metric: those of the service's first process, else those of the reader.
 pub(super) fn constant_labels(sources: &[Attached]) -> Labels {
     let first = of_service(sources).find(|attached| attached.identity.is_some()).or(sources.first());
     first.map_or_else(|| Labels::from([]), |first| first.constant_labels(&[]))
 }
 
-/// The service's version, as one of its processes says; an agent may not know.
+/// Returns the service's version from its processes; an agent may not have it.
 pub(super) fn version(sources: &[Attached]) -> Option<String> {
     of_service(sources).find_map(|attached| match &attached.identity {
         Some(Meta::Service { version, .. }) if !version.is_empty() => Some(version.clone()),
@@ -138,7 +138,7 @@ pub(super) fn version(sources: &[Attached]) -> Option<String> {
     })
 }
 
-/// What the names of the service's metrics begin with, as its processes say; an agent may not know.
+/// Returns the prefix of the service's metrics from its processes; an agent may not have it.
 pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
     of_service(sources).find_map(|attached| match &attached.identity {
         Some(Meta::Service { namespace, .. }) => Some(namespace.clone()),
@@ -146,7 +146,7 @@ pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
     })
 }
 
-/// `soundpost_series`: how many series there are.
+/// Makes `soundpost_series`, the number of series.
 pub(super) fn series_count(count: usize, labels: Labels) -> MetricFamily {
     let series = vec![MetricSeries { labels, value: MetricValue::Float(count as f64) }];
     family("soundpost_series", MetricKind::Gauge, "MetricSeries exposed by the service.", Unit::None, series)

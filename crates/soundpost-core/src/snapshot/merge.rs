@@ -1,4 +1,4 @@
-//! The merged index: families over all segments, and where the cells of each series lie.
+//! The merged index: families over all segments, and the cells of each series.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::segment::Owner;
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) families: BTreeMap<Arc<str>, MergedFamily>,
-    /// Names on the wire and the family they belong to.
+    /// Exposed names and their families.
     exposed: HashMap<String, String>,
-    /// Families left out because another process has them otherwise.
+    /// Families left out because another process registered them differently.
     pub(super) conflicts: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Part {
     repr: Repr,
 }
 
-/// RawTotal sums of a series, before scaling.
+/// Sums of a series before scaling.
 pub(super) enum RawTotal {
     Whole(u64),
     Float(f64),
@@ -44,7 +44,7 @@ pub(super) enum RawTotal {
 }
 
 impl Merged {
-    /// Takes in what is new in the segment at `index`.
+    /// Adds the new entries of the segment at `index`.
     pub(super) fn absorb(&mut self, index: usize, attached: &mut Attached) {
         for news in attached.news() {
             match news {
@@ -70,7 +70,7 @@ impl Merged {
         }
     }
 
-    /// The merged family of a record, unless it contradicts what is there.
+    /// Returns the merged family of a record, unless it contradicts an existing one.
     fn family(&mut self, record: &Arc<FamilyRecord>) -> Result<&mut MergedFamily, String> {
         if !self.families.contains_key(record.name.as_str()) {
             let wire = exposed(&record.name, record.kind);
@@ -105,7 +105,7 @@ impl Merged {
     }
 }
 
-/// Who lives, asked once a snapshot.
+/// Liveness of owners, tested once per snapshot.
 #[derive(Default)]
 pub(super) struct Living {
     known: HashMap<(usize, Owner), bool>,
@@ -118,7 +118,7 @@ impl Living {
 }
 
 impl MergedFamily {
-    /// The family as a scrape sees it; families without series are shown all the same.
+    /// Returns the family for a scrape; a family without series is included.
     pub(super) fn read(&self, sources: &[Attached], living: &mut Living) -> MetricFamily {
         let scale = self.record.scale;
         let mut series = Vec::with_capacity(self.series.len());
@@ -155,7 +155,7 @@ impl MergedFamily {
         }
     }
 
-    /// Sums over segments and lanes; `None` when no part is exposed and sound.
+    /// Sums over segments and lanes; `None` when no part is exposed and valid.
     pub(super) fn sum(&self, sources: &[Attached], parts: &[Part]) -> Option<RawTotal> {
         let exposed = |part: &&Part| sources[part.source].source.directory().is_exposed(part.at);
         let mut parts = parts.iter().filter(exposed).peekable();
@@ -180,7 +180,7 @@ impl MergedFamily {
                 (other, _) => other,
             };
         }
-        // A damaged cell may hold anything; what cannot be a counter's value is not shown.
+        // A damaged cell may hold any value; one that a counter cannot have is left out.
         match total {
             RawTotal::Float(value) if !value.is_finite() => None,
             total => Some(total),
@@ -222,7 +222,7 @@ impl MergedFamily {
         sum.is_finite().then_some(RawTotal::Distribution { counts, sum, exemplars })
     }
 
-    /// Gauges of living processes, merged by the family's rule.
+    /// Merges the gauges of living processes by the family's rule.
     fn read_gauge(
         &self,
         sources: &[Attached],
@@ -240,7 +240,7 @@ impl MergedFamily {
                 values.push((part.source, owner, self.record.scale.apply(value), set));
             }
         }
-        // What nobody set yet is 0 and must not hide what somebody did.
+        // A gauge that was never set is 0, and must not hide one that was set.
         if values.iter().any(|(.., set)| *set > 0) {
             values.retain(|(.., set)| *set > 0);
         }
@@ -265,14 +265,14 @@ impl MergedFamily {
             }
             Merge::PerProcess => numbers.sum(),
         };
-        // An info is there or it is not: a changed one leaves its old labels behind at 0.
+        // A changed info leaves its old labels at 0, which are not exposed.
         if self.record.kind != MetricKind::Info || merged > 0.0 {
             series.push(MetricSeries { labels: labels.clone(), value: MetricValue::Float(merged) });
         }
     }
 }
 
-/// Labels with one more, unless they have it.
+/// Adds a label, unless its name is taken.
 fn with_label(labels: &Labels, name: &str, value: &str) -> Labels {
     let mut all: Vec<(Arc<str>, Arc<str>)> = labels.to_vec();
     if !all.iter().any(|(label, _)| **label == *name) {

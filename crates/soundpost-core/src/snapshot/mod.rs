@@ -1,4 +1,4 @@
-//! Reading: all segments of a service merged into one plain [`Snapshot`], and dead ones folded.
+//! Reading of a service: all segments merged into one plain [`Snapshot`], and the events of their rings.
 
 mod attached;
 mod collector;

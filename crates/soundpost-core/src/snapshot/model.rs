@@ -1,28 +1,28 @@
-//! What a scrape sees: plain owned data, sorted, with no clock, lock or socket behind it.
+//! The snapshot: plain owned data, sorted, without a clock, lock or socket.
 
 use std::sync::Arc;
 
 use crate::registry::{MetricKind, Unit};
 
-/// All families of one service at one moment, merged over its processes, sorted by name.
+/// All families of one service at one moment, merged over its processes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// Sorted by [`MetricFamily::name`]; a name occurs once.
+    /// Sorted by [`MetricFamily::name`]; names are unique.
     pub families: Vec<MetricFamily>,
 }
 
-/// One metric family: a name, what it means, and its series.
+/// One metric family.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricFamily {
-    /// The family's base name: no `_total` on counters, no `_info` on infos, unit suffix included.
+    /// Base name: without `_total` of counters and `_info` of infos, with the unit's suffix.
     pub name: Arc<str>,
-    /// What the values are; decides the `# TYPE` line and the suffixes.
+    /// Kind; decides the `# TYPE` line and the suffixes.
     pub kind: MetricKind,
-    /// Unescaped help text; empty where none was given.
+    /// Unescaped help text; may be empty.
     pub help: Arc<str>,
     /// Base unit of the values.
     pub unit: Unit,
-    /// Sorted by labels; a label set occurs once.
+    /// Sorted by labels; label sets are unique.
     pub series: Vec<MetricSeries>,
 }
 
@@ -34,11 +34,11 @@ pub type Labels = Arc<[(Arc<str>, Arc<str>)]>;
 pub struct MetricSeries {
     /// Sorted by label name; names are valid and unique.
     pub labels: Labels,
-    /// Its value now.
+    /// Current value.
     pub value: MetricValue,
 }
 
-/// MetricValue of a series.
+/// Value of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetricValue {
     /// A whole count (counters).
@@ -58,24 +58,24 @@ pub struct Distribution {
     pub counts: Vec<u64>,
     /// Sum of all observations.
     pub sum: f64,
-    /// Per bucket the latest exemplar; empty, or as long as `counts`.
+    /// Latest exemplar of each bucket; empty, or as long as `counts`.
     pub exemplars: Vec<Option<Exemplar>>,
 }
 
 impl Distribution {
-    /// Number of observations, derived from the buckets so that `+Inf` always equals it.
+    /// Returns the number of observations, the sum of the buckets, so that `+Inf` always equals it.
     pub fn count(&self) -> u64 {
         self.counts.iter().fold(0, |sum, n| sum.wrapping_add(*n))
     }
 }
 
-/// One observation that can be looked up by its request.
+/// One observation with its request id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exemplar {
     /// Request id, at most 64 bytes; the encoder's label `request_id`.
     pub request_id: Arc<str>,
-    /// The observed value, in the family's unit.
+    /// Observed value, in the family's unit.
     pub value: f64,
-    /// When, in nanoseconds since the Unix epoch.
+    /// Time, nanoseconds since the Unix epoch.
     pub unix_nanos: u64,
 }

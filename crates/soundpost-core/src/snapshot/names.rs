@@ -1,5 +1,5 @@
-//! What positions in a directory mean to calls: operation, labels, stages; looked up when met, and kept. To the labels of
-//! calls, and to the fields of log events, come those that are on everything of their process.
+//! Names behind positions in a directory: operations, labels, stages. Constant labels are added to the labels
+//! of calls and the fields of log events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::log::LogEvent;
 use crate::registry::{LabelPairs, Meta, OVERFLOW, OperationRecord};
 use crate::segment::{Lookup, Owner, RawCall, RawStage, Record, RecordKind, Source, word};
 
-/// An operation without a record, because the directory was full.
+/// Operation of a call whose record did not fit the directory.
 const UNKNOWN: &str = "unknown";
 
-/// Names of one segment.
+/// Cached names of one segment.
 #[derive(Default)]
 pub(super) struct Names {
     operations: HashMap<u32, Arc<OperationRecord>>,
@@ -46,7 +46,7 @@ impl Names {
         FinishedCall::new(record, origin)
     }
 
-    /// A call in flight.
+    /// Returns a call in flight.
     pub(super) fn in_flight(&mut self, source: &Source, call: &RawCall, now: u64) -> InFlightCall {
         let get = |at: usize| call.words[at];
         let (operation, labels) = self.operation_at(source, get(word::OPERATION) as u32);
@@ -64,7 +64,7 @@ impl Names {
         }
     }
 
-    /// A log event with the constant labels among its fields, but for those whose name a field has.
+    /// Returns a log event with the constant labels among its fields, except those whose name is taken.
     pub(super) fn labelled(&mut self, source: &Source, mut event: LogEvent) -> LogEvent {
         self.constant(source).iter().for_each(|(name, value)| event.add_label(name, value));
         event
@@ -87,7 +87,7 @@ impl Names {
         }
     }
 
-    /// Labels on everything that is recorded in the segment: they are the first that its directory was told.
+    /// Returns the constant labels of the segment, which are the first records of its directory.
     fn constant(&mut self, source: &Source) -> &[(Box<str>, Box<str>)] {
         self.constant.get_or_insert_with(|| {
             let first = source.directory().read(0).take_while(|record| record.kind == RecordKind::Meta);
@@ -99,7 +99,7 @@ impl Names {
         })
     }
 
-    /// The name behind a slot's word for the stage it is in.
+    /// Returns the name of the stage in a slot's word.
     fn stage_of(&mut self, source: &Source, word: u64) -> Option<String> {
         let at = u32::try_from(word.checked_sub(1)?).ok()?;
         Some(self.stage(source, at).to_string())

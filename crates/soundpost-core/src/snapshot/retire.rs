@@ -1,7 +1,7 @@
-//! The retired totals: counters and histograms of ended processes, as a segment of their own.
+//! The retired totals: counters and histograms of ended processes, in a segment of their own.
 //!
-//! They are written anew whenever a process ends, and renamed into their place. Gauges end with their
-//! process. Calls that were in flight are counted as died.
+//! They are rewritten whenever a process ends, and replaced by a rename. Gauges end with their process. Calls
+//! that were in flight count as died.
 
 use std::io;
 use std::sync::Arc;
@@ -16,11 +16,12 @@ use crate::segment::{IdWords, Payload, RecordKind, Segment, ServiceDir};
 use crate::step;
 use crate::sync::Ordering;
 
-/// Sizes that are tried, bytes: from the first, doubled up to the last.
+/// Minimum and maximum size of the totals, bytes; doubled until they fit.
 const SIZES: (usize, usize) = (1 << 20, crate::MAX_SEGMENT_BYTES);
 
-/// Writes the totals of `sources` (all dead, the older totals last) in the place of the older totals;
-/// tells which families were left out because they contradict. `folded` are the ids of the segments in them whose files still exist.
+/// Replaces the retired totals by those of `sources` (all dead, the older totals last). `folded` are the ids
+/// of contained segments whose files still exist. Returns the families that were left out because they
+/// contradict.
 pub(super) fn write(
     dir: &ServiceDir,
     prefix: &str,
@@ -56,7 +57,7 @@ struct Writer<'a> {
     hint: std::cell::Cell<u32>,
 }
 
-/// Every step is `None` when the segment is too small.
+/// Every step returns `None` when the segment is too small.
 impl Writer<'_> {
     fn write_all(
         &self,
@@ -132,7 +133,7 @@ impl Writer<'_> {
         self.append(RecordKind::Series, &series.encode()).map(drop)
     }
 
-    /// Exemplars are kept as far as there is room.
+    /// Writes exemplars as far as there is room.
     fn write_exemplars(&self, exemplars: &[Option<Exemplar>]) -> Option<u32> {
         let first = (!exemplars.is_empty()).then(|| self.segment.allocate_exemplars(exemplars.len()))??;
         let offset = clock::unix_nanos().wrapping_sub(clock::monotonic_nanos());

@@ -1,8 +1,8 @@
-//! The drain: takes finished calls and log events out of the event rings of a service's segments, in their order,
-//! and calls that were in flight when their process died.
+//! The ring reader: finished calls and log events from the event rings of a service's segments, in order, and
+//! calls that were in flight when their process died.
 //!
-//! What was read stays in the ring until [`RingReader::stored`] says that it is safe elsewhere. A reporter that is
-//! killed in between leaves it to the next, which the store tells how far it is.
+//! Records stay in the ring until [`RingReader::stored`] confirms them. If a reporter is killed before that,
+//! the next one reads them; the store reports its position.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -16,33 +16,32 @@ use crate::registry::Registry;
 use crate::segment::{Owner, ServiceDir, Slot, Source};
 use crate::step;
 
-/// Names a call that died, for ever: where it was in flight.
+/// Permanent key of a call that died: its place in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeathKey {
-    /// The segment.
+    /// Segment.
     pub segment: u64,
-    /// The slot in it.
+    /// Slot in the segment.
     pub slot: u32,
-    /// How often the slot had been used.
+    /// Sequence number of the slot.
     pub sequence: u64,
 }
 
-/// A record that is not finished is waited for so long, nanoseconds. Its writer, should it come back, writes it
-/// again.
+/// Timeout for an incomplete record, nanoseconds. A writer that resumes later appends its record again.
 const PATIENCE: u64 = 1_000_000_000;
-/// So many dead segments are read at a time: each takes as much memory as was ever written of it.
+/// Maximum number of dead segments read at a time; each takes as much memory as was written to it.
 const DEAD_AT_ONCE: usize = 8;
-/// What lies in an event ring.
+/// A record of an event ring.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RingEvent {
-    /// A call that finished.
+    /// A finished call.
     Call(FinishedCall),
     /// A log event.
     Log(LogEvent),
 }
 
 impl RingEvent {
-    /// When it ended or happened, by the wall clock, nanoseconds since 1970.
+    /// Returns the time of the end or of the event by the wall clock, nanoseconds since 1970.
     pub fn unix_nanos(&self) -> u64 {
         match self {
             Self::Call(call) => call.ended_unix,
@@ -50,36 +49,36 @@ impl RingEvent {
         }
     }
 
-    /// The call, if it is one.
+    /// Returns the finished call.
     pub fn call(&self) -> Option<&FinishedCall> {
         if let Self::Call(call) = self { Some(call) } else { None }
     }
 
-    /// The call, if it is one.
+    /// Returns the finished call, mutable.
     pub fn call_mut(&mut self) -> Option<&mut FinishedCall> {
         if let Self::Call(call) = self { Some(call) } else { None }
     }
 }
 
-/// What one round took.
+/// Result of one read.
 #[derive(Debug, Default)]
 pub struct EventBatch {
-    /// Finished calls and log events, those of a segment in their order.
+    /// Finished calls and log events, in order within a segment.
     pub records: Vec<RingEvent>,
     /// Calls whose process died.
     pub died: Vec<(DeathKey, FinishedCall)>,
-    /// Up to where each segment was read.
+    /// End of the read part of each segment.
     pub positions: Vec<(u64, u64)>,
-    /// Records that were never finished, or are damaged.
+    /// Number of incomplete or damaged records.
     pub lost: u64,
-    /// Segments that nobody writes any more and that were read to their end.
+    /// Segments without a writer that were read completely.
     pub finished: Vec<u64>,
-    /// Whether it ended at the limit, and there is more.
+    /// Whether the limit was reached and more records exist.
     pub more: bool,
 }
 
 impl EventBatch {
-    /// Whether nothing was taken.
+    /// Reports whether the batch is empty.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.died.is_empty() && self.lost == 0
     }
@@ -90,44 +89,45 @@ pub struct RingReader {
     dir: ServiceDir,
     registry: Arc<Registry>,
     rings: Vec<Tail>,
-    /// Dead segments that were read to their end.
+    /// Dead segments that were read completely.
     finished: Vec<(PathBuf, u64)>,
-    /// Whether dead segments wait until others are finished.
+    /// Whether dead segments wait for others to be completed.
     waiting: bool,
 }
 
 struct Tail {
     source: Source,
     names: Names,
-    /// Where to read on.
+    /// Position of the next read.
     position: u64,
-    /// The unfinished record that is waited for, and since when.
+    /// The incomplete record that is waited for, and since when.
     waiting: Option<(u64, u64)>,
-    /// When somebody who writes it was last seen alive, or had written what was read.
+    /// Last time when a writer was known to live or had written.
     alive: u64,
-    /// Calls that died and were told.
+    /// Deaths that were reported.
     told: HashSet<DeathKey>,
-    /// Calls that seem to have died, and where the ring's head was then: a record of them would be before it.
+    /// Possible deaths, with the ring's head at their detection: their record would be before it.
     suspects: HashMap<DeathKey, u64>,
 }
 
 impl RingReader {
-    /// A drain for the service of `registry`.
+    /// Makes a reader for the service of `registry`.
     pub fn new(dir: ServiceDir, registry: Arc<Registry>) -> Self {
         Self { dir, registry, rings: Vec::new(), finished: Vec::new(), waiting: false }
     }
 
-    /// How full the fullest ring is, 0 to 1; looks only at rings that are known, and at the own.
+    /// Returns the fill level of the fullest known ring, 0 to 1.
     pub fn fill(&self) -> f64 {
         let known = self.rings.iter().map(|ring| ring.source.ring().fill());
         known.fold(self.registry.segment().ring().fill(), f64::max)
     }
 
-    /// Looks for segments that came; `stored` tells up to where one is in the store. Gives those that are gone. Of dead
-    /// ones it takes a few, see [`RingReader::has_room`].
+    /// Attaches new segments; `stored` returns the stored position of a segment. Returns the segments that
+    /// are gone. Takes a limited number of dead segments, see [`RingReader::has_room`].
     ///
     /// # Errors
-    /// What `stored` said: that segment and those behind it are left for the next time.
+    ///
+    /// The error of `stored`; that segment and later ones are left for the next call.
     pub fn attach<E>(
         &mut self,
         mut stored: impl FnMut(u64) -> Result<Option<u64>, E>,
@@ -152,19 +152,19 @@ impl RingReader {
             if self.dead() >= DEAD_AT_ONCE && Source::is_unused(file) {
                 self.waiting = true;
             } else if let Ok(source) = Source::open_to_drain(file) {
-                // One that cannot be read is set aside by the collector, which also says so.
+                // The collector sets unreadable segments aside and reports them.
                 self.push(source, &mut stored)?;
             }
         }
         Ok(gone)
     }
 
-    /// Whether dead segments wait that [`RingReader::attach`] would take now.
+    /// Reports whether dead segments wait and [`RingReader::attach`] would take one.
     pub fn has_room(&self) -> bool {
         self.waiting && self.dead() < DEAD_AT_ONCE
     }
 
-    /// How many dead segments are being read.
+    /// Returns the number of dead segments being read.
     fn dead(&self) -> usize {
         self.rings.iter().filter(|ring| ring.source.is_copy()).count()
     }
@@ -180,7 +180,7 @@ impl RingReader {
         stored: &mut impl FnMut(u64) -> Result<Option<u64>, E>,
     ) -> Result<(), E> {
         let tail = source.ring().tail();
-        // A reporter that was killed had them stored, and had not freed them yet.
+        // A killed reporter had stored these records and not freed them.
         let position = stored(source.id())?.filter(|stored| *stored > tail).unwrap_or(tail);
         pass(&source, tail, position);
         source.ring().free(position, |owner| source.is_alive(owner));
@@ -190,13 +190,13 @@ impl RingReader {
         Ok(())
     }
 
-    /// Takes up to about `limit` records. A call that is not `ready` is left for the next round, with all that
-    /// follow it in its segment; `ready` is asked of those as well.
+    /// Reads about `limit` records. A call that is not `ready` is left for the next read, with all later
+    /// records of its segment; `ready` is called for those as well.
     pub fn read(&mut self, limit: usize, mut ready: impl FnMut(&FinishedCall) -> bool) -> EventBatch {
         let mut drained = EventBatch::default();
         let finished = &mut self.finished;
         self.rings.retain_mut(|ring| {
-            // Asked first: who is dead now has written all that it will.
+            // Test first: a dead process has written all its records.
             let dead = ring.source.is_dead();
             let complete = ring.read(dead, limit, &mut drained, &mut ready);
             if dead && complete {
@@ -209,8 +209,7 @@ impl RingReader {
         drained
     }
 
-    /// Finds calls of processes that died, in segments that others still write, and puts right what keeps these from
-    /// their ring.
+    /// Finds calls of dead processes in segments with living writers, and repairs damaged rings.
     pub fn read_deaths(&mut self) -> EventBatch {
         let mut drained = EventBatch::default();
         for ring in self.rings.iter_mut().filter(|ring| !ring.source.is_dead()) {
@@ -220,20 +219,21 @@ impl RingReader {
         drained
     }
 
-    /// Says that segments are in the store up to these positions: their rings are freed.
+    /// Confirms that records are stored up to these positions, and frees them.
     pub fn stored(&mut self, positions: &[(u64, u64)]) {
         self.discard(positions);
         self.tails(positions).for_each(|(ring, position)| ring.source.ring().set_stored(position));
     }
 
-    /// Frees rings up to these positions, because the store cannot be written and they get full.
+    /// Frees records up to these positions without storing them, because the store cannot be written and the
+    /// rings are filling.
     pub fn discard(&mut self, positions: &[(u64, u64)]) {
         for (ring, position) in self.tails(positions) {
             ring.source.ring().free(position, |owner| ring.source.is_alive(owner));
         }
     }
 
-    /// Reads on from these positions where it is not further: up to there somebody has what was read.
+    /// Moves the read positions forward to these positions, whose records the caller already has.
     pub fn resume(&mut self, positions: &[(u64, u64)]) {
         for (segment, position) in positions {
             for ring in self.rings.iter_mut().filter(|ring| ring.source.id() == *segment) {
@@ -250,7 +250,7 @@ impl RingReader {
     }
 }
 
-/// Notes which records of a stretch that is stored were never finished, before it is freed.
+/// Clears the record positions of incomplete records in a stored range before it is freed.
 fn pass(source: &Source, mut at: u64, to: u64) {
     while at < to {
         at = match source.ring().read(at, |owner| source.is_alive(owner)) {
@@ -265,10 +265,10 @@ fn pass(source: &Source, mut at: u64, to: u64) {
 }
 
 impl Tail {
-    /// Shows the calls from `position` on, and takes none.
+    /// Passes calls from `position` on to `ready` without taking them.
     fn peek(&mut self, mut position: u64, limit: usize, ready: &mut impl FnMut(&FinishedCall) -> bool) {
         for _ in 0..limit {
-            // One that is not finished is not waited for.
+            // Does not wait for an incomplete record.
             match self.source.ring().read(position, |_| true) {
                 Slot::End | Slot::Unfinished => return,
                 Slot::Freed { next } | Slot::Lost { next } => position = next,
@@ -282,7 +282,7 @@ impl Tail {
         }
     }
 
-    /// Reads on; true when there is nothing left.
+    /// Reads records. Returns true at the end.
     fn read(
         &mut self,
         dead: bool,
@@ -309,8 +309,8 @@ impl Tail {
                     if now.saturating_sub(since) < PATIENCE {
                         break false;
                     }
-                    // Its process is stopped, or nobody can tell whether it lives: what others wrote behind it
-                    // must not wait for ever. If it has just finished, it is read.
+                    // The writer is stopped, or its liveness is unknown; later records must not wait for it.
+                    // If it committed just now, its record is read.
                     ring.abandon(self.position);
                 }
                 Slot::Freed { next } => self.position = next,
@@ -347,16 +347,16 @@ impl Tail {
         complete
     }
 
-    /// Puts right what keeps writers from the ring, once there is nothing to read; whether something was damaged.
+    /// Repairs a ring without unread records. Returns whether it was damaged.
     fn mend(&self) -> bool {
         let ring = self.source.ring();
         matches!(ring.read(self.position, |_| true), Slot::End) && ring.mend(self.position)
     }
 
-    /// Finds calls that nobody will end; `all`: nobody is left who could.
+    /// Finds calls that no process will end. With `all` no process is left.
     fn deaths(&mut self, all: bool, drained: &mut EventBatch) {
         let source = &self.source;
-        // Where others still write it, they say so to this day.
+        // In a segment with living writers the heartbeat is current.
         let ended = if all { self.alive } else { 0 }.max(source.heartbeat());
         let mut alive: HashMap<Owner, bool> = HashMap::new();
         for call in source.in_flight().read_unrecorded() {
@@ -366,14 +366,14 @@ impl Tail {
             if lives || self.told.contains(&key) {
                 continue;
             }
-            // Its process is gone: what it wrote last lies before the head of now.
+            // The last records of the dead process are before the current head.
             let head = *self.suspects.entry(key).or_insert_with(|| source.ring().head());
             if !all && self.position < head {
                 continue;
             }
             self.suspects.remove(&key);
             self.told.insert(key);
-            // Killed right after its record was written, before its slot said so: the ring knows.
+            // If the process was killed right after writing its record, the ring contains it.
             if call.record_at().is_none_or(|at| source.ring().is_unfinished(at)) {
                 drained.died.push((key, self.names.died(source, &call, ended)));
             }

@@ -1,4 +1,4 @@
-//! What only the inside can set up: shifted clocks, slots by hand.
+//! Tests that need internals: shifted clocks and slots set by hand.
 
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -24,8 +24,8 @@ fn duration(snapshot: &Snapshot) -> (f64, u64) {
     (distribution.sum, exemplar.unix_nanos)
 }
 
-/// Durations come from the monotonic clock; the wall clock only says when an exemplar was taken. A step of
-/// it shows as a step of the offset that `beat` writes.
+/// Durations use the monotonic clock; the wall clock only dates exemplars. A step of it appears as a step of
+/// the offset that `beat` writes.
 #[test]
 fn a_step_of_the_wall_clock_moves_exemplars_and_no_duration() {
     let root = tempfile::tempdir().expect("a directory");
@@ -52,7 +52,7 @@ fn a_step_of_the_wall_clock_moves_exemplars_and_no_duration() {
     assert!(taken.abs_diff(crate::clock::unix_nanos()) < HOUR, "the beat follows the clock");
 }
 
-/// As a process that is stopped while it writes a record, or of which nobody can tell whether it lives.
+/// The writer is stopped in its record, or its liveness is unknown.
 #[test]
 fn what_lies_behind_a_record_that_is_not_finished_is_not_held_up_for_ever() {
     let root = tempfile::tempdir().expect("a directory");
@@ -85,7 +85,7 @@ fn what_lies_behind_a_record_that_is_not_finished_is_not_held_up_for_ever() {
         std::thread::yield_now();
     };
     assert_eq!((drained.records.len(), drained.lost), (3, 1));
-    // It comes back, and its record comes after all.
+    // The writer resumes and appends its record again.
     go_on.send(()).expect("heard");
     is_reserved.recv().expect("once more");
     go_on.send(()).expect("heard");

@@ -1,4 +1,4 @@
-//! A process kills itself where its environment says.
+//! Steps at which the process kills itself, as its environment requests.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ static WANTED: OnceLock<Option<KillPoint>> = OnceLock::new();
 
 struct KillPoint {
     step: String,
-    /// How many times it is still to be reached.
+    /// Number of times that the step is still to be reached.
     left: AtomicU64,
 }
 
@@ -22,12 +22,12 @@ impl KillPoint {
     }
 }
 
-/// Says that a step was reached. Kills this process at once when its environment says so.
+/// Marks a step, and kills this process if the environment requests it.
 pub fn reach(step: &str) {
     let Some(wanted) = WANTED.get_or_init(KillPoint::from_environment) else { return };
     if wanted.step == step && wanted.left.fetch_sub(1, Ordering::Relaxed) == 1 {
         let _ = kill(Pid::this(), Signal::SIGKILL);
-        // The signal ends the process before it returns from the kernel; other threads may run on for a moment.
+        // The signal ends the process before it returns from the kernel; other threads may run on briefly.
         loop {
             std::thread::park();
         }

@@ -1,9 +1,10 @@
-//! A place that nobody gets as long as its writer may come back: it was stopped in the middle of its record, the reader
-//! has given that up, and what the writer puts when it goes on must not meet another's record.
+//! The hole: a place that is withheld while its writer may resume. The writer was stopped in the middle of
+//! its record, the reader abandoned the record, and the writer's late stores must not damage another record.
 //!
-//! There is one at a time. The header says where it lies in the round to come; a writer who would reach over it puts a
-//! filler before it, and the head passes it as it passes any record. Its own writer, when it finds that it was given up,
-//! makes a filler of it, which is freed with the rest.
+//! There is at most one hole. The header holds its position in the next round. A writer whose record would
+//! reach into the hole puts a filler before it, and the head passes the hole like a record. When the writer
+//! detects that its record was abandoned, it turns the hole into a filler, which is freed with the other
+//! words.
 
 use std::ops::Range;
 
@@ -13,13 +14,13 @@ use crate::segment::process::Owner;
 use crate::sync::Ordering;
 
 impl EventRing<'_> {
-    /// Gives up the record at `at`, whose writer does not come back. False when it did.
+    /// Abandons the record at `at`, whose writer does not respond. Returns false if the writer committed.
     pub(crate) fn abandon(&self, at: u64) -> bool {
         let word = self.word(at);
         let now = word.load(Ordering::Acquire);
         Head::decode(now).filter(|head| head.phase == CLAIMED).is_some_and(|head| {
             if !self.has_hole() {
-                // Said first: whoever frees the place looks here.
+                // Set the hole first, because the freeing thread reads it.
                 self.hole.store(at + self.capacity(), Ordering::Release);
             }
             let abandoned = Head { phase: ABANDONED, ..head }.encode();
@@ -27,39 +28,39 @@ impl EventRing<'_> {
         })
     }
 
-    /// Whether there is one, where one can be.
+    /// Reports whether a valid hole exists.
     fn has_hole(&self) -> bool {
         let hole = self.hole.load(Ordering::Acquire);
         hole != 0 && hole.wrapping_sub(self.tail()) <= 2 * self.capacity()
     }
 
-    /// How far it is from `at` to the hole, if `at` is not there yet. Asked after the tail: before that passes a hole, the
-    /// header says where that is in the next round.
+    /// Returns the distance from `at` to the hole, if it is ahead. Read after the tail: before the tail
+    /// passes a hole, the header holds its position in the next round.
     #[inline]
     pub(super) fn until_hole(&self, at: u64) -> Option<u64> {
         let distance = self.hole.load(Ordering::Acquire).wrapping_sub(at);
         (distance > 0).then_some(distance)
     }
 
-    /// Whether what was given up at `at` was told before, and is only passed once more.
+    /// Reports whether an abandoned record was counted before, and is only passed once more.
     pub(super) fn is_passed_again(&self, at: u64, owner: u64) -> bool {
         let hole = self.hole.load(Ordering::Acquire);
         at == hole || owner == FILLER && at + self.capacity() != hole
     }
 
-    /// Says of what was given up at `at` that its writer came back, and puts nothing there any more.
+    /// Marks an abandoned record as finished by its writer, which stores nothing there any more.
     #[cold]
     pub(super) fn fill_hole(&self, at: u64, abandoned: &Head) {
         let hole = self.hole.load(Ordering::Acquire);
         if hole != 0 && hole.wrapping_sub(at).is_multiple_of(self.capacity()) {
             let filler = Head { owner: FILLER, ..*abandoned }.encode();
-            // Fails when the place was freed all the same, and is another's.
+            // Fails if the place was freed and belongs to another record.
             let word = self.word(at);
             let _ = word.compare_exchange(abandoned.encode(), filler, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
-    /// The words of a stretch that are not to be freed, if the hole is there and its writer may come back.
+    /// Returns the words of a range that must not be freed: the hole, if its writer may resume.
     pub(super) fn held(&self, freed: &Range<u64>, is_alive: impl FnOnce(Owner) -> bool) -> Range<u64> {
         let hole = self.hole.load(Ordering::Acquire);
         let Some(at) = [hole, hole.wrapping_sub(self.capacity())].into_iter().find(|at| freed.contains(at))

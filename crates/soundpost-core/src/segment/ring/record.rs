@@ -1,4 +1,4 @@
-//! A record of the ring as words: its head, its checksum, and who writes it.
+//! A record of the ring as words: head, checksum and writer.
 
 use super::{EventRing, PREFIX};
 use crate::segment::process::Owner;
@@ -9,16 +9,16 @@ const PHASE_BITS: u32 = 2;
 pub(super) const FREE: u64 = 0;
 pub(super) const CLAIMED: u64 = 1;
 pub(super) const COMMITTED: u64 = 2;
-/// The reader waits for its writer no more.
+/// The reader has given up the record.
 pub(super) const ABANDONED: u64 = 3;
-/// Owner of what was given up and nobody writes: room that is left over before a hole, or a hole whose writer came back.
+/// Owner of an abandoned place without a writer: the rest before a hole, or a hole whose writer resumed.
 pub(super) const FILLER: u64 = 0;
 const LENGTH_BITS: u32 = 20;
 const OWNER_BITS: u32 = 32;
 const OWNER_SHIFT: u32 = PHASE_BITS + LENGTH_BITS;
 const MARK_SHIFT: u32 = OWNER_SHIFT + OWNER_BITS;
 
-/// What a word holds that is free for a round.
+/// Returns the contents of a word that is free for a round.
 #[inline]
 pub(super) fn free_in(round: u64) -> u64 {
     round << PHASE_BITS | FREE
@@ -28,7 +28,7 @@ pub(super) fn free_in(round: u64) -> u64 {
 #[derive(Clone, Copy)]
 pub(super) struct Head {
     pub(super) phase: u64,
-    /// Words, head and checksum among them.
+    /// Length in words, including head and checksum.
     pub(super) length: u64,
     pub(super) owner: u64,
 }
@@ -44,33 +44,34 @@ impl Head {
         let rest = word & ((1 << MARK_SHIFT) - 1);
         let phase = rest & 3;
         let length = rest >> PHASE_BITS & ((1 << LENGTH_BITS) - 1);
-        // A filler may be one word.
+        // A filler may be one word long.
         let shortest = if phase == ABANDONED { 1 } else { PREFIX as u64 };
         let sound = word >> MARK_SHIFT == mark(rest) && phase != FREE && length >= shortest;
         sound.then_some(Self { phase, length, owner: rest >> OWNER_SHIFT })
     }
 }
 
-/// Ten bits that tell a head from anything else.
+/// Returns ten bits that distinguish a head from other words.
 #[inline]
 fn mark(word: u64) -> u64 {
     word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> MARK_SHIFT
 }
 
-/// Checksums begin with the position, so that no record of another round passes for one.
+/// Returns the start value of a checksum. It contains the position, so that a record of another round never
+/// matches.
 #[inline]
 pub(super) fn seed(at: u64) -> u64 {
     (at ^ 0xA5C1_7A11).wrapping_mul(0xD6E8_FEB8_6659_FD93)
 }
 
-/// Adds a word to a checksum. The products do not depend on each other, so they are computed side by side.
+/// Adds a word to a checksum. The products are independent, so the processor computes them in parallel.
 #[inline]
 pub(super) fn mixed(sum: u64, index: u64, word: u64) -> u64 {
     let turn = (index + 1).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
     sum.wrapping_add((word ^ turn).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-/// Puts the payload of a claimed record.
+/// Writes the payload of a claimed record.
 pub(crate) struct Writer<'a> {
     ring: EventRing<'a>,
     at: u64,
@@ -86,13 +87,13 @@ impl<'a> Writer<'a> {
         Self { ring, at, next, end, sum: seed(at) }
     }
 
-    /// Where the record begins.
+    /// Returns the position of the record.
     #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.at
     }
 
-    /// The next word; beyond the record's length nothing happens.
+    /// Writes the next word; beyond the record's length it does nothing.
     #[inline]
     pub(crate) fn put(&mut self, word: u64) {
         step::reach("write");
@@ -103,7 +104,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Says that the record is whole; false when the reader had given it up.
+    /// Commits the record. Returns false if the reader had abandoned it.
     #[inline]
     pub(super) fn commit(mut self, owner: Owner) -> bool {
         while self.next < self.end {

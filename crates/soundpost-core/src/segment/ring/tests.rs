@@ -1,4 +1,4 @@
-//! The ring from the inside, and the models that loom checks.
+//! Tests of the ring's internals, and its loom models.
 
 #[cfg(loom)]
 mod loom_models;
@@ -14,7 +14,7 @@ use crate::segment::ring::{EventRing, Refused, Slot, Writer};
 use crate::segment::{MIN_SEGMENT_BYTES, Owner};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A header and a ring of `ring_words` words behind it.
+/// Makes a layout of a header and a ring of `ring_words` words.
 fn layout(ring_words: usize) -> Layout {
     Layout { ring: 64, ring_words, ..Layout::of_bytes(MIN_SEGMENT_BYTES) }
 }

@@ -1,12 +1,13 @@
-//! Runs of a service: from its first process to its last; what one leaves, the next folds or removes.
+//! Runs of a service, from its first process to its last. The next run merges or removes the files of the
+//! previous one.
 
 use super::Collector;
 use crate::segment::{ProcessRole, SegmentState, Source};
 use crate::snapshot::attached::Attached;
 
 impl Collector {
-    /// What the first process of a service does with what an earlier run left: a run that ended in good
-    /// order is over, its totals are removed; one that did not is folded, so that nothing of it is lost.
+    /// Handles the files of the previous run in the first process of a service: totals of a clean exit are
+    /// removed, those of a crash are merged.
     pub fn take_over_last_run(&mut self) {
         self.refresh();
         let others = || self.sources.iter().filter(|attached| !attached.source.is_own());
@@ -21,7 +22,7 @@ impl Collector {
         }
     }
 
-    /// Whether another process of the service goes on, so that this one may leave the rest to it.
+    /// Reports whether another process of the service is alive and can continue.
     pub fn has_other_processes(&mut self) -> bool {
         self.refresh();
         let me = std::process::id();
@@ -29,14 +30,14 @@ impl Collector {
             || self.sources[0].source.pids().iter().any(|pid| *pid != me)
     }
 
-    /// For an agent, which outlives runs of the service: lets go of the totals of a run that ended in good order
-    /// when the next one begins, and of no other.
+    /// Starts a new run in an agent, which outlives runs of the service: removes the totals of a run that
+    /// ended cleanly when the next one begins.
     pub fn start_new_run(&mut self) {
         let goes_on = self.has_other_processes();
         let left = self.others().filter(|other| other.role() == ProcessRole::Service && other.is_left());
         let left: Vec<(u64, bool)> =
             left.map(|other| (other.id(), other.state() != SegmentState::Open)).collect();
-        // Those that are not folded yet left last.
+        // Segments that are not merged yet ended last.
         if !left.is_empty() && (!goes_on || self.gone) {
             self.last_exit_clean = left.iter().all(|(_, well)| *well);
         }
@@ -49,8 +50,8 @@ impl Collector {
     }
 
     /// Ends the service's run if this is its last process: removes its segment and the retired totals.
-    /// Processes that are leaving as well do not count as living. An agent whose service crashed leaves the
-    /// totals, and its own segment as one of a run that goes on.
+    /// Closing processes do not count as alive. An agent whose service crashed keeps the totals and its own
+    /// segment.
     pub fn end_run(&mut self) {
         let agent = self.registry.segment().role() == ProcessRole::Agent;
         if !agent {
@@ -66,7 +67,7 @@ impl Collector {
             return;
         }
         self.remove_others();
-        // What could not be stored stays for the next run.
+        // Events that could not be stored remain for the next run.
         let stored =
             self.drained.is_none() || self.registry.events_stored() >= self.registry.events_recorded();
         if let Some(path) = self.registry.segment().path().filter(|_| stored) {
@@ -90,12 +91,12 @@ impl Collector {
         self.restart();
     }
 
-    /// Whether a segment is of a run that is over.
+    /// Reports whether a segment belongs to a run that is over.
     pub(super) fn is_over(&self, source: &Source) -> bool {
         self.over.contains(&source.id()) || source.state() == SegmentState::Over
     }
 
-    /// Takes note that a segment is of a run that is over, also for whoever comes next.
+    /// Marks segments as part of a run that is over, in memory and in their files.
     fn mark_over(&mut self, segments: &[u64]) {
         for source in self.sources.iter().map(|attached| &attached.source) {
             if segments.contains(&source.id())

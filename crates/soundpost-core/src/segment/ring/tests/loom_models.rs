@@ -1,4 +1,4 @@
-//! `RUSTFLAGS="--cfg loom" cargo test -p soundpost-core --lib --release loom`
+//! Loom models of the ring: `RUSTFLAGS="--cfg loom" cargo test -p soundpost-core --lib --release loom`
 
 use loom::sync::Arc;
 use loom::thread;
@@ -20,7 +20,7 @@ fn model(check: impl Fn() + Sync + Send + 'static) {
     builder.check(check);
 }
 
-/// Two writers, and a reader that frees: each record is read whole and once.
+/// Two writers, and a reader that frees: each record is read intact and once.
 #[test]
 fn loom_ring() {
     model(|| {
@@ -50,7 +50,7 @@ fn loom_ring() {
     });
 }
 
-/// What can be read from `at` on: payloads, and how many were lost.
+/// Reads from `at` on. Returns payloads and the number of lost records.
 fn read_all(ring: &EventRing<'_>, mut at: u64) -> (Vec<Vec<u64>>, u64, u64) {
     let (mut records, mut lost) = (Vec::new(), 0);
     loop {
@@ -69,7 +69,7 @@ fn read_all(ring: &EventRing<'_>, mut at: u64) -> (Vec<Vec<u64>>, u64, u64) {
     }
 }
 
-/// The reader gives up a writer that goes on at that moment, beside another: what both write is read, once.
+/// The reader abandons a writer that resumes at that moment, beside another: both records are read once.
 #[test]
 fn loom_abandon() {
     model(|| {
@@ -87,7 +87,7 @@ fn loom_abandon() {
     });
 }
 
-/// A writer that was given up goes on while others write where it was, a round later, and the reader frees.
+/// An abandoned writer resumes while others write at its place a round later, and the reader frees.
 #[test]
 fn loom_hole() {
     model(|| {
@@ -95,7 +95,7 @@ fn loom_hole() {
         let ring = EventRing::new(&words, &layout(WORDS));
         let begun = ring.claim(Owner::UNKNOWN, 2).unwrap();
         assert!(ring.abandon(begun));
-        // Seven of four words, so that four are left, and one of a round to come.
+        // Seven records of four words, so that four words are left, and one record of the next round.
         (0..6).for_each(|value| put(&ring, &[value; 2]).unwrap());
         put(&ring, &[6]).unwrap();
         let (read, lost, mut at) = read_all(&ring, 0);
@@ -127,7 +127,7 @@ fn loom_hole() {
     });
 }
 
-/// The reader puts a damaged head right beside a writer: nobody is kept out, and nothing is read twice.
+/// The reader repairs a damaged head beside a writer: no writer is blocked, and no record is read twice.
 #[test]
 fn loom_mend() {
     model(|| {

@@ -1,10 +1,10 @@
-//! A ring, and its reader.
+//! A ring in memory, and its reader.
 
 use super::*;
 
 pub(super) const WORDS: usize = 512;
 
-/// A ring in memory of its own.
+/// A ring with memory of its own.
 pub(super) struct Memory(pub(super) Vec<AtomicU64>, Layout);
 
 impl Memory {
@@ -18,7 +18,7 @@ impl Memory {
         EventRing::new(&self.0, &self.1)
     }
 
-    /// Everything from `at` on, and where it ended; nobody lives.
+    /// Reads everything from `at` on, with no living owner. Returns the end.
     pub(super) fn read_from(&self, mut at: u64) -> (Vec<Vec<u64>>, u64, u64) {
         let (mut records, mut lost) = (Vec::new(), 0);
         loop {
@@ -39,7 +39,7 @@ impl Memory {
     }
 }
 
-/// Reads what is there, has it stored, and looks after the ring, as the reporter does.
+/// Reads, stores and maintains the ring as the reporter does.
 pub(super) fn tend(memory: &Memory, at: &mut u64) -> (Vec<Vec<u64>>, u64) {
     let (records, mut lost, end) = memory.read_from(*at);
     lost += u64::from(memory.ring().mend(end));

@@ -1,4 +1,4 @@
-//! Writers that are stopped in the middle of a record, given up, and go on.
+//! Tests of writers that are stopped in the middle of a record, abandoned, and resume.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn a_writer_that_was_given_up_writes_its_record_again() {
     assert_eq!(ring.read(3, |_| true), Slot::Record { payload: vec![2], next: 6 });
     assert!(!stopped.commit(Owner::UNKNOWN), "it is told");
     assert_eq!(ring.read(0, |_| true), Slot::Lost { next: 3 }, "and changed nothing");
-    // As if the reader gave the first up while it was filled.
+    // The reader abandons the first record while it is filled.
     let tries = std::cell::Cell::new(0);
     let filled = ring.append(Owner::UNKNOWN, 1, |writer| {
         tries.set(tries.get() + 1);
@@ -32,7 +32,8 @@ fn a_writer_that_was_given_up_writes_its_record_again() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// One writer at a time is stopped in its record, for rounds of the ring, while others go on; killed or not.
+    /// One writer at a time is stopped in its record for rounds of the ring while others continue; it is
+    /// killed or resumes.
     #[test]
     fn a_stopped_writer_damages_nothing_when_it_goes_on(
         steps in prop::collection::vec((0..12_u8, 0..40_usize), 0..500), words in 0..40_usize,
@@ -48,14 +49,14 @@ proptest! {
                     let room = WORDS as u64 - (ring.head() - ring.tail());
                     match put(&ring, &payload) {
                         Ok(()) => kept.push(payload),
-                        // Or it is one with what is left before the hole.
+                        // Or the record includes the words left before the hole.
                         Err(_) => prop_assert!(room < 2 * (length + PREFIX) as u64 + (words + PREFIX) as u64),
                     }
                     number += 1;
                     stopped = still;
                 }
                 (7, None) if ring.hole.load(Ordering::Relaxed) == 0 => {
-                    // It puts a part of its record, and the reader gives it up.
+                    // The writer stores a part of its record, and the reader abandons it.
                     if let Ok(begun) = ring.claim(Owner::UNKNOWN, words) {
                         let mut writer = Writer::new(ring, begun, words);
                         (0..words / 2).for_each(|_| writer.put(u64::MAX));
@@ -64,12 +65,12 @@ proptest! {
                     }
                 }
                 (8, Some(writer)) => prop_assert!(!writer.commit(Owner::UNKNOWN)),
-                // A word of it.
+                // A word of the record.
                 (9, Some(mut writer)) => {
                     writer.put(u64::MAX);
                     stopped = Some(writer);
                 }
-                // Killed, which only the reader learns.
+                // The writer was killed, which only the reader detects.
                 (10, Some(_)) => alive = false,
                 (_, still) => {
                     let (read, _, end) = memory.read_from(at);

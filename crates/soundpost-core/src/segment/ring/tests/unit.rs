@@ -1,4 +1,4 @@
-//! Rounds, killed writers and readers, damage.
+//! Tests of rounds, killed writers and readers, and damage.
 
 use proptest::prelude::*;
 
@@ -9,8 +9,8 @@ use crate::segment::ring::{CLAIMED, Head, PREFIX};
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// As a queue would, over many rounds, with readers that were killed between reading and freeing, and
-    /// writers that were killed between claiming and committing.
+    /// Compares the ring with a queue over many rounds. Readers are killed between reading and freeing,
+    /// writers between claiming and committing.
     #[test]
     fn it_is_a_bounded_queue(
         steps in prop::collection::vec((0..8_u8, prop::collection::vec(any::<u64>(), 0..70)), 0..400),
@@ -30,7 +30,7 @@ proptest! {
                 },
                 5 => claimed += u64::from(ring.claim(Owner::UNKNOWN, payload.len()).is_ok()),
                 6 => {
-                    // Killed after the store had it, before a word was freed: the next frees it.
+                    // The reader was killed after storing, before it freed a word: the next one frees it.
                     let (read, lost, end) = memory.read_from(at);
                     prop_assert_eq!(&read, &kept);
                     prop_assert_eq!(lost, claimed);
@@ -74,7 +74,7 @@ proptest! {
 fn a_writer_that_slept_for_a_round_takes_nothing_of_the_next() {
     let memory = Memory::new();
     let ring = memory.ring();
-    // It has read where the head is, and sleeps.
+    // The writer has read the head and sleeps.
     let (slept, free) = (ring.head(), ring.free_word(ring.head()));
     for round in 0..40 {
         put(&ring, &[round; 20]).expect("room");
@@ -124,7 +124,7 @@ fn a_damaged_head_or_tail_does_not_keep_writers_out_for_ever() {
             let (records, mut lost) = tend(&memory, &mut at);
             assert_eq!(records.len(), unread as usize, "word {word}, bit {bit}: what was whole is read");
             lost += tend(&memory, &mut at).1;
-            // Many rounds.
+            // Many rounds pass.
             for value in 0..300 {
                 put(&ring, &[value; 4]).unwrap_or_else(|refused| {
                     panic!("word {word}, bit {bit}, {unread} unread, {value}: {refused:?}")
