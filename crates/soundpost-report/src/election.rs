@@ -23,7 +23,7 @@ const AGENT: &str = "agent.lock";
 /// Locks that this process holds.
 static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
 
-/// GpuSelection lock: device and number of the service's directory, however its path is spelled, and the file's name.
+/// Which lock: device and number of the service's directory, however its path is spelled, and the file's name.
 type Key = (u64, u64, &'static str);
 
 /// A lock that this process holds, until dropped.
@@ -34,13 +34,13 @@ struct Held {
 }
 
 /// Being the reporter of a service, until dropped.
-pub(crate) struct Elected {
+pub(crate) struct Lease {
     _held: Held,
 }
 
 /// Becomes the reporter of the service in `place`, if nobody is. A process that is `alone`, because no other
 /// sees its segment, needs no lock where none can be had.
-pub(crate) fn stand(place: &ServiceDir, alone: bool) -> Option<Elected> {
+pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Option<Lease> {
     let key = key(place.directory(), FILE);
     let mut held = held();
     if key.is_some_and(|key| held.contains(&key)) {
@@ -55,7 +55,7 @@ pub(crate) fn stand(place: &ServiceDir, alone: bool) -> Option<Elected> {
         fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).ok()?;
     }
     held.extend(key);
-    Some(Elected { _held: Held { key, file } })
+    Some(Lease { _held: Held { key, file } })
 }
 
 /// Being the agent of a service, until dropped: processes of the service report no more.
@@ -170,15 +170,15 @@ mod tests {
         std::os::unix::fs::symlink(&root, &link).expect("linked");
         let [place, other] = [root, link]
             .map(|root| ServiceDir::open_with_shared_memory(&root, "svc", outer.path()).expect("a place"));
-        let elected = stand(&place, false).expect("nobody else");
+        let lease = try_acquire(&place, false).expect("nobody else");
         let announced = announce(&place, &["loki"]).expect("nobody else");
         for place in [&place, &other] {
-            assert!(stand(place, false).is_none() && announce(place, &[]).is_err());
+            assert!(try_acquire(place, false).is_none() && announce(place, &[]).is_err());
             assert_eq!([reporter(place), agent(place)], [Some(std::process::id()); 2]);
         }
         assert!(is_locked(&place, FILE) && is_locked(&place, AGENT), "asking ends no lock");
-        drop((elected, announced));
+        drop((lease, announced));
         assert_eq!([reporter(&other), agent(&other)], [None; 2]);
-        assert!(stand(&other, false).is_some() && announce(&other, &[]).is_ok());
+        assert!(try_acquire(&other, false).is_some() && announce(&other, &[]).is_ok());
     }
 }

@@ -5,18 +5,15 @@
 
 #![forbid(unsafe_code)]
 
-pub mod attribution;
+mod config;
+mod context;
 mod election;
 pub mod exposition;
-mod keeper;
-mod moments;
 mod reporter;
-mod running;
-mod samples;
 mod server;
-mod vitals;
 
+pub use config::{Appendix, Config};
 pub use election::{agent, reporter};
-pub use reporter::{Appendix, Config, Reporter};
-pub use running::ADDRESS;
+pub use reporter::attribution::Attribution;
+pub use reporter::{ADDRESS, Reporter};
 pub use server::{Auth, Health, Limits, Server, ServerConfig, Sources, TlsFiles};

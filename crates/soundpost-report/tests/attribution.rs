@@ -9,7 +9,7 @@ use soundpost_core::snapshot::{Collector, MetricValue};
 use soundpost_core::{
     Calls, FinishedCall, GpuUse, InFlightCall, Options, Outcome, Registry, ServiceDir, ServiceIdentity, clock,
 };
-use soundpost_report::attribution::Attribution;
+use soundpost_report::Attribution;
 
 const SECOND: u64 = 1_000_000_000;
 const GIB: u64 = 1 << 30;
@@ -48,7 +48,7 @@ impl Service {
     }
 
     fn complete(&self, mut calls: Vec<FinishedCall>, running: &[InFlightCall]) -> Vec<Option<GpuUse>> {
-        self.attribution.see(&calls);
+        self.attribution.record(&calls);
         self.attribution.complete(&mut calls, || running.to_vec());
         calls.into_iter().map(|call| call.gpu).collect()
     }
@@ -224,7 +224,7 @@ fn a_call_is_complete_when_there_is_a_sample_after_it_or_none_to_come() {
     let off = Attribution::new(Calls::new(&service.registry).unwrap());
     assert!(off.is_ready(clock::monotonic_nanos()), "nothing is sampled");
     let mut calls = vec![finished("a", 1, now, now + 5)];
-    off.see(&calls);
+    off.record(&calls);
     off.complete(&mut calls, Vec::new);
     assert_eq!(calls[0].gpu, None);
 }

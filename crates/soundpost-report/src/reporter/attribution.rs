@@ -47,7 +47,7 @@ impl Attribution {
 
     /// Takes note of calls that finished: others may have run at the same time. To be told of each call at least
     /// once, before any that it overlapped is completed.
-    pub fn see<'a>(&self, calls: impl IntoIterator<Item = &'a FinishedCall>) {
+    pub fn record<'a>(&self, calls: impl IntoIterator<Item = &'a FinishedCall>) {
         let mut state = lock(&self.state);
         state.seen.extend(calls.into_iter().map(seen));
         while state.seen.len() > REMEMBERED {
@@ -76,7 +76,7 @@ impl Attribution {
         let mut state = lock(&self.state);
         let mut by_end = None;
         let calls: Vec<_> = calls.into_iter().filter(|call| call.gpu.is_none()).collect();
-        let looks = state.looks(&calls);
+        let looks = state.samples_for(&calls);
         for call in calls {
             let until = |ended| {
                 let window = CallWindow { pid: call.pid, started: call.started, ended: Some(ended) };
@@ -108,7 +108,7 @@ impl State {
     }
 
     /// What the history says of the processes of these calls: read once for all, there may be thousands.
-    fn looks(&mut self, calls: &[&mut FinishedCall]) -> HashMap<u32, GpuSamples> {
+    fn samples_for(&mut self, calls: &[&mut FinishedCall]) -> HashMap<u32, GpuSamples> {
         let mut since: HashMap<u32, u64> = HashMap::new();
         for call in calls {
             let earliest = since.entry(call.pid).or_insert(call.started);

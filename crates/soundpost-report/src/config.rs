@@ -1,0 +1,39 @@
+//! Configuration of a reporter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use soundpost_sinks::Sink;
+use soundpost_store::Limits;
+use soundpost_vitals::{GpuSelection, Interval};
+
+use crate::server::ServerConfig;
+
+/// Returns text that another exporter rendered.
+pub type Appendix = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Configuration of a reporter.
+#[derive(Clone)]
+pub struct Config {
+    /// The scrape server; `None` disables it.
+    pub server: Option<ServerConfig>,
+    /// Idle timeout after which a call without progress ends as `abandoned`.
+    pub idle_limit: Duration,
+    /// Text appended to the exposition, see `Sources::appendix`.
+    pub appendix: Option<Appendix>,
+    /// Interval at which host, processes and GPUs are sampled; `None` disables sampling.
+    pub sample_interval: Option<Interval>,
+    /// Interval at which GPUs are sampled while calls run; `None` disables it.
+    pub gpu_memory_interval: Option<Interval>,
+    /// The GPUs to sample; with `None`, NVML is not loaded.
+    pub gpus: Option<GpuSelection>,
+    /// Limits of the store; with `None`, finished calls are discarded.
+    pub store: Option<Limits>,
+    /// Sinks that the stored records are shipped to.
+    pub sinks: Vec<Sink>,
+    /// Name of the service's instance; `None` is the name of its host.
+    pub instance: Option<String>,
+    /// Whether this process is an agent: it reports for the service and is no process of it. The service's processes
+    /// then leave the election.
+    pub agent: bool,
+}

@@ -1,0 +1,35 @@
+//! State that the reporter's threads in one process share.
+
+use std::sync::{Arc, Mutex};
+
+use soundpost_core::snapshot::Collector;
+use soundpost_sinks::AckQueue;
+
+use super::attribution::Attribution;
+use super::samples::SampleBatcher;
+use crate::context::ReporterContext;
+
+/// State that the reporter's threads in one process share.
+pub(crate) struct Deps {
+    pub(crate) context: Arc<ReporterContext>,
+    pub(crate) collector: Mutex<Collector>,
+    pub(crate) attribution: Attribution,
+    pub(crate) acks: Arc<AckQueue>,
+    pub(crate) samples: SampleBatcher,
+}
+
+impl Deps {
+    pub(crate) fn new(context: Arc<ReporterContext>) -> Self {
+        let collector = Collector::new(context.place.clone(), context.registry.clone()).keep_undrained();
+        let attribution = Attribution::new(context.calls.clone());
+        let sinks = context.config.sinks.iter().map(|sink| (sink.name().to_owned(), sink.kinds()));
+        let acks = Arc::new(AckQueue::new(sinks.collect()));
+        Self {
+            collector: Mutex::new(collector),
+            attribution,
+            acks,
+            samples: SampleBatcher::default(),
+            context,
+        }
+    }
+}

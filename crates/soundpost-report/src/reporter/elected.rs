@@ -1,0 +1,116 @@
+//! State that exists only while this process reports.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use soundpost_core::thread::lock;
+use soundpost_sinks::Workers;
+
+use super::deps::Deps;
+use super::sample::Vitals;
+use super::serve::ServerThread;
+use super::ship::{start_workers, update_names};
+use super::store_thread::StoreThread;
+use crate::election::Lease;
+use crate::server::Sources;
+
+/// Part of the time to stop that is reserved for closing the store after the sinks have stopped.
+const CLOSE_TIME: Duration = Duration::from_millis(300);
+
+/// The lease of the reporter, and the threads that hold it.
+pub(super) struct Elected {
+    lease: Arc<Lease>,
+    server: ServerThread,
+    vitals: Option<Vitals>,
+    store: Option<Arc<StoreThread>>,
+    workers: Option<Arc<Workers>>,
+}
+
+impl Elected {
+    pub(super) fn new(lease: Lease) -> Self {
+        Self {
+            lease: Arc::new(lease),
+            server: ServerThread::default(),
+            vitals: None,
+            store: None,
+            workers: None,
+        }
+    }
+
+    pub(super) fn address(&self) -> Option<&str> {
+        self.server.address()
+    }
+
+    pub(super) fn store(&self) -> Option<Arc<StoreThread>> {
+        self.store.clone()
+    }
+
+    pub(super) fn workers(&self) -> Option<Arc<Workers>> {
+        self.workers.clone()
+    }
+
+    /// Keeps the scrape server running.
+    pub(super) fn serve(&mut self, deps: &Deps, sources: impl FnOnce() -> Sources) {
+        self.server.keep_running(&deps.context, sources);
+    }
+
+    /// Keeps the sampler running.
+    pub(super) fn sample(&mut self, deps: &Arc<Deps>) {
+        Vitals::keep_running(&mut self.vitals, deps);
+    }
+
+    /// Keeps the store's thread running.
+    pub(super) fn ingest(&mut self, deps: &Arc<Deps>) {
+        if self.store.is_none() {
+            let made = StoreThread::new(deps.clone(), self.lease.clone());
+            self.store = made.inspect_err(|error| deps.context.warn("store", &error.to_string())).ok();
+        }
+        if let Some(Err(error)) = self.store.as_ref().map(StoreThread::start) {
+            deps.context.warn("store", &format!("cannot start a thread: {error}"));
+        }
+    }
+
+    /// Keeps the sinks' workers running.
+    pub(super) fn ship(&mut self, deps: &Deps) {
+        let Some(store) = self.store.as_ref().filter(|_| !deps.acks.is_empty()) else { return };
+        let workers = self.workers.get_or_insert_with(|| start_workers(deps, store));
+        workers.check();
+        if deps.context.config.agent {
+            update_names(deps, workers);
+        }
+    }
+
+    /// Stops the scrape server and the sampler.
+    pub(super) fn stop_serving(&mut self, deps: &Deps, deadline: Instant) {
+        std::mem::take(&mut self.server).stop(&deps.context, deadline);
+        if let Some(vitals) = self.vitals.take() {
+            vitals.stop(deadline);
+        }
+    }
+
+    /// Stops everything, and leaves the rest to another process.
+    pub(super) fn step_back(mut self, deps: &Deps, deadline: Instant) {
+        self.stop_serving(deps, deadline);
+        if let Some(workers) = self.workers {
+            workers.stop(Instant::now());
+        }
+        if let Some(store) = self.store {
+            store.stop(deadline);
+        }
+    }
+
+    /// Stores and ships the rest until `deadline`, as far as the receivers of the sinks accept it, and ends the run.
+    pub(super) fn finish(mut self, deps: &Arc<Deps>, deadline: Instant) {
+        // The records that other processes left are stored before the last process removes their segments.
+        self.ingest(deps);
+        if let Some(store) = self.store {
+            if !deps.acks.is_empty() {
+                let deadline = deadline.checked_sub(CLOSE_TIME).unwrap_or_else(Instant::now);
+                StoreThread::store_all(Some(&store), deps, deadline);
+                self.workers.unwrap_or_else(|| start_workers(deps, &store)).stop(deadline);
+            }
+            store.stop(deadline);
+        }
+        lock(&deps.collector).end_run();
+    }
+}

@@ -1,0 +1,128 @@
+//! Sampling of host, processes and GPUs for all processes of the service, while this process reports.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use soundpost_core::history::{HistoryWriter, history_bytes};
+use soundpost_core::snapshot::Collector;
+use soundpost_core::thread::lock;
+use soundpost_core::{Calls, Error, clock};
+use soundpost_store::Entity;
+use soundpost_vitals::{
+    Glances, Gpus, Host, Interval, Listener, Processes, Readings, Sampler, Sampling, Source, Visible,
+};
+
+use super::deps::Deps;
+use super::samples::samples;
+
+/// Environment variables that select the GPUs of a process. Each process publishes its own.
+const FACTS: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
+
+/// The sampler at work.
+pub(super) struct Vitals(Sampler);
+
+/// Processes of the service, and the GPUs that their environments select.
+struct SampledProcesses {
+    pids: Vec<u32>,
+    visible: Vec<(u32, Visible)>,
+}
+
+impl Vitals {
+    /// Starts sampling if it is configured and does not run. Updates the sampled processes, and flags sources that
+    /// hang.
+    pub(super) fn keep_running(vitals: &mut Option<Self>, deps: &Arc<Deps>) {
+        let Some(interval) = deps.context.config.sample_interval else { return };
+        let processes = SampledProcesses::read(&mut lock(&deps.collector));
+        if let Some(Self(sampler)) = vitals {
+            processes.set(sampler);
+            return sampler.check();
+        }
+        match start(deps, interval, &processes) {
+            Ok(sampler) => *vitals = Some(Self(sampler)),
+            Err(error) => deps.context.warn("vitals", &error.to_string()),
+        }
+    }
+
+    /// Stops sampling, at the latest at `deadline`.
+    pub(super) fn stop(self, deadline: Instant) {
+        self.0.stop(deadline);
+    }
+}
+
+fn start(deps: &Arc<Deps>, interval: Interval, processes: &SampledProcesses) -> Result<Sampler, Error> {
+    let context = &deps.context;
+    let fast_interval = context.config.gpu_memory_interval;
+    let bytes = history_bytes(interval.get(), fast_interval.map(Interval::get));
+    let history = Arc::new(HistoryWriter::open(&context.place, bytes));
+    if let Some(reason) = history.fallback() {
+        let message = format!("no file for the history of vitals, it is lost with this process: {reason}");
+        context.warn("history", &message);
+    }
+    context.calls.set_unhealthy("history_not_shared", history.fallback().is_some());
+    let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Host::new()), Box::new(Processes::new())];
+    if let Some(selection) = &context.config.gpus {
+        let mut gpus = Gpus::new(selection.clone());
+        gpus.set_visible(&processes.visible);
+        sources.push(Box::new(gpus));
+    }
+    let (active, listening) = (deps.clone(), deps.clone());
+    let activity = Arc::new(move || lock(&active.collector).activity());
+    let sampling = Sampling {
+        interval,
+        glances: fast_interval.map(|interval| Glances { interval, activity }),
+        history: Some(history.clone()),
+        listener: Some(Listener(Arc::new(move |readings| batch(&listening, readings)))),
+    };
+    let sampler = Sampler::start(&context.registry, &sampling, sources)?;
+    processes.set(&sampler);
+    deps.attribution.set_history(history);
+    Ok(sampler)
+}
+
+/// Adds the readings to the samples that wait for the store.
+fn batch(deps: &Deps, readings: &Readings) {
+    let mut samples = samples(clock::unix_nanos(), readings);
+    let (in_flight, pids) = {
+        let mut collector = lock(&deps.collector);
+        (collector.in_flight().len(), collector.pids())
+    };
+    for sample in &mut samples {
+        match (&mut sample.entity, &pids[..]) {
+            (Entity::Host, _) => sample.values.push(("requests_in_flight", in_flight as f64)),
+            (Entity::Process { pid }, [only]) if *pid == 0 => *pid = *only,
+            _ => {}
+        }
+    }
+    deps.samples.add(samples);
+}
+
+impl SampledProcesses {
+    fn read(collector: &mut Collector) -> Self {
+        let pids = collector.pids();
+        let mut visible: Vec<_> = pids.iter().map(|pid| (*pid, Visible::default())).collect();
+        for (pid, name, value) in collector.process_facts() {
+            let Ok(index) = pids.binary_search(&pid) else { continue };
+            let selected = &mut visible[index].1;
+            match FACTS.iter().position(|fact| *fact == name) {
+                Some(0) => selected.devices = Some(value.to_owned()),
+                Some(1) => selected.by_bus = value == "PCI_BUS_ID",
+                _ => {}
+            }
+        }
+        Self { pids, visible }
+    }
+
+    fn set(&self, sampler: &Sampler) {
+        sampler.set_pids(&self.pids);
+        sampler.set_visible(&self.visible);
+    }
+}
+
+/// Publishes the environment variables of this process that select GPUs, as they are now.
+pub(super) fn publish_facts(calls: &Calls) {
+    for name in FACTS {
+        if let Some(value) = std::env::var_os(name) {
+            calls.registry().set_process_fact(name, &value.to_string_lossy());
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Samples of vitals on their way from the sampler to the store.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use soundpost_core::thread::lock;
+use soundpost_store::{Entity, GpuName, VitalsSample};
+use soundpost_vitals::{Reading, Readings};
+
+/// Maximum number of samples that wait for the store.
+const MAX_SAMPLES: usize = 4096;
+/// Maximum distance of samples from different sources that get the same time.
+const SAME_TIME: Duration = Duration::from_millis(40);
+/// Age at which all samples of one time have arrived.
+const SETTLED_AGE: Duration = Duration::from_millis(100);
+
+/// Samples that are not stored yet, grouped by time.
+#[derive(Default)]
+pub(crate) struct SampleBatcher(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    /// Samples with their time of arrival, oldest first.
+    samples: VecDeque<(Instant, VitalsSample)>,
+    /// The last group: arrival and time of its first sample.
+    group: Option<(Instant, u64)>,
+}
+
+impl SampleBatcher {
+    /// Adds samples; beyond the maximum the oldest are dropped.
+    pub(crate) fn add(&self, samples: Vec<VitalsSample>) {
+        let now = Instant::now();
+        let mut waiting = lock(&self.0);
+        for mut sample in samples {
+            match waiting.group {
+                Some((begun, unix_nanos)) if now - begun < SAME_TIME => sample.unix_nanos = unix_nanos,
+                _ => waiting.group = Some((now, sample.unix_nanos)),
+            }
+            waiting.samples.push_back((now, sample));
+        }
+        let surplus = waiting.samples.len().saturating_sub(MAX_SAMPLES);
+        waiting.samples.drain(..surplus);
+    }
+
+    /// Removes the samples of complete groups, or of all groups in the `last` round.
+    pub(crate) fn take_settled(&self, last: bool) -> Vec<VitalsSample> {
+        let is_settled = |(arrived, _): &(Instant, VitalsSample)| last || arrived.elapsed() >= SETTLED_AGE;
+        let mut waiting = lock(&self.0);
+        let settled = waiting.samples.iter().take_while(|sample| is_settled(sample)).count();
+        waiting.samples.drain(..settled).map(|(_, sample)| sample).collect()
+    }
+}
+
+/// Returns one sample for each entity, in the order in which the readings name them.
+pub(crate) fn samples(unix_nanos: u64, readings: &Readings) -> Vec<VitalsSample> {
+    let mut samples: Vec<VitalsSample> = Vec::new();
+    for reading in &readings.readings {
+        let Some((entity, column)) = place(reading) else { continue };
+        let value = (column, reading.value);
+        match samples.iter_mut().rev().find(|sample| sample.entity == entity) {
+            Some(sample) => sample.values.push(value),
+            None => samples.push(VitalsSample { unix_nanos, entity, values: vec![value] }),
+        }
+    }
+    samples
+}
+
+/// Returns the entity and the column of a reading; `None` if it is not stored.
+fn place(reading: &Reading) -> Option<(Entity, &'static str)> {
+    let label = |name: &str| {
+        let position = reading.quantity.labels.iter().position(|label| *label == name)?;
+        reading.labels.get(position).map(String::as_str)
+    };
+    let text = |name: &str| label(name).unwrap_or_default().to_owned();
+    let entity = match (label("gpu"), label("pid")) {
+        (None, None) => Entity::Host,
+        (None, Some("")) => Entity::Process { pid: 0 },
+        (None, Some(pid)) => Entity::Process { pid: pid.parse().ok()? },
+        (Some(_), None) => Entity::Gpu(GpuName {
+            gpu: text("gpu"),
+            uuid: text("uuid"),
+            name: text("name"),
+            mig: text("mig"),
+        }),
+        (Some(gpu), Some(pid)) => Entity::GpuProcess { gpu: gpu.to_owned(), pid: pid.parse().ok() },
+    };
+    let column = entity.column(reading.quantity.name, reading.labels.last().map(String::as_str))?;
+    Some((entity, column))
+}
+
+#[cfg(test)]
+mod tests;

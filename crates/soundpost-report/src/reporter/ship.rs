@@ -1,0 +1,88 @@
+//! The sinks' workers, while this process reports.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use soundpost_core::thread::lock;
+use soundpost_sinks::{Names, Sink, Workers};
+use soundpost_store::{Reader, SinkState};
+
+use super::deps::Deps;
+use super::store_thread::StoreThread;
+use crate::context::ReporterContext;
+use crate::election;
+
+/// Starts the workers of the configured sinks. They deliver stored records, and queue acknowledgements for the store.
+pub(super) fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
+    let (context, store) = (&deps.context, store.clone());
+    let identity = context.registry.identity();
+    let names = Names::new(identity.service(), identity.own_version(), context.config.instance.as_deref())
+        .with_labels(identity.labels().to_vec());
+    Arc::new(Workers::start(
+        &context.config.sinks,
+        &context.place,
+        context.calls.clone(),
+        names,
+        deps.acks.clone(),
+        Arc::new(move || store.flush_acks()),
+    ))
+}
+
+/// Updates version and labels of an agent's records to those of the service's processes.
+pub(super) fn update_names(deps: &Deps, workers: &Workers) {
+    let (version, labels) = {
+        let collector = lock(&deps.collector);
+        (collector.version(), collector.constant_labels())
+    };
+    let owned = |(name, value): &(Arc<str>, Arc<str>)| (name.to_string(), value.to_string());
+    let labels: Vec<_> = labels.iter().map(owned).collect();
+    workers.set_names(|names| {
+        let names = version.iter().fold(names, |names, version| names.of_version(version));
+        // The records of a service without processes keep its last labels.
+        if labels.is_empty() { names } else { names.with_labels(labels) }
+    });
+}
+
+/// Reads the states of this process's sinks from the store, which another process writes.
+pub(super) fn stored_states(context: &ReporterContext) -> Vec<SinkState> {
+    let reader = Reader::open(context.place.directory()).ok().flatten();
+    let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
+    let own = |state: &SinkState| context.config.sinks.iter().any(|sink| sink.name() == state.sink);
+    states.into_iter().filter(own).collect()
+}
+
+/// Detects an agent that does not ship to a sink of this process.
+#[derive(Default)]
+pub(super) struct UnshippedSinks {
+    /// Number of consecutive checks that found such a sink.
+    checks: AtomicU32,
+}
+
+impl UnshippedSinks {
+    /// Compares the sinks of this process with those of the agent. The agent has settings of its own.
+    pub(super) fn check(&self, context: &ReporterContext) {
+        let Some(shipped) = election::agents_sinks(&context.place) else { return };
+        let mut unshipped: Vec<&str> = context.config.sinks.iter().map(Sink::name).collect();
+        unshipped.retain(|name| !shipped.iter().any(|shipped| shipped == name));
+        if unshipped.is_empty() {
+            return self.clear(context);
+        }
+        // The first check may read the names of an earlier agent.
+        if self.checks.fetch_add(1, Ordering::Relaxed) == 1 {
+            context.calls.set_unhealthy("sink_not_shipped", true);
+            let message = format!(
+                "sinks: an agent reports for this service and does not ship to {}; name them in SOUNDPOST_SINKS in the \
+                 agent's environment",
+                unshipped.join(", ")
+            );
+            context.warn("sink", &message);
+        }
+    }
+
+    /// Clears the flag.
+    pub(super) fn clear(&self, context: &ReporterContext) {
+        if self.checks.swap(0, Ordering::Relaxed) > 0 {
+            context.calls.set_unhealthy("sink_not_shipped", false);
+        }
+    }
+}

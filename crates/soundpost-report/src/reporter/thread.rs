@@ -1,0 +1,346 @@
+//! The reporter of one process: the thread that takes part in the election, and the state of its outcome.
+//!
+//! The thread `soundpost-watch` beats, ends idle calls and stands for election. In the elected process it also merges
+//! dead segments and keeps the other threads running. None of these threads attaches to a Python interpreter.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use soundpost_core::snapshot::{MetricValue, Snapshot};
+use soundpost_core::thread::lock;
+use soundpost_core::{InFlightCall, clock, thread};
+use soundpost_sinks::add_sink_families;
+use soundpost_store::SinkState;
+
+use super::deps::Deps;
+use super::elected::Elected;
+use super::sample::publish_facts;
+use super::serve::ADDRESS;
+use super::ship::{UnshippedSinks, stored_states};
+use super::store_thread::{StoreThread, poll_until};
+use crate::context::ReporterContext;
+use crate::election::{self, Announced, Lease};
+use crate::server::{Health, Sources};
+
+/// Interval between ticks: another process takes over within 2 s.
+const TICK: Duration = Duration::from_millis(500);
+/// Interval between ticks of an agent that waits for the lease of a process of the service.
+const WAITING_TICK: Duration = Duration::from_millis(50);
+/// Maximum time in which a process stops reporting after an agent announced itself.
+const STEP_BACK: Duration = Duration::from_millis(500);
+/// Interval between attempts of several stopping processes to become the last one, which removes the files.
+const STOP_RETRY: Duration = Duration::from_millis(5);
+/// Reasons of `unhealthy` that fail `/healthz`, because the process cannot work.
+const FATAL: [&str; 1] = ["poisoned"];
+
+/// The reporter of one process.
+pub(crate) struct ReporterThread {
+    deps: Arc<Deps>,
+    announced: Mutex<Option<Announced>>,
+    elected: Mutex<Option<Elected>>,
+    unshipped: UnshippedSinks,
+    started: AtomicBool,
+    stopping: Mutex<bool>,
+    wake: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl ReporterThread {
+    pub(crate) fn new(context: Arc<ReporterContext>) -> Self {
+        Self {
+            deps: Arc::new(Deps::new(context)),
+            announced: Mutex::new(None),
+            elected: Mutex::new(None),
+            unshipped: UnshippedSinks::default(),
+            started: AtomicBool::new(false),
+            stopping: Mutex::new(false),
+            wake: Condvar::new(),
+            thread: Mutex::new(None),
+        }
+    }
+
+    fn context(&self) -> &ReporterContext {
+        &self.deps.context
+    }
+
+    /// Holds the announcement of an agent until it stops.
+    pub(crate) fn announce(&self, announced: Option<Announced>) {
+        *lock(&self.announced) = announced;
+    }
+
+    /// Runs the first tick, and starts the thread; once.
+    pub(crate) fn start(self: &Arc<Self>) {
+        if self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let context = self.context();
+        if let Some(reason) = context.registry.fallback() {
+            context.calls.set_unhealthy("segment_not_shared", true);
+            let message = format!("no segment file, other processes do not see this one: {reason}");
+            context.warn("segment", &message);
+        }
+        if let Some(problem) = context.place.problem() {
+            context.calls.set_unhealthy("directory_not_writable", true);
+            context.warn("directory", &format!("directory: {problem}"));
+        }
+        publish_facts(&context.calls);
+        self.tick();
+        let this = self.clone();
+        match thread::spawn("soundpost-watch", move || this.watch()) {
+            Ok(thread) => *lock(&self.thread) = Some(thread),
+            Err(error) => context.warn("watch", &format!("cannot start a thread: {error}")),
+        }
+    }
+
+    /// Returns the metrics of all processes of the service.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        // In a forked child this starts its thread, which acquires the locks below.
+        self.context().registry.join();
+        let (mut snapshot, labels) = {
+            let mut collector = lock(&self.deps.collector);
+            (collector.snapshot(), collector.constant_labels())
+        };
+        add_sink_families(&mut snapshot, &self.sink_states(), &labels, clock::unix_nanos());
+        snapshot
+    }
+
+    /// Returns the states of the sinks, from the store where another process reports.
+    fn sink_states(&self) -> Vec<SinkState> {
+        match self.deps.acks.is_empty() || self.is_elected() {
+            true => self.deps.acks.states(),
+            false => stored_states(self.context()),
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> Vec<InFlightCall> {
+        self.context().registry.join();
+        lock(&self.deps.collector).in_flight()
+    }
+
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.context().registry.join();
+        lock(&self.deps.collector).pids()
+    }
+
+    pub(crate) fn namespace(&self) -> String {
+        lock(&self.deps.collector).prefix().to_owned()
+    }
+
+    pub(crate) fn is_elected(&self) -> bool {
+        lock(&self.elected).is_some()
+    }
+
+    /// Returns the address at which this or another process serves the metrics.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.context().config.server.as_ref()?;
+        let own = self.if_elected(|elected| elected.address().map(str::to_owned)).flatten();
+        own.or_else(|| std::fs::read_to_string(self.context().place.directory().join(ADDRESS)).ok())
+    }
+
+    /// Waits until all records of this moment are stored, and then until the sinks shipped them, except to receivers
+    /// that do not accept them. Returns false if they were not stored within `timeout`.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        self.context().registry.join();
+        let deadline = clock::deadline(timeout);
+        let store = self.if_elected(|elected| elected.store()).flatten();
+        let stored = StoreThread::store_all(store.as_ref(), &self.deps, deadline);
+        let workers = self.if_elected(|elected| elected.workers()).flatten();
+        workers.iter().for_each(|workers| workers.flush(deadline));
+        stored
+    }
+
+    /// Waits until the records and totals of dead processes are stored and merged. Returns false after `timeout`, or
+    /// where another process reports.
+    pub(crate) fn recover(self: &Arc<Self>, timeout: Duration) -> bool {
+        let mut recovered = false;
+        poll_until(clock::deadline(timeout), || {
+            let Some(store) = self.if_elected(|elected| elected.store()) else { return true };
+            store.iter().for_each(|store| store.hurry());
+            self.merge_dead();
+            recovered = !lock(&self.deps.collector).has_unmerged();
+            recovered
+        });
+        recovered
+    }
+
+    /// Stops reporting within `timeout`. The last process of the service stores and ships the rest, and ends the run.
+    pub(crate) fn stop(&self, timeout: Duration) {
+        let context = self.context();
+        // A forked child that never recorded joins now, before locks are acquired, and does not start.
+        self.started.store(true, Ordering::Release);
+        context.registry.join();
+        // Other processes that stop at this moment must see that this one ends.
+        if !context.config.agent {
+            context.registry.close();
+        }
+        *lock(&self.stopping) = true;
+        self.wake.notify_all();
+        let deadline = clock::deadline(timeout);
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
+            thread::join_until(thread, deadline);
+        }
+        // Without the lock: a scrape in progress acquires it.
+        if let Some(mut elected) = self.take_elected() {
+            elected.stop_serving(&self.deps, deadline);
+            *lock(&self.elected) = Some(elected);
+        }
+        let mut elected = lock(&self.elected);
+        while elected.is_none() {
+            *elected = self.try_acquire().map(Elected::new);
+            // The elected process may be stopping as well, and one of them has to be the last.
+            let wait =
+                elected.is_none() && !self.has_agent() && !lock(&self.deps.collector).has_other_processes();
+            if !wait || Instant::now() >= deadline {
+                break;
+            }
+            std::thread::sleep(STOP_RETRY);
+        }
+        if let Some(elected) = elected.take() {
+            elected.finish(&self.deps, deadline);
+        }
+        *lock(&self.announced) = None;
+    }
+
+    fn take_elected(&self) -> Option<Elected> {
+        lock(&self.elected).take()
+    }
+
+    fn if_elected<T>(&self, step: impl FnOnce(&mut Elected) -> T) -> Option<T> {
+        lock(&self.elected).as_mut().map(step)
+    }
+
+    /// Returns whether an agent reports for this process.
+    fn has_agent(&self) -> bool {
+        !self.context().config.agent && election::agent(&self.context().place).is_some()
+    }
+
+    fn try_acquire(&self) -> Option<Lease> {
+        election::try_acquire(&self.context().place, self.context().registry.fallback().is_some())
+    }
+
+    fn watch(self: Arc<Self>) {
+        loop {
+            let waits = self.context().config.agent && !self.is_elected();
+            let tick = if waits { WAITING_TICK } else { TICK };
+            let stopping = lock(&self.stopping);
+            let (stopping, _) = self
+                .wake
+                .wait_timeout_while(stopping, tick, |stopping| !*stopping)
+                .unwrap_or_else(PoisonError::into_inner);
+            if *stopping {
+                return;
+            }
+            drop(stopping);
+            self.tick();
+        }
+    }
+
+    /// Runs every step once. A panic in a step is counted, and the others run.
+    fn tick(self: &Arc<Self>) {
+        for (part, step) in [
+            ("watch", Self::keep_alive as fn(&Arc<Self>)),
+            ("election", Self::stand),
+            ("fold", Self::merge_dead),
+            ("serve", Self::serve),
+            // Before the store: the calls of a crash get their use of GPU memory from the history.
+            ("vitals", Self::sample),
+            ("store", Self::ingest),
+            ("sink", Self::ship),
+        ] {
+            if let Err(panic) = thread::guarded(|| step(self)) {
+                self.context().warn(part, &format!("{part}: {panic}"));
+            }
+        }
+    }
+
+    fn keep_alive(self: &Arc<Self>) {
+        self.context().registry.beat();
+        self.context().calls.reap_idle(self.context().config.idle_limit);
+    }
+
+    /// Takes part in the election, or leaves reporting to an agent.
+    fn stand(self: &Arc<Self>) {
+        let context = self.context();
+        if self.has_agent() {
+            self.unshipped.check(context);
+            if let Some(elected) = self.take_elected() {
+                elected.step_back(&self.deps, Instant::now() + STEP_BACK);
+                context.calls.set_unhealthy("port_taken", false);
+            }
+            return;
+        }
+        self.unshipped.clear(context);
+        let mut elected = lock(&self.elected);
+        if elected.is_some() {
+            return;
+        }
+        *elected = self.try_acquire().map(Elected::new);
+        // Only a process that starts may find that the previous run is over.
+        if elected.is_some() && lock(&self.thread).is_none() {
+            lock(&self.deps.collector).take_over_last_run();
+            context.place.reclaim();
+        }
+        if elected.is_some() {
+            // The file is of a server that is gone.
+            let _ = std::fs::remove_file(context.place.directory().join(ADDRESS));
+        }
+    }
+
+    fn merge_dead(self: &Arc<Self>) {
+        if self.is_elected() {
+            let mut collector = lock(&self.deps.collector);
+            collector.merge_dead();
+            if self.context().config.agent {
+                collector.start_new_run();
+            }
+        }
+    }
+
+    fn serve(self: &Arc<Self>) {
+        self.if_elected(|elected| elected.serve(&self.deps, || self.sources()));
+    }
+
+    fn sample(self: &Arc<Self>) {
+        self.if_elected(|elected| elected.sample(&self.deps));
+    }
+
+    fn ingest(self: &Arc<Self>) {
+        self.if_elected(|elected| elected.ingest(&self.deps));
+    }
+
+    fn ship(self: &Arc<Self>) {
+        self.if_elected(|elected| elected.ship(&self.deps));
+    }
+
+    fn sources(self: &Arc<Self>) -> Sources {
+        let (snapshot, health) = (self.clone(), self.clone());
+        let (scrape_seconds, registry) =
+            (self.context().scrape_seconds.clone(), self.context().registry.clone());
+        Sources {
+            snapshot: Arc::new(move || snapshot.snapshot()),
+            appendix: self.context().config.appendix.clone(),
+            health: Arc::new(move || health.health()),
+            observe_scrape: Arc::new(move |took| scrape_seconds.observe(took.as_secs_f64())),
+            fault: Arc::new(move |part| registry.diagnostics().count_error(part)),
+        }
+    }
+
+    fn health(&self) -> Health {
+        let snapshot = self.snapshot();
+        let name = format!("{}_unhealthy", self.context().registry.identity().prefix());
+        let family = snapshot.families.iter().find(|family| *family.name == *name);
+        let raised = |value: &MetricValue| matches!(value, MetricValue::Float(value) if *value > 0.0);
+        let flags: Vec<String> = family
+            .into_iter()
+            .flat_map(|family| family.series.iter().filter(|series| raised(&series.value)))
+            .flat_map(|series| series.labels.iter().filter(|(name, _)| &**name == "reason"))
+            .map(|(_, reason)| reason.to_string())
+            .collect();
+        let healthy = !flags.iter().any(|flag| FATAL.contains(&flag.as_str()));
+        Health { healthy, flags: flags.into_iter().map(Cow::Owned).collect() }
+    }
+}
