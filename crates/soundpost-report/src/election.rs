@@ -1,8 +1,8 @@
-//! Election of the reporter: who holds the record lock on a file of the service.
+//! Election of the reporter by a record lock on a file of the service.
 //!
-//! A POSIX record lock belongs to one process, is not inherited by its forked children, and ends with the
-//! process however it dies. It also ends when the process closes *any* descriptor of the file, so a
-//! process opens the file only while it does not hold the lock.
+//! A POSIX record lock belongs to one process, is not inherited by forked children, and ends with its process. It
+//! also ends when the process closes *any* descriptor of the file. So a process never opens the file while it holds
+//! the lock.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,29 +17,30 @@ use soundpost_core::thread::lock;
 use soundpost_core::{Error, PerProcess, ServiceDir};
 
 const FILE: &str = "reporter.lock";
-/// The file an agent holds a lock on for as long as it runs, elected or not.
+/// Name of the file whose lock an agent holds for its whole life, elected or not.
 const AGENT: &str = "agent.lock";
 
 /// Locks that this process holds.
 static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
 
-/// Which lock: device and number of the service's directory, however its path is spelled, and the file's name.
+/// Identity of a lock: device and inode of the service's directory, which do not depend on its path, and the file's
+/// name.
 type Key = (u64, u64, &'static str);
 
-/// A lock that this process holds, until dropped.
+/// A lock that this process holds until it is dropped.
 struct Held {
     key: Option<Key>,
-    /// None where nothing can be written.
+    /// `None` if the file cannot be written.
     file: Option<File>,
 }
 
-/// Being the reporter of a service, until dropped.
+/// The lease of a service's reporter, until it is dropped.
 pub(crate) struct Lease {
     _held: Held,
 }
 
-/// Becomes the reporter of the service in `place`, if nobody is. A process that is `alone`, because no other
-/// sees its segment, needs no lock where none can be had.
+/// Tries to become the reporter of the service in `place`. A process that is `alone`, because no other process reads
+/// its segment, needs no lock if the file cannot be opened.
 pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Option<Lease> {
     let key = key(place.directory(), FILE);
     let mut held = held();
@@ -58,15 +59,15 @@ pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Option<Lease> {
     Some(Lease { _held: Held { key, file } })
 }
 
-/// Being the agent of a service, until dropped: processes of the service report no more.
+/// The announcement of a service's agent, until it is dropped: processes of the service do not report.
 pub(crate) struct Announced {
     _held: Held,
 }
 
-/// Announces this process as the agent of the service in `place`, who ships to sinks of these names.
+/// Announces this process as the agent of the service in `place`, with the names of its sinks.
 ///
 /// # Errors
-/// When there is another one, or the file cannot be had.
+/// When the service has another agent, or the file cannot be written.
 pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Announced, Error> {
     let path = place.directory().join(AGENT);
     let conflict = || {
@@ -82,31 +83,31 @@ pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Announced, 
     if fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).is_err() {
         return Err(conflict());
     }
-    // No name has white space.
+    // No name contains white space.
     file.set_len(0).and_then(|()| file.write_all(sinks.join("\n").as_bytes())).map_err(failed)?;
     held().extend(key);
     Ok(Announced { _held: Held { key, file: Some(file) } })
 }
 
-/// The process that reports for the service in `place`, as this one sees its id.
+/// Returns the process that reports for the service in `place`, by its id in this PID namespace.
 pub fn reporter(place: &ServiceDir) -> Option<u32> {
     holder(place.directory(), FILE)
 }
 
-/// The agent of the service in `place`, if it has one.
+/// Returns the agent of the service in `place`, if there is one.
 pub fn agent(place: &ServiceDir) -> Option<u32> {
     holder(place.directory(), AGENT)
 }
 
-/// Names of the sinks that the agent of the service in `place` ships to, if it has one, and it is another process. One
-/// that begins may still show what an earlier one said.
+/// Returns the names of the sinks of the service's agent, if it is another process. An agent that just started may
+/// still have the names of an earlier one.
 pub(crate) fn agents_sinks(place: &ServiceDir) -> Option<Vec<String>> {
     agent(place).filter(|pid| *pid != std::process::id())?;
     let names = std::fs::read_to_string(place.directory().join(AGENT)).ok()?;
     Some(names.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Who has a lock on a file. Closing the file would end a lock of this process, so it does not ask what it knows.
+/// Returns the holder of a lock. This process does not open a file whose lock it holds itself.
 fn holder(directory: &Path, name: &'static str) -> Option<u32> {
     let held = held();
     if key(directory, name).is_some_and(|key| held.contains(&key)) {
@@ -116,7 +117,7 @@ fn holder(directory: &Path, name: &'static str) -> Option<u32> {
     let mut lock = write_lock();
     fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).ok()?;
     let locked = i32::from(lock.l_type) != libc::F_UNLCK;
-    // A holder in another PID namespace has no number here.
+    // A holder in another PID namespace has no id here.
     locked.then(|| u32::try_from(lock.l_pid).unwrap_or(0))
 }
 
@@ -138,7 +139,7 @@ fn write_lock() -> libc::flock {
 impl Drop for Held {
     fn drop(&mut self) {
         let mut held = held();
-        // First: another of this process that locked the file meanwhile would lose its lock with this one.
+        // The file is closed first: a later lock of this process on it would end with this descriptor.
         self.file = None;
         if let Some(key) = &self.key {
             held.remove(key);
@@ -154,7 +155,7 @@ fn held() -> MutexGuard<'static, HashSet<Key>> {
 mod tests {
     use super::*;
 
-    /// Whether somebody has a lock on the file. The descriptor stays open: closing it would end the lock.
+    /// Returns whether the file is locked. The descriptor stays open, because closing it would end the lock.
     fn is_locked(place: &ServiceDir, name: &str) -> bool {
         let file = std::mem::ManuallyDrop::new(File::open(place.directory().join(name)).expect("a file"));
         let mut lock = write_lock();

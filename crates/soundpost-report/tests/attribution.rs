@@ -190,7 +190,7 @@ fn overlap_is_exact() {
 
 proptest::proptest! {
     #[test]
-    fn overlap_is_what_a_look_at_each_pair_says(times in proptest::collection::vec((10..70_u64, 1..20_u64), 1..40)) {
+    fn overlap_equals_a_comparison_of_each_pair(times in proptest::collection::vec((10..70_u64, 1..20_u64), 1..40)) {
         let root = tempfile::tempdir().unwrap();
         let service = service(root.path());
         service.sample(1, GIB, &[]);

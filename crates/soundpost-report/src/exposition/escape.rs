@@ -1,12 +1,11 @@
-//! Escaping, so that no value breaks out of its context.
+//! Escaping, so that no value ends its context.
 
 use std::sync::Arc;
 
-/// GpuSelection characters a context cannot hold as they are.
+/// Context of a text, which determines the characters to escape.
 #[derive(Clone, Copy)]
 enum EscapeContext {
-    /// Between double quotes: label values, and HELP in OpenMetrics (which escapes the quote there
-    /// as well).
+    /// Between double quotes: label values, and HELP in OpenMetrics, which escapes the quote there as well.
     Quoted,
     /// HELP in text 0.0.4: up to the end of the line.
     Line,
@@ -23,7 +22,7 @@ impl EscapeContext {
     }
 }
 
-/// Appends what stands between the quotes of a label value: `\`, `"` and LF escaped.
+/// Appends a label value without its quotes: `\`, `"` and LF escaped.
 pub(super) fn push_value(out: &mut String, value: &str) {
     push(out, value, EscapeContext::Quoted);
 }
@@ -51,7 +50,7 @@ fn push(out: &mut String, value: &str, context: EscapeContext) {
     out.push_str(&value[clean..]);
 }
 
-/// Appends `a="x",b="y"`, without braces; nothing where there are no labels.
+/// Appends `a="x",b="y"` without braces; nothing if there are no labels.
 pub(super) fn push_labels(out: &mut String, labels: &[(Arc<str>, Arc<str>)]) {
     for (index, (name, value)) in labels.iter().enumerate() {
         if index > 0 {
@@ -64,7 +63,7 @@ pub(super) fn push_labels(out: &mut String, labels: &[(Arc<str>, Arc<str>)]) {
     }
 }
 
-/// Appends `name{a="x"} `: everything of a sample but its value.
+/// Appends `name{a="x"} `: a sample without its value.
 pub(super) fn push_sample(out: &mut String, name: &str, labels: &[(Arc<str>, Arc<str>)]) {
     out.push_str(name);
     if !labels.is_empty() {

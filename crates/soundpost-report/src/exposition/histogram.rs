@@ -1,4 +1,4 @@
-//! The lines of one histogram: the part that is the same in every bucket is rendered once and copied.
+//! The lines of one histogram. The part that all buckets share is rendered once and copied.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use soundpost_core::snapshot::{Distribution, Labels};
 use super::escape::push_labels;
 use super::number::push_int;
 
-/// Renders histograms, keeping what consecutive ones share.
+/// Renders histograms, and keeps the parts that consecutive ones share.
 pub(super) struct Buckets {
-    /// How a format writes a bound.
+    /// Appends a bound in the format.
     push_bound: fn(&mut String, f64),
     bounds: Option<Arc<[f64]>>,
     /// `0.5"} ` for each bound.
@@ -25,9 +25,8 @@ impl Buckets {
         Self { push_bound, bounds: None, tails: Vec::new(), labels: String::new(), head: String::new() }
     }
 
-    /// Appends the bucket lines, cumulative, and returns the number of observations: the `+Inf`
-    /// bucket, which is what `_count` has to say. `after` may add to a bucket's line (its index is
-    /// given) before the line ends.
+    /// Appends the cumulative bucket lines, and returns the number of observations: the `+Inf` bucket, which equals
+    /// `_count`. `after` may add to the line of a bucket by its index before the line ends.
     pub(super) fn push(
         &mut self,
         out: &mut String,
@@ -55,7 +54,7 @@ impl Buckets {
         count
     }
 
-    /// Appends `name_suffix{a="x"} ` with the labels of the series written last.
+    /// Appends `name_suffix{a="x"} ` with the labels of the last series.
     pub(super) fn push_sample(&self, out: &mut String, name: &str, suffix: &str) {
         out.push_str(name);
         out.push_str(suffix);
@@ -67,7 +66,7 @@ impl Buckets {
         out.push(' ');
     }
 
-    /// Takes the labels of a series that has no buckets (a summary).
+    /// Sets the labels of a series without buckets (a summary).
     pub(super) fn set_labels(&mut self, labels: &Labels) {
         self.labels.clear();
         push_labels(&mut self.labels, labels);
@@ -90,7 +89,7 @@ impl Buckets {
         self.tails.clear();
         for bound in bounds.iter() {
             let mut tail = String::new();
-            // A bound of -0 is the bound 0: it must not become another series.
+            // A bound of -0 is the bound 0, not another series.
             (self.push_bound)(&mut tail, *bound + 0.0);
             tail.push_str("\"} ");
             self.tails.push(tail);

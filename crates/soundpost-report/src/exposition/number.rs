@@ -1,9 +1,9 @@
 //! Numbers as Prometheus and OpenMetrics write them.
 
-/// Below this, a whole number is written in digits; from here on Go's `%g` switches to an exponent.
+/// Limit below which a whole number is written in digits; from here on Go's `%g` uses an exponent.
 const EXPONENT_FROM: f64 = 1e6;
 
-/// Below this, Go's `%g` switches to a negative exponent.
+/// Limit below which Go's `%g` uses a negative exponent.
 const FRACTION_FROM: f64 = 1e-4;
 
 /// Appends a whole number.
@@ -11,14 +11,14 @@ pub(super) fn push_int(out: &mut String, value: u64) {
     out.push_str(itoa::Buffer::new().format(value));
 }
 
-/// Appends a float as text 0.0.4 has it: Go's `%g` with the shortest digits that read back alike
-/// (`1`, `0.25`, `1e+06`), and `NaN`, `+Inf`, `-Inf`.
+/// Appends a float for text 0.0.4: Go's `%g` with the shortest digits that parse to the same value (`1`, `0.25`,
+/// `1e+06`), and `NaN`, `+Inf`, `-Inf`.
 pub(super) fn push_float(out: &mut String, value: f64) {
     push(out, value, false);
 }
 
-/// Appends a float as OpenMetrics' canonical numbers have it: as [`push_float`], with `.0` where
-/// there is neither a point nor an exponent (`1.0`), so that it is seen to be a float.
+/// Appends a float as a canonical number of OpenMetrics: as [`push_float`], with `.0` if there is neither a point nor
+/// an exponent (`1.0`).
 pub(super) fn push_canonical(out: &mut String, value: f64) {
     push(out, value, true);
 }
@@ -74,8 +74,7 @@ fn push_exponent(out: &mut String, value: f64) {
     push_int(out, u64::from(exponent.unsigned_abs()));
 }
 
-/// Appends a moment, in nanoseconds since the Unix epoch, as seconds with as many decimals as are
-/// needed.
+/// Appends a time in nanoseconds since the Unix epoch as seconds with the necessary decimals.
 pub(super) fn push_seconds(out: &mut String, unix_nanos: u64) {
     const NANOS: u64 = 1_000_000_000;
     push_int(out, unix_nanos / NANOS);

@@ -10,19 +10,18 @@ use super::histogram::Buckets;
 use super::number::{push_canonical, push_int, push_seconds};
 use super::size::estimate;
 
-/// The one label of an exemplar.
+/// The only label of an exemplar.
 const EXEMPLAR_LABEL: &str = "request_id";
 
-/// Longest label set of an exemplar: names and values together, in characters.
+/// Maximum length of an exemplar's label set, names and values together, characters.
 const EXEMPLAR_CHARACTERS: usize = 128;
 
 /// Renders a snapshot as OpenMetrics 1.0, with exemplars on buckets and `# EOF`.
 ///
-/// What the specification forbids is left out, so that one odd value does not cost the scrape:
-/// `UNIT` where the name does not end in it, an exemplar whose label set is longer than 128
-/// characters, a counter that is negative or NaN, and `_sum` and `_count` of a histogram that has
-/// negative bounds or a negative or NaN sum. So is an exemplar whose id needs escapes or holds a
-/// control character, which the specification allows and the servers do not.
+/// Items that the specification forbids are omitted, so that one value does not lose the scrape: `UNIT` if the name
+/// does not end in it, an exemplar with a label set over 128 characters, a counter that is negative or NaN, and
+/// `_sum` and `_count` of a histogram with negative bounds or a negative or NaN sum. An exemplar is also omitted if
+/// its id needs escapes or has a control character: servers reject these.
 #[must_use]
 pub fn openmetrics(snapshot: &Snapshot) -> String {
     let mut out = String::with_capacity(estimate(snapshot) + 6);
@@ -63,8 +62,7 @@ fn push_comment(out: &mut String, keyword: &str, family: &MetricFamily) {
     out.push(' ');
 }
 
-/// Whether `UNIT` may be said: the name ends in `_` and the unit, and the kind is one that measures
-/// something.
+/// Returns whether `UNIT` is allowed: the name ends in `_` and the unit, and the kind is one that measures.
 fn has_unit(family: &MetricFamily) -> bool {
     family.unit != Unit::None
         && !matches!(family.kind, MetricKind::Info | MetricKind::StateSet)
@@ -123,13 +121,13 @@ fn push_series(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
                 buckets.set_labels(&series.labels);
                 push_totals(out, buckets, name, distribution, distribution.count());
             }
-            // A value that its family's kind cannot have: there is nothing true to say about it.
+            // Omits a value that the kind of its family cannot have.
             (MetricValue::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
         }
     }
 }
 
-/// Totals and sums start at 0 and grow.
+/// Returns whether a value is valid for totals and sums, which start at 0 and grow.
 fn may_be_total(value: f64) -> bool {
     value >= 0.0
 }
@@ -156,19 +154,19 @@ fn push_exemplar(out: &mut String, exemplar: &Exemplar) {
     out.push_str(id);
     out.push_str("\"} ");
     push_canonical(out, exemplar.value);
-    // No clock reads 0: the moment is unknown, and the format lets it be absent.
+    // No clock is at 0: the time is unknown, and the format allows its absence.
     if exemplar.unix_nanos > 0 {
         out.push(' ');
         push_seconds(out, exemplar.unix_nanos);
     }
 }
 
-/// Whether an id can be exposed: short enough, and nothing in it to escape and no control character.
-/// The specification allows both, but prometheus_client's parser gives up on the whole scrape at an
-/// escape there, and Prometheus at a NUL; and the id may be a stranger's.
+/// Returns whether an id can be exposed: it is short, and needs no escape. The specification allows both, but
+/// prometheus_client's parser rejects the whole scrape at an escape there, and Prometheus at a NUL; the id may come
+/// from outside.
 fn may_be_exemplar(id: &str) -> bool {
     let fits = EXEMPLAR_CHARACTERS - EXEMPLAR_LABEL.len();
-    // A character has at least one byte: most ids need not be counted.
+    // Each character has at least one byte, so most ids need no count.
     (id.len() <= fits || id.chars().count() <= fits)
         && !id.bytes().any(|b| matches!(b, b'"' | b'\\') || b.is_ascii_control())
 }

@@ -1,15 +1,15 @@
-//! A guess at how long an exposition becomes, so that its buffer grows once.
+//! An estimate of the length of an exposition, so that its buffer grows once.
 
 use soundpost_core::snapshot::{MetricFamily, MetricSeries, MetricValue, Snapshot};
 
-/// Bytes to reserve for a snapshot: close above what is needed where a family's series resemble its
-/// first one.
+/// Returns the number of bytes to reserve for a snapshot. It is slightly too large if the series of a family resemble
+/// the first one.
 pub(super) fn estimate(snapshot: &Snapshot) -> usize {
     snapshot.families.iter().map(family).sum()
 }
 
 fn family(family: &MetricFamily) -> usize {
-    // Two or three comment lines with the name and a suffix each.
+    // Two or three comment lines, each with the name and a suffix.
     let comments = 3 * (family.name.len() + 32) + family.help.len();
     let lines = family.series.first().map_or(0, |first| series(&family.name, first));
     comments + lines * family.series.len()

@@ -242,7 +242,7 @@ fn gauges_have_any_value() {
 }
 
 #[test]
-fn what_openmetrics_forbids_is_left_out() {
+fn openmetrics_violations_are_omitted() {
     let counter = |value| {
         family("c", MetricKind::Counter, Unit::None, "", vec![series(&[], MetricValue::Float(value))])
     };
@@ -267,7 +267,7 @@ fn what_openmetrics_forbids_is_left_out() {
 }
 
 #[test]
-fn a_unit_is_said_where_the_name_ends_in_it() {
+fn unit_is_written_if_the_name_ends_in_it() {
     for (name, kind, said) in [
         ("a_seconds", MetricKind::Gauge, true),
         ("seconds", MetricKind::Gauge, false),

@@ -13,9 +13,9 @@ use super::size::estimate;
 
 /// Renders a snapshot as Prometheus text 0.0.4.
 ///
-/// The format knows no unit, no info and no state set: an info becomes the gauge `name_info`, a
-/// state set a gauge, and a counter's family is called `name_total`, as its sample is. `HELP` is
-/// left out where there is none, and a family without series altogether.
+/// The format has no unit, info or state set. An info becomes the gauge `name_info`, a state set becomes a gauge, and
+/// the family of a counter is called `name_total`, as its sample is. A missing `HELP` and families without series are
+/// omitted.
 #[must_use]
 pub fn text(snapshot: &Snapshot) -> String {
     let mut out = String::with_capacity(estimate(snapshot));
@@ -26,7 +26,7 @@ pub fn text(snapshot: &Snapshot) -> String {
     out
 }
 
-/// Name of a family in this format: with `_total` for a counter, with `_info` for an info.
+/// Returns the name of a family in this format: with `_total` for a counter, with `_info` for an info.
 #[must_use]
 pub fn name_in_text(family: &MetricFamily) -> Cow<'_, str> {
     match family.kind {
@@ -81,7 +81,7 @@ fn push_family(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
                 buckets.set_labels(&series.labels);
                 push_totals(out, buckets, &name, distribution, distribution.count());
             }
-            // A value that its family's kind cannot have: there is nothing true to say about it.
+            // Omits a value that the kind of its family cannot have.
             (MetricValue::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
         }
     }

@@ -1,5 +1,5 @@
-//! What each finished call did to GPU memory, worked out by the reporter from the history of samples: it costs a
-//! call nothing, and is there for calls that died as well.
+//! Use of GPU memory by each finished call, computed by the reporter from the history of samples. It costs a call
+//! nothing, and includes calls that died.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
@@ -9,44 +9,44 @@ use soundpost_core::history::{CallWindow, GpuSamples, HistoryReader, HistoryWrit
 use soundpost_core::thread::lock;
 use soundpost_core::{Calls, FinishedCall, GpuUse, InFlightCall, Outcome, clock};
 
-/// The first sample after a call is waited for at most this long, nanoseconds: three glances.
+/// Maximum wait for the first sample after a call, nanoseconds: three fast samples.
 const PATIENCE: u64 = 300_000_000;
-/// A call that died was there for up to so long after its end, which is when its process was last heard of, nanoseconds.
+/// Maximum time for which a dead call may have lived after its end, the last heartbeat of its process, nanoseconds.
 const UNHEARD: u64 = 1_000_000_000;
-/// Calls whose times are remembered, to tell which overlapped.
+/// Maximum number of recent calls that are kept to detect overlaps.
 const REMEMBERED: usize = 4096;
 
-/// Completes finished calls with their use of GPU memory.
+/// Adds the use of GPU memory to finished calls.
 pub struct Attribution {
     calls: Arc<Calls>,
     state: Mutex<State>,
 }
 
-/// A call: when it ended and started, its segment, its process.
+/// A call by its end, start, segment and process.
 type Seen = (u64, u64, u64, u32);
 
 #[derive(Default)]
 struct State {
     history: Option<Arc<HistoryWriter>>,
     reader: Option<HistoryReader>,
-    /// The calls seen that ended last.
+    /// The recent calls, by their end.
     seen: BTreeSet<Seen>,
 }
 
 impl Attribution {
-    /// Completes nothing until there is a history.
+    /// Creates an attribution without a history, which adds nothing.
     pub fn new(calls: Arc<Calls>) -> Self {
         Self { calls, state: Mutex::default() }
     }
 
-    /// The history to go by from now on, also when sampling has ended.
+    /// Sets the history to read, also after sampling has stopped.
     pub fn set_history(&self, history: Arc<HistoryWriter>) {
         let mut state = lock(&self.state);
         (state.history, state.reader) = (Some(history), None);
     }
 
-    /// Takes note of calls that finished: others may have run at the same time. To be told of each call at least
-    /// once, before any that it overlapped is completed.
+    /// Records finished calls as possible overlaps. Each call must be recorded before any call that it overlapped is
+    /// completed.
     pub fn record<'a>(&self, calls: impl IntoIterator<Item = &'a FinishedCall>) {
         let mut state = lock(&self.state);
         state.seen.extend(calls.into_iter().map(seen));
@@ -55,8 +55,8 @@ impl Attribution {
         }
     }
 
-    /// Whether a call that ended then can be completed: a GPU was sampled after its end, none is sampled, or
-    /// there was time enough for one.
+    /// Returns whether a call with this end can be completed: a GPU was sampled after it, none is sampled, or the
+    /// wait is over.
     pub fn is_ready(&self, ended: u64) -> bool {
         if clock::monotonic_nanos().saturating_sub(ended) >= PATIENCE {
             return true;
@@ -65,8 +65,7 @@ impl Attribution {
         state.reader().is_none_or(|reader| CallWindow::is_sampled_after(reader, ended).unwrap_or(true))
     }
 
-    /// Says of calls that were seen what they did to GPU memory, and observes their peaks. `running`: the calls
-    /// in flight now.
+    /// Adds the use of GPU memory to recorded calls, and observes their peaks. `running` returns the calls in flight.
     pub fn complete<'a>(
         &self,
         calls: impl IntoIterator<Item = &'a mut FinishedCall>,
@@ -107,7 +106,7 @@ impl State {
         self.reader.as_mut()
     }
 
-    /// What the history says of the processes of these calls: read once for all, there may be thousands.
+    /// Reads the samples of the processes of these calls, once for all calls.
     fn samples_for(&mut self, calls: &[&mut FinishedCall]) -> HashMap<u32, GpuSamples> {
         let mut since: HashMap<u32, u64> = HashMap::new();
         for call in calls {
@@ -118,7 +117,7 @@ impl State {
         since.into_iter().map(|(pid, since)| (pid, GpuSamples::read(reader, pid, since))).collect()
     }
 
-    /// The calls seen, in the order of their ends; with each the earliest start of it and those after it.
+    /// Returns the recent calls in the order of their ends, each with the earliest start from it on.
     fn by_end(&self) -> Vec<(Seen, u64)> {
         let mut earliest = u64::MAX;
         let backwards = self.seen.iter().rev().map(|seen| {
@@ -131,19 +130,19 @@ impl State {
     }
 }
 
-/// What a call did that died between two moments: up to the first of them, and up to the second. Of a device it is told
-/// how much was in use, but not by whom: what is less at the second may be what the death freed.
+/// Returns the use of a call that died between two times, from its use until each of them. For a device, the samples
+/// have no owner: a decrease at the second time may be memory that the death freed.
 fn until_death((heard, later): (GpuUse, GpuUse)) -> GpuUse {
     if later.of_process { later } else { GpuUse { memory_peak: later.memory_peak, ..heard } }
 }
 
-/// Whether another call ran while this one did.
+/// Returns whether another call overlapped this one.
 fn is_shared(by_end: &[(Seen, u64)], call: &FinishedCall, running: &[InFlightCall]) -> bool {
     let place = by_end.partition_point(|(other, _)| *other < seen(call));
     let ended_before = place.checked_sub(1).map(|before| by_end[before].0.0);
     let own = by_end.get(place).is_some_and(|(other, _)| *other == seen(call));
     let later = by_end.get(place + usize::from(own)).map(|(_, earliest)| *earliest);
-    // One that has just finished may still have its slot.
+    // A call that has just finished may still have its slot.
     let itself = |other: &InFlightCall| other.started == call.started && other.request_id == call.request_id;
     ended_before.is_some_and(|ended| ended > call.started)
         || later.is_some_and(|started| started < call.ended)

@@ -1,4 +1,4 @@
-//! Text of another exporter, appended to ours.
+//! Text of another exporter, appended to the exposition.
 
 use std::collections::HashSet;
 
@@ -9,9 +9,8 @@ use crate::exposition::name_in_text;
 /// Suffixes of the samples of one family in text 0.0.4.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
-/// Appends the families of `appendix` that `snapshot` does not have. A family is left out when its
-/// name, or the name of one of its samples, is in use: a name that occurs twice costs the whole
-/// scrape.
+/// Appends the families of `appendix` that `snapshot` does not have. A family is omitted if its name or the name of
+/// one of its samples is in use: a duplicate name loses the whole scrape.
 pub(crate) fn append(out: &mut String, snapshot: &Snapshot, appendix: &str) {
     let ours = names(snapshot);
     let mut families = Families::default();
@@ -25,7 +24,7 @@ pub(crate) fn append(out: &mut String, snapshot: &Snapshot, appendix: &str) {
     }
 }
 
-/// Names that our exposition uses, of families and of samples.
+/// Returns the names of families and samples that the exposition uses.
 fn names(snapshot: &Snapshot) -> HashSet<String> {
     let mut names = HashSet::new();
     for family in snapshot.families.iter().filter(|family| !family.series.is_empty()) {
@@ -38,14 +37,14 @@ fn names(snapshot: &Snapshot) -> HashSet<String> {
     names
 }
 
-/// GpuSelection family the lines of a text belong to.
+/// The family that the lines of a text belong to.
 #[derive(Default)]
 struct Families<'a> {
     current: &'a str,
 }
 
 impl<'a> Families<'a> {
-    /// Name on a line, after noting its family; `None` for lines that say nothing.
+    /// Returns the name on a line, and records its family; `None` for lines without a name.
     fn place(&mut self, line: &'a str) -> Option<&'a str> {
         if let Some(comment) = line.strip_prefix('#') {
             let mut words = comment.split_ascii_whitespace();
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_expose_is_left_out() {
+    fn families_of_the_snapshot_are_omitted() {
         let appendix = "\
 # HELP calls_total Ours already
 # TYPE calls_total counter

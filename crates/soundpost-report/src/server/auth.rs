@@ -1,4 +1,4 @@
-//! Who may scrape.
+//! Authentication of scrapers.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::config::Auth;
 
-/// The check of a request's `Authorization` header.
+/// Checks the `Authorization` header of a request.
 pub(super) struct Gate {
     scheme: &'static str,
     /// The token, or `user:password`.
@@ -17,7 +17,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Fails where no client could ever present what is configured.
+    /// Fails for a configuration that no client could satisfy.
     pub(super) fn new(auth: &Auth) -> io::Result<Self> {
         let invalid = |message| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         match auth {
@@ -39,11 +39,10 @@ impl Gate {
         }
     }
 
-    /// Whether a request presents the secret. Takes the same time for every wrong secret of the same
-    /// length.
+    /// Returns whether a request has the secret. The time is the same for every wrong secret of one length.
     pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        // Two headers are ambiguous: a proxy in front may have looked at the other one.
+        // Two headers are ambiguous: a proxy may have checked the other one.
         let (Some(value), None) = (values.next(), values.next()) else { return false };
         let Some((scheme, credentials)) = split_scheme(value.as_bytes()) else { return false };
         if !scheme.eq_ignore_ascii_case(self.scheme.as_bytes()) {
@@ -57,7 +56,7 @@ impl Gate {
         }
     }
 
-    /// Value of `WWW-Authenticate` in a refusal.
+    /// Returns the value of `WWW-Authenticate` for a rejection.
     pub(super) fn challenge(&self) -> HeaderValue {
         HeaderValue::from_static(if self.scheme == "Basic" {
             "Basic realm=\"metrics\", charset=\"UTF-8\""
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_presented_is_refused_at_the_start() {
+    fn impossible_credentials_are_rejected_at_start() {
         for auth in [
             Auth::Bearer { token: String::new() },
             Auth::Bearer { token: "a b".into() },

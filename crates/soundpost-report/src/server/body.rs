@@ -10,10 +10,10 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::progress::Progress;
 
-/// Bytes handed to the connection at a time: what is buffered beside the body itself.
+/// Number of bytes passed to the connection at a time, which bounds its buffer.
 const PIECE: usize = 64 * 1024;
 
-/// A body of known length, which notes when all of it was handed over.
+/// A body of known length that records in the progress when it was passed on completely.
 pub(super) struct Page {
     rest: Bytes,
     progress: Arc<Progress>,
@@ -50,7 +50,7 @@ impl Body for Page {
 }
 
 impl Drop for Page {
-    /// A body is dropped when its last piece was taken, or at once where none is wanted (HEAD).
+    /// hyper drops a body after its last part, or at once for HEAD.
     fn drop(&mut self) {
         self.progress.responded();
     }

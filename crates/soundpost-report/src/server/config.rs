@@ -1,32 +1,32 @@
-//! What the server is told before it starts.
+//! Configuration of the server.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where and how to serve.
+/// Configuration of the server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 selects a free one.
     pub listen: SocketAddr,
-    /// Who may scrape; `None`: everybody who can connect. `/healthz` is always open.
+    /// Credentials of scrapers; `None` allows every client. `/healthz` is always open.
     pub auth: Option<Auth>,
-    /// Certificate and key; `None`: plain HTTP.
+    /// Certificate and key; `None` for plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// What a client may take.
+    /// Limits for clients.
     pub limits: Limits,
 }
 
 impl ServerConfig {
-    /// Plain HTTP on an address, open to everybody who can connect, with the default limits.
+    /// Returns plain HTTP on an address, open to every client, with the default limits.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
         Self { listen, auth: None, tls: None, limits: Limits::default() }
     }
 }
 
-/// What a scraper has to present. The secrets are not shown by `Debug`.
+/// Credentials that a scraper must send. `Debug` hides the secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Auth {
     /// `Authorization: Bearer TOKEN` (RFC 6750).
@@ -36,7 +36,7 @@ pub enum Auth {
     },
     /// `Authorization: Basic ...` (RFC 7617).
     Basic {
-        /// Without a colon.
+        /// Any text without a colon.
         user: String,
         /// Any text.
         password: String,
@@ -55,24 +55,23 @@ impl fmt::Debug for Auth {
 /// PEM files of a TLS server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate and the intermediate ones, the server's first.
+    /// The server's certificate first, then intermediate ones.
     pub certificate: PathBuf,
     /// The private key of the first certificate (PKCS #8, PKCS #1 or SEC 1).
     pub key: PathBuf,
 }
 
-/// What a client may take. A header has at most 8 KiB, which is not configurable.
+/// Limits for clients. A header has at most 8 KiB, which is not configurable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time. One more takes the place of the one that has kept the server waiting
-    /// longest.
+    /// Maximum number of connections. A further one replaces the one that has kept the server waiting longest.
     pub connections: usize,
-    /// From connecting (the TLS handshake included), or from the first byte of a later request, to
-    /// the end of the header.
+    /// Maximum time from connecting (including the TLS handshake), or from the first byte of a later request, to the
+    /// end of the header.
     pub header: Duration,
-    /// From the end of the header to the last byte of the response being taken.
+    /// Maximum time from the end of the header until the response is sent.
     pub response: Duration,
-    /// From one response to the first byte of the next request.
+    /// Maximum time from a response to the first byte of the next request.
     pub idle: Duration,
 }
 
@@ -82,8 +81,7 @@ impl Default for Limits {
             connections: 32,
             header: Duration::from_secs(5),
             response: Duration::from_secs(10),
-            // Longer than Prometheus' default scrape interval of a minute, so that its connection is
-            // used again.
+            // Longer than the default scrape interval of Prometheus, a minute, so that its connection is reused.
             idle: Duration::from_secs(75),
         }
     }

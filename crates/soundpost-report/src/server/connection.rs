@@ -18,10 +18,10 @@ use super::progress::{Progress, Watched};
 use super::respond::Responder;
 use super::socket::Socket;
 
-/// Longest header of a request, in bytes; hyper answers a longer one with 431.
+/// Maximum length of a request's header, bytes; hyper responds with 431 to a longer one.
 const HEADER_BYTES: usize = 8 * 1024;
 
-/// Serves one client until it leaves, breaks the protocol, or keeps the server waiting for too long.
+/// Serves one client until it leaves, violates the protocol, or misses a deadline.
 pub(super) async fn run(
     socket: Socket,
     tls: Option<TlsAcceptor>,
@@ -51,18 +51,17 @@ where
         ready(Ok::<_, Infallible>(responder.respond(&request, progress)))
     });
     let stream = TokioIo::new(Watched::new(stream, Arc::clone(progress)));
-    // An error is a client that broke off or broke the protocol. It was told what there is to tell,
-    // and is not ours.
+    // An error means that the client left or violated the protocol, and was already sent to it.
     let _ = http1::Builder::new()
         .max_buf_size(HEADER_BYTES)
-        // Deadlines are kept by `until_late`, for all phases alike.
+        // `until_late` enforces the deadlines of all phases.
         .header_read_timeout(None)
         .serve_connection(stream, service)
         .await;
 }
 
-/// Runs a connection until it ends or its client misses a deadline. What the client has sent is
-/// looked at before the clock is: a server that was held up itself does not blame its clients.
+/// Runs a connection until it ends or its client misses a deadline. Pending bytes are read before the clock, so a
+/// client does not miss a deadline while the server itself was delayed.
 async fn until_late(serving: impl Future<Output = ()>, progress: &Progress, limits: &Limits) {
     let mut serving = pin!(serving);
     let mut late = pin!(sleep_until(progress.deadline(limits)));

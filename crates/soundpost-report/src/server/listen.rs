@@ -1,4 +1,4 @@
-//! The listening socket, and the loop that takes connections from it.
+//! The listening socket, and the loop that accepts connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,15 +22,15 @@ use super::socket::Socket;
 use super::sources::Sources;
 use super::{connection, tls};
 
-/// Wait after a failed accept: out of descriptors or memory, which does not pass at once.
+/// Pause after a failed accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl ServerConfig {
-    /// Checks all but the address, without listening: what [`Server::bind`] would refuse.
+    /// Checks everything except the address, without listening.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`]: a TLS file, which is named, or a token or user that no
-    /// client could present.
+    /// [`io::ErrorKind::InvalidInput`] for a TLS file, which is named, or for a token or user that no client could
+    /// send.
     pub fn check(&self) -> io::Result<()> {
         self.auth.as_ref().map(Gate::new).transpose()?;
         self.tls.as_ref().map(tls::load).transpose()?;
@@ -38,10 +38,9 @@ impl ServerConfig {
     }
 }
 
-/// A server that listens and does not answer yet: clients that connect meanwhile wait in the
-/// kernel's queue.
+/// A server that listens and does not respond yet. Clients wait in the kernel's queue.
 pub struct Server {
-    /// Before the listener, so that it is dropped first.
+    /// Declared before the listener, so that it is dropped first.
     close_in_child: CloseInChild,
     listener: TcpListener,
     address: SocketAddr,
@@ -54,40 +53,38 @@ impl Server {
     /// Reads the TLS files and listens.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] where the configuration is at fault (a TLS file, which is
-    /// named; a token or user that no client could present); any other kind where the address cannot
-    /// be had, such as [`io::ErrorKind::AddrInUse`].
+    /// [`io::ErrorKind::InvalidInput`] for an invalid configuration: a TLS file, which is named, or a token or user
+    /// that no client could send. Any other kind, such as [`io::ErrorKind::AddrInUse`], for an address that cannot be
+    /// bound.
     pub fn bind(config: &ServerConfig) -> io::Result<Self> {
         let gate = config.auth.as_ref().map(Gate::new).transpose()?;
         let tls = config.tls.as_ref().map(tls::load).transpose()?.map(TlsAcceptor::from);
         let limits = Limits { connections: config.limits.connections.max(1), ..config.limits.clone() };
-        // The standard library sets SO_REUSEADDR, so that a port is free again as soon as its
-        // process is gone.
+        // The standard library sets SO_REUSEADDR, so a port is free again at the end of its process.
         let listener = TcpListener::bind(config.listen)?;
-        // And a queue of 128, which a burst of clients fills: who is then turned away tries again
-        // after a second.
+        // Its queue of 128 is too short for a burst of clients; a rejected client retries after a second.
         listen(&listener, Backlog::MAXALLOWABLE)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        // A child that kept it would keep the port taken when this process is gone.
+        // A forked child that inherited it would occupy the port after the end of this process.
         let close_in_child = close_in_child(listener.as_raw_fd());
         Ok(Self { close_in_child, listener, address, gate, tls, limits })
     }
 
-    /// The address in use, with the real port where 0 was asked for.
+    /// Returns the bound address, with the actual port for port 0.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `shutdown` becomes true or its sender is gone; then all connections end. To be
-    /// run on a Tokio runtime with I/O and time enabled.
+    /// Serves until `shutdown` becomes true or its sender is dropped, and then ends all connections. It needs a Tokio
+    /// runtime with I/O and time.
     ///
     /// # Errors
-    /// Where the runtime cannot take the listening socket.
+    /// When the runtime cannot register the listening socket.
     pub async fn serve(self, sources: Sources, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
         tokio::select! {
-            // An error says that the sender is gone.
+            // An error means that the sender was dropped.
             _ = shutdown.wait_for(|stop| *stop) => Ok(()),
             result = self.accept_all(sources) => result,
         }
@@ -95,7 +92,7 @@ impl Server {
 
     async fn accept_all(self, sources: Sources) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        // After the listener, so that it is dropped first.
+        // Declared after the listener, so that it is dropped first.
         let _close_in_child = self.close_in_child;
         let fault = Arc::clone(&sources.fault);
         let responder = Arc::new(Responder::new(sources, self.gate));
@@ -128,13 +125,13 @@ impl Server {
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
-            // Lets the connections read what has come before the next one may take their place.
+            // Connections read the bytes that arrived before the next client may replace them.
             yield_now().await;
         }
     }
 }
 
-/// Whether a failed accept is the end of that connection alone.
+/// Returns whether a failed accept concerns one connection only.
 fn is_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,9 +1,7 @@
-//! Scrape server: `/metrics`, `/healthz` and a small page that links them, over HTTP/1.1, with or
-//! without TLS.
+//! Scrape server: `/metrics`, `/healthz` and a small page with links to them, over HTTP/1.1, with or without TLS.
 //!
-//! It runs as one future on the reporter's current-thread runtime: no thread per client, no lock
-//! shared with the host, and at most [`Limits::connections`] sockets, so that no client can take the
-//! host's memory or lock another client out.
+//! It is one future on the reporter's current-thread runtime: no thread for each client, and no lock shared with the
+//! host. It has at most [`Limits::connections`] sockets, so no client can exhaust memory or lock out others.
 
 mod appendix;
 mod auth;

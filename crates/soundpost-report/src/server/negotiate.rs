@@ -1,18 +1,18 @@
-//! GpuSelection format and which coding a client prefers (RFC 9110, sections 12.4 and 12.5).
+//! Selects the format and the coding that a client prefers (RFC 9110, sections 12.4 and 12.5).
 
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName};
 
 /// Format of an exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// Prometheus text 0.0.4: the default, and the answer to everything that is not understood.
+    /// Prometheus text 0.0.4: the default, also for an `Accept` that cannot be parsed.
     Text,
     /// OpenMetrics 1.0.
     OpenMetrics,
 }
 
 impl Format {
-    /// `Content-Type` of the format; never what the client sent.
+    /// Returns the `Content-Type` of the format; it never repeats input of the client.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -27,8 +27,7 @@ impl Format {
         }
     }
 
-    /// Weight of this format, and how exactly it was named, by the range of `Accept` that names it
-    /// most exactly.
+    /// Weight of this format and specificity of the range, from the most specific range of `Accept` that matches.
     fn weight(self, ranges: &[MediaRange<'_>]) -> (u16, u8) {
         ranges
             .iter()
@@ -38,8 +37,8 @@ impl Format {
     }
 }
 
-/// The format that `Accept` prefers. OpenMetrics needs more weight than text, or the same with a
-/// more exact name; it has to be named, for `*/*` is said by clients that never heard of it.
+/// Returns the format that `Accept` prefers. OpenMetrics must be named, with a higher weight than text, or the same
+/// weight and a more specific name: clients that do not support it send `*/*`.
 pub(super) fn format(headers: &HeaderMap) -> Format {
     let items = items(headers, &ACCEPT);
     let ranges: Vec<_> = items.iter().filter_map(|item| MediaRange::parse(item)).collect();
@@ -51,7 +50,7 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     }
 }
 
-/// Whether `Accept-Encoding` prefers gzip to no coding.
+/// Returns whether `Accept-Encoding` prefers gzip to no coding.
 pub(super) fn gzip(headers: &HeaderMap) -> bool {
     let items = items(headers, &ACCEPT_ENCODING);
     let weight_of = |names: &[&str]| {
@@ -72,27 +71,25 @@ pub(super) fn gzip(headers: &HeaderMap) -> bool {
     };
     let any = weight_of(&["*"]);
     let gzip = weight_of(&["gzip", "x-gzip"]).or(any).unwrap_or(0);
-    // No coding is always acceptable where nothing is said about it, and then less welcome than what
-    // is named.
+    // No coding is always acceptable if it is not mentioned, but less than a named coding.
     let identity = weight_of(&["identity"]).unwrap_or(0);
     gzip > 0 && gzip >= identity
 }
 
-/// One item of `Accept` that is understood in all its parameters.
+/// An item of `Accept` all of whose parameters are known.
 struct MediaRange<'a> {
     kind: &'a str,
     subtype: &'a str,
     version: Option<String>,
-    /// In thousandths.
+    /// Weight in thousandths.
     weight: u16,
 }
 
 impl<'a> MediaRange<'a> {
-    /// Exactness of a range that names type and subtype; with the version it is one more.
+    /// Specificity of a range that names type and subtype; a version adds one.
     const NAMED: u8 = 3;
 
-    /// `None` for what is malformed, and for ranges with parameters that are not ours: what they ask
-    /// for is not known, so it is not given.
+    /// Returns `None` for malformed items, and for ranges with unknown parameters.
     fn parse(item: &'a str) -> Option<Self> {
         let mut parts = split(item, b';').into_iter().map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
@@ -104,7 +101,7 @@ impl<'a> MediaRange<'a> {
                 "q" => range.weight = weight(&value)?,
                 "version" => range.version = Some(value),
                 "charset" if value.eq_ignore_ascii_case("utf-8") => {}
-                // Prometheus 3 says how names may be escaped; ours never need it.
+                // Prometheus 3 sends the escaping of names; these names need none.
                 "escaping" => {}
                 _ => return None,
             }
@@ -112,8 +109,7 @@ impl<'a> MediaRange<'a> {
         Some(range)
     }
 
-    /// How exactly this range names a format: 1 for `*/*`, 2 for `text/*`, then [`Self::NAMED`], 4
-    /// with the version.
+    /// Returns the specificity for a format: 1 for `*/*`, 2 for `text/*`, then [`Self::NAMED`], 4 with the version.
     fn exactness(&self, format: Format) -> Option<u8> {
         let (kind, subtype, version) = format.media_type();
         match (self.kind, self.subtype, &self.version) {
@@ -128,7 +124,7 @@ impl<'a> MediaRange<'a> {
     }
 }
 
-/// Items of a header that is a list, over all its lines; lines that are not ASCII are left out.
+/// Returns the items of a list header over all its lines, without lines that are not ASCII.
 fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
     headers
         .get_all(name)
@@ -140,7 +136,7 @@ fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
         .collect()
 }
 
-/// Cuts at a separator that is not between double quotes.
+/// Splits at a separator outside double quotes.
 fn split(text: &str, separator: u8) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut quoted, mut escaped, mut start) = (false, false, 0);
@@ -172,7 +168,7 @@ fn unquote(value: &str) -> String {
     out
 }
 
-/// A weight (`0`, `0.5`, `1.000`) in thousandths; digits after the third are ignored.
+/// Parses a weight (`0`, `0.5`, `1.000`) as thousandths; digits after the third are ignored.
 fn weight(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !fraction.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! How far a connection has come, and for how long the server has been waiting for its client.
+//! The progress of a connection, and the time for which its client has kept the server waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -12,17 +12,17 @@ use super::config::Limits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No complete request yet.
+    /// The request is incomplete.
     Header,
-    /// The request is complete, the response is being made or taken.
+    /// The request is complete; the response is being rendered or sent.
     Response,
-    /// The response is written, but for what is still in a buffer.
+    /// The response is written except for buffered bytes.
     Flush,
-    /// Between two requests.
+    /// The connection waits for the next request.
     Idle,
 }
 
-/// Phase of one connection and since when; shared by its task, its stream and the table of connections.
+/// Phase of one connection and its start. The connection's task, its stream and the table share it.
 #[derive(Debug)]
 pub(super) struct Progress(Mutex<(Phase, Instant)>);
 
@@ -42,27 +42,27 @@ impl Progress {
         }
     }
 
-    /// Some bytes came.
+    /// Records that bytes arrived.
     fn received(&self) {
         self.enter(|phase| phase == Phase::Idle, Phase::Header, false);
     }
 
-    /// The header is complete.
+    /// Records that the header is complete.
     pub(super) fn requested(&self) {
         self.enter(|_| true, Phase::Response, false);
     }
 
-    /// The whole response was handed over to be written.
+    /// Records that the whole response was passed on.
     pub(super) fn responded(&self) {
         self.enter(|phase| phase == Phase::Response, Phase::Flush, true);
     }
 
-    /// All that was written is with the kernel.
+    /// Records that the kernel has all bytes.
     fn flushed(&self) {
         self.enter(|phase| phase == Phase::Flush, Phase::Idle, false);
     }
 
-    /// When the client has kept the server waiting for too long.
+    /// Returns the time at which the client misses its deadline.
     pub(super) fn deadline(&self, limits: &Limits) -> Instant {
         let (phase, since) = self.get();
         since
@@ -73,10 +73,9 @@ impl Progress {
             }
     }
 
-    /// Order in which connections give way to a new one, the least first: those without a complete
-    /// request, then idle ones, then those taking their response; of each the one that has been so
-    /// longest. An honest scraper has its response within milliseconds and is the last to go; were
-    /// it spared altogether, clients that never read theirs could take every place.
+    /// Returns the order in which connections are replaced, lowest first: incomplete requests, then idle connections,
+    /// then responses; each by duration. A response in progress is not exempt: otherwise clients that never read
+    /// could occupy every slot.
     pub(super) fn precedence(&self) -> (u8, Instant) {
         let (phase, since) = self.get();
         let rank = match phase {
@@ -88,7 +87,7 @@ impl Progress {
     }
 }
 
-/// A stream that notes its connection's progress.
+/// A stream that records the progress of its connection.
 pub(super) struct Watched<S> {
     stream: S,
     progress: Arc<Progress>,

@@ -1,4 +1,4 @@
-//! From a request's head to a response. Never reads a body, never repeats what the client sent.
+//! Responses to requests. No body is read, and no input of the client is repeated.
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,13 +30,13 @@ const JSON: &str = "application/json";
 const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Metrics</title>\n\
     <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li></ul>\n</html>\n";
 
-/// Answers requests from the sources.
+/// Responds to requests from the sources.
 pub(super) struct Responder {
     sources: Sources,
     gate: Option<Gate>,
 }
 
-/// A response before it becomes HTTP.
+/// A response before it is converted to HTTP.
 struct Answer {
     status: StatusCode,
     content_type: &'static str,
@@ -60,7 +60,7 @@ impl Responder {
         Self { sources, gate }
     }
 
-    /// The response to a request; `progress` is that of its connection.
+    /// Returns the response to a request; `progress` is that of its connection.
     pub(super) fn respond<B: Body>(&self, request: &Request<B>, progress: &Arc<Progress>) -> Response<Page> {
         let answer = self.answer(request.method(), request.uri().path(), request.headers());
         let length = answer.body.len() as u64;
@@ -73,7 +73,7 @@ impl Responder {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.extend(answer.headers);
         if !request.body().is_end_stream() {
-            // Its body is not read, so what follows on this connection could not be understood.
+            // Its body is not read, so the connection cannot be reused.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -114,7 +114,7 @@ impl Responder {
         answer
     }
 
-    /// The exposition in the format asked for; in text 0.0.4 where there is an appendix.
+    /// Returns the exposition in the requested format, or in text 0.0.4 if there is an appendix.
     fn render(&self, format: Format) -> (Format, String) {
         let snapshot = (self.sources.snapshot)();
         match (&self.sources.appendix, format) {
@@ -134,7 +134,7 @@ impl Responder {
         Answer::new(status, JSON, health.to_json())
     }
 
-    /// Calls a source; `None`, reported, where it panics.
+    /// Calls a source. Returns `None` after a panic, which is reported.
     fn guarded<T>(&self, part: &'static str, source: impl FnOnce() -> T) -> Option<T> {
         let result = catch_unwind(AssertUnwindSafe(source)).ok();
         if result.is_none() {
@@ -148,10 +148,10 @@ fn failed() -> Answer {
     Answer::new(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "internal error\n")
 }
 
-/// Fast rather than small: the server's thread has other clients.
+/// Compresses fast rather than small: the server's thread has other clients.
 fn compress(body: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8 + 64), Compression::fast());
-    // Writing to memory does not fail; if it did, the body as it is would be right as well.
+    // Writing to memory does not fail; the uncompressed body would be valid as well.
     encoder.write_all(body).ok()?;
     encoder.finish().ok().map(Bytes::from)
 }

@@ -1,4 +1,4 @@
-//! The connections there are, and which of them gives way to a new one.
+//! The table of connections, with a maximum.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use super::progress::Progress;
 
-/// What every client has to send its request, or its next bytes, before another may take its place:
-/// enough on a local network, and short enough for a thousand that come at once.
+/// Minimum time in which every client can send its request before another client may replace it. A thousand clients
+/// can connect at once within it.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// Table of connections. All of them end when it is dropped.
+/// Table of connections. Dropping it ends all of them.
 pub(super) struct Slots {
     limit: usize,
     tasks: JoinSet<()>,
@@ -24,7 +24,8 @@ impl Slots {
         Self { limit, tasks: JoinSet::new(), taken: Vec::with_capacity(limit) }
     }
 
-    /// When a new connection may be taken; `None`: now. Until then it waits in the kernel's queue.
+    /// Returns the time at which a new connection may be accepted, `None` for now. Until then it waits in the
+    /// kernel's queue.
     pub(super) fn not_before(&mut self) -> Option<Instant> {
         self.tidy();
         if self.taken.len() < self.limit {
@@ -43,13 +44,13 @@ impl Slots {
         }
     }
 
-    /// Forgets connections that have ended.
+    /// Removes connections that have ended.
     fn tidy(&mut self) {
         while self.tasks.try_join_next().is_some() {}
         self.taken.retain(|(_, task)| !task.is_finished());
     }
 
-    /// Starts a connection's task, if need be in the place of another.
+    /// Starts the task of a connection, which replaces another one if the table is full.
     pub(super) fn start(
         &mut self,
         progress: Arc<Progress>,

@@ -1,4 +1,4 @@
-//! A client's socket, closed for good when it is dropped.
+//! A client's socket, which is shut down when it is dropped.
 
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 /// One accepted connection.
 pub(super) struct Socket {
-    /// Before the stream, so that it is dropped first: the number may be another's as soon as it is
+    /// Declared before the stream, so that it is dropped first: another file may get the descriptor once it is
     /// closed.
     _close_in_child: CloseInChild,
     stream: TcpStream,
@@ -26,8 +26,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // A child that was just forked may hold the same connection for a moment; the client sees
-        // its end now.
+        // A child that was just forked may hold the connection for a moment; the client detects its end now.
         let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Both);
     }
 }
@@ -42,8 +41,8 @@ impl AsyncRead for Socket {
     }
 }
 
-/// Not vectored: a plain write is a `send` with `MSG_NOSIGNAL`, a vectored one would be a `writev`,
-/// which raises SIGPIPE in a host that does not ignore it.
+/// Without vectored writes: a plain write is a `send` with `MSG_NOSIGNAL`, but `writev` raises SIGPIPE in a host that
+/// does not ignore it.
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)

@@ -1,4 +1,4 @@
-//! What the server shows, as functions: it knows nothing of where it comes from.
+//! The content that the server exposes, as functions.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,23 +7,21 @@ use std::time::Duration;
 
 use soundpost_core::snapshot::Snapshot;
 
-/// Where responses come from. All are called on the server's thread and should take milliseconds; a
-/// panic in one is answered with 500, reported to `fault`, and forgotten.
+/// Functions that provide the content of responses. The server calls them on its own thread, so each should return
+/// within milliseconds. After a panic the response is 500, and `fault` is called.
 #[derive(Clone)]
 pub struct Sources {
-    /// What `/metrics` renders.
+    /// Returns the snapshot that `/metrics` renders.
     pub snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>,
-    /// Text 0.0.4 that another exporter renders, appended to ours. Families that are in ours already
-    /// are left out. While there is an appendix every scrape is answered with text 0.0.4, whatever
-    /// was asked for: the other exporter's counters and names need not satisfy OpenMetrics, and one
-    /// fault would cost the whole scrape.
+    /// Returns text 0.0.4 of another exporter, which is appended without the families that the snapshot has. With an
+    /// appendix the format is always text 0.0.4: one line that violates OpenMetrics would lose the whole scrape.
     pub appendix: Option<Arc<dyn Fn() -> String + Send + Sync>>,
-    /// What `/healthz` says.
+    /// Returns the state for `/healthz`.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
-    /// Told how long a scrape took to render and compress.
+    /// Records the time to render and compress one scrape.
     pub observe_scrape: Arc<dyn Fn(Duration) + Send + Sync>,
-    /// Told of every fault of the server's own: `"render"`, `"health"` (a source panicked),
-    /// `"accept"` (no connection could be taken: out of descriptors or memory).
+    /// Counts a fault of the server: `"render"` or `"health"` (a source panicked), `"accept"` (accepting a connection
+    /// failed, for want of descriptors or memory).
     pub fault: Arc<dyn Fn(&'static str) + Send + Sync>,
 }
 
@@ -33,18 +31,17 @@ impl fmt::Debug for Sources {
     }
 }
 
-/// State of the service's instrumentation.
+/// Health of the service's instrumentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Whether `/healthz` answers 200 (else 503).
+    /// Whether `/healthz` returns 200 instead of 503.
     pub healthy: bool,
-    /// What is not as it should be, in names such as `port_taken`. They are shown without
-    /// authentication.
+    /// Names of raised flags, such as `port_taken`. They are exposed without authentication.
     pub flags: Vec<Cow<'static, str>>,
 }
 
 impl Health {
-    /// `{"status":"ok","flags":["a","b"]}`, or `"failing"`.
+    /// Returns `{"status":"ok","flags":["a","b"]}`, or `"failing"`.
     pub(super) fn to_json(&self) -> String {
         let mut out = String::from(if self.healthy {
             "{\"status\":\"ok\",\"flags\":["
@@ -59,7 +56,7 @@ impl Health {
             for c in flag.chars() {
                 match c {
                     '"' | '\\' => out.extend(['\\', c]),
-                    // Flags are names; what cannot be in one has no business in the response.
+                    // Flags are names; other characters are not exposed.
                     c if c.is_control() => out.push('_'),
                     c => out.push(c),
                 }

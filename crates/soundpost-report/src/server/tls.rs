@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::config::TlsFiles;
 
-/// Reads the files; an error names the one at fault.
+/// Reads the files; an error names the invalid one.
 pub(super) fn load(files: &TlsFiles) -> io::Result<Arc<rustls::ServerConfig>> {
     let certificates = read("certificate", &files.certificate)?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&certificates)
@@ -25,7 +25,7 @@ pub(super) fn load(files: &TlsFiles) -> io::Result<Arc<rustls::ServerConfig>> {
         }
         error => invalid("key", &files.key, &error),
     })?;
-    // The provider is named, so that what else the host links cannot change it.
+    // The provider is explicit, so that another one in the host cannot replace it.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -82,7 +82,7 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
-fn what_is_not_there_says_so() {
+fn unknown_path_returns_404() {
     let server = Running::plain(&Stage::new());
     for (method, path, status, allow) in [
         ("GET", "/nothing", 404, ""),
