@@ -82,7 +82,7 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
-fn unknown_path_returns_404() {
+fn unknown_path_or_method_is_rejected() {
     let server = Running::plain(&Stage::new());
     for (method, path, status, allow) in [
         ("GET", "/nothing", 404, ""),
