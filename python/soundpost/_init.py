@@ -6,11 +6,10 @@ import atexit
 import os
 import sys
 from _thread import allocate_lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from soundpost import _native
 from soundpost._enabled import ENABLED
-from soundpost._settings import UNSET, Unset, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +18,18 @@ if TYPE_CHECKING:
     from soundpost._sinks import Sink
 
 _lock = allocate_lock()
-_running: tuple[dict[str, Any], Telemetry] | None = None
+_running: tuple[_native.Settings, Telemetry] | None = None
+
+
+class Unset:
+    """The type of `UNSET`."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+UNSET: Final = Unset()
+"""Default of an argument: its variable is read."""
 
 
 def _strict() -> None:
@@ -34,10 +44,10 @@ def init(
     *,
     version: str | Unset | None = UNSET,
     listen: str | Unset | None = UNSET,
-    gpu: bool | Literal["all"] | Unset = UNSET,
-    torch: bool | Literal["always"] | Unset = UNSET,
-    sample_interval: float | Unset = UNSET,
-    gpu_memory_interval: float | Unset | None = UNSET,
+    gpu: bool | Literal["visible", "all", "none"] | Unset = UNSET,
+    torch: bool | Literal["auto", "always"] | Unset = UNSET,
+    sample_interval: float | str | Unset | None = UNSET,
+    gpu_memory_interval: float | str | Unset | None = UNSET,
     labels: Mapping[str, str] | Unset | None = UNSET,
     directory: str | os.PathLike[str] | Unset | None = UNSET,
     sinks: Sequence[Sink] | Unset | None = UNSET,
@@ -49,11 +59,11 @@ def init(
     basic_auth: tuple[str, str] | str | Unset | None = UNSET,
     tls_cert: str | os.PathLike[str] | Unset | None = UNSET,
     tls_key: str | os.PathLike[str] | Unset | None = UNSET,
-    idle_limit: float | Unset | None = UNSET,
-    segment_bytes: int | Unset | None = UNSET,
+    idle_limit: float | str | Unset | None = UNSET,
+    segment_bytes: int | str | Unset | None = UNSET,
     store: bool | Unset = UNSET,
-    store_days: float | Unset | None = UNSET,
-    store_bytes: int | Unset | None = UNSET,
+    store_days: float | str | Unset | None = UNSET,
+    store_bytes: int | str | Unset | None = UNSET,
     redact: Sequence[str] | Unset | None = UNSET,
     record_text: bool | Unset = UNSET,
     logs: bool | str | int | Unset | None = UNSET,
@@ -107,37 +117,55 @@ def init(
             those of the first `init`.
         OSError: The system refuses.
     """
-    given = dict(locals().items())
-    wanted = settings(given, os.environ)
+    given = {name: value for name, value in locals().items() if value is not UNSET}
+    settings = _native.Settings(given)
     with _lock:
-        return _started(wanted)
+        return _start(settings)
 
 
-def _started(wanted: dict[str, Any]) -> Telemetry:
+def _start(settings: _native.Settings) -> Telemetry:
     global _running
     if _running is not None:
         before, telemetry = _running
-        others = [name for name in wanted if wanted[name] != before[name]]
+        others = settings.differences(before)
         if others:
             raise ValueError(f"{', '.join(others)}: init was called before with other values; call it once")
         return telemetry
     _strict()
-    telemetry = _native.start(wanted)
-    _running = (wanted, telemetry)
+    level = _level(settings)
+    telemetry = _native.start(settings)
+    _running = (settings, telemetry)
+    if settings.disabled:
+        return telemetry
     ENABLED.cell_contents = True
-    if wanted["logs"] is not None:
+    if level is not None:
         from soundpost import _logging
 
-        _logging.install(wanted["logs"])
+        _logging.install(level)
     from soundpost import _background
 
     _background.log_notices()
-    _background.start(wanted["sample_interval"])
+    _background.start(settings["sample_interval"] or 1.0)
     atexit.register(shutdown)
     return telemetry
 
 
-def running() -> dict[str, Any] | None:
+def _level(settings: _native.Settings) -> int | None:
+    """Returns the lowest level of log records; 0 for that of the root logger, None for no records."""
+    level = settings["logs"]
+    if isinstance(level, str):
+        import logging
+
+        level = logging.getLevelName(level)
+        if not isinstance(level, int):
+            source = settings.source("logs")
+            raise ValueError(f"{source}: neither true nor false, and not a level such as INFO")
+    if isinstance(level, bool) or level is None:
+        return 0 if level else None
+    return int(level)
+
+
+def running() -> _native.Settings | None:
     """The settings of the `init` that counts; None before it and after `shutdown`."""
     return _running[0] if _running is not None else None
 

@@ -24,6 +24,7 @@ __all__ = [
     "Metric",
     "MetricContext",
     "Recorder",
+    "Settings",
     "Skip",
     "Summary",
     "Telemetry",
@@ -470,8 +471,27 @@ class Telemetry:
     def render(self, openmetrics: bool = False) -> str:
         """Returns the metrics of all processes as Prometheus text 0.0.4, or as OpenMetrics 1.0."""
 
-def start(settings: dict[str, Any]) -> Telemetry:
-    """Starts to record, for `init`.
+@final
+class Settings:
+    """Checked settings of `init`: its arguments, and the environment for the others."""
+
+    def __new__(cls, arguments: dict[str, Any]) -> Self:
+        """Checks these arguments, and reads the others from their variables.
+
+        Raises `ValueError` that names the argument or variable.
+        """
+    @property
+    def disabled(self) -> bool:
+        """Whether `SOUNDPOST_DISABLED` switches everything off."""
+    def differences(self, other: Settings) -> list[str]:
+        """Names of the settings that have another value in `other`."""
+    def source(self, name: str) -> str | None:
+        """Name of the argument or variable that a value comes from; None for a default."""
+    def __getitem__(self, name: str) -> Any:
+        """The value in effect; durations in seconds, sizes in bytes."""
+
+def start(settings: Settings) -> Telemetry:
+    """Starts to record with checked settings, for `init`.
 
     Raises `ValueError` for settings that cannot be used, and `OSError` for a failed system call.
     """

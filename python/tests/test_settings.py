@@ -1,21 +1,32 @@
-"""What `init` is told: its arguments, their variables, and what cannot be read."""
+"""Settings of `init`: arguments, variables, and values that cannot be used."""
 
 from __future__ import annotations
+
+import inspect
+import os
+import pathlib
 
 import pytest
 
 import soundpost
-from soundpost._settings import DEFAULTS, UNSET, settings
+from soundpost._native import Settings
+
+ARGUMENTS = list(inspect.signature(soundpost.init).parameters)
 
 
-def read(given=None, **environment):
-    """The settings of these arguments and variables."""
-    arguments = dict.fromkeys(["service", *DEFAULTS], UNSET) | {"service": "tts"} | (given or {})
-    return settings(arguments, environment)
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """An environment without variables of ours."""
+    for name in list(os.environ):
+        if name.startswith("SOUNDPOST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SOUNDPOST_SERVICE", "tts")
+    return lambda argument, text: monkeypatch.setenv(f"SOUNDPOST_{argument.upper()}", text)
 
 
-def test_defaults():
-    assert read() == {
+def test_settings_have_defaults():
+    settings = Settings({})
+    assert {name: settings[name] for name in ARGUMENTS} == {
         "service": "tts",
         "version": None,
         "listen": "127.0.0.1:9464",
@@ -23,23 +34,25 @@ def test_defaults():
         "torch": True,
         "sample_interval": 1.0,
         "gpu_memory_interval": 0.1,
-        "labels": (),
+        "labels": None,
         "directory": None,
-        "sinks": (),
+        "sinks": None,
         "namespace": None,
         "instance": None,
         "commit": None,
         "bearer_token": None,
+        "bearer_token_file": None,
         "basic_auth": None,
-        "tls": None,
-        "idle_limit": None,
-        "segment_bytes": None,
+        "tls_cert": None,
+        "tls_key": None,
+        "idle_limit": 600.0,
+        "segment_bytes": 8 << 20,
         "store": True,
-        "store_days": None,
-        "store_bytes": None,
-        "redact": (),
+        "store_days": 30.0 * 86_400,
+        "store_bytes": 512 << 20,
+        "redact": None,
         "record_text": False,
-        "logs": None,
+        "logs": False,
     }
 
 
@@ -52,37 +65,45 @@ def test_defaults():
         ("listen", "[::1]:9464", "[::1]:9464", "[::1]:9464"),
         ("listen", None, "none", None),
         ("listen", "", "", None),
+        ("listen", "localhost:9464", "localhost:9464", "127.0.0.1:9464"),
+        ("listen", "9464", ":9464", "127.0.0.1:9464"),
         ("gpu", False, "0", False),
         ("gpu", True, "yes", True),
         ("gpu", "all", "ALL", "all"),
+        ("gpu", "none", "none", False),
         ("torch", False, "off", False),
         ("torch", "always", "Always", "always"),
         ("sample_interval", 2, "2", 2.0),
         ("sample_interval", 0.5, "0.5", 0.5),
+        ("sample_interval", "500ms", "500ms", 0.5),
+        ("sample_interval", None, "off", None),
         ("gpu_memory_interval", 0.05, "0.05", 0.05),
         ("gpu_memory_interval", None, "off", None),
-        ("labels", {"env": "production"}, "env=production", (("env", "production"),)),
-        ("labels", {"b": 1, "a": "x=y"}, "b=1, a=x=y", (("a", "x=y"), ("b", "1"))),
-        ("labels", {}, ",", ()),
-        ("labels", None, ",", ()),
+        ("labels", {"env": "production"}, "env=production", [("env", "production")]),
+        ("labels", {"b": 1, "a": "x=y"}, "b=1, a=x=y", [("a", "x=y"), ("b", "1")]),
+        ("labels", {}, ",", []),
         ("directory", "/state", "/state", "/state"),
+        ("directory", pathlib.Path("/state"), "/state", "/state"),
         ("namespace", "tts", "tts", "tts"),
         ("instance", "tts-1", "tts-1", "tts-1"),
         ("commit", "abc", "abc", "abc"),
         ("bearer_token", "secret", "secret", "secret"),
-        ("basic_auth", ("user", "pass:word"), "user:pass:word", ("user", "pass:word")),
+        ("basic_auth", ("user", "pass:word"), "user:pass:word", ["user", "pass:word"]),
         ("idle_limit", 60, "60", 60.0),
         ("segment_bytes", 1 << 20, "1048576", 1 << 20),
         ("store", False, "off", False),
-        ("store_days", 0.5, "0.5", 0.5),
-        ("store_bytes", 1 << 30, "1073741824", 1 << 30),
+        ("store_days", 0.5, "12h", 43_200.0),
+        ("store_bytes", 1 << 30, "1GiB", 1 << 30),
+        ("redact", ["a+", "b"], "a+\n b", ["a+", "b"]),
+        ("logs", "INFO", "info", 20),
     ],
 )
-def test_every_argument_is_a_variable_too(argument, value, text, expected):
-    assert read({argument: value})[argument] == expected
-    assert read({argument: UNSET}, **{"SOUNDPOST_" + argument.upper(): text})[argument] == expected
-    # What is given outranks the variable.
-    assert read({argument: value}, **{"SOUNDPOST_" + argument.upper(): "nonsense="})[argument] == expected
+def test_variable_means_the_same_as_argument(environment, argument, value, text, expected):
+    assert Settings({argument: value})[argument] == expected
+    environment(argument, text)
+    assert Settings({})[argument] == expected
+    environment(argument, "nonsense=")
+    assert Settings({argument: value})[argument] == expected, "an argument takes precedence"
 
 
 @pytest.mark.parametrize(
@@ -91,10 +112,8 @@ def test_every_argument_is_a_variable_too(argument, value, text, expected):
         ("service", "", None),
         ("service", 3, None),
         ("version", 23, None),
-        ("listen", "9464", "9464"),
         ("listen", "localhost", "localhost"),
         ("listen", "localhost:http", "localhost:http"),
-        ("listen", ":9464", ":9464"),
         ("listen", "a:99999", "a:99999"),
         ("listen", 9464, None),
         ("gpu", "maybe", "maybe"),
@@ -137,35 +156,36 @@ def test_every_argument_is_a_variable_too(argument, value, text, expected):
         ("store_bytes", 5, "5"),
     ],
 )
-def test_what_cannot_be_read_is_named(argument, value, text):
+def test_wrong_value_is_named(environment, argument, value, text):
     with pytest.raises(ValueError, match=f"^{argument}: "):
-        read({argument: value})
+        Settings({argument: value})
     if text is not None:
-        variable = "SOUNDPOST_" + argument.upper()
-        with pytest.raises(ValueError, match=f"^{variable}: "):
-            read({argument: UNSET}, **{variable: text})
+        environment(argument, text)
+        with pytest.raises(ValueError, match=f"^SOUNDPOST_{argument.upper()}: "):
+            Settings({})
 
 
-def test_sinks_are_compared_by_what_they_hold():
-    def sinks(tenant):
-        return read({"sinks": [soundpost.Loki("http://loki:3100", tenant=tenant)]})["sinks"]
+def test_sinks_are_compared_by_what_they_hold(environment):
+    def settings(tenant):
+        return Settings({"sinks": [soundpost.Loki("http://loki:3100", tenant=tenant)]})
 
-    assert sinks("a") == sinks("a") == (("loki", "http://loki:3100", (("tenant", "a"),)),)
-    assert sinks("a") != sinks("b")
-    assert read({"sinks": []})["sinks"] == ()
-    assert read({"sinks": UNSET}, SOUNDPOST_SINKS="jsonl:-")["sinks"] == "jsonl:-"
+    assert settings("a").differences(settings("a")) == []
+    assert settings("a").differences(settings("b")) == ["sinks"]
+    assert Settings({"sinks": []}).differences(Settings({"sinks": []})) == []
+    environment("sinks", "jsonl:-")
+    assert Settings({}).differences(Settings({})) == []
 
 
-def test_a_service_without_a_name():
+def test_service_without_a_name_is_refused(environment):
+    environment("service", "")
     with pytest.raises(ValueError, match="^service: .*SOUNDPOST_SERVICE"):
-        read({"service": UNSET})
+        Settings({})
 
 
-def test_secrets(tmp_path):
+def test_secrets_are_checked_together(environment, tmp_path):
     file = tmp_path / "token"
     file.write_text("from-file\n")
-    assert read({"bearer_token_file": file})["bearer_token"] == "from-file"
-    assert read(SOUNDPOST_BEARER_TOKEN_FILE=str(file))["bearer_token"] == "from-file"
+    assert Settings({"bearer_token_file": file})["bearer_token"] == "from-file"
     for given, match in [
         ({"bearer_token_file": tmp_path / "missing"}, "^bearer_token_file: "),
         ({"bearer_token_file": file, "bearer_token": "x"}, "^bearer_token_file: "),
@@ -175,5 +195,31 @@ def test_secrets(tmp_path):
         ({"tls_key": "key.pem"}, "^tls_cert: "),
     ]:
         with pytest.raises(ValueError, match=match):
-            read(given)
-    assert read({"tls_cert": "/c", "tls_key": "/k"})["tls"] == ("/c", "/k")
+            Settings(given)
+    pair = Settings({"tls_cert": "/c", "tls_key": "/k"})
+    assert (pair["tls_cert"], pair["tls_key"]) == ("/c", "/k")
+    environment("bearer_token_file", str(file))
+    assert Settings({})["bearer_token"] == "from-file"
+
+
+def test_disabled_records_nothing(python, tmp_path):
+    ran = python(
+        """
+        import threading
+        import soundpost
+
+        @soundpost.instrument
+        def infer(): return soundpost.current_call()
+
+        telemetry = soundpost.init(listen="nonsense")
+        assert soundpost.init(version="V2") is telemetry
+        soundpost.Gauge("g", "d").set_function(lambda: 1)
+        assert infer() is None
+        print(threading.active_count(), telemetry.address, repr(telemetry.render()), soundpost.flush())
+        soundpost.shutdown()
+        """,
+        SOUNDPOST_DISABLED="1",
+        SOUNDPOST_DIRECTORY=str(tmp_path / "other"),
+    )
+    assert ran.stdout.strip() == "1 None '' True", ran.stderr
+    assert not (tmp_path / "other").exists()

@@ -67,9 +67,9 @@ def lines(path):
         ('soundpost.JsonLines("")', "jsonl: "),
         ('soundpost.JsonLines("x", mode=640)', "jsonl: mode: 1200 is none of 600, 640, "),
         ('soundpost.JsonLines("x", mode="rw")', 'jsonl: mode: "rw" is no octal number'),
-        ('soundpost.JsonLines("x\\udc80")', "jsonl: URL or path: it has characters"),
-        ('soundpost.Loki("http://loki", tenant="\\udc80")', "loki: tenant: it has characters"),
-        ("3", "sinks: int is no sink"),
+        ('soundpost.JsonLines("x\\udc80")', "jsonl: URL or path has characters"),
+        ('soundpost.Loki("http://loki", tenant="\\udc80")', "loki: tenant has characters"),
+        ("3", "sinks: int is not a sink"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_sinks_name(tmp_path, sinks, message):

@@ -98,8 +98,7 @@ fn measure(root: &Path, what: &str, sink: Sink, records: u64) {
     }
     drop(store);
     let begun = Instant::now();
-    let builder =
-        Telemetry::builder(SERVICE).directory(root).no_listen().without_facade().without_start_event();
+    let builder = Telemetry::builder(SERVICE).directory(root).listen(None).facade(false).start_event(false);
     let telemetry = builder.sink(sink).start().unwrap();
     let reader = Reader::open(place.directory()).unwrap().unwrap();
     let delivered = || reader.sinks().unwrap().first().map_or(0, |sink| sink.delivered);

@@ -58,7 +58,7 @@ fn print(what: &str, figure: impl std::fmt::Display) {
 }
 
 fn start(directory: &Path) -> Telemetry {
-    Telemetry::builder(SERVICE).directory(directory).no_listen().without_facade().start().unwrap()
+    Telemetry::builder(SERVICE).directory(directory).listen(None).facade(false).start().unwrap()
 }
 
 fn operation(telemetry: &Telemetry) -> Operation {
@@ -111,7 +111,7 @@ fn sustained_with(directory: &Path, segment_bytes: usize) {
     const THREADS: u64 = 4;
     const RATE: u64 = 50_000;
     const LENGTH: Duration = Duration::from_secs(10);
-    let builder = Telemetry::builder(SERVICE).directory(directory).no_listen().without_facade();
+    let builder = Telemetry::builder(SERVICE).directory(directory).listen(None).facade(false);
     let telemetry = builder.segment_bytes(segment_bytes).start().unwrap();
     let operation = operation(&telemetry);
     let (started, before) = (Instant::now(), threads_cpu());

@@ -58,7 +58,7 @@ fn start(seconds: Option<&str>) {
 }
 
 fn telemetry(directory: &str) -> Telemetry {
-    Telemetry::builder("bench").directory(directory).no_listen().without_facade().start().expect("telemetry")
+    Telemetry::builder("bench").directory(directory).listen(None).facade(false).start().expect("telemetry")
 }
 
 /// Runs a process of the service that waits until its input ends.

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use soundpost::Outcome;
 
 use crate::output::{parse_duration, parse_moment};
+use crate::settings::ReporterOptions;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -228,44 +229,9 @@ pub(crate) struct Doctor {
     /// One JSON object a check
     #[arg(long)]
     pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) listen: Listen,
-}
-
-/// Where to listen.
-#[derive(Debug, Args)]
-pub(crate) struct Listen {
-    /// Where /metrics is served, or `none`; port 0 takes a free one [default: SOUNDPOST_LISTEN, else 127.0.0.1:9464]
+    /// Address of the endpoint to check [env: SOUNDPOST_LISTEN] [default: 127.0.0.1:9464]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
-}
-
-/// What a reporter is told; each option stands before the variable of its name.
-#[derive(Debug, Args)]
-pub(crate) struct Reporting {
-    #[command(flatten)]
-    pub(crate) listen: Listen,
-    /// What the metrics' names begin with [default: SOUNDPOST_NAMESPACE, else the service's name]
-    #[arg(long, value_name = "PREFIX")]
-    pub(crate) namespace: Option<String>,
-    /// A label on every metric, more than once for several [default: SOUNDPOST_LABELS]
-    #[arg(long = "label", value_name = "NAME=VALUE")]
-    pub(crate) labels: Vec<String>,
-    /// Between two samples of host, processes and GPUs, 0.1s to 60s [default: SOUNDPOST_SAMPLE_INTERVAL, else 1s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) sample_interval: Option<Duration>,
-    /// Which GPUs are sampled: `visible` to the service, `all`, `none` [default: SOUNDPOST_GPU, else visible]
-    #[arg(long, value_name = "WHICH")]
-    pub(crate) gpu: Option<String>,
-    /// A file with the token a scrape must bring [default: SOUNDPOST_BEARER_TOKEN_FILE; or SOUNDPOST_BEARER_TOKEN]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bearer_token_file: Option<PathBuf>,
-    /// Certificate chain of the endpoint, PEM [default: SOUNDPOST_TLS_CERT]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Its key, PEM [default: SOUNDPOST_TLS_KEY]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -278,7 +244,7 @@ Examples:
   soundpost agent --service indextts2 --listen 0.0.0.0:9464 --bearer-token-file /run/secrets/metrics")]
 pub(crate) struct Agent {
     #[command(flatten)]
-    pub(crate) reporting: Reporting,
+    pub(crate) reporting: ReporterOptions,
 }
 
 /// When a command is started again.
@@ -312,7 +278,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) kill_after: Option<Duration>,
     #[command(flatten)]
-    pub(crate) reporting: Reporting,
+    pub(crate) reporting: ReporterOptions,
     /// The command and its arguments
     #[arg(required = true, last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,

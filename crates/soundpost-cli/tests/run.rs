@@ -56,6 +56,22 @@ fn an_exit_status_is_passed_on_with_five_lines() {
 }
 
 #[test]
+fn disabled_run_only_runs_the_command() {
+    let directory = Directory::new();
+    let mut command =
+        directory.program(&["run", "--listen", "nonsense", "--", "sh", "-c", "echo ran; exit 3"]);
+    command.env("SOUNDPOST_DISABLED", "1");
+    let done = Running::start(command).end();
+    assert_eq!((done.status.code(), done.out.as_str(), done.err.as_str()), (Some(3), "ran\n", ""));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "no file is made");
+    let mut command = directory.program(&["agent"]);
+    command.env("SOUNDPOST_DISABLED", "yes");
+    let done = Running::start(command).end();
+    assert_eq!(done.status.code(), Some(0));
+    assert!(done.err.contains("SOUNDPOST_DISABLED is set"), "{}", done.err);
+}
+
+#[test]
 fn a_command_that_is_not_there_or_cannot_run_is_said() {
     let directory = Directory::new();
     for (command, status, reason) in

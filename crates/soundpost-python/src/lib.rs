@@ -15,6 +15,7 @@ mod metrics;
 mod program;
 mod read;
 mod recording;
+mod settings;
 mod sinks;
 mod state;
 mod telemetry;
@@ -40,6 +41,8 @@ mod _native {
     use crate::recording::{
         Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, current_call,
     };
+    #[pymodule_export]
+    use crate::settings::Settings;
     #[pymodule_export]
     use crate::sinks::sink_kinds;
     #[pymodule_export]

@@ -17,10 +17,10 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let exporter = PrometheusBuilder::new().install_recorder()?; // as before
     metrics::counter!("requests_total").increment(1);
 
-    let telemetry = Telemetry::builder("tts").append(exporter.clone()).no_listen().start()?;
+    let telemetry = Telemetry::builder("tts").append(exporter.clone()).listen(None).start()?;
     assert!(telemetry.render().contains("requests_total 1\n"));
 
-    let through = Telemetry::builder("tts2").through_facade().no_listen().start()?;
+    let through = Telemetry::builder("tts2").through_facade().listen(None).start()?;
     through.operation("synthesize").start().finish();
     assert!(exporter.render().contains("tts2_request_total{"));
 

@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use soundpost::Telemetry;
+use soundpost::{GpuScope, Telemetry};
 
 /// The first sample starts NVML, which takes up to a second or more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,9 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn main() -> Result<(), Box<dyn Error>> {
     let seconds = std::env::args().nth(1).map_or(Ok(3.0), |text| text.parse())?;
     let telemetry = Telemetry::builder("gpu-check")
-        .no_listen()
-        .without_facade()
-        .all_gpus()
+        .listen(None)
+        .facade(false)
+        .gpu(GpuScope::All)
         .sample_interval(Duration::from_millis(500))
         .start()?;
     let deadline = Instant::now() + PATIENCE;

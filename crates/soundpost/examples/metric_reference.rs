@@ -43,9 +43,9 @@ pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
     let telemetry = Telemetry::builder(SERVICE)
         .directory(&directory.0)
         .version("1")
-        .no_listen()
-        .without_facade()
-        .without_vitals()
+        .listen(None)
+        .facade(false)
+        .sample_interval(None)
         .sink(soundpost::sink::Capture::new())
         .start()?;
     record_one_of_everything(&telemetry);

@@ -12,7 +12,7 @@ use soundpost::{Merge, Spec, Telemetry, Unit};
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let telemetry = Telemetry::builder("tts")
         .buckets("render", &[0.01, 0.1, 1.0]) // of a histogram that comes through the facade
-        .no_listen()
+        .listen(None)
         .start()?;
 
     typed(&telemetry)?;

@@ -29,7 +29,7 @@ fn shipped(directory: &Path, secrets: &Path) -> Result<(), Box<dyn Error>> {
         .sink(Loki::new("http://loki:3100")?.tenant("speech"))
         .sink(JsonLines::new("logs/tts.jsonl")?)
         .directory(directory)
-        .no_listen()
+        .listen(None)
         .start()?;
     telemetry.shutdown(Duration::from_secs(2));
     Ok(())

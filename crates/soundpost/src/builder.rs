@@ -1,6 +1,6 @@
-//! Configuration of a service's telemetry.
+//! The builder of a service's telemetry: a typed face of [`Settings`].
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,362 +11,382 @@ use soundpost_store::Limits;
 use soundpost_vitals::{GpuSelection, Interval};
 
 use crate::commit;
+use crate::settings::{SettingValue, Settings, SinkList};
 use crate::start::{self, Run};
 use crate::telemetry::Telemetry;
 
-/// Calls without progress for so long are `abandoned`, where nothing else is asked for.
-const IDLE_LIMIT: Duration = Duration::from_secs(600);
-/// Segment of an agent, bytes: it records vitals and no calls.
-const AGENT_SEGMENT: usize = 1024 * 1024;
-/// Between two samples of host, processes and GPUs, where nothing else is asked for.
-const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+/// Size of an agent's segment, bytes: it records vitals and no calls.
+const AGENT_SEGMENT_BYTES: u64 = 1024 * 1024;
 
-/// Between two glances at GPU memory while calls run, where nothing else is asked for.
-const GPU_MEMORY_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Configuration of a service's telemetry; everything has a default but the name.
+/// Configuration of a service's telemetry.
 ///
-/// What is not set is taken from the environment: `SOUNDPOST_LISTEN` (`host:port`, or `none`),
-/// `SOUNDPOST_DIRECTORY`, `SOUNDPOST_NAMESPACE`, `SOUNDPOST_VERSION`, `SOUNDPOST_COMMIT`, `SOUNDPOST_INSTANCE`, `SOUNDPOST_SINKS`.
+/// Everything but the name has a default. An option that is not set is read from its `SOUNDPOST_*` variable; see the
+/// guide's page on settings.
 #[must_use = "nothing is recorded before start()"]
 pub struct Builder {
-    service: String,
-    namespace: Option<String>,
-    version: Option<String>,
-    commit: Option<String>,
-    start_event: bool,
+    settings: Settings,
+    records_start: bool,
     labels: Vec<(String, String)>,
-    listen: Option<Option<SocketAddr>>,
-    directory: Option<PathBuf>,
-    auth: Option<Auth>,
-    tls: Option<TlsFiles>,
-    idle_limit: Duration,
-    sample_interval: Option<Duration>,
-    gpu_memory_interval: Option<Duration>,
-    gpus: Option<GpuSelection>,
-    store: Option<Limits>,
-    sinks: Option<Vec<Sink>>,
-    instance: Option<String>,
+    sinks: Option<SinkList>,
+    patterns: Vec<String>,
     pub(crate) options: Options,
     pub(crate) facade: bool,
     pub(crate) appendix: Option<Appendix>,
 }
 
-impl Builder {
-    pub(crate) fn new(service: impl Into<String>) -> Self {
+/// Address of the endpoint, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// No endpoint.
+    Off,
+    /// A socket address.
+    Address(SocketAddr),
+    /// `host:port`, or a port, as `SOUNDPOST_LISTEN` has it.
+    Text(String),
+}
+
+/// GPUs that are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GpuScope {
+    /// None; NVML is not loaded.
+    None,
+    /// Those that `CUDA_VISIBLE_DEVICES` leaves to the service.
+    Visible,
+    /// All GPUs of the machine.
+    All,
+}
+
+impl Telemetry {
+    /// Returns a builder for the service of this name.
+    pub fn builder(service: impl Into<String>) -> Builder {
+        let mut settings = Settings::default();
+        settings.set("service", service.into());
+        Builder::from(settings)
+    }
+}
+
+impl From<Settings> for Builder {
+    fn from(settings: Settings) -> Self {
         Self {
-            service: service.into(),
-            namespace: None,
-            version: None,
-            commit: None,
-            start_event: true,
+            settings,
+            records_start: true,
             labels: Vec::new(),
-            listen: None,
-            directory: None,
-            auth: None,
-            tls: None,
-            idle_limit: IDLE_LIMIT,
-            sample_interval: Some(SAMPLE_INTERVAL),
-            gpu_memory_interval: Some(GPU_MEMORY_INTERVAL),
-            gpus: Some(GpuSelection::from_environment()),
-            store: Some(Limits::default()),
             sinks: None,
-            instance: None,
+            patterns: Vec::new(),
             options: Options::default(),
             facade: true,
             appendix: None,
         }
     }
+}
 
-    /// Prefix of the request metrics; default: the service's name made a metric name.
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.namespace = Some(namespace.into());
+impl Builder {
+    fn set(mut self, name: &'static str, value: impl Into<SettingValue>) -> Self {
+        self.settings.set(name, value);
         self
     }
 
-    /// Version of the service, shown in `build_info`.
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.version = Some(version.into());
+    /// Sets the prefix of the request metrics; default: the service's name made a metric name.
+    pub fn namespace(self, namespace: impl Into<String>) -> Self {
+        self.set("namespace", namespace.into())
+    }
+
+    /// Sets the version of the service, shown in `build_info`.
+    pub fn version(self, version: impl Into<String>) -> Self {
+        self.set("version", version.into())
+    }
+
+    /// Sets the commit the service was built from, shown in `build_info`; default: that of the git working tree
+    /// around the working directory.
+    pub fn commit(self, commit: impl Into<String>) -> Self {
+        self.set("commit", commit.into())
+    }
+
+    /// Sets whether the first process of a run records a log event at its start; default: true.
+    pub fn start_event(mut self, is_recorded: bool) -> Self {
+        self.records_start = is_recorded;
         self
     }
 
-    /// Commit the service was built from, shown in `build_info`. Where neither this nor `SOUNDPOST_COMMIT` says it, it
-    /// is read from the files of git in the working directory or above it.
-    pub fn commit(mut self, commit: impl Into<String>) -> Self {
-        self.commit = Some(commit.into());
-        self
+    /// Sets the address that serves `/metrics`; port 0 selects a free port. `None`, the default, serves nothing.
+    pub fn listen(self, address: impl Into<Endpoint>) -> Self {
+        self.set(
+            "listen",
+            match address.into() {
+                Endpoint::Off => SettingValue::Off,
+                Endpoint::Address(address) => SettingValue::Address(address),
+                Endpoint::Text(text) => SettingValue::Text(text),
+            },
+        )
     }
 
-    /// Leaves out the log event that says that the service starts, which the first process of a run records.
-    pub fn without_start_event(mut self) -> Self {
-        self.start_event = false;
-        self
-    }
-
-    /// Where to serve `/metrics`; port 0 takes a free one. Without this and without `SOUNDPOST_LISTEN`
-    /// nothing is served.
-    pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
-        self.listen = Some(Some(address.into()));
-        self
-    }
-
-    /// Serves nothing, whatever `SOUNDPOST_LISTEN` says.
-    pub fn no_listen(mut self) -> Self {
-        self.listen = Some(None);
-        self
-    }
-
-    /// A label on every metric, call and log event.
+    /// Adds a label to every metric, call and log event.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((name.into(), value.into()));
         self
     }
 
-    /// Where services keep their files, one folder each; default: `$XDG_STATE_HOME/soundpost`, else
-    /// `~/.local/state/soundpost`, else `soundpost-<uid>` among the temporary files.
-    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = Some(directory.into());
-        self
+    /// Sets the directory of the services' files, with a folder for each service; default: see
+    /// [`default_directory`](crate::default_directory).
+    pub fn directory(self, directory: impl Into<PathBuf>) -> Self {
+        self.set("directory", directory.into())
     }
 
-    /// Calls without progress for so long are `abandoned`; default: ten minutes.
-    pub fn idle_limit(mut self, limit: Duration) -> Self {
-        self.idle_limit = limit;
-        self
+    /// Sets the idle timeout after which a call without progress ends as `abandoned`; default: ten minutes.
+    pub fn idle_limit(self, limit: Duration) -> Self {
+        self.set("idle_limit", Some(limit))
     }
 
-    /// How often host, processes and GPUs are sampled, 0.1 s to 60 s; default: every second.
-    pub fn sample_interval(mut self, interval: Duration) -> Self {
-        self.sample_interval = Some(interval);
-        self
+    /// Sets the interval between samples of host, processes and GPUs, 0.1 s to 60 s; default: 1 s. `None` samples
+    /// nothing.
+    pub fn sample_interval(self, interval: impl Into<Option<Duration>>) -> Self {
+        self.set("sample_interval", interval.into())
     }
 
-    /// How often a glance is taken at GPU memory and utilization while calls run, 0.05 s to 1 s, for what each
-    /// call did to them; default: every 0.1 s. None: never, and calls are told by the samples alone.
-    pub fn gpu_memory_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.gpu_memory_interval = interval.into();
-        self
+    /// Sets the GPU sampling interval while calls are in flight, 0.05 s to 1 s; default: 0.1 s. It attributes GPU
+    /// memory to calls. `None` uses only the regular samples.
+    pub fn gpu_memory_interval(self, interval: impl Into<Option<Duration>>) -> Self {
+        self.set("gpu_memory_interval", interval.into())
     }
 
-    /// Samples all GPUs of the machine; by default those that `CUDA_VISIBLE_DEVICES` leaves to the service.
-    pub fn all_gpus(mut self) -> Self {
-        self.gpus = Some(GpuSelection::All);
-        self
+    /// Sets which GPUs are sampled; default: [`GpuScope::Visible`].
+    pub fn gpu(self, scope: GpuScope) -> Self {
+        self.set(
+            "gpu",
+            match scope {
+                GpuScope::None => "none",
+                GpuScope::Visible => "visible",
+                GpuScope::All => "all",
+            },
+        )
     }
 
-    /// Samples no GPU, and does not load NVML.
-    pub fn without_gpus(mut self) -> Self {
-        self.gpus = None;
-        self
+    /// Sets whether finished calls, log events and vitals are stored on disk; default: true. Without a store, calls
+    /// are only counted.
+    pub fn store(self, is_kept: bool) -> Self {
+        self.set("store", is_kept)
     }
 
-    /// Samples nothing.
-    pub fn without_vitals(mut self) -> Self {
-        self.sample_interval = None;
-        self
+    /// Sets the retention of the store, days; default: 30.
+    pub fn store_days(self, days: f64) -> Self {
+        self.set("store_days", SettingValue::Float(days))
     }
 
-    /// How long the store keeps calls and vitals; default: 30 days.
-    pub fn store_age(mut self, age: Duration) -> Self {
-        if let Some(limits) = &mut self.store {
-            limits.age = age;
-        }
-        self
+    /// Sets the maximum size of the store, at least 16 MiB; default: 512 MiB.
+    pub fn store_bytes(self, bytes: u64) -> Self {
+        self.set("store_bytes", bytes)
     }
 
-    /// Most bytes the store takes on disk, at least 16 MiB; default: 512 MiB.
-    pub fn store_bytes(mut self, bytes: u64) -> Self {
-        if let Some(limits) = &mut self.store {
-            limits.bytes = bytes;
-        }
-        self
-    }
-
-    /// Stores nothing: finished calls are counted, and let go.
-    pub fn without_store(mut self) -> Self {
-        self.store = None;
-        self
-    }
-
-    /// A pattern, in the syntax of the crate `regex`, of what must not be recorded, beside what is known to be a
-    /// secret or a person's. It is taken out of messages, fields, errors and labels before they are recorded.
+    /// Adds a pattern, in the syntax of the crate `regex`, of text that must not be recorded, in addition to the
+    /// built-in rules. It is removed from messages, fields, errors and labels before they are recorded.
     pub fn redact(mut self, pattern: impl Into<String>) -> Self {
-        self.options.redact.push(pattern.into());
+        self.patterns.push(pattern.into());
         self
     }
 
-    /// Records text to synthesise as it is; by default fields such as `text` and `prompt` become their length.
-    pub fn record_text(mut self) -> Self {
-        self.options.record_text = true;
-        self
+    /// Sets whether text to synthesise is recorded; default: false, and fields such as `text` and `prompt` become
+    /// their length.
+    pub fn record_text(self, is_recorded: bool) -> Self {
+        self.set("record_text", is_recorded)
     }
 
-    /// Ships what is stored to a [sink](crate::sink), also to several of them. With this, `SOUNDPOST_SINKS` is not looked at.
+    /// Adds a [sink](crate::sink) that stored records are shipped to. `SOUNDPOST_SINKS` is ignored then.
     pub fn sink(mut self, sink: impl Into<Sink>) -> Self {
-        self.sinks.get_or_insert_default().push(sink.into());
+        self.sinks.get_or_insert_with(|| Vec::new().into()).push(sink.into());
         self
     }
 
-    /// Ships nothing, whatever `SOUNDPOST_SINKS` says.
-    pub fn without_sinks(mut self) -> Self {
-        self.sinks = Some(Vec::new());
+    /// Replaces the [sinks](crate::sink); an empty list ships nothing. `SOUNDPOST_SINKS` is ignored then.
+    pub fn sinks(mut self, sinks: impl IntoIterator<Item = Sink>) -> Self {
+        self.sinks = Some(sinks.into_iter().collect::<Vec<_>>().into());
         self
     }
 
-    /// What this instance of the service is called in what is shipped; default: as its host.
-    pub fn instance(mut self, instance: impl Into<String>) -> Self {
-        self.instance = Some(instance.into());
-        self
+    /// Sets the name of this instance of the service in shipped records; default: the host's name.
+    pub fn instance(self, instance: impl Into<String>) -> Self {
+        self.set("instance", instance.into())
     }
 
-    /// Scrapers must send `Authorization: Bearer <token>`.
-    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
-        self.auth = Some(Auth::Bearer { token: token.into() });
-        self
+    /// Requires `Authorization: Bearer <token>` of a scrape.
+    pub fn bearer_token(self, token: impl Into<String>) -> Self {
+        self.set("bearer_token", token.into())
     }
 
-    /// Scrapers must send this user and password.
-    pub fn basic_auth(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.auth = Some(Auth::Basic { user: user.into(), password: password.into() });
-        self
+    /// Requires this user and password of a scrape.
+    pub fn basic_auth(self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.set("basic_auth", SettingValue::List(vec![user.into(), password.into()]))
     }
 
-    /// Serves over TLS, with a certificate chain and its key from PEM files.
-    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.tls = Some(TlsFiles { certificate: certificate.into(), key: key.into() });
-        self
+    /// Serves over TLS, with a certificate chain and its private key from PEM files.
+    pub fn tls(self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.set("tls_cert", certificate.into()).set("tls_key", key.into())
     }
 
-    /// Size of this process's segment, bytes; default: 8 MiB.
-    pub fn segment_bytes(mut self, bytes: usize) -> Self {
-        self.options.segment_bytes = bytes;
-        self
+    /// Sets the size of this process's segment, bytes; default: 8 MiB.
+    pub fn segment_bytes(self, bytes: usize) -> Self {
+        self.set("segment_bytes", bytes as u64)
     }
 
-    /// Series a family may have; default: 2000. What is beyond goes to one series, see the guide.
+    /// Sets the maximum number of series of a family; default: 2000. The series `overflow` takes the rest.
     pub fn series_limit(mut self, limit: usize) -> Self {
         self.options.series_limit = limit;
         self
     }
 
-    /// Bucket bounds of a histogram that is recorded through the facade by this name.
+    /// Sets the bucket bounds of a histogram that is recorded through the `metrics` facade by this name.
     pub fn buckets(mut self, name: impl Into<String>, bounds: &[f64]) -> Self {
         self.options.buckets.push((name.into(), bounds.to_vec()));
         self
     }
 
-    /// Leaves the `metrics` facade alone: by default what its macros record goes to Soundpost, unless another
-    /// recorder is installed already.
-    pub fn without_facade(mut self) -> Self {
-        self.facade = false;
+    /// Sets whether the macros of the `metrics` facade record to Soundpost; default: true, unless another recorder
+    /// is installed.
+    pub fn facade(mut self, is_installed: bool) -> Self {
+        self.facade = is_installed;
         self
     }
 
-    /// Reports for the service without being one of its processes: as long as this runs, its processes leave
-    /// sampling and serving to it. What keeps a service's last state when it crashes; the program `soundpost` does it.
-    /// It leaves the `metrics` facade alone.
+    /// Reports for the service without being one of its processes: while this runs, its processes leave sampling
+    /// and serving to it. The program `soundpost` does so to keep a service's last state after a crash. The
+    /// `metrics` facade is not installed.
     pub fn agent(mut self) -> Self {
         self.options.role = ProcessRole::Agent;
-        self.options.segment_bytes = AGENT_SEGMENT;
         self.facade = false;
         self
     }
 
-    /// Makes the segment, stands for election, listens if elected.
+    /// Creates the segment, tries to acquire the reporter lock, and listens if it is acquired.
+    ///
+    /// Where `SOUNDPOST_DISABLED` is set, the telemetry records nothing, and no file, segment or thread is made.
     ///
     /// # Errors
-    /// When an argument or `SOUNDPOST_*` variable cannot be used; the message names it. An agent where there is one
-    /// already. A port that is taken
-    /// is no error: it is logged, shown in `unhealthy{reason="port_taken"}`, and tried again.
-    pub fn start(self) -> Result<Telemetry, Error> {
-        let given = |argument: Option<String>, variable: &str| argument.or_else(|| environment(variable));
-        let listen = match self.listen {
-            Some(listen) => listen,
-            None => environment("SOUNDPOST_LISTEN").map(|text| parse_listen(&text)).transpose()?.flatten(),
-        };
-        let sinks = match self.sinks {
-            Some(sinks) => sinks,
-            None if self.store.is_none() => Vec::new(),
-            None => environment("SOUNDPOST_SINKS").map_or(Ok(Vec::new()), |list| listed(&list))?,
-        };
-        let version = given(self.version, "SOUNDPOST_VERSION").unwrap_or_default();
-        let commit = given(self.commit, "SOUNDPOST_COMMIT");
-        let commit =
-            commit.or_else(|| commit::of_directory(&std::env::current_dir().ok()?)).unwrap_or_default();
-        let mut identity = ServiceIdentity::new(self.service.clone()).version(&version).commit(&commit);
-        if let Some(namespace) = given(self.namespace, "SOUNDPOST_NAMESPACE") {
+    /// When an argument or `SOUNDPOST_*` variable cannot be used; the message names it. When an agent is started
+    /// where there is one already. A port in use is not an error: it is logged, exposed as
+    /// `unhealthy{reason="port_taken"}`, and retried.
+    pub fn start(mut self) -> Result<Telemetry, Error> {
+        let settings = self.complete()?;
+        if settings.is_disabled() {
+            return Telemetry::disabled(settings.directory());
+        }
+        let service = settings.service()?;
+        let version = settings.text("version").unwrap_or_default();
+        let commit = settings.text("commit").or_else(|| commit::of_directory(&std::env::current_dir().ok()?));
+        let commit = commit.unwrap_or_default();
+        let mut identity = ServiceIdentity::new(service.clone()).version(&version).commit(&commit);
+        if let Some(namespace) = settings.text("namespace") {
             identity = identity.namespace(&namespace)?;
         }
-        for (name, value) in &self.labels {
-            identity = identity.label(name, value)?;
+        for (name, value) in settings.pairs("labels") {
+            identity = identity.label(&name, &value)?;
         }
         for (name, bounds) in &self.options.buckets {
             soundpost_core::Spec::histogram(&soundpost_core::sanitized(name, true), bounds).check()?;
         }
-        let root = self.directory.unwrap_or_else(default_directory);
-        let place = ServiceDir::open(&root, &self.service)?;
         let agent = self.options.role == ProcessRole::Agent;
-        let starts = self.start_event && self.store.is_some();
+        if let Some(bytes) = settings.bytes("segment_bytes") {
+            self.options.segment_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+        self.options.redact = settings.list("redact");
+        self.options.record_text = settings.switch("record_text");
+        let config = Config { appendix: self.appendix, ..config(&settings, agent)? };
+        let records_start = self.records_start && config.store.is_some() && !agent;
+        let place = ServiceDir::open(&settings.directory(), &service)?;
         let registry = Registry::open(&place, identity, self.options)?;
         let calls = Calls::new(&registry)?;
-        let server =
-            listen.map(|listen| ServerConfig { auth: self.auth, tls: self.tls, ..ServerConfig::new(listen) });
-        let sample_interval =
-            self.sample_interval.map(|interval| Interval::new("sample_interval", interval)).transpose()?;
-        let gpu_memory_interval = self
-            .gpu_memory_interval
-            .map(|interval| Interval::of_glances("gpu_memory_interval", interval))
-            .transpose()?;
-        let config = Config {
-            server,
-            idle_limit: self.idle_limit,
-            appendix: self.appendix,
-            sample_interval,
-            gpu_memory_interval,
-            gpus: self.gpus,
-            store: self.store,
-            sinks,
-            instance: given(self.instance, "SOUNDPOST_INSTANCE"),
-            agent,
-        };
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;
         if self.facade {
-            // Somebody else's recorder stays: what is recorded through it is theirs.
+            // A recorder that another crate installed stays.
             let _ = metrics::set_global_recorder(registry.metrics_recorder());
         }
         let run = Run::join(&place).filter(|_| !agent);
-        if starts && !agent && run.as_ref().is_none_or(|run| run.first) {
-            start::record(&registry, &self.service, &version, &commit);
+        if records_start && run.as_ref().is_none_or(|run| run.first) {
+            start::record(&registry, &service, &version, &commit);
         }
-        Ok(Telemetry::new(place, calls, reporter, run))
+        Ok(Telemetry::new(&place, calls, reporter, run))
+    }
+
+    /// Adds what was collected item by item, and completes the settings from the environment.
+    fn complete(&mut self) -> Result<Settings, Error> {
+        let mut settings = std::mem::take(&mut self.settings);
+        if !self.labels.is_empty() {
+            settings.set("labels", SettingValue::Pairs(std::mem::take(&mut self.labels)));
+        }
+        if !self.patterns.is_empty() {
+            settings.set("redact", SettingValue::List(std::mem::take(&mut self.patterns)));
+        }
+        if let Some(sinks) = self.sinks.take() {
+            settings.set("sinks", SettingValue::Sinks(sinks));
+        }
+        if self.options.role == ProcessRole::Agent && !settings.is_given("segment_bytes") {
+            settings.set("segment_bytes", AGENT_SEGMENT_BYTES);
+        }
+        settings.complete()
     }
 }
 
-fn environment(variable: &str) -> Option<String> {
-    std::env::var(variable).ok().filter(|value| !value.is_empty())
-}
-
-fn listed(list: &str) -> Result<Vec<Sink>, Error> {
-    Sink::list(list).map_err(|error| Error::config(format!("SOUNDPOST_SINKS: {error}")))
-}
-
-fn parse_listen(text: &str) -> Result<Option<SocketAddr>, Error> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| {
-        Error::config(format!(
-            "SOUNDPOST_LISTEN: {text:?} is no address; use host:port such as 127.0.0.1:9464, or none"
-        ))
+/// The reporter's configuration.
+fn config(settings: &Settings, agent: bool) -> Result<Config, Error> {
+    let address =
+        if let SettingValue::Address(address) = settings.value("listen") { Some(address) } else { None };
+    let basic = <[String; 2]>::try_from(settings.list("basic_auth")).ok();
+    let auth = settings.text("bearer_token").map(|token| Auth::Bearer { token });
+    let auth = auth.or_else(|| basic.map(|[user, password]| Auth::Basic { user, password }));
+    let tls = settings.path("tls_cert").zip(settings.path("tls_key"));
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    let interval = settings.duration("sample_interval");
+    let during_calls = settings.duration("gpu_memory_interval");
+    let limits = Limits::default();
+    let limits = Limits {
+        age: settings.duration("store_days").unwrap_or(limits.age),
+        bytes: settings.bytes("store_bytes").unwrap_or(limits.bytes),
+        ..limits
+    };
+    Ok(Config {
+        server: address.map(|listen| ServerConfig { auth, tls, ..ServerConfig::new(listen) }),
+        idle_limit: settings.duration("idle_limit").unwrap_or(Duration::MAX),
+        appendix: None,
+        sample_interval: interval.map(|interval| Interval::new("sample_interval", interval)).transpose()?,
+        gpu_memory_interval: during_calls
+            .map(|interval| Interval::of_glances("gpu_memory_interval", interval))
+            .transpose()?,
+        gpus: match settings.value("gpu") {
+            SettingValue::Bool(true) => Some(GpuSelection::from_environment()),
+            SettingValue::Text(_) => Some(GpuSelection::All),
+            _ => None,
+        },
+        store: settings.switch("store").then_some(limits),
+        sinks: if let SettingValue::Sinks(list) = settings.value("sinks") { list.sinks } else { Vec::new() },
+        instance: settings.text("instance"),
+        agent,
     })
 }
 
-/// Where services keep their files if nothing else is asked for: `SOUNDPOST_DIRECTORY`, else
-/// `$XDG_STATE_HOME/soundpost`, else `~/.local/state/soundpost`, else `soundpost-<uid>` among the temporary files.
-pub fn default_directory() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = || variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
-    let temporary = || std::env::temp_dir().join(format!("soundpost-{}", soundpost_core::user_id()));
-    let directory = variable("SOUNDPOST_DIRECTORY").or_else(|| Some(state()?.join("soundpost")));
-    directory.unwrap_or_else(temporary)
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl From<([u8; 4], u16)> for Endpoint {
+    fn from((host, port): ([u8; 4], u16)) -> Self {
+        Self::Address((Ipv4Addr::from(host), port).into())
+    }
+}
+
+impl From<(Ipv4Addr, u16)> for Endpoint {
+    fn from(address: (Ipv4Addr, u16)) -> Self {
+        Self::Address(address.into())
+    }
+}
+
+impl From<Option<SocketAddr>> for Endpoint {
+    fn from(address: Option<SocketAddr>) -> Self {
+        address.map_or(Self::Off, Self::Address)
+    }
+}
+
+impl From<&str> for Endpoint {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
 }

@@ -34,10 +34,12 @@ mod commit;
 #[cfg(feature = "metrics-exporter-prometheus")]
 mod exporter;
 pub mod read;
+pub mod settings;
 mod start;
 mod telemetry;
 
-pub use builder::{Builder, default_directory};
+pub use builder::{Builder, Endpoint, GpuScope};
+pub use settings::{Settings, default_directory};
 pub use soundpost_core::{
     BYTES_BUCKETS, Call, CallBuilder, CallHandle, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
     Histogram, InFlightCall, LATENCY_BUCKETS, LogLayer, Merge, Notice, Operation, Outcome, RATIO_BUCKETS,

@@ -1,16 +1,15 @@
 //! The telemetry of a service: where handles come from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use soundpost_core::{
-    Calls, Error, Family, InFlightCall, LogLayer, Notice, Operation, Registry, ServiceDir, Spec, Stage,
-    set_once, thread,
+    Calls, Error, Family, InFlightCall, LogLayer, Notice, Operation, Registry, ServiceDir, ServiceIdentity,
+    Spec, Stage, set_once, thread,
 };
 use soundpost_report::Reporter;
 
-use crate::builder::Builder;
 use crate::start::Run;
 
 /// The first telemetry this process started: what `#[instrument]` records to.
@@ -29,27 +28,37 @@ pub struct Telemetry {
 }
 
 struct Inner {
-    place: ServiceDir,
+    directory: PathBuf,
     calls: Arc<Calls>,
-    reporter: Arc<Reporter>,
+    /// None where `SOUNDPOST_DISABLED` switches everything off.
+    reporter: Option<Arc<Reporter>>,
     run: Mutex<Option<Run>>,
 }
 
 impl Telemetry {
-    /// Telemetry of a service of this name.
-    pub fn builder(service: impl Into<String>) -> Builder {
-        Builder::new(service)
-    }
-
     pub(crate) fn new(
-        place: ServiceDir,
+        place: &ServiceDir,
         calls: Arc<Calls>,
         reporter: Arc<Reporter>,
         run: Option<Run>,
     ) -> Self {
-        let telemetry = Self { inner: Arc::new(Inner { place, calls, reporter, run: Mutex::new(run) }) };
+        let directory = place.directory().to_owned();
+        let inner = Inner { directory, calls, reporter: Some(reporter), run: Mutex::new(run) };
+        let telemetry = Self { inner: Arc::new(inner) };
         set_once(&FIRST, telemetry.clone());
         telemetry
+    }
+
+    /// Returns telemetry whose handles record to private memory that nothing reads.
+    pub(crate) fn disabled(directory: PathBuf) -> Result<Self, Error> {
+        let calls = Calls::new(&Registry::detached(ServiceIdentity::new(""))?)?;
+        let inner = Inner { directory, calls, reporter: None, run: Mutex::new(None) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether anything is recorded: false where `SOUNDPOST_DISABLED` is set.
+    pub fn is_enabled(&self) -> bool {
+        self.inner.reporter.is_some()
     }
 
     /// An operation: a kind of call. With [`Operation::labels`] it gets label names.
@@ -79,17 +88,17 @@ impl Telemetry {
     /// Where the metrics are served (`host:port`), by this process or another one of the service; `None`
     /// without an endpoint, or before it is up.
     pub fn address(&self) -> Option<String> {
-        self.inner.reporter.address()
+        self.inner.reporter.as_ref()?.address()
     }
 
     /// Returns the text of a scrape in the Prometheus format, with all processes merged.
     pub fn render(&self) -> String {
-        self.inner.reporter.render(false)
+        self.reported(|reporter| reporter.render(false))
     }
 
     /// Returns the text of a scrape in the OpenMetrics format, with exemplars.
     pub fn render_openmetrics(&self) -> String {
-        self.inner.reporter.render(true)
+        self.reported(|reporter| reporter.render(true))
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
@@ -98,28 +107,33 @@ impl Telemetry {
 
     /// Everything the service exposes now, as data.
     pub fn snapshot(&self) -> soundpost_core::snapshot::Snapshot {
-        self.inner.reporter.snapshot()
+        self.reported(Reporter::snapshot)
     }
 
     /// What the names of the service's metrics begin with, without the underscore; an agent learns it from the
     /// service's processes.
     pub fn namespace(&self) -> String {
-        self.inner.reporter.namespace()
+        self.reported(Reporter::namespace)
     }
 
     /// Process ids of the service's living processes, as they see themselves; an agent is none of them.
     pub fn pids(&self) -> Vec<u32> {
-        self.inner.reporter.pids()
+        self.reported(Reporter::pids)
     }
 
     /// The service's directory.
     pub fn directory(&self) -> &Path {
-        self.inner.place.directory()
+        &self.inner.directory
     }
 
     /// Whether this process reports for the service.
     pub fn is_reporter(&self) -> bool {
-        self.inner.reporter.is_elected()
+        self.reported(Reporter::is_elected)
+    }
+
+    /// Returns what the reporter reports; nothing without one.
+    fn reported<T: Default>(&self, report: impl FnOnce(&Reporter) -> T) -> T {
+        self.inner.reporter.as_deref().map(report).unwrap_or_default()
     }
 
     /// Returns the messages of Soundpost from number `from` on, for a host without a `tracing` subscriber: up to 64
@@ -136,24 +150,24 @@ impl Telemetry {
     /// Waits until what this process recorded so far is in the store; false when `timeout` passed first, as
     /// when the store cannot be written. What was recorded survives the process without it.
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.inner.reporter.flush(timeout)
+        self.inner.reporter.as_ref().is_none_or(|reporter| reporter.flush(timeout))
     }
 
     /// Waits until what processes that are gone have left is in the store, with the calls that were in flight; false
     /// when `timeout` passed first, or another process reports. An agent asks for it after a crash.
     pub fn recover(&self, timeout: Duration) -> bool {
-        self.inner.reporter.recover(timeout)
+        self.reported(|reporter| reporter.recover(timeout))
     }
 
     /// Calls in flight in all processes of the service, the oldest first.
     pub fn in_flight(&self) -> Vec<InFlightCall> {
-        self.inner.reporter.in_flight()
+        self.reported(Reporter::in_flight)
     }
 
     /// Stops serving and lets another process of the service take over; the last one removes the service's
     /// files. Waits at most `timeout`. Recording goes on working.
     pub fn shutdown(&self, timeout: Duration) {
         drop(thread::lock(&self.inner.run).take());
-        self.inner.reporter.shutdown(timeout);
+        self.reported(|reporter| reporter.shutdown(timeout));
     }
 }

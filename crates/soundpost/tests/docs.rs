@@ -23,6 +23,9 @@ mod own_metrics;
 #[path = "../examples/readme.rs"]
 mod readme;
 #[allow(dead_code)]
+#[path = "../examples/settings_reference.rs"]
+mod settings_reference;
+#[allow(dead_code)]
 #[path = "../examples/sink_reference.rs"]
 mod sink_reference;
 #[allow(dead_code)]
@@ -76,6 +79,16 @@ fn metric_reference_is_up_to_date() {
             "docs/metrics.md is out of date; run: cargo run -p soundpost --example metric_reference > docs/metrics.md"
         );
     });
+}
+
+#[test]
+fn settings_reference_is_up_to_date() {
+    let written = fs::read_to_string(root().join("docs/guide/settings.md")).unwrap_or_default();
+    assert!(
+        written == settings_reference::reference(),
+        "docs/guide/settings.md is out of date; run: cargo run -p soundpost --example settings_reference > \
+         docs/guide/settings.md"
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use soundpost::Telemetry;
 
 static TELEMETRY: LazyLock<Telemetry> = LazyLock::new(|| {
     let directory = Directory::new();
-    let telemetry = directory.serving("macros").no_listen().start().unwrap();
+    let telemetry = directory.serving("macros").listen(None).start().unwrap();
     // The process ends with the test: let nothing stay behind.
     telemetry
 });

@@ -35,7 +35,7 @@ fn messages(telemetry: &Telemetry) -> Vec<String> {
 }
 
 fn builder(directory: &Path) -> Builder {
-    Telemetry::builder("indextts2").directory(directory).no_listen().without_vitals().without_facade()
+    Telemetry::builder("indextts2").directory(directory).listen(None).sample_interval(None).facade(false)
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_next_run_says_so_again() {
         assert_eq!(messages(&telemetry).len(), run);
         telemetry.shutdown(Duration::from_secs(2));
     }
-    let quiet = builder(directory.path()).without_start_event().start().unwrap();
+    let quiet = builder(directory.path()).start_event(false).start().unwrap();
     let _ending = Ending(quiet.clone());
     assert_eq!(messages(&quiet).len(), 2);
 }
@@ -76,7 +76,7 @@ fn the_next_run_says_so_again() {
 #[test]
 fn events_of_tracing_are_stored_and_the_reporters_own_are_not() {
     let directory = Directory::new();
-    let telemetry = builder(directory.path()).without_start_event().start().unwrap();
+    let telemetry = builder(directory.path()).start_event(false).start().unwrap();
     let _ending = Ending(telemetry.clone());
     let layer = telemetry.layer().with_max_level(tracing::level_filters::LevelFilter::TRACE);
     // For all threads of this test's process: also those that report.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::time::ClockId;
-use soundpost::{Outcome, Seconds, Telemetry};
+use soundpost::{GpuScope, Outcome, Seconds, Telemetry};
 use soundpost_store::{CallFilter, CallRow, Order, Reader};
 
 use common::{Directory, Ending, get, in_a_process, samples, until, value};
@@ -60,7 +60,7 @@ fn a_flushed_call_can_be_asked_for() {
 #[test]
 fn without_a_store_there_is_none() {
     let directory = Directory::new();
-    let telemetry = directory.serving("storeless").without_store().start().unwrap();
+    let telemetry = directory.serving("storeless").store(false).start().unwrap();
     let _ending = Ending(telemetry.clone());
     telemetry.operation("op").start().finish();
     assert!(telemetry.flush(Duration::MAX));
@@ -170,7 +170,7 @@ impl Worker {
 fn worker() {
     let Some(directory) = std::env::var_os("SOUNDPOST_TEST_STORE") else { return };
     let telemetry =
-        Telemetry::builder("crashing").directory(directory).no_listen().without_facade().start().unwrap();
+        Telemetry::builder("crashing").directory(directory).listen(None).facade(false).start().unwrap();
     let role = std::env::var("SOUNDPOST_TEST_ROLE").unwrap();
     let operation = telemetry.operation("synthesize");
     let mut running = Vec::new();
@@ -339,8 +339,8 @@ fn stores_of_hostile_service_names_stay_in_their_directories() {
     let outer = Directory::new();
     let root = outer.path().join("state");
     for name in hostile::hostile_names() {
-        let builder = Telemetry::builder(&name).namespace("hostile").directory(&root).no_listen();
-        let telemetry = builder.without_facade().without_gpus().start().unwrap();
+        let builder = Telemetry::builder(&name).namespace("hostile").directory(&root).listen(None);
+        let telemetry = builder.facade(false).gpu(GpuScope::None).start().unwrap();
         let ending = Ending(telemetry.clone());
         assert_eq!(telemetry.directory().parent(), Some(&*root), "{name:?}");
         telemetry.operation("op").start().finish();

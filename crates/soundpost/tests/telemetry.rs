@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use common::{Directory, Ending, get, samples, until, value};
-use soundpost::{Merge, Outcome, Seconds, Spec, Telemetry, Unit};
+use soundpost::{Builder, Merge, Outcome, Seconds, Settings, Spec, Telemetry, Unit};
 
 #[test]
 fn calls_are_scraped() {
@@ -48,6 +48,23 @@ fn calls_are_scraped() {
     let build = samples(&body, "index_tts_2_build_info");
     assert!(build.len() == 1 && build[0].contains(r#"version="V23""#), "{build:?}");
     running.finish();
+}
+
+#[test]
+fn disabled_telemetry_records_nothing() {
+    let directory = Directory::new();
+    let mut settings = Settings::default();
+    settings.set("service", "disabled");
+    settings.set("directory", directory.path().to_owned());
+    settings.set("disabled", true);
+    let telemetry = Builder::from(settings).listen(([127, 0, 0, 1], 0)).start().unwrap();
+    let call = telemetry.operation("synthesize").start();
+    call.chunk(Seconds(0.5));
+    call.finish();
+    assert!(!telemetry.is_enabled() && telemetry.flush(Duration::ZERO));
+    assert_eq!((telemetry.address(), telemetry.render().as_str()), (None, ""));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    telemetry.shutdown(Duration::ZERO);
 }
 
 #[test]
@@ -91,7 +108,8 @@ fn a_read_only_file_system_is_no_reason_not_to_serve() {
     // Not even root can write there.
     let unwritable = format!("/proc/soundpost-{}", std::process::id());
     let directory = Directory::new();
-    let telemetry = directory.serving("readonly").directory(&unwritable).without_vitals().start().unwrap();
+    let telemetry =
+        directory.serving("readonly").directory(&unwritable).sample_interval(None).start().unwrap();
     let _ending = Ending(telemetry.clone());
     telemetry.operation("synthesize").start().finish();
     let (_, text) = get(&telemetry.address().unwrap(), "/metrics", "");

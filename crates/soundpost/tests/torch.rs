@@ -12,7 +12,7 @@ use soundpost::{FieldValue, Merge, Spec, Telemetry, Unit};
 const GIB: u64 = 1 << 30;
 
 fn start(directory: &Directory) -> (Telemetry, Ending) {
-    let telemetry = directory.serving("tts").no_listen().without_vitals().start().unwrap();
+    let telemetry = directory.serving("tts").listen(None).sample_interval(None).start().unwrap();
     (telemetry.clone(), Ending(telemetry))
 }
 

@@ -76,9 +76,9 @@ fn steps_of_the_wall_clock_neither_stall_nor_remove_anything() {
     let lines = directory.path().join("lines.jsonl");
     let telemetry = Telemetry::builder("steps")
         .directory(directory.path())
-        .no_listen()
-        .without_facade()
-        .without_start_event()
+        .listen(None)
+        .facade(false)
+        .start_event(false)
         .sink(loki)
         .sink(JsonLines::new(&lines).unwrap())
         .start()

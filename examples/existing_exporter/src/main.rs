@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let exporter = PrometheusBuilder::new().set_buckets(&soundpost::LATENCY_BUCKETS)?.install_recorder()?;
     metrics::counter!("voices_loaded_total").increment(3);
 
-    let builder = Telemetry::builder("existing").version("1.0").no_listen();
+    let builder = Telemetry::builder("existing").version("1.0").listen(None);
     let telemetry = match mode.as_str() {
         "through" => builder.through_facade().start()?,
         "append" => builder.append(exporter.clone()).start()?,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use soundpost::Builder;
 
 use crate::arguments::{Agent, Which};
 use crate::failure::Failure;
 use crate::signals::Signals;
-use crate::{settings, which};
 
 /// What ends an agent.
 const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
@@ -18,12 +18,16 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Reports until a signal ends it.
 pub(super) fn report(which: &Which, command: &Agent) -> Result<i32, Failure> {
-    let service = which::name(which)?;
-    let builder = settings::agent(&service, &which::directory(which), &command.reporting)?;
+    let settings = command.reporting.settings(which)?;
+    if settings.is_disabled() {
+        eprintln!("soundpost: SOUNDPOST_DISABLED is set, there is nothing to report");
+        return Ok(0);
+    }
+    let service = settings.service()?;
     let failed = |error: std::io::Error| Failure::Failed(format!("signals: {error}"));
     // Before there are threads, so that the signals go to nobody else.
     let signals = Signals::take(&ENDING).map_err(failed)?;
-    let telemetry = builder.start()?;
+    let telemetry = Builder::from(settings).agent().start()?;
     let mut notices = Notices::default();
     eprintln!("soundpost: agent of {service}, files in {}", telemetry.directory().display());
     let mut told = None;

@@ -69,7 +69,7 @@ pub(super) fn examine(
     terminal: Terminal,
     out: &mut dyn Write,
 ) -> Result<i32, Failure> {
-    let listen = settings::listen(&command.listen)?;
+    let listen = settings::listen(command.listen.as_deref())?;
     let directory = which::directory(which);
     let mut findings = vec![check_directory(&directory), check_shared_memory(), check_gpus()?];
     let services = match which::named(which) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
-use super::duration::parse_duration;
+use soundpost::settings::parse_duration;
 
 fn timestamp(unix_nanos: u64) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(unix_nanos)).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -9,15 +9,14 @@ mod witness;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use soundpost::Telemetry;
 use soundpost::read::Service;
+use soundpost::{Builder, Telemetry};
 
 use crate::arguments::{Restart, Run, Which};
 use crate::command::Notices;
 use crate::failure::Failure;
 use crate::output::now;
 use crate::signals::{Arrived, Signals};
-use crate::{settings, which};
 use backoff::Backoff;
 use child::{Child, Ended};
 use crash::Crash;
@@ -51,16 +50,14 @@ const END: Duration = Duration::from_secs(5);
 
 /// Runs the command, and gives its exit status; where a signal ended it, this process ends by the same one.
 pub(crate) fn run(which: &Which, command: &Run) -> Result<i32, Failure> {
-    let service = which::name(which)?;
-    let directory = which::directory(which);
-    let directory = std::path::absolute(&directory).unwrap_or(directory);
-    let builder = settings::agent(&service, &directory, &command.reporting)?;
+    let settings = command.reporting.settings(which)?;
+    let (service, directory) = (settings.text("service").unwrap_or_default(), settings.directory());
     let mut taken = FORWARDED.to_vec();
     taken.push(Signal::SIGCHLD);
     // Before there are threads, so that the signals go to nobody else.
     let signals = Signals::take(&taken).map_err(|error| Failure::Failed(format!("signals: {error}")))?;
-    let telemetry = builder.start()?;
-    let place = Service::find(&directory, &service)?;
+    let telemetry = Builder::from(settings).agent().start()?;
+    let place = if telemetry.is_enabled() { Service::find(&directory, &service)? } else { None };
     let mut supervisor = Supervisor {
         command,
         service,
@@ -219,6 +216,9 @@ impl Supervisor<'_> {
 
     /// Records the postmortem, and says what a person wants to know.
     fn tell_of_crash(&mut self, life: &Life, again: Option<Duration>) {
+        if !self.telemetry.is_enabled() {
+            return;
+        }
         // What was in flight is taken out of the dead segments, and goes to the store.
         let recovered = self.telemetry.recover(RECOVERY);
         self.notices.tell(&self.telemetry);

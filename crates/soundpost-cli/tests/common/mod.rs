@@ -80,7 +80,7 @@ pub fn service() {
     let Ok(script) = std::env::var("SOUNDPOST_TEST") else { return };
     let telemetry = Telemetry::builder(std::env::var("SOUNDPOST_SERVICE").unwrap_or(SERVICE.to_owned()))
         .version("V23")
-        .without_facade()
+        .facade(false)
         .start()
         .unwrap();
     let operation = telemetry.operation("synthesize").labels(["emotion"]).unwrap();

@@ -23,7 +23,7 @@ impl Directory {
 
     /// A service here that serves on a free port.
     pub fn serving(&self, service: &str) -> Builder {
-        Telemetry::builder(service).directory(self.path()).listen(([127, 0, 0, 1], 0)).without_facade()
+        Telemetry::builder(service).directory(self.path()).listen(([127, 0, 0, 1], 0)).facade(false)
     }
 }
 

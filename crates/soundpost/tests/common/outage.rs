@@ -81,11 +81,11 @@ pub fn outage(directory: &Path, calls: u64, rate: Option<f64>) -> Outage {
         .encoding(LokiEncoding::Json)
         .extras(LokiExtras::Logfmt);
     let telemetry = Telemetry::builder(SERVICE)
-        .without_start_event()
+        .start_event(false)
         .directory(directory)
-        .no_listen()
-        .without_vitals()
-        .without_facade()
+        .listen(None)
+        .sample_interval(None)
+        .facade(false)
         // Of 10 minutes of 5,000 calls a second.
         .store_bytes(4 << 30)
         .sink(loki.longest_wait(Duration::from_millis(500)))

@@ -30,7 +30,7 @@ const BATCH: usize = 20;
 pub fn play_role() {
     let Ok(receiver) = std::env::var(SINK) else { return };
     let (directory, round) = (store_kills::own_directory(), std::env::var(ROUND).unwrap());
-    let builder = store_kills::builder(&directory).without_start_event();
+    let builder = store_kills::builder(&directory).start_event(false);
     let telemetry = builder.sink(sink(&receiver)).start().unwrap();
     let operation = telemetry.operation("op");
     let returned = File::options().write(true).open(directory.join(format!("r{round}"))).unwrap();
@@ -146,7 +146,7 @@ pub fn kill(directory: &Path, receiver: &Receiver, times: u64) -> SinkKills {
         ends(directory, &mut Process::start_with(directory, &role, more), STEP, reached);
         before.push(receiver.has().len());
     }
-    let telemetry = store_kills::builder(directory).without_start_event();
+    let telemetry = store_kills::builder(directory).start_event(false);
     let telemetry = telemetry.sink(sink(&receiver.address())).start().unwrap();
     let reader = || Reader::open(telemetry.directory()).ok().flatten();
     let state = || -> Option<SinkState> {

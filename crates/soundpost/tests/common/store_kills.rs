@@ -47,7 +47,7 @@ pub fn telemetry(directory: &Path) -> Telemetry {
 
 /// The service, not started.
 pub fn builder(directory: &Path) -> Builder {
-    Telemetry::builder(SERVICE).directory(directory).no_listen().without_vitals().without_facade()
+    Telemetry::builder(SERVICE).directory(directory).listen(None).sample_interval(None).facade(false)
 }
 
 fn record(telemetry: &Telemetry, directory: &Path, name: &str) {

@@ -88,10 +88,10 @@ fn worker() {
     let builder = match std::env::var("SOUNDPOST_TEST_ROLE").as_deref() {
         Ok("agent") => builder.agent(),
         Ok("shipping agent") => builder.agent().sink(lines),
-        Ok("shipping") => builder.sink(lines).without_facade(),
+        Ok("shipping") => builder.sink(lines).facade(false),
         // The agent cannot know.
-        Ok("renamed") => builder.namespace("renamed").without_facade(),
-        _ => builder.without_facade(),
+        Ok("renamed") => builder.namespace("renamed").facade(false),
+        _ => builder.facade(false),
     };
     let telemetry = match builder.start() {
         Ok(telemetry) => telemetry,

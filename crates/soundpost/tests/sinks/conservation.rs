@@ -54,7 +54,7 @@ fn what_retention_takes_is_counted() {
     let directory = Directory::new();
     let down = Capture::new().longest_wait(SHORT);
     let down = down.judged_by(|_| Verdict::Later { why: "down".into(), retry_after: None });
-    let builder = service(&directory, "retention").store_age(Duration::from_millis(1));
+    let builder = service(&directory, "retention").store_days(1e-8);
     let telemetry = builder.sink(down).start().unwrap();
     let _ending = Ending(telemetry.clone());
     record(&telemetry, "r", 500);
@@ -92,11 +92,11 @@ fn killed_process() {
         .extras(LokiExtras::Logfmt);
     let telemetry = soundpost::Telemetry::builder(SERVICE)
         .directory(directory)
-        .no_listen()
-        .without_vitals()
-        .without_facade()
+        .listen(None)
+        .sample_interval(None)
+        .facade(false)
         .version("V7")
-        .without_start_event()
+        .start_event(false)
         .sink(loki)
         .start()
         .unwrap();

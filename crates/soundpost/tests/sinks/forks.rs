@@ -92,8 +92,8 @@ fn ships(telemetry: &Telemetry, calls: usize) {
 }
 
 fn start(directory: &Path, loki: sink::Sink, lines: sink::Sink) -> Telemetry {
-    let builder = Telemetry::builder(SERVICE).directory(directory).no_listen().without_vitals();
-    builder.without_facade().without_start_event().sink(loki).sink(lines).start().unwrap()
+    let builder = Telemetry::builder(SERVICE).directory(directory).listen(None).sample_interval(None);
+    builder.facade(false).start_event(false).sink(loki).sink(lines).start().unwrap()
 }
 
 /// What a child does, one this and another that.

@@ -297,7 +297,7 @@ fn what_cannot_be_is_said_at_the_start() {
             "sink influxdb: token_env: the variable SOUNDPOST_TEST_UNSET is not set",
         ),
         (
-            build().sink(influx()).without_store(),
+            build().sink(influx()).store(false),
             "sinks: they ship what the store has, and there is to be no store",
         ),
         (

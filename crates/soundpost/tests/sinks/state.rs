@@ -11,10 +11,10 @@ use crate::common::Directory;
 pub(crate) fn service(directory: &Directory, name: &str) -> Builder {
     Telemetry::builder(name)
         .directory(directory.path())
-        .no_listen()
-        .without_vitals()
-        .without_facade()
-        .without_start_event()
+        .listen(None)
+        .sample_interval(None)
+        .facade(false)
+        .start_event(false)
 }
 
 /// Records calls with the ids `prefix0`, `prefix1`, ...

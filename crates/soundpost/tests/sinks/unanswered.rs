@@ -113,11 +113,11 @@ fn standard_output_has_whole_lines_between_those_of_the_service() {
     if let Some(directory) = std::env::var_os(CHILD) {
         let builder = soundpost::Telemetry::builder("stdout")
             .directory(directory)
-            .no_listen()
-            .without_vitals()
-            .without_start_event();
+            .listen(None)
+            .sample_interval(None)
+            .start_event(false);
         let sink = JsonLines::new("-").unwrap().batch(10);
-        let telemetry = builder.without_facade().sink(sink).start().unwrap();
+        let telemetry = builder.facade(false).sink(sink).start().unwrap();
         for round in 0..20 {
             record(&telemetry, &format!("r{round}-"), 20);
             println!("the service says {round}");

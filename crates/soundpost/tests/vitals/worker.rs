@@ -116,7 +116,7 @@ fn worker() {
     let telemetry = Telemetry::builder(SERVICE)
         .directory(directory)
         .sample_interval(Duration::from_secs_f64(interval))
-        .without_facade()
+        .facade(false)
         .start()
         .unwrap();
     let answer = |text: &str| println!("\n> {}", text.replace('\n', "\t"));
