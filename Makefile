@@ -31,8 +31,10 @@ test: test-rust test-python ## Run every test that needs no other server
 test-rust: .venv/tools
 	$(CARGO) test --workspace --exclude soundpost-python --all-features
 
+# The tests of most files wait, so four run at a time; those that measure times run alone.
 test-python: .venv/wheel
-	pytest python/tests examples
+	pytest -n 4 --dist worksteal -m "not timed" python/tests examples
+	pytest -m timed python/tests
 
 test-servers: .venv/wheel ## Run the tests against real servers: Prometheus, InfluxDB, VictoriaMetrics, Loki, Graylog's inputs
 	@. scripts/servers && pytest tests/servers

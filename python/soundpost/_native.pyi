@@ -524,7 +524,7 @@ def program(arguments: Sequence[str]) -> int:
     """
 
 def sink_kinds() -> list[tuple[str, str, str, bool, list[tuple[str, str, str]]]]:
-    """Returns class, kind, description, whether the target is a path, and the options of each kind of sink."""
+    """Returns class, kind, description, whether the target is a path, and options of each kind of sink."""
 
 def read_calls(query: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns a dict for each call of a service that matches the query.

@@ -1,4 +1,4 @@
-"""One `init` a test process, in a directory of its own; tests tell their metrics apart by name."""
+"""Fixtures: one `init` per test process, in its own directory; each test has metrics of its own name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ os.environ["SOUNDPOST_STRICT"] = "1"
 import soundpost
 from soundpost import _native
 
-# A slow machine is no fault; and what is found is found again on every machine.
+# No deadline for slow machines, and the same examples on every machine.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("tests")
 
@@ -28,7 +28,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
-    """A warning fails a test of this folder."""
+    """Makes a warning fail a test of this folder."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("error"), append=False)
@@ -50,20 +50,20 @@ def telemetry(tmp_path_factory):
 
 @pytest.fixture
 def scrape(telemetry):
-    """Takes a scrape of this process."""
+    """Returns a function that scrapes this process."""
     return lambda: Scrape(telemetry.render())
 
 
 @pytest.fixture
 def name(request):
-    """A name of this test alone, for an operation or a metric."""
+    """Returns a unique name for an operation or a metric."""
     test = "".join(c if c.isalnum() else "_" for c in request.node.name)
     return f"{test}_{next(_numbers)}"
 
 
 @pytest.fixture
 def logger(name):
-    """A logger with a handler of ours and no parent."""
+    """Returns a logger with a `LogHandler` and no parent."""
     logger = logging.getLogger(name)
     logger.propagate = False
     logger.setLevel(1)
@@ -74,13 +74,13 @@ def logger(name):
 
 @pytest.fixture
 def recorded(telemetry, logger):
-    """The events of the test's logger."""
+    """Returns a function for the stored events of the test's logger."""
     return lambda: events(telemetry.directory, logger.name)
 
 
 @pytest.fixture
 def lenient():
-    """Faults are counted and logged, as in production."""
+    """Counts and logs faults, as in production."""
     _native.set_strict(False)
     yield
     _native.set_strict(True)
@@ -88,7 +88,7 @@ def lenient():
 
 @pytest.fixture
 def python(tmp_path):
-    """Runs a program in a fresh interpreter with a state directory of its own; gives what it printed."""
+    """Returns a function that runs a program in a new interpreter with its own state directory."""
 
     def run(source, *arguments, check=True, timeout=60, **variables):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDPOST_")}
@@ -128,13 +128,13 @@ class NvmlSim:
         self.directory = directory
 
     def device(self, number, *lines):
-        """Text of a device with memory alone, whose UUID has its number."""
+        """Returns the text of a device with memory only, whose UUID has its number."""
         uuid = f"GPU-b0000000-0000-4000-8000-{number:012}"
         memory = ("memory_total 24GiB", "memory_used 4GiB")
         return "\n".join([f"device {uuid}", "name Simulated GPU", *memory, *lines])
 
     def script(self, *devices):
-        """A script with these devices."""
+        """Writes a script with these devices and returns its path."""
         path = self.directory / "nvml-sim.script"
         path.write_text("\n".join(["driver 550.54.14", "nvml 12.550.54.14", "cuda 12040", *devices, ""]))
         return str(path)
@@ -152,5 +152,5 @@ def nvml_sim_library():
 
 @pytest.fixture
 def nvml_sim(nvml_sim_library, tmp_path):
-    """A simulated driver: set `SOUNDPOST_NVML_PATH` to its `library` and `NVML_SIM_SCRIPT` to a `script`."""
+    """Returns a simulated driver: set `SOUNDPOST_NVML_PATH` to its `library` and `NVML_SIM_SCRIPT` to a `script`."""
     return NvmlSim(nvml_sim_library, tmp_path)

@@ -19,7 +19,7 @@ class Device:
 
 
 class Uuid:
-    """`torch._C._CUuuid`: only its text is of use."""
+    """`torch._C._CUuuid`: only its text is used."""
 
     def __init__(self, text):
         self.text = text

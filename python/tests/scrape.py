@@ -22,18 +22,18 @@ class Scrape:
         }
 
     def get(self, name, **labels):
-        """The value of one sample by its full name, None where there is none."""
+        """Returns the value of a sample by its full name, or None."""
         return self.samples.get((name, frozenset(labels.items())))
 
     def sum(self, name, **labels):
-        """The sum of all samples of this name that have these labels."""
+        """Returns the sum of all samples of this name with these labels."""
         wanted = set(labels.items())
         return sum(
             value for (found, pairs), value in self.samples.items() if found == name and wanted <= pairs
         )
 
     def outcomes(self, operation, **labels):
-        """Finished calls of an operation by outcome."""
+        """Returns the number of finished calls of an operation by outcome."""
         wanted = {("operation", operation), *labels.items()}
         found = {}
         for (name, pairs), value in self.samples.items():
@@ -43,20 +43,20 @@ class Scrape:
         return found
 
     def count(self, metric, operation, **labels):
-        """Observations in a histogram of the request metrics."""
+        """Returns the number of observations in a histogram of the request metrics."""
         return int(self.sum(f"{self.prefix}_{metric}_count", operation=operation, **labels))
 
     def total(self, metric, operation, **labels):
-        """Sum of a histogram, or value of a counter, of the request metrics."""
+        """Returns the sum of a histogram, or the value of a counter, of the request metrics."""
         name = f"{self.prefix}_{metric}"
         return self.sum(name if metric.endswith("_total") else name + "_sum", operation=operation, **labels)
 
     def in_flight(self, operation):
-        """Calls in flight."""
+        """Returns the number of calls in flight."""
         return self.sum(f"{self.prefix}_requests_in_flight", operation=operation)
 
     def stages(self, operation):
-        """Ended stages of an operation by name."""
+        """Returns the number of ended stages of an operation by name."""
         found = {}
         for (name, pairs), value in self.samples.items():
             if (
@@ -69,5 +69,5 @@ class Scrape:
         return found
 
     def errors(self, part):
-        """Soundpost's own faults."""
+        """Returns the number of Soundpost's own faults."""
         return int(self.sum("soundpost_errors_total", part=part))

@@ -10,7 +10,7 @@ import soundpost
 
 
 def events(directory, logger=None):
-    """The stored events but the start's, or those of one logger; each a dict, its fields in it as a dict."""
+    """Returns the stored events as dicts: those of one logger, or all but the start event."""
     assert soundpost.flush(10)
     store = sqlite3.connect(f"file:{pathlib.Path(directory) / 'store.sqlite'}?mode=ro", uri=True)
     try:

@@ -1,4 +1,4 @@
-"""`soundpost.audio`: how long what comes back is."""
+"""`soundpost.audio`: the length of results and items."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Results:
         (flac(44100, 22050), {"sample_rate": None}, 2.0),
     ],
 )
-def test_what_it_measures(item, options, seconds):
+def test_item_with_audio_has_its_length(item, options, seconds):
     measured = audio(**{"sample_rate": 1000, **options})(item)
     assert measured == (None if seconds is None else Audio(seconds))
 
@@ -93,7 +93,7 @@ def test_what_it_measures(item, options, seconds):
         ("missing.wav", {}),
     ],
 )
-def test_what_is_no_output(item, options):
+def test_item_without_output_is_nothing(item, options):
     assert audio(1000, **options)(item) is None
 
 
@@ -108,12 +108,12 @@ def test_what_is_no_output(item, options):
         (wav(0), {}),
     ],
 )
-def test_what_is_no_audio(item, options):
+def test_item_without_audio_is_skipped(item, options):
     assert isinstance(audio(1000, **options)(item), Skip)
 
 
 @pytest.mark.parametrize(("item", "text"), [(-1, "returned -1"), (False, "returned False")])
-def test_what_is_an_error(item, text):
+def test_item_that_is_an_error_is_an_error(item, text):
     error = audio(1000)(item)
     assert isinstance(error, soundpost.Error)
     assert str(error) == text
@@ -131,7 +131,7 @@ def test_what_is_an_error(item, text):
         ([[[[[[np.zeros(1)]]]]]], {}, "too deep"),
     ],
 )
-def test_what_it_cannot_measure(item, options, match):
+def test_unmeasurable_item_raises_type_error(item, options, match):
     with pytest.raises(TypeError, match=match):
         audio(**{"sample_rate": 1000, **options})(item)
 
@@ -146,12 +146,12 @@ def test_what_it_cannot_measure(item, options, match):
         ({"channels": 0}, "channels"),
     ],
 )
-def test_arguments_that_are_out_of_range(options, match):
+def test_arguments_out_of_range_raise_value_error(options, match):
     with pytest.raises(ValueError, match=match):
         audio(**options)
 
 
-def test_files(tmp_path):
+def test_audio_file_has_its_length(tmp_path):
     measure = audio()
     (tmp_path / "a.wav").write_bytes(wav(2.5, rate=22050))
     (tmp_path / "a.flac").write_bytes(flac(48000, 24000))
@@ -165,7 +165,7 @@ def test_files(tmp_path):
     assert measure(str(tmp_path / "a\ud800.wav")) is None
 
 
-def test_a_wave_file_whose_writer_streams():
+def test_streamed_wave_file_has_its_length():
     data = bytearray(wav(1.0))
     data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
     assert audio()(bytes(data)) == Audio(1.0)
@@ -178,13 +178,13 @@ def test_a_wave_file_whose_writer_streams():
     | st.binary().map(lambda tail: wav(0.01) + tail)
     | st.binary().map(lambda tail: b"RIFF" + tail)
 )
-def test_no_bytes_are_too_broken(data):
+def test_broken_bytes_never_panic(data):
     measured = audio(1000)(data)
     assert measured is None or isinstance(measured, (Audio, Skip))
 
 
 @given(cut=st.integers(0, 60), flips=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 255)), max_size=4))
-def test_no_header_is_too_broken(cut, flips):
+def test_broken_header_never_panics(cut, flips):
     for header in (wav(0.001), flac(100, 8000)):
         broken = bytearray(header[:60])
         for at, value in flips:
@@ -194,7 +194,7 @@ def test_no_header_is_too_broken(cut, flips):
 
 
 @given(rate=st.integers(1, 2**20 - 1), samples=st.integers(1, 2**36 - 1))
-def test_flac_headers(rate, samples):
+def test_flac_header_has_its_length(rate, samples):
     assert audio()(flac(samples, rate)) == Audio(samples / rate)
 
 
@@ -204,7 +204,7 @@ def test_flac_headers(rate, samples):
     channels=st.integers(1, 3),
     width=st.integers(1, 4),
 )
-def test_wave_headers(frames, rate, channels, width):
+def test_wave_header_has_its_length(frames, rate, channels, width):
     data = io.BytesIO()
     with wave.open(data, "wb") as writer:
         writer.setnchannels(channels)
@@ -229,14 +229,14 @@ def test_wave_headers(frames, rate, channels, width):
         (b"\x00\x40" * 10, False),
     ],
 )
-def test_silence(item, silent):
+def test_silent_items_are_silence(item, silent):
     assert audio(1000, silence=True)(item).silent is silent
     assert audio(1000)(item).silent is False
 
 
-def test_silence_of_a_tensor_that_is_differentiated_is_looked_for_without_its_gradient():
+def test_differentiated_tensor_is_detached_for_silence():
     class Tensor:
-        """As PyTorch's, which warns where such a one becomes a number."""
+        """Warns like PyTorch if a differentiated tensor becomes a number."""
 
         shape, dtype, device = (1, 1000), "torch.float32", "cpu"
 
@@ -256,7 +256,7 @@ def test_silence_of_a_tensor_that_is_differentiated_is_looked_for_without_its_gr
     assert audio(1000, silence=True)(Tensor(requires_grad=True)).silent is True
 
 
-def test_results_are_values():
+def test_results_compare_by_value():
     assert Audio(1.5) == Audio(1.5) != Audio(2.0)
     assert repr(Audio(1.5)) == "Audio(1.5)"
     assert repr(Audio(1.5, silent=True)) == "Audio(1.5, silent=True)"
@@ -279,7 +279,7 @@ def test_results_are_values():
         (soundpost.Error("CUDA out of memory"), "oom", 0.0),
     ],
 )
-def test_what_a_function_may_say(name, scrape, said, outcome, seconds):
+def test_function_result_is_interpreted(name, scrape, said, outcome, seconds):
     soundpost.instrument(name, audio=lambda item: said)(lambda: 1)()
     after = scrape()
     assert after.outcomes(name) == {outcome: 1}
@@ -287,7 +287,7 @@ def test_what_a_function_may_say(name, scrape, said, outcome, seconds):
 
 
 @pytest.mark.parametrize("said", [float("nan"), -1.0, "text", object()])
-def test_what_a_function_may_not_say(name, scrape, lenient, said):
+def test_wrong_function_result_raises_type_error(name, scrape, lenient, said):
     soundpost.instrument(name, audio=lambda item: said)(lambda: 1)()
     assert scrape().outcomes(name) == {"ok": 1}
     assert scrape().errors("audio") >= 1

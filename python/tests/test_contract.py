@@ -1,9 +1,9 @@
-"""The contract, as a service writes it: every name and every shape of the public interface in one program."""
+"""Every name and every form of the public interface, in one program."""
 
 from __future__ import annotations
 
 
-def test_a_service_written_to_the_contract(python, tmp_path):
+def test_service_written_to_the_contract_runs(python, tmp_path):
     ran = python(
         """
         import inspect
@@ -39,7 +39,7 @@ def test_a_service_written_to_the_contract(python, tmp_path):
         @soundpost.instrument
         def bare(): ...
 
-        # Before init everything can be called and does nothing.
+        # Before init everything can be called and records nothing.
         voices = soundpost.Counter("sonic_video_generation_success", "Videos made", ["status"])
         infer("before")
         voices.labels(status="success").inc()

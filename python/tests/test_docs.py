@@ -1,4 +1,4 @@
-"""The documentation: its Python examples run, its YAML is right, and its tables leave nothing out.
+"""The documentation: its Python examples run, its YAML is valid, and its tables are complete.
 
 A document's ```python blocks are run in their order as one program, in a process and a state directory of its
 own. A comment `<!-- python ... -->` is part of that program: what an example needs and no reader does.
@@ -24,7 +24,7 @@ BLOCK = re.compile(rf"^(?:{HIDDEN}|{SHOWN})$", re.M | re.S)
 
 
 def blocks(document, kind):
-    """The blocks of a kind: the number of the line before each, and its text."""
+    """Returns the blocks of a kind: the number of the line before each, and its text."""
     text = document.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):
         if match["kind"] == kind or (match["hidden"] is not None and kind == "python"):
@@ -32,7 +32,7 @@ def blocks(document, kind):
 
 
 def program(document):
-    """All Python of a document, each line where it is in the document."""
+    """Returns all Python of a document, with each line at its place in the document."""
     lines = []
     for line, text in blocks(document, "python"):
         lines += [""] * (line - len(lines)) + text.splitlines()
@@ -47,13 +47,13 @@ WITH_PYTHON = [document for document in DOCUMENTS if any(blocks(document, "pytho
 WITH_YAML = [(identify(document), text) for document in DOCUMENTS for _, text in blocks(document, "yaml")]
 
 
-def test_there_are_examples():
+def test_documents_have_examples():
     assert len(WITH_PYTHON) >= 6
     assert WITH_YAML
 
 
 @pytest.mark.parametrize("document", WITH_PYTHON, ids=identify)
-def test_python_runs(document, tmp_path):
+def test_python_of_document_runs(document, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDPOST_")}
     environment |= {
         "SOUNDPOST_DIRECTORY": str(tmp_path / "state"),
@@ -61,7 +61,7 @@ def test_python_runs(document, tmp_path):
         "SOUNDPOST_STRICT": "1",
         "PYTHONWARNINGS": "error",
     }
-    # Its name and lines are those of the document, so that a traceback leads there.
+    # Tracebacks show the name and lines of the document.
     source = tmp_path / "example.py"
     source.write_text(program(document), encoding="utf-8")
     ran = subprocess.run(
@@ -77,7 +77,7 @@ def test_python_runs(document, tmp_path):
 
 
 @pytest.mark.parametrize(("document", "text"), WITH_YAML)
-def test_yaml_is_right(document, text, tmp_path):
+def test_yaml_of_document_is_valid(document, text, tmp_path):
     yaml = pytest.importorskip("yaml")
     read = yaml.safe_load(text)
     assert isinstance(read, dict), document
@@ -103,8 +103,8 @@ def test_settings_page_has_every_argument_of_init():
         )
 
 
-def test_nothing_is_promised_by_name_that_there_is_not():
-    """Whatever the documents call on `soundpost` exists."""
+def test_names_in_documents_exist():
+    """Checks that each name the documents use of `soundpost` exists."""
     import soundpost
 
     for document in DOCUMENTS:

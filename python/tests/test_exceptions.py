@@ -1,4 +1,4 @@
-"""What an exception makes of a call."""
+"""Outcomes of calls that end with an exception."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("telemetry")
     ],
 )
 @pytest.mark.parametrize("kind", ["function", "generator", "coroutine", "block"])
-def test_what_an_exception_says(name, scrape, error, outcome, kind):
+def test_exception_has_its_outcome(name, scrape, error, outcome, kind):
     @soundpost.instrument(name)
     def function():
         raise error
@@ -85,7 +85,7 @@ def chained(raises, *, suppress=False, cause=True):
         (chained(asyncio.CancelledError(), cause=False), "error"),
     ],
 )
-def test_what_a_chain_of_exceptions_says(name, scrape, error, outcome):
+def test_exception_chain_has_its_outcome(name, scrape, error, outcome):
     @soundpost.instrument(name)
     def infer():
         raise error
@@ -95,7 +95,7 @@ def test_what_a_chain_of_exceptions_says(name, scrape, error, outcome):
     assert scrape().outcomes(name) == {outcome: 1}
 
 
-def test_an_exception_whose_text_raises(name, scrape):
+def test_exception_without_text_is_error(name, scrape):
     class Awkward(Exception):
         def __str__(self):
             raise RuntimeError("no text")

@@ -1,4 +1,4 @@
-"""However the interpreter ends: no crash, and within two seconds.
+"""Ends of the interpreter: no crash, and within two seconds.
 
 `SOUNDPOST_TEST_FULL=1` runs each 25 times, a thousand exits in all; without it each runs twice.
 """
@@ -92,20 +92,20 @@ VARIANTS = {
 
 @pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_exit(python, variant, listen):
+def test_interpreter_exit_is_clean_and_fast(python, variant, listen):
     program, status = VARIANTS[variant]
     for _ in range(ROUNDS):
         began = time.monotonic()
         ran = python(f"{COMMON}\n{program}\n", check=False, SOUNDPOST_LISTEN=listen, PYTHONWARNINGS="ignore")
         took = time.monotonic() - began
         assert ran.returncode == status, ran.stderr
-        # Start of the interpreter included.
+        # The limit includes the start of the interpreter.
         assert took < 4
         for sign in ("Fatal Python error", "panicked", "Segmentation", "Exception ignored"):
             assert sign not in ran.stderr, ran.stderr
 
 
-def test_a_life_below_a_second_is_recorded(python, tmp_path):
+def test_process_below_a_second_is_recorded(python, tmp_path):
     python(COMMON)
     ran = python(
         """

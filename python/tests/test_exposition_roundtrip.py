@@ -1,4 +1,4 @@
-"""What was recorded reads back the same in prometheus_client's parsers, whatever the texts and numbers."""
+"""The parsers of prometheus_client read back any recorded text and number."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NASTY = [
 
 @pytest.fixture(params=[False, True], ids=["text", "openmetrics"])
 def read(request, telemetry):
-    """Families of a scrape by name, read in one of the two formats."""
+    """Returns the families of a scrape by name, read in one of the two formats."""
     parse = read_openmetrics if request.param else read_text
     return lambda: {family.name: family for family in parse(telemetry.render(openmetrics=request.param))}
 
@@ -43,7 +43,7 @@ def samples(family, name):
     return [sample for sample in family.samples if sample.name == name]
 
 
-def test_nasty_label_values_stay_apart(name, read):
+def test_hostile_label_values_stay_distinct(name, read):
     counter = soundpost.Counter(name, 'Nasty \\ "help"\nof two lines', ["value"])
     for count, value in enumerate(NASTY, start=1):
         counter.labels(value).inc(count)
@@ -64,7 +64,7 @@ def test_floats_read_back(name, read, value):
     assert sample.value == value
 
 
-def test_the_last_bucket_is_the_count(name, read):
+def test_last_bucket_equals_count(name, read):
     histogram = soundpost.Histogram(name, "Sizes", ["value"], buckets=(0.005, 1, 2.5, 1e6))
     for value in NASTY:
         for amount in (0.001, 1, 2, 1e7):
@@ -81,7 +81,7 @@ def test_the_last_bucket_is_the_count(name, read):
         assert count == buckets[math.inf]
 
 
-def test_a_strangers_request_id_does_not_cost_the_scrape(name, read):
+def test_hostile_request_id_keeps_scrape_valid(name, read):
     histogram = soundpost.Histogram(name, "Sizes", ["n"], buckets=(1.0,), exemplars=True)
     for n, request_id in enumerate(["req-7d8e9f", *NASTY, "x" * 1000, "é" * 119]):
         histogram.labels(n).observe(0.5, exemplar={"request_id": request_id})
@@ -96,7 +96,7 @@ def test_a_strangers_request_id_does_not_cost_the_scrape(name, read):
             assert sample.labels["n"] != "0" or value == "req-7d8e9f"
 
 
-def test_every_kind_is_what_it_says(name, telemetry):
+def test_every_kind_has_its_type(name, telemetry):
     soundpost.Summary(f"{name}_s", "Summary").observe(2.5)
     soundpost.Info(f"{name}_i", "Info").info({"voice": 'a"b'})
     soundpost.Enum(f"{name}_e", "Enum", states=["idle", "busy"]).state("busy")
@@ -113,6 +113,6 @@ def test_every_kind_is_what_it_says(name, telemetry):
     assert {s.labels[f"{name}_e"]: s.value for s in families[f"{name}_e"].samples} == {"idle": 0, "busy": 1}
 
 
-def test_openmetrics_ends_and_text_does_not(telemetry):
+def test_only_openmetrics_has_an_end_marker(telemetry):
     assert telemetry.render(openmetrics=True).endswith("\n# EOF\n")
     assert "# EOF" not in telemetry.render().splitlines()

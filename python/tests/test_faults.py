@@ -1,4 +1,4 @@
-"""What goes wrong inside of soundpost is counted and logged once; under `SOUNDPOST_STRICT=1` it is raised."""
+"""Faults of Soundpost are counted and logged once; `SOUNDPOST_STRICT=1` raises them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CASES = {
 
 @pytest.mark.parametrize("part", CASES)
 @pytest.mark.parametrize("kind", ["function", "generator"])
-def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, caplog, part, kind):
+def test_raising_function_costs_only_its_value(name, scrape, lenient, caplog, part, kind):
     def function():
         return "result"
 
@@ -52,7 +52,7 @@ def test_a_function_that_raises_costs_its_value_only(name, scrape, lenient, capl
 
 
 @pytest.mark.parametrize("part", CASES)
-def test_strict_raises(name, part):
+def test_strict_raises_faults(name, part):
     infer = soundpost.instrument(name, **CASES[part])(lambda: "result")
     with pytest.raises(soundpost.Error, match="KeyError") as raised:
         infer()
@@ -68,32 +68,32 @@ def test_strict_raises(name, part):
         {"request_id": "missing"},
     ],
 )
-def test_a_parameter_that_the_function_does_not_have(name, scrape, lenient, options):
+def test_missing_parameter_costs_only_its_value(name, scrape, lenient, options):
     infer = soundpost.instrument(name, **options)(lambda a=1: "result")
     assert infer() == "result"
     assert scrape().outcomes(name) == {"ok": 1}
 
 
-def test_a_parameter_that_the_function_does_not_have_is_raised_when_strict(name):
+def test_missing_parameter_raises_when_strict(name):
     with pytest.raises(soundpost.Error, match="no parameter 'missing' for a label"):
         soundpost.instrument(name, labels={"x": "missing"})(lambda a: a)
 
 
 @pytest.mark.parametrize("label", ["operation", "status", "le", "a-b", "__a", ""])
-def test_a_label_that_cannot_be_one(name, scrape, lenient, label):
+def test_invalid_label_name_drops_the_labels(name, scrape, lenient, label):
     infer = soundpost.instrument(name, labels={label: "a"})(lambda a: a)
     before = scrape().errors("operation")
     assert infer(3) == 3
     with soundpost.call(name, labels={label: 1}):
         pass
     assert scrape().errors("operation") == before + 2
-    # The calls are recorded all the same, and what was refused is not counted with each of them.
+    # The calls are recorded, and the refused label is counted once.
     assert infer(4) == 4
     assert scrape().outcomes(name) == {"ok": 3}
     assert scrape().errors("operation") == before + 2
 
 
-def test_a_fault_says_whose_it_is_and_hides_no_other(name, scrape, lenient, caplog):
+def test_fault_names_its_operation(name, scrape, lenient, caplog):
     before = scrape().errors("audio")
 
     def unmeasurable():
@@ -119,7 +119,7 @@ class Unspeakable:
 
 @pytest.mark.parametrize("decorate", [soundpost.instrument, soundpost.instrument("x"), soundpost.stage("x")])
 @pytest.mark.parametrize("what", [type("Model", (), {}), property(lambda self: 3), 3, ()])
-def test_what_is_no_function_is_given_back(scrape, lenient, decorate, what):
+def test_object_without_call_is_returned_unchanged(scrape, lenient, decorate, what):
     before = scrape().errors("operation")
     assert decorate(what) is what
     assert scrape().errors("operation") == before + 1
@@ -130,7 +130,7 @@ def test_what_is_no_function_is_given_back(scrape, lenient, decorate, what):
         decorate(what)
 
 
-def test_a_list_of_parameters_is_labels_of_their_names(name, scrape):
+def test_list_of_parameters_names_the_labels(name, scrape):
     infer = soundpost.instrument(name, labels=["voice"], fields=("text",))(lambda text, voice: text)
     assert infer("t", "v") == "t"
     assert scrape().outcomes(name, voice="v") == {"ok": 1}
@@ -156,7 +156,7 @@ def test_a_list_of_parameters_is_labels_of_their_names(name, scrape):
         ({"queued_at": 3.0}, "request_id", "queued_at= was given a float; give the name"),
     ],
 )
-def test_an_argument_of_the_wrong_type(name, scrape, lenient, options, part, message):
+def test_wrong_argument_type_is_a_fault(name, scrape, lenient, options, part, message):
     before = scrape().errors(part)
     infer = soundpost.instrument(name, **options)(lambda a=1: a)
     assert scrape().errors(part) == before + 1
@@ -169,7 +169,7 @@ def test_an_argument_of_the_wrong_type(name, scrape, lenient, options, part, mes
         soundpost.instrument(name, **options)(lambda a=1: a)
 
 
-def test_a_field_that_is_an_array(name, scrape, lenient):
+def test_array_as_field_is_a_fault(name, scrape, lenient):
     import numpy as np
 
     before = scrape().errors("field")
@@ -190,7 +190,7 @@ def test_a_field_that_is_an_array(name, scrape, lenient):
         (str, "upper", "immutable type"),
     ],
 )
-def test_what_cannot_be_patched_is_left_alone(scrape, lenient, owner, attribute, reason):
+def test_unpatchable_attribute_is_unchanged(scrape, lenient, owner, attribute, reason):
     before = scrape().errors("patch")
     soundpost.patch(owner, attribute)()
     assert scrape().errors("patch") == before + 1
@@ -201,7 +201,7 @@ def test_what_cannot_be_patched_is_left_alone(scrape, lenient, owner, attribute,
         soundpost.patch(owner, attribute)
 
 
-def test_faults_are_logged_once_and_a_handler_that_raises_is_no_fault_of_the_host(name, lenient):
+def test_fault_is_logged_once_despite_raising_handler(name, lenient):
     class Broken(logging.Handler):
         def emit(self, record):
             raise RuntimeError("a handler that raises")
@@ -216,7 +216,7 @@ def test_faults_are_logged_once_and_a_handler_that_raises_is_no_fault_of_the_hos
         logger.removeHandler(handler)
 
 
-def test_metrics_take_wrong_use_without_raising(name, scrape, lenient):
+def test_metrics_misused_count_a_fault(name, scrape, lenient):
     counter = soundpost.Counter(name, "d", ["a", "b"])
     before = scrape().errors("metric")
     counter.inc()
@@ -233,7 +233,7 @@ def test_metrics_take_wrong_use_without_raising(name, scrape, lenient):
     assert scrape().get(name + "_total", a="x", b="y") == 0
 
 
-def test_metrics_raise_wrong_use_when_strict(name):
+def test_metrics_misused_raise_when_strict(name):
     counter = soundpost.Counter(name, "d", ["a"])
     for wrong in (
         counter.inc,

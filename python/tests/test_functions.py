@@ -1,4 +1,4 @@
-"""`instrument` keeps everything that a function can do."""
+"""`instrument` keeps the whole protocol of a function."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("telemetry")
 
 
 def collect(generator):
-    """All items and the return value of a generator."""
+    """Returns all items and the return value of a generator."""
     items = []
     while True:
         try:
@@ -23,7 +23,7 @@ def collect(generator):
             return items, stop.value
 
 
-def test_generators_forward_send_throw_close_and_the_return_value():
+def test_generator_forwards_send_throw_close_and_return():
     seen = []
 
     @soundpost.instrument
@@ -59,7 +59,7 @@ def test_generators_forward_send_throw_close_and_the_return_value():
         third.throw(ZeroDivisionError)
 
 
-def test_a_generator_that_ignores_close_says_so():
+def test_generator_ignoring_close_raises_runtime_error():
     @soundpost.instrument
     def stubborn():
         try:
@@ -73,7 +73,7 @@ def test_a_generator_that_ignores_close_says_so():
         generator.close()
 
 
-def test_stop_iteration_inside_is_a_runtime_error():
+def test_stop_iteration_inside_raises_runtime_error():
     @soundpost.instrument
     def broken():
         yield 1
@@ -86,7 +86,7 @@ def test_stop_iteration_inside_is_a_runtime_error():
 
 
 @pytest.mark.parametrize("returned", [None, (), (1, 2), ValueError("value"), StopIteration(4)])
-def test_any_return_value_comes_through(returned):
+def test_any_return_value_is_forwarded(returned):
     @soundpost.instrument
     def generator():
         yield 1
@@ -101,7 +101,7 @@ def test_any_return_value_comes_through(returned):
     assert asyncio.run(coroutine()) is returned
 
 
-def test_coroutines_forward_cancellation_and_exceptions():
+def test_coroutine_forwards_cancellation_and_exceptions():
     @soundpost.instrument
     async def waits(caught):
         try:
@@ -122,7 +122,7 @@ def test_coroutines_forward_cancellation_and_exceptions():
     assert asyncio.run(main()) == [True]
 
 
-def test_async_generators_forward_asend_athrow_and_aclose():
+def test_async_generator_forwards_asend_athrow_and_aclose():
     seen = []
 
     @soundpost.instrument
@@ -158,14 +158,14 @@ def test_async_generators_forward_asend_athrow_and_aclose():
     assert seen == ["a", "b"]
 
 
-def test_an_async_generator_that_ends_ends():
+def test_ended_async_generator_stays_ended():
     async def main():
         return [item async for item in soundpost.instrument(generates_async)(3)]
 
     assert asyncio.run(main()) == [0, 1, 2]
 
 
-def test_an_async_generator_that_ignores_close_says_so():
+def test_async_generator_ignoring_close_raises_runtime_error():
     @soundpost.instrument
     async def stubborn():
         try:
@@ -182,7 +182,7 @@ def test_an_async_generator_that_ignores_close_says_so():
     asyncio.run(main())
 
 
-def test_an_async_generator_dropped_half_way_is_closed_by_the_loop(name, scrape):
+def test_dropped_async_generator_is_closed_by_the_loop(name, scrape):
     closed = []
 
     @soundpost.instrument(name)
@@ -205,7 +205,7 @@ def test_an_async_generator_dropped_half_way_is_closed_by_the_loop(name, scrape)
     assert scrape().outcomes(name) == {"abandoned": 1}
 
 
-def test_plain_functions_that_return_what_runs_later(name, scrape):
+def test_deferred_result_of_plain_function_is_recorded(name, scrape):
     @soundpost.instrument(name, streaming="stream")
     def infer(kind, stream=True):
         return {"plain": plain, "generates": generates, "awaits": awaits, "async": generates_async}[kind](2)
@@ -223,7 +223,7 @@ def test_plain_functions_that_return_what_runs_later(name, scrape):
     assert scrape().outcomes(name) == {"ok": 4}
 
 
-def test_exceptions_keep_their_identity_and_traceback():
+def test_exception_keeps_identity_and_traceback():
     error = ValueError("mine")
 
     @soundpost.instrument
@@ -236,7 +236,7 @@ def test_exceptions_keep_their_identity_and_traceback():
     assert raised.traceback[-1].name == "fails"
 
 
-def test_recursion_to_the_limit_is_a_recursion_error():
+def test_recursion_to_the_limit_raises_recursion_error():
     @soundpost.instrument
     def deep(n):
         return deep(n + 1)

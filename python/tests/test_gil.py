@@ -1,4 +1,4 @@
-"""A thread that holds the GIL stops neither scrapes nor samples: no thread of soundpost's runs Python."""
+"""A thread that holds the GIL stops neither scrapes nor samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print("done", flush=True)
 """
 
 
-def test_scrapes_go_on_while_a_thread_holds_the_gil(tmp_path):
+def test_scrape_while_gil_is_held_is_served(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     environment = {**os.environ, "SOUNDPOST_DIRECTORY": str(tmp_path / "state")}
@@ -54,7 +54,7 @@ def test_scrapes_go_on_while_a_thread_holds_the_gil(tmp_path):
             time.sleep(0.05)
         assert holder.stdout.readline().strip() == "done"
     assert scrapes > 10
-    # The scrapes themselves take time of the CPU, so that each sample says another figure.
+    # Scrapes take CPU time, so each sample has another value.
     assert len(sampled) > 3, sampled
     assert slowest < 1.0
     assert stalled == pytest.approx(HELD - 1, abs=1)

@@ -1,4 +1,4 @@
-"""What calls say of GPU memory, through the simulated driver."""
+"""GPU memory of calls, with the simulated driver."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def program(python, nvml_sim):
     return run
 
 
-def test_a_call_knows_what_it_did_to_gpu_memory_while_it_runs_and_after(program):
+def test_call_gpu_follows_memory_during_and_after_the_call(program):
     assert (
         program(
             """
@@ -71,7 +71,7 @@ def test_a_call_knows_what_it_did_to_gpu_memory_while_it_runs_and_after(program)
     )
 
 
-def test_the_current_call_of_a_decorated_function_has_it_and_so_has_a_call_inside(program):
+def test_current_and_nested_call_have_gpu_figures(program):
     assert (
         program(
             """
@@ -89,7 +89,7 @@ def test_the_current_call_of_a_decorated_function_has_it_and_so_has_a_call_insid
     )
 
 
-def test_calls_that_overlap_share_their_figures(program):
+def test_overlapping_calls_have_shared_figures(program):
     assert (
         program(
             """

@@ -1,4 +1,4 @@
-"""`make gpu-check`, as far as a machine without a GPU can tell: with the simulated driver and a fake nvidia-smi."""
+"""`make gpu-check` without a GPU: with the simulated driver and a fake nvidia-smi."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ print(", ".join(said[name] for name in query.partition("=")[2].split(",")))
 
 @pytest.fixture
 def check(tmp_path, nvml_sim):
-    """Runs the check where nvidia-smi says this of the simulated GPU."""
+    """Runs the check with this output of nvidia-smi."""
 
     def run(*arguments, smi=SMI, device=DEVICE, path="", **said):
         binaries = tmp_path / "bin"
@@ -88,19 +88,19 @@ def check(tmp_path, nvml_sim):
     return run
 
 
-def test_where_there_is_no_driver_it_says_so(check):
+def test_missing_driver_is_reported(check):
     ran = check(smi="")
     assert (ran.returncode, ran.stdout) == (3, "")
     assert "no GPU here, nothing was checked: there is no nvidia-smi" in ran.stderr
 
 
-def test_where_the_driver_does_not_answer_it_says_what_that_says(check):
+def test_failing_driver_is_reported_with_its_message(check):
     ran = check(smi="#!/bin/sh\necho 'NVIDIA-SMI has failed'; exit 9\n")
     assert (ran.returncode, ran.stdout) == (3, "")
     assert "nvidia-smi says: NVIDIA-SMI has failed" in ran.stderr
 
 
-def test_figures_that_agree(check):
+def test_agreeing_figures_pass(check):
     ran = check("--only", "wheel")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 x Simulated GPU, driver 550.54.14" in ran.stdout
@@ -110,7 +110,7 @@ def test_figures_that_agree(check):
     assert "| gpu 0 gpu_fan_ratio | absent | not known | absent in both |" in rows
 
 
-def test_figures_that_do_not_agree(check):
+def test_differing_figures_fail(check):
     said = {"memory.used": "2048", "temperature.gpu": "[N/A]", "fan.speed": "30"}
     ran = check("--only", "wheel", **said)
     assert ran.returncode == 1
@@ -124,14 +124,14 @@ def test_figures_that_do_not_agree(check):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
-def test_without_pytorch_what_needs_it_is_not_passed_over(check):
+def test_missing_pytorch_is_reported(check):
     ran = check("--only", "calls")
     assert ran.returncode == 1
     assert "Not checked: PyTorch is not installed." in ran.stdout
 
 
 TORCH = """
-# A torch whose tensors are numbers, and show on the simulated card as this process's memory.
+# A torch whose tensors are numbers, which are this process's memory on the simulated card.
 import os, sys
 from fake_torch import Torch
 
@@ -171,7 +171,7 @@ cuda.empty_cache = empty_cache
 """
 
 
-def test_calls_that_allocate(check, tmp_path):
+def test_allocating_calls_are_checked(check, tmp_path):
     (tmp_path / "torch.py").write_text(TORCH)
     ran = check("--only", "calls", path=os.pathsep.join([str(tmp_path), str(pathlib.Path(__file__).parent)]))
     assert ran.returncode == 0, ran.stdout + ran.stderr

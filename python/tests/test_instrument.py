@@ -1,4 +1,4 @@
-"""What `instrument`, `call`, `stage` and `current_call` record."""
+"""Records of `instrument`, `call`, `stage` and `current_call`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import soundpost
 pytestmark = pytest.mark.usefixtures("telemetry")
 
 
-def test_a_call_with_everything(name, scrape):
+def test_call_records_all_values(name, scrape):
     @soundpost.instrument(
         name,
         labels={"emotion": "emotion", "long": lambda a: len(a["text"]) > 3},
@@ -45,7 +45,7 @@ def test_a_call_with_everything(name, scrape):
     assert after.in_flight(name) == 0
 
 
-def test_bare_and_by_default_the_operation_is_the_functions_name(scrape):
+def test_default_operation_is_the_function_name(scrape):
     @soundpost.instrument
     def an_operation_of_its_own(): ...
 
@@ -58,7 +58,7 @@ def test_bare_and_by_default_the_operation_is_the_functions_name(scrape):
     assert scrape().outcomes("another_operation") == {"ok": 1}
 
 
-def test_a_call_in_flight_is_seen(name, scrape):
+def test_call_in_flight_is_exposed(name, scrape):
     seen = []
 
     @soundpost.instrument(name)
@@ -72,7 +72,7 @@ def test_a_call_in_flight_is_seen(name, scrape):
     assert [*seen, scrape().in_flight(name)] == [1, 1, 1, 0]
 
 
-def test_the_request_id_is_made_or_taken(name):
+def test_request_id_is_generated_or_taken(name):
     @soundpost.instrument(
         name, request_id="request_id", traceparent=lambda a: a["headers"].get("traceparent")
     )
@@ -92,7 +92,7 @@ def test_the_request_id_is_made_or_taken(name):
     assert second
 
 
-def test_the_time_a_request_waited(name, scrape):
+def test_queue_time_is_recorded(name, scrape):
     @soundpost.instrument(name, queued_at="accepted")
     def infer(accepted=None): ...
 
@@ -105,7 +105,7 @@ def test_the_time_a_request_waited(name, scrape):
     assert 10 <= after.total("request_queue_seconds", name) < 12
 
 
-def test_a_block(name, scrape):
+def test_block_is_a_call(name, scrape):
     with soundpost.call(name, labels={"emotion": "sad"}, request_id="req-7d8e9f", char_count=128) as call:
         assert soundpost.current_call() is call
         assert (call.operation, call.request_id) == (name, "req-7d8e9f")
@@ -124,7 +124,7 @@ def test_a_block(name, scrape):
     assert after.stages(name) == {"frontend": 1}
 
 
-def test_a_block_of_an_asynchronous_function(name, scrape):
+def test_async_block_is_a_call(name, scrape):
     async def main():
         async with soundpost.call(name) as call:
             await asyncio.sleep(0)
@@ -137,7 +137,7 @@ def test_a_block_of_an_asynchronous_function(name, scrape):
     assert scrape().stages(name) == {"part": 1, "other": 1}
 
 
-def test_tasks_have_calls_of_their_own(name):
+def test_concurrent_tasks_have_separate_calls(name):
     async def one(number):
         async with soundpost.call(name, request_id=number) as call:
             for _ in range(5):
@@ -151,7 +151,7 @@ def test_tasks_have_calls_of_their_own(name):
     assert asyncio.run(main()) == [str(number) for number in range(20)]
 
 
-def test_a_call_can_be_ended_by_hand(name, scrape):
+def test_call_ended_by_hand_ignores_the_block_end(name, scrape):
     with soundpost.call(name) as call:
         call.fail("CUDA out of memory")
         assert soundpost.current_call() is None
@@ -164,7 +164,7 @@ def test_a_call_can_be_ended_by_hand(name, scrape):
     assert scrape().outcomes(name) == {"oom": 1, "timeout": 1, "truncated": 1}
 
 
-def test_audio_of_a_result_adds_up_and_does_not_end_the_call(name, scrape):
+def test_audio_of_call_adds_up(name, scrape):
     with soundpost.call(name) as call:
         call.audio(2.0)
         call.audio(0.5)
@@ -177,7 +177,7 @@ def test_audio_of_a_result_adds_up_and_does_not_end_the_call(name, scrape):
     assert after.stages(name) == {"save": 1}
 
 
-def test_stages_of_every_kind_of_function(name, scrape):
+def test_stage_decorates_every_kind_of_function(name, scrape):
     @soundpost.stage("plain")
     def plain():
         return 1
@@ -206,7 +206,7 @@ def test_stages_of_every_kind_of_function(name, scrape):
     assert scrape().stages(name) == {"plain": 1, "generates": 1, "awaits": 1, "generates_async": 1}
 
 
-def test_a_stage_that_fails(name, scrape):
+def test_failed_stage_is_counted(name, scrape):
     @soundpost.stage("broken")
     def broken():
         raise KeyError("k")
@@ -228,7 +228,7 @@ def test_a_stage_that_fails(name, scrape):
     assert repr(soundpost.stage("good")) == 'soundpost.stage("good")'
 
 
-def test_label_values_are_texts(name, scrape):
+def test_label_values_are_converted_to_text(name, scrape):
     class Named:
         def __str__(self):
             return "named"
@@ -242,7 +242,7 @@ def test_label_values_are_texts(name, scrape):
         assert scrape().outcomes(name, x=value) == {"ok": 1}
 
 
-def test_many_labels(name, scrape):
+def test_many_labels_are_recorded(name, scrape):
     labels = {f"l{number}": "x" for number in range(12)}
 
     @soundpost.instrument(name, labels=labels)
@@ -252,7 +252,7 @@ def test_many_labels(name, scrape):
     assert scrape().outcomes(name, **dict.fromkeys(labels, "3")) == {"ok": 1}
 
 
-def test_any_text_can_be_a_label_or_field(name, scrape, telemetry):
+def test_any_text_is_a_valid_label_or_field(name, scrape, telemetry):
     @soundpost.instrument(name, labels={"x": "x"}, fields={"x": "x"}, request_id="x")
     def infer(x): ...
 
@@ -271,7 +271,7 @@ def test_any_text_can_be_a_label_or_field(name, scrape, telemetry):
     Scrape(telemetry.render(openmetrics=True), openmetrics=True)
 
 
-def test_lone_surrogates_are_cleaned(name, scrape):
+def test_lone_surrogates_are_replaced(name, scrape):
     @soundpost.instrument(name, labels={"x": "x"}, request_id="x")
     def infer(x):
         return soundpost.current_call().request_id
@@ -284,7 +284,7 @@ def test_lone_surrogates_are_cleaned(name, scrape):
     ] == ["a\ufffd\ufffd\ufffdb"]
 
 
-def test_without_a_gpu_a_call_has_no_figures_of_one(name):
+def test_call_without_gpu_has_no_gpu_figures(name):
     with soundpost.call(name) as call:
         assert call.gpu is None
         with soundpost.call("inner") as inner:

@@ -1,4 +1,4 @@
-"""Containers in log records: JSON text, without what must not be recorded."""
+"""Containers in log records: JSON text without secrets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class OwnText:
         return "OwnText(...)"
 
 
-def test_a_container_is_json_text(logger, recorded):
+def test_container_is_json_text(logger, recorded):
     value = {
         "n": [1, -2.5, True, None, Level.HIGH, 1 << 70],
         "text": None,
@@ -107,13 +107,13 @@ def test_many_and_deep_items_are_json_text(logger, recorded):
     ],
     ids=range(8),
 )
-def test_secrets_in_containers_are_taken_out(logger, recorded, value, shown):
+def test_secrets_in_containers_are_removed(logger, recorded, value, shown):
     logger.info("value", extra={"value": value})
     (event,) = recorded()
     assert event["fields"]["value"] == shown
 
 
-def test_what_speech_services_log_is_not_recorded(logger, recorded):
+def test_text_of_speech_requests_is_not_recorded(logger, recorded):
     logger.info("synthesis text 你好 %s", "张三")
     logger.info("Text to synthesize: %s", "it's private,\nall of it")
     logger.info("request", extra={"input": "private", "normalized": "private", "content": "stays"})

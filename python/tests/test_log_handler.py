@@ -1,4 +1,4 @@
-"""The log handler: when it is put on the root logger, and what it is through forks and at the end."""
+"""The log handler: its installation, forks, and the end of the interpreter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stored_events import events
 import soundpost
 
 
-def test_before_init_and_after_shutdown_it_does_nothing(python):
+def test_handler_outside_init_and_shutdown_does_nothing(python):
     ran = python(
         """
         import logging, soundpost
@@ -24,7 +24,7 @@ def test_before_init_and_after_shutdown_it_does_nothing(python):
     assert ran.stderr == ""
 
 
-def test_init_puts_it_on_the_root_logger_once(python):
+def test_init_installs_the_handler_once(python):
     ran = python(
         """
         import logging, soundpost
@@ -46,7 +46,7 @@ def test_init_puts_it_on_the_root_logger_once(python):
     assert ran.stderr == "also shown\n"
 
 
-def test_it_is_put_back_where_a_configuration_takes_it_away(python):
+def test_removed_handler_is_reinstalled(python):
     python(
         """
         import logging, logging.config, time, soundpost
@@ -68,7 +68,7 @@ def test_it_is_put_back_where_a_configuration_takes_it_away(python):
     )
 
 
-def test_a_level_that_the_host_set_meanwhile_is_left(python):
+def test_level_set_by_the_host_is_kept(python):
     python(
         """
         import logging, soundpost
@@ -80,7 +80,7 @@ def test_a_level_that_the_host_set_meanwhile_is_left(python):
     )
 
 
-def test_a_handler_that_is_there_already_is_left(python):
+def test_existing_handler_is_kept(python):
     python(
         """
         import logging, soundpost
@@ -94,7 +94,7 @@ def test_a_handler_that_is_there_already_is_left(python):
     )
 
 
-def test_forked_children_record(python):
+def test_forked_child_records(python):
     python(
         """
         import logging, os, soundpost
@@ -116,7 +116,7 @@ def test_forked_children_record(python):
     )
 
 
-def test_records_at_the_end_of_the_interpreter(python):
+def test_record_at_interpreter_exit_is_recorded(python):
     python(
         """
         import atexit, logging, threading, soundpost
@@ -136,7 +136,7 @@ def test_records_at_the_end_of_the_interpreter(python):
     )
 
 
-def test_a_record_that_meets_several_handlers_is_recorded_once(telemetry, logger, recorded):
+def test_record_at_several_handlers_is_recorded_once(telemetry, logger, recorded):
     child = logger.getChild("child")
     child.addHandler(formatted := soundpost.LogHandler())
     formatted.setFormatter(logging.Formatter("child: %(message)s"))
@@ -153,14 +153,14 @@ def test_a_record_that_meets_several_handlers_is_recorded_once(telemetry, logger
     assert [event["message"] for event in recorded()] == ["parent"]
 
 
-def test_a_record_that_was_left_is_recorded_by_the_next(telemetry, logger, recorded):
+def test_record_skipped_by_one_handler_is_recorded_by_the_next(telemetry, logger, recorded):
     logger.handlers[0].addFilter(lambda record: False)
     logger.addHandler(soundpost.LogHandler())
     logger.info("said")
     assert [event["message"] for event in recorded()] == ["said"]
 
 
-def test_a_formatter_and_filters_that_are_set_directly_are_honoured(logger, recorded):
+def test_formatter_and_filters_set_directly_are_used(logger, recorded):
     handler = logger.handlers[0]
     handler.formatter = logging.Formatter("%(levelname)s: %(message)s")
     logger.info("one")

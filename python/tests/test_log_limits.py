@@ -1,4 +1,4 @@
-"""Records of any size: what is kept of them, and in what time."""
+"""Limits of the size and time of log records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import time
 
 
-def test_an_error_always_has_its_room(logger, recorded):
+def test_error_is_kept_beside_many_fields(logger, recorded):
     filler = {f"f{number}": "x" * 10_000 for number in range(100)}
 
     def deeper(depth):
@@ -30,7 +30,7 @@ def test_an_error_always_has_its_room(logger, recorded):
     assert 'raise ValueError("the error " + "x" * 200_000)\nValueError: the error xxx' in traceback
 
 
-def test_a_long_traceback_keeps_its_ends(logger, recorded):
+def test_long_traceback_keeps_its_ends(logger, recorded):
     def left(depth):
         right(depth - 1)
 
@@ -46,13 +46,13 @@ def test_a_long_traceback_keeps_its_ends(logger, recorded):
     (event,) = recorded()
     traceback = event["fields"]["traceback"]
     assert traceback.startswith("Traceback (most recent call last):")
-    assert "test_a_long_traceback_keeps_its_ends" in traceback
+    assert "test_long_traceback_keeps_its_ends" in traceback
     assert " lines left out]\n  File " in traceback
     assert traceback.endswith("RuntimeError: CUDA out of memory")
 
 
-def test_the_time_of_a_record_is_bounded(telemetry, logger):
-    """Ten MiB and ten thousand fields take no longer than what is kept of them."""
+def test_huge_record_takes_bounded_time(telemetry, logger):
+    """Ten MiB and ten thousand fields take no longer than the part that is kept."""
     handler = logger.handlers[0]
 
     def taken(**extra):

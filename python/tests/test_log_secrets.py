@@ -1,4 +1,4 @@
-"""Secrets in log records, and in all else that is recorded."""
+"""Secrets in log records and in all other records."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Login = collections.namedtuple("Login", ["user", "password"])
 
 
 def hiding(filler):
-    """Values in which a secret lies behind `filler`, by its name or by its prefix."""
+    """Returns values with a secret behind `filler`, recognised by its name or by its prefix."""
     line = f"{filler} sk-{SECRET} {'z' * 300}"
     return [
         [Settings(filler)],
@@ -67,8 +67,8 @@ def hiding(filler):
 
 
 @pytest.mark.parametrize("lengths", [range(300), range(32_500, 33_000, 31), range(36_600, 41_200, 97)])
-def test_no_cut_parts_a_secret_from_what_tells_it(logger, recorded, lengths):
-    """Wherever it lies: a hole in the middle would take the name and leave the secret."""
+def test_truncation_never_exposes_a_secret(logger, recorded, lengths):
+    """A gap in the middle would remove the name and leave the secret."""
     shapes = len(hiding(""))
     for number, length in enumerate(lengths):
         for shape, value in enumerate(hiding("n" * length)):
@@ -84,8 +84,8 @@ def test_no_cut_parts_a_secret_from_what_tells_it(logger, recorded, lengths):
         assert lengths[0] > 30_000 or "[REDACTED:" in text, (shape, text)
 
 
-def test_secrets_are_nowhere(python, tmp_path):
-    """Canaries in settings, labels, fields, messages and errors: not in files, scrapes, reprs, or on the screen."""
+def test_secrets_are_in_no_file_or_scrape(python, tmp_path):
+    """Canaries of settings, labels, fields, messages and errors are in no file, scrape, repr or output."""
     ran = python(
         """
         import logging, os, pathlib, sys, soundpost

@@ -1,4 +1,4 @@
-"""Messages and values of log records: whatever they are, and whatever their texts do."""
+"""Messages and values of log records of any type, also with texts that raise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RaisesInside:
 
 
 class Tensor:
-    """Looks like one that lies on a GPU: whoever asks for its text waits for the device."""
+    """A tensor on a GPU: conversion to text would wait for the device."""
 
     shape = (1, 80, 200)
     dtype = "torch.float32"
@@ -58,13 +58,13 @@ class Tensor:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_any_value(logger, recorded, value, shown):
+def test_any_value_is_recorded(logger, recorded, value, shown):
     logger.info("value", extra={"value": value})
     (event,) = recorded()
     assert event["fields"].get("value") == shown
 
 
-def test_a_value_without_a_text(logger, recorded, scrape):
+def test_raising_value_is_replaced_by_a_note(logger, recorded, scrape):
     before = scrape().errors("log")
     logger.info("value", extra={"value": Raises(), "other": 1})
     (event,) = recorded()
@@ -85,14 +85,14 @@ def test_a_value_without_a_text(logger, recorded, scrape):
     ],
     ids=range(7),
 )
-def test_any_message(logger, recorded, message, arguments, text):
+def test_any_message_is_recorded(logger, recorded, message, arguments, text):
     logger.info(message, *arguments)
     (event,) = recorded()
     assert event["message"] == text
 
 
-def test_lone_surrogates_are_cleaned(python):
-    # A lone surrogate is three bytes, none of which is any text.
+def test_lone_surrogates_are_replaced(python):
+    # A lone surrogate is three bytes, none of which is valid UTF-8.
     python(
         """
         import logging, soundpost
@@ -107,7 +107,7 @@ def test_lone_surrogates_are_cleaned(python):
     )
 
 
-def test_long_and_many_values_are_cut(logger, recorded, scrape):
+def test_long_and_many_values_are_truncated(logger, recorded, scrape):
     logger.info(
         "é" * 1_000_000, extra={f"f{number}": "x" * 10_000_000 * (number == 0) for number in range(10_000)}
     )
@@ -119,7 +119,7 @@ def test_long_and_many_values_are_cut(logger, recorded, scrape):
     assert scrape().get("soundpost_events_altered_total", reason="shortened") >= 2
 
 
-def test_a_value_that_logs_while_its_text_is_made_ends(logger, recorded, scrape):
+def test_value_that_logs_recursively_terminates(logger, recorded, scrape):
     class Chatty:
         def __init__(self, depth=0):
             self.depth = depth
@@ -134,7 +134,7 @@ def test_a_value_that_logs_while_its_text_is_made_ends(logger, recorded, scrape)
     assert scrape().errors("log") == before + 1
 
 
-def test_deep_and_endless_values_end(logger, recorded):
+def test_recursive_value_terminates(logger, recorded):
     endless = []
     endless.append(endless)
     logger.info(
@@ -147,7 +147,7 @@ def test_deep_and_endless_values_end(logger, recorded):
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_what_is_no_exception_is_passed_on(logger, recorded, kind):
+def test_base_exception_is_raised(logger, recorded, kind):
     class Ends:
         def __str__(self):
             raise kind
@@ -166,8 +166,8 @@ def test_what_is_no_exception_is_passed_on(logger, recorded, kind):
     assert [event["message"] for event in recorded()] == ["goes on"]
 
 
-def test_a_panic_is_counted_and_not_raised(logger, recorded, scrape):
-    """What the binding raises for a panic panics anew where Rust meets it."""
+def test_panic_is_counted_and_not_raised(logger, recorded, scrape):
+    """An exception of a panic panics again in Rust."""
     logger.info("value", extra={"value": Raises()})
     kinds = [kind for kind in BaseException.__subclasses__() if kind.__name__ == "PanicException"]
     before = scrape().errors("log")

@@ -1,4 +1,4 @@
-"""Log records as log events: what they say, what is left out, and what the host does not notice."""
+"""Log records as log events: their content, and the records that are skipped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stored_events import events
 import soundpost
 
 
-def test_a_record_is_an_event_with_typed_fields(logger, recorded):
+def test_record_is_an_event_with_typed_fields(logger, recorded):
     extra = {"duration_ms": 942, "rtf": 0.25, "cold": True, "emotion": "sad", "voice": None, "big": 1 << 70}
     logger.info("Audio generation %s in %d ms", "completed", 942, extra=extra)
     (event,) = recorded()
@@ -29,14 +29,14 @@ def test_a_record_is_an_event_with_typed_fields(logger, recorded):
         "big": str(1 << 70),
     }
     assert event["file"] == __file__
-    assert event["line"] == test_a_record_is_an_event_with_typed_fields.__code__.co_firstlineno + 2
+    assert event["line"] == test_record_is_an_event_with_typed_fields.__code__.co_firstlineno + 2
     assert event["thread"] == threading.current_thread().name
     assert (event["request_id"], event["operation"]) == ("", "")
     now = datetime.datetime.now(datetime.timezone.utc).timestamp()
     assert now - 60 < event["unix"] <= now
 
 
-def test_levels(logger, recorded):
+def test_level_is_mapped(logger, recorded):
     for level in (
         5,
         logging.DEBUG,
@@ -53,14 +53,14 @@ def test_levels(logger, recorded):
     assert levels == ["debug"] * 3 + ["info"] + ["warning"] * 2 + ["error"] + ["critical"] * 2
 
 
-def test_a_level_of_its_own_is_kept(logger, recorded):
+def test_custom_level_is_mapped(logger, recorded):
     logger.handlers[0].setLevel(logging.WARNING)
     logger.info("less")
     logger.warning("more")
     assert [event["message"] for event in recorded()] == ["more"]
 
 
-def test_it_belongs_to_the_current_call(telemetry, logger, recorded, name):
+def test_record_has_the_current_call(telemetry, logger, recorded, name):
     with soundpost.call(name, request_id="req-7d8e9f"):
         logger.info("inside")
 
@@ -78,7 +78,7 @@ def test_it_belongs_to_the_current_call(telemetry, logger, recorded, name):
     assert sorted(found[1:]) == [(str(number), f"task-{number}", name) for number in range(3)]
 
 
-def test_exceptions_and_stacks(logger, recorded):
+def test_exception_and_stack_are_recorded(logger, recorded):
     class CudaError(RuntimeError): ...
 
     try:
@@ -91,11 +91,11 @@ def test_exceptions_and_stacks(logger, recorded):
     assert (failed["level"], fields["voice"]) == ("error", "anna")
     assert (fields["error_type"], fields["error"]) == ("CudaError", "CUDA out of memory")
     assert fields["traceback"].startswith("Traceback (most recent call last):\n")
-    assert "test_exceptions_and_stacks" in fields["traceback"]
-    assert "test_exceptions_and_stacks" in where["fields"]["stack"]
+    assert "test_exception_and_stack_are_recorded" in fields["traceback"]
+    assert "test_exception_and_stack_are_recorded" in where["fields"]["stack"]
 
 
-def test_a_wrong_format_is_said_as_logging_says_it(python):
+def test_wrong_format_is_reported_by_logging(python):
     ran = python(
         """
         import logging, soundpost
@@ -114,7 +114,7 @@ def test_a_wrong_format_is_said_as_logging_says_it(python):
     assert "Message: '%d seconds'" in ran.stderr
 
 
-def test_formatters_and_filters_are_honoured(logger, recorded):
+def test_formatter_and_filters_are_used(logger, recorded):
     handler = logger.handlers[0]
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logger.info("one", extra={"n": 1})
@@ -129,7 +129,7 @@ def test_formatters_and_filters_are_honoured(logger, recorded):
     assert found == [("INFO: one", {"n": 1}), ("two", {}), ("n", {"n": 0}), ("n", {"n": 2}), ("three", {})]
 
 
-def test_a_subclass_has_its_say(telemetry, logger, recorded):
+def test_overridden_methods_are_called(telemetry, logger, recorded):
     class Louder(soundpost.LogHandler):
         def emit(self, record):
             record.msg = record.msg.upper()
@@ -140,7 +140,7 @@ def test_a_subclass_has_its_say(telemetry, logger, recorded):
     assert [event["message"] for event in recorded()] == ["QUIET"]
 
 
-def test_a_record_of_another_class(logger, recorded):
+def test_record_subclass_formats_its_message(logger, recorded):
     class Own(logging.LogRecord):
         def getMessage(self):
             return "own message"
@@ -153,7 +153,7 @@ def test_a_record_of_another_class(logger, recorded):
 
 
 @pytest.mark.parametrize("created", [float("inf"), float("nan"), -1.0, 1e300, 1e10, None, "then"])
-def test_a_time_that_is_none_is_now(logger, recorded, created):
+def test_invalid_record_time_is_now(logger, recorded, created):
     record = logging.makeLogRecord({"name": logger.name, "msg": "when", "levelno": 20})
     record.created = created
     logger.handle(record)
@@ -161,7 +161,7 @@ def test_a_time_that_is_none_is_now(logger, recorded, created):
     assert abs(event["unix"] - datetime.datetime.now(datetime.timezone.utc).timestamp()) < 60
 
 
-def test_own_records_are_left_out(telemetry, logger, recorded):
+def test_own_records_are_skipped(telemetry, logger, recorded):
     for name in ("soundpost", "soundpost.sink"):
         logging.getLogger(name).handle(logging.makeLogRecord({"name": name, "msg": "ours", "levelno": 40}))
         logger.handle(logging.makeLogRecord({"name": name, "msg": "ours", "levelno": 40}))
@@ -170,7 +170,7 @@ def test_own_records_are_left_out(telemetry, logger, recorded):
     assert not [event for event in events(telemetry.directory) if event["message"] == "ours"]
 
 
-def test_loguru(logger, recorded):
+def test_loguru_records_are_recorded(logger, recorded):
     number = loguru.logger.add(soundpost.LogHandler(), format="{message}", level="INFO")
     try:
         bound = loguru.logger.patch(lambda record: record.update(name=logger.name)).bind(
@@ -189,10 +189,10 @@ def test_loguru(logger, recorded):
     assert completed["fields"] == {"emotion": "sad", "token": "[REDACTED:key]", "rtf": 0.25}
     assert completed["file"] == __file__
     assert (failed["fields"]["error_type"], failed["fields"]["error"]) == ("ValueError", "no voice")
-    assert "test_loguru" in failed["fields"]["traceback"]
+    assert "test_loguru_records_are_recorded" in failed["fields"]["traceback"]
 
 
-def test_structlog(logger, recorded):
+def test_structlog_records_are_recorded(logger, recorded):
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.render_to_log_kwargs],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -207,7 +207,7 @@ def test_structlog(logger, recorded):
     assert event["fields"] == {"emotion": "sad", "rtf": 0.25}
 
 
-def test_warnings(telemetry, recorded):
+def test_warnings_are_recorded(telemetry, recorded):
     logging.captureWarnings(True)
     handler = soundpost.LogHandler()
     logging.getLogger("py.warnings").addHandler(handler)
@@ -226,7 +226,7 @@ def test_warnings(telemetry, recorded):
     assert [event["level"] for event in found] == ["warning"]
 
 
-def test_threads_lose_nothing(logger, recorded, telemetry):
+def test_records_of_many_threads_are_complete(logger, recorded, telemetry):
     def log(thread):
         for number in range(200):
             logger.info("%d", number, extra={"thread_number": thread})
@@ -240,8 +240,8 @@ def test_threads_lose_nothing(logger, recorded, telemetry):
     assert sorted(found) == [(thread, number) for thread in range(4) for number in range(200)]
 
 
-def test_trace_everywhere_records_each_record_once(python):
-    """Own log level and everybody's at the lowest, our handler on the root logger: nothing calls for more."""
+def test_lowest_levels_record_each_record_once(python):
+    """With the lowest level on all loggers, recording causes no further records."""
     ran = python(
         """
         import logging, urllib.request, soundpost
@@ -256,7 +256,7 @@ def test_trace_everywhere_records_each_record_once(python):
             urllib.request.urlopen(f"http://{telemetry.address}/metrics").read()
         first = events(telemetry.directory)
         assert [event["message"] for event in first if event["logger"] == "tts"] == [str(n) for n in range(50)]
-        # Nothing but what was logged, and nothing more while nobody logs.
+        # Only the logged records are stored, also later.
         assert {event["logger"] for event in first} == {"tts"}, first
         assert len(first) == 50
         assert len(events(telemetry.directory)) == len(first)
@@ -265,7 +265,7 @@ def test_trace_everywhere_records_each_record_once(python):
     assert "Recursion" not in ran.stderr
 
 
-def test_the_start_is_recorded_once_with_version_and_commit(python, tmp_path):
+def test_start_event_has_version_and_commit(python, tmp_path):
     head = tmp_path / ".git" / "HEAD"
     head.parent.mkdir()
     head.write_text("0123456789abcdef0123456789abcdef01234567\n")

@@ -1,4 +1,4 @@
-"""`Counter`, `Gauge`, `Histogram`, `Summary`, `Info`, `Enum`: what they take, time, ask for and refuse."""
+"""`Counter`, `Gauge`, `Histogram`, `Summary`, `Info`, `Enum`: updates, timers, functions and refusals."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ pytestmark = pytest.mark.usefixtures("telemetry")
         (lambda name: soundpost.Counter(name, "d", ["a", "a"]), "twice"),
     ],
 )
-def test_what_cannot_be_exposed_is_refused_with_the_fix(name, make, fix):
+def test_invalid_metric_raises_with_the_remedy(name, make, fix):
     with pytest.raises(ValueError, match=fix) as raised:
         make(name)
     assert name in str(raised.value)
 
 
-def test_the_same_metric_twice_is_the_same(name, scrape):
+def test_same_definition_shares_the_family(name, scrape):
     for _ in range(2):
         soundpost.Counter(name, "d", ["a"]).labels("x").inc()
     assert scrape().get(name + "_total", a="x") == 2
 
 
-def test_one_registry(name):
+def test_registry_argument_is_refused(name):
     with pytest.raises(ValueError, match="registry"):
         soundpost.Counter(name, "d", registry=prometheus_client.REGISTRY)
 
 
-def test_a_series_is_the_same_object_however_it_is_asked_for(name):
+def test_same_labels_return_the_same_object(name):
     counter = soundpost.Counter(name, "d", ["a", "b"])
     series = counter.labels("1", "2")
     assert series is counter.labels(1, 2) is counter.labels(a="1", b=2) is counter.labels(b="2", a="1")
@@ -56,7 +56,7 @@ def test_a_series_is_the_same_object_however_it_is_asked_for(name):
     assert repr(counter).endswith("{a, b}>")
 
 
-def test_observations_that_are_no_numbers_are_rejected(name, scrape):
+def test_non_finite_observations_are_rejected(name, scrape):
     counter, histogram = soundpost.Counter(name, "d"), soundpost.Histogram(name + "_h", "d")
     before = scrape().sum("soundpost_observations_rejected_total")
     counter.inc(math.nan)
@@ -70,7 +70,7 @@ def test_observations_that_are_no_numbers_are_rejected(name, scrape):
 
 
 @pytest.mark.parametrize("kind", ["Histogram", "Summary"])
-def test_time(name, scrape, kind):
+def test_time_measures_blocks_and_functions(name, scrape, kind):
     metric = getattr(soundpost, kind)(name, "d")
 
     @metric.time()
@@ -105,14 +105,14 @@ def test_time(name, scrape, kind):
     assert scrape().get(name + "_count") == 8
 
 
-def test_time_of_a_series_that_is_known_late(name, scrape):
+def test_time_with_late_labels_is_observed(name, scrape):
     histogram = soundpost.Histogram(name, "d", ["l"])
     with histogram.time() as timer:
         timer.labels("late")
     assert scrape().get(name + "_count", l="late") == 1
 
 
-def test_a_gauge_of_the_time(name, scrape):
+def test_gauge_set_to_current_time_is_now(name, scrape):
     gauge = soundpost.Gauge(name, "d", ["l"])
     gauge.labels("now").set_to_current_time()
     with gauge.labels("took").time():
@@ -124,7 +124,7 @@ def test_a_gauge_of_the_time(name, scrape):
     assert abs(time.time() - after.get(name, l="now")) < 60
 
 
-def test_in_progress(name, scrape):
+def test_in_progress_is_counted(name, scrape):
     gauge = soundpost.Gauge(name, "d")
     seen = []
 
@@ -137,7 +137,7 @@ def test_in_progress(name, scrape):
     assert [*seen, scrape().get(name)] == [2, 0]
 
 
-def test_a_function_gives_the_value(name, scrape):
+def test_gauge_function_sets_the_value(name, scrape):
     asked = threading.Event()
     values = itertools.count(1)
 
@@ -153,7 +153,7 @@ def test_a_function_gives_the_value(name, scrape):
     assert scrape().get(name) >= 1
 
 
-def test_a_function_that_raises_is_counted(name, scrape, lenient):
+def test_raising_gauge_function_is_a_fault(name, scrape, lenient):
     gauge = soundpost.Gauge(name, "d")
     gauge.set_function(lambda: 1 / 0)
     while not scrape().errors("set_function"):
@@ -163,9 +163,9 @@ def test_a_function_that_raises_is_counted(name, scrape, lenient):
         pass
 
 
-def test_a_gauge_that_is_taken_out_asks_its_function_no_longer(name, scrape):
+def test_removed_gauge_stops_calling_its_function(name, scrape):
     def asked_again(asked):
-        """Whether a function is asked during a few rounds of the polling."""
+        """Returns whether a function is called during a few intervals."""
         rounds = itertools.count()
         soundpost.Gauge(name + "_rounds", "d").set_function(lambda: next(rounds))
         before = scrape().get(name + "_rounds") or 0
@@ -190,7 +190,7 @@ def test_a_gauge_that_is_taken_out_asks_its_function_no_longer(name, scrape):
         gauge.set_function(lambda: 1)
 
 
-def test_labels_without_end_do_not_take_memory_without_end(name, scrape):
+def test_unbounded_labels_take_bounded_memory(name, scrape):
     counter = soundpost.Counter(name, "d", ["k"])
     kept = [counter.labels(f"{i:040}") for i in range(2_000)]
     before = resident()
@@ -202,12 +202,12 @@ def test_labels_without_end_do_not_take_memory_without_end(name, scrape):
 
 
 def resident():
-    """Bytes of this process that lie in memory."""
+    """Returns the resident memory of this process in bytes."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def test_exemplars(name, telemetry):
+def test_exemplar_is_kept_per_bucket(name, telemetry):
     histogram = soundpost.Histogram(name, "d", buckets=[1, 2], exemplars=True)
     histogram.observe(0.5, exemplar={"trace_id": "abc"})
     histogram.observe(1.5, {"other": "def"})
@@ -220,7 +220,7 @@ def test_exemplars(name, telemetry):
     assert "#" not in lines[2]
 
 
-def test_many_threads(name, scrape):
+def test_updates_of_many_threads_are_complete(name, scrape):
     counter = soundpost.Counter(name, "d", ["l"])
     histogram = soundpost.Histogram(name + "_h", "d")
 

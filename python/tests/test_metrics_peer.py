@@ -1,4 +1,4 @@
-"""Metrics: the same program on prometheus_client and on soundpost, and what both refuse."""
+"""Metrics of the same program with prometheus_client and with Soundpost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("telemetry")
 
 
 def peer():
-    """prometheus_client with a registry of its own, in the shape of the package."""
+    """prometheus_client with its own registry, in the shape of the package."""
     registry = prometheus_client.CollectorRegistry()
     kinds = ("Counter", "Gauge", "Histogram", "Summary", "Info", "Enum")
 
@@ -29,7 +29,7 @@ def peer():
 
 
 def exposed(text, name):
-    """Families whose name begins so: type, help, and all samples but creation times.
+    """Returns families with this prefix: type, help, and all samples but creation times.
 
     A histogram with bounds below 0 has no sum in OpenMetrics, and with prometheus_client not in the older format either.
     """
@@ -171,7 +171,7 @@ def awkward_texts(m, name):
 
 
 @pytest.mark.parametrize("run", PROGRAMS.values(), ids=PROGRAMS)
-def test_the_same_program_exposes_the_same(name, telemetry, run):
+def test_same_program_exposes_the_same(name, telemetry, run):
     theirs, registry = peer()
     run(theirs, name)
     run(soundpost, name)
@@ -185,7 +185,7 @@ def test_the_same_program_exposes_the_same(name, telemetry, run):
 
 
 @pytest.mark.parametrize("run", PROGRAMS.values(), ids=PROGRAMS)
-def test_openmetrics_can_be_read_too(name, telemetry, run):
+def test_openmetrics_is_parsed_by_the_peer(name, telemetry, run):
     run(soundpost, name)
     read = Scrape(telemetry.render(openmetrics=True), openmetrics=True)
     assert any(family.startswith(name) for family in read.families)
@@ -234,7 +234,7 @@ def test_histograms_agree(name, telemetry):
         lambda m, name: [m.Gauge(name, "d", ["a"]), m.Gauge(name, "d", ["b"])],
     ],
 )
-def test_what_cannot_be_exposed_is_refused_by_both(name, make):
+def test_invalid_metric_is_refused_by_both(name, make):
     theirs, _ = peer()
     with pytest.raises(ValueError):
         make(theirs, name)

@@ -1,4 +1,4 @@
-"""`patch` and mocks: functions that somebody else wrote."""
+"""`patch` and mocks: functions of other code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import soundpost
 pytestmark = pytest.mark.usefixtures("telemetry")
 
 
-def test_patch_a_class_somebody_else_wrote(name, scrape):
+def test_patch_of_a_class_records_its_methods(name, scrape):
     class Base:
         def inference_sft(self, text, speaker="a"):
             return f"{text} {speaker}"
@@ -51,7 +51,7 @@ def test_patch_a_class_somebody_else_wrote(name, scrape):
     assert scrape().outcomes(name) == {"ok": 1}
 
 
-def test_patch_an_object_and_a_module(name, scrape):
+def test_patch_of_object_and_module_records(name, scrape):
     import textwrap as module
 
     class Model:
@@ -69,7 +69,7 @@ def test_patch_an_object_and_a_module(name, scrape):
     assert scrape().outcomes(name) == scrape().outcomes(name + "_module") == {"ok": 1}
 
 
-def test_patch_undoes_only_what_is_its_own(name):
+def test_undo_keeps_a_later_replacement(name):
     class Model:
         def infer(self):
             return 1
@@ -80,7 +80,7 @@ def test_patch_undoes_only_what_is_its_own(name):
     assert Model.infer is other
 
 
-def test_mocks_can_be_instrumented(name, scrape):
+def test_mock_can_be_instrumented(name, scrape):
     infer = soundpost.instrument(name)(mock.Mock(return_value=3))
     assert infer(1, x=2) == 3
     assert scrape().outcomes(name) == {"ok": 1}

@@ -1,4 +1,4 @@
-"""What a naive wrapper gets wrong, by number: how generators end, who resumes them, and what they can do."""
+"""Pitfalls of naive wrappers, by number: end, resumption and protocol of generators."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("telemetry")
     [(False, 1, "ok"), (False, 0, "abandoned"), (True, 1, "abandoned"), (True, 2, "abandoned")],
 )
 @pytest.mark.parametrize("drop", ["close", "delete"])
-def test_pitfall_4_a_generator_closed_before_its_end(name, scrape, streaming, taken, outcome, drop):
+def test_pitfall_4_generator_closed_early_is_abandoned(name, scrape, streaming, taken, outcome, drop):
     @soundpost.instrument(name, streaming="stream", audio=soundpost.audio(RATE, key="tts_speech"))
     def infer(stream):
         yield {"text": "a header without audio"}
@@ -38,7 +38,7 @@ def test_pitfall_4_a_generator_closed_before_its_end(name, scrape, streaming, ta
 
 
 @pytest.mark.parametrize("streaming", [None, lambda a: a["stream"], True])
-def test_pitfall_4_generators_stream_unless_told_otherwise(name, scrape, streaming):
+def test_pitfall_4_generator_streams_by_default(name, scrape, streaming):
     @soundpost.instrument(name, streaming=streaming, audio=soundpost.audio(RATE))
     def infer(stream=True):
         yield chunk()
@@ -48,7 +48,7 @@ def test_pitfall_4_generators_stream_unless_told_otherwise(name, scrape, streami
     assert scrape().outcomes(name) == {"abandoned": 1}
 
 
-def test_pitfall_4_a_call_without_progress_is_abandoned(python):
+def test_pitfall_4_call_without_progress_is_abandoned(python):
     ran = python(
         """
         import time
@@ -75,7 +75,7 @@ def test_pitfall_4_a_call_without_progress_is_abandoned(python):
     assert ran.stdout.strip() == "{'abandoned': 1} {'abandoned': 1}"
 
 
-def test_pitfall_5_every_resumption_on_a_thread_of_its_own(name, scrape):
+def test_pitfall_5_resumption_on_other_threads_is_one_call(name, scrape):
     seen = []
 
     @soundpost.instrument(name)
@@ -108,7 +108,7 @@ def test_pitfall_5_nothing_is_current_between_resumptions(name):
     assert contexts[1].run(next, generator, None) is None
 
 
-def test_pitfall_5_close_from_another_thread_is_passed_on(name, scrape):
+def test_pitfall_5_close_from_another_thread_is_forwarded(name, scrape):
     inside, done = threading.Event(), threading.Event()
 
     @soundpost.instrument(name)
@@ -130,7 +130,7 @@ def test_pitfall_5_close_from_another_thread_is_passed_on(name, scrape):
     assert scrape().outcomes(name) == {"ok": 1}
 
 
-def test_pitfall_5_a_block_in_a_generator_that_changes_threads(name, scrape):
+def test_pitfall_5_block_in_generator_that_changes_threads_ends(name, scrape):
     def infer():
         with soundpost.call(name) as call:
             yield call
@@ -144,7 +144,7 @@ def test_pitfall_5_a_block_in_a_generator_that_changes_threads(name, scrape):
     assert scrape().outcomes(name) == {"ok": 1}
 
 
-def test_pitfall_6_kind_and_everything_a_generator_can_do():
+def test_pitfall_6_generator_keeps_its_kind_and_protocol():
     @soundpost.instrument
     def infer():
         got = yield 1
@@ -162,9 +162,9 @@ def test_pitfall_6_kind_and_everything_a_generator_can_do():
     assert stop.value.value == "returned"
 
 
-def test_pitfall_6_a_decorator_that_looks_at_the_kind():
+def test_pitfall_6_decorator_that_checks_the_kind_works():
     def no_grad(function):
-        """As torch's: a generator function is entered at each resumption."""
+        """Enters at each resumption of a generator, like a decorator of torch."""
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)

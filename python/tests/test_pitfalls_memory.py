@@ -1,4 +1,4 @@
-"""What a naive wrapper gets wrong, by number: what is kept alive, read or imported."""
+"""Pitfalls of naive wrappers, by number: objects that are kept alive, read or imported."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.usefixtures("telemetry")
 
 
 class Tensor:
-    """Stands for something large: can be watched."""
+    """A large object that supports weak references."""
 
     shape = (1, 100)
 
 
-def test_pitfall_11_nothing_of_a_call_stays_alive(name):
+def test_pitfall_11_ended_call_keeps_nothing_alive(name):
     gc.disable()
     try:
 
@@ -45,7 +45,7 @@ def test_pitfall_11_nothing_of_a_call_stays_alive(name):
         gc.enable()
 
 
-def test_pitfall_11_a_suspended_generator_keeps_neither_arguments_nor_items(name):
+def test_pitfall_11_suspended_generator_keeps_nothing_alive(name):
     gc.disable()
     try:
 
@@ -66,7 +66,7 @@ def test_pitfall_11_a_suspended_generator_keeps_neither_arguments_nor_items(name
         gc.enable()
 
 
-def test_pitfall_11_the_same_of_asynchronous_functions(name):
+def test_pitfall_11_async_function_keeps_nothing_alive(name):
     @soundpost.instrument(name)
     async def generates(kept):
         del kept
@@ -101,7 +101,7 @@ def test_pitfall_11_the_same_of_asynchronous_functions(name):
 
 
 @pytest.mark.parametrize("kind", ["function", "generator", "coroutine", "async generator"])
-def test_pitfall_11_an_exception_and_its_frames_are_let_go(name, kind):
+def test_pitfall_11_exception_and_frames_are_released(name, kind):
     class Failed(Exception):
         pass
 
@@ -144,13 +144,13 @@ def test_pitfall_11_an_exception_and_its_frames_are_let_go(name, kind):
     }[kind]
     with contextlib.suppress(Failed):
         run()
-    # The frame that raised holds its own exception, with or without soundpost: that cycle is Python's.
+    # The frame that raised refers to its exception also without Soundpost: the cycle is Python's.
     gc.collect()
     assert [watch() for watch in watched] == [None, None]
 
 
 class FakeCuda:
-    """A tensor on a GPU: anything but its shape is a mistake."""
+    """A tensor on a GPU: only its shape may be read."""
 
     shape = (1, RATE)
 
@@ -175,7 +175,7 @@ def test_pitfall_12_only_the_shape_is_read(name, scrape):
     assert scrape().total("audio_seconds_total", name) == 3.0
 
 
-def test_pitfall_12_a_tensor_on_a_gpu_is_not_searched_for_silence(name, scrape):
+def test_pitfall_12_gpu_tensor_is_not_checked_for_silence(name, scrape):
     class OnGpu(FakeCuda):
         device = "cuda:0"
 
@@ -187,7 +187,7 @@ def test_pitfall_12_a_tensor_on_a_gpu_is_not_searched_for_silence(name, scrape):
     assert scrape().outcomes(name) == {"ok": 1}
 
 
-def test_pitfall_12_a_text_that_is_a_generator_is_not_consumed(name, lenient, scrape):
+def test_pitfall_12_generator_as_argument_is_not_consumed(name, lenient, scrape):
     @soundpost.instrument(name, fields={"char_count": lambda a: len(a["tts_text"])})
     def infer(tts_text):
         return list(tts_text)
@@ -196,7 +196,7 @@ def test_pitfall_12_a_text_that_is_a_generator_is_not_consumed(name, lenient, sc
     assert scrape().outcomes(name) == {"ok": 1}
 
 
-def test_pitfall_12_a_result_that_is_an_iterator_is_not_consumed(name, lenient, scrape):
+def test_pitfall_12_iterator_as_result_is_not_consumed(name, lenient, scrape):
     @soundpost.instrument(name, audio=soundpost.audio(RATE))
     def infer():
         return map(str, [1, 2])

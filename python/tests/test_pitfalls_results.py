@@ -1,4 +1,4 @@
-"""What a naive wrapper gets wrong, by number: what counts as success, and what of it is recorded."""
+"""Pitfalls of naive wrappers, by number: outcomes, and recorded values."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ pytestmark = pytest.mark.usefixtures("telemetry")
         ((22050, np.zeros((0, 1), dtype=np.int16)), "empty"),
     ],
 )
-def test_pitfall_13_a_result_that_is_none(name, scrape, result, outcome):
+def test_pitfall_13_none_result_is_empty(name, scrape, result, outcome):
     infer = soundpost.instrument(name, audio=soundpost.audio(RATE))(lambda: result)
     assert infer() is result
     assert scrape().outcomes(name) == {outcome: 1}
 
 
-def test_pitfall_13_a_file_that_is_missing_or_empty(name, scrape, tmp_path):
+def test_pitfall_13_missing_or_empty_file_is_empty(name, scrape, tmp_path):
     infer = soundpost.instrument(name, audio=soundpost.audio())(lambda path: path)
     infer(tmp_path / "missing.mp4")
     (tmp_path / "empty.mp4").touch()
@@ -48,7 +48,7 @@ def test_pitfall_13_a_file_that_is_missing_or_empty(name, scrape, tmp_path):
     [("no face found", "error"), ("CUDA out of memory", "oom"), ("device-side assert triggered", "poisoned")],
 )
 @pytest.mark.parametrize("closes", [False, True])
-def test_pitfall_13_an_error_that_is_yielded(name, scrape, text, outcome, closes):
+def test_pitfall_13_yielded_error_is_error(name, scrape, text, outcome, closes):
     @soundpost.instrument(name, audio=lambda item: soundpost.Error(item) if isinstance(item, str) else 0.1)
     def infer():
         yield chunk()
@@ -65,7 +65,7 @@ def test_pitfall_13_an_error_that_is_yielded(name, scrape, text, outcome, closes
     assert scrape().outcomes(name) == {outcome: 1}
 
 
-def test_pitfall_13_a_generator_without_output_is_empty(name, scrape):
+def test_pitfall_13_generator_without_output_is_empty(name, scrape):
     @soundpost.instrument(name)
     def infer(n):
         yield from range(n)
@@ -94,7 +94,7 @@ def test_pitfall_13_a_generator_without_output_is_empty(name, scrape):
     ],
 )
 @pytest.mark.parametrize("asked", [True, False])
-def test_pitfall_13_silence_when_asked(name, scrape, items, outcome, asked):
+def test_pitfall_13_silence_when_checked_is_silent(name, scrape, items, outcome, asked):
     @soundpost.instrument(name, audio=soundpost.audio(RATE, silence=asked))
     def infer():
         yield from items
@@ -114,7 +114,7 @@ def test_pitfall_13_silence_when_asked(name, scrape, items, outcome, asked):
     assert scrape().outcomes(name) == (counted if asked else {"ok": 2})
 
 
-def test_pitfall_15_nothing_of_the_arguments_is_recorded_unasked(name, scrape, telemetry):
+def test_pitfall_15_arguments_are_not_recorded_by_default(name, scrape, telemetry):
     secret = "a sentence nobody asked to record"
 
     @soundpost.instrument(name)
@@ -129,7 +129,7 @@ def test_pitfall_15_nothing_of_the_arguments_is_recorded_unasked(name, scrape, t
     assert "86753094218" not in exposed
 
 
-def test_pitfall_15_a_label_with_too_many_values_goes_to_overflow(python):
+def test_pitfall_15_label_with_too_many_values_overflows(python):
     ran = python(
         """
         import soundpost

@@ -1,4 +1,4 @@
-"""What a naive wrapper gets wrong, by number: calls inside of calls, worker threads, stages that overlap."""
+"""Pitfalls of naive wrappers, by number: nested calls, worker threads, overlapping stages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import soundpost
 pytestmark = pytest.mark.usefixtures("telemetry")
 
 
-def test_pitfall_7_only_the_outermost_is_a_call(name, scrape):
+def test_pitfall_7_nested_call_is_a_stage(name, scrape):
     @soundpost.instrument(name + "_tts", labels={"x": "x"})
     def tts(x):
         yield x
@@ -47,7 +47,7 @@ def test_pitfall_7_only_the_outermost_is_a_call(name, scrape):
     assert after.total("audio_seconds_total", name) == 0
 
 
-def test_pitfall_7_what_follows_a_call_is_a_call_again(name, scrape):
+def test_pitfall_7_call_after_a_call_is_a_call(name, scrape):
     started = asyncio.Event
 
     @soundpost.instrument(name + "_later")
@@ -74,7 +74,7 @@ def test_pitfall_7_what_follows_a_call_is_a_call_again(name, scrape):
     assert scrape().outcomes(name + "_after") == {"ok": 1}
 
 
-def test_pitfall_8_stages_of_a_worker_thread_are_recorded_without_their_call(name, scrape):
+def test_pitfall_8_stage_of_worker_thread_has_no_call(name, scrape):
     @soundpost.stage(name + "_llm")
     def llm_job():
         with soundpost.stage(name + "_step"):
@@ -91,7 +91,7 @@ def test_pitfall_8_stages_of_a_worker_thread_are_recorded_without_their_call(nam
     assert stages[name + "_llm"] == stages[name + "_step"] == 1
 
 
-def test_pitfall_8_a_call_can_be_handed_to_a_thread(name, scrape):
+def test_pitfall_8_call_passed_to_a_thread_has_its_stages(name, scrape):
     @soundpost.instrument(name)
     def infer():
         call = soundpost.current_call()
@@ -106,7 +106,7 @@ def test_pitfall_8_a_call_can_be_handed_to_a_thread(name, scrape):
     assert scrape().stages(name) == {"llm": 1}
 
 
-def test_pitfall_9_stages_overlap(name, scrape):
+def test_pitfall_9_overlapping_stages_are_timed(name, scrape):
     @soundpost.instrument(name)
     def infer():
         call = soundpost.current_call()
@@ -123,7 +123,7 @@ def test_pitfall_9_stages_overlap(name, scrape):
     assert after.total("stage_duration_seconds", name) >= 0.04 > after.total("request_duration_seconds", name)
 
 
-def test_pitfall_9_one_stage_object_in_many_hands(name, scrape):
+def test_pitfall_9_shared_stage_object_is_reentrant(name, scrape):
     vocoder = soundpost.stage(name)
     barrier = threading.Barrier(4)
 

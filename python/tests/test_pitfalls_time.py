@@ -1,4 +1,4 @@
-"""What a naive wrapper gets wrong, by number: what is timed, and until when."""
+"""Pitfalls of naive wrappers, by number: timed spans."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from workload import RATE, chunk, until
 
 import soundpost
 
-pytestmark = pytest.mark.usefixtures("telemetry")
+pytestmark = [pytest.mark.usefixtures("telemetry"), pytest.mark.timed]
 
 
-def test_pitfall_1_a_generator_is_timed_while_it_runs(name, scrape):
+def test_pitfall_1_generator_is_timed_while_it_runs(name, scrape):
     @soundpost.instrument(name)
     def infer():
         until(0.02)
@@ -30,7 +30,7 @@ def test_pitfall_1_a_generator_is_timed_while_it_runs(name, scrape):
 
 
 @pytest.mark.filterwarnings("ignore:coroutine")
-def test_pitfall_1_what_was_never_started_is_not_counted(name, scrape):
+def test_pitfall_1_unstarted_generator_is_not_counted(name, scrape):
     @soundpost.instrument(name)
     def generator():
         yield 1
@@ -52,7 +52,7 @@ def test_pitfall_1_what_was_never_started_is_not_counted(name, scrape):
 
 @pytest.mark.filterwarnings("ignore:coroutine")
 @pytest.mark.parametrize("kind", ["generator", "coroutine", "async_generator"])
-def test_pitfall_1_what_a_function_returned_and_nobody_started_is_not_counted(name, scrape, kind):
+def test_pitfall_1_unstarted_deferred_result_is_not_counted(name, scrape, kind):
     def generator():
         yield 1
 
@@ -74,7 +74,7 @@ def test_pitfall_1_what_a_function_returned_and_nobody_started_is_not_counted(na
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_pitfall_2_the_consumers_time_is_not_the_models(name, scrape, is_async):
+def test_pitfall_2_consumer_time_is_not_busy(name, scrape, is_async):
     @soundpost.instrument(name, audio=soundpost.audio(RATE))
     def infer():
         for _ in range(3):
@@ -105,7 +105,7 @@ def test_pitfall_2_the_consumers_time_is_not_the_models(name, scrape, is_async):
     assert after.total("real_time_factor", name) == pytest.approx(busy / 3, rel=0.01)
 
 
-def test_pitfall_2_an_awaiting_coroutine_is_busy(name, scrape):
+def test_pitfall_2_awaiting_coroutine_is_busy(name, scrape):
     @soundpost.instrument(name)
     async def infer():
         await asyncio.get_running_loop().run_in_executor(None, until, 0.03)
@@ -114,7 +114,7 @@ def test_pitfall_2_an_awaiting_coroutine_is_busy(name, scrape):
     assert scrape().total("request_busy_seconds", name) >= 0.03
 
 
-def test_pitfall_3_a_header_is_not_the_first_audio(name, scrape):
+def test_pitfall_3_header_is_not_the_first_audio(name, scrape):
     @soundpost.instrument(name, audio=lambda item: soundpost.Skip if item == "header" else 0.5)
     def infer():
         yield "header"
@@ -128,7 +128,7 @@ def test_pitfall_3_a_header_is_not_the_first_audio(name, scrape):
     assert after.total("audio_seconds_total", name) == 0.5
 
 
-def test_pitfall_3_a_wave_header_sent_ahead_is_not_the_first_audio(name, scrape):
+def test_pitfall_3_wave_header_is_not_the_first_audio(name, scrape):
     header = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0\xe8\x03\0\0\xd0\x07\0\0\x02\0\x10\0data\xff\xff\xff\xff"
 
     @soundpost.instrument(name, audio=soundpost.audio(RATE))
@@ -143,7 +143,7 @@ def test_pitfall_3_a_wave_header_sent_ahead_is_not_the_first_audio(name, scrape)
     assert after.total("audio_seconds_total", name) == 1.0
 
 
-def test_pitfall_3_an_inserted_silence_is_not_the_first_audio(name, scrape):
+def test_pitfall_3_inserted_silence_is_not_the_first_audio(name, scrape):
     @soundpost.instrument(name, audio=soundpost.audio(RATE, silence=True))
     def infer():
         yield chunk(0.2)

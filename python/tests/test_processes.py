@@ -25,7 +25,7 @@ LIMIT = 10.0 if not FULL else 60.0
 
 @pytest.mark.parametrize("exits", ["os._exit", "sys.exit"])
 @pytest.mark.parametrize("_round", range(20 if FULL else 1))
-def test_fork_from_recording_threads(python, exits, _round):
+def test_fork_from_recording_threads_loses_nothing(python, exits, _round):
     ran = python(
         """
         import os, sys, threading, time, warnings
@@ -103,7 +103,7 @@ def test_fork_from_recording_threads(python, exits, _round):
     assert ran.stdout.strip() == "ok"
 
 
-def test_what_a_child_inherits_in_flight_is_its_parents(python):
+def test_inherited_call_in_flight_belongs_to_the_parent(python):
     ran = python(
         """
         import os, warnings
@@ -138,7 +138,7 @@ def test_what_a_child_inherits_in_flight_is_its_parents(python):
 
 @pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
 @pytest.mark.parametrize("first", ["pass", "telemetry.render()", "soundpost.flush()", "soundpost.shutdown()"])
-def test_a_child_whose_first_touch_is_no_recording_ends(python, first, listen):
+def test_child_that_records_nothing_exits(python, first, listen):
     ran = python(
         """
         import os, sys, time, warnings
@@ -168,7 +168,7 @@ def test_a_child_whose_first_touch_is_no_recording_ends(python, first, listen):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing(python, method):
+def test_multiprocessing_records_every_start_method(python, method):
     ran = python(
         """
         import multiprocessing, sys, time, warnings
@@ -247,7 +247,7 @@ class UnixConnection(http.client.HTTPConnection):
 @pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed")
 @pytest.mark.parametrize("preload", [False, True])
 @pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
-def test_gunicorn(tmp_path, preload, listen):
+def test_gunicorn_workers_are_merged(tmp_path, preload, listen):
     (tmp_path / "service.py").write_text(textwrap.dedent(APPLICATION))
     path = str(tmp_path / "s")
     environment = {**os.environ, "SOUNDPOST_DIRECTORY": str(tmp_path / "state"), "TEST_LISTEN": listen}
@@ -287,7 +287,7 @@ def test_gunicorn(tmp_path, preload, listen):
         for _ in range(60):
             assert get("/sad") == "chunkchunk"
         assert totals() == (60, 60)
-        # A worker is killed; what it recorded stays, and its successor goes on.
+        # After a worker is killed, its records stay and its successor continues.
         os.kill(int(get("/pid")), signal.SIGKILL)
         seen = []
         for _ in range(40):
@@ -309,7 +309,7 @@ def test_gunicorn(tmp_path, preload, listen):
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def test_a_child_asks_the_functions_of_its_gauges_itself(python):
+def test_child_calls_its_gauge_functions(python):
     ran = python(
         """
         import os, time, warnings

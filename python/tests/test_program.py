@@ -1,4 +1,4 @@
-"""The program `soundpost`, as the wheel brings it."""
+"""The program `soundpost` of the wheel."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def run(directory, *command):
     return program(directory, "run", "--service", "speech", "--", *command)
 
 
-def test_the_wheel_has_the_program(tmp_path):
+def test_wheel_has_the_program(tmp_path):
     status, out, err = ended(program(tmp_path, "--version"))
     assert (status, err) == (0, "")
     assert out.startswith("soundpost ")
@@ -61,14 +61,14 @@ def test_the_wheel_has_the_program(tmp_path):
     assert again.stdout == out
 
 
-def test_status_and_signals_are_passed_on(tmp_path):
+def test_status_and_signals_are_forwarded(tmp_path):
     assert ended(run(tmp_path, "sh", "-c", "exit 3"))[0] == 3
     assert ended(run(tmp_path, "sh", "-c", "kill -9 $$"))[0] == -signal.SIGKILL
     assert ended(run(tmp_path, "/nowhere"))[0] == 127
 
 
-def test_the_interpreter_does_not_interfere(tmp_path):
-    """Ctrl-C is the command's; no KeyboardInterrupt, and nothing ignored that was not."""
+def test_interpreter_signal_settings_are_reset(tmp_path):
+    """Ctrl-C goes to the command: no KeyboardInterrupt, and no signal is newly ignored."""
     command = "trap 'echo got it; exit 5' INT; grep SigIgn /proc/$$/status; echo ready; while :; do sleep 0.01; done"
     process = run(tmp_path, "sh", "-c", command)
     ignored = int(process.stdout.readline().split()[1], 16)
@@ -79,7 +79,7 @@ def test_the_interpreter_does_not_interfere(tmp_path):
     assert (status, out, err) == (5, "got it\n", "")
 
 
-def test_ctrl_c_ends_a_command_as_it_ends_others(tmp_path):
+def test_ctrl_c_ends_the_command(tmp_path):
     process = run(tmp_path, "sh", "-c", "echo ready; exec sleep 60")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
@@ -87,7 +87,7 @@ def test_ctrl_c_ends_a_command_as_it_ends_others(tmp_path):
     assert (status, err) == (-signal.SIGINT, "")
 
 
-def test_a_killed_service_is_told_with_its_call(tmp_path):
+def test_killed_service_is_reported_with_its_call(tmp_path):
     process = run(tmp_path, sys.executable, "-c", SERVICE)
     assert process.stdout.readline() == "ready\n"
     status = json.loads(ended(program(tmp_path, "status", "--json"))[1])
@@ -104,14 +104,14 @@ def test_a_killed_service_is_told_with_its_call(tmp_path):
 
 
 @pytest.mark.parametrize("command", [["calls"], ["status"], ["vitals"]])
-def test_what_is_not_there_is_said(tmp_path, command):
+def test_missing_command_is_reported(tmp_path, command):
     status, out, err = ended(program(tmp_path, *command))
     assert (status, out) == (2, "")
     assert "no service has kept files" in err
 
 
 def on_a_terminal(directory, *arguments):
-    """The program with a controlling terminal of its own: its pid, and the other end of the terminal."""
+    """Starts the program with its own terminal. Returns its pid and the other end of the terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ |= {
@@ -131,7 +131,7 @@ def read_until(terminal, expected):
     return text
 
 
-def test_a_key_of_the_terminal_reaches_the_command_once(tmp_path):
+def test_terminal_key_reaches_the_command_once(tmp_path):
     count = "n=0; trap 'n=$((n+1)); echo got $n' INT; trap 'echo end $n; exit 5' TERM; echo ready; while :; do sleep 0.01; done"
     pid, terminal = on_a_terminal(tmp_path, "run", "--service", "speech", "--", "sh", "-c", count)
     read_until(terminal, "ready")
@@ -144,7 +144,7 @@ def test_a_key_of_the_terminal_reaches_the_command_once(tmp_path):
 
 
 @pytest.mark.parametrize("end", [b"q", b"\x03"])
-def test_the_live_view_gives_the_terminal_back(tmp_path, end):
+def test_live_view_restores_the_terminal(tmp_path, end):
     assert ended(run(tmp_path, "true"))[0] == 0
     pid, terminal = on_a_terminal(tmp_path, "top", "--interval", "100ms")
     shown = read_until(terminal, "no call is in flight")

@@ -1,4 +1,4 @@
-"""`instrument` keeps what a function is: its kind, name, signature and parameters."""
+"""`instrument` keeps a function's kind, name, signature and parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = [plain, generates, awaits, generates_async]
 @pytest.mark.parametrize(
     "decorate", [soundpost.instrument, soundpost.instrument("name"), soundpost.stage("part")]
 )
-def test_keeps_kind_name_signature_and_docstring(function, decorate):
+def test_wrapper_keeps_kind_name_signature_and_docstring(function, decorate):
     wrapped = decorate(function)
     assert inspect.isfunction(wrapped)
     for is_kind in (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction):
@@ -83,7 +83,7 @@ def awkward(args, kwargs, self, function=1, live=2, steps=3, error=4, given=5):
         ("{}-{x}".format, (1,), {"x": 2}),
     ],
 )
-def test_every_parameter_list(function, arguments, keywords):
+def test_every_parameter_list_is_kept(function, arguments, keywords):
     wrapped = soundpost.instrument("lists")(function)
     assert wrapped(*arguments, **keywords) == function(*arguments, **keywords)
 
@@ -91,7 +91,7 @@ def test_every_parameter_list(function, arguments, keywords):
 @pytest.mark.parametrize(
     ("arguments", "keywords"), [((), {}), ((1, 2, 3, 4), {}), ((1,), {"z": 1}), ((1,), {"a": 2})]
 )
-def test_wrong_arguments_raise_what_the_function_raises(arguments, keywords):
+def test_wrong_arguments_raise_the_functions_error(arguments, keywords):
     def one(a, b=2, c=3):
         return a
 
@@ -103,7 +103,7 @@ def test_wrong_arguments_raise_what_the_function_raises(arguments, keywords):
     assert str(raised.value) == str(expected.value)
 
 
-def test_methods_class_methods_and_static_methods():
+def test_methods_of_every_kind_are_decorated():
     class Engine:
         rate = 3
 
@@ -144,11 +144,11 @@ def picklable(x):
     return x
 
 
-def test_can_be_pickled():
+def test_decorated_function_can_be_pickled():
     assert pickle.loads(pickle.dumps(picklable)) is picklable
 
 
-def test_a_decorated_function_behind_a_decorator_keeps_its_parameters(name, scrape):
+def test_outer_decorator_keeps_the_parameters(name, scrape):
     def opaque(function):
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
@@ -173,7 +173,7 @@ def test_a_decorated_function_behind_a_decorator_keeps_its_parameters(name, scra
 
 
 @pytest.mark.parametrize("called", ["class", "None", "__debug__", "match", "a b", "λ", ""])
-def test_a_function_of_any_name(called):
+def test_function_of_any_name_is_wrapped(called):
     def infer(a):
         return a
 

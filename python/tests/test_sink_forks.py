@@ -85,7 +85,7 @@ PROGRAM = """
 
 
 class Holding(http.server.ThreadingHTTPServer):
-    """Holds a request of each round until the program has forked, and keeps the request ids that it is sent."""
+    """Holds a request of each round until the program has forked, and stores the received request ids."""
 
     daemon_threads = True
 
@@ -121,9 +121,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("method", ["os.fork", "multiprocessing"])
-def test_children_forked_in_the_middle_of_a_request_neither_hang_nor_ship_anything_twice(
-    python, tmp_path, method
-):
+def test_child_forked_during_a_request_ships_nothing_twice(python, tmp_path, method):
     with Holding(tmp_path) as server:
         url = f"http://127.0.0.1:{server.server_port}"
         python(PROGRAM, method, url, tmp_path, ROUNDS, CHILDREN, CALLS, CHILD_CALLS, BATCH)
@@ -141,7 +139,7 @@ def test_children_forked_in_the_middle_of_a_request_neither_hang_nor_ship_anythi
         assert {prefix: sorted(found) for prefix, found in numbers.items()} == {
             prefix: list(range(count)) for prefix, count in counts.items()
         }
-        # A request to Loki is in the order of time, and the machine's clock may be put right.
+        # Requests to Loki are ordered by time, and the clock of the machine may be set.
         assert all(
             abs(place - number) <= BATCH for found in numbers.values() for place, number in enumerate(found)
         )

@@ -1,4 +1,4 @@
-"""Sinks in `init`: what they are called with, what is wrong with them, and that one ships."""
+"""Sinks in `init`: arguments, errors and delivery."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ SECRET = "s3cret"
 
 
 def run(tmp_path, body, **variables):
-    """A process of its own, since telemetry is one a process."""
+    """Runs a program, since each process has one telemetry."""
     source = "import soundpost, sys\n" + textwrap.dedent(body)
     environment = {
         "SOUNDPOST_DIRECTORY": str(tmp_path / "state"),
@@ -72,19 +72,19 @@ def lines(path):
         ("3", "sinks: int is not a sink"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_sinks_name(tmp_path, sinks, message):
+def test_wrong_option_is_reported_with_the_sink(tmp_path, sinks, message):
     assert message in error(tmp_path, f", sinks=[{sinks}]")
 
 
 @pytest.mark.parametrize("urls", ["loki", "loki+ftp://loki", f"loki+http://user:{SECRET}@loki", "jsonl:"])
-def test_a_wrong_variable_is_named_and_holds_no_secret(tmp_path, urls):
+def test_wrong_variable_is_named_without_secrets(tmp_path, urls):
     said = error(tmp_path, "", SOUNDPOST_SINKS=urls)
 
     assert "sinks" in said.lower() or "loki" in said or "jsonl" in said
     assert SECRET not in said
 
 
-def test_no_secret_is_seen():
+def test_repr_shows_no_secret():
     for sink in (
         soundpost.InfluxDB(f"http://user:{SECRET}@influx:8086?token={SECRET}", bucket="b", token=SECRET),
         soundpost.Loki("http://loki:3100", user="u", password=SECRET),
@@ -94,7 +94,7 @@ def test_no_secret_is_seen():
     assert repr(soundpost.Graylog("tcp://graylog:12201")) == "soundpost.Graylog('tcp://graylog:12201')"
 
 
-def test_the_file_of_a_token_is_that_of_the_directory_at_the_start(tmp_path):
+def test_relative_token_file_is_resolved_at_start(tmp_path):
     (tmp_path / "token").write_text("s3cret")
     ran = run(
         tmp_path,
@@ -122,7 +122,7 @@ def test_the_file_of_a_token_is_that_of_the_directory_at_the_start(tmp_path):
 
 
 @pytest.mark.parametrize("by", ["argument", "variable", "text"])
-def test_a_call_is_shipped(tmp_path, by):
+def test_call_is_shipped(tmp_path, by):
     mode = {"argument": "0o640", "text": "'640'"}.get(by)
     argument = f', sinks=[soundpost.JsonLines("calls.jsonl", mode={mode})]' if mode else ""
     variables = {} if mode else {"SOUNDPOST_SINKS": "jsonl:calls.jsonl?mode=640"}
@@ -145,7 +145,7 @@ def test_a_call_is_shipped(tmp_path, by):
     assert (tmp_path / "calls.jsonl").stat().st_mode & 0o777 == 0o640
 
 
-def test_no_sinks_are_none_whatever_the_variable_says(tmp_path):
+def test_empty_sinks_override_the_variable(tmp_path):
     ran = run(
         tmp_path,
         'soundpost.init(service="tts", sinks=[])',
@@ -156,7 +156,7 @@ def test_no_sinks_are_none_whatever_the_variable_says(tmp_path):
     assert not (tmp_path / "calls.jsonl").exists()
 
 
-def test_labels_and_instance_are_tags_of_points(tmp_path):
+def test_labels_and_instance_are_point_tags(tmp_path):
     ran = run(
         tmp_path,
         """
@@ -194,7 +194,7 @@ def test_labels_and_instance_are_tags_of_points(tmp_path):
     assert sorted(ran.stdout.splitlines()) == [f"generate_calls {tags}", f"system_metrics {tags}"]
 
 
-def test_labels_are_fields_of_lines(tmp_path):
+def test_labels_are_line_fields(tmp_path):
     ran = run(
         tmp_path,
         """

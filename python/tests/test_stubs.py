@@ -1,4 +1,4 @@
-"""The stubs say what the binary has, and the package is typed."""
+"""The stubs match the binary, and the package is typed."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def run(*arguments, cwd):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
-def test_stubs_are_what_the_binary_has(tmp_path):
+def test_stubs_match_the_binary(tmp_path):
     run("mypy.stubtest", "soundpost._native", cwd=tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
-def test_the_package_is_typed(tmp_path):
+def test_package_passes_mypy(tmp_path):
     run("mypy", "--strict", "--cache-dir", tmp_path / "cache", "-p", "soundpost", cwd=tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
-def test_users_see_types(tmp_path):
+def test_user_code_is_type_checked(tmp_path):
     (tmp_path / "user.py").write_text(
         """
 import soundpost
@@ -97,6 +97,6 @@ undo()
 @pytest.mark.skipif(
     importlib.util.find_spec("ruff") is None or CONFIGURATION is None, reason="ruff is not installed"
 )
-def test_the_package_is_clean():
-    # The sources, by whose paths the rules are given, and not what is installed.
+def test_package_passes_ruff():
+    # The sources: the rules are given by their paths.
     run("ruff", "check", "--config", CONFIGURATION, CONFIGURATION.parent / "python", cwd=CONFIGURATION.parent)

@@ -49,7 +49,7 @@ def program(python):
     return run
 
 
-def test_a_call_of_any_kind_reads_at_its_start_and_at_its_end(program):
+def test_call_reads_the_allocator_at_start_and_end(program):
     assert (
         program(
             """
@@ -95,7 +95,7 @@ def test_a_call_of_any_kind_reads_at_its_start_and_at_its_end(program):
     )
 
 
-def test_nothing_happens_before_the_host_has_imported_torch_and_begun_to_use_cuda(program):
+def test_unused_torch_is_not_touched(program):
     assert (
         program(
             """
@@ -103,7 +103,7 @@ def test_nothing_happens_before_the_host_has_imported_torch_and_begun_to_use_cud
     plain()
     assert not any(name.startswith("torch") for name in sys.modules)
     torch = Torch()
-    # In the middle of its import.
+    # Torch is being imported.
     sys.modules["torch"] = type(sys)("torch")
     plain()
     torch.imported()
@@ -113,7 +113,7 @@ def test_nothing_happens_before_the_host_has_imported_torch_and_begun_to_use_cud
     torch.allocate(GIB)
     plain()
     assert len(torch.reads) == 2
-    # As in the child of a process that uses CUDA.
+    # The state in a child of a process that uses CUDA.
     torch.initialized = False
     plain()
     assert len(torch.reads) == 2
@@ -124,7 +124,7 @@ def test_nothing_happens_before_the_host_has_imported_torch_and_begun_to_use_cud
     )
 
 
-def test_a_torch_without_cuda_is_asked_once(program):
+def test_torch_without_cuda_is_checked_once(program):
     assert (
         program(
             """
@@ -139,7 +139,7 @@ def test_a_torch_without_cuda_is_asked_once(program):
     )
 
 
-def test_cuda_that_begins_in_the_call_is_read_at_its_end(program):
+def test_cuda_started_in_the_call_is_read_at_its_end(program):
     assert (
         program(
             """
@@ -158,7 +158,7 @@ def test_cuda_that_begins_in_the_call_is_read_at_its_end(program):
     )
 
 
-def test_switched_off_it_is_not_read(program):
+def test_disabled_torch_is_not_read(program):
     source = """
     soundpost.init()
     torch = Torch().imported()
@@ -171,7 +171,7 @@ def test_switched_off_it_is_not_read(program):
     assert program(source.replace("init()", "init(torch=False)")) == "0"
 
 
-def test_the_figures_are_fields_of_the_call_in_the_store(program):
+def test_torch_figures_are_stored_fields(program):
     assert (
         program(
             """
@@ -200,7 +200,7 @@ def test_the_figures_are_fields_of_the_call_in_the_store(program):
     )
 
 
-def test_a_slow_one_is_left_out_and_said_once_unless_it_is_asked_for(program):
+def test_slow_allocator_is_skipped_and_reported_once(program):
     source = """
     import logging
     logged = []
@@ -220,7 +220,7 @@ def test_a_slow_one_is_left_out_and_said_once_unless_it_is_asked_for(program):
     assert program(source, SOUNDPOST_TORCH="always") == "False 0"
 
 
-def test_an_allocator_that_cannot_be_read_is_a_fault_once_and_an_interrupt_is_none(program):
+def test_unreadable_allocator_is_one_fault(program):
     assert (
         program(
             """
@@ -238,7 +238,7 @@ def test_an_allocator_that_cannot_be_read_is_a_fault_once_and_an_interrupt_is_no
     torch.raises = None
     plain()
 
-    # In the call, so that its end is met.
+    # The interrupt is in the call, so its end reads the allocator.
     with soundpost.call("block"):
         torch.raises = RuntimeError("CUDAPluggableAllocator does not yet support getDeviceStats")
         soundpost._native.set_strict(False)
@@ -254,13 +254,13 @@ def test_an_allocator_that_cannot_be_read_is_a_fault_once_and_an_interrupt_is_no
     )
 
 
-def test_gauges_are_of_the_gpu_as_nvml_counts_it(program, nvml_sim):
+def test_gauges_have_the_nvml_index(program, nvml_sim):
     script = nvml_sim.script(*(nvml_sim.device(number) for number in range(3)))
     assert (
         program(
             """
     import time
-    # As CUDA shows them: 0 is NVML's 2, and 1 is its 0. The first torch knows its UUID, the second does not.
+    # CUDA's device 0 is NVML's 2, and 1 is its 0. The first torch has a UUID, the second has none.
     torch = Torch(["b0000000-0000-4000-8000-000000000002", None])
     telemetry = soundpost.init(gpu=True, sample_interval=0.1)
     deadline = time.monotonic() + 10
@@ -288,7 +288,7 @@ def test_gauges_are_of_the_gpu_as_nvml_counts_it(program, nvml_sim):
     )
 
 
-def test_each_process_has_gauges_of_its_own_while_it_lives(program, nvml_sim):
+def test_each_running_process_has_its_gauges(program, nvml_sim):
     assert (
         program(
             """

@@ -1,4 +1,4 @@
-"""Loggers that pass nothing on to the root logger: those of web servers are recorded as the guide says, others named."""
+"""Unpropagated loggers: those of web servers are recorded as in the guide, others are named."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ APPLICATION = """
         (["-m", "gunicorn", "web:wsgi", "--bind", "fd://{}"], "gunicorn.error"),
     ],
 )
-def test_an_exception_that_nobody_catches_is_recorded_once(tmp_path, command, logger):
+def test_uncaught_exception_is_recorded_once(tmp_path, command, logger):
     (tmp_path / "web.py").write_text(textwrap.dedent(APPLICATION))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, *(part.format(listener.fileno()) for part in command)]
@@ -76,7 +76,7 @@ def test_an_exception_that_nobody_catches_is_recorded_once(tmp_path, command, lo
     )
 
 
-def test_a_logger_that_keeps_its_records_to_itself_is_named_once(python):
+def test_unpropagated_logger_is_named_once(python):
     ran = python(
         """
         import logging, threading

@@ -1,4 +1,4 @@
-"""What the functions of the tests do: work for so long, say so much, on which thread."""
+"""Workloads of the tests: busy time, audio and threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RATE = 1000
 
 
 def until(seconds):
-    """Keeps the processor busy for so long: no test here sleeps."""
+    """Keeps the processor busy for this many seconds; no test sleeps."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
@@ -22,7 +22,7 @@ def chunk(seconds=0.1):
 
 
 def in_thread(function):
-    """Runs a function on a thread of its own, with a fresh context, and gives what it returned."""
+    """Runs a function on a new thread with a new context, and returns its result."""
     result = []
     thread = threading.Thread(target=lambda: result.append(function()))
     thread.start()
