@@ -20,7 +20,7 @@ pub(crate) fn guide() -> String {
         "# Options of sinks\n\n\
          Generated from the code by `cargo run -p soundpost --example sink_reference -- guide`.\n\n\
          An option has one name everywhere: the argument in Python, the method in Rust, and the query of a URL in\n\
-         `SOUNDPOST_SINKS`. [Sinks](sinks.md) tells how they deliver.\n",
+         `SOUNDPOST_SINKS`. [Sinks](sinks.md) describes their delivery.\n",
     );
     for kind in KINDS {
         page += &format!("\n## {}\n\n{}\n\nURL: {}.\n\n", kind.class, kind.about, places(kind));

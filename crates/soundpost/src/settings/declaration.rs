@@ -94,7 +94,7 @@ impl Setting {
             value_name: "NAME=VALUE",
             builder: "label",
             help: "Labels of every metric, call and log event",
-            guide: "sinks.md#which-service-on-which-machine",
+            guide: "sinks.md#service-instance-and-host",
             kind: Kind::Labels,
             ..SETTING
         },
@@ -135,7 +135,7 @@ impl Setting {
             builder: "instance",
             default_note: "the host's name",
             help: "Name of this instance in shipped records; set it in containers",
-            guide: "sinks.md#which-service-on-which-machine",
+            guide: "sinks.md#service-instance-and-host",
             ..SETTING
         },
         Setting {
@@ -187,7 +187,7 @@ impl Setting {
             name: "torch",
             default: "auto",
             help: "Whether PyTorch's allocator is read around calls: while that is cheap, always, or never; Python only",
-            guide: "vitals.md#what-pytorch-holds",
+            guide: "vitals.md#memory-of-pytorch",
             kind: Kind::Choice { on: "auto", word: "always" },
             none: NoneMeans::Refused,
             ..SETTING
@@ -238,7 +238,7 @@ impl Setting {
             name: "redact",
             builder: "redact",
             help: "Patterns of texts that must not be recorded, in addition to the built-in rules",
-            guide: "logs.md#what-is-never-recorded",
+            guide: "logs.md#redaction",
             kind: Kind::Patterns,
             ..SETTING
         },
