@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         pause: Duration::from_secs(1),
         interval: Duration::from_millis(50),
     };
-    // The honest ones alone: what the server needs anyway.
+    // The honest clients alone, for comparison.
     let calm = run(address, &attack(0, 3));
     let (rss, threads) = (status(&server, "VmHWM"), status(&server, "Threads"));
     let outcome = run(address, &attack(slow as usize, seconds));
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The server's process: says its address and serves until it is killed.
+/// Runs the server's process: prints the address and serves until it is killed.
 fn serve() -> ExitCode {
     println!("{}", target::start(&Arc::default()));
     let _ = io::stdin().lines().count();
@@ -83,7 +83,7 @@ fn start() -> (Child, SocketAddr) {
     (server, line.trim().parse().expect("an address"))
 }
 
-/// A number of `/proc/PID/status`.
+/// Reads a number from `/proc/PID/status`.
 fn status(process: &Child, key: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).expect("its status");
     let line = status.lines().find(|line| line.starts_with(key)).expect("the key");

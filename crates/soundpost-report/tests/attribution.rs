@@ -1,4 +1,4 @@
-//! What finished calls did to GPU memory, from a history by hand.
+//! Use of GPU memory by finished calls, from a history written by the test.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::path::Path;
@@ -31,7 +31,7 @@ fn service(root: &Path) -> Service {
 }
 
 impl Service {
-    /// A sample of one GPU: memory of all, and of processes.
+    /// Appends a sample of one GPU: memory of all processes, and of each.
     fn sample(&self, at: u64, all: u64, processes: &[(u32, u64)]) {
         let device = ["0".to_owned()];
         let labels: Vec<[String; 2]> =
@@ -96,12 +96,12 @@ fn running(started: u64) -> InFlightCall {
 }
 
 #[test]
-fn the_last_moments_of_a_call_that_died_count() {
+fn dead_call_includes_its_last_samples() {
     let root = tempfile::tempdir().unwrap();
     let service = service(root.path());
     let tenth = SECOND / 10;
     service.sample(SECOND, 10 * GIB, &[(11, GIB)]);
-    // Its process was last heard of at 1.5 s, and died by 1.9 s.
+    // The last heartbeat of its process was at 1.5 s, and it died by 1.9 s.
     service.sample(SECOND + 6 * tenth, 10 * GIB, &[(11, GIB)]);
     service.sample(SECOND + 8 * tenth, 16 * GIB, &[(11, 7 * GIB)]);
     service.sample(2 * SECOND, 9 * GIB, &[]);
@@ -145,7 +145,7 @@ fn peaks_and_deltas_of_processes() {
     assert_eq!(used[0], Some(expected));
     let quiet = GpuUse { memory_before: 2 * GIB, memory_peak: 2 * GIB, memory_delta: 0, ..expected };
     assert_eq!(used[1], Some(GpuUse { shared: false, ..quiet }));
-    // Of a process that the driver does not list, all that is known is the device.
+    // For a process that the driver does not list, only the device is known.
     let device = used[2].unwrap();
     assert!(!device.of_process);
     assert_eq!(
@@ -153,7 +153,7 @@ fn peaks_and_deltas_of_processes() {
         (10 * GIB, 12 * GIB, 2 * GIB as i64)
     );
 
-    // And it is observed, with the call's labels and its request id.
+    // It is observed with the call's labels and request id.
     let snapshot = Collector::new(service.place.clone(), service.registry.clone()).snapshot();
     let family = snapshot.families.iter().find(|f| &*f.name == "svc_request_gpu_memory_peak_bytes").unwrap();
     assert_eq!(family.series.len(), 1);
@@ -173,16 +173,16 @@ fn overlap_is_exact() {
     let shared = |calls: Vec<FinishedCall>, in_flight: &[InFlightCall]| -> Vec<bool> {
         service.complete(calls, in_flight).into_iter().map(|gpu| gpu.unwrap().shared).collect()
     };
-    // One after the other; then one that ran during both that are seen later.
+    // Two calls in sequence; then one that overlapped both and is recorded later.
     assert_eq!(shared(vec![finished("a", 1, 10, 20), finished("b", 1, 20, 30)], &[]), [false, false]);
     assert_eq!(shared(vec![finished("c", 1, 40, 50)], &[]), [false]);
     assert_eq!(shared(vec![finished("d", 2, 45, 60)], &[]), [true]);
     assert_eq!(shared(vec![finished("e", 2, 60, 70)], &[running(69)]), [true]);
     assert_eq!(shared(vec![finished("f", 2, 71, 80)], &[running(80)]), [false]);
-    // A call that starts and ends with another one is another one.
+    // A call with the start and end of another one is a different call.
     assert_eq!(shared(vec![finished("g", 1, 90, 95), finished("h", 2, 90, 95)], &[]), [true, true]);
     assert_eq!(shared(vec![finished("r", 2, 97, 98)], &[running(97)]), [false], "it has its slot still");
-    // What is remembered is bounded.
+    // The number of recent calls is bounded.
     let many: Vec<_> = (0..10_000).map(|n| finished("m", 1, 100 + n, 101 + n)).collect();
     assert!(shared(many, &[]).iter().all(|shared| !shared));
     assert_eq!(shared(vec![finished("z", 1, 40, 50)], &[]), [false], "forgotten");
@@ -194,7 +194,7 @@ proptest::proptest! {
         let root = tempfile::tempdir().unwrap();
         let service = service(root.path());
         service.sample(1, GIB, &[]);
-        // Each by a process of its own, so that no two are one.
+        // Each has its own process, so that no two calls are equal.
         let calls: Vec<_> = (1..).zip(&times).map(|(pid, (started, took))| finished("a", pid, *started, started + took)).collect();
         let overlap = |a: &FinishedCall, b: &FinishedCall| a.pid != b.pid && a.started < b.ended && b.started < a.ended;
         let expected: Vec<_> = calls.iter().map(|call| calls.iter().any(|other| overlap(call, other))).collect();
@@ -204,7 +204,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn a_call_is_complete_when_there_is_a_sample_after_it_or_none_to_come() {
+fn call_is_ready_after_the_next_sample_or_timeout() {
     let root = tempfile::tempdir().unwrap();
     let service = service(root.path());
     let now = clock::monotonic_nanos();

@@ -33,7 +33,7 @@ fn slow_clients_do_not_lock_scrapers_out() {
     let outcome = run(address, &attack);
     assert_eq!(outcome.failed, 0);
     assert!(outcome.scrapes.len() > 20);
-    // The bar is 100 ms on a machine of one's own; here other tests run beside.
+    // The requirement is 100 ms on an idle machine; here other tests run at the same time.
     assert!(outcome.quantile(0.99) < Duration::from_secs(1), "{:?}", outcome.quantile(0.99));
     assert!(!outcome.held.is_empty());
     assert!(*outcome.held.last().unwrap() <= Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! The part that keeps the store: a panic in it costs nothing but a moment.
+//! The store's thread: a panic in it loses nothing.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,14 +13,14 @@ use soundpost_store::{CallFilter, Limits, Now, Reader};
 const PANICS: u64 = 3;
 
 #[test]
-fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
+fn panic_of_the_store_thread_loses_nothing() {
     let root = tempfile::tempdir().unwrap();
     let place = ServiceDir::open_with_shared_memory(root.path(), "svc", root.path()).unwrap();
     let registry = Registry::open(&place, ServiceIdentity::new("svc"), Options::default()).unwrap();
     let calls = Calls::new(&registry).unwrap();
     let operation = calls.operation("op");
     (0..100).for_each(|_| operation.start().finish());
-    // What is no store is set aside under a name with the time: that asks the clock, which panics.
+    // A file that is no store is set aside under a name with the time: this reads the clock, which panics.
     std::fs::write(place.directory().join("store.sqlite"), [b'x'; 10_000]).unwrap();
     let left = AtomicU64::new(PANICS);
     let last = Arc::new(Mutex::new(None));
@@ -52,7 +52,7 @@ fn after_a_panic_it_goes_on_within_a_second_and_nothing_is_lost() {
     let errors = errors.families.iter().find(|family| &*family.name == "soundpost_errors").unwrap();
     let of_store =
         errors.series.iter().find(|series| series.labels.iter().any(|(_, part)| &**part == "store"));
-    // Each panic, and that a file was set aside.
+    // One for each panic, and one for the file.
     assert_eq!(of_store.unwrap().value, MetricValue::Int(PANICS + 1));
     let reader = Reader::open(place.directory()).unwrap().unwrap();
     assert_eq!(reader.summary(&CallFilter::default()).unwrap().total(), 100);

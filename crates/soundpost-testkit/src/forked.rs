@@ -1,11 +1,11 @@
-//! A forked child that does something and ends.
+//! Forked children of a test.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-/// Runs `work` in a forked child, which ends without running destructors; by a panic with status 1.
+/// Runs `work` in a forked child, which ends without running destructors; after a panic with status 1.
 pub fn forked(work: impl FnOnce()) -> Pid {
     // SAFETY: the child runs only `work` and ends; the C library keeps its allocator usable in a child of a process
     // with threads.
@@ -19,7 +19,7 @@ pub fn forked(work: impl FnOnce()) -> Pid {
     }
 }
 
-/// Whether a child ends within ten seconds, and not by a panic; killed where it does not.
+/// Returns whether a child ends within ten seconds without a panic. Otherwise it is killed.
 pub fn ended_well(child: Pid) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

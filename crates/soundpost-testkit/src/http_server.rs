@@ -1,4 +1,4 @@
-//! A server of HTTP/1.1 that answers as it is told, and keeps what it was sent. Nothing but the standard library.
+//! An HTTP/1.1 server with scripted responses, on the standard library only.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,42 +6,42 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Path and query.
     pub target: String,
-    /// Names in small letters.
+    /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
     /// The body as it was sent.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// The value of a header; empty without one.
+    /// Returns the value of a header, or an empty text.
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 }
 
-/// What a server does with a request.
+/// The reaction to a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// Answers with a status, headers and a body.
+    /// Sends a status, headers and a body.
     Say(u16, Vec<(String, String)>, String),
-    /// Closes the connection without an answer.
+    /// Closes the connection without a response.
     Cut,
-    /// Says nothing, for as long as the client stays.
+    /// Sends nothing until the client leaves.
     Hang,
 }
 
 impl Reply {
-    /// A status and nothing else.
+    /// Returns a response with a status only.
     pub fn status(status: u16) -> Self {
         Self::Say(status, Vec::new(), String::new())
     }
 
-    /// A status and what is said with it.
+    /// Returns a response with a status and a body.
     pub fn said(status: u16, body: &str) -> Self {
         Self::Say(status, Vec::new(), body.to_owned())
     }
@@ -49,7 +49,7 @@ impl Reply {
 
 type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
-/// Serves until it is dropped.
+/// A server that runs until it is dropped.
 pub struct Server {
     /// The address that the server listens on.
     pub address: SocketAddr,
@@ -61,12 +61,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// On a free port of the loopback.
+    /// Starts on a free port of the loopback.
     pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), handler)
     }
 
-    /// On a listener that is there.
+    /// Starts on an existing listener.
     pub fn on(listener: TcpListener, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let (requests, connections) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -89,17 +89,17 @@ impl Server {
         Self { address, requests, connections, stopping, open, thread: Some(thread) }
     }
 
-    /// Requests so far.
+    /// Returns the number of requests.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Acquire)
     }
 
-    /// Connections so far.
+    /// Returns the number of connections.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
     }
 
-    /// Breaks all connections there are.
+    /// Shuts down all open connections.
     pub fn break_connections(&self) {
         for stream in self.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(std::net::Shutdown::Both);

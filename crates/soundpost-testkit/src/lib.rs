@@ -1,4 +1,4 @@
-//! Helpers that the tests of several crates share: forked children and an HTTP server that answers as it is told.
+//! Helpers that the tests of several crates share: forked children, and an HTTP server with scripted responses.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 mod forked;

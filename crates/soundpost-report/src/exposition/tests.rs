@@ -1,4 +1,4 @@
-//! Whole outputs, as a server gets them.
+//! Whole expositions.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ fn with_exemplar(request_id: &str, unix_nanos: u64) -> Snapshot {
     histogram(Distribution { exemplars: vec![None, Some(exemplar)], ..distribution(&[1.0], &[0, 1], 7.0) })
 }
 
-/// One family of each kind.
+/// Returns one family of each kind.
 fn every_kind() -> Snapshot {
     let exemplar =
         |value| Exemplar { request_id: "req-7d8e9f".into(), value, unix_nanos: 1_767_323_045_678_000_000 };
@@ -185,8 +185,8 @@ fn nothing_is_a_valid_exposition() {
 }
 
 #[test]
-fn nasty_label_values_stay_apart_and_in_place() {
-    // The inputs of the wire rules, and attempts to break out.
+fn hostile_label_values_are_escaped() {
+    // Inputs for each escaping rule, and attempts to end the context.
     let table = [
         (r#"a\"b"#, r#"g{l="a\\\"b"} 1"#),
         ("a\\\nb", r#"g{l="a\\\nb"} 1"#),
@@ -306,8 +306,8 @@ fn an_exemplar_has_at_most_128_characters_and_no_escape() {
 }
 
 #[test]
-fn the_last_bucket_is_the_count_whatever_was_caught() {
-    // Counts that do not match the bounds, as a half-read segment might have them.
+fn last_bucket_equals_the_count() {
+    // Counts that do not match the bounds, as a segment that was read during a write might have them.
     for counts in [&[][..], &[1], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]] {
         let total: u64 = counts.iter().sum();
         let rendered = text(&histogram(distribution(&[1.0, 2.0], counts, 0.5)));

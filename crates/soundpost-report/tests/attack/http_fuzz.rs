@@ -1,4 +1,4 @@
-//! Requests of which few are right.
+//! Requests, few of them valid.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -6,17 +6,17 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-/// Requests sent at once on one connection, at most.
+/// Maximum number of requests sent at once on one connection.
 const BATCH: u64 = 8;
 
-/// What came back.
+/// Results of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) requests: u64,
     pub(crate) connections: u64,
-    /// Responses by status.
+    /// Number of responses by status.
     pub(crate) statuses: BTreeMap<u16, u64>,
-    /// Connections that the server left open after the client was done.
+    /// Number of connections that the server left open after the client had finished.
     pub(crate) hung: u64,
 }
 
@@ -39,7 +39,7 @@ impl Tally {
     }
 }
 
-/// Sends that many requests from as many threads as given; the same seed sends the same.
+/// Sends requests from several threads; the same seed sends the same requests.
 pub(crate) fn run(address: SocketAddr, requests: u64, threads: u64, seed: u64) -> Tally {
     let clients: Vec<_> = (0..threads)
         .map(|n| thread::spawn(move || client(address, requests / threads, Dice(seed * 1_000 + n + 1))))
@@ -55,12 +55,12 @@ fn client(address: SocketAddr, requests: u64, mut dice: Dice) -> Tally {
     let mut tally = Tally::default();
     while tally.requests < requests {
         let batch = 1 + dice.below(BATCH);
-        // What follows a wild one on a connection may never be looked at, so it is the last.
+        // The server may ignore requests after a malformed one, so it is the last.
         let mut bytes: Vec<u8> = (1..batch).flat_map(|_| fair(&mut dice)).collect();
         bytes.extend(wild(&mut dice));
         let stream = match TcpStream::connect(address) {
             Ok(stream) => stream,
-            // The ports of the loopback are used up for a moment.
+            // The ports of the loopback are exhausted for a moment.
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                 thread::sleep(Duration::from_millis(20));
                 continue;
@@ -72,7 +72,7 @@ fn client(address: SocketAddr, requests: u64, mut dice: Dice) -> Tally {
         match exchange(stream, &bytes) {
             Ok(response) => count(&response, &mut tally.statuses),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => tally.hung += 1,
-            // A reset: the server closed while there was more to read.
+            // A reset: the server closed the connection before it read everything.
             Err(_) => {}
         }
     }
@@ -82,7 +82,7 @@ fn client(address: SocketAddr, requests: u64, mut dice: Dice) -> Tally {
 fn exchange(mut stream: TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.set_write_timeout(Some(Duration::from_secs(20)))?;
-    // The server may close before it has read all; what it said is read all the same.
+    // The server may close before it has read everything; its responses are read.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
     let mut response = Vec::new();
@@ -92,7 +92,7 @@ fn exchange(mut stream: TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Counts status lines. None of our bodies contains what looks like one.
+/// Counts status lines. No response body contains such a line.
 fn count(response: &[u8], statuses: &mut BTreeMap<u16, u64>) {
     for at in 0..response.len().saturating_sub(12) {
         if response[at..].starts_with(b"HTTP/1.") && response[at + 8] == b' ' {
@@ -102,7 +102,7 @@ fn count(response: &[u8], statuses: &mut BTreeMap<u16, u64>) {
     }
 }
 
-/// What a server has to understand, if only to refuse it.
+/// Valid parts of requests.
 const METHODS: &[&str] = &["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "TRACE", "get", "BREW"];
 const TARGETS: &[&str] = &[
     "/healthz",
@@ -147,7 +147,7 @@ const VALUES: &[&str] = &[
     "é",
     "",
 ];
-/// What it must not stumble over.
+/// Malformed parts of requests.
 const WILD_METHODS: &[&str] = &["GET", "CONNECT", "G\0T", "PRI", ""];
 const WILD_TARGETS: &[&str] =
     &["/metrics", "h:80", "", "/é", "/\u{1}", "?", "#", "/metrics#x", "https://u:p@h:99999/metrics"];
@@ -184,7 +184,7 @@ const WILD_VALUES: &[&str] = &[
 ];
 const BODIES: &[&str] = &["hello", "5\r\nhello\r\n0\r\n\r\n", "ffffffffffffffffff\r\n", "0\r\n\r\n"];
 
-/// A request that is well formed, whatever it says.
+/// Returns a well-formed request with random content.
 fn fair(dice: &mut Dice) -> Vec<u8> {
     let mut text = format!("{} {} HTTP/1.1\r\n", dice.pick(METHODS), dice.pick(TARGETS));
     for _ in 0..dice.below(6) {
@@ -194,7 +194,7 @@ fn fair(dice: &mut Dice) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// A request that need not be well formed, and is damaged now and then.
+/// Returns a request that may be malformed, and is sometimes damaged.
 fn wild(dice: &mut Dice) -> Vec<u8> {
     let end = if dice.below(20) == 0 { "\n" } else { "\r\n" };
     let (method, target) = (dice.pick(WILD_METHODS), dice.pick(WILD_TARGETS));
@@ -237,7 +237,7 @@ fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
-/// Numbers that look random and are the same every time (splitmix64).
+/// A deterministic generator of random numbers (splitmix64).
 struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! Clients that hold connections and never finish, beside scrapers that want to be served.
+//! Clients that hold connections and never finish, beside scrapers.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -11,35 +11,35 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// Longer than anything may take.
+/// Limit of every wait.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// Who attacks, and for how long.
+/// The clients, and the duration.
 pub(crate) struct Attack {
     pub(crate) slow: usize,
     pub(crate) honest: usize,
     pub(crate) lasting: Duration,
-    /// Between two bytes of a header that drips in, and before a client that was closed comes again.
+    /// Interval between two bytes of a slow header, and before a closed client reconnects.
     pub(crate) pause: Duration,
-    /// Between two scrapes of one scraper.
+    /// Interval between two scrapes of one scraper.
     pub(crate) interval: Duration,
 }
 
-/// What came of it.
+/// Results of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// How long each honest scrape took, from connecting to the last byte; sorted.
+    /// Duration of each honest scrape, from connecting to the last byte; sorted.
     pub(crate) scrapes: Vec<Duration>,
-    /// Honest scrapes that got no whole response.
+    /// Number of honest scrapes without a whole response.
     pub(crate) failed: usize,
-    /// How long each slow connection was held; sorted. Those still open at the end are not in it.
+    /// Duration of each slow connection that the server closed; sorted.
     pub(crate) held: Vec<Duration>,
-    /// The longest time a slow connection was still open at the end.
+    /// Maximum duration of a slow connection that was open at the end.
     pub(crate) still_open: Duration,
 }
 
 impl Outcome {
-    /// The scrape time that a share of the scrapes (0 to 1) do not exceed.
+    /// Returns the quantile of the scrape durations (0 to 1).
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let last = self.scrapes.len().saturating_sub(1);
         self.scrapes.get((last as f64 * share).ceil() as usize).copied().unwrap_or(TOO_LONG)
@@ -65,7 +65,7 @@ pub(crate) fn run(address: SocketAddr, attack: &Attack) -> Outcome {
             }
         }))
     });
-    // Not in one thread with the slow ones: what they take from each other is not the server's doing.
+    // The scrapers have their own thread, so that slow clients do not delay them.
     let mut outcome =
         together((0..scrapers).map(|_| -> Client { Box::pin(honest(address, until, interval)) }));
     outcome.merge(slow_ones.join().expect("the slow clients"));
@@ -76,7 +76,7 @@ pub(crate) fn run(address: SocketAddr, attack: &Attack) -> Outcome {
 
 type Client = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// Runs clients side by side on this thread.
+/// Runs clients concurrently on this thread.
 fn together(clients: impl Iterator<Item = Client>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -89,7 +89,7 @@ fn together(clients: impl Iterator<Item = Client>) -> Outcome {
     })
 }
 
-/// Holds a connection as long as the server lets it, and comes again.
+/// Holds a connection until the server closes it, and reconnects.
 async fn slow<B, F>(address: SocketAddr, until: Instant, pause: Duration, behave: B) -> Outcome
 where
     B: Fn(TcpStream) -> F,
@@ -108,7 +108,7 @@ where
     outcome
 }
 
-/// With a small window, so that a response does not fit into it.
+/// Connects with a small window, so that a response does not fit into it.
 async fn connect_narrow(address: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(4096)?;
@@ -140,14 +140,14 @@ async fn drip(stream: TcpStream, pause: Duration) {
 
 async fn never_reads(mut stream: TcpStream) {
     if stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await.is_ok() {
-        // Closed by the server is closed for writing, too; nothing is read.
+        // A connection closed by the server is closed for writing as well; nothing is read.
         while stream.write_all(b"\r\n").await.is_ok() {
             sleep(Duration::from_millis(50)).await;
         }
     }
 }
 
-/// Scrapes, each time on a new connection, the worst case for it.
+/// Scrapes on a new connection each time, the worst case.
 async fn honest(address: SocketAddr, until: Instant, interval: Duration) -> Outcome {
     let mut outcome = Outcome::default();
     while Instant::now() < until {

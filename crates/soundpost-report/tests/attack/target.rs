@@ -10,7 +10,7 @@ use soundpost_core::snapshot::{Distribution, MetricFamily, MetricKind, MetricSer
 use soundpost_report::{Health, Server, ServerConfig, Sources};
 use tokio::sync::watch;
 
-/// Starts a server on a free port, for as long as the process lives; `faults` counts what it reports.
+/// Starts a server on a free port until the process ends; `faults` counts its faults.
 pub(crate) fn start(faults: &Arc<AtomicUsize>) -> SocketAddr {
     let server = Server::bind(&ServerConfig::new(([127, 0, 0, 1], 0).into())).expect("a free port");
     let address = server.address();
@@ -36,7 +36,7 @@ pub(crate) fn start(faults: &Arc<AtomicUsize>) -> SocketAddr {
     address
 }
 
-/// What a service of some size exposes: 500 counters and 50 histograms, about 150 KB.
+/// Returns the metrics of a large service: 500 counters and 50 histograms, about 150 KB.
 fn service() -> Snapshot {
     let bounds: Arc<[f64]> = (1..=15).map(|n| f64::from(n) / 4.0).collect();
     let series = |n: u64, value| MetricSeries {

@@ -1,5 +1,4 @@
-//! The server as a client meets it: a real socket on a free port, a thread with the reporter's kind
-//! of runtime.
+//! The server with a real socket on a free port, in a thread with a runtime like the reporter's.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,16 +15,16 @@ use soundpost_core::snapshot::{
 use soundpost_report::{Health, Server, ServerConfig, Sources};
 use tokio::sync::watch;
 
-/// How long a test waits for what must happen.
+/// Limit of every wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a test's server shows, and what it was told.
+/// The content that a test's server exposes, and the calls that it received.
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) snapshot: Arc<Mutex<Snapshot>>,
     pub(crate) health: Arc<Mutex<Health>>,
     pub(crate) appendix: Option<String>,
-    /// Renderings that are still to panic.
+    /// Number of renderings that will panic.
     pub(crate) panics: Arc<AtomicUsize>,
     pub(crate) faults: Arc<Mutex<Vec<&'static str>>>,
     pub(crate) scrapes: Arc<Mutex<Vec<Duration>>>,
@@ -61,7 +60,7 @@ impl Stage {
     }
 }
 
-/// A server that runs; stopped when dropped.
+/// A running server, which is stopped when it is dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     stop: watch::Sender<bool>,
@@ -86,7 +85,7 @@ impl Running {
                 .block_on(server.serve(sources, stopped))
                 .unwrap();
         };
-        // The stack of the reporter's threads.
+        // Stack size of the reporter's threads.
         let thread = thread::Builder::new().stack_size(512 * 1024).spawn(serve).unwrap();
         Self { address, stop, thread: Some(thread) }
     }
@@ -105,7 +104,7 @@ impl Running {
         stream
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on a new connection.
     pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         self.request("GET", path, headers)
     }
@@ -174,7 +173,7 @@ pub(crate) fn local() -> ServerConfig {
     ServerConfig::new(([127, 0, 0, 1], 0).into())
 }
 
-/// One counter, and one histogram with an exemplar.
+/// Returns one counter, and one histogram with an exemplar.
 pub(crate) fn small() -> Snapshot {
     let labels = || [("operation".into(), "syn\"the\\size\n".into())].into();
     let exemplar = Exemplar { request_id: "req-1".into(), value: 0.5, unix_nanos: 1_767_323_045_678_000_000 };
@@ -203,7 +202,7 @@ pub(crate) fn small() -> Snapshot {
     }
 }
 
-/// A snapshot that renders to more than the buffers of a socket hold.
+/// Returns a snapshot that is larger than the buffers of a socket when rendered.
 pub(crate) fn large() -> Snapshot {
     let value = "x".repeat(100_000);
     let series = (0..400).map(|n| MetricSeries {

@@ -1,4 +1,4 @@
-//! What a client may take: time, header bytes, connections.
+//! Limits for clients: time, header bytes, connections.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ fn limited(limits: Limits) -> ServerConfig {
     ServerConfig { limits, ..local() }
 }
 
-/// Reads to the end of the connection, and tells after how long it came.
+/// Reads to the end of the connection, and returns the time until it.
 fn end_of(stream: &mut TcpStream, since: Instant) -> Duration {
     let mut rest = Vec::new();
     // A reset is an end as well.
@@ -24,7 +24,7 @@ fn end_of(stream: &mut TcpStream, since: Instant) -> Duration {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_contract() {
+fn default_limits_are_as_documented() {
     let limits = Limits::default();
     assert_eq!(limits.connections, 32);
     assert_eq!(limits.header, Duration::from_secs(5));
@@ -32,7 +32,7 @@ fn the_defaults_are_those_of_the_contract() {
 }
 
 #[test]
-fn a_header_has_its_time() {
+fn header_has_a_deadline() {
     let server = Running::start(&limited(Limits { header: SHORT, ..Limits::default() }), &Stage::new());
     for start in ["", "GET /metrics HTTP/1.1\r\nx: "] {
         let since = Instant::now();
@@ -44,13 +44,13 @@ fn a_header_has_its_time() {
 }
 
 #[test]
-fn a_header_that_drips_in_gets_no_more_time() {
+fn slow_header_does_not_extend_the_deadline() {
     let server = Running::start(&limited(Limits { header: SHORT, ..Limits::default() }), &Stage::new());
     let since = Instant::now();
     let mut stream = server.connect();
     stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     let mut buffer = [0];
-    // One byte every 10 ms, until the server has had enough.
+    // Sends one byte every 10 ms until the server closes the connection.
     while stream.write_all(b"x").is_ok() {
         match stream.read(&mut buffer) {
             Ok(0) => break,
@@ -64,7 +64,7 @@ fn a_header_that_drips_in_gets_no_more_time() {
 }
 
 #[test]
-fn a_second_header_has_the_same_time() {
+fn second_header_has_the_same_deadline() {
     let server = Running::start(&limited(Limits { header: SHORT, ..Limits::default() }), &Stage::new());
     let mut stream = server.connect();
     assert_eq!(exchange(&mut stream, "GET", "/healthz", &[]).status, 200);
@@ -75,7 +75,7 @@ fn a_second_header_has_the_same_time() {
 }
 
 #[test]
-fn an_idle_connection_has_its_time() {
+fn idle_connection_has_a_deadline() {
     let limits = Limits { idle: SHORT, ..Limits::default() };
     let server = Running::start(&limited(limits), &Stage::new());
     let mut stream = server.connect();
@@ -86,14 +86,14 @@ fn an_idle_connection_has_its_time() {
 }
 
 #[test]
-fn a_response_has_its_time() {
+fn response_has_a_deadline() {
     let stage = Stage::new();
     *stage.snapshot.lock().unwrap() = large();
     let limits = Limits { response: SHORT, ..Limits::default() };
     let server = Running::start(&limited(limits), &stage);
     let mut stream = server.connect();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    // The first byte shows that the response is under way; nothing more is taken until it is too late.
+    // The first byte shows that the response has begun; the client reads no more until the deadline.
     stream.read_exact(&mut [0]).unwrap();
     let mut probe = server.connect();
     let until = Instant::now() + 3 * SHORT;
@@ -106,7 +106,7 @@ fn a_response_has_its_time() {
 }
 
 #[test]
-fn a_header_has_its_size() {
+fn header_has_a_maximum_size() {
     let server = Running::plain(&Stage::new());
     let fits = "x".repeat(7_900);
     assert_eq!(server.get("/healthz", &[("x", &fits)]).status, 200);
@@ -116,7 +116,7 @@ fn a_header_has_its_size() {
         format!("GET /healthz HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200)),
     ] {
         let mut stream = server.connect();
-        // The server may have closed before all is written.
+        // The server may close before everything is written.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = [0; 12];
         if stream.read_exact(&mut answer).is_ok() {
@@ -126,17 +126,17 @@ fn a_header_has_its_size() {
 }
 
 #[test]
-fn the_slowest_gives_way() {
+fn slowest_connection_is_replaced() {
     let server = Running::start(&limited(Limits { connections: 4, ..Limits::default() }), &Stage::new());
-    // Idle, with a request behind it; then three that never ask.
+    // One idle connection after a request; then three that never send one.
     let mut idle = server.connect();
     assert_eq!(exchange(&mut idle, "GET", "/healthz", &[]).status, 200);
     let mut silent: Vec<_> = (0..3).map(|_| server.connect()).collect();
-    // A fifth takes the place of the first that never asked.
+    // A fifth replaces the first that never sent a request.
     let mut fifth = server.connect();
     assert_eq!(exchange(&mut fifth, "GET", "/healthz", &[]).status, 200);
     assert!(end_of(&mut silent.remove(0), Instant::now()) < Limits::default().header);
-    // The idle one and the fifth go on, whatever comes.
+    // The idle connection and the fifth stay open.
     for _ in 0..2 {
         assert_eq!(exchange(&mut idle, "GET", "/healthz", &[]).status, 200);
         assert_eq!(exchange(&mut fifth, "GET", "/healthz", &[]).status, 200);
@@ -145,7 +145,7 @@ fn the_slowest_gives_way() {
 }
 
 #[test]
-fn idle_connections_give_way_where_none_is_slower() {
+fn idle_connection_is_replaced_if_none_is_slower() {
     let server = Running::start(&limited(Limits { connections: 2, ..Limits::default() }), &Stage::new());
     let mut first = server.connect();
     assert_eq!(exchange(&mut first, "GET", "/healthz", &[]).status, 200);

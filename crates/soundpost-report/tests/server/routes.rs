@@ -56,7 +56,7 @@ fn each_client_gets_its_format() {
 }
 
 #[test]
-fn gzip_says_the_same() {
+fn gzip_has_the_same_content() {
     let server = Running::plain(&Stage::new());
     let plain = server.get("/metrics", &[("accept-encoding", "br")]);
     assert_eq!(plain.header("content-encoding"), "");
@@ -132,7 +132,7 @@ fn a_connection_serves_many_requests() {
         assert_eq!(exchange(&mut stream, "GET", "/metrics", &[]).text(), EXPECTED_TEXT);
         assert_eq!(exchange(&mut stream, "HEAD", "/metrics", &[]).status, 200);
     }
-    // All at once.
+    // All requests at once.
     stream.write_all("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20).as_bytes()).unwrap();
     let mut stream = BufReader::new(stream);
     for _ in 0..20 {
@@ -150,7 +150,7 @@ fn a_body_is_not_read() {
 }
 
 #[test]
-fn secrets_are_asked_for_except_by_health() {
+fn every_route_but_health_requires_credentials() {
     let bearer = Auth::Bearer { token: "canary-7d8e9f".into() };
     let basic = Auth::Basic { user: "prom".into(), password: "canary-7d8e9f".into() };
     for (auth, good, challenge) in [
@@ -175,7 +175,7 @@ fn secrets_are_asked_for_except_by_health() {
 }
 
 #[test]
-fn a_source_that_panics_costs_one_response() {
+fn panic_of_a_source_costs_one_response() {
     let stage = Stage::new();
     let server = Running::plain(&stage);
     stage.panics.store(1, Ordering::SeqCst);
@@ -198,7 +198,7 @@ fn another_exporters_text_is_appended() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_apart_from_a_wrong_configuration() {
+fn used_port_differs_from_an_invalid_configuration() {
     let server = Running::plain(&Stage::new());
     let taken = Server::bind(&ServerConfig::new(server.address)).err().unwrap();
     assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
@@ -217,7 +217,7 @@ fn shutdown_closes_everything_and_frees_the_port() {
     let mut silent = server.connect();
     server.stop();
     assert_eq!(idle.read(&mut [0]).unwrap(), 0);
-    // Taken or not, it ends.
+    // It ends whether it was accepted or not.
     assert!(matches!(silent.read(&mut [0]), Ok(0) | Err(_)));
     let again = Running::start(&ServerConfig::new(server.address), &Stage::new());
     assert_eq!(again.get("/healthz", &[]).status, 200);

@@ -66,7 +66,7 @@ fn scrapes_go_over_tls() {
 }
 
 #[test]
-fn plain_http_and_silence_do_no_harm() {
+fn plain_http_and_silent_clients_are_closed() {
     let files = Files::new();
     let limits = Limits { header: Duration::from_millis(300), ..Limits::default() };
     let server = Running::start(&ServerConfig { limits, ..files.config() }, &Stage::new());
@@ -74,7 +74,7 @@ fn plain_http_and_silence_do_no_harm() {
         let mut stream = server.connect();
         let _ = stream.write_all(hello);
         let mut answer = Vec::new();
-        // An alert, or nothing; and the end.
+        // An alert or nothing, and then the end.
         if let Err(error) = stream.read_to_end(&mut answer) {
             assert_ne!(error.kind(), ErrorKind::WouldBlock, "still open");
         }

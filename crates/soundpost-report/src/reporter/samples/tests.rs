@@ -1,4 +1,4 @@
-//! Samples go into the store and come out as they were, as exactly as their columns are.
+//! Samples are stored and read back with the precision of their columns.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use soundpost_store::{Batch, Limits, Reader, Store};
@@ -9,10 +9,10 @@ use super::*;
 /// 2026-01-02T03:04:05Z.
 const NOW: u64 = 1_767_323_045_000_000_000;
 
-/// A value of every quantity, with label values that it can have.
+/// Returns a value of every quantity, with possible label values.
 fn readings() -> Readings {
     let mut readings = Readings::default();
-    // The same at each sample of a process: not worth its bytes.
+    // The start time is constant for a process, and is not stored.
     let kept = quantities().filter(|quantity| quantity.name != "process_start_time_seconds");
     for (number, quantity) in kept.enumerate() {
         let values: &[&str] = match quantity.name {
@@ -89,7 +89,7 @@ fn every_quantity_has_a_column() {
     assert_eq!(found, samples);
 }
 
-/// Its label is empty, as it is where there is nothing to tell it from.
+/// The label of an only process is empty.
 #[test]
 fn the_only_process_is_stored() {
     let quantity = quantities().find(|quantity| quantity.name == "process_threads").unwrap();
