@@ -1,22 +1,9 @@
 //! The fields of an event.
 
-use soundpost_store::{CallRow, EventRow};
-
-use super::{Field, Value, call, event};
-
-/// Names and values of an event. Those of a stored record are made one by one, where they are written.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fields<'a> {
-    /// These.
-    Given(Vec<Field<'a>>),
-    /// A finished call's figures, stages, labels and fields.
-    Call(&'a CallRow),
-    /// A log event's own, and its process's id.
-    Log(&'a EventRow),
-}
+use super::{Fields, Value, call, event};
 
 impl Fields<'_> {
-    /// Hands over each of them, in their order.
+    /// Calls `field` for each field, in order.
     pub fn each(&self, mut field: impl FnMut(&str, &Value<'_>)) {
         match self {
             Self::Given(fields) => fields.iter().for_each(|(name, value)| field(name, value)),
@@ -29,6 +16,7 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use soundpost_core::{LogEvent, StageTime};
+    use soundpost_store::{CallRow, EventRow};
 
     use super::super::{Event, Level};
     use super::*;

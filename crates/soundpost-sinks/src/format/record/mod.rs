@@ -8,9 +8,9 @@ mod vitals;
 
 use std::borrow::Cow;
 
-pub use fields::Fields;
 use soundpost_core::FieldValue;
 pub use soundpost_core::Level;
+use soundpost_store::{CallRow, EventRow};
 pub(crate) use stored::weight;
 
 /// Who writes; the same in all records of a service on a host.
@@ -78,6 +78,17 @@ pub enum Said<'a> {
 
 /// A name and its value.
 pub type Field<'a> = (Cow<'a, str>, Value<'a>);
+
+/// Names and values of an event. Those of a stored record are computed while they are written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fields<'a> {
+    /// Names and values.
+    Given(Vec<Field<'a>>),
+    /// Figures, stages, labels and fields of a finished call.
+    Call(&'a CallRow),
+    /// Fields of a log event, and the id of its process.
+    Log(&'a EventRow),
+}
 
 /// One structured log record. An empty text is one that is not there.
 #[derive(Clone, Debug, PartialEq)]
