@@ -1,0 +1,64 @@
+"""Runs the Rust tests of the workspace with several test programs at once, because many tests wait.
+
+`cargo test` runs the same tests one program after another. Arguments are passed on to it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+CARGO = os.environ.get("CARGO", "cargo")
+AT_ONCE = 2 * (os.cpu_count() or 1)
+ROOT = Path(__file__).resolve().parent.parent
+DURATIONS = (
+    ROOT / "target" / "test-durations.json"
+)  # of the last run, so that the longest programs start first
+
+Job = tuple[str, list[str], Path]  # name, command, working directory
+
+
+def jobs(arguments: list[str]) -> list[Job]:
+    """Builds the test programs, and returns them with the documentation tests."""
+    build = [CARGO, "test", *arguments, "--no-run", "--message-format", "json-render-diagnostics"]
+    output = subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    found: list[Job] = [("documentation", [CARGO, "test", *arguments, "--doc", "--quiet"], ROOT)]
+    for message in map(json.loads, output.splitlines()):
+        if message.get("executable") and message["profile"]["test"]:
+            folder = Path(message["manifest_path"]).parent
+            found.append((f"{folder.name}/{message['target']['name']}", [message["executable"]], folder))
+    return found
+
+
+def run(job: Job) -> tuple[str, float, bool]:
+    name, command, folder = job
+    environment = os.environ | {"CARGO": CARGO, "CARGO_MANIFEST_DIR": str(folder)}
+    began = time.monotonic()
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=-1, stderr=subprocess.STDOUT, check=False
+    )
+    seconds = time.monotonic() - began
+    output = done.stdout.decode(errors="replace")
+    results = [line for line in output.splitlines() if line.startswith("test result:")]
+    print(
+        f"{name} ({seconds:.1f} s)", output if done.returncode else "\n".join(results), sep="\n", flush=True
+    )
+    return name, seconds, done.returncode == 0
+
+
+def main(arguments: list[str]) -> int:
+    last = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
+    found = sorted(jobs(arguments), key=lambda job: -last.get(job[0], 60.0))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(run, found))
+    DURATIONS.write_text(json.dumps({name: round(seconds, 1) for name, seconds, _ in results}, indent=1))
+    failed = [name for name, _, passed in results if not passed]
+    print(f"{len(results)} test programs, failed: {', '.join(failed) or 'none'}")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
