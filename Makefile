@@ -4,8 +4,11 @@ PYTHON3 ?= python3
 CARGO ?= cargo
 SERVE ?=
 SINKS ?=
+WHEEL_PROFILE ?= release
 
 BIN := .venv/bin
+DENY_VERSION := 0.20.2
+DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundpost/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
 WHEEL_SOURCES := Cargo.toml $(wildcard Cargo.lock pyproject.toml) \
 	$(shell find crates python/soundpost -type f -not -name '*.pyc' 2>/dev/null)
@@ -14,46 +17,53 @@ export PYTHON3 CARGO
 # Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-rust test-python test-servers gpu-check lint deny bench docs clean
+.PHONY: help setup demo test test-rust test-python test-servers gpu-check lint features deny bench docs clean
 .DELETE_ON_ERROR:
 
-help: ## Say what there is
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 setup: .venv/wheel ## Install what is needed, build the wheel, install it in .venv
 
-# With SINKS=1 it is the same demo, and the servers are those of the tests.
+# SINKS=1 adds the servers of the tests.
 demo: .venv/wheel ## Run the example speech service and show what is recorded (SERVE=1: stay up; SINKS=1: into real servers, too)
-	@$(if $(SINKS),. scripts/servers && PYTHONPATH=examples/tts_service python tests/servers/sinks_demo.py,cd examples/tts_service && python -m demo) $(if $(SERVE),--serve)
+	@$(if $(SINKS),servers=$$(python scripts/servers.py) && eval "$$servers" && PYTHONPATH=examples/tts_service python tests/servers/sinks_demo.py,cd examples/tts_service && python -m demo) $(if $(SERVE),--serve)
 
 test: test-rust test-python ## Run every test that needs no other server
 
 test-rust: .venv/tools
-	$(CARGO) test --workspace --exclude soundpost-python --all-features
+	$(BIN)/python scripts/rust_tests.py --workspace --exclude soundpost-python --all-features
 
 # The tests of most files wait, so four run at a time; those that measure times run alone.
 test-python: .venv/wheel
 	pytest -n 4 --dist worksteal -m "not timed" python/tests examples
 	pytest -m timed python/tests
 
-test-servers: .venv/wheel ## Run the tests against real servers: Prometheus, InfluxDB, VictoriaMetrics, Loki, Graylog's inputs
-	@. scripts/servers && pytest tests/servers
+test-servers: .venv/wheel ## Run the tests against real servers, which the first run builds
+	@servers=$$(python scripts/servers.py) && eval "$$servers" && pytest tests/servers
 
 gpu-check: .venv/wheel ## Check on a real GPU what can be seen only there (see docs/gpu.md)
 	@python scripts/gpu_check $(if $(ONLY),--only $(ONLY))
 
-lint: .venv/wheel ## Check format, lints, types, stubs and licences
+lint: .venv/wheel ## Check format, lints, types, stubs, licences and prose
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	python scripts/licences.py
+	python scripts/prose.py --report
 	ruff check .
 	ruff format --check .
 	mypy --strict python/soundpost
 	python -m mypy.stubtest soundpost._native
 
-deny: .venv/tools ## Check dependencies with cargo-deny (installs it: minutes)
-	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
-	$(CARGO) deny check licenses bans sources
+features: .venv/tools ## Check `soundpost` with each feature alone, with none and with all
+	$(BIN)/python scripts/features.py
+
+deny: $(DENY) ## Check dependencies with cargo-deny, which the first run builds
+	$(DENY) check licenses bans sources
+
+$(DENY):
+	$(CARGO) install --quiet --locked --root $(DENY:/bin/cargo-deny=.part) cargo-deny@$(DENY_VERSION)
+	mv -T $(DENY:/bin/cargo-deny=.part) $(DENY:/bin/cargo-deny=)
 
 bench: .venv/wheel ## Measure, side by side with the peers
 	$(CARGO) bench --package soundpost-benches
@@ -72,7 +82,7 @@ docs: .venv/wheel ## Build the Rust documentation, and fail on a broken link
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude soundpost-python
 
 clean: ## Remove all that these targets made
-	rm -rf .venv .whl .tools .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .whl .mypy_cache .ruff_cache .pytest_cache
 	$(CARGO) clean
 
 .venv/tools: scripts/setup $(REQUIREMENTS)
@@ -83,6 +93,6 @@ clean: ## Remove all that these targets made
 
 .venv/wheel: .venv/tools $(WHEEL_SOURCES)
 	rm -rf .whl
-	maturin build --quiet --release --interpreter python --out .whl
+	maturin build --quiet --profile $(WHEEL_PROFILE) --interpreter python --out .whl
 	python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .whl/soundpost-*.whl
 	touch $@

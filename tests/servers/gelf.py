@@ -1,4 +1,4 @@
-"""Graylog's own GELF inputs, as processes: what they decode is what Graylog would index."""
+"""Graylog's own GELF inputs as processes, which print the messages that Graylog would index."""
 
 import json
 import os
@@ -13,26 +13,30 @@ CLASS_PATH = os.environ.get("GRAYLOG_CLASS_PATH", "")  # `make test-servers` set
 
 
 class Graylog(Server):
-    """An input of a transport: `tcp`, `tls`, `udp` or `http`."""
+    """An input with the transport `tcp`, `tls`, `udp`, `http` or `bulk`.
+
+    `bulk` is a receiver of ours in front of Graylog's codec: no open-source version has bulk receiving. It follows
+    Graylog's documentation: records are separated by line feeds.
+    """
 
     def __init__(self, folder: Path, transport: str, *settings: str) -> None:
         (self.port,) = free_ports(1)
         self.transport = transport
-        self.authority = folder / "server.pem"  # of `tls`: who trusts it, trusts the input
+        self.authority = folder / "server.pem"  # the certificate of `tls`
         command = ["java", "-Xmx256m", "-cp", CLASS_PATH, "Receiver"]
         if transport == "tls":
             settings += _tls(folder)
         super().__init__(folder, [*command, transport.replace("tls", "tcp"), str(self.port), *settings])
-        self._said = 0
+        self._log_start = 0
 
     def start(self) -> None:
-        self._said = self.log_file.stat().st_size if self.log_file.exists() else 0
+        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         super().start()
 
     def ready(self) -> bool:
         if self.transport != "udp":
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        return b"ready" in self.log_file.read_bytes()[self._said :]
+        return b"ready" in self.log_file.read_bytes()[self._log_start :]
 
     def output(self) -> Path:
         return self.folder / "messages.jsonl"
@@ -42,18 +46,18 @@ class Graylog(Server):
             connection.sendall(frames)
 
     def messages(self) -> list[dict[str, Any]]:
-        """The fields of each message so far, in the order of their coming."""
-        whole, _, _ = self.output().read_bytes().rpartition(b"\n")  # the last may be half written
+        """Returns the fields of each message so far, in the order of arrival."""
+        whole, _, _ = self.output().read_bytes().rpartition(b"\n")  # the last line may be unfinished
         return [json.loads(line) for line in whole.splitlines()]
 
     def refused(self) -> list[str]:
-        """What the input could not decode."""
+        """Returns the log lines about messages that the input could not decode."""
         log = self.log_file.read_text(errors="replace").splitlines()
         return [line for line in log if line.startswith("refused") or "ERROR" in line]
 
 
 def _tls(folder: Path) -> tuple[str, ...]:
-    """The settings with a new certificate."""
+    """Creates a certificate, and returns the settings of an input with it."""
     certificate, key = folder / "server.pem", folder / "server.key"
     subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""InfluxDB 1, asked in InfluxQL."""
+"""InfluxDB 1, queried in InfluxQL."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ store-enabled = false
 
 
 class InfluxDb(Server):
-    """With a database of the name `performance_monitor`; with a password, only `tts` may ask and write."""
+    """A server with the database `performance_monitor`. With a password only the user `tts` has access."""
 
     DATABASE = "performance_monitor"
 
@@ -43,16 +43,16 @@ class InfluxDb(Server):
         return True
 
     def create_database(self) -> None:
-        if self._login:  # the first user is made by whoever comes
+        if self._login:  # the first user is created without a login
             self.query(
                 f"CREATE USER tts WITH PASSWORD '{self._login['p']}' WITH ALL PRIVILEGES", method="POST"
             )
         self.query(f"CREATE DATABASE {self.DATABASE}", method="POST")
 
     def query(self, influxql: str, method: str = "GET") -> list[dict[str, Any]]:
-        """The rows of an answer, each with the tags of its group."""
-        asked = {"db": self.DATABASE, "q": influxql, "epoch": "ns", **self._login}
-        (result,) = get_json(f"{self.url}/query", method, **asked)["results"]
+        """Returns the rows of a result, each with the tags of its group."""
+        parameters = {"db": self.DATABASE, "q": influxql, "epoch": "ns", **self._login}
+        (result,) = get_json(f"{self.url}/query", method, **parameters)["results"]
         if "error" in result:
             raise ValueError(result["error"])
         return [

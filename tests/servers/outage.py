@@ -1,4 +1,4 @@
-"""An outage: the server is down while the service records, is killed, and is started again; then it comes back."""
+"""An outage: the server stops, the service records on, is killed and started again, and the server returns."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,9 +13,9 @@ DELIVERY_SECONDS = 90.0
 
 
 def outage(server: Server, recorder: Recorder, delivered: Callable[[], set[str]]) -> None:
-    """Returns when the server has what was recorded before, during and after; and fails if it has anything else.
+    """Takes a sink through an outage, and fails unless the server then has exactly the stored calls.
 
-    `delivered` tells the request ids of the calls that the server has.
+    `delivered` returns the request ids of the calls that the server has.
     """
     recorder.record(30)
     settle(recorder, delivered)
@@ -30,17 +30,17 @@ def outage(server: Server, recorder: Recorder, delivered: Callable[[], set[str]]
 
 
 def settle(recorder: Recorder, delivered: Callable[[], set[str]]) -> None:
-    """Waits until the server has what the store has, and the store what the recorder says that it recorded."""
+    """Waits until the store has every confirmed call, and the server has what the store has."""
 
     def complete() -> bool:
         try:
             stored = recorder.stored()
         except soundpost.Error:
-            return False  # it is being made
-        return recorder.ended() <= stored == delivered()
+            return False  # the store is being created
+        return recorder.confirmed() <= stored == delivered()
 
     with suppress(TimeoutError):
         poll(complete, "every call to be delivered", DELIVERY_SECONDS)
     stored, held = recorder.stored(), delivered()
     assert held == stored, f"missing: {stored - held}, too many: {held - stored}\n{recorder.log()}"
-    assert recorder.ended() <= stored <= recorder.begun()
+    assert recorder.confirmed() <= stored <= recorder.attempted()

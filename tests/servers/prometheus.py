@@ -1,4 +1,4 @@
-"""A real Prometheus on a free loopback port, with a data directory of its own."""
+"""Prometheus on a free loopback port, with its own data directory."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ class Prometheus(Server):
         return True
 
     def query(self, promql: str, *labels: str) -> dict[Labels, float]:
-        """The value of an instant query, by these labels."""
+        """Returns the values of an instant query by these labels."""
         result = self._get("query", query=promql)["result"]
         return {
             tuple(each["metric"].get(label, "") for label in labels): float(each["value"][1])
@@ -49,7 +49,7 @@ class Prometheus(Server):
         }
 
     def metadata(self, job: str) -> dict[str, str]:
-        """The type of each family that a job scrapes, by the family's name."""
+        """Returns the type of each family that a job scrapes, by name."""
         families = self._get("targets/metadata", match_target=f'{{job="{job}"}}')
         return {family["metric"]: family["type"] for family in families}
 
@@ -58,11 +58,11 @@ class Prometheus(Server):
         return [exemplar for each in series for exemplar in each["exemplars"]]
 
     def targets(self) -> dict[str, dict[str, Any]]:
-        """The state of each target, by job."""
+        """Returns the state of each target, by job."""
         return {target["labels"]["job"]: target for target in self._get("targets")["activeTargets"]}
 
     def last_scrapes(self) -> dict[str, str]:
-        """When the last scrape of each job began, in a form that sorts."""
+        """Returns the start of the last scrape of each job, as text that sorts."""
         return {job: target["lastScrape"] for job, target in self.targets().items()}
 
     def _get(self, path: str, **parameters: str) -> Any:

@@ -1,8 +1,8 @@
-"""A speech service without the speech: it records what it is told to, and says which calls were recorded.
+"""A service that records calls without any speech, and journals which of them were recorded.
 
-It reads `FIRST COUNT` lines: so many calls, numbered from there, each with a log event inside; a line of `FIRST` alone has
-it record until it kills itself, in whatever it is at. What it writes is `begun N` before a call, `ended N` when the call
-is recorded, and `done FIRST` behind the last of them.
+It reads lines from standard input. `FIRST COUNT` records that many calls numbered from FIRST, each with a log event inside.
+`FIRST` alone records until the process kills itself during some call. It writes `begun N` before a call, `ended N`
+after the record call returned, and `done FIRST` after the last one.
 """
 
 import itertools
@@ -49,22 +49,22 @@ def record(number: int) -> None:
         log.exception("Number %d failed", number, extra={"number": number})
 
 
-def calls(first: int, count: int | None = None) -> Iterable[int]:
-    """The numbers to record."""
+def numbers(first: int, count: int | None = None) -> Iterable[int]:
+    """Returns the numbers to record. Without a count they never end, and a timer kills the process."""
     if count is not None:
         return range(first, first + count)
-    delay = random.uniform(0.005, 0.02)  # some of the calls are stored by then, hundreds at most are not
+    delay = random.uniform(0.005, 0.02)  # some calls are stored by then, and at most hundreds are not
     threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
     return itertools.count(first)
 
 
 def main() -> None:
     logging.getLogger().setLevel(logging.INFO)
-    logging.lastResort = None  # its failures are made: what it prints is what Soundpost has to say
+    logging.lastResort = None  # the failures are part of the test; standard error is for Soundpost's messages
     soundpost.init(service="indextts2", version="V23", listen=None, gpu=False, sample_interval=0.5, logs=True)
     for line in sys.stdin:
         first, *count = map(int, line.split())
-        for number in calls(first, *count):
+        for number in numbers(first, *count):
             print("begun", number, flush=True)
             record(number)
             print("ended", number, flush=True)

@@ -1,4 +1,4 @@
-"""Somebody else's server as a process of the tests, on free loopback ports, with a folder of its own."""
+"""A server process of the tests on free loopback ports, with its own folder."""
 
 import json
 import random
@@ -16,19 +16,18 @@ from demo.service import poll
 from typing_extensions import Self
 
 START_SECONDS = 60
-EPHEMERAL = 32_768  # from here on Linux gives ports to who asks for any
+EPHEMERAL = 32_768  # first port that Linux assigns to connecting sockets
 
 
 class Server:
-    """Runs a command while it is entered. It may be stopped in between, and be started again: with the same ports,
-    and what it had stored.
+    """Runs a command inside a `with` block. A server that is stopped and started again keeps its ports and data.
 
-    A subclass says whether it is ready, and how it is asked for what it has.
+    A subclass implements `ready` and its queries.
     """
 
     def __init__(self, folder: Path, command: list[str], environment: Mapping[str, str] = {}) -> None:
         self.folder = folder
-        self._command = ["setpriv", "--pdeathsig", "KILL", *command]  # whatever happens to the tests
+        self._command = ["setpriv", "--pdeathsig", "KILL", *command]  # even if the tests are killed
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,11 +50,11 @@ class Server:
         except BaseException as error:
             self.stop()
             if isinstance(error, Exception):
-                raise RuntimeError(f"{self} did not start. It wrote:\n{self.log()}") from error
+                raise RuntimeError(f"{self} did not start. Its log:\n{self.log()}") from error
             raise
 
     def stop(self) -> None:
-        """Ends it as an administrator does: what it had taken, it keeps."""
+        """Terminates the process, which stores what it accepted."""
         if self._process is None:
             return
         self._process.terminate()
@@ -67,11 +66,11 @@ class Server:
         self._process = None
 
     def ready(self) -> bool:
-        """Whether it takes records; a refused connection is a no."""
+        """Returns whether the server accepts records; `OSError` counts as no."""
         raise NotImplementedError
 
     def output(self) -> Path:
-        """Where what it prints goes."""
+        """Returns the file of its standard output."""
         return self.log_file
 
     @property
@@ -79,7 +78,7 @@ class Server:
         return self.folder / "server.log"
 
     def log(self) -> str:
-        """The end of what it wrote."""
+        """Returns the end of its log."""
         return self.log_file.read_text(errors="replace")[-8000:]
 
     def __repr__(self) -> str:
@@ -92,7 +91,7 @@ class Server:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free, and that nobody is given who connects to somewhere while the server is down."""
+    """Returns free ports below the ephemeral range, so that no client gets one while its server is down."""
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(20_000, EPHEMERAL)
@@ -101,12 +100,14 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def get(url: str, method: str = "GET", **parameters: str) -> bytes:
-    """The body of an answer. A status that is no success is an `HTTPError`, which is an `OSError`."""
-    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(parameters)}", method=method)
+def get(url: str, method: str = "GET", headers: Mapping[str, str] = {}, **parameters: str) -> bytes:
+    """Returns the body of a successful response; any other status raises `HTTPError`, an `OSError`."""
+    request = urllib.request.Request(
+        f"{url}?{urllib.parse.urlencode(parameters)}", headers=dict(headers), method=method
+    )
     with urllib.request.urlopen(request, timeout=10) as response:
         return bytes(response.read())
 
 
 def get_json(url: str, method: str = "GET", **parameters: str) -> Any:
-    return json.loads(get(url, method, **parameters))
+    return json.loads(get(url, method, {}, **parameters))

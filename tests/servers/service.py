@@ -1,10 +1,11 @@
-"""The recorder as a process that is killed and started again, and what it recorded meanwhile."""
+"""The recorder as a process that can be killed and started again, and its journal."""
 
 import dataclasses
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ SETTLE_SECONDS = 60
 
 @dataclass
 class Journal:
-    """What the recorder said of its calls, by number."""
+    """The numbers that the recorder wrote, by event."""
 
     begun: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
@@ -30,7 +31,7 @@ class Journal:
 
 
 class Recorder:
-    """Records while it is entered, over however many processes, to the sinks of these URLs."""
+    """Records into sinks inside a `with` block, in one process after another."""
 
     def __init__(self, folder: Path, sinks: list[str]) -> None:
         self.folder = folder
@@ -54,7 +55,7 @@ class Recorder:
             "SOUNDPOST_STRICT": "1",
         }
         with self._journal_file.open("ab") as journal, self._log_file.open("ab") as log:
-            journal.write(b"\n")  # behind what a killed one may have left half written
+            journal.write(b"\n")  # ends a line that a killed process may have left unfinished
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", sys.executable, recorder.__file__],
                 env=environment,
@@ -64,25 +65,25 @@ class Recorder:
             )
 
     def record(self, count: int) -> None:
-        """Records so many calls, and returns when they are recorded: not shipped, and maybe not stored yet."""
+        """Returns once the calls are recorded. They may not be stored or delivered yet."""
         first, self._next = self._next, self._next + count
-        self._tell(b"%d %d\n" % (first, count))
-        poll(lambda: first in self.journal().done or self._ended(), f"{count} calls", SETTLE_SECONDS)
+        self._send(b"%d %d\n" % (first, count))
+        poll(lambda: first in self.journal().done or self._fail_if_ended(), f"{count} calls", SETTLE_SECONDS)
 
     def kill(self) -> None:
-        """By SIGKILL: nothing is said goodbye to."""
+        """Kills the process by SIGKILL."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
     def kill_while_recording(self) -> None:
-        """Has it killed among calls that it is recording, so that one of them may be cut short."""
-        self._tell(b"%d\n" % self._next)
+        """Lets the process kill itself between or inside calls, so that one of them may be cut short."""
+        self._send(b"%d\n" % self._next)
         self._process.wait(SETTLE_SECONDS)
         assert self._process.returncode == -signal.SIGKILL, self.log()
         self._next = max(self.journal().begun) + 1
 
     def end(self) -> None:
-        """Lets it shut down by itself."""
+        """Waits for an orderly shutdown."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=30)
@@ -103,27 +104,27 @@ class Recorder:
         return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
     def stored(self) -> set[str]:
-        """The request ids of the calls that the store has."""
+        """Returns the request ids of the stored calls."""
         return {call["request_id"] for call in self.calls()}
 
-    def ended(self) -> set[str]:
-        """The request ids of calls of which a record call returned."""
-        return {f"req-{number}" for number in self.journal().ended}
+    def confirmed(self, chosen: Callable[[int], bool] = lambda _: True) -> set[str]:
+        """Returns the request ids of chosen calls whose record call returned. Tests may require these."""
+        return {f"req-{number}" for number in self.journal().ended if chosen(number)}
 
-    def begun(self) -> set[str]:
-        """Those, and of the calls in whose midst it was killed, which may have been recorded or not."""
-        return {f"req-{number}" for number in self.journal().begun}
+    def attempted(self, chosen: Callable[[int], bool] = lambda _: True) -> set[str]:
+        """Returns the same with the calls that a kill cut short. Tests may allow these, and never require them."""
+        return {f"req-{number}" for number in self.journal().begun if chosen(number)}
 
     def log(self) -> str:
-        """The end of what it wrote."""
+        """Returns the end of its log."""
         return self._log_file.read_text(errors="replace")[-8000:]
 
-    def _tell(self, line: bytes) -> None:
+    def _send(self, line: bytes) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(line)
         self._process.stdin.flush()
 
-    def _ended(self) -> bool:
+    def _fail_if_ended(self) -> bool:
         if self._process.poll() is None:
             return False
         raise RuntimeError(f"the recorder ended with status {self._process.returncode}:\n{self.log()}")

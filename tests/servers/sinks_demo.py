@@ -1,4 +1,4 @@
-"""`make demo SINKS=1`: the demo, with an InfluxDB, a Loki and a Graylog input started for it."""
+"""`make demo SINKS=1`: the demo with InfluxDB, VictoriaLogs and a Graylog input."""
 
 import signal
 import sys
@@ -9,17 +9,17 @@ from demo.__main__ import main
 from demo.service import SERVICE
 from gelf import Graylog
 from influxdb import InfluxDb
-from loki import Loki
+from victoria_logs import VictoriaLogs
 
 
 def demonstrate(folder: Path, arguments: list[str]) -> int:
-    print("Starting InfluxDB, Loki and Graylog's GELF input ...", flush=True)
-    with InfluxDb(new(folder, "influxdb")) as influxdb, Loki(new(folder, "loki")) as loki:
+    print("Starting InfluxDB, VictoriaLogs and Graylog's GELF input ...", flush=True)
+    with InfluxDb(new(folder, "influxdb")) as influxdb, VictoriaLogs(new(folder, "logs")) as logs:
         influxdb.create_database()
         with Graylog(new(folder, "graylog"), "tcp") as graylog:
             urls = [
                 f"influxdb+{influxdb.url}?database={influxdb.DATABASE}",
-                f"loki+{loki.url}",
+                f"loki+{logs.push_url}",
                 f"graylog+tcp://127.0.0.1:{graylog.port}",
             ]
             print(*(f"  {url}" for url in urls), sep="\n", flush=True)
@@ -30,9 +30,9 @@ def demonstrate(folder: Path, arguments: list[str]) -> int:
                         f"SELECT request_id FROM generate_calls WHERE service = '{SERVICE}'"
                     )
                 ],
-                "Loki": lambda: [
+                "VictoriaLogs (as Loki)": lambda: [
                     entry.labels["request_id"]
-                    for entry in loki.entries(f'{{job="{SERVICE}"}} |= "Audio generation"')
+                    for entry in logs.entries(f'{{job="{SERVICE}"}} "Audio generation"')
                 ],
                 "Graylog (its GELF input)": lambda: [
                     message["request_id"]
@@ -50,6 +50,6 @@ def new(folder: Path, name: str) -> Path:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the servers as well
     with tempfile.TemporaryDirectory(prefix="tts-demo-servers-") as directory:
         sys.exit(demonstrate(Path(directory), sys.argv[1:]))

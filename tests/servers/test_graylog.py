@@ -1,4 +1,4 @@
-"""Graylog's own inputs decode every call and log event, through an outage, to the fields that searches name."""
+"""Graylog's own inputs decode every call and log event to the fields of searches, through an outage."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class Shipped(NamedTuple):
     server: Graylog
     recorder: Recorder
     finished: list[Message]  # calls
-    said: list[Message]  # log events
+    logged: list[Message]  # log events
 
 
 @pytest.fixture(scope="module", params=["tcp", "tls", "http", "bulk", "udp"])
@@ -29,16 +29,16 @@ def shipped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     server, sink = input_of(request.param, tmp_path_factory.mktemp("graylog"))
     with server, Recorder(tmp_path_factory.mktemp("recorder"), [f"{sink}longest_wait=1"]) as recorder:
         outage(server, recorder, lambda: requests(finished(server)))
-        poll(lambda: recorder.ended() <= requests(said(server)), "log events", DELIVERY_SECONDS)
-        yield Shipped(server, recorder, finished(server), said(server))
+        poll(lambda: recorder.confirmed() <= requests(logged(server)), "log events", DELIVERY_SECONDS)
+        yield Shipped(server, recorder, finished(server), logged(server))
 
 
 def input_of(transport: str, folder: Path) -> tuple[Graylog, str]:
-    """An input, and the URL of a sink for it up to its options."""
+    """Returns an input, and the URL of a sink for it up to its options."""
     if transport == "bulk":
-        server = Graylog(folder, "http", "enable_bulk_receiving=true")
+        server = Graylog(folder, "bulk")
         return server, f"graylog+http://127.0.0.1:{server.port}?bulk=true&"
-    # UDP waits for nobody: a receiver that other work keeps from the processor needs room.
+    # UDP has no flow control: a receiver that waits for the processor needs a buffer.
     room = ["recv_buffer_size=4194304"] if transport == "udp" else []
     server = Graylog(folder, transport, *room)
     trust = f"ca_file={server.authority}&" if transport == "tls" else ""
@@ -49,7 +49,7 @@ def finished(server: Graylog) -> list[Message]:
     return [each for each in server.messages() if each["message"].startswith("Audio generation")]
 
 
-def said(server: Graylog) -> list[Message]:
+def logged(server: Graylog) -> list[Message]:
     return [each for each in server.messages() if each["message"].startswith("Speaking number")]
 
 
@@ -57,11 +57,11 @@ def requests(messages: list[Message]) -> set[str]:
     return {message["request_id"] for message in messages}
 
 
-def test_nothing_was_refused(shipped: Shipped) -> None:
+def test_inputs_refuse_nothing(shipped: Shipped) -> None:
     assert shipped.server.refused() == []
 
 
-def test_calls_are_what_the_store_has(shipped: Shipped) -> None:
+def test_calls_equal_those_of_the_store(shipped: Shipped) -> None:
     calls = {call["request_id"]: call for call in shipped.recorder.calls()}
 
     assert requests(shipped.finished) == calls.keys()
@@ -79,11 +79,11 @@ def test_calls_are_what_the_store_has(shipped: Shipped) -> None:
             assert message.get("error") == (OUT_OF_MEMORY if fails(number) else None)
 
 
-def test_log_events_are_what_was_said(shipped: Shipped) -> None:
+def test_log_events_have_their_fields(shipped: Shipped) -> None:
     recorder = shipped.recorder
 
-    assert recorder.ended() <= requests(shipped.said) <= recorder.begun()
-    for message in shipped.said:
+    assert recorder.confirmed() <= requests(shipped.logged) <= recorder.attempted()
+    for message in shipped.logged:
         number = message["number"]
         assert message["message"] == f"Speaking number {number}"
         assert message["request_id"] == f"req-{number}"
@@ -94,18 +94,18 @@ def test_log_events_are_what_was_said(shipped: Shipped) -> None:
         assert message["line"] > 0
 
 
-def test_exceptions_are_read_whole(shipped: Shipped) -> None:
+def test_exceptions_arrive_with_their_traceback(shipped: Shipped) -> None:
     failed = {number for number in shipped.recorder.journal().ended if fails(number)}
 
-    def logged() -> dict[int, Message]:
+    def exceptions() -> dict[int, Message]:
         return {
             each["number"]: each
             for each in shipped.server.messages()
             if "error_type" in each and "number" in each
         }
 
-    poll(lambda: failed <= logged().keys(), "exceptions", DELIVERY_SECONDS)
-    for number, message in logged().items():
+    poll(lambda: failed <= exceptions().keys(), "exceptions", DELIVERY_SECONDS)
+    for number, message in exceptions().items():
         assert message["message"] == f"Number {number} failed"
         assert message["full_message"].startswith(
             f"{message['message']}\nTraceback (most recent call last):\n"
@@ -113,9 +113,9 @@ def test_exceptions_are_read_whole(shipped: Shipped) -> None:
         assert message["full_message"].endswith(f"RuntimeError: {OUT_OF_MEMORY}")
 
 
-def test_only_what_was_under_way_comes_twice(shipped: Shipped) -> None:
-    """What nobody confirmed before the outage or the kill is sent again: at most one batch each."""
-    for messages in (shipped.finished, shipped.said):
+def test_unacknowledged_batches_may_arrive_twice(shipped: Shipped) -> None:
+    """The outage and the kill each cause a retry of at most one batch."""
+    for messages in (shipped.finished, shipped.logged):
         counted = Counter(message["request_id"] for message in messages)
         twice = [request for request, count in counted.items() if count > 1]
         assert len(twice) < len(counted) / 2
@@ -123,11 +123,11 @@ def test_only_what_was_under_way_comes_twice(shipped: Shipped) -> None:
 
 
 def test_messages_are_in_the_order_of_the_calls(shipped: Shipped) -> None:
-    """Each as it came the first time; a call that died is found later."""
-    ended = shipped.recorder.ended()
-    for messages in (shipped.finished, shipped.said):
-        came = [request for request in dict.fromkeys(map(request_id, messages)) if request in ended]
-        numbers = [int(request.removeprefix("req-")) for request in came]
+    """The first copy counts. Calls that died are excluded, since they are detected later."""
+    ended = shipped.recorder.confirmed()
+    for messages in (shipped.finished, shipped.logged):
+        arrived = [request for request in dict.fromkeys(map(request_id, messages)) if request in ended]
+        numbers = [int(request.removeprefix("req-")) for request in arrived]
         assert numbers == sorted(numbers)
 
 
@@ -135,14 +135,14 @@ def request_id(message: Message) -> str:
     return str(message["request_id"])
 
 
-def test_the_searches_of_the_guide_find(shipped: Shipped) -> None:
-    """By name and value of fields: the search itself is OpenSearch's, which is not here."""
+def test_searches_of_the_guide_find_something(shipped: Shipped) -> None:
+    """Matches names and values of fields; the search engine itself is not part of the tests."""
     for query in queries("graylog.md", "lucene"):
         assert any(map(found_by(query), shipped.server.messages())), query
 
 
 def found_by(query: str) -> Callable[[Message], bool]:
-    """Understands `name:value`, `name:begin*`, `name:"words"` and `name:>number`, with AND between them."""
+    """Returns a filter for `name:value`, `name:prefix*`, `name:"words"` and `name:>number`, joined by AND."""
     terms = [term.split(":", 1) for term in query.split(" AND ")]
 
     def matches(message: Message, name: str, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""InfluxDB 1 has every call once, through an outage, under the names that queries know."""
+"""InfluxDB 1 has every call once through an outage."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -39,18 +39,18 @@ def ids(server: InfluxDb) -> list[str]:
     return [row["request_id"] for row in points(server)]
 
 
-def test_no_call_is_there_twice(shipped: Shipped) -> None:
-    """What is sent again is the same point."""
+def test_a_call_sent_twice_is_stored_once(shipped: Shipped) -> None:
+    """A retry sends the same point."""
     assert Counter(ids(shipped.server)).most_common(1)[0][1] == 1
 
 
-def test_points_are_what_the_store_has(shipped: Shipped) -> None:
+def test_points_equal_the_calls_of_the_store(shipped: Shipped) -> None:
     for call in shipped.recorder.calls():
         point = shipped.points[call["request_id"]]
         for name in ("operation", "status", "outcome"):
             assert point[name] == call[name]
         for name in ("duration_ms", "busy_ms", "audio_seconds", "char_count"):
-            # None of it is nothing that was measured.
+            # A figure that is zero is not sent.
             assert point[name] == (pytest.approx(call[name], abs=1e-3) if call[name] else None), name
         number = int(call["request_id"].removeprefix("req-"))
         assert (point["service"], point["version"]) == ("indextts2", "V23")
@@ -65,15 +65,15 @@ def test_points_are_in_the_order_of_the_calls(shipped: Shipped) -> None:
     assert numbers == sorted(numbers)
 
 
-def test_vitals_are_there(shipped: Shipped) -> None:
+def test_vitals_are_stored(shipped: Shipped) -> None:
     (fields,) = shipped.server.query("SELECT count(*) FROM system_metrics WHERE service = 'indextts2'")
 
     for name in ("cpu_usage_percent", "memory_used_mb", "process_resident_memory_mb", "requests_in_flight"):
         assert fields[f"count_{name}"] > 0
 
 
-def test_a_server_that_wants_a_password(tmp_path: Path) -> None:
-    """It goes from a file into a header; the recorder's log and store do not have it."""
+def test_password_reaches_no_file_of_the_service(tmp_path: Path) -> None:
+    """The password is read from a file and sent in a header."""
     secret = "correct-horse-battery"
     (tmp_path / "password").write_text(secret + "\n")
     folder = tmp_path / "recorder"
@@ -90,7 +90,7 @@ def test_a_server_that_wants_a_password(tmp_path: Path) -> None:
     assert not [path for path in kept if secret.encode() in path.read_bytes()]
 
 
-def test_the_queries_of_the_guide(shipped: Shipped) -> None:
+def test_queries_of_the_guide_match_the_store(shipped: Shipped) -> None:
     latest, by_emotion, failed, memory, slow = (
         shipped.server.query(query) for query in queries("influxdb.md", "influxql")
     )

@@ -1,4 +1,4 @@
-"""JSON lines have every call and log event, over rotated files, through a kill."""
+"""JSON lines have every call and log event through rotation and a kill."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
 
 
 def files(target: Path) -> list[Path]:
-    """The full ones, which have a number, and the one that is written."""
+    """Returns the rotated files, which have a number, and the current one."""
     return [*sorted(target.parent.glob(target.name + ".*")), *([target] if target.exists() else [])]
 
 
@@ -46,7 +46,7 @@ def read(target: Path) -> list[Line]:
     found: list[Line] = []
     for path in files(target):
         whole, _, half = path.read_bytes().rpartition(b"\n")
-        assert not half or path == target  # the only one that somebody may be writing
+        assert not half or path == target  # only the current file may end in an unfinished line
         found += map(json.loads, whole.splitlines())
     return found
 
@@ -55,12 +55,12 @@ def requests(lines: list[Line], message: str) -> set[str]:
     return {line["request_id"] for line in lines if line["message"].startswith(message)}
 
 
-def test_files_are_rotated(shipped: Shipped) -> None:
+def test_files_rotate_at_the_limit(shipped: Shipped) -> None:
     assert len(shipped.files) > 1
     assert all(path.stat().st_size <= 60_000 for path in shipped.files)
 
 
-def test_calls_are_what_the_store_has(shipped: Shipped) -> None:
+def test_calls_equal_those_of_the_store(shipped: Shipped) -> None:
     calls = {call["request_id"]: call for call in shipped.recorder.calls()}
 
     assert requests(shipped.lines, "Audio generation") == calls.keys()
@@ -72,10 +72,10 @@ def test_calls_are_what_the_store_has(shipped: Shipped) -> None:
             assert line["duration_ms"] == pytest.approx(call["duration_ms"], abs=1e-3)
 
 
-def test_log_events_are_what_was_said(shipped: Shipped) -> None:
-    said = requests(shipped.lines, "Speaking number")
+def test_log_events_have_their_fields(shipped: Shipped) -> None:
+    logged = requests(shipped.lines, "Speaking number")
 
-    assert shipped.recorder.ended() <= said <= shipped.recorder.begun()
+    assert shipped.recorder.confirmed() <= logged <= shipped.recorder.attempted()
     for line in shipped.lines:
         if line["message"].startswith("Speaking number"):
             assert line["message"] == f"Speaking number {line['number']}"
@@ -89,7 +89,7 @@ def test_times_are_rfc_3339(shipped: Shipped) -> None:
         assert datetime.fromisoformat(line["time"][:26]).year >= 2024  # Python reads six decimals
 
 
-def test_the_query_of_the_guide(shipped: Shipped) -> None:
+def test_query_of_the_guide_finds_failures(shipped: Shipped) -> None:
     (program,) = re.findall(r"^jq -r '(.*)' logs/tts.jsonl$", "\n".join(queries("json-lines.md", "sh")), re.M)
     found = [
         row.split("\t")

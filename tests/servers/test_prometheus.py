@@ -1,18 +1,18 @@
-"""A real Prometheus scrapes the running demo, in both formats, and PromQL over it gives the demo's figures."""
+"""Prometheus scrapes the running demo in both formats, and PromQL returns the demo's figures."""
 
 import subprocess
 
 import pytest
 from demo.scrape import fetch
+from demo_scrape import DemoScrape
 from prometheus import BIN
-from scraped import Scraped
 from text_only import TEXT
 
 FORMATS = ["openmetrics", "text"]
 OPERATIONS = ["synthesize", "synthesize_stream"]
 
 
-def test_promtool_has_nothing_to_say(scraped: Scraped) -> None:
+def test_promtool_reports_no_problem(scraped: DemoScrape) -> None:
     text = fetch(scraped.service.metrics_url, TEXT)
 
     checked = subprocess.run(
@@ -23,17 +23,17 @@ def test_promtool_has_nothing_to_say(scraped: Scraped) -> None:
 
 
 @pytest.mark.parametrize("job", FORMATS)
-def test_scrapes_without_an_error(scraped: Scraped, job: str) -> None:
+def test_scrapes_succeed(scraped: DemoScrape, job: str) -> None:
     target = scraped.prometheus.targets()[job]
 
     assert (target["health"], target["lastError"]) == ("up", "")
-    # Prometheus leaves out samples that it cannot take, and says how many only in these.
+    # Prometheus omits invalid samples, and reports their number only in these metrics.
     for count in ("scrape_samples_scraped", "scrape_samples_post_metric_relabeling"):
         assert scraped.prometheus.query(f'{count}{{job="{job}"}}')[()] > 100
 
 
-def test_each_job_gets_its_format(scraped: Scraped) -> None:
-    """In OpenMetrics a counter's family has no `_total`, in the text format it has."""
+def test_jobs_receive_their_format(scraped: DemoScrape) -> None:
+    """A counter's family has the suffix `_total` in the text format only."""
     openmetrics, text = map(scraped.prometheus.metadata, FORMATS)
 
     assert openmetrics["tts_demo_request"] == text["tts_demo_request_total"] == "counter"
@@ -42,7 +42,7 @@ def test_each_job_gets_its_format(scraped: Scraped) -> None:
 
 
 @pytest.mark.parametrize("job", FORMATS)
-def test_calls_by_outcome_are_what_was_sent(scraped: Scraped, job: str) -> None:
+def test_calls_by_outcome_equal_the_requests(scraped: DemoScrape, job: str) -> None:
     calls = scraped.prometheus.query(
         f'sum by (operation, outcome) (tts_demo_request_total{{job="{job}"}}) > 0', "operation", "outcome"
     )
@@ -51,7 +51,7 @@ def test_calls_by_outcome_are_what_was_sent(scraped: Scraped, job: str) -> None:
 
 
 @pytest.mark.parametrize("job", FORMATS)
-def test_audio_is_what_the_demo_shows(scraped: Scraped, job: str) -> None:
+def test_audio_equals_the_scrape(scraped: DemoScrape, job: str) -> None:
     audio = scraped.prometheus.query(
         f'sum by (operation) (tts_demo_audio_seconds_total{{job="{job}"}})', "operation"
     )
@@ -66,8 +66,8 @@ def test_audio_is_what_the_demo_shows(scraped: Scraped, job: str) -> None:
     ("name", "where"),
     [("request_duration_seconds", {"status": "success"}), ("real_time_factor", {})],
 )
-def test_quantiles_are_what_the_demo_shows(
-    scraped: Scraped, job: str, operation: str, q: float, name: str, where: dict[str, str]
+def test_quantiles_equal_the_scrape(
+    scraped: DemoScrape, job: str, operation: str, q: float, name: str, where: dict[str, str]
 ) -> None:
     labels = {"job": job, "operation": operation, **where}
     selector = ", ".join(f'{label}="{value}"' for label, value in labels.items())
@@ -80,14 +80,14 @@ def test_quantiles_are_what_the_demo_shows(
     assert answer[()] == pytest.approx(shown)
 
 
-def test_nothing_is_in_flight(scraped: Scraped) -> None:
+def test_nothing_is_in_flight(scraped: DemoScrape) -> None:
     assert set(scraped.prometheus.query("sum by (job) (tts_demo_requests_in_flight)", "job").values()) == {
         0.0
     }
 
 
-def test_exemplars_come_with_openmetrics(scraped: Scraped) -> None:
-    """Each names the request, so that a slow bucket leads to a call."""
+def test_exemplars_come_with_openmetrics(scraped: DemoScrape) -> None:
+    """An exemplar has the request id, which leads from a slow bucket to a call."""
     exemplars = scraped.prometheus.exemplars('tts_demo_request_duration_seconds_bucket{job="openmetrics"}')
 
     assert exemplars

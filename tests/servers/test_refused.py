@@ -1,4 +1,4 @@
-"""What a server says of single records stops nothing: they are counted, and the others arrive."""
+"""Records that a server refuses are counted, and the others arrive."""
 
 import logging
 import re
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from demo.service import poll
+from documented_loki import DocumentedLoki
 from influxdb import InfluxDb
-from loki import Loki
 
 import soundpost
 
 SERVICE = "refused"
-COUNT = 150  # far more than of which a server is believed that says no more than "no"
+COUNT = 150  # far above the bound at which refusals without a reason pause a sink
 SECONDS = 60.0
 HOUR = 3600 * 10**9
 
@@ -27,7 +27,7 @@ Counts = Counter[str]
 
 @contextmanager
 def service(directory: Path, sink: Any) -> Iterator[Callable[[], Counts]]:
-    """Runs a service that ships to a sink; gives what asks for the sink's counts, each summed over its reasons."""
+    """Runs a service with a sink; yields a function that returns the sink's counts, summed over their reasons."""
     telemetry = soundpost.init(
         service=SERVICE,
         version="1",
@@ -63,24 +63,24 @@ def calls(count: int) -> None:
             call.chunk(audio_seconds=0.5)
 
 
-def test_entries_that_are_too_old_for_loki(tmp_path: Path) -> None:
-    (tmp_path / "loki").mkdir()
+def test_entries_too_old_for_loki_are_counted(tmp_path: Path) -> None:
     now = time.time()
-    with Loki(tmp_path / "loki") as server, service(tmp_path, soundpost.Loki(server.url)) as counts:
-        # Over many seconds: Loki says of each second how many, and how much it can say is read in part only.
+    with (
+        DocumentedLoki() as server,
+        service(tmp_path, soundpost.Loki(server.url, encoding="json")) as counts,
+    ):
+        # The entries span many seconds, so that the answer is longer than a sink reads.
         for number in range(COUNT):
             log(now - 8 * 86_400 + number, f"old {number}")
         for number in range(5):
             log(now, f"live {number}")
-        poll(
-            lambda: len(server.entries(f'{{job="{SERVICE}"}} |= "live"')) == 5, "what is not too old", SECONDS
-        )
-        poll(lambda: counts()["rejected"] == COUNT, "the others to be counted", SECONDS)
+        poll(lambda: sum("live" in entry.line for entry in server.entries) == 5, "recent entries", SECONDS)
+        poll(lambda: counts()["rejected"] == COUNT, "the old ones to be counted", SECONDS)
         assert counts()["pending"] == 0
         assert counts()["up"] == 1
 
 
-def test_points_that_are_older_than_influxdb_keeps(tmp_path: Path) -> None:
+def test_points_older_than_influxdb_keeps_are_counted(tmp_path: Path) -> None:
     (tmp_path / "influxdb").mkdir()
     server = InfluxDb(tmp_path / "influxdb")
     sink = soundpost.InfluxDB(server.url, database=server.DATABASE, longest_wait=1)
@@ -104,7 +104,7 @@ def test_points_that_are_older_than_influxdb_keeps(tmp_path: Path) -> None:
             assert server.query("SELECT * FROM system_metrics")
 
 
-def test_fields_that_have_another_type_in_influxdb(tmp_path: Path) -> None:
+def test_fields_of_another_type_are_counted_by_influxdb(tmp_path: Path) -> None:
     (tmp_path / "influxdb").mkdir()
     with InfluxDb(tmp_path / "influxdb") as server:
         server.create_database()

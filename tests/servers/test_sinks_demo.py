@@ -11,5 +11,10 @@ def test_demo_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
     output = capsys.readouterr().out
     assert status == 0, output
-    for sink in ("JSON lines (calls.jsonl)", "InfluxDB", "Loki", "Graylog (its GELF input)"):
+    for sink in (
+        "JSON lines (calls.jsonl)",
+        "InfluxDB",
+        "VictoriaLogs (as Loki)",
+        "Graylog (its GELF input)",
+    ):
         assert f"  {sink}".ljust(34) + "48 calls" in output

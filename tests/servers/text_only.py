@@ -1,6 +1,6 @@
-"""A forwarder that asks for the text format, whatever it was asked for.
+"""A proxy that requests the text format, whatever format its client requests.
 
-Prometheus asks for OpenMetrics where it can, and before 2.49 no setting says otherwise.
+Prometheus prefers OpenMetrics, and before 2.49 it has no setting for that.
 """
 
 import threading

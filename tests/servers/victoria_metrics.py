@@ -1,4 +1,4 @@
-"""VictoriaMetrics, which takes InfluxDB's v2 writes, asked through its export."""
+"""VictoriaMetrics, which accepts InfluxDB's v2 writes, queried through its export."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server import Server, free_ports, get
 
-BIN = Path(os.environ.get("VICTORIA_BIN", "/usr/bin"))  # `make test-servers` sets it
+BIN = Path(os.environ.get("VICTORIA_METRICS_BIN", "/usr/bin"))  # `make test-servers` sets it
 
 Series = tuple[tuple[str, str], ...]
 
@@ -30,7 +30,7 @@ class VictoriaMetrics(Server):
         return get(f"{self.url}/health") == b"OK"
 
     def export(self, selector: str) -> dict[Series, list[float]]:
-        """Values in the order of their time, by the labels of their series; new series are found after a second."""
+        """Returns the values by the labels of their series, oldest first. New series appear after a second."""
         get(f"{self.url}/internal/force_flush")
         lines = get(f"{self.url}/api/v1/export", **{"match[]": selector}).splitlines()
         found: dict[Series, list[float]] = {}

@@ -1,4 +1,4 @@
-"""What the tests look at."""
+"""The demo and a scrape of it."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from prometheus import Prometheus
 
 
 @dataclass(frozen=True)
-class Scraped:
-    """The demo after its requests, and the Prometheus that scrapes it in both formats."""
+class DemoScrape:
+    """The demo after its requests, with a Prometheus that scrapes both formats."""
 
     service: Service
     sent: Sent

@@ -1,6 +1,6 @@
-"""VictoriaMetrics, which takes InfluxDB's v2 writes, has every call through an outage.
+"""VictoriaMetrics, which accepts InfluxDB's v2 writes, has every call through an outage.
 
-It keeps numbers by time and labels, so that a call is known by its characters. What is sent twice it may keep twice.
+It stores numbers by time and labels, so the tests identify a call by its characters. It may store a point twice.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from outage import outage
 from recorder import emotion, fails
 from service import Recorder
-from victoria import VictoriaMetrics
+from victoria_metrics import VictoriaMetrics
 
 CHARACTERS = '{__name__="generate_calls_char_count"}'
 
@@ -30,7 +30,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
 
 
 def calls(server: VictoriaMetrics) -> dict[str, dict[str, str]]:
-    """Labels by request id: the recorder says 100 characters more than its number."""
+    """Returns labels by request id: the recorder adds 100 to a call's number for its characters."""
     return {
         f"req-{value - 100:.0f}": dict(labels)
         for labels, values in server.export(CHARACTERS).items()
@@ -38,7 +38,7 @@ def calls(server: VictoriaMetrics) -> dict[str, dict[str, str]]:
     }
 
 
-def test_labels_are_the_tags(shipped: Shipped) -> None:
+def test_tags_become_labels(shipped: Shipped) -> None:
     found = calls(shipped.server)
 
     for call in shipped.recorder.calls():
@@ -51,14 +51,14 @@ def test_labels_are_the_tags(shipped: Shipped) -> None:
             assert labels["status"] == ("error" if fails(number) else "success")
 
 
-def test_every_figure_is_a_series(shipped: Shipped) -> None:
-    """Durations are those of the store, to the nanosecond that a number has."""
+def test_durations_equal_those_of_the_store(shipped: Shipped) -> None:
+    """The bound is the nanosecond that a double can hold."""
     exported = shipped.server.export('{__name__="generate_calls_duration_ms"}')
 
     found = sorted(value for values in exported.values() for value in values)
     assert found == pytest.approx(sorted(call["duration_ms"] for call in shipped.recorder.calls()), abs=1e-3)
 
 
-def test_vitals_are_there(shipped: Shipped) -> None:
+def test_vitals_are_stored(shipped: Shipped) -> None:
     for name in ("cpu_usage_percent", "memory_used_mb", "requests_in_flight"):
         assert shipped.server.export(f'{{__name__="system_metrics_{name}", service="indextts2"}}'), name
