@@ -1,9 +1,8 @@
-"""Checks on a machine with an NVIDIA GPU what can be seen only there; `make gpu-check` runs it.
+"""Checks GPU figures on a machine with an NVIDIA GPU; `make gpu-check` runs it.
 
     python scripts/gpu_check [--only PART]
 
-Prints tables for docs/gpu.md. Ends with status 0 where everything is as it should be, 1 where something is not or
-could not be checked, and 3 where there is no GPU.
+Prints tables for docs/gpu.md. Exit status: 0 all checks passed, 1 a check failed or could not run, 3 no GPU.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ NO_GPU = 3
 
 
 def table(rows: list[Row]) -> str:
-    """The rows in Markdown."""
-    lines = [("what", "soundpost", "expected", ""), ("---", "---:", "---:", "---")]
+    """Returns the rows as a Markdown table."""
+    lines = [("figure", "soundpost", "expected", ""), ("---", "---:", "---:", "---")]
     lines += [
         (row.what, row.ours, row.theirs, row.verdict if row.good else f"**{row.verdict}**") for row in rows
     ]
@@ -34,13 +33,13 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """Runs the parts."""
+    """Runs the chosen parts."""
     parser = argparse.ArgumentParser(prog="gpu_check", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=PARTS, action="append", help="one part; can be given again")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run this part only; repeatable")
     only = parser.parse_args().only or list(PARTS)
-    why = smi.why_no_gpu()
+    why = smi.reason_without_gpu()
     if why is not None:
-        print(f"gpu-check: no GPU here, nothing was checked: {why}", file=sys.stderr)
+        print(f"gpu-check: no GPU, nothing checked: {why}", file=sys.stderr)
         return NO_GPU
     cards = smi.cards()
     today = datetime.datetime.now(tz=datetime.timezone.utc).date()
@@ -64,7 +63,7 @@ def main() -> int:
     for what in wrong:
         print(f"gpu-check: {what}", file=sys.stderr)
     print(
-        "gpu-check: " + ("something is not as it should be" if wrong else "all is as it should be"),
+        "gpu-check: " + ("failed" if wrong else "passed"),
         file=sys.stderr,
     )
     return 1 if wrong else 0

@@ -1,6 +1,6 @@
-"""A service whose calls allocate 1, 2 and 4 GiB in PyTorch and keep them; prints what each call says of it, as JSON.
+"""A service whose calls allocate 1, 2 and 4 GiB in PyTorch and keep them; prints the recorded figures as JSON.
 
-With `--give-back` the memory is let go of in the call: the peak shows it, the delta does not.
+With `--give-back` each call frees its memory, which then shows in the peak and not in the delta.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import soundpost
 GIB = 1 << 30
 SIZES = (1, 2, 4)
 INTERVALS = 5
-"""Samples of GPU memory that are waited for, at 10 Hz."""
+"""Number of GPU memory samples to wait for, at 10 Hz."""
 
 
 def main(*, give_back: bool) -> None:
-    """Makes the calls."""
-    torch.zeros(1, device="cuda")  # CUDA's own memory is nobody's call's
+    """Runs the calls."""
+    torch.zeros(1, device="cuda")  # allocates CUDA's own memory before the first call
     with tempfile.TemporaryDirectory() as directory:
         telemetry = soundpost.init("gpu-check", listen=None, directory=directory, torch="always")
         deadline = time.monotonic() + 30
@@ -60,7 +60,7 @@ def _call(size: int, *, give_back: bool) -> dict[str, object]:
 
 
 def _reads(times: int = 200) -> float:
-    """Microseconds that a reading of PyTorch's allocator takes, on average."""
+    """Returns the mean duration of reading PyTorch's allocator, in microseconds."""
     began = time.perf_counter()
     for _ in range(times):
         torch.cuda.memory_stats_as_nested_dict(0)

@@ -1,4 +1,4 @@
-"""A service with GPUs or without that is idle for some seconds; prints its CPU seconds in them."""
+"""An idle service with or without GPU sampling, which prints its CPU seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import soundpost
 
 
 def main(seconds: float, *, gpu: bool) -> None:
-    """Idles and measures, without the start."""
+    """Measures after the start."""
     with tempfile.TemporaryDirectory() as directory:
         telemetry = soundpost.init("gpu-check", listen=None, gpu=gpu, directory=directory)
         time.sleep(3.0)

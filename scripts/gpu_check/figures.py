@@ -1,4 +1,4 @@
-"""Values beside nvidia-smi's."""
+"""Comparison of scraped values with those of nvidia-smi."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 class Row(NamedTuple):
-    """A line of a table: what, the figures, and whether it is as it should be."""
+    """A row of a table: a figure from both sources, and the verdict."""
 
     what: str
     ours: str
@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 class Scrape:
-    """The samples of a scrape; names without the service's prefix."""
+    """The samples of a scrape, with names without the service's prefix."""
 
     def __init__(self, text: str, prefix: str = "gpu_check_") -> None:
         self.samples: list[tuple[str, dict[str, str], float]] = []
@@ -32,15 +32,15 @@ class Scrape:
                 self.samples.append((name.removeprefix(prefix), dict(_LABEL.findall(labels)), float(value)))
 
     def get(self, metric: str, **labels: str) -> float | None:
-        """The first sample of this name that has these labels among its own."""
+        """Returns the first sample with this name and these labels."""
         for name, own, value in self.samples:
             if name == metric and labels.items() <= own.items():
                 return value
         return None
 
 
-def beside(text: str, before: list[Card], after: list[Card]) -> list[Row]:
-    """A row for each figure of each card: ours, and nvidia-smi's right before and right after."""
+def compare(text: str, before: list[Card], after: list[Card]) -> list[Row]:
+    """Returns a row for each figure of each card. nvidia-smi was read right before and after the scrape."""
     scrape = Scrape(text)
     return [
         _row(scrape, card, quantity, (card.figures[at], later.figures[at]))
@@ -54,12 +54,12 @@ def _row(scrape: Scrape, card: Card, quantity: Quantity, theirs: tuple[float | N
     ours = scrape.get(quantity.metric, gpu=card.index, uuid=card.uuid, **labels)
     what = " ".join([f"gpu {card.index}", quantity.metric, *labels.values()])
     known = [figure for figure in theirs if figure is not None]
-    shown = " .. ".join(dict.fromkeys(f"{figure:.6g}" for figure in known)) or "not known"
+    shown = " .. ".join(dict.fromkeys(f"{figure:.6g}" for figure in known)) or "unavailable"
     if ours is None and not known:
         return Row(what, "absent", shown, "absent in both")
     if ours is None or not known:
-        # Under MIG, and where one asks in another way than the other, one may know what the other does not.
-        verdict = "only nvidia-smi knows" if ours is None else "only soundpost knows"
+        # Under MIG the two sources support different figures.
+        verdict = "only in nvidia-smi" if ours is None else "only in soundpost"
         return Row(what, "absent" if ours is None else f"{ours:.6g}", shown, verdict, good=ours is not None)
     margin = quantity.absolute + quantity.relative * max(known)
     good = min(known) - margin <= ours <= max(known) + margin

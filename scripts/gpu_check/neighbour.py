@@ -1,4 +1,4 @@
-"""A service that holds memory of the GPU until a line comes in, and then prints what it sees of the others."""
+"""A service that holds GPU memory until it reads a line, and then prints a scrape."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import soundpost
 
 
 def main(service: str, mib: int) -> None:
-    """Holds, waits, prints."""
+    """Runs the service."""
     held = torch.zeros(mib << 20, dtype=torch.uint8, device="cuda")
     torch.cuda.synchronize()
     with tempfile.TemporaryDirectory() as directory:
         telemetry = soundpost.init(service, listen=None, sample_interval=0.5, directory=directory)
         print("ready", flush=True)
         sys.stdin.readline()
-        time.sleep(2.0)  # a sample or more with all of them there
+        time.sleep(2.0)  # at least one sample with all services present
         print(telemetry.render())
         soundpost.shutdown()
     del held

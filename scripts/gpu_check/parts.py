@@ -1,4 +1,4 @@
-"""The parts of the check; each gives rows."""
+"""The parts of the check, each of which returns rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sys
 from typing import IO
 
 import smi
-from figures import Row, Scrape, beside
+from figures import Row, Scrape, compare
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 GIB = float(1 << 30)
 SLACK = 64 * smi.MIB
-"""The driver and PyTorch hand out memory in pieces of up to some MiB."""
+"""Tolerance: the driver and PyTorch allocate in blocks of some MiB."""
 
 
 class FailedError(Exception):
@@ -31,24 +31,24 @@ def _run(*command: str | os.PathLike[str]) -> str:
 
 
 def wheel() -> list[Row]:
-    """Every figure of the wheel's beside nvidia-smi's."""
+    """Compares each figure of the wheel with nvidia-smi."""
     before = smi.cards()
-    return beside(_run(sys.executable, HERE / "service.py", "3"), before, smi.cards())
+    return compare(_run(sys.executable, HERE / "service.py", "3"), before, smi.cards())
 
 
 def rust() -> list[Row]:
-    """The same of a Rust binary."""
+    """Compares each figure of a Rust binary with nvidia-smi."""
     cargo = os.environ.get("CARGO", "cargo")
     built = [cargo, "build", "--quiet", "--package", "soundpost", "--example", "gpu_check"]
     _run(*built)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     binary = target / "debug" / "examples" / "gpu_check"
     before = smi.cards()
-    return beside(_run(binary, "3"), before, smi.cards())
+    return compare(_run(binary, "3"), before, smi.cards())
 
 
 def calls() -> list[Row]:
-    """1, 2 and 4 GiB in three calls: kept, and given back."""
+    """Checks calls that allocate 1, 2 and 4 GiB and keep or free them."""
     rows = []
     for kept, argument in ((True, "--keep"), (False, "--give-back")):
         made = json.loads(_run(sys.executable, HERE / "calls.py", argument).splitlines()[-1])
@@ -92,7 +92,7 @@ def _gauge(made: dict) -> Row:
 
 
 def neighbours() -> list[Row]:
-    """Two services on one card: each sees what the other holds."""
+    """Checks that two services on one GPU report each other's memory."""
     sizes = {"one": 1024, "other": 2048}
     started = {
         name: subprocess.Popen(
@@ -114,9 +114,9 @@ def neighbours() -> list[Row]:
     rows = []
     for (name, text), mib in zip(texts.items(), reversed(sizes.values()), strict=True):
         seen = Scrape(text, name + "_").get("gpu_process_memory_bytes", pid="other")
-        what, least = f"what the service {name!r} sees of the neighbour", mib * smi.MIB
+        what, least = f"the neighbour's memory, seen by the service {name!r}", mib * smi.MIB
         if seen is None:
-            # NVML says nothing that could be told apart inside of a container with pids of its own.
+            # NVML reports no usable pids inside a container with its own pid namespace.
             rows.append(
                 Row(what, "absent", f"{mib} MiB or more", "absent: is this a container?", good=_contained())
             )
@@ -152,5 +152,4 @@ def cost(seconds: float = 20.0) -> list[Row]:
 
 
 PARTS = {"wheel": wheel, "rust": rust, "calls": calls, "neighbours": neighbours, "cost": cost}
-"""Those that need PyTorch: calls and neighbours."""
 NEEDS_TORCH = {"calls", "neighbours"}

@@ -1,4 +1,4 @@
-"""A service that samples all GPUs for some seconds, and prints what a scrape would get."""
+"""A service that samples all GPUs for some seconds, and prints a scrape."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import time
 
 import soundpost
 
-PATIENCE = 30.0
-"""The first sample starts NVML, which takes up to a second or more."""
+START_SECONDS = 30.0
+"""Maximum wait for the first sample, which starts NVML."""
 
 
 def main(seconds: float) -> None:
-    """Samples and prints."""
+    """Runs the service."""
     with tempfile.TemporaryDirectory() as directory:
         telemetry = soundpost.init(
             "gpu-check", listen=None, gpu="all", sample_interval=0.5, directory=directory
         )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_SECONDS
         while "soundpost_gpu_available" not in telemetry.render() and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What nvidia-smi says."""
+"""Figures of nvidia-smi."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ MIB = 1024.0 * 1024.0
 
 
 class Quantity(NamedTuple):
-    """A figure that both have: ours by metric and label, theirs by name and scale, and how far they may differ."""
+    """A figure of both: the metric with its labels, nvidia-smi's name and scale, and the tolerance."""
 
     metric: str
     query: str
     scale: float = 1.0
     labels: tuple[tuple[str, str], ...] = ()
     absolute: float = 0.0
-    """In our unit; what changes from moment to moment."""
+    """In the metric's unit."""
     relative: float = 0.0
 
 
@@ -35,7 +35,7 @@ QUANTITIES = (
     Quantity("gpu_clock_hertz", "clocks.video", 1e6, (("clock", "video"),), 3e8),
     Quantity("gpu_fan_ratio", "fan.speed", 0.01, absolute=0.05),
 )
-_WHO = ("index", "uuid", "name", "driver_version", "mig.mode.current")
+_IDENTITY = ("index", "uuid", "name", "driver_version", "mig.mode.current")
 
 
 class Card(NamedTuple):
@@ -47,36 +47,39 @@ class Card(NamedTuple):
     driver: str
     mig: str
     figures: tuple[float | None, ...]
-    """In our units, in the order of `QUANTITIES`; None for what it cannot say."""
+    """In the metrics' units, in the order of `QUANTITIES`; None where unsupported."""
 
 
-def why_no_gpu() -> str | None:
-    """Why nothing can be checked, if so."""
+def reason_without_gpu() -> str | None:
+    """Returns the reason why nothing can be checked, if there is one."""
     if shutil.which("nvidia-smi") is None:
         return "there is no nvidia-smi, so no NVIDIA driver"
     listed = subprocess.run(["nvidia-smi", "-L"], check=False, capture_output=True, text=True)
     if listed.returncode != 0:
-        return f"nvidia-smi says: {(listed.stdout + listed.stderr).strip()}"
+        return f"nvidia-smi failed: {(listed.stdout + listed.stderr).strip()}"
     return None if "GPU 0" in listed.stdout else "nvidia-smi lists no GPU"
 
 
 def cards() -> list[Card]:
-    """All GPUs, now."""
-    query = ",".join([*_WHO, *(quantity.query for quantity in QUANTITIES)])
-    said = subprocess.run(
+    """Returns the current figures of all GPUs."""
+    query = ",".join([*_IDENTITY, *(quantity.query for quantity in QUANTITIES)])
+    output = subprocess.run(
         ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader,nounits"],
         check=True,
         capture_output=True,
         text=True,
     )
-    return [_card([field.strip() for field in line.split(",")]) for line in said.stdout.splitlines() if line]
+    return [
+        _card([field.strip() for field in line.split(",")]) for line in output.stdout.splitlines() if line
+    ]
 
 
 def _card(fields: list[str]) -> Card:
     figures = [
-        _figure(text, quantity.scale) for text, quantity in zip(fields[len(_WHO) :], QUANTITIES, strict=True)
+        _figure(text, quantity.scale)
+        for text, quantity in zip(fields[len(_IDENTITY) :], QUANTITIES, strict=True)
     ]
-    return Card(*fields[: len(_WHO)], figures=tuple(figures))
+    return Card(*fields[: len(_IDENTITY)], figures=tuple(figures))
 
 
 def _figure(text: str, scale: float) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any
 from demo.service import poll
 from typing_extensions import Self
 
-START_SECONDS = 60
+START_SECONDS = 120
 EPHEMERAL = 32_768  # first port that Linux assigns to connecting sockets
 
 

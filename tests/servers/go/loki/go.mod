@@ -7,6 +7,7 @@ require (
 	github.com/grafana/loki v1.6.2-0.20210126101127-33abab5e4203
 	github.com/json-iterator/go v1.1.12 // Newer than Loki requires: older versions do not compile with Go 1.18.
 	github.com/modern-go/reflect2 v1.0.2 // Newer for the same reason.
+	github.com/opentracing-contrib/go-grpc v0.0.0-20210225150812-73cb765af46e // The first version with a licence.
 )
 
 // From the module of Loki.
