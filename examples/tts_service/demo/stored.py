@@ -55,7 +55,7 @@ def _cells(row: soundpost.CallRecord) -> list[str]:
 
 def _error(row: soundpost.CallRecord) -> str:
     if row.outcome == "died":
-        return f"in stage {row['died_in']}" if "died_in" in row else "its process ended"
+        return f"in stage {row.died_in}" if row.died_in else "its process ended"
     return ": ".join(text for text in (row.error_type, row.error) if text)
 
 
