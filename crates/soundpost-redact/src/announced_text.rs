@@ -1,161 +1,83 @@
-//! Text to synthesise in a message: the words that announce it where no name does, and where it ends at the latest.
-//!
-//! What a service wrote around it is not known, so that it goes on as far as it can: to the end of the line, of the
-//! message if that is where it began, or to the last quote that can be the closing one.
+//! Text to synthesise in a message, announced by words where no name does.
 
-use crate::cursor::{Cursor, Match};
+use std::sync::LazyLock;
+
+use crate::cursor::{Match, Text};
+use crate::harmless::{is_marked, is_nothing};
 use crate::rule::Rule;
+use crate::search::{Form, Search};
 use crate::text_value::extent;
-use crate::value::{hidden, says_nothing};
 
-/// Most bytes between the word that announces a text and its sign.
-const BETWEEN: usize = 64;
+/// Fewest bytes of an announced text.
+const SHORTEST: usize = 8;
 
-/// In front of `text`: what follows is the text, without a sign (CosyVoice, ChatTTS).
-const ANNOUNCING: [&str; 4] = ["synthesis", "short than prompt", "normed", "combined"];
+/// Rest of an announcement with a sign or a quote: `Text to synthesize: ...`, `text from the frontend (per sentence): ...`.
+const WORDS: &str = concat!(
+    r"(?i)s?(?:[ \t/#0-9()]{1,16}(?:to|be|for|from|the|after|before|per|in|is|was|of|by|and|will|synthesi[sz]ed?|",
+    r"synthesis|speak|say|read|tts|speech|audio|sentences?|segmentation|frontend|normali[sz]ation|request|generate)\b)",
+    r#"{0,12}[ \t/#0-9()]{0,16}(?:[:=]{1,2}|->|：|[ \t/#0-9()]["'`])"#,
+);
+/// The same behind the verb: `Synthesizing (en-US): ...`, `Synthesizing sentence 1/3: ...`.
+const VERB_WORDS: &str = concat!(
+    r"(?i)(?:[ \t/#0-9]|\([^)\n]{0,60}\)|\b(?:for|of|speech|audio|text|the|sentence|segment|chunk|part|utterance)\b)",
+    r#"{0,16}(?:[:=]{1,2}|->|：|[ \t]["'`])"#,
+);
 
-/// Behind `text`, up to the sign: `Text to synthesize: ...`, `text from the frontend (per sentence): ...`.
-const BEHIND_TEXT: [&str; 34] = [
-    "to",
-    "be",
-    "for",
-    "from",
-    "the",
-    "after",
-    "before",
-    "per",
-    "in",
-    "is",
-    "was",
-    "of",
-    "by",
-    "and",
-    "will",
-    "synthesize",
-    "synthesise",
-    "synthesized",
-    "synthesised",
-    "synthesis",
-    "speak",
-    "say",
-    "read",
-    "tts",
-    "speech",
-    "audio",
-    "sentence",
-    "sentences",
-    "segmentation",
-    "frontend",
-    "normalization",
-    "normalisation",
-    "request",
-    "generate",
+/// Announcements; the text, or the quote before it, begins at the end of a match.
+#[rustfmt::skip]
+const ANNOUNCEMENTS: [Form; 5] = [
+    // CosyVoice, ChatTTS: the text follows without a sign.
+    (
+        &[
+            "synthesis text", "Synthesis text", "synthesis Text", "Synthesis Text", "short than prompt text", "normed text",
+            "combined text", "Normed text", "Combined text",
+        ],
+        r"s?[ \t]+",
+    ),
+    (&["split text", "Split text"], r"s?[ \t]+\["),
+    // F5-TTS: `gen_text 0 ...`, `ref_text   ...`.
+    (&["gen_text", "ref_text"], r"(?:[ \t]+[0-9]+ |[ \t]{2,}|[ \t]+[0-9])"),
+    (&["text", "Text", "TEXT"], WORDS),
+    (&["synthesizing", "Synthesizing", "SYNTHESIZING"], VERB_WORDS),
 ];
-/// Behind `synthesizing`.
-const BEHIND_VERB: [&str; 11] =
-    ["for", "of", "speech", "audio", "text", "the", "sentence", "segment", "chunk", "part", "utterance"];
 
-/// A text announced by a word whose `x` (`text`) or `z` (`synthesizing`) is at this place.
-pub(crate) fn announced(cursor: &Cursor<'_>) -> Option<Match> {
-    if cursor.record_text {
-        return None;
-    }
-    let verb = matches!(cursor.bytes[cursor.at], b'z' | b'Z');
-    let (start, mut end) = match verb {
-        true => (word(cursor, "synthesizing", 8)?, cursor.at + 4),
-        false => (word(cursor, "text", 2)?, cursor.at + 2),
+static SEARCH: LazyLock<Option<Search>> = LazyLock::new(|| Search::new(&ANNOUNCEMENTS));
+
+/// Appends the announced texts in a text.
+pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
+    let Some(search) = SEARCH.as_ref().filter(|_| !text.record_text && text.bytes.len() >= SHORTEST) else {
+        return;
     };
-    if !verb && matches!(cursor.bytes.get(end), Some(b's' | b'S')) {
-        end += 1;
-    }
-    if cursor.is_word(end) || matches!(cursor.bytes.get(end), Some(b'_' | b'-')) {
-        return None;
-    }
-    let opening = |start| Some(cursor.before_at(start)).filter(|byte| matches!(byte, b'"' | b'\''));
-    if !verb && let Some(from) = lead(cursor, start, end) {
-        let at = cursor.run(end, |byte| matches!(byte, b' ' | b'\t'));
-        // `gen_text 0 ...` (F5-TTS) counts first.
-        let digits = cursor.run(at, |byte| byte.is_ascii_digit());
-        let counted = cursor.before_at(start) == b'_' && cursor.bytes.get(digits) == Some(&b' ');
-        return span(cursor, if counted { digits + 1 } else { at }, false, opening(from));
-    }
-    let (sign, words) = sign_behind(cursor, end, verb)?;
-    match cursor.bytes[sign] {
-        b'"' | b'\'' | b'`' => span(cursor, sign, true, opening(start)),
-        // Without a word between it is a name, and `pair` knows it.
-        _ if words == 0 && !verb => None,
-        _ => {
-            let after = cursor.run(sign, |byte| matches!(byte, b':' | b'=' | b'-' | b'>') || byte >= 0x80);
-            span(cursor, if cursor.bytes[sign] >= 0x80 { sign + 3 } else { after }, false, opening(start))
+    let mut from = 0;
+    while let Some(announcement) = search.find(text.bytes, from) {
+        let begin = announcement.whole.start;
+        from = announcement.whole.end;
+        let cursor = text.cursor(begin);
+        let last = text.bytes[from - 1];
+        let quoted = matches!(last, b'"' | b'\'' | b'`');
+        let sign = matches!(last, b':' | b'=' | b'>' | b' ' | b'\t') || last >= 0x80;
+        let start = if sign { cursor.run(from, |byte| matches!(byte, b' ' | b'\t')) } else { from - 1 };
+        let signed = last.is_ascii_whitespace() && matches!(text.bytes.get(start), Some(b':' | b'='));
+        // A name with a sign and nothing between is a pair.
+        let words = cursor.run(begin, |byte| byte.is_ascii_alphabetic());
+        let named =
+            announcement.form == 3 && !quoted && !text.bytes[words..from].iter().any(u8::is_ascii_alphabetic);
+        if signed || named || text.bytes[..from].ends_with(b"::") || is_marked(&text.bytes[start..]) {
+            continue;
+        }
+        let opening = Some(cursor.before_at(begin)).filter(|byte| matches!(byte, b'"' | b'\''));
+        let (start, end) = extent(&cursor, start, quoted, opening);
+        if !is_nothing(&String::from_utf8_lossy(&text.bytes[start..end])) {
+            matches.push(Match { start, end, rule: Rule::Text });
+            from = from.max(end);
         }
     }
 }
 
-/// Where `word` begins, whose letter `at` is the one at this place; it is a word of its own.
-fn word(cursor: &Cursor<'_>, word: &str, at: usize) -> Option<usize> {
-    let start = cursor.at.checked_sub(at)?;
-    let found = cursor.bytes.get(start..start + word.len())?;
-    let alone = !cursor.before_at(start).is_ascii_alphanumeric();
-    (alone && found.eq_ignore_ascii_case(word.as_bytes())).then_some(start)
-}
-
-/// Where the words begin behind which the text follows `text` without a sign.
-fn lead(cursor: &Cursor<'_>, start: usize, end: usize) -> Option<usize> {
-    let value = cursor.run(end, |byte| matches!(byte, b' ' | b'\t'));
-    let first = *cursor.bytes.get(value)?;
-    if value == end || matches!(first, b':' | b'=') {
-        return None;
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn announcements_compile_together() {
+        assert!(super::SEARCH.is_some());
     }
-    let before = |words: &str| {
-        let to = start.checked_sub(1)?;
-        let from = to.checked_sub(words.len())?;
-        let found = cursor.bytes[from..to].eq_ignore_ascii_case(words.as_bytes());
-        (found && !cursor.before_at(from).is_ascii_alphanumeric()).then_some(from)
-    };
-    match cursor.before_at(start) {
-        b' ' => {
-            let list = before("split").filter(|_| first == b'[');
-            ANNOUNCING.iter().find_map(|words| before(words)).or(list)
-        }
-        b'_' if value > end + 1 => before("gen").or_else(|| before("ref")),
-        b'_' if first.is_ascii_digit() => before("gen"),
-        _ => None,
-    }
-}
-
-/// Where the sign or the quote stands behind the word that ends at `from`, and how many words are between.
-fn sign_behind(cursor: &Cursor<'_>, from: usize, verb: bool) -> Option<(usize, usize)> {
-    let (mut at, mut words, mut remark) = (from, 0, false);
-    while at < from + BETWEEN {
-        match *cursor.bytes.get(at)? {
-            b' ' | b'\t' | b'/' | b'#' | b'0'..=b'9' => at += 1,
-            byte @ (b'(' | b')') => (remark, at) = (byte == b'(', at + 1),
-            b':' if cursor.bytes.get(at + 1) == Some(&b':') => return None,
-            b':' | b'=' => return Some((at, words)),
-            b'-' if cursor.bytes.get(at + 1) == Some(&b'>') => return Some((at, words)),
-            b'"' | b'\'' | b'`' if at > from => return Some((at, words)),
-            0xEF if cursor.bytes[at..].starts_with("：".as_bytes()) => return Some((at, words)),
-            // Behind the verb a remark may say anything: `Synthesizing (en-US): ...`.
-            _ if verb && remark => at += 1,
-            byte if byte.is_ascii_alphabetic() => {
-                let end = cursor.run(at, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
-                let found = &cursor.bytes[at..end];
-                let mut known = if verb { BEHIND_VERB.iter() } else { BEHIND_TEXT.iter() };
-                known.find(|word| found.eq_ignore_ascii_case(word.as_bytes()))?;
-                (words, at) = (words + 1, end);
-            }
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// The text that begins at or behind `from`, unless there is none.
-fn span(cursor: &Cursor<'_>, from: usize, quoted: bool, opening: Option<u8>) -> Option<Match> {
-    let from = cursor.run(from, |byte| matches!(byte, b' ' | b'\t'));
-    if hidden(&cursor.bytes[from..]) {
-        return None;
-    }
-    let (start, end) = extent(cursor, from, quoted, opening);
-    (!says_nothing(&cursor.bytes[start..end])).then_some(Match { start, end, rule: Rule::Text })
 }

@@ -1,10 +1,12 @@
-//! The scanner's position in a text, and the matches found so far.
+//! Position of the scanner in a text, and the matches found so far.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 
 use crate::rule::Rule;
 
-/// Something to take out: bytes of the text, and why.
+/// Range of bytes to redact, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Match {
     pub(crate) start: usize,
@@ -12,65 +14,90 @@ pub(crate) struct Match {
     pub(crate) rule: Rule,
 }
 
-/// A place in a text that a rule looks at.
+/// Sorts matches and merges those that overlap; the first of them gives the rule.
+pub(crate) fn merge(matches: &mut Vec<Match>) {
+    matches.sort_by_key(|found| (found.start, Reverse(found.end)));
+    matches.dedup_by(|next, found| {
+        let overlaps = next.start < found.end;
+        found.end = if overlaps { found.end.max(next.end) } else { found.end };
+        overlaps
+    });
+}
+
+/// Text that is scanned.
+pub(crate) struct Text<'a> {
+    text: &'a str,
+    pub(crate) bytes: &'a [u8],
+    /// Whether the text ends with `bytes`; a truncated text goes on.
+    pub(crate) whole: bool,
+    pub(crate) record_text: bool,
+    /// End of the first line, found on demand.
+    first_line: OnceCell<usize>,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn new(text: &'a str, whole: bool, record_text: bool) -> Self {
+        Self { text, bytes: text.as_bytes(), whole, record_text, first_line: OnceCell::new() }
+    }
+
+    pub(crate) fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    pub(crate) fn cursor(&self, at: usize) -> Cursor<'_> {
+        Cursor { bytes: self.bytes, at, text: self }
+    }
+}
+
+/// Position in a text.
 pub(crate) struct Cursor<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) at: usize,
-    /// Whether the text goes no further than `bytes`.
-    pub(crate) whole: bool,
-    pub(crate) record_text: bool,
-    /// Where the first line ends, once somebody asked.
-    pub(crate) first_line: &'a OnceCell<usize>,
+    pub(crate) text: &'a Text<'a>,
 }
 
 impl Cursor<'_> {
-    /// The `nth` byte before this place; a space before the text.
+    /// Returns the `nth` byte before the cursor, or a space before the text.
     pub(crate) fn before(&self, nth: usize) -> u8 {
         self.at.checked_sub(nth).map_or(b' ', |at| self.bytes[at])
     }
 
-    /// The byte before `at`; a space before the text.
+    /// Returns the byte before `at`, or a space before the text.
     pub(crate) fn before_at(&self, at: usize) -> u8 {
         at.checked_sub(1).map_or(b' ', |at| self.bytes[at])
     }
 
-    /// Whether `at` is in the first line.
+    /// Returns whether `at` is in the first line.
     pub(crate) fn is_first_line(&self, at: usize) -> bool {
-        at <= *self.first_line.get_or_init(|| self.run(0, |byte| byte != b'\n'))
+        at <= *self.text.first_line.get_or_init(|| self.run(0, |byte| byte != b'\n'))
     }
 
-    /// Whether the byte at `at` is a letter or digit of ASCII.
+    /// Returns whether the byte at `at` is a letter or digit of ASCII.
     pub(crate) fn is_word(&self, at: usize) -> bool {
         self.bytes.get(at).is_some_and(u8::is_ascii_alphanumeric)
     }
 
-    /// Where the run of bytes ends that begins at `from`.
+    /// Returns the end of the run of bytes that begins at `from`.
     pub(crate) fn run(&self, from: usize, belongs: impl Fn(u8) -> bool) -> usize {
         from + self.bytes[from.min(self.bytes.len())..].iter().take_while(|byte| belongs(**byte)).count()
     }
 
-    /// Where the run of bytes begins that ends at `to`.
+    /// Returns the begin of the run of bytes that ends at `to`.
     pub(crate) fn run_back(&self, to: usize, belongs: impl Fn(u8) -> bool) -> usize {
         to - self.bytes[..to].iter().rev().take_while(|byte| belongs(**byte)).count()
     }
 
-    /// The name that ends at `end`, quotes, brackets and spaces behind it aside; at most 128 bytes of it.
-    pub(crate) fn name_before(&self, end: usize) -> std::borrow::Cow<'_, str> {
+    /// Returns the name that ends at `end`, at most 128 bytes, without the quotes, brackets and spaces behind it.
+    pub(crate) fn name_before(&self, end: usize) -> Cow<'_, str> {
         let closes = |byte| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b']' | b'`' | b'*');
         let end = self.run_back(end, closes);
-        let belongs =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || byte >= 0x80;
         let mut start = end.saturating_sub(128);
-        start += self.bytes[start..end].iter().rposition(|byte| !belongs(*byte)).map_or(0, |at| at + 1);
+        start += self.bytes[start..end].iter().rposition(|byte| !is_name(*byte)).map_or(0, |at| at + 1);
         String::from_utf8_lossy(&self.bytes[start..end])
     }
 }
 
-/// Adds a span behind the others; what it reaches back into becomes one with it.
-pub(crate) fn push(spans: &mut Vec<Match>, mut span: Match) {
-    while let Some(last) = spans.pop_if(|last| last.end > span.start) {
-        span.start = span.start.min(last.start);
-        span.end = span.end.max(last.end);
-    }
-    spans.push(span);
+/// Returns whether the byte belongs to a name.
+pub(crate) fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || byte >= 0x80
 }

@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use crate::cursor::{Match, push};
+use crate::cursor::Match;
 use crate::rule::Rule;
 
 /// Maximum size of a compiled pattern.
@@ -37,9 +37,8 @@ impl Custom {
         compiled.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Merges the matches of the patterns into the sorted matches of a text.
+    /// Appends the matches of the patterns in a text.
     pub(crate) fn find(&self, text: &str, matches: &mut Vec<Match>) {
-        let before = matches.len();
         for pattern in &self.0 {
             for (nth, found) in pattern.find_iter(text).take(MATCHES).enumerate() {
                 let end = if nth + 1 == MATCHES { text.len() } else { found.end() };
@@ -47,12 +46,6 @@ impl Custom {
                     matches.push(Match { start: found.start(), end, rule: Rule::Own });
                 }
             }
-        }
-        if matches.len() > before {
-            matches.sort_by_key(|found| found.start);
-            let mut apart = Vec::with_capacity(matches.len());
-            matches.drain(..).for_each(|found| push(&mut apart, found));
-            *matches = apart;
         }
     }
 }

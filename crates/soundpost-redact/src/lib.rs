@@ -5,15 +5,23 @@
 //! the other rules recognise values by their form.
 #![forbid(unsafe_code)]
 
+mod address;
+#[cfg(feature = "announced-text")]
+mod announced_text;
+#[cfg(not(feature = "announced-text"))]
+#[path = "no_announced_text.rs"]
 mod announced_text;
 mod cursor;
 mod custom;
+mod harmless;
 mod key_value;
 mod name;
 mod number;
+mod pattern;
 mod redactor;
 mod rule;
 mod scan;
+mod search;
 mod text_value;
 mod token;
 mod value;

@@ -1,56 +1,48 @@
-//! Names: which of them say that what stands under them is a secret, or text to synthesise.
+//! Classes of names: of secrets, of texts to synthesise, and others.
 //!
-//! A name is split into words at everything that is neither letter nor digit and where its case changes, so that
-//! `X-Api-Key`, `api_key`, `apiKey` and `API key` are one, and `max_tokens`, `token_count` and `author` are none.
+//! A name is split into words at each sign, at changes of case, and before the words of secrets. So `X-Api-Key`,
+//! `apiKey`, `APIKEY` and `API key` are one name, and `max_tokens`, `token_count` and `author` are other names.
 
 mod lists;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use lists::{
-    CHINESE, CHINESE_TEXT, HARMLESS, INPUT, KEYS, LAST, List, MEASURES, MODEL, PERSONAL, PHONES, STRONG,
-    TEXT, TEXT_ALONE, TEXT_PART, TOLD, USERS,
-};
+use lists::*;
 use words::Words;
 
-/// What a name says about its value.
+/// Class of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Plain,
-    /// A secret, or a number that is a person's alone.
+    /// Secret, or a number of a person.
     Secret,
-    /// A header whose whole line is one.
+    /// Header whose whole line is secret.
     Header,
     /// Text to synthesise.
     Text,
 }
 
-/// Words that may make a name one of the above, as bits of their lengths by first letter: most names have none.
+/// Lengths, as bits, of the words that decide about a name, by their first letter. Most names have none of them.
 const NOTABLE: [u32; 26] = {
     let mut lengths = [0; 26];
-    let rest: List = &["token", "key", "id", "value", "header", "string", "pass", "input"];
+    let rest: List = &[
+        "token", "tokens", "key", "keys", "id", "value", "header", "string", "pass", "input", "card",
+        "number", "no", "phone", "word", "phrase", "code",
+    ];
     let lists = [STRONG, LAST, TEXT, TEXT_ALONE, TEXT_PART, rest];
     let mut list = 0;
     while list < lists.len() {
         let mut word = 0;
         while word < lists[list].len() {
-            note(&mut lengths, lists[list][word]);
+            let bytes = lists[list][word].as_bytes();
+            lengths[(bytes[0] - b'a') as usize] |= 1 << bytes.len();
             word += 1;
         }
         list += 1;
     }
-    let mut pair = 0;
-    while pair < PERSONAL.len() {
-        note(&mut lengths, PERSONAL[pair].1);
-        pair += 1;
-    }
     lengths
 };
-
-const fn note(lengths: &mut [u32; 26], word: &str) {
-    lengths[(word.as_bytes()[0] - b'a') as usize] |= 1 << word.len();
-}
 
 fn is_notable(word: &[u8]) -> bool {
     let letter = word.first().map_or(0, |first| first.wrapping_sub(b'a'));
@@ -58,37 +50,40 @@ fn is_notable(word: &[u8]) -> bool {
     word.len() < 32 && lengths >> word.len() & 1 == 1
 }
 
-/// What a name says about its value.
+/// Returns the class of a name.
 pub(crate) fn class(name: &str) -> Class {
     let unnumbered = without_number(name);
     if unnumbered.ends_with(|last: char| !last.is_ascii()) {
-        let is_one_of = |list: List| list.iter().any(|known| unnumbered.ends_with(known));
-        if is_one_of(CHINESE) {
-            return Class::Secret;
-        }
-        return if is_one_of(CHINESE_TEXT) { Class::Text } else { Class::Plain };
+        let tail = CHINESE_TAIL.iter().find_map(|tail| unnumbered.strip_suffix(tail));
+        let ends = |list: List| list.iter().any(|known| tail.unwrap_or(unnumbered).ends_with(known));
+        return match () {
+            () if ends(CHINESE) => Class::Secret,
+            () if ends(CHINESE_TEXT) || unnumbered.ends_with("文本内容") => Class::Text,
+            () => Class::Plain,
+        };
     }
     let words = Words::of(name);
     if !words.iter().any(is_notable) {
         return Class::Plain;
     }
     let last = words.back(0);
-    if words.iter().any(|word| is(STRONG, word)) && !is(HARMLESS, last) {
-        let header = words.iter().any(|word| matches!(word, b"authorization" | b"cookie" | b"setcookie"));
+    let strong = words.iter().any(|word| is(STRONG, word));
+    if strong && !is(HARMLESS, last) {
+        let header = words.iter().any(|word| matches!(word, b"authorization" | b"cookie"));
         return if header { Class::Header } else { Class::Secret };
     }
     let before = words.back(1);
     let secret = match last {
         b"token" => !is(MODEL, before),
-        b"key" => is(KEYS, before),
+        b"tokens" => is(ISSUED, before),
+        b"key" | b"keys" => is(KEYS, before),
         b"pass" => is(USERS, before),
         b"id" if before == b"key" => words.back(2) == b"access",
         b"value" | b"header" | b"string" => before == b"token",
         _ => is(LAST, last),
     };
-    if secret
-        || PERSONAL.iter().any(|(first, second)| before == first.as_bytes() && last == second.as_bytes())
-    {
+    let pair = |(first, second): &(&str, &str)| before == first.as_bytes() && last == second.as_bytes();
+    if secret || PERSONAL.iter().any(pair) {
         return Class::Secret;
     }
     let text = match last {
@@ -99,30 +94,63 @@ pub(crate) fn class(name: &str) -> Class {
         _ if is(TEXT_ALONE, last) => before.is_empty(),
         _ => is(TEXT, last) && !is(TOLD, before),
     };
-    if text { Class::Text } else { Class::Plain }
+    if text && !strong { Class::Text } else { Class::Plain }
 }
 
-/// Whether a number under this name counts something, or is an id of a model's: `second pass: 3`, `token: 17`. Codes that
-/// somebody is sent have six digits.
+/// Returns whether the words before this last word of a name decide about it.
+pub(crate) fn ends_phrase(name: &str) -> bool {
+    LAST_OF_PHRASE.iter().any(|last| name.eq_ignore_ascii_case(last))
+}
+
+/// Returns whether a number under this name is a count or an id of a model: `second pass: 3`, `token: 17`, `cookies: 3`.
 pub(crate) fn counts(name: &str, number: u64) -> bool {
     let is = |word: &str| without_number(name).eq_ignore_ascii_case(word);
-    is("pass") && number < 1000 || is("token") && number < 100_000
+    let plural = name.ends_with('s') && !name.ends_with("ss");
+    is("pass") && number < 1000 || is("token") && number < 100_000 || plural && number < 10_000
 }
 
-/// A name without the number at its end.
+/// Returns the name without the number at its end.
 fn without_number(name: &str) -> &str {
     name.trim_end_matches(|last: char| last.is_ascii_digit() || matches!(last, '_' | '-'))
 }
 
-/// Whether what stands under this name is somebody's number, where it looks like one.
+/// Returns whether this is the name of a mobile number.
 pub(crate) fn is_phone(name: &str) -> bool {
     let unnumbered = without_number(name);
-    is(PHONES, Words::of(name).back(0)) || ["手机", "电话"].iter().any(|known| unnumbered.ends_with(known))
+    is(PHONES, Words::of(name).back(0)) || CHINESE_PHONES.iter().any(|known| unnumbered.ends_with(known))
 }
 
-/// Whether what stands under this name is a size or a time, which a long number under it then is.
+/// Returns whether this is the name of a size, a count or a time.
 pub(crate) fn is_measure(name: &str) -> bool {
     Words::of(name).iter().any(|word| is(MEASURES, word))
+        || CHINESE_MEASURES.iter().any(|known| name.contains(known))
+}
+
+/// Returns whether this is a unit of a measure.
+pub(crate) fn is_unit(word: &[u8]) -> bool {
+    is(UNITS, word)
+}
+
+/// Returns whether a Chinese unit of a measure begins here.
+pub(crate) fn is_chinese_unit(behind: &[u8]) -> bool {
+    CHINESE_UNITS.iter().any(|unit| behind.starts_with(unit.as_bytes()))
+}
+
+/// Returns whether words of a text before a number are about a size, a count or a time.
+pub(crate) fn mentions_measure(context: &str) -> bool {
+    mentions(context, 4, MEASURES, CHINESE_MEASURES)
+}
+
+/// Returns whether words of a text before a number are about a telephone.
+pub(crate) fn mentions_phone(context: &str) -> bool {
+    mentions(context, 3, PHONES, CHINESE_PHONES)
+}
+
+fn mentions(context: &str, letters: usize, words: List, chinese: List) -> bool {
+    let word =
+        |word: &str| word.len() >= letters && words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    context.split(|letter: char| !letter.is_ascii_alphabetic()).any(word)
+        || chinese.iter().any(|known| context.contains(known))
 }
 
 fn is(list: List, word: &[u8]) -> bool {

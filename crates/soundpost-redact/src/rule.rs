@@ -1,31 +1,31 @@
-//! The rules: why something was taken out, and what stands in its place.
+//! Rules: the reason for a redaction, and the mark in its place.
 
-/// Why something was taken out of a text.
+/// Reason for a redaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// It stood under a name such as `password`, as a field, or as `password=...` in a text.
+    /// Value of a secret name such as `password`: a field, or `password=...` in a text.
     Key,
     /// Text to synthesise.
     Text,
-    /// Credentials of an `Authorization` header: `Bearer` or `Basic`.
+    /// Credentials behind `Bearer` or `Basic`.
     Authorization,
-    /// A key with a prefix that says whose it is, such as `ghp_` or `AKIA`.
+    /// Key with the prefix of its issuer, such as `ghp_` or `AKIA`.
     ApiKey,
-    /// A JSON web token.
+    /// JSON web token.
     Jwt,
-    /// A private key in PEM.
+    /// Private key in PEM.
     PrivateKey,
-    /// User and password of a URL.
+    /// User and password of a URL, or the secret path of a webhook.
     Url,
-    /// An e-mail address.
+    /// E-mail address.
     Email,
-    /// A resident id of mainland China.
+    /// Resident id of mainland China.
     ResidentId,
-    /// A mobile number of mainland China.
+    /// Mobile number of mainland China.
     Mobile,
-    /// The number of a payment card.
+    /// Number of a payment card.
     Card,
-    /// A pattern of the service's own.
+    /// Custom pattern of the service.
     Own,
 }
 
@@ -46,44 +46,35 @@ impl Rule {
         Self::Own,
     ];
 
-    /// Its name: the label `rule` of `soundpost_redactions_total`.
+    /// Returns the value of the label `rule` of `soundpost_redactions_total`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Text => "text",
-            Self::Authorization => "authorization",
-            Self::ApiKey => "api_key",
-            Self::Jwt => "jwt",
-            Self::PrivateKey => "private_key",
-            Self::Url => "url",
-            Self::Email => "email",
-            Self::ResidentId => "resident_id",
-            Self::Mobile => "mobile",
-            Self::Card => "card",
-            Self::Own => "own",
-        }
+        self.name_and_mark().0
     }
 
-    /// What stands where something was taken out; text to synthesise becomes its length instead.
+    /// Returns the mark in the place of a match. A text to synthesise becomes its length instead.
     pub fn mark(self) -> &'static str {
+        self.name_and_mark().1
+    }
+
+    fn name_and_mark(self) -> (&'static str, &'static str) {
         match self {
-            Self::Key => "[REDACTED:key]",
-            Self::Text => "[REDACTED:text]",
-            Self::Authorization => "[REDACTED:authorization]",
-            Self::ApiKey => "[REDACTED:api_key]",
-            Self::Jwt => "[REDACTED:jwt]",
-            Self::PrivateKey => "[REDACTED:private_key]",
-            Self::Url => "[REDACTED:url]",
-            Self::Email => "[REDACTED:email]",
-            Self::ResidentId => "[REDACTED:resident_id]",
-            Self::Mobile => "[REDACTED:mobile]",
-            Self::Card => "[REDACTED:card]",
-            Self::Own => "[REDACTED:own]",
+            Self::Key => ("key", "[REDACTED:key]"),
+            Self::Text => ("text", "[REDACTED:text]"),
+            Self::Authorization => ("authorization", "[REDACTED:authorization]"),
+            Self::ApiKey => ("api_key", "[REDACTED:api_key]"),
+            Self::Jwt => ("jwt", "[REDACTED:jwt]"),
+            Self::PrivateKey => ("private_key", "[REDACTED:private_key]"),
+            Self::Url => ("url", "[REDACTED:url]"),
+            Self::Email => ("email", "[REDACTED:email]"),
+            Self::ResidentId => ("resident_id", "[REDACTED:resident_id]"),
+            Self::Mobile => ("mobile", "[REDACTED:mobile]"),
+            Self::Card => ("card", "[REDACTED:card]"),
+            Self::Own => ("own", "[REDACTED:own]"),
         }
     }
 }
 
-/// How often each rule was applied.
+/// Number of redactions by rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits {
     any: bool,
@@ -91,18 +82,18 @@ pub struct Hits {
 }
 
 impl Hits {
-    /// Counts one more.
+    /// Counts one redaction.
     pub(crate) fn add(&mut self, rule: Rule) {
         self.any = true;
         self.counts[rule as usize] = self.counts[rule as usize].saturating_add(1);
     }
 
-    /// Whether nothing was taken out.
+    /// Returns whether nothing was redacted.
     pub fn is_empty(&self) -> bool {
         !self.any
     }
 
-    /// The rules that were applied, and how often.
+    /// Returns the applied rules with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (Rule, u32)> {
         Rule::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
     }

@@ -1,15 +1,15 @@
-//! One pass over a text. Only bytes that some rule begins at, or is about, are looked at twice; a rule looks back and
-//! ahead no further than its own kind of characters go, so that the whole is linear in the text's length.
+//! One pass over a text for the rules that depend on a sign or a digit.
+//!
+//! Only bytes at which some rule applies are examined. A rule looks back and ahead over characters of its own kind
+//! only, so the pass is linear in the length of the text.
 
-use std::cell::OnceCell;
+use crate::cursor::{Match, Text};
+use crate::{address, key_value, number};
 
-use crate::cursor::{Cursor, Match, push};
-use crate::{announced_text, key_value, number, token};
-
-/// Bytes that some rule is about.
+/// Bytes at which some rule applies.
 static NOTABLE: [bool; 256] = {
     let mut notable = [false; 256];
-    let bytes = b"0123456789@=:,-_IJbBxXzZ\xEF";
+    let bytes = b"0123456789@=:,-%\xEF";
     let mut at = 0;
     while at < bytes.len() {
         notable[bytes[at] as usize] = true;
@@ -18,32 +18,26 @@ static NOTABLE: [bool; 256] = {
     notable
 };
 
-/// What is to be taken out of a text, in order and apart from each other. `whole`: the text goes on no further.
-pub(crate) fn spans(text: &str, whole: bool, record_text: bool) -> Vec<Match> {
-    let bytes = text.as_bytes();
-    let mut spans: Vec<Match> = Vec::new();
-    let first_line = OnceCell::new();
+/// Appends the matches in a text.
+pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
+    let bytes = text.bytes;
     let mut at = 0;
     while let Some(step) = bytes[at..].iter().position(|byte| NOTABLE[usize::from(*byte)]) {
         at += step;
-        let cursor = Cursor { bytes, at, whole, record_text, first_line: &first_line };
+        let cursor = text.cursor(at);
         let (found, next) = match bytes[at] {
-            b'0'..=b'9' => number::at(&cursor),
-            b'@' => (key_value::email(&cursor), at + 1),
-            b'=' | b':' | b',' | 0xEF => key_value::at(&cursor),
-            b'-' if cursor.before(1) == b'-' => {
-                (token::pem(&cursor).or_else(|| key_value::option(&cursor)), at + 1)
-            }
-            b'-' | b'_' | b'I' => (token::key(&cursor), at + 1),
-            b'J' => (token::jwt(&cursor), at + 1),
-            b'x' | b'X' | b'z' | b'Z' => (announced_text::announced(&cursor), at + 1),
-            _ => (token::authorization(&cursor), at + 1),
+            b'0'..=b'9' => number::find(&cursor),
+            0xEF if number::is_wide_digit(&bytes[at..]) => number::find(&cursor),
+            b'@' => (address::user(&cursor, 1), at + 1),
+            b'%' if bytes[at..].starts_with(b"%40") => (address::user(&cursor, 3), at + 3),
+            b'=' | b':' | b',' | 0xEF => key_value::find(&cursor),
+            b'-' if cursor.before(1) == b'-' => (key_value::option(&cursor), at + 1),
+            _ => (None, at + 1),
         };
         at = next;
-        if let Some(span) = found {
-            at = at.max(span.end);
-            push(&mut spans, span);
+        if let Some(found) = found {
+            at = at.max(found.end);
+            matches.push(found);
         }
     }
-    spans
 }

@@ -1,10 +1,11 @@
 //! Extents of texts to synthesise.
 
 use crate::cursor::Cursor;
-use crate::value::{bracket, is_pair, says_nothing};
+use crate::harmless::is_nothing;
+use crate::value::{bracket, is_pair};
 
-/// Known messages of which more than the text is told: what is behind it.
-const BEHIND: [&str; 2] = [" too short than prompt text ", ", this may lead to bad performance"];
+/// Ends of known messages, behind the text.
+const ENDS: [&str; 2] = [" too short than prompt text ", ", this may lead to bad performance"];
 
 /// The text to synthesise whose value begins at `start`: where it begins, and where it ends at the latest. `quoted`: a
 /// quote there is one around it, and no part of it. `opening`: the quote that what announces it stands behind.
@@ -39,7 +40,7 @@ pub(crate) fn is_literal(cursor: &Cursor<'_>, start: usize, named: bool) -> bool
     let word = &cursor.bytes[start..end];
     let number = named && std::str::from_utf8(word).is_ok_and(|word| word.parse::<f64>().is_ok());
     let ends = named && matches!(cursor.bytes.get(end), Some(b',' | b'}' | b']'));
-    end > start && (number || says_nothing(word)) && (ends || closes(cursor, end))
+    end > start && (number || is_nothing(&String::from_utf8_lossy(word))) && (ends || closes(cursor, end))
 }
 
 /// Where a text without quotes ends.
@@ -56,7 +57,7 @@ fn bare(cursor: &Cursor<'_>, start: usize, opening: Option<u8>) -> (usize, usize
         end = start + last;
     }
     let value = &cursor.bytes[start..end];
-    for known in BEHIND {
+    for known in ENDS {
         if let Some(at) = find(value, known.as_bytes()) {
             end = start + at;
             break;
@@ -92,7 +93,7 @@ fn closing(cursor: &Cursor<'_>, from: usize, quote: u8, depth: usize) -> (usize,
             _ => slashes = 0,
         }
     }
-    (last.filter(|_| cursor.whole).unwrap_or(cursor.bytes.len()), false)
+    (last.filter(|_| cursor.text.whole).unwrap_or(cursor.bytes.len()), false)
 }
 
 /// Whether what stands at `at` goes on as it does behind a value.
@@ -100,7 +101,7 @@ fn closes(cursor: &Cursor<'_>, at: usize) -> bool {
     let spaces = |at: usize| cursor.run(at, |byte| matches!(byte, b' ' | b'\t'));
     let ends = |at: usize| {
         matches!(cursor.bytes.get(at), None | Some(b'\n' | b'\r'))
-            && (cursor.whole || at < cursor.bytes.len())
+            && (cursor.text.whole || at < cursor.bytes.len())
     };
     let closers = |byte: u8| matches!(byte, b')' | b'}' | b']' | b'"' | b'\'' | b'\\' | b'`');
     // Eight are enough, and keep it linear.

@@ -1,202 +1,117 @@
-//! Credentials that can be told by themselves: keys with the prefix of whoever gave them out, JSON web tokens, private
-//! keys in PEM, and what follows `Bearer` and `Basic`.
+//! Keys and tokens that are recognised by the prefix of their issuer.
+//!
+//! All of them are long runs of letters, digits and few signs. Other runs are long as well, but most text has none, so
+//! that a look at every sixteenth byte passes over it.
 
-use crate::cursor::{Cursor, Match};
+use std::sync::LazyLock;
+
+use regex_automata::meta::Regex;
+use regex_automata::{Anchored, Input};
+
+use crate::cursor::{Match, Text};
 use crate::rule::Rule;
+use crate::search::compile;
 
-/// A prefix of keys: how many characters follow at least, and whether it counts only at the beginning of a word.
-struct Prefix(&'static str, usize, bool);
+/// Fewest bytes of a run.
+const RUN_BYTES: usize = 16;
+/// Key ids of AWS, Alibaba Cloud, Tencent Cloud and Volcengine, behind which a call has the secret itself.
+const KEY_ID: &str = r"(?:\b|_)(?:A(?:KI|SI|RO|ID|BI|CC)A|LTAI|AKLT|AKID|ALTAK)[\w-]{12,}";
+/// Secret behind a key id.
+const SECRET: &str = r#"["'\s,;:/|]{1,4}[\w/+-]{24,}={0,2}"#;
 
-const PREFIXES: [Prefix; 41] = [
-    Prefix("sk-", 16, true),
-    Prefix("sk_live_", 10, false),
-    Prefix("sk_test_", 10, false),
-    Prefix("rk_live_", 10, false),
-    Prefix("rk_test_", 10, false),
-    Prefix("ghp_", 16, false),
-    Prefix("gho_", 16, false),
-    Prefix("ghu_", 16, false),
-    Prefix("ghs_", 16, false),
-    Prefix("ghr_", 16, false),
-    Prefix("github_pat_", 16, false),
-    Prefix("glpat-", 16, false),
-    Prefix("gldt-", 16, true),
-    Prefix("glrt-", 16, true),
-    Prefix("glptt-", 16, true),
-    Prefix("xoxa-", 10, false),
-    Prefix("xoxb-", 10, false),
-    Prefix("xoxe-", 10, false),
-    Prefix("xoxp-", 10, false),
-    Prefix("xoxr-", 10, false),
-    Prefix("xoxs-", 10, false),
-    Prefix("xapp-", 10, true),
-    Prefix("hf_", 20, true),
-    Prefix("r8_", 20, true),
-    Prefix("gsk_", 20, true),
-    Prefix("npm_", 30, true),
-    Prefix("pypi-", 30, true),
-    Prefix("dckr_pat_", 16, false),
-    Prefix("nvapi-", 20, true),
-    Prefix("pplx-", 20, true),
-    Prefix("xai-", 20, true),
-    Prefix("tvly-", 16, true),
-    Prefix("lsv2_pt_", 16, true),
-    Prefix("AKIA", 16, false),
-    Prefix("ASIA", 16, false),
-    Prefix("AROA", 16, false),
-    Prefix("AIDA", 16, false),
-    Prefix("AKID", 13, true),
-    Prefix("LTAI", 12, true),
-    Prefix("AIza", 30, false),
-    Prefix("GOCSPX-", 16, false),
+/// Forms of tokens.
+const TOKENS: [(Rule, &str); 4] = [
+    (Rule::Jwt, r"(?:\b|_)eyJ[\w-]{7,}(?:\.[\w-][\w.-]*|\z)"),
+    (Rule::ApiKey, KEY_ID),
+    (
+        Rule::ApiKey,
+        concat!(
+            r"(?:\b|_)(?:sk[-_]|[rs]k_(?:live|test)_|gh[oprsu]_|github_pat_|gl(?:pat|dt|rt|ptt|ft|cbt|agent|soat)-|",
+            r"gl(?:c|sa)_|xox[abcdeprs][-.]|xapp-|hf_|api_org_|r8_|gsk_|npm_|pypi-|rubygems_|dckr_[op]at_|nvapi-|",
+            r"pplx-|xai-|tvly-|lsv2_[ps][tk]_|lin_api_|ntn_|figd_|ph[cx]_|sntry[su]_|whsec_|shp(?:at|ca|pa|ss)_|",
+            r"do[opr]_v1_|sbp_|pscale_tkn_|PMAK-|NRAK-|CFPAT-|GOCSPX-|ATATT3|AIza|AGE-SECRET-KEY-1|apify_api_|",
+            r"jina_|tgp_v1_|fw_|e2b_|wandb_v1_|sess-|rnd_|sq0(?:atp|csp)-|EAA|secret_|ms-)[\w-]{16,}",
+        ),
+    ),
+    (
+        Rule::ApiKey,
+        concat!(
+            r"(?:\b|_)(?:(?:key-|dapi|fc-|pul-|SK)[0-9a-f]{32,}|(?:SG|hv[bsr]|ya29|dp\.[psc]t)\.[\w-]{16,}(?:\.[\w-]{16,})?|",
+            r"ALTAK-[\w-]{16,})|:AA[\w-]{32,}",
+        ),
+    ),
 ];
 
-/// Looks at a `-`, `_` or `I`, one of which each prefix has.
-pub(crate) fn key(cursor: &Cursor<'_>) -> Option<Match> {
-    // The letter before the sign, or for `AKIA` and the like what is around it.
-    let last = cursor.before(1);
-    let telling = match cursor.bytes[cursor.at] {
-        b'I' => matches!(last, b'A' | b'K' | b'S'),
-        b'-' => {
-            matches!(last, b'k' | b't' | b'a'..=b'b' | b'e' | b'p' | b'r' | b's' | b'i' | b'x' | b'y' | b'X')
+static REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&TOKENS.map(|(_, regex)| regex)));
+static SECRET_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&[SECRET]));
+
+/// Appends the tokens in a text.
+pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
+    let bytes = text.bytes;
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let (mut from, mut at) = (0, RUN_BYTES - 1);
+    while at < bytes.len() {
+        if !belongs(&bytes[at]) {
+            at += RUN_BYTES;
+            continue;
         }
-        _ => matches!(last, b'e' | b't' | b'p' | b'o' | b'u' | b's' | b'r' | b'f' | b'8' | b'k' | b'm'),
-    };
-    if !telling {
-        return None;
+        let start = at - bytes[from..at].iter().rev().take_while(|byte| belongs(byte)).count();
+        let end = at + bytes[at..].iter().take_while(|byte| belongs(byte)).count();
+        from = end;
+        if end - start >= RUN_BYTES {
+            from = tokens(bytes, start, end, matches).max(end);
+        }
+        at = from + RUN_BYTES;
     }
-    PREFIXES.iter().find_map(|Prefix(prefix, least, alone)| {
-        let place = prefix.bytes().position(|byte| byte == cursor.bytes[cursor.at]);
-        let place = match cursor.bytes[cursor.at] {
-            b'I' => place?,
-            // Of a prefix with several signs the last counts.
-            sign => prefix.bytes().rposition(|byte| byte == sign)?,
-        };
-        let start = cursor.at.checked_sub(place)?;
-        if !cursor.bytes[start..].starts_with(prefix.as_bytes())
-            || *alone && start > 0 && cursor.is_word(start - 1)
+}
+
+/// Appends the tokens in a run. Returns the end of the last one.
+fn tokens(bytes: &[u8], start: usize, end: usize, matches: &mut Vec<Match>) -> usize {
+    let mut start = start.saturating_sub(1);
+    while start < end
+        && let Some(found) = REGEX.as_ref().and_then(|regex| regex.find(Input::new(bytes).range(start..end)))
+    {
+        // A name may stand before the token, with a `_` between.
+        let begin = found.start() + usize::from(matches!(bytes[found.start()], b'_' | b':'));
+        let (rule, form) = TOKENS[found.pattern()];
+        start = found.end();
+        if is_words(&bytes[begin..start]) {
+            continue;
+        }
+        let behind = Input::new(bytes).range(start..).anchored(Anchored::Yes);
+        if let Some(secret) =
+            SECRET_REGEX.as_ref().filter(|_| form == KEY_ID).and_then(|regex| regex.find(behind))
         {
-            return None;
+            start = secret.end();
         }
-        let end = cursor.run(start + prefix.len(), is_key);
-        (end - start - prefix.len() >= *least).then_some(Match { start, end, rule: Rule::ApiKey })
-    })
+        matches.push(Match { start: begin, end: start, rule });
+    }
+    start
 }
 
-fn is_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
-
-/// A private key in PEM, up to the end of its last line; `cursor` is at the second `-` of its first.
-pub(crate) fn pem(cursor: &Cursor<'_>) -> Option<Match> {
-    const BEGIN: &[u8] = b"-----BEGIN ";
-    const KEY: &[u8] = b"PRIVATE KEY";
-    let start = cursor.at - 1;
-    if !cursor.bytes[start..].starts_with(BEGIN) {
-        return None;
-    }
-    let label = start + BEGIN.len();
-    let end = cursor.run(label, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
-    if !cursor.bytes[label..end].windows(KEY.len()).any(|part| part == KEY) {
-        return None;
-    }
-    let find = |what: &[u8], from: usize| {
-        let rest = &cursor.bytes[from..];
-        rest.windows(what.len()).position(|part| part == what).map(|at| from + at + what.len())
+/// Returns whether a run is a name made of words and short numbers, as models and options have.
+pub(crate) fn is_words(run: &[u8]) -> bool {
+    let is_word = |word: &[u8]| {
+        let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let digits = word[letters..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let lower = word.iter().skip(1).take(letters.saturating_sub(1)).all(u8::is_ascii_lowercase);
+        let upper = (2..=5).contains(&word.len()) && word.iter().all(u8::is_ascii_uppercase);
+        let short = (1..=4).contains(&word.len()) && !word.iter().any(u8::is_ascii_uppercase);
+        short
+            || upper
+            || lower && letters > 0 && word.len() <= 15 && digits <= 3 && letters + digits == word.len()
     };
-    let end = find(b"-----END ", end).and_then(|end| find(b"-----", end)).unwrap_or(cursor.bytes.len());
-    Some(Match { start, end, rule: Rule::PrivateKey })
+    let long = |word: &[u8]| word.len() >= 4 && word[1..].iter().all(u8::is_ascii_lowercase);
+    let words = run.split(|byte| !byte.is_ascii_alphanumeric());
+    words.clone().all(is_word) && words.skip(1).any(long)
 }
 
-/// A JSON web token whose `eyJ` ends at this place: the beginning of a JSON object in base64url, a dot, and more.
-pub(crate) fn jwt(cursor: &Cursor<'_>) -> Option<Match> {
-    if (cursor.before(1), cursor.before(2)) != (b'y', b'e') {
-        return None;
-    }
-    let start = cursor.at - 2;
-    if cursor.at > 2 && is_key(cursor.before(3)) {
-        return None;
-    }
-    let header = cursor.run(start, is_key);
-    let cut = !cursor.whole && header == cursor.bytes.len();
-    let more =
-        cursor.bytes.get(header) == Some(&b'.') && cursor.bytes.get(header + 1).copied().is_some_and(is_key);
-    if header - start < 10 || !(more || cut) {
-        return None;
-    }
-    let end = cursor.run(header, |byte| is_key(byte) || byte == b'.');
-    Some(Match { start, end, rule: Rule::Jwt })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What follows `Bearer` or `Basic`, whose first letter is at this place.
-pub(crate) fn authorization(cursor: &Cursor<'_>) -> Option<Match> {
-    let rest = &cursor.bytes[cursor.at..];
-    let is =
-        |word: &str| rest.get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()));
-    let (word, basic) = match () {
-        () if is("bearer") => ("bearer", false),
-        () if is("basic") => ("basic", true),
-        () => return None,
-    };
-    if cursor.at > 0 && cursor.is_word(cursor.at - 1) {
-        return None;
+    #[test]
+    fn all_tokens_compile() {
+        assert!(REGEX.is_some());
     }
-    let word_end = cursor.at + word.len();
-    let start = cursor.run(word_end, |byte| matches!(byte, b' ' | b'\t' | b'+') || byte == b':');
-    if start == word_end {
-        return None;
-    }
-    let end = cursor.run(start, |byte| is_key(byte) || b"._~+/=".contains(&byte));
-    let given = &cursor.bytes[start..end];
-    let credentials = if basic { is_user_and_password(given) } else { is_bearer(given) };
-    credentials.then_some(Match { start, end, rule: Rule::Authorization })
-}
-
-/// Whether this is a token, and no word of a sentence about one.
-fn is_bearer(given: &[u8]) -> bool {
-    const WORDS: [&str; 16] = [
-        "token",
-        "tokens",
-        "auth",
-        "authentication",
-        "authorization",
-        "credentials",
-        "challenge",
-        "required",
-        "missing",
-        "expected",
-        "rejected",
-        "expired",
-        "invalid",
-        "realm",
-        "scheme",
-        "header",
-    ];
-    let given = given.strip_suffix(b".").unwrap_or(given);
-    let prose =
-        WORDS.iter().any(|word| given.eq_ignore_ascii_case(word.as_bytes())) || given.starts_with(b"realm=");
-    given.len() >= 6 && !prose
-}
-
-/// Whether this is base64 of a user, a colon and a password.
-fn is_user_and_password(given: &[u8]) -> bool {
-    let mut decoded = Vec::with_capacity(given.len());
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in given {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => break,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            decoded.push((bits >> count & 0xFF) as u8);
-        }
-    }
-    decoded.contains(&b':') && !decoded.iter().any(u8::is_ascii_control)
 }

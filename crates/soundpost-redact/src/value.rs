@@ -1,8 +1,8 @@
 //! Extents of values: quoted, bracketed, bare, and up to the end of a line.
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, is_name};
 
-/// What lies in the quotes or brackets that open at `start`, else `None`. One that never closes goes to the end.
+/// Returns the range in the quotes or brackets that open at `start`. Without a closing one, it extends to the end.
 pub(crate) fn quoted(cursor: &Cursor<'_>, start: usize) -> Option<(usize, usize)> {
     let bytes = cursor.bytes;
     let prefix = matches!(bytes.get(start), Some(b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F'));
@@ -28,7 +28,7 @@ pub(crate) fn quoted(cursor: &Cursor<'_>, start: usize) -> Option<(usize, usize)
     Some((from, bytes.len()))
 }
 
-/// Where the bracket that opens at `start` is closed.
+/// Returns the end of the bracket that opens at `start`.
 pub(crate) fn bracket(cursor: &Cursor<'_>, start: usize) -> usize {
     let mut depth = 0;
     let mut quote = None;
@@ -51,29 +51,56 @@ pub(crate) fn bracket(cursor: &Cursor<'_>, start: usize) -> usize {
     cursor.bytes.len()
 }
 
-/// Where a value without quotes ends: at a space, or at a `,`, `;` or `&` with nothing or a next pair behind it. Any other
-/// of them is the value's own.
+/// Returns the end of a value without quotes: at a space, at a punctuation mark of Chinese, or at a `,`, `;` or `&` before
+/// a space or a next pair. Any other of them is a part of the value.
 pub(crate) fn token(cursor: &Cursor<'_>, start: usize) -> usize {
     let separates = |byte| matches!(byte, b',' | b';' | b'&');
-    let mut at = start;
+    let (mut at, mut from) = (start, start);
     loop {
         at = cursor.run(at, |byte| !byte.is_ascii_whitespace() && !separates(byte));
+        if let Some(mark) = chinese_mark(&cursor.bytes[from..at]) {
+            return from + mark;
+        }
+        from = at;
         let next = cursor.run(at, separates);
         let ends = cursor.bytes.get(next).is_none_or(u8::is_ascii_whitespace);
         if ends || next == at || is_pair(cursor, next) {
-            return at;
+            return unclosed(cursor.bytes, start, at);
         }
         at = next;
     }
 }
 
-/// Whether a name with a sign and the beginning of a value stand at `start`; `==` is the end of a value in base64.
+/// Returns the end without the brackets that close one before the value.
+fn unclosed(bytes: &[u8], start: usize, mut end: usize) -> usize {
+    while end > start + 1 {
+        let open = match bytes[end - 1] {
+            b')' => b'(',
+            b']' => b'[',
+            b'}' => b'{',
+            _ => break,
+        };
+        if bytes[start..end].contains(&open) {
+            break;
+        }
+        end -= 1;
+    }
+    end
+}
+
+/// Returns the place of the first punctuation mark of Chinese.
+fn chinese_mark(bytes: &[u8]) -> Option<usize> {
+    let marks = ["，", "。", "；", "、", "）", "】", "”", "」", "！"];
+    let is_mark =
+        |at: &usize| bytes[*at] >= 0xE0 && marks.iter().any(|mark| bytes[*at..].starts_with(mark.as_bytes()));
+    (0..bytes.len()).find(is_mark)
+}
+
+/// Returns whether a name, a sign and a value begin at `start`. A `==` ends a value in base64.
 pub(crate) fn is_pair(cursor: &Cursor<'_>, start: usize) -> bool {
     let quoted = cursor.run(start, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
     let name = cursor.bytes[quoted..].iter().take(64);
-    let belongs =
-        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || **byte >= 0x80;
-    let name = name.take_while(belongs).count();
+    let name = name.take_while(|byte| is_name(**byte)).count();
     let sign = cursor.run(quoted + name, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
     let value = cursor.bytes.get(sign + 1).copied().unwrap_or(b' ');
     match cursor.bytes.get(sign) {
@@ -83,24 +110,7 @@ pub(crate) fn is_pair(cursor: &Cursor<'_>, start: usize) -> bool {
     }
 }
 
-/// Where the value of a header or a text without quotes ends: at the end of its line, or of what it is quoted in.
+/// Returns the end of the value of a header without quotes: the end of the line, or of the quotes around the header.
 pub(crate) fn line(cursor: &Cursor<'_>, start: usize, quote: Option<u8>) -> usize {
     cursor.run(start, |byte| !matches!(byte, b'\n' | b'\r') && Some(byte) != quote)
-}
-
-/// How what is hidden already begins.
-const HIDDEN: [&[u8]; 2] = [b"[REDACTED:", b"[text of "];
-
-/// Whether what stands here is hidden already.
-pub(crate) fn hidden(text: &[u8]) -> bool {
-    HIDDEN.iter().any(|hidden| text.starts_with(hidden))
-}
-
-/// Nothing to hide: empty, hidden already, or what programs print for none.
-pub(crate) fn says_nothing(value: &[u8]) -> bool {
-    let value = value.trim_ascii();
-    let bare = value.strip_suffix(b",").unwrap_or(value);
-    bare.iter().all(|byte| *byte == b'*')
-        || hidden(value)
-        || matches!(bare, b"None" | b"null" | b"nil" | b"true" | b"false" | b"True" | b"False")
 }

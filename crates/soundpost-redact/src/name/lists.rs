@@ -1,234 +1,137 @@
-//! Which words make a name one of a secret, of a text to synthesise, of a number.
+//! Words that classify a name: as one of a secret, of a text to synthesise, or of a measure.
 
-/// Words, in lower case.
-pub(crate) type List = &'static [&'static str];
+/// Words in lower case.
+pub(super) type List = &'static [&'static str];
 
-/// Anywhere in a name; see [`HARMLESS`].
-pub(crate) const STRONG: List = &[
-    "password",
-    "passwords",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "passcode",
-    "secret",
-    "secrets",
-    "credential",
-    "credentials",
-    "creds",
-    "authorization",
-    "cookie",
-    "cookies",
-    "setcookie",
-    "apikey",
-    "apikeys",
-    "apitoken",
-    "accesskey",
-    "secretkey",
-    "privatekey",
-    "authtoken",
-    "accesstoken",
-    "refreshtoken",
-    "idcard",
-    "ssn",
-    "cvv",
-    "cvc",
+/// Suffixes of joined words, such as `PGPASSWORD` and `csrftoken`, which are split before them.
+#[rustfmt::skip]
+pub(super) const SUFFIXES: List = &[
+    "password", "passwords", "passphrase", "passwd", "pwd", "secret", "secrets", "token", "tokens", "key", "keys",
+    "cookie", "cookies", "credential", "credentials", "pass", "card",
 ];
-/// The last word behind one of [`STRONG`]: how long a secret is, or where it lies, is none.
-pub(crate) const HARMLESS: List = &[
-    "ok",
-    "len",
-    "length",
-    "size",
-    "count",
-    "bytes",
-    "age",
-    "ttl",
-    "limit",
-    "expires",
-    "expiry",
-    "file",
-    "path",
-    "dir",
-    "directory",
-    "name",
-    "names",
-    "type",
-    "kind",
-    "scheme",
-    "method",
-    "policy",
-    "state",
-    "status",
-    "valid",
-    "invalid",
-    "error",
-    "errors",
-    "failed",
-    "missing",
-    "present",
-    "enabled",
-    "disabled",
-    "required",
-    "changed",
-    "attempts",
+/// Secret anywhere in a name whose last word is not one of [`HARMLESS`].
+#[rustfmt::skip]
+pub(super) const STRONG: List = &[
+    "password", "passwords", "passwd", "pwd", "passphrase", "passcode", "secret", "secrets", "credential",
+    "credentials", "creds", "authorization", "cookie", "cookies", "ssn", "cvv", "cvc",
 ];
-/// As the last word.
-pub(crate) const LAST: List = &["auth", "bearer", "jwt", "otp", "totp", "csrf", "xsrf", "signature"];
-/// In front of `token`: words of language models.
-pub(crate) const MODEL: List = &[
-    "eos", "bos", "sos", "eot", "pad", "unk", "sep", "cls", "mask", "stop", "start", "begin", "first",
-    "last", "next", "previous", "current", "special", "text", "speech", "audio", "image", "prompt", "input",
-    "output", "decoder", "language", "lang", "task", "per", "each", "num", "max", "min", "single",
+/// Last words of names with a word of [`STRONG`] whose value is no secret.
+#[rustfmt::skip]
+pub(super) const HARMLESS: List = &[
+    "ok", "len", "length", "size", "count", "bytes", "age", "ttl", "limit", "expires", "expiry", "expired", "file",
+    "files", "path", "paths", "dir", "directory", "name", "names", "type", "types", "kind", "scheme", "method", "policy",
+    "state", "status", "valid", "invalid", "error", "errors", "failed", "missing", "present", "enabled", "disabled",
+    "required", "changed", "attempts", "version", "versions", "manager", "store", "backend", "provider", "domain",
+    "secure", "samesite", "httponly", "engine", "mode", "algorithm", "rotation", "rotated", "days", "hours", "minutes",
+    "seconds", "ms", "min", "max", "retries", "set", "loaded", "found", "source", "arn", "reset", "prompt", "field", "env",
+    "format", "strength", "check", "checks", "support", "total", "index", "class", "column", "env", "jar", "refresh",
 ];
-/// In front of `key`.
-pub(crate) const KEYS: List = &[
-    "api",
-    "access",
-    "secret",
-    "private",
-    "ssh",
-    "rsa",
-    "aes",
-    "hmac",
-    "auth",
-    "app",
-    "admin",
-    "master",
-    "shared",
-    "client",
-    "deploy",
-    "signing",
-    "signature",
-    "encryption",
-    "account",
-    "license",
-    "service",
-    "storage",
-    "webhook",
-    "subscription",
+/// Secret as the last word.
+#[rustfmt::skip]
+pub(super) const LAST: List = &[
+    "auth", "oauth", "bearer", "jwt", "otp", "totp", "csrf", "xsrf", "signature", "jsessionid", "phpsessid",
 ];
-/// In front of `pass`.
-pub(crate) const USERS: List =
-    &["", "user", "db", "smtp", "mail", "ftp", "redis", "mysql", "pg", "admin", "root", "key"];
-/// Two last words that are a person's number together.
-pub(crate) const PERSONAL: [(&str, &str); 14] = [
-    ("id", "card"),
-    ("identity", "card"),
-    ("card", "number"),
-    ("card", "no"),
-    ("bank", "card"),
-    ("credit", "card"),
-    ("resident", "id"),
-    ("national", "id"),
-    ("id", "number"),
-    ("phone", "number"),
-    ("mobile", "number"),
-    ("mobile", "phone"),
-    ("cell", "phone"),
-    ("pass", "word"),
+/// Before `token`: words of language models.
+#[rustfmt::skip]
+pub(super) const MODEL: List = &[
+    "eos", "bos", "sos", "eot", "pad", "unk", "sep", "cls", "mask", "stop", "start", "begin", "first", "last", "next",
+    "previous", "prev", "current", "special", "text", "speech", "audio", "image", "prompt", "input", "output", "decoder",
+    "language", "lang", "task", "per", "each", "num", "max", "min", "single", "sub", "de", "to", "n", "semantic", "acoustic",
+    "end", "flow", "codec", "code", "new", "sampled", "unexpected", "generated", "vocab", "mel", "blank", "filler", "every",
 ];
-/// The last word of names of text to synthesise.
-pub(crate) const TEXT: List = &[
-    "text",
-    "texts",
-    "prompt",
-    "prompts",
-    "ttstext",
-    "prompttext",
-    "sentence",
-    "sentences",
-    "utterance",
-    "utterances",
-    "transcript",
-    "transcripts",
-    "transcription",
-    "instruct",
-    "instruction",
-    "instructions",
-    "ssml",
-    "lyrics",
+/// Before `key` and `keys`.
+#[rustfmt::skip]
+pub(super) const KEYS: List = &[
+    "api", "apis", "access", "secret", "private", "priv", "ssh", "rsa", "aes", "hmac", "auth", "app", "admin", "master",
+    "shared", "client", "deploy", "signing", "signature", "encryption", "account", "license", "service", "storage",
+    "webhook", "subscription", "session", "root", "pre", "host", "gpg", "tls", "ssl", "bot",
 ];
-/// The only word of such a name; with others it is mostly something else.
-pub(crate) const TEXT_ALONE: List =
-    &["normalized", "normalised", "synthesizing", "synthesising", "speaking", "saying"];
-/// Behind one of [`TEXT`]: it is still the text.
-pub(crate) const TEXT_PART: List = &[
-    "norm",
-    "normed",
-    "normalized",
-    "normalised",
-    "clean",
-    "cleaned",
-    "split",
-    "segment",
-    "chunk",
-    "part",
-    "list",
-    "raw",
-    "content",
-    "value",
+/// Before `tokens`: others are tokens of a language model.
+pub(super) const ISSUED: List =
+    &["api", "access", "auth", "refresh", "session", "bearer", "hf", "user", "bot"];
+/// Before `pass`.
+#[rustfmt::skip]
+pub(super) const USERS: List = &[
+    "", "user", "db", "smtp", "mail", "ftp", "ssh", "redis", "mysql", "pg", "admin", "root", "key", "store", "vnc",
 ];
-/// In front of `input`, which alone is the text in OpenAI's requests for speech.
-pub(crate) const INPUT: List = &["", "request", "req", "body", "speech", "tts", "user", "text"];
-/// In front of it: a text that says what happened.
-pub(crate) const TOLD: List = &[
-    "error",
-    "exception",
-    "warning",
-    "status",
-    "reason",
-    "message",
-    "log",
-    "help",
-    "alt",
-    "label",
-    "button",
+/// Pairs of last words of a secret or a number of a person.
+#[rustfmt::skip]
+pub(super) const PERSONAL: [(&str, &str); 24] = [
+    ("id", "card"), ("identity", "card"), ("card", "number"), ("card", "no"), ("bank", "card"), ("credit", "card"),
+    ("resident", "id"), ("national", "id"), ("id", "number"), ("phone", "number"), ("mobile", "number"),
+    ("mobile", "phone"), ("cell", "phone"), ("pass", "word"), ("pass", "phrase"), ("pass", "code"),
+    ("verification", "code"), ("verify", "code"), ("sms", "code"), ("security", "code"), ("pin", "code"),
+    ("recovery", "code"), ("auth", "code"), ("access", "code"),
 ];
-/// Names in Chinese end so.
-pub(crate) const CHINESE: List = &[
-    "密码",
-    "口令",
-    "密钥",
-    "私钥",
-    "令牌",
-    "身份证",
-    "身份证号",
-    "身份证号码",
-    "手机号",
-    "手机号码",
-    "卡号",
+/// Last words of which the words before make a secret, so that they are read as well where spaces separate them.
+pub(super) const LAST_OF_PHRASE: List =
+    &["key", "keys", "id", "number", "no", "card", "phrase", "code", "word"];
+/// Last word of names of text to synthesise.
+#[rustfmt::skip]
+pub(super) const TEXT: List = &[
+    "text", "texts", "prompt", "prompts", "ttstext", "prompttext", "sentence", "sentences", "utterance", "utterances",
+    "transcript", "transcripts", "transcription", "instruct", "instruction", "instructions", "ssml", "lyrics",
 ];
-/// Names of text to synthesise in Chinese end so.
-pub(crate) const CHINESE_TEXT: List =
-    &["文本", "文本内容", "台词", "歌词", "提示词", "正在合成", "待合成", "合成内容", "朗读内容"];
-/// As the last word of the name of a mobile number.
-pub(crate) const PHONES: List =
-    &["phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles"];
-/// Names of what a long number measures.
-pub(crate) const MEASURES: List = &[
-    "bytes",
-    "byte",
-    "size",
-    "memory",
-    "mem",
-    "total",
-    "used",
-    "free",
-    "allocated",
-    "reserved",
-    "limit",
-    "length",
-    "offset",
-    "samples",
-    "tokens",
-    "frames",
-    "nanos",
-    "ns",
-    "us",
-    "ms",
-    "time",
-    "timestamp",
-    "ts",
-    "seed",
+/// Only word of such a name; beside others they are mostly something else.
+#[rustfmt::skip]
+pub(super) const TEXT_ALONE: List = &[
+    "normalized", "normalised", "synthesizing", "synthesising", "speaking", "saying",
+];
+/// Behind one of [`TEXT`]: still the text.
+#[rustfmt::skip]
+pub(super) const TEXT_PART: List = &[
+    "norm", "normed", "normalized", "normalised", "clean", "cleaned", "split", "segment", "chunk", "part", "list", "raw",
+    "content", "value",
+];
+/// Before `input`, which alone is the text in OpenAI's requests for speech.
+pub(super) const INPUT: List = &["", "request", "req", "body", "speech", "tts", "user", "text"];
+/// Before one of [`TEXT`]: a text about an event.
+#[rustfmt::skip]
+pub(super) const TOLD: List = &[
+    "error", "exception", "warning", "status", "reason", "message", "log", "help", "alt", "label", "button",
+];
+/// Ends of Chinese names of secrets.
+#[rustfmt::skip]
+pub(super) const CHINESE: List = &[
+    "密码", "口令", "密钥", "密匙", "秘钥", "私钥", "令牌", "凭证", "凭据", "授权码", "验证码", "校验码", "动态码",
+    "身份证", "身份证号", "身份证号码", "证件号", "证件号码", "护照号", "手机号", "手机号码", "卡号", "银行账号",
+];
+/// Words behind a Chinese name that leave it the same.
+pub(super) const CHINESE_TAIL: List = &["是", "为", "值", "串", "内容", "信息"];
+/// Ends of Chinese names of text to synthesise.
+#[rustfmt::skip]
+pub(super) const CHINESE_TEXT: List = &[
+    "文本", "文本内容", "台词", "歌词", "提示词", "正在合成", "待合成", "合成内容", "朗读内容",
+];
+/// Last word of the name of a mobile number.
+#[rustfmt::skip]
+pub(super) const PHONES: List = &[
+    "phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles", "call", "dial", "sms", "contact",
+];
+/// The same in Chinese.
+pub(super) const CHINESE_PHONES: List = &["手机", "电话", "联系方式", "致电", "短信"];
+/// Names and words for a measure.
+#[rustfmt::skip]
+pub(super) const MEASURES: List = &[
+    "bytes", "byte", "size", "sizes", "memory", "mem", "total", "used", "free", "allocated", "allocate", "reserved",
+    "limit", "length", "offset", "samples", "tokens", "frames", "nanos", "ns", "us", "ms", "time", "timestamp", "ts",
+    "seed", "count", "counter", "counted", "elapsed", "duration", "uptime", "monotonic", "position", "seek", "capacity", "peak", "rss",
+    "read", "wrote", "written", "sent", "received", "hash", "checksum", "crc", "params", "parameters", "steps", "step",
+    "available", "usage", "space", "disk", "cache", "cached", "vram", "epoch", "sequence", "seq", "number", "numel",
+    "elements", "processed", "cycles", "ticks", "rows", "records", "requests", "sum", "max", "min", "flops", "macs", "swap",
+];
+/// The same in Chinese.
+#[rustfmt::skip]
+pub(super) const CHINESE_MEASURES: List = &[
+    "字节", "显存", "内存", "采样", "大小", "计数", "偏移", "总数", "总计", "共计", "样本", "时间戳", "参数量", "磁盘",
+];
+/// Chinese units behind a number.
+pub(super) const CHINESE_UNITS: List =
+    &["个", "字节", "次", "条", "行", "帧", "采样", "样本", "秒", "毫秒", "微秒", "纳秒", "步"];
+/// Units behind a number.
+#[rustfmt::skip]
+pub(super) const UNITS: List = &[
+    "bytes", "byte", "B", "KB", "KiB", "MiB", "ns", "us", "ms", "samples", "frames", "tokens", "steps", "params",
+    "parameters", "items", "requests", "rows", "records", "lines", "chars", "characters", "cycles", "ticks", "ops", "flops",
+    "elements", "times", "iterations", "total", "free", "used", "available", "allocated", "reserved",
 ];

@@ -1,15 +1,17 @@
-//! The words of a name.
+//! Words of a name.
 
-/// Of a longer name the end counts, bytes.
+use super::lists::SUFFIXES;
+
+/// Maximum bytes of a name; its end counts.
 const NAME: usize = 96;
-/// Of a name of more words the last count.
+/// Maximum words of a name; the last count.
 const WORDS: usize = 12;
 
-/// The last words of a name, in lower case and without the digits at their ends.
+/// Last words of a name, in lower case and without the digits at their ends.
 pub(crate) struct Words {
     bytes: [u8; NAME],
     spans: [(u8, u8); WORDS],
-    /// How many of them there are, oldest overwritten.
+    /// Number of words; the newest overwrite the oldest.
     count: usize,
 }
 
@@ -39,17 +41,25 @@ impl Words {
         words
     }
 
-    fn push(&mut self, start: usize, mut end: usize) {
+    fn push(&mut self, mut start: usize, mut end: usize) {
         while end > start && self.bytes[end - 1].is_ascii_digit() {
             end -= 1;
         }
         if end > start {
+            let word = &self.bytes[start..end];
+            let suffixes = SUFFIXES.iter().filter(|suffix| word.ends_with(suffix.as_bytes()));
+            let suffix = if ends_as_suffix(word) { suffixes.map(|suffix| suffix.len()).max() } else { None };
+            if let Some(cut) = suffix.map(|length| end - length).filter(|cut| *cut > start) {
+                self.spans[self.count % WORDS] = (start as u8, cut as u8);
+                self.count += 1;
+                start = cut;
+            }
             self.spans[self.count % WORDS] = (start as u8, end as u8);
             self.count += 1;
         }
     }
 
-    /// The `nth` word from the end; empty where there is none.
+    /// Returns the `nth` word from the end, or an empty one.
     pub(crate) fn back(&self, nth: usize) -> &[u8] {
         if nth >= self.count.min(WORDS) {
             return &[];
@@ -61,4 +71,13 @@ impl Words {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.count.min(WORDS)).map(|nth| self.back(nth))
     }
+}
+
+/// Returns whether the last two bytes are those of one of [`SUFFIXES`]: most words end before the list is read.
+fn ends_as_suffix(word: &[u8]) -> bool {
+    let endings = [
+        b"rd", b"ds", b"se", b"wd", b"et", b"ts", b"en", b"ns", b"ey", b"ys", b"ie", b"es", b"al", b"ls",
+        b"ss",
+    ];
+    word.last_chunk().is_some_and(|ending| endings.contains(&ending))
 }
