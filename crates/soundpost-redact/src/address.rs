@@ -17,7 +17,7 @@ const URL_BYTES: usize = 512;
 /// Hosts and paths of webhooks: the group behind them is a secret.
 static WEBHOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compile(&[concat!(
-        r"(?:hooks?[a-z0-9.]*[/?]|api\.telegram\.org/bot|ftqq\.com/|api\.day\.app/|hc-ping\.com/|/with/key/)",
+        r"(?:hooks?[a-z0-9.]*[/?]|api\.telegram\.org/bot|ftqq\.com/|api\.day\.app/|hc-ping\.com/|/with/key/|/integration/)",
         r"([\w/.?=&%:@+-]{16,})",
     )])
 });
@@ -31,12 +31,14 @@ pub(crate) fn url(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     let limit = bytes.len().min(authority + URL_BYTES);
     let end = authority + bytes[authority..limit].iter().take_while(|byte| !ends(**byte)).count();
     let last_at = |end: usize| bytes[start..end].iter().rposition(|byte| *byte == b'@').map(|at| start + at);
-    let user = last_at(authority).or_else(|| {
-        // A password may hold the signs that end an authority; a port is no password.
+    // A password may hold the signs that end an authority; a port is no password.
+    let hash = bytes.get(authority) == Some(&b'#');
+    let user = if hash { last_at(end) } else { last_at(authority) };
+    let user = user.or_else(|| {
         let colon = bytes[start..authority].iter().position(|byte| *byte == b':')?;
-        let port = bytes[start + colon + 1..authority].iter().all(u8::is_ascii_digit);
-        let bracket = bytes[start] == b'[';
-        last_at(end).filter(|_| !bracket && (!port || bytes[authority] == b'#'))
+        let port = &bytes[start + colon + 1..authority];
+        let port = port.is_empty() || port.len() > 1 && port.iter().all(u8::is_ascii_digit);
+        last_at(end).filter(|_| !port && bytes[start] != b'[')
     });
     // The `@` may lie behind the end of a truncated text.
     let truncated = !cursor.text.whole && end == bytes.len() && bytes[start..end].contains(&b':');

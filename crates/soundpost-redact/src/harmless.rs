@@ -27,9 +27,9 @@ const CHINESE_STATES: [&str; 20] = [
 ];
 /// Types in signatures of functions.
 #[rustfmt::skip]
-const TYPES: [&str; 24] = [
+const TYPES: [&str; 27] = [
     "str", "String", "string", "bytes", "Bytes", "int", "bool", "boolean", "number", "Optional", "Option", "Union", "SecretStr",
-    "SecretString", "Any", "dict", "list", "tuple", "Sequence", "List", "Dict", "Vec", "Cow", "Callable",
+    "SecretString", "Any", "dict", "list", "tuple", "Sequence", "Secret", "Token", "Zeroizing", "List", "Dict", "Vec", "Cow", "Callable",
 ];
 /// Begins of source code that computes a value.
 #[rustfmt::skip]
@@ -59,11 +59,22 @@ pub(crate) fn is_harmless(name: &str, value: &str, bare: bool) -> bool {
     let value = value.trim_ascii();
     let value = ["Bearer ", "Basic "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
     let closed = value.trim_end_matches([',', ';', ')', ']', '}', '.', '>', '?', '!', ':']);
-    is_state(closed)
+    is_state(closed.trim_start_matches(['[', '(', '<']))
+        || name::is_of_model(name) && !has_random_item(value)
         || is_placeholder(value)
         || closed.len() <= 3 && closed.bytes().all(|byte| byte.is_ascii_punctuation())
         || bare && is_count(name, closed)
         || bare && (is_type(value) || is_code(name, closed))
+}
+
+/// Returns whether a list or map has an item of letters and digits, as issued tokens are.
+fn has_random_item(value: &str) -> bool {
+    let random = |item: &str| {
+        let has = |belongs: fn(&u8) -> bool| item.bytes().any(|byte| belongs(&byte));
+        item.len() >= 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    };
+    value.starts_with(['[', '{', '('])
+        && value.split(|letter: char| !letter.is_ascii_alphanumeric()).any(random)
 }
 
 fn is_count(name: &str, value: &str) -> bool {
@@ -97,6 +108,14 @@ fn is_placeholder(value: &str) -> bool {
         || yours
         || value.starts_with(['…', '•'])
         || value.starts_with("%s")
+}
+
+/// Returns whether the value under the name of a text is the type of a parameter.
+pub(crate) fn is_parameter(value: &str) -> bool {
+    let value = value.trim_start_matches('&');
+    let goes_on = [",", ")", "[", "<", "=", " = ", " | "];
+    let mut rests = TYPES.iter().filter_map(|word| value.strip_prefix(word));
+    rests.any(|rest| goes_on.iter().any(|sign| rest.starts_with(sign)))
 }
 
 fn is_type(value: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::cursor::{Cursor, Match, is_name};
-use crate::harmless::{is_harmless, is_marked, is_nothing};
+use crate::harmless::{is_harmless, is_marked, is_nothing, is_parameter};
 use crate::name::{self, Class, class};
 use crate::rule::Rule;
 use crate::value::{line, quoted, token};
@@ -32,9 +32,9 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
 /// Returns whether the `:` is within a time or behind a line number.
 fn is_time(cursor: &Cursor<'_>) -> bool {
     let digits = cursor.run_back(cursor.at, |byte| byte.is_ascii_digit());
-    digits < cursor.at
-        && !is_name(cursor.before_at(digits))
-        && !matches!(cursor.before_at(digits), b'"' | b'\'')
+    let before = cursor.before_at(digits);
+    let date = before == b'T' && cursor.before_at(digits - 1).is_ascii_digit();
+    digits < cursor.at && (date || !is_name(before) && !matches!(before, b'"' | b'\''))
 }
 
 /// Name before a sign.
@@ -141,7 +141,7 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     let value = String::from_utf8_lossy(&bytes[start..end]);
     let bare = !matches!(cursor.before_at(start), b'"' | b'\'' | b'`');
     let harmless = match name.class {
-        Class::Text => is_nothing(&value),
+        Class::Text => is_nothing(&value) || bare && is_parameter(&value),
         _ => is_harmless(&name.text, &value, bare),
     };
     // A sentence about a name goes on with words, and a tuple of names with a name.

@@ -45,10 +45,21 @@ const TOKENS: [(Rule, &str); 4] = [
 static REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&TOKENS.map(|(_, regex)| regex)));
 static SECRET_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&[SECRET]));
 
+/// Bytes of a run.
+static BELONGS: [bool; 256] = {
+    let mut belongs = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        belongs[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'_' | b'.');
+        byte += 1;
+    }
+    belongs
+};
+
 /// Appends the tokens in a text.
 pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
     let bytes = text.bytes;
-    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let belongs = |byte: &u8| BELONGS[usize::from(*byte)];
     let (mut from, mut at) = (0, RUN_BYTES - 1);
     while at < bytes.len() {
         if !belongs(&bytes[at]) {
