@@ -60,7 +60,7 @@ pub(crate) fn is_harmless(name: &str, value: &str, bare: bool) -> bool {
     let value = ["Bearer ", "Basic "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
     let closed = value.trim_end_matches([',', ';', ')', ']', '}', '.', '>', '?', '!', ':']);
     is_state(closed.trim_start_matches(['[', '(', '<']))
-        || name::is_of_model(name) && !has_random_item(value)
+        || name::is_tokens(name) && !has_random_item(value)
         || is_placeholder(value)
         || closed.len() <= 3 && closed.bytes().all(|byte| byte.is_ascii_punctuation())
         || bare && is_count(name, closed)
@@ -92,22 +92,21 @@ fn is_placeholder(value: &str) -> bool {
     let word = |value: &str| {
         value.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' ' | b'.'))
     };
-    let inner = |open: &str, close: &str| value.strip_prefix(open).and_then(|value| value.split_once(close));
-    let pairs = [("<", ">"), ("${", "}"), ("{{", "}}"), ("{", "}"), ("%(", ")"), ("$(", ")")];
-    let wrapped = pairs.iter().any(|(open, close)| inner(open, close).is_some_and(|(inner, _)| word(inner)));
+    let pairs = [("<", ">"), ("${", "}"), ("{{", "}}"), ("{", "}"), ("%(", ")s"), ("$(", ")")];
+    let wrapped = pairs.iter().any(|(open, close)| {
+        let inner = value.strip_prefix(open).and_then(|value| value.split_once(close));
+        inner.is_some_and(|(name, rest)| {
+            !name.is_empty() && word(name) && rest.bytes().all(|byte| byte.is_ascii_punctuation())
+        })
+    });
     let filler =
         value.len() > 2 && value.bytes().all(|byte| matches!(byte, b'x' | b'X' | b'.' | b'#' | b'-'));
-    let variable = value.strip_prefix('$').is_some_and(|name| !name.is_empty() && word(name));
+    let upper = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    let variable = value.strip_prefix('$').is_some_and(|name| name.len() > 2 && name.bytes().all(upper));
     let yours =
         value.len() > 5 && value[..value.floor_char_boundary(4)].eq_ignore_ascii_case("your") && word(value);
     let opened = value.strip_prefix('<').is_some_and(word);
-    wrapped
-        || opened
-        || filler
-        || variable
-        || yours
-        || value.starts_with(['…', '•'])
-        || value.starts_with("%s")
+    wrapped || opened || filler || variable || yours || value.starts_with(['…', '•']) || value == "%s"
 }
 
 /// Returns whether the value under the name of a text is the type of a parameter.

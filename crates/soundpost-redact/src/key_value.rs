@@ -62,6 +62,7 @@ impl<'a> Name<'a> {
             return named(text, Class::Text);
         }
         match class(&text) {
+            Class::Plain if text.ends_with('s') && name::is_tokens(&text) => named(text, Class::Secret),
             Class::Plain if name::ends_phrase(&text) => {
                 let text = phrase_before(cursor);
                 Some(Self { class: class(&text), text, phrase: true })

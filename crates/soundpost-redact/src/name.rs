@@ -75,7 +75,7 @@ pub(crate) fn class(name: &str) -> Class {
     let before = words.back(1);
     let secret = match last {
         b"token" => !is(MODEL, before),
-        b"tokens" => !is(MODEL, before),
+        b"tokens" => is(ISSUED, before),
         b"key" | b"keys" => is(KEYS, before),
         b"pass" => is(USERS, before),
         b"id" if before == b"key" => words.back(2) == b"access",
@@ -102,10 +102,10 @@ pub(crate) fn ends_phrase(name: &str) -> bool {
     LAST_OF_PHRASE.iter().any(|last| name.eq_ignore_ascii_case(last))
 }
 
-/// Returns whether values of this name are mostly tokens of a language model.
-pub(crate) fn is_of_model(name: &str) -> bool {
+/// Returns whether this is the name of tokens, of a language model or issued ones: their values decide.
+pub(crate) fn is_tokens(name: &str) -> bool {
     let words = Words::of(name);
-    words.back(0) == b"tokens" && !is(ISSUED, words.back(1))
+    words.back(0) == b"tokens" && !is(ISSUED, words.back(1)) && !is(MODEL, words.back(1))
 }
 
 /// Returns whether a number under this name is a count or an id of a model: `second pass: 3`, `token: 17`, `cookies: 3`.

@@ -82,7 +82,7 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
     let mut from = 0;
     while let Some(found) = search.find(text.bytes, from) {
         let pattern = &PATTERNS[found.form];
-        from = found.group.end;
+        from = found.whole.end;
         if (pattern.accepts)(&text.bytes[found.group.clone()]) {
             matches.push(Match { start: found.group.start, end: found.group.end, rule: pattern.rule });
         }

@@ -7,8 +7,8 @@ use crate::value::{bracket, is_pair};
 /// Ends of known messages, behind the text.
 const ENDS: [&str; 2] = [" too short than prompt text ", ", this may lead to bad performance"];
 
-/// The text to synthesise whose value begins at `start`: where it begins, and where it ends at the latest. `quoted`: a
-/// quote there is one around it, and no part of it. `opening`: the quote that what announces it stands behind.
+/// Returns the range of the text whose value begins at `start`. With `quoted`, a quote there is around the text and no part
+/// of it. `opening` is the quote before the name or the announcement.
 pub(crate) fn extent(cursor: &Cursor<'_>, start: usize, quoted: bool, opening: Option<u8>) -> (usize, usize) {
     let prefix =
         matches!(cursor.bytes.get(start), Some(b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F'));
@@ -33,7 +33,7 @@ pub(crate) fn extent(cursor: &Cursor<'_>, start: usize, quoted: bool, opening: O
     bare(cursor, start, opening)
 }
 
-/// Whether what stands at `start` is no text: what programs print for none, or behind a name in quotes a number.
+/// Returns whether the value at `start` is no text: none, or a number behind a quoted name.
 pub(crate) fn is_literal(cursor: &Cursor<'_>, start: usize, named: bool) -> bool {
     let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
     let end = start + cursor.bytes[start..].iter().take(32).take_while(part).count();
@@ -43,7 +43,7 @@ pub(crate) fn is_literal(cursor: &Cursor<'_>, start: usize, named: bool) -> bool
     end > start && (number || is_nothing(&String::from_utf8_lossy(word))) && (ends || closes(cursor, end))
 }
 
-/// Where a text without quotes ends.
+/// Returns the range of a text without quotes.
 fn bare(cursor: &Cursor<'_>, start: usize, opening: Option<u8>) -> (usize, usize) {
     let line = cursor.run(start, |byte| !matches!(byte, b'\n' | b'\r'));
     let (start, mut end) = if cursor.is_first_line(start) {
@@ -70,8 +70,8 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     text.windows(what.len()).position(|part| part == what)
 }
 
-/// Where the quote is closed that opened before `from`, and whether that is sure: what is behind goes on as after a value.
-/// Else it is the last that can be.
+/// Returns the end of the quote that opened before `from`, and whether text goes on behind it as after a value.
+/// Otherwise the last possible quote ends it.
 fn closing(cursor: &Cursor<'_>, from: usize, quote: u8, depth: usize) -> (usize, bool) {
     let on = cursor.is_first_line(from);
     let mut last = None;
@@ -79,7 +79,7 @@ fn closing(cursor: &Cursor<'_>, from: usize, quote: u8, depth: usize) -> (usize,
     for (at, byte) in cursor.bytes.iter().enumerate().skip(from) {
         match byte {
             b'\\' => slashes += 1,
-            // Behind its line only where nothing else follows: in a traceback the next line is another matter.
+            // In a traceback, the next line is no part of the text.
             b'\n' if !on && last.is_some() => break,
             _ if *byte == quote && (slashes == depth || depth == 0 && slashes % 2 == 0) => {
                 let end = at - slashes.min(depth);
@@ -96,7 +96,7 @@ fn closing(cursor: &Cursor<'_>, from: usize, quote: u8, depth: usize) -> (usize,
     (last.filter(|_| cursor.text.whole).unwrap_or(cursor.bytes.len()), false)
 }
 
-/// Whether what stands at `at` goes on as it does behind a value.
+/// Returns whether the text at `at` goes on as behind a value.
 fn closes(cursor: &Cursor<'_>, at: usize) -> bool {
     let spaces = |at: usize| cursor.run(at, |byte| matches!(byte, b' ' | b'\t'));
     let ends = |at: usize| {

@@ -1,4 +1,4 @@
-//! Text to synthesise in messages: as speech services log it, it is not recorded unless that is asked for.
+//! Redaction of texts to synthesise in messages, as speech services log them.
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ fn redacted(text: &str) -> String {
 }
 
 #[test]
-fn what_speech_services_log_loses_the_text() {
+fn messages_of_speech_services_lose_the_text() {
     for (message, out) in [
         // CosyVoice.
         ("synthesis text 你好，我是张三", "synthesis text [text of 7 characters]"),
@@ -35,7 +35,7 @@ fn what_speech_services_log_loses_the_text() {
         // ChatTTS.
         ("normed texts ['hello', 'you']", "normed texts [text of 16 characters]"),
         ("split texts ['hello'], tags ['a']", "split texts [text of 21 characters]"),
-        // fish-speech, and what many write.
+        // fish-speech, and common wordings.
         ("Encoded text: hello, you", "Encoded text: [text of 10 characters]"),
         ("Text to synthesize: hello private", "Text to synthesize: [text of 13 characters]"),
         ("text to be synthesised -> hello", "text to be synthesised -> [text of 5 characters]"),
@@ -79,14 +79,14 @@ fn what_speech_services_log_loses_the_text() {
 }
 
 #[test]
-fn a_text_in_a_traceback_ends_with_its_line() {
+fn text_in_a_traceback_ends_with_its_line() {
     let traceback = "Traceback (most recent call last):\n  File \"a.py\", line 3\n    logging.info('synthesis text {}'.format(i))\nValueError: text: hello\nat last";
     let out = redacted(traceback);
     assert!(out.contains("\nValueError: text: [text of 5 characters]\nat last"), "{out}");
 }
 
 #[test]
-fn what_is_about_a_text_stays() {
+fn messages_about_a_text_stay_unchanged() {
     for line in [
         "text tokens: 231 text length: 12 text_len=5 char_count=3",
         "text normalization took 0.3 s; text frontend is wetext",
@@ -109,7 +109,7 @@ fn what_is_about_a_text_stays() {
 }
 
 #[test]
-fn fields_that_hold_a_text_are_told_by_their_names() {
+fn fields_with_text_names_are_redacted() {
     let redactor = Redactor::default();
     for name in
         ["input", "Input", "user_input", "input_value", "normalized", "text_norm", "texts_list", "text_chunk"]
@@ -129,7 +129,7 @@ fn fields_that_hold_a_text_are_told_by_their_names() {
     assert_eq!(redactor.integer("api_token", 17, &mut hits), Some("[REDACTED:key]"));
 }
 
-/// What may be spoken: sentences with quotes, apostrophes, brackets, line ends.
+/// Returns sentences with quotes, apostrophes, brackets and line ends.
 fn spoken() -> impl Strategy<Value = String> {
     prop_oneof![
         "[A-Z][a-z]{3,9}( [a-z]{4,9}(['\"]s)?[,.;:!?]?){1,9}",
@@ -142,7 +142,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_survives_what_announces_it(
+    fn announced_text_is_removed(
         text in spoken(),
         before in "(|INFO |tts.api: |[a-z]{3,8} )",
         announced in prop_oneof![
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn nor_does_what_a_value_is_quoted_in(text in spoken(), quote in prop_oneof![Just('"'), Just('\'')]) {
+    fn quoted_text_is_removed(text in spoken(), quote in prop_oneof![Just('"'), Just('\'')]) {
         let out = redacted(&format!("Request(model=x, input={quote}{text}{quote}, voice={quote}anna{quote})"));
         for part in text.split(|letter: char| !letter.is_alphanumeric()).filter(|part| part.chars().count() >= 4) {
             let around = "Request(model=x, input=, voice=anna) characters";

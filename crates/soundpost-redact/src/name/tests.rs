@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn names_of_secrets_are_known_in_every_spelling() {
+fn secret_names_in_every_spelling_are_secret() {
     for name in [
         "password",
         "Password",
@@ -52,7 +52,7 @@ fn names_of_secrets_are_known_in_every_spelling() {
 }
 
 #[test]
-fn names_of_text_are_known() {
+fn text_names_are_text() {
     for name in [
         "text",
         "tts_text",
@@ -71,7 +71,7 @@ fn names_of_text_are_known() {
 }
 
 #[test]
-fn other_names_stay() {
+fn other_names_are_plain() {
     for name in [
         "",
         "_",
