@@ -1,4 +1,4 @@
-//! One call: the script of now, the count, the hang, the fault.
+//! One call: the current script, the count, the hang, the fault.
 
 use std::ffi::{CStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -14,22 +14,22 @@ use crate::code::{self, Code};
 use crate::parse;
 use crate::script::{self, Script};
 
-/// How often `nvmlInit` was called more than `nvmlShutdown`.
+/// Number of `nvmlInit` calls without `nvmlShutdown`.
 pub(crate) static INITIALIZED: AtomicU32 = AtomicU32::new(0);
 
 static LOADED: Mutex<Option<Arc<Loaded>>> = Mutex::new(None);
 
-/// A script as it was read.
+/// A parsed script.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// None: it could not be understood.
+    /// `None` for an invalid script.
     pub(crate) script: Option<Script>,
-    /// When the file was written; its seconds count from here.
+    /// Time when the file was written; its seconds count from here.
     pub(crate) written: SystemTime,
     stamp: (u64, SystemTime, u64),
 }
 
-/// What a function may ask.
+/// Context of a function.
 pub(crate) struct Now<'a> {
     pub(crate) script: &'a Script,
     pub(crate) written: SystemTime,
@@ -37,7 +37,7 @@ pub(crate) struct Now<'a> {
     pub(crate) function: &'static str,
 }
 
-/// Runs a function of NVML as the script wants it.
+/// Runs a function of NVML under the script.
 pub(crate) fn call(function: &'static str, then: impl FnOnce(&Now<'_>) -> Result<(), Code>) -> Code {
     answer(function, true, then).map_or_else(|code| code, |()| code::SUCCESS)
 }
@@ -70,7 +70,7 @@ fn answer(
     then(&Now { script, written: loaded.written, seconds, function })
 }
 
-/// The script as the file is now; none without a file.
+/// Returns the current script; `None` without a file.
 fn current() -> Option<Arc<Loaded>> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let path = path()?;
@@ -110,7 +110,7 @@ fn path() -> Option<PathBuf> {
     Some(library.with_file_name("nvml-sim.script"))
 }
 
-/// Appends a line; one write, so that lines of several processes stay whole.
+/// Appends a line by one write, so that lines of several processes stay intact.
 fn count(path: &PathBuf, function: &str) {
     let line = format!("{} {function}\n", std::process::id());
     if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {

@@ -1,6 +1,6 @@
 //! The codes of `nvmlReturn_t`.
 
-/// What a function answers.
+/// Return code of a function.
 pub(crate) type Code = u32;
 
 pub(crate) const SUCCESS: Code = 0;
@@ -15,7 +15,7 @@ pub(crate) const GPU_IS_LOST: Code = 15;
 pub(crate) const ARGUMENT_VERSION_MISMATCH: Code = 25;
 pub(crate) const UNKNOWN: Code = 999;
 
-/// Names as in `nvml.h` without `NVML_ERROR_`, in lower case; the place is the code.
+/// Names as in `nvml.h` without `NVML_ERROR_`, in lower case; the index is the code.
 const NAMES: [&str; 31] = [
     "success",
     "uninitialized",
@@ -50,7 +50,7 @@ const NAMES: [&str; 31] = [
     "reset_type_not_supported",
 ];
 
-/// The code of a number or a name.
+/// Returns the code of a number or a name.
 pub(crate) fn parse(text: &str) -> Option<Code> {
     let named = NAMES.iter().position(|name| *name == text).and_then(|code| Code::try_from(code).ok());
     named.or_else(|| (text == "unknown").then_some(UNKNOWN)).or_else(|| text.parse().ok())

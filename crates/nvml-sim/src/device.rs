@@ -1,4 +1,4 @@
-//! What a device is and how it does.
+//! Properties and values of a device.
 
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong};
 
@@ -45,7 +45,7 @@ fn value(now: &Now<'_>, device: &Device, name: &str) -> Result<u64, Code> {
     device.values.get(name).and_then(|value| value.at(now.seconds)).ok_or(code::NOT_SUPPORTED)
 }
 
-/// A value that NVML gives in 32 bits; a garbage value wider than that is cut.
+/// Converts a value to the 32 bits of NVML; a wider one is cut.
 fn narrow(now: &Now<'_>, device: &Device, name: &str) -> Result<c_uint, Code> {
     value(now, device, name).map(|value| value as c_uint)
 }

@@ -11,7 +11,7 @@ use crate::handle::{self, Handle, put};
 /// `nvmlEventTypeXidCriticalError`.
 const XID: c_ulonglong = 8;
 
-/// Devices of a set, and up to when their events were given out; none once it is freed.
+/// Devices of a set, and the time up to which their events were returned; `None` once it is freed.
 type Set = Option<Vec<(usize, SystemTime)>>;
 
 static SETS: Mutex<Vec<Set>> = Mutex::new(Vec::new());
@@ -25,12 +25,12 @@ struct EventData {
     compute_instance: c_uint,
 }
 
-/// A set's place in `SETS`, as `nvmlEventSet_t`.
+/// Index of a set in `SETS`, as `nvmlEventSet_t`.
 fn place(set: Handle) -> Result<usize, Code> {
     set.addr().checked_sub(1).ok_or(code::INVALID_ARGUMENT)
 }
 
-/// The next event of a set that was not given out.
+/// Returns the next event of a set.
 fn next(now: &Now<'_>, set: Handle) -> Result<Option<(usize, u64)>, Code> {
     let mut sets = SETS.lock().unwrap_or_else(PoisonError::into_inner);
     let set = sets.get_mut(place(set)?).and_then(Option::as_mut).ok_or(code::INVALID_ARGUMENT)?;

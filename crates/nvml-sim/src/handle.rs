@@ -6,24 +6,24 @@ use crate::call::Now;
 use crate::code::{self, Code};
 use crate::script::{self, Device};
 
-/// `nvmlDevice_t`: a number of ours, never a place in memory.
+/// `nvmlDevice_t`: a number, never a pointer.
 pub(crate) type Handle = *mut c_void;
 
 const BASE: usize = 0x5100_0000;
 const MIGS: usize = 64;
 
-/// The handle of a device (`mig` none) or of one of its MIG devices, by their places in the script.
+/// Returns the handle of a device (`mig` none) or of one of its MIG devices, by their indices in the script.
 pub(crate) fn handle(device: usize, mig: Option<usize>) -> Handle {
     std::ptr::without_provenance_mut(BASE + device * MIGS + mig.map_or(0, |mig| mig + 1))
 }
 
-/// Places of device and MIG device.
+/// Returns the indices of device and MIG device.
 pub(crate) fn places(handle: Handle) -> Option<(usize, Option<usize>)> {
     let number = handle.addr().checked_sub(BASE)?;
     Some((number / MIGS, (number % MIGS).checked_sub(1)))
 }
 
-/// The device of a handle, unless the script says that this function fails on it.
+/// Returns the device of a handle, unless the script makes this function fail.
 pub(crate) fn of<'a>(now: &Now<'a>, handle: Handle) -> Result<&'a Device, Code> {
     let (device, mig) = places(handle).ok_or(code::INVALID_ARGUMENT)?;
     let parent = now.script.devices.get(device).ok_or(code::INVALID_ARGUMENT)?;
@@ -40,7 +40,7 @@ pub(crate) fn of<'a>(now: &Now<'a>, handle: Handle) -> Result<&'a Device, Code> 
     if parent.is_there(now.seconds) { Ok(device) } else { Err(code::GPU_IS_LOST) }
 }
 
-/// Index of a device by its place, among those that are there.
+/// Returns the index of a device among the existing ones.
 pub(crate) fn index(now: &Now<'_>, place: usize) -> u32 {
     let there = now.script.devices.iter().take(place).filter(|device| device.is_there(now.seconds));
     u32::try_from(there.count()).unwrap_or(u32::MAX)

@@ -1,10 +1,10 @@
-//! From a script's text to what it says.
+//! Parser of scripts.
 
 use crate::code;
 use crate::script::{Device, Fault, Process, Script, Who};
 use crate::value::Value;
 
-/// Names of the values of a device.
+/// Names of a device's values.
 const VALUES: [&str; 20] = [
     "memory_total",
     "memory_used",
@@ -28,7 +28,7 @@ const VALUES: [&str; 20] = [
     "ecc_uncorrected",
 ];
 
-/// What a script says, or the line that cannot be understood.
+/// Parses a script. Returns the first invalid line as an error.
 pub(crate) fn script(text: &str) -> Result<Script, String> {
     let mut script = Script::default();
     for (number, line) in text.lines().enumerate() {
@@ -43,7 +43,7 @@ pub(crate) fn script(text: &str) -> Result<Script, String> {
     Ok(script)
 }
 
-/// Takes one line; none if it means nothing.
+/// Parses one line; `None` if it is invalid.
 fn setting(script: &mut Script, key: &str, words: &[&str]) -> Option<()> {
     match (key, words) {
         ("driver", [version]) => script.driver = Some((*version).to_owned()),
@@ -73,7 +73,7 @@ fn setting(script: &mut Script, key: &str, words: &[&str]) -> Option<()> {
     Some(())
 }
 
-/// The device that lines are about.
+/// Device of the following lines.
 fn current(script: &mut Script) -> Option<&mut Device> {
     let device = script.devices.last_mut()?;
     if device.migs.is_empty() { Some(device) } else { device.migs.last_mut() }

@@ -25,9 +25,10 @@ struct InfoV2 {
     compute_instance: c_uint,
 }
 
-/// Fills a list, or says how long it must be.
+/// Fills a list, or returns its required length.
 ///
 /// # Safety
+///
 /// `count` is null or valid; `infos` is null or valid for `*count` writes.
 unsafe fn list<T>(
     function: &'static str,
@@ -45,7 +46,7 @@ unsafe fn list<T>(
         }
         let mut found = Vec::new();
         for process in on.processes.iter().filter(|process| process.graphics == graphics) {
-            // A process whose first step is in the future has not begun.
+            // A process whose first step is in the future has not started.
             let memory = process.memory.as_ref().map_or(Some(NOT_AVAILABLE), |memory| memory.at(now.seconds));
             let pids = match process.who {
                 Who::Pid(pid) => vec![pid],
@@ -69,14 +70,14 @@ unsafe fn list<T>(
     })
 }
 
-/// Processes with the parent of this one, itself among them.
+/// Returns the processes with the parent of this one, including itself.
 fn siblings() -> Vec<u32> {
     let parent = std::os::unix::process::parent_id();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let parent_of = |pid: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in parentheses may hold anything.
+        // The name in parentheses may contain any character.
         stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
     };
     pids.filter(|pid| parent_of(pid) == Some(parent)).collect()

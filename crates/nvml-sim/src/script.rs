@@ -1,4 +1,4 @@
-//! What a script says.
+//! Contents of a script.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,30 +18,30 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// Whether it is this function's, at this time.
+    /// Reports whether the fault applies to this function at this time.
     fn applies(&self, function: &str, seconds: f64) -> bool {
         self.function == function && (self.from..self.until).contains(&seconds)
     }
 }
 
-/// The first fault of a function.
+/// Returns the first fault of a function.
 pub(crate) fn fault(faults: &[Fault], function: &str, seconds: f64) -> Option<Code> {
     faults.iter().find(|fault| fault.applies(function, seconds)).map(|fault| fault.code)
 }
 
-/// The first fault of a function that is about a device, which `*` means as well.
+/// Returns the first fault of a function of a device, which `*` also names.
 pub(crate) fn device_fault(faults: &[Fault], function: &str, seconds: f64) -> Option<Code> {
     let applies = |fault: &&Fault| fault.applies(function, seconds) || fault.applies("*", seconds);
     faults.iter().find(applies).map(|fault| fault.code)
 }
 
-/// Which process it is.
+/// Identity of a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Who {
     Pid(u32),
-    /// The process that asks.
+    /// The calling process.
     Asker,
-    /// The process that asks and those of the same parent: workers of a server.
+    /// The calling process and its siblings: workers of a server.
     Siblings,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum Who {
 pub(crate) struct Process {
     pub(crate) who: Who,
     pub(crate) graphics: bool,
-    /// None: NVML does not say.
+    /// `None`: not reported by NVML.
     pub(crate) memory: Option<Value>,
 }
 
@@ -76,7 +76,7 @@ impl Device {
     }
 }
 
-/// All that a script says.
+/// A whole script.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Script {
     pub(crate) driver: Option<String>,

@@ -1,4 +1,4 @@
-//! Start, end, versions, and which devices there are.
+//! Start, end, versions and number of devices.
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::sync::atomic::Ordering;

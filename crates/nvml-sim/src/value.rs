@@ -10,7 +10,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// The words after a name: `1GiB 5:2GiB`, or `1GiB..3GiB/10`.
+    /// Parses the words after a name: `1GiB 5:2GiB`, or `1GiB..3GiB/10`.
     pub(crate) fn parse(words: &[&str]) -> Option<Value> {
         if let [word] = words
             && let Some((low, rest)) = word.split_once("..")
@@ -27,7 +27,7 @@ impl Value {
         (!steps.is_empty()).then_some(Value::Steps(steps))
     }
 
-    /// The value so many seconds after the script was written; none before the first step.
+    /// Returns the value so many seconds after the script was written; `None` before the first step.
     pub(crate) fn at(&self, seconds: f64) -> Option<u64> {
         match self {
             Value::Steps(steps) => steps.iter().rev().find(|(from, _)| *from <= seconds).map(|step| step.1),
@@ -39,7 +39,7 @@ impl Value {
         }
     }
 
-    /// The steps up to a time.
+    /// Returns the steps up to a time.
     pub(crate) fn steps(&self) -> &[(f64, u64)] {
         match self {
             Value::Steps(steps) => steps,
@@ -48,7 +48,7 @@ impl Value {
     }
 }
 
-/// An integer with an optional binary suffix.
+/// Parses an integer with an optional binary suffix.
 fn integer(text: &str) -> Option<u64> {
     let suffixes = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     let found = suffixes.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));

@@ -1,4 +1,4 @@
-//! The function as it is written, around its own body.
+//! Expansion of the attribute: the function around its own body.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -51,7 +51,7 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> TokenStream {
     }
 }
 
-/// Whether the return type is written as a `Result`.
+/// Reports whether the return type is written as a `Result`.
 fn returns_result(output: &ReturnType) -> bool {
     let ReturnType::Type(_, output) = output else { return false };
     let Type::Path(path) = &**output else { return false };

@@ -1,29 +1,29 @@
 //! Samplers of Soundpost: host, processes of the service, GPUs.
 //!
-//! A [`Source`] reads one thing and knows neither clock nor metric; the sampler asks it and writes what it
-//! says. What cannot be read is absent, never 0.
+//! A [`Source`] reads one subject and does not depend on clocks or metrics; the sampler calls it and
+//! publishes its readings. An unreadable value is absent, never 0.
 
 // Denied, not forbidden: `gpu/raw.rs` calls C functions of NVML.
 #![deny(unsafe_code)]
 
-mod board;
-mod glances;
+mod fast_sampler;
 mod gpu;
 mod host;
+mod publisher;
 mod reading;
 mod sampler;
 mod schedule;
 mod source;
 
-pub use glances::Glances;
+pub use fast_sampler::FastSampling;
 pub use gpu::{DeviceIdentity, GpuSelection, Gpus, MigIdentity, SelectedDevice, Visible, select_devices};
 pub use host::{Host, Processes};
 pub use reading::{Quantity, Reading, Readings};
 pub use sampler::{Listener, Sampler, Sampling};
 pub use schedule::{Interval, Schedule};
-pub use source::{Glance, Problem, Source};
+pub use source::{FastSource, Problem, Source};
 
-/// Everything that the sources of this crate can read, for the reference.
+/// All quantities of this crate's sources, for the reference.
 pub fn quantities() -> impl Iterator<Item = &'static Quantity> {
     host::quantity::ALL.into_iter().chain(gpu::quantity::ALL)
 }

@@ -1,24 +1,24 @@
-//! What a source read: quantities with labels and values.
+//! Readings of a source: quantities with labels and values.
 
 use soundpost_core::{Merge, Spec, Unit};
 
-/// A quantity that is sampled; its name on the wire, kind and unit follow from it.
+/// A sampled quantity; its exposed name, kind and unit follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quantity {
     /// Name after the service's prefix, without `_total`.
     pub name: &'static str,
-    /// Help for a person.
+    /// Help text.
     pub help: &'static str,
     /// Base unit.
     pub unit: Unit,
-    /// Whether it only grows (exposed as a counter).
+    /// Whether it is monotonic (exposed as a counter).
     pub counter: bool,
     /// Label names, in the order of [`Reading::labels`].
     pub labels: &'static [&'static str],
 }
 
 impl Quantity {
-    /// The family of this quantity under a service's prefix.
+    /// Returns the family of this quantity under a service's prefix.
     pub fn spec(&self, prefix: &str) -> Spec {
         let name = format!("{prefix}_{}", self.name);
         let spec = if self.counter { Spec::sampled_counter(&name) } else { Spec::gauge(&name) };
@@ -29,22 +29,22 @@ impl Quantity {
 /// One value of a quantity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// What was read.
+    /// Quantity.
     pub quantity: &'static Quantity,
-    /// Label values, in the order of the quantity's names; empty text for one that does not apply.
+    /// Label values, in the order of the quantity's names; empty for a label that does not apply.
     pub labels: Vec<String>,
-    /// The value, in the quantity's unit; a counter's whole value, not its growth.
+    /// Value in the quantity's unit; a counter's total, not its increase.
     pub value: f64,
 }
 
-/// What one sample of a source read; reused from sample to sample.
+/// Readings of one sample; reused between samples.
 #[derive(Debug, Default)]
 pub struct Readings {
-    /// In any order; a quantity and labels occur once.
+    /// In arbitrary order; quantity and labels are unique.
     pub readings: Vec<Reading>,
-    /// Values for the history alone, which are not shown.
+    /// Values for the history alone, which are not exposed.
     pub aside: Vec<Reading>,
-    /// Values that could not be true and were dropped, by the quantity's name.
+    /// Implausible values that were dropped, by the quantity's name.
     pub dropped: Vec<&'static str>,
 }
 
@@ -61,19 +61,19 @@ impl Readings {
         self.aside.push(Reading { quantity, labels, value });
     }
 
-    /// Adds a value if there is one.
+    /// Adds a value if it is present.
     pub fn push_if(&mut self, quantity: &'static Quantity, labels: &[&str], value: Option<f64>) {
         if let Some(value) = value {
             self.push(quantity, labels, value);
         }
     }
 
-    /// Notes a value that cannot be true.
+    /// Counts an implausible value.
     pub fn reject(&mut self, quantity: &'static Quantity) {
         self.dropped.push(quantity.name);
     }
 
-    /// Forgets everything, and keeps the memory.
+    /// Removes everything, and keeps the capacity.
     pub fn clear(&mut self) {
         self.readings.clear();
         self.aside.clear();

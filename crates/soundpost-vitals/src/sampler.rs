@@ -1,8 +1,8 @@
-//! The sampler: asks each source on a thread of its own, at a steady rate, and shows what it said.
+//! The sampler: samples each source on a thread of its own, at a steady rate, and publishes the readings.
 //!
-//! A source that hangs holds up nothing but itself: what it showed is taken down, it is flagged, and it is
-//! asked again when it comes back. One that panics is asked again at the next sample; one that is not there
-//! knows itself how often to look.
+//! A hanging source delays no other: its gauges are retracted, it is flagged, and it is sampled again when it
+//! returns. A source that panics is sampled again at the next interval. An unavailable source decides itself
+//! how often to retry.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,34 +12,34 @@ use soundpost_core::history::HistoryWriter;
 use soundpost_core::thread::lock;
 use soundpost_core::{Error, Family, Merge, Registry, Spec, thread};
 
-use crate::board::Board;
-use crate::glances::{Glances, Watch};
+use crate::fast_sampler::{FastSampler, FastSampling};
 use crate::gpu::Visible;
+use crate::publisher::GaugePublisher;
 use crate::reading::Readings;
 use crate::schedule::{Interval, Schedule};
 use crate::source::{Problem, Source};
 
-/// A source that has been at it for so long hangs.
+/// Duration of a sample after which the source counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
-/// Its reason while it hangs.
+/// Reason of a hanging source.
 const HANGS: &str = "hangs";
-/// Its reason after it panicked.
+/// Reason of a source that panicked.
 const PANICKED: &str = "panicked";
 
-/// How to sample.
+/// Configuration of the sampler.
 #[derive(Clone, Debug, Default)]
 pub struct Sampling {
-    /// Between two samples.
+    /// Interval between two samples.
     pub interval: Interval,
-    /// Glances between them; none: no glances.
-    pub glances: Option<Glances>,
-    /// Where samples and glances are kept.
+    /// Fast sampling; `None`: off.
+    pub fast: Option<FastSampling>,
+    /// History of samples and fast samples.
     pub history: Option<Arc<HistoryWriter>>,
-    /// Who else is told of each sample, on the source's thread.
+    /// Callback invoked after every sample, on the source's thread.
     pub listener: Option<Listener>,
 }
 
-/// Hears of every sample.
+/// Callback invoked after every sample.
 #[derive(Clone)]
 pub struct Listener(pub Arc<dyn Fn(&Readings) + Send + Sync>);
 
@@ -52,11 +52,11 @@ impl std::fmt::Debug for Listener {
 /// Samples sources until it is dropped.
 #[must_use = "sampling ends when this is dropped"]
 pub struct Sampler {
-    lanes: Vec<(Arc<Lane>, Option<JoinHandle<()>>)>,
+    lanes: Vec<(Arc<SourceSampler>, Option<JoinHandle<()>>)>,
 }
 
-/// One source's side of the sampler.
-struct Lane {
+/// Sampling of one source.
+struct SourceSampler {
     name: &'static str,
     registry: Arc<Registry>,
     available: Availability,
@@ -65,18 +65,19 @@ struct Lane {
 }
 
 struct State {
-    board: Board,
+    publisher: GaugePublisher,
     pids: Vec<u32>,
     visible: Vec<(u32, Visible)>,
-    /// When the sample that is being taken began.
+    /// Start of the running sample.
     sampling_since: Option<Instant>,
     stopping: bool,
 }
 
 impl Sampler {
-    /// Starts to sample; returns at once, whatever the sources do.
+    /// Starts sampling, and returns at once.
     ///
     /// # Errors
+    ///
     /// When a name of the sampler's own metrics is taken, or no thread can be started.
     pub fn start(
         registry: &Arc<Registry>,
@@ -87,13 +88,13 @@ impl Sampler {
         for source in sources {
             let name = source.name();
             let state = State {
-                board: Board::new(registry, sampling.history.clone())?,
+                publisher: GaugePublisher::new(registry, sampling.history.clone())?,
                 pids: vec![std::process::id()],
                 visible: Vec::new(),
                 sampling_since: None,
                 stopping: false,
             };
-            let lane = Arc::new(Lane {
+            let lane = Arc::new(SourceSampler {
                 name,
                 registry: registry.clone(),
                 available: Availability::new(registry, name)?,
@@ -108,26 +109,26 @@ impl Sampler {
         Ok(sampler)
     }
 
-    /// The processes of the service from now on.
+    /// Sets the processes of the service.
     pub fn set_pids(&self, pids: &[u32]) {
         for (lane, _) in &self.lanes {
             lock(&lane.state).pids = pids.to_vec();
         }
     }
 
-    /// What the environments of the service's processes show them of GPUs, by pid, from now on.
+    /// Sets the GPU environment of the service's processes, by pid.
     pub fn set_visible(&self, visible: &[(u32, Visible)]) {
         for (lane, _) in &self.lanes {
             lock(&lane.state).visible = visible.to_vec();
         }
     }
 
-    /// Flags the sources that hang; to be called about once a second.
+    /// Flags hanging sources; called about once a second.
     pub fn check(&self) {
         for (lane, _) in &self.lanes {
             let mut state = lock(&lane.state);
             if state.sampling_since.is_some_and(|since| since.elapsed() > HANGS_AFTER) {
-                state.board.clear();
+                state.publisher.clear();
                 drop(state);
                 let message = format!("{} does not answer; what it showed is taken down", lane.name);
                 lane.unavailable(&Problem { reason: HANGS, message });
@@ -135,9 +136,9 @@ impl Sampler {
         }
     }
 
-    /// Ends sampling and waits for the threads until `deadline`; one that hangs is left behind.
+    /// Stops sampling and joins the threads until `deadline`; a hanging thread is left behind.
     pub fn stop(mut self, deadline: Instant) {
-        self.tell_to_stop();
+        self.request_stop();
         for (_, thread) in &mut self.lanes {
             if let Some(thread) = thread.take() {
                 thread::join_until(thread, deadline);
@@ -145,11 +146,11 @@ impl Sampler {
         }
     }
 
-    fn tell_to_stop(&self) {
+    fn request_stop(&self) {
         for (lane, _) in &self.lanes {
             let mut state = lock(&lane.state);
             state.stopping = true;
-            state.board.clear();
+            state.publisher.clear();
             lane.wake.notify_all();
         }
     }
@@ -157,40 +158,45 @@ impl Sampler {
 
 impl Drop for Sampler {
     fn drop(&mut self) {
-        self.tell_to_stop();
+        self.request_stop();
     }
 }
 
-impl Lane {
+impl SourceSampler {
     fn run(&self, mut source: Box<dyn Source>, sampling: &Sampling) {
         let start = Instant::now();
         let mut schedule = Schedule::new(sampling.interval, start);
-        let glances = sampling.glances.clone().filter(|_| source.glance().is_some());
-        let mut watch = glances.map(|glances| Watch::new(glances, start));
+        let fast = sampling.fast.clone().filter(|_| source.fast_source().is_some());
+        let mut fast_sampler = fast.map(|fast| FastSampler::new(fast, start));
         let mut readings = Readings::default();
-        let mut there = false;
+        let mut available = false;
         loop {
             let now = Instant::now();
-            // No glance of what is not there is ever due.
-            let glance = watch.as_ref().filter(|_| there).map_or(Duration::MAX, |watch| watch.wait(now));
-            if !self.sleep(schedule.wait(now).min(glance)) {
+            // An unavailable source has no fast samples.
+            let fast_sample = fast_sampler
+                .as_ref()
+                .filter(|_| available)
+                .map_or(Duration::MAX, |fast_sampler| fast_sampler.wait(now));
+            if !self.sleep(schedule.wait(now).min(fast_sample)) {
                 return;
             }
             let now = Instant::now();
             if schedule.take(now) {
-                there = self.sample(&mut *source, &mut readings);
-                let heard =
-                    sampling.listener.as_ref().map(|Listener(hear)| thread::guarded(|| hear(&readings)));
-                if let Some(Err(panic)) = heard {
+                available = self.sample(&mut *source, &mut readings);
+                let notified =
+                    sampling.listener.as_ref().map(|Listener(call)| thread::guarded(|| call(&readings)));
+                if let Some(Err(panic)) = notified {
                     self.registry.diagnostics().warn_once("vitals", &format!("{}: {panic}", self.name));
                 }
-            } else if there && watch.as_mut().is_some_and(|watch| watch.is_wanted(now)) {
-                self.glance(&mut *source, &mut readings);
+            } else if available
+                && fast_sampler.as_mut().is_some_and(|fast_sampler| fast_sampler.is_wanted(now))
+            {
+                self.fast_sample(&mut *source, &mut readings);
             }
         }
     }
 
-    /// One sample, shown; whether the source is there.
+    /// Takes and publishes one sample. Returns whether the source is available.
     fn sample(&self, source: &mut dyn Source, readings: &mut Readings) -> bool {
         let sampled = self.read(source, readings, |source, readings| source.sample(readings));
         if sampled.is_ok() {
@@ -199,7 +205,7 @@ impl Lane {
         {
             let mut state = lock(&self.state);
             if !state.stopping {
-                state.board.show(readings);
+                state.publisher.publish(readings);
             }
         }
         if let Some(note) = source.note() {
@@ -208,16 +214,16 @@ impl Lane {
         sampled.inspect_err(|problem| self.unavailable(problem)).is_ok()
     }
 
-    /// One glance, kept. That the source is not there any more is left to the next sample to say.
-    fn glance(&self, source: &mut dyn Source, readings: &mut Readings) {
-        let glanced = self.read(source, readings, |source, readings| {
-            source.glance().map_or(Ok(()), |source| source.glance(readings))
+    /// Takes one fast sample. The next full sample reports an unavailable source.
+    fn fast_sample(&self, source: &mut dyn Source, readings: &mut Readings) {
+        let fast = self.read(source, readings, |source, readings| {
+            source.fast_source().map_or(Ok(()), |source| source.fast_sample(readings))
         });
-        match glanced {
+        match fast {
             Ok(()) => {
                 let state = lock(&self.state);
                 if !state.stopping {
-                    state.board.glance(readings);
+                    state.publisher.fast_sample(readings);
                 }
             }
             Err(problem) if problem.reason == PANICKED => self.unavailable(&problem),
@@ -225,7 +231,7 @@ impl Lane {
         }
     }
 
-    /// Asks the source. No lock is held meanwhile, so that a source that hangs holds up nobody.
+    /// Calls the source without holding a lock, so that a hanging source delays no other.
     fn read(
         &self,
         source: &mut dyn Source,
@@ -245,7 +251,7 @@ impl Lane {
         });
         lock(&self.state).sampling_since = None;
         read.unwrap_or_else(|panic| {
-            // What it was about to say is not believed.
+            // Discard its partial readings.
             readings.clear();
             let message = format!("{}: sampling panicked: {panic}", self.name);
             Err(Problem { reason: PANICKED, message })
@@ -253,7 +259,7 @@ impl Lane {
     }
 
     fn unavailable(&self, problem: &Problem) {
-        // Each panic is a fault of its own.
+        // Each panic is an error of its own.
         if !self.available.set(Some(problem.reason)) && problem.reason != PANICKED {
             return;
         }
@@ -261,12 +267,12 @@ impl Lane {
         if [HANGS, PANICKED].contains(&problem.reason) {
             self.registry.diagnostics().warn_once("vitals", &message);
         } else {
-            // A machine without one is no fault.
+            // A machine without the source is not an error.
             self.registry.diagnostics().info_once("vitals", &message);
         }
     }
 
-    /// Sleeps; false when it is time to end.
+    /// Sleeps. Returns false at the end of sampling.
     fn sleep(&self, time: Duration) -> bool {
         let (state, _) = self
             .wake
@@ -276,7 +282,7 @@ impl Lane {
     }
 }
 
-/// `soundpost_<source>_available{reason}`: 1, or 0 with the reason.
+/// Gauge `soundpost_<source>_available{reason}`: 1, or 0 with the reason.
 struct Availability {
     family: Family,
     shown: Mutex<Option<Option<&'static str>>>,
@@ -291,7 +297,7 @@ impl Availability {
         Ok(Self { family: registry.family(spec)?, shown: Mutex::new(None) })
     }
 
-    /// Shows the reason, or that there is none; true when it is another than before.
+    /// Publishes the reason, or its absence. Returns whether it changed.
     fn set(&self, reason: Option<&'static str>) -> bool {
         let mut shown = lock(&self.shown);
         if *shown == Some(reason) {

@@ -1,28 +1,29 @@
-//! When the next sample is due.
+//! Schedule of samples.
 
 use std::time::{Duration, Instant};
 
 use soundpost_core::Error;
 
-/// How long it is from one sample to the next: 0.1 s to 60 s; from one glance to the next: 0.05 s to 1 s.
+/// Interval between samples, 0.1 s to 60 s; between fast samples, 0.05 s to 1 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interval(Duration);
 
 impl Interval {
-    /// The shortest.
+    /// Minimum.
     pub const SHORTEST: Self = Self(Duration::from_millis(100));
-    /// The longest.
+    /// Maximum.
     pub const LONGEST: Self = Self(Duration::from_secs(60));
 
-    /// The longest between two glances; they can be twice as frequent as samples.
-    const GLANCES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+    /// Maximum between fast samples, which can be twice as frequent as samples.
+    const FAST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-    /// The interval of glances for the argument of this name.
+    /// Makes the interval of fast samples for the argument of this name.
     ///
     /// # Errors
+    ///
     /// When it is not from 0.05 s to 1 s; the message names the argument.
-    pub fn of_glances(argument: &str, interval: Duration) -> Result<Self, Error> {
-        if (Self::GLANCES.0..=Self::GLANCES.1).contains(&interval) {
+    pub fn fast(argument: &str, interval: Duration) -> Result<Self, Error> {
+        if (Self::FAST.0..=Self::FAST.1).contains(&interval) {
             return Ok(Self(interval));
         }
         let seconds = interval.as_secs_f64();
@@ -51,23 +52,24 @@ impl Interval {
         Err(refusal(argument, interval.as_secs_f64()))
     }
 
-    /// The same from a number of seconds, which may be anything.
+    /// Makes an interval from any number of seconds.
     ///
     /// # Errors
+    ///
     /// When it is not from 0.1 s to 60 s; the message names the argument.
     pub fn from_secs_f64(argument: &str, seconds: f64) -> Result<Self, Error> {
         let interval = Duration::try_from_secs_f64(seconds).map_err(|_| refusal(argument, seconds))?;
         Self::new(argument, interval)
     }
 
-    /// The time between two samples.
+    /// Returns the time between two samples.
     pub fn get(self) -> Duration {
         self.0
     }
 }
 
 impl Default for Interval {
-    /// A second.
+    /// Returns an interval of one second.
     fn default() -> Self {
         Self(Duration::from_secs(1))
     }
@@ -103,18 +105,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule whose first sample is due now.
+    /// Makes a schedule whose first sample is due now.
     pub fn new(interval: Interval, now: Instant) -> Self {
         Self { interval, due: now, skipped: 0 }
     }
 
-    /// How long there is to sleep: nothing if a sample is due, and never more than the interval.
+    /// Returns the time to sleep: 0 if a sample is due, and never more than the interval.
     pub fn wait(&self, now: Instant) -> Duration {
         self.due.saturating_duration_since(now).min(self.interval.0)
     }
 
-    /// Whether a sample is due. If so it is taken herewith, and the next is due at the first time of the grid after
-    /// now.
+    /// Reports whether a sample is due, and takes it. If several ticks were missed, one sample is taken and
+    /// the schedule resumes on the next future tick.
     pub fn take(&mut self, now: Instant) -> bool {
         if now < self.due {
             self.come_closer(now);
@@ -127,13 +129,12 @@ impl Schedule {
         true
     }
 
-    /// How many samples were skipped because one was late.
+    /// Returns the number of missed samples.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// A clock that was put back must not stall the sampler: the next sample is due within an interval, on the same
-    /// grid.
+    /// After a clock was set back, the next sample is due within an interval, on the same grid.
     fn come_closer(&mut self, now: Instant) {
         let ahead = self.due.duration_since(now);
         if ahead > self.interval.0 {
@@ -143,7 +144,7 @@ impl Schedule {
         }
     }
 
-    /// What is left of a time when whole periods are taken away.
+    /// Returns the remainder of a time after whole periods.
     fn past_whole_periods(&self, time: Duration) -> Duration {
         let rest = time.as_nanos() % self.interval.0.as_nanos();
         Duration::from_nanos(u64::try_from(rest).unwrap_or(0))

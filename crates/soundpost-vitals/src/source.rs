@@ -1,54 +1,56 @@
-//! Something that can be sampled.
+//! Sources of samples.
 
 use std::fmt;
 
 use crate::gpu::Visible;
 use crate::reading::Readings;
 
-/// Something that can be sampled: the host, the processes of the service, the GPUs, a script in a test.
+/// A source of samples: the host, the processes of the service, the GPUs, a script in a test.
 pub trait Source: Send {
-    /// A short name for threads, flags and errors: `host`, `gpu`.
+    /// Returns a short name for threads, flags and errors: `host`, `gpu`.
     fn name(&self) -> &'static str;
 
-    /// The processes of the service from now on; for sources that tell them apart.
+    /// Sets the processes of the service.
     fn set_pids(&mut self, _pids: &[u32]) {}
 
-    /// What the environment of a process shows it of GPUs, by pid, from now on; for sources that care.
+    /// Sets the GPU environment of processes, by pid.
     fn set_visible(&mut self, _visible: &[(u32, Visible)]) {}
 
-    /// What a person should know about what is sampled, if anything; said once in the log.
+    /// Returns a message about the samples, logged once.
     fn note(&self) -> Option<&'static str> {
         None
     }
 
-    /// The few values that are worth a look between two samples, while calls run; none for most sources.
-    fn glance(&mut self) -> Option<&mut dyn Glance> {
+    /// Returns the fast part of the source, sampled while calls run.
+    fn fast_source(&mut self) -> Option<&mut dyn FastSource> {
         None
     }
 
-    /// Reads everything now. What cannot be read is left out; an error means that nothing could be, and is
-    /// shown with its reason until a later sample succeeds. What was read beside the error is shown as well.
+    /// Reads everything. Unreadable values are omitted. An error means that the source is unavailable; its
+    /// reason is published until a later sample succeeds, with the values that were read.
     ///
     /// # Errors
-    /// When the source is not there: no library, no driver, no permission.
+    ///
+    /// When the source is unavailable: no library, no driver, no permission.
     fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem>;
 }
 
-/// The part of a source that is looked at more often than all of it.
-pub trait Glance {
-    /// Reads a few values now, of the same quantities and labels as a sample has.
+/// The part of a source that is sampled more often.
+pub trait FastSource {
+    /// Reads a few values, of the same quantities and labels as a sample.
     ///
     /// # Errors
-    /// When the source is not there.
-    fn glance(&mut self, readings: &mut Readings) -> Result<(), Problem>;
+    ///
+    /// When the source is unavailable.
+    fn fast_sample(&mut self, readings: &mut Readings) -> Result<(), Problem>;
 }
 
-/// Why a source gives nothing.
+/// Reason why a source is unavailable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// A few fixed words, fit for a label: `no_library`, `no_driver`, `no_permission`, `version_mismatch`.
+    /// A fixed label value: `no_library`, `no_driver`, `no_permission`, `version_mismatch`.
     pub reason: &'static str,
-    /// For a person: what is wrong and what to do.
+    /// Message with the cause and the correction.
     pub message: String,
 }
 

@@ -12,7 +12,7 @@ use soundpost_core::history::HistoryWriter;
 use soundpost_core::snapshot::{Activity, Collector, MetricValue};
 use soundpost_core::{Options, Registry, ServiceDir, ServiceIdentity, Unit};
 use soundpost_vitals::{
-    Glance, Glances, Interval, Listener, Problem, Quantity, Readings, Sampler, Sampling, Source,
+    FastSampling, FastSource, Interval, Listener, Problem, Quantity, Readings, Sampler, Sampling, Source,
 };
 
 static SHOWN: Quantity =
@@ -32,7 +32,7 @@ enum Does {
 struct Scripted {
     does: Arc<Mutex<Does>>,
     samples: Arc<AtomicU64>,
-    glances: Arc<AtomicU64>,
+    fast: Arc<AtomicU64>,
 }
 
 impl Source for Scripted {
@@ -44,7 +44,7 @@ impl Source for Scripted {
         Some("something to know")
     }
 
-    fn glance(&mut self) -> Option<&mut dyn Glance> {
+    fn fast_source(&mut self) -> Option<&mut dyn FastSource> {
         Some(self)
     }
 
@@ -73,9 +73,9 @@ impl Source for Scripted {
     }
 }
 
-impl Glance for Scripted {
-    fn glance(&mut self, readings: &mut Readings) -> Result<(), Problem> {
-        let count = self.glances.fetch_add(1, Relaxed) + 1;
+impl FastSource for Scripted {
+    fn fast_sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
+        let count = self.fast.fetch_add(1, Relaxed) + 1;
         readings.push(&SHOWN, &["a"], 100.0 + count as f64);
         Ok(())
     }
@@ -89,11 +89,11 @@ struct Bench {
     does: Arc<Mutex<Does>>,
     activity: Arc<Mutex<Activity>>,
     samples: Arc<AtomicU64>,
-    glances: Arc<AtomicU64>,
+    fast: Arc<AtomicU64>,
     _root: tempfile::TempDir,
 }
 
-/// A sampler with a sample each `interval`, and glances each 50 ms while the activity says so.
+/// A sampler with a sample each `interval`, and fast samples each 50 ms while the activity says so.
 fn bench(interval: Duration, does: Does) -> Bench {
     bench_with(interval, does, None)
 }
@@ -104,20 +104,20 @@ fn bench_with(interval: Duration, does: Does, listener: Option<Listener>) -> Ben
     let registry = Registry::open(&place, ServiceIdentity::new("svc"), Options::default()).unwrap();
     let history = Arc::new(HistoryWriter::in_memory(1 << 20));
     let (does, activity) = (Arc::new(Mutex::new(does)), Arc::new(Mutex::new(Activity::default())));
-    let (samples, glances) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let source = Scripted { does: does.clone(), samples: samples.clone(), glances: glances.clone() };
+    let (samples, fast) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let source = Scripted { does: does.clone(), samples: samples.clone(), fast: fast.clone() };
     let asked = activity.clone();
     let sampling = Sampling {
         interval: Interval::new("interval", interval).unwrap(),
-        glances: Some(Glances {
-            interval: Interval::of_glances("glances", Duration::from_millis(50)).unwrap(),
+        fast: Some(FastSampling {
+            interval: Interval::fast("fast", Duration::from_millis(50)).unwrap(),
             activity: Arc::new(move || *asked.lock().unwrap()),
         }),
         history: Some(history.clone()),
         listener,
     };
     let sampler = Sampler::start(&registry, &sampling, vec![Box::new(source)]).unwrap();
-    Bench { place, registry, history, sampler, does, activity, samples, glances, _root: root }
+    Bench { place, registry, history, sampler, does, activity, samples, fast, _root: root }
 }
 
 impl Bench {
@@ -164,7 +164,7 @@ fn what_is_shown_is_kept_and_what_is_gone_is_kept_as_gone() {
     let notes =
         bench.registry.diagnostics().notices(0).into_iter().filter(|n| n.message == "something to know");
     assert_eq!(notes.count(), 1, "said once");
-    assert_eq!(bench.glances.load(Relaxed), 0, "no call runs");
+    assert_eq!(bench.fast.load(Relaxed), 0, "no call runs");
 }
 
 #[test]
@@ -243,23 +243,23 @@ fn glances_are_taken_while_calls_run_and_once_more() {
     let bench = bench(Duration::from_secs(30), Does::Reads(vec![("a", 1.0)]));
     until(|| bench.value("svc_shown", "a") == Some(1.0));
     *bench.activity.lock().unwrap() = Activity { running: true, begun: 1 };
-    until(|| bench.glances.load(Relaxed) >= 5);
+    until(|| bench.fast.load(Relaxed) >= 5);
     *bench.activity.lock().unwrap() = Activity { running: false, begun: 1 };
     let settled = settle(&bench);
     assert_eq!(bench.samples.load(Relaxed), 1);
-    assert_eq!(bench.value("svc_shown", "a"), Some(1.0), "a glance is kept and not shown");
+    assert_eq!(bench.value("svc_shown", "a"), Some(1.0), "a fast sample is kept and not shown");
     assert_eq!(bench.kept("shown", "a").last(), Some(&Some(100.0 + settled as f64)));
     // A call that came and went between two looks.
     *bench.activity.lock().unwrap() = Activity { running: false, begun: 2 };
-    until(|| bench.glances.load(Relaxed) > settled);
-    assert_eq!(settle(&bench), settled + 1, "one glance");
+    until(|| bench.fast.load(Relaxed) > settled);
+    assert_eq!(settle(&bench), settled + 1, "one fast sample");
 }
 
-/// Waits until no glance is taken for half a second; how many there were.
+/// Waits until no fast sample is taken for half a second; how many there were.
 fn settle(bench: &Bench) -> u64 {
-    let mut last = (bench.glances.load(Relaxed), Instant::now());
+    let mut last = (bench.fast.load(Relaxed), Instant::now());
     until(|| {
-        let now = bench.glances.load(Relaxed);
+        let now = bench.fast.load(Relaxed);
         if now != last.0 {
             last = (now, Instant::now());
         }

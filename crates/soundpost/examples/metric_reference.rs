@@ -137,7 +137,7 @@ fn describe(snapshot: &Snapshot) -> String {
     text
 }
 
-/// GpuSelection table a family stands in.
+/// Table of a family.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Calls,

@@ -347,7 +347,7 @@ fn config(settings: &Settings, agent: bool) -> Result<Config, Error> {
         appendix: None,
         sample_interval: interval.map(|interval| Interval::new("sample_interval", interval)).transpose()?,
         gpu_memory_interval: during_calls
-            .map(|interval| Interval::of_glances("gpu_memory_interval", interval))
+            .map(|interval| Interval::fast("gpu_memory_interval", interval))
             .transpose()?,
         gpus: match settings.value("gpu") {
             SettingValue::Bool(true) => Some(GpuSelection::from_environment()),

@@ -17,16 +17,16 @@ const SPAN: Duration = Duration::from_secs(15 * 60);
 /// Estimated size of a sample, bytes: about 100 values.
 const SAMPLE_BYTES: usize = 1024;
 /// Estimated size of a fast sample, bytes: about 8 values.
-const GLANCE_BYTES: usize = 128;
+const FAST_SAMPLE_BYTES: usize = 128;
 /// File sizes are multiples of this, bytes.
 const STEP: usize = 256 * 1024;
 
 /// Returns the size of a history for 15 minutes of samples at these intervals: 1 to 8 MiB.
-pub fn history_bytes(interval: Duration, glances: Option<Duration>) -> usize {
+pub fn history_bytes(interval: Duration, fast: Option<Duration>) -> usize {
     let times = |interval: Duration| (SPAN.as_secs_f64() / interval.as_secs_f64().max(0.01)) as usize;
-    let glances = glances.map_or(0, |glances| times(glances) * GLANCE_BYTES);
+    let fast = fast.map_or(0, |fast| times(fast) * FAST_SAMPLE_BYTES);
     // Doubled for machines with several GPUs.
-    let wanted = 2 * (times(interval) * SAMPLE_BYTES + glances);
+    let wanted = 2 * (times(interval) * SAMPLE_BYTES + fast);
     wanted.next_multiple_of(STEP).clamp(*BYTES.start(), *BYTES.end())
 }
 

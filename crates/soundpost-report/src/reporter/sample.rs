@@ -9,7 +9,7 @@ use soundpost_core::thread::lock;
 use soundpost_core::{Calls, Error, clock};
 use soundpost_store::Entity;
 use soundpost_vitals::{
-    Glances, Gpus, Host, Interval, Listener, Processes, Readings, Sampler, Sampling, Source, Visible,
+    FastSampling, Gpus, Host, Interval, Listener, Processes, Readings, Sampler, Sampling, Source, Visible,
 };
 
 use super::deps::Deps;
@@ -69,7 +69,7 @@ fn start(deps: &Arc<Deps>, interval: Interval, processes: &SampledProcesses) -> 
     let activity = Arc::new(move || lock(&active.collector).activity());
     let sampling = Sampling {
         interval,
-        glances: fast_interval.map(|interval| Glances { interval, activity }),
+        fast: fast_interval.map(|interval| FastSampling { interval, activity }),
         history: Some(history.clone()),
         listener: Some(Listener(Arc::new(move |readings| batch(&listening, readings)))),
     };

@@ -1,4 +1,4 @@
-//! One device: what does not change about it, and one sample of what does.
+//! One device: its constant properties, and one sample of the others.
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
@@ -13,21 +13,21 @@ use super::reading::{self, Pcie};
 use super::visible::DeviceIdentity;
 use crate::reading::Readings;
 
-/// A device, with what does not change about it.
+/// A device with its constant properties.
 #[derive(Debug)]
 pub(super) struct Card {
-    /// NVML's index.
+    /// Index of NVML.
     pub(super) index: u32,
-    /// The index as a label.
+    /// Index as a label.
     pub(super) label: String,
     pub(super) uuid: String,
     pub(super) name: String,
-    /// Whether all of it is sampled.
+    /// Whether the whole device is sampled.
     pub(super) whole: bool,
     pub(super) migs: Vec<Mig>,
-    /// Of its handle, to know it again in an event.
+    /// Address of the handle, to recognise the device in an event.
     pub(super) address: usize,
-    /// Whether it is watched for XID errors.
+    /// Whether its XID errors are watched.
     pub(super) watched: bool,
     power_limit: Option<u32>,
     fans: u32,
@@ -35,7 +35,7 @@ pub(super) struct Card {
     answers: Answers,
 }
 
-/// What a sample of processes needs.
+/// Inputs of a sample of processes.
 pub(super) struct Processes<'a> {
     pub(super) own: &'a [u32],
     pub(super) namespace: &'a mut Namespace,
@@ -43,10 +43,11 @@ pub(super) struct Processes<'a> {
 }
 
 impl Card {
-    /// Asks all that does not change.
+    /// Reads the constant properties.
     ///
     /// # Errors
-    /// When there is no such device, it is lost, or it may not be used.
+    ///
+    /// When the device does not exist, is lost, or access is denied.
     pub(super) fn discover(nvml: &Nvml, index: u32) -> Result<Self, NvmlError> {
         let device = nvml.device_by_index(index)?;
         let (uuid, name) = (device.uuid(), device.name());
@@ -74,23 +75,24 @@ impl Card {
         DeviceIdentity { uuid: self.uuid.clone(), migs }
     }
 
-    /// Whether anything of it is sampled.
+    /// Reports whether any part of the device is sampled.
     pub(super) fn is_chosen(&self) -> bool {
         self.whole || self.migs.iter().any(|mig| mig.chosen)
     }
 
-    /// Whether it fell off the bus.
+    /// Reports whether the device fell off the bus.
     pub(super) fn is_lost(&self) -> bool {
         self.answers.lost()
     }
 
-    /// Takes over what an earlier look at the same device knows.
+    /// Copies cached results of an earlier instance of the same device.
     pub(super) fn inherit(&mut self, earlier: Card) {
         self.watched = earlier.watched;
         self.pcie = earlier.pcie;
     }
 
-    /// Measures PCIe traffic if it is time: 40 ms on hardware, so before all that should be of one moment.
+    /// Measures PCIe traffic if it is due. It takes 40 ms on hardware, so it precedes values that belong to
+    /// one moment.
     pub(super) fn measure_pcie(&mut self, nvml: &Nvml) {
         if self.pcie.is_due()
             && let Some(device) = self.device(nvml)
@@ -99,7 +101,7 @@ impl Card {
         }
     }
 
-    /// Reads everything.
+    /// Reads all values.
     pub(super) fn sample(&mut self, nvml: &Nvml, processes: &mut Processes<'_>, readings: &mut Readings) {
         let Some(device) = self.device(nvml) else { return };
         let busy = self.look(&device, processes, readings, true);
@@ -111,15 +113,20 @@ impl Card {
         reading::totals(&device, answers, &self.pcie, &labels, readings);
     }
 
-    /// Reads what is looked at ten times a second: memory, whose it is, utilization.
-    pub(super) fn glance(&mut self, nvml: &Nvml, processes: &mut Processes<'_>, readings: &mut Readings) {
+    /// Reads the values of a fast sample: memory, its processes, utilization.
+    pub(super) fn fast_sample(
+        &mut self,
+        nvml: &Nvml,
+        processes: &mut Processes<'_>,
+        readings: &mut Readings,
+    ) {
         if let Some(device) = self.device(nvml) {
             self.look(&device, processes, readings, false);
         }
     }
 
-    /// Memory and utilization of the device and of its MIG devices, and memory by process; of MIG devices also
-    /// the rest if it is to be a `full` look. Whether a kernel ran.
+    /// Reads memory and utilization of the device and its MIG devices, and memory by process; with `full`
+    /// also the other values of MIG devices. Returns whether a kernel ran.
     fn look(
         &mut self,
         device: &Device<'_>,
@@ -132,7 +139,7 @@ impl Card {
         let total = push_memory(readings, &labels, memory(device, answers));
         let busy = reading::utilization(device, answers, &labels, readings);
         processes.lists.clear();
-        // With MIG, the device's own list needs a privilege that those of its parts do not.
+        // With MIG, the device's own list needs a privilege that the lists of its parts do not.
         let mut listed = !self.migs.is_empty() || processes.lists.add(device, answers);
         for mig in self.migs.iter_mut().filter(|mig| self.whole || mig.chosen) {
             let Some(device) = mig_device(device, mig) else {
@@ -141,7 +148,7 @@ impl Card {
             };
             let labels = [self.label.as_str(), &mig.identity.uuid, &mig.name, &mig.label];
             push_memory(readings, &labels, memory(&device, &mut mig.answers));
-            // Utilization and the like of a MIG device only where a driver gives it.
+            // Only some drivers report utilization of a MIG device.
             let busy = reading::utilization(&device, &mut mig.answers, &labels, readings);
             if full {
                 reading::load(&device, &mut mig.answers, &labels, busy, readings);
@@ -154,7 +161,7 @@ impl Card {
         busy
     }
 
-    /// What a process that chose this device, or MIG devices of it, sees of it: labels gpu and mig.
+    /// Returns the labels gpu and mig of the parts of this device that a process with this selection sees.
     pub(super) fn labels_of(&self, mig: Option<usize>) -> Option<[String; 2]> {
         let mig = match mig {
             Some(place) => self.migs.get(place)?.label.clone(),
@@ -163,7 +170,7 @@ impl Card {
         Some([self.label.clone(), mig])
     }
 
-    /// The device's handle; none once it is lost.
+    /// Returns the device's handle; `None` after it was lost.
     fn device<'nvml>(&mut self, nvml: &'nvml Nvml) -> Option<Device<'nvml>> {
         if self.answers.lost() {
             return None;
@@ -203,7 +210,7 @@ fn mig_device<'nvml>(parent: &Device<'nvml>, mig: &Mig) -> Option<Device<'nvml>>
     parent.mig_device_by_index(mig.index).ok()
 }
 
-/// Adds total and used memory; the total for judging others by, where it is known.
+/// Adds total and used memory. Returns the total where it is known, for checking other values.
 fn push_memory(readings: &mut Readings, labels: &[&str; 4], memory: Option<Memory>) -> Option<u64> {
     let memory = memory?;
     if !memory.is_plausible() {

@@ -1,21 +1,21 @@
-//! What an error of NVML means.
+//! Classification of NVML errors.
 
 use nvml_wrapper::error::NvmlError;
 
 use crate::source::Problem;
 
-/// What to do about a call that failed.
+/// Reaction to a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// This device or driver cannot, or may not, say: do not ask again soon.
+    /// Not supported or not permitted: not retried soon.
     Unsupported,
-    /// The device or the library is gone: start anew.
+    /// The device or the library is gone: start NVML again.
     Lost,
-    /// Not this time.
+    /// Failed this time.
     Passing,
 }
 
-/// `NVML_ERROR_ARGUMENT_VERSION_MISMATCH` and `NVML_ERROR_DEPRECATED`, which the wrapper has no name for.
+/// `NVML_ERROR_ARGUMENT_VERSION_MISMATCH` and `NVML_ERROR_DEPRECATED`, which the wrapper does not name.
 const VERSION_MISMATCH: u32 = 25;
 const DEPRECATED: u32 = 26;
 
@@ -28,14 +28,14 @@ impl Fault {
             | NvmlError::InvalidArg
             | NvmlError::NoPermission
             | NvmlError::UnexpectedVariant(VERSION_MISMATCH | DEPRECATED) => Self::Unsupported,
-            // Someone else in this process may have shut the library down once too often.
+            // Other code in this process may have shut the library down once too often.
             NvmlError::GpuLost | NvmlError::Uninitialized => Self::Lost,
             _ => Self::Passing,
         }
     }
 }
 
-/// Answers of one device, call by call: what it cannot do is remembered and not asked again.
+/// Results of one device's calls; unsupported calls are remembered and not repeated.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     unsupported: u64,
@@ -43,7 +43,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// The answer to a question, which has a number of its own below 64; none if there is none.
+    /// Returns the result of a call; each call has a number below 64.
     pub(super) fn ask<T>(&mut self, question: u8, call: impl FnOnce() -> Result<T, NvmlError>) -> Option<T> {
         let bit = 1_u64 << (question & 63);
         if self.lost || self.unsupported & bit != 0 {
@@ -62,23 +62,23 @@ impl Answers {
         }
     }
 
-    /// Whether the device is known to have no answer to a question.
+    /// Reports whether the device does not support a call.
     pub(super) fn cannot(&self, question: u8) -> bool {
         self.unsupported & (1_u64 << (question & 63)) != 0
     }
 
-    /// Whether the device was lost; nothing is asked of it any more.
+    /// Reports whether the device was lost; no further call is made.
     pub(super) fn lost(&self) -> bool {
         self.lost
     }
 
-    /// Notes that it is.
+    /// Marks the device as lost.
     pub(super) fn lose(&mut self) {
         self.lost = true;
     }
 }
 
-/// Why there is nothing to be had from NVML.
+/// Reason why NVML is unavailable.
 pub(super) fn problem(error: &NvmlError) -> Problem {
     let (reason, advice) = match error {
         NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound => (

@@ -1,4 +1,4 @@
-//! The source: NVML started, its devices found, and started again when they are lost.
+//! The GPU source: starts NVML, finds its devices, and starts again when they are lost.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,10 +18,10 @@ use super::retry::Retry;
 use super::started::{Started, driver_count};
 use super::visible::{GpuSelection, Visible};
 use crate::reading::Readings;
-use crate::source::{Glance, Problem, Source};
+use crate::source::{FastSource, Problem, Source};
 
-/// Where the driver's library is, in the order of trying: as the loader finds it, then the places of
-/// Debian, Red Hat, containers on Google's cloud, NixOS, and WSL.
+/// Paths of the driver's library, in order: the loader's search, then those of Debian, Red Hat, containers on
+/// Google Cloud, NixOS, and WSL.
 const LIBRARIES: [&str; 7] = [
     "libnvidia-ml.so.1",
     "libnvidia-ml.so",
@@ -32,14 +32,14 @@ const LIBRARIES: [&str; 7] = [
     "/usr/lib/wsl/lib/libnvidia-ml.so.1",
 ];
 
-/// How long what does not change is believed: names, limits, MIG devices, what a device cannot say.
+/// Maximum age of constant properties: names, limits, MIG devices, unsupported calls.
 const REFRESH: Duration = Duration::from_secs(30);
-/// XID errors taken at one sample; the others stay for the next.
+/// Maximum number of XID errors read per sample; others stay for the next.
 const MOST_XIDS: usize = 64;
 
 /// GPUs through NVML.
 ///
-/// Belongs to the process that made it: a forked child makes its own.
+/// It belongs to the process that made it: a forked child makes its own.
 #[derive(Debug)]
 pub struct Gpus {
     libraries: Vec<OsString>,
@@ -51,13 +51,13 @@ pub struct Gpus {
     retry: Retry,
     refresh: Duration,
     started: Option<Started>,
-    /// Why it is not started.
+    /// Reason why NVML is not started.
     problem: Option<Problem>,
-    /// What processes see, where they differ from one another or from what is sampled.
+    /// Selections of processes, where they differ from one another or from the sampled devices.
     visible: Vec<(u32, Visible)>,
-    /// The same as labels of devices: gpu, mig, pid.
+    /// These selections as labels of devices: gpu, mig, pid.
     seen: Vec<[String; 3]>,
-    /// XID errors by UUID, kept when NVML starts anew.
+    /// XID errors by UUID, kept when NVML starts again.
     xids: BTreeMap<String, Xids>,
 }
 
@@ -66,14 +66,14 @@ pub struct Gpus {
 struct Xids {
     gpu: String,
     name: String,
-    /// Of the device's handle.
+    /// Address of the device's handle.
     address: usize,
     count: u64,
 }
 
 impl Gpus {
-    /// GPUs through the library that `SOUNDPOST_NVML_PATH` names, or else the driver's. Nothing is loaded
-    /// before the first sample.
+    /// Uses the library of `SOUNDPOST_NVML_PATH`, or else the driver's. Nothing is loaded before the first
+    /// sample.
     pub fn new(which: GpuSelection) -> Self {
         match std::env::var_os("SOUNDPOST_NVML_PATH").filter(|path| !path.is_empty()) {
             Some(path) => Self::with_library(path, which),
@@ -81,7 +81,7 @@ impl Gpus {
         }
     }
 
-    /// GPUs through this library.
+    /// Uses this library.
     pub fn with_library(path: impl Into<OsString>, which: GpuSelection) -> Self {
         Self::with_libraries(vec![path.into()], which)
     }
@@ -105,22 +105,22 @@ impl Gpus {
         }
     }
 
-    /// How long to wait at first before NVML is started again after it failed or lost a device; 4 s by default,
-    /// and longer after some tries, up to a minute.
+    /// Sets the initial delay before NVML is started again after a failure; default: 4 s, with backoff up to
+    /// a minute.
     #[must_use]
     pub fn retry(mut self, retry: Duration) -> Self {
         self.retry = Retry::first(retry);
         self
     }
 
-    /// How long what does not change is believed; 30 s by default.
+    /// Sets the maximum age of constant properties; default: 30 s.
     #[must_use]
     pub fn refresh(mut self, refresh: Duration) -> Self {
         self.refresh = refresh;
         self
     }
 
-    /// Where the `proc` file system is; for tests.
+    /// Sets the path of the `proc` file system, for tests.
     #[must_use]
     pub fn proc_root(mut self, root: &Path) -> Self {
         self.proc_root = root.to_owned();
@@ -128,7 +128,7 @@ impl Gpus {
         self
     }
 
-    /// GpuSelection devices to sample, from the next sample on.
+    /// Sets the devices to sample, from the next sample on.
     pub fn set_which(&mut self, which: GpuSelection) {
         if which != self.which {
             self.which = which;
@@ -137,7 +137,7 @@ impl Gpus {
         }
     }
 
-    /// Chooses among the devices, and notes who sees which.
+    /// Selects among the devices, and records which process sees which.
     fn select_devices(&mut self) {
         self.seen.clear();
         if let Some(started) = &mut self.started {
@@ -146,8 +146,8 @@ impl Gpus {
         }
     }
 
-    /// Asks all devices that are sampled.
-    fn ask(
+    /// Samples all selected devices.
+    fn read_cards(
         &mut self,
         readings: &mut Readings,
         card: impl Fn(&mut Card, &Nvml, &mut Processes<'_>, &mut Readings),
@@ -163,7 +163,7 @@ impl Gpus {
         }
     }
 
-    /// All is well: after the next failure the first try comes soon again.
+    /// Resets the backoff.
     fn settle(&mut self) {
         if self.started.as_ref().is_some_and(|started| !started.has_lost()) {
             self.retry.settle();
@@ -174,7 +174,7 @@ impl Gpus {
         self.started.as_ref().map_or(Ok(()), Started::check)
     }
 
-    /// Starts NVML if it is not or must be again, and looks at the devices again if it is time.
+    /// Starts NVML if necessary, and reads the constant properties again if they are due.
     fn start(&mut self) -> Result<(), Problem> {
         let now = Instant::now();
         if let Some(problem) = self.problem.as_ref().filter(|_| !self.retry.is_due(now)) {
@@ -191,7 +191,7 @@ impl Gpus {
             } else if now >= started.looked + self.refresh {
                 self.namespace.forget();
                 if driver_count(&self.proc_root) != started.driver_count {
-                    // NVML counts the devices that were there when it started.
+                    // NVML only counts the devices that existed when it was started.
                     self.shut_down();
                 } else {
                     started.look();
@@ -216,7 +216,7 @@ impl Gpus {
         }
     }
 
-    /// Shuts NVML down until it is time to try again.
+    /// Shuts NVML down until the next attempt is due.
     fn off(&mut self, problem: Problem) -> Problem {
         self.shut_down();
         self.retry.tried(Instant::now());
@@ -224,7 +224,7 @@ impl Gpus {
         problem
     }
 
-    /// Shuts NVML down; what it has to say of XID errors is heard before.
+    /// Shuts NVML down after reading its XID errors.
     fn shut_down(&mut self) {
         self.hear_xids();
         self.started = None;
@@ -238,7 +238,7 @@ impl Gpus {
         for path in &self.libraries {
             match Library::open(path) {
                 Ok(library) => return Ok(Started::new(library, &self.proc_root)),
-                // Another place may have it.
+                // A device of this address may have another index later.
                 Err(error @ NvmlError::LibloadingError(_)) => drop(first.get_or_insert(error)),
                 Err(error) => return Err(problem(&error)),
             }
@@ -246,7 +246,7 @@ impl Gpus {
         Err(problem(&first.unwrap_or(NvmlError::LibraryNotFound)))
     }
 
-    /// Counts the XID errors since the last time; also of a device that was lost, whose loss is one of them
+    /// Counts the XID errors since the last time, including those of a lost device, whose loss is one of them
     /// (XID 79).
     fn hear_xids(&mut self) {
         let Some(started) = &self.started else { return };
@@ -256,7 +256,7 @@ impl Gpus {
                 Xids { gpu: card.label.clone(), name: card.name.clone(), address: card.address, count };
             self.xids.insert(card.uuid.clone(), known);
         }
-        // Without a device that is watched there is nothing to wait for.
+        // Without a watched device there are no events.
         let most = if self.xids.is_empty() { 0 } else { MOST_XIDS };
         for address in (0..most).map_while(|_| started.library.next_xid()) {
             let of = self.xids.values_mut().find(|known| known.address == address);
@@ -264,7 +264,7 @@ impl Gpus {
         }
     }
 
-    /// Adds the counts of XID errors of all devices but those that are there and not sampled.
+    /// Adds the counts of XID errors of all devices except existing ones that are not sampled.
     fn push_xids(&self, readings: &mut Readings) {
         for (uuid, known) in &self.xids {
             let card = self.started.as_ref().and_then(|started| started.card(uuid));
@@ -300,20 +300,20 @@ impl Source for Gpus {
         self.select_devices();
     }
 
-    /// What a person should know about the choice of devices, if anything.
+    /// Returns a message about the selection of devices.
     fn note(&self) -> Option<&'static str> {
         self.started.as_ref().and_then(|started| started.note)
     }
 
-    fn glance(&mut self) -> Option<&mut dyn Glance> {
+    fn fast_source(&mut self) -> Option<&mut dyn FastSource> {
         Some(self)
     }
 
     fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
         let started = self.start();
         if started.is_ok() {
-            self.ask(&mut Readings::default(), |card, nvml, _, _| card.measure_pcie(nvml));
-            self.ask(readings, Card::sample);
+            self.read_cards(&mut Readings::default(), |card, nvml, _, _| card.measure_pcie(nvml));
+            self.read_cards(readings, Card::sample);
         }
         self.hear_xids();
         self.push_xids(readings);
@@ -321,10 +321,10 @@ impl Source for Gpus {
     }
 }
 
-impl Glance for Gpus {
-    /// Five calls of NVML a device. Starts nothing.
-    fn glance(&mut self, readings: &mut Readings) -> Result<(), Problem> {
-        self.ask(readings, Card::glance);
+impl FastSource for Gpus {
+    /// Makes five calls of NVML per device. Starts nothing.
+    fn fast_sample(&mut self, readings: &mut Readings) -> Result<(), Problem> {
+        self.read_cards(readings, Card::fast_sample);
         self.check()
     }
 }

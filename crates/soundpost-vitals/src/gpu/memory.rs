@@ -7,15 +7,15 @@ use super::namespace::Namespace;
 use super::processes::{Listed, Shares, shares};
 use super::raw::{self, Kind};
 
-/// Questions of [`Answers`].
+/// Call numbers of [`Answers`].
 const MEMORY: u8 = 0;
 const MEMORY_V1: u8 = 1;
 const COMPUTE: u8 = 2;
 const GRAPHICS: u8 = 3;
-/// The first number that other questions may have.
+/// First call number of other files.
 pub(super) const NEXT_QUESTION: u8 = 4;
 
-/// What a driver says about memory.
+/// Memory as a driver reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) total: u64,
@@ -23,13 +23,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Whether it can be true.
+    /// Reports whether the values are plausible.
     pub(super) fn is_plausible(self) -> bool {
         self.total > 0 && self.used <= self.total
     }
 }
 
-/// Total and used memory, by version 2 of the call or, where the driver has none, by version 1.
+/// Reads total and used memory, by version 2 of the call or, on older drivers, by version 1.
 pub(super) fn memory(device: &Device<'_>, answers: &mut Answers) -> Option<Memory> {
     let second = answers
         .ask(MEMORY, || device.memory_info())
@@ -40,12 +40,12 @@ pub(super) fn memory(device: &Device<'_>, answers: &mut Answers) -> Option<Memor
     answers.ask(MEMORY_V1, || raw::memory_v1(device)).map(|(total, used)| Memory { total, used })
 }
 
-/// The lists of processes, reused from device to device.
+/// Lists of processes, reused between devices.
 #[derive(Debug)]
 pub(super) struct Lists {
     compute: Vec<Listed>,
     graphics: Vec<Listed>,
-    /// Newest version of the list that this driver is known to have, by kind.
+    /// Newest version of each list that this driver supports.
     versions: [u8; 2],
 }
 
@@ -59,18 +59,18 @@ impl Lists {
         self.graphics.clear();
     }
 
-    /// Adds the processes of a device; false if the driver does not list them.
+    /// Adds the processes of a device. Returns false if the driver does not list them.
     pub(super) fn add(&mut self, device: &Device<'_>, answers: &mut Answers) -> bool {
         let [compute, graphics] = &mut self.versions;
         let known = answers
             .ask(COMPUTE, || raw::processes(device, Kind::Compute, compute, &mut self.compute))
             .is_some();
-        // Many data centre cards have no graphics; the list of compute processes is whole without.
+        // Many data centre cards have no graphics; then the list of compute processes is complete.
         answers.ask(GRAPHICS, || raw::processes(device, Kind::Graphics, graphics, &mut self.graphics));
         known
     }
 
-    /// Whose the memory is, of the devices that were added.
+    /// Returns the owners of the memory of the added devices.
     pub(super) fn shares(&self, own: &[u32], namespace: &mut Namespace) -> Option<Shares> {
         shares(&self.compute, &self.graphics, own, namespace)
     }

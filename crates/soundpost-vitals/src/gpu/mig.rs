@@ -7,15 +7,15 @@ use super::fault::Answers;
 use super::raw;
 use super::visible::MigIdentity;
 
-/// More MIG devices than this are not looked for; today's hardware has 7.
+/// Maximum number of MIG devices per device; current hardware has 7.
 const MOST: u32 = 32;
 
-/// A MIG device, with what does not change about it.
+/// A MIG device with its constant properties.
 #[derive(Debug)]
 pub(super) struct Mig {
-    /// NVML's index on its device.
+    /// Index of NVML on the device.
     pub(super) index: u32,
-    /// The index as a label.
+    /// Index as a label.
     pub(super) label: String,
     pub(super) identity: MigIdentity,
     pub(super) name: String,
@@ -24,7 +24,7 @@ pub(super) struct Mig {
     pub(super) answers: Answers,
 }
 
-/// MIG devices of a device; none where the device has no MIG or it is off. Indices can have gaps.
+/// Returns the MIG devices of a device; none without MIG. Indices can have gaps.
 pub(super) fn migs(device: &Device<'_>) -> Vec<Mig> {
     // `NVML_DEVICE_MIG_ENABLE`
     if !device.mig_mode().is_ok_and(|mode| mode.current == 1) {

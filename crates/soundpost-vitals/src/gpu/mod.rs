@@ -1,7 +1,7 @@
-//! GPUs through NVML: which belong to the service, how they do, who uses their memory.
+//! GPUs through NVML: the service's devices, their state, and the processes that use their memory.
 //!
-//! `gpus` is the source; a `card` is one device with what does not change about it; `reading` judges each
-//! value; `raw` is all that the wrapper has no safe function for.
+//! `gpus` is the source; a `card` is one device with its constant properties; `reading` checks each value;
+//! `raw` holds the calls without a safe function in the wrapper.
 
 mod card;
 mod fault;

@@ -1,10 +1,10 @@
-//! Whether a pid means the same process to NVML as to us.
+//! Test whether pids mean the same processes to NVML as in this pid namespace.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// `PROC_PID_INIT_INO` of the kernel's `include/linux/proc_ns.h`: the pid namespace that is nobody's child.
+/// `PROC_PID_INIT_INO` of the kernel's `include/linux/proc_ns.h`: the initial pid namespace.
 const HOST: &str = "pid:[4026531836]";
 
 /// The pid namespace of this process, through `/proc`.
@@ -12,28 +12,29 @@ const HOST: &str = "pid:[4026531836]";
 pub(super) struct Namespace {
     root: PathBuf,
     host: bool,
-    /// Pids that were seen to hold a GPU, until [`Namespace::forget`].
+    /// Pids known to hold a GPU, until [`Namespace::forget`].
     holders: BTreeSet<u32>,
 }
 
 impl Namespace {
-    /// As it is seen in a mounted `proc` file system.
+    /// Reads the namespace of a mounted `proc` file system.
     pub(super) fn at(root: &Path) -> Self {
         let link = fs::read_link(root.join("self/ns/pid")).unwrap_or_default();
         Self { root: root.to_owned(), host: link.as_os_str() == HOST, holders: BTreeSet::new() }
     }
 
-    /// Whether this is the host's own namespace, in which pids are what the driver calls processes.
+    /// Reports whether this is the initial namespace, whose pids the driver uses.
     pub(super) fn is_host(&self) -> bool {
         self.host
     }
 
-    /// Whether there is such a process here.
+    /// Reports whether this process exists here.
     pub(super) fn exists(&self, pid: u32) -> bool {
         pid != 0 && self.root.join(pid.to_string()).exists()
     }
 
-    /// Whether the process has an NVIDIA device open (or WSL's door to it), as each that uses CUDA has.
+    /// Reports whether the process has an NVIDIA device (or WSL's equivalent) open, as every CUDA process
+    /// has.
     pub(super) fn holds_gpu(&mut self, pid: u32) -> bool {
         if self.holders.contains(&pid) {
             return true;
@@ -49,7 +50,7 @@ impl Namespace {
         holds
     }
 
-    /// Looks again at who holds a GPU: pids are used anew.
+    /// Forgets the holders of GPUs, because pids are reused.
     pub(super) fn forget(&mut self) {
         self.holders.clear();
     }

@@ -1,20 +1,20 @@
-//! Whose memory it is: from lists of processes to the service's shares and everyone else's.
+//! Owners of GPU memory: from lists of processes to the service's processes and the rest.
 
 use std::collections::BTreeMap;
 
 use super::namespace::Namespace;
 
-/// An entry of a list of NVML.
+/// An entry of an NVML list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) pid: u32,
-    /// Bytes; none where NVML does not say.
+    /// Bytes; `None` where NVML does not report them.
     pub(super) memory: Option<u64>,
 }
 
 impl Listed {
-    /// An entry as NVML gives it. `NVML_VALUE_NOT_AVAILABLE` is all ones; and a process on a GPU that uses
-    /// no byte is one whose memory the driver keeps to itself (confidential computing, some vGPUs).
+    /// An entry as NVML returns it. `NVML_VALUE_NOT_AVAILABLE` is all ones. A process with 0 bytes is one
+    /// whose memory the driver withholds (confidential computing, some vGPUs).
     pub(super) fn new(pid: u32, memory: u64) -> Self {
         Self { pid, memory: Some(memory).filter(|memory| (1..u64::MAX).contains(memory)) }
     }
@@ -23,21 +23,21 @@ impl Listed {
 /// Memory of processes on one device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shares {
-    /// Bytes of each own process on the device, by pid; none where NVML does not say.
+    /// Bytes of each own process by pid; `None` where NVML does not report them.
     pub(super) own: BTreeMap<u32, Option<u64>>,
-    /// Bytes of all others together; none where that is not known.
+    /// Bytes of all other processes; `None` where unknown.
     pub(super) other: Option<u64>,
-    /// Whether a process that is not listed uses none.
+    /// Whether a process that is not listed uses no memory.
     pub(super) whole: bool,
 }
 
-/// Shares of a device's memory from its lists of compute and graphics processes.
+/// Computes the owners of a device's memory from its lists of compute and graphics processes.
 ///
-/// None where the pids cannot be told to be ours. In the host's pid namespace, NVML's pids are what everyone
-/// calls the processes. In a container NVML may list pids of the host, which mean other processes here or
-/// none; the kernel does not tell a container its processes' outer pids, so nothing could be matched. A list
-/// is believed there only if each of its pids is a process here, and an own pid only if that process holds
-/// an NVIDIA device open. The others' memory stays unknown in a container: neighbours may be hidden.
+/// `None` where pids cannot be matched. In the initial pid namespace NVML uses the same pids. In a container
+/// NVML may list pids of the host, which are other processes or none here, and the kernel does not reveal the
+/// outer pids. There a list is accepted only if each of its pids exists here, and an own pid only if its
+/// process holds an NVIDIA device open. The others' memory stays unknown in a container, because neighbours
+/// may be hidden.
 pub(super) fn shares(
     compute: &[Listed],
     graphics: &[Listed],
@@ -70,8 +70,8 @@ pub(super) fn shares(
     Some(shares)
 }
 
-/// Memory by process. Entries of one list add up (a process in several MIG instances); a process that does
-/// both is in both lists with the same memory.
+/// Sums memory by process. Entries of one list are added (a process in several MIG instances). A process in
+/// both lists has the same memory in each.
 fn merged(compute: &[Listed], graphics: &[Listed]) -> BTreeMap<u32, Option<u64>> {
     let mut merged = summed(compute);
     for (pid, memory) in summed(graphics) {

@@ -99,7 +99,7 @@ pub(super) static PROCESS_MEMORY: Quantity = Quantity {
     labels: &["gpu", "pid"],
 };
 
-/// For the history alone.
+/// Only in the history.
 pub(super) static VISIBLE: Quantity = Quantity {
     name: GPU_VISIBLE,
     help: "1 for a device that a process of the service sees, where not all see all",
@@ -108,7 +108,7 @@ pub(super) static VISIBLE: Quantity = Quantity {
     labels: &["gpu", "mig", "pid"],
 };
 
-/// All of them, as the reference lists them.
+/// All quantities, for the reference.
 pub(crate) static ALL: [&Quantity; 15] = [
     &MEMORY_USED,
     &MEMORY_TOTAL,

@@ -1,6 +1,6 @@
-//! C functions of NVML that `nvml-wrapper` has no safe method for: the first versions of some for old
-//! drivers and the successors of others for drivers to come, lists of processes in one call into a bounded buffer, MIG instances, and events that outlive a
-//! borrow of the library. All unsafe code of this crate.
+//! C functions of NVML without a safe method in `nvml-wrapper`: first versions for old drivers and successors
+//! for newer ones, lists of processes in one call into a bounded buffer, MIG instances, and events that
+//! outlive a borrow of the library. It contains all unsafe code of this crate.
 
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -15,14 +15,14 @@ use nvml_wrapper_sys::bindings::{
 
 use super::processes::Listed;
 
-/// More processes than this on one device are not listed.
+/// Maximum number of listed processes per device.
 const MOST_PROCESSES: usize = 4096;
-/// Room for so many is offered first.
+/// Initial capacity of a list.
 const USUAL_PROCESSES: usize = 64;
 
-/// A loaded and started NVML, with the events it watches for.
+/// A loaded and started NVML with its set of events.
 pub(super) struct Library {
-    /// Address of the set of events; 0 where there is none. A number, because it is only handed back.
+    /// Address of the set of events; 0 without one. A number, because it is only passed back.
     events: usize,
     nvml: Nvml,
 }
@@ -37,7 +37,7 @@ impl Library {
         &self.nvml
     }
 
-    /// Asks to be told of a device's XID errors.
+    /// Subscribes to a device's XID errors.
     pub(super) fn watch(&mut self, index: u32) -> Result<(), NvmlError> {
         let device = self.nvml.device_by_index(index)?;
         let register = nvml_sym(self.nvml.lib().nvmlDeviceRegisterEvents.as_ref())?;
@@ -56,7 +56,7 @@ impl Library {
         nvml_try(unsafe { register(device.handle(), u64::from(nvmlEventTypeXidCriticalError), events) })
     }
 
-    /// The device (by its [`address`]) of the next XID error since the last call, without waiting.
+    /// Returns the device (by its [`address`]) of the next XID error since the last call, without waiting.
     pub(super) fn next_xid(&self) -> Option<usize> {
         if self.events == 0 {
             return None;
@@ -82,13 +82,13 @@ impl Drop for Library {
     }
 }
 
-/// Where a device's handle points to: a name for it among those of a started library.
+/// Returns the address of a device's handle, its identity within a started library.
 pub(super) fn address(device: &Device<'_>) -> usize {
     // SAFETY: the handle is not used.
     unsafe { device.handle() }.addr()
 }
 
-/// Total and used bytes by version 1, where what the driver reserves counts as used.
+/// Reads total and used bytes by version 1, which counts memory reserved by the driver as used.
 pub(super) fn memory_v1(device: &Device<'_>) -> Result<(u64, u64), NvmlError> {
     let memory = nvml_sym(device.nvml().lib().nvmlDeviceGetMemoryInfo.as_ref())?;
     let mut info = nvmlMemory_t { total: 0, free: 0, used: 0 };
@@ -97,14 +97,14 @@ pub(super) fn memory_v1(device: &Device<'_>) -> Result<(u64, u64), NvmlError> {
     Ok((info.total, info.used))
 }
 
-/// Percent of the only fan that version 1 knows.
+/// Reads the speed of the only fan that version 1 supports, percent.
 pub(super) fn fan_speed_v1(device: &Device<'_>) -> Result<u32, NvmlError> {
     let speed = nvml_sym(device.nvml().lib().nvmlDeviceGetFanSpeed.as_ref())?;
     // SAFETY: the function writes one value of this type, or fails.
     number(device, |handle, to| unsafe { speed(handle, to) })
 }
 
-/// Degrees Celsius by the function that newer drivers have instead of the wrapper's.
+/// Reads the temperature by the function that replaces the wrapper's in newer drivers, degrees Celsius.
 pub(super) fn temperature(device: &Device<'_>) -> Result<u32, NvmlError> {
     let temperature = nvml_sym(device.nvml().lib().nvmlDeviceGetTemperatureV.as_ref())?;
     // `NVML_STRUCT_VERSION(Temperature, 1)` of `nvml.h`: size and number.
@@ -119,7 +119,7 @@ pub(super) fn temperature(device: &Device<'_>) -> Result<u32, NvmlError> {
     Ok(info.temperature.max(0).unsigned_abs())
 }
 
-/// Reasons for slow clocks by the function that newer drivers have instead of the wrapper's.
+/// Reads the reasons for slow clocks by the function that replaces the wrapper's in newer drivers.
 pub(super) fn event_reasons(device: &Device<'_>) -> Result<u64, NvmlError> {
     let reasons = nvml_sym(device.nvml().lib().nvmlDeviceGetCurrentClocksEventReasons.as_ref())?;
     let mut bits = 0;
@@ -128,7 +128,7 @@ pub(super) fn event_reasons(device: &Device<'_>) -> Result<u64, NvmlError> {
     Ok(bits)
 }
 
-/// GPU and compute instance of a MIG device.
+/// Reads the GPU and compute instance of a MIG device.
 pub(super) fn instance(device: &Device<'_>) -> Result<(u32, u32), NvmlError> {
     let gpu = nvml_sym(device.nvml().lib().nvmlDeviceGetGpuInstanceId.as_ref())?;
     let compute = nvml_sym(device.nvml().lib().nvmlDeviceGetComputeInstanceId.as_ref())?;
@@ -151,15 +151,15 @@ fn number(
     Ok(number)
 }
 
-/// GpuSelection processes.
+/// Kind of a list of processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Compute,
     Graphics,
 }
 
-/// Adds the processes of a kind on a device, by the newest version (3, 2, 1) of the list at or below
-/// `version` that the driver has; that is kept in `version`.
+/// Adds the processes of a kind, by the newest version (3, 2, 1) of the list at or below `version` that the
+/// driver supports. Stores that version in `version`.
 pub(super) fn processes(
     device: &Device<'_>,
     kind: Kind,
@@ -218,7 +218,7 @@ fn processes_by(
     }
 }
 
-/// Calls a function that fills a list, and once more with more room if it asks for that.
+/// Calls a function that fills a list, and again with more room if it requests it.
 fn fill<T: Copy>(
     empty: T,
     into: &mut Vec<Listed>,
@@ -232,7 +232,7 @@ fn fill<T: Copy>(
         let result = nvml_try(call(&raw mut count, infos.as_mut_ptr()));
         let wanted = usize::try_from(count).unwrap_or(usize::MAX);
         match result {
-            // A few more, for what starts in the meantime.
+            // Room for processes that start in the meantime.
             Err(NvmlError::InsufficientSize(_)) if room < wanted && wanted < MOST_PROCESSES => {
                 room = wanted + 8;
             }

@@ -1,7 +1,7 @@
-//! Each value of a device, asked on its own and judged.
+//! Reading and checking of a device's values.
 //!
-//! Bounds are of physics and of the API's documentation, wide enough for hardware to come: drivers answer
-//! 644245923 for a temperature and 65535 for a percentage when a device is in trouble.
+//! The bounds come from physics and the API's documentation, with room for future hardware: drivers return
+//! 644245923 for a temperature and 65535 for a percentage when a device fails.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -26,12 +26,12 @@ const THROTTLE: u8 = UTILIZATION + 4;
 const ENERGY: u8 = UTILIZATION + 5;
 const TEMPERATURE_NEW: u8 = UTILIZATION + 6;
 const THROTTLE_NEW: u8 = UTILIZATION + 7;
-/// Clocks, directions of PCIe, kinds of ECC errors and fans take a question each.
+/// Each clock, direction of PCIe, kind of ECC error and fan has a call number.
 const CLOCK: u8 = UTILIZATION + 8;
 const PCIE: u8 = UTILIZATION + 12;
 const ECC: u8 = UTILIZATION + 14;
 const FAN: u8 = UTILIZATION + 16;
-/// Fans of one device that are asked.
+/// Maximum number of fans per device.
 const MOST_FANS: u32 = 8;
 
 const CELSIUS: RangeInclusive<f64> = 0.0..=150.0;
@@ -46,10 +46,10 @@ const BYTES_PER_SECOND: RangeInclusive<f64> = 0.0..=1.0e12;
 const JOULES: RangeInclusive<f64> = 0.0..=1.0e12;
 const ERRORS: RangeInclusive<f64> = 0.0..=1.0e15;
 
-/// `nvmlDeviceGetPcieThroughput` measures for 20 ms, each direction: not asked more often than this.
+/// Minimum time between two calls of `nvmlDeviceGetPcieThroughput`, which measures each direction for 20 ms.
 const PCIE_EVERY: Duration = Duration::from_secs(5);
 
-/// Reasons that slow a GPU down; idleness and clocks that someone set do not.
+/// Reasons that slow a GPU down; idleness and configured clocks are none.
 const REASONS: [(&str, ThrottleReasons); 6] = [
     ("power_cap", ThrottleReasons::SW_POWER_CAP),
     ("hardware_slowdown", ThrottleReasons::HW_SLOWDOWN),
@@ -59,7 +59,7 @@ const REASONS: [(&str, ThrottleReasons); 6] = [
     ("power_brake", ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN),
 ];
 
-/// PCIe throughput as last measured: sent, received, in KB/s.
+/// Last measured PCIe throughput: sent, received, in KB/s.
 #[derive(Debug, Default)]
 pub(super) struct Pcie {
     asked: Option<Instant>,
@@ -67,7 +67,7 @@ pub(super) struct Pcie {
 }
 
 impl Pcie {
-    /// Whether it is time to measure again.
+    /// Reports whether a measurement is due.
     pub(super) fn is_due(&self) -> bool {
         self.asked.is_none_or(|asked| asked.elapsed() >= PCIE_EVERY)
     }
@@ -81,7 +81,7 @@ impl Pcie {
     }
 }
 
-/// Adds a value that can be true, and notes one that cannot.
+/// Adds a plausible value, or counts an implausible one.
 pub(super) fn judge(
     readings: &mut Readings,
     quantity: &'static Quantity,
@@ -105,13 +105,13 @@ fn percent(readings: &mut Readings, quantity: &'static Quantity, labels: &[&str]
     }
 }
 
-/// Adds the limit of power in milliwatts, which does not change by itself.
+/// Adds the power limit in milliwatts, which rarely changes.
 pub(super) fn power_limit(readings: &mut Readings, labels: &[&str; 4], milliwatts: Option<u32>) {
     let milliwatts = milliwatts.map(f64::from);
     judge(readings, &quantity::POWER_LIMIT, labels, milliwatts, &(0.001..=*WATTS.end()), 1e-3);
 }
 
-/// Adds utilization of a device; whether a kernel ran. Labels: gpu, uuid, name, mig.
+/// Adds the utilization of a device. Returns whether a kernel ran. Labels: gpu, uuid, name, mig.
 pub(super) fn utilization(
     device: &Device<'_>,
     answers: &mut Answers,
@@ -124,7 +124,7 @@ pub(super) fn utilization(
     rates.gpu > 0
 }
 
-/// Adds temperature and power of a device that is `busy` or not.
+/// Adds temperature and power of a busy or idle device.
 pub(super) fn load(
     device: &Device<'_>,
     answers: &mut Answers,
@@ -142,7 +142,7 @@ pub(super) fn load(
     }
 }
 
-/// Adds clocks, the fan and reasons for slowness.
+/// Adds clocks, the fan and throttle reasons.
 pub(super) fn speed(
     device: &Device<'_>,
     answers: &mut Answers,

@@ -1,4 +1,4 @@
-//! NVML as it is started: its devices, and which of them are sampled.
+//! A started NVML: its devices, and the selected ones.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,17 +13,17 @@ use super::raw::Library;
 use super::visible::{DeviceIdentity, GpuSelection, Visible, select_devices};
 use crate::source::Problem;
 
-/// NVML, started.
+/// NVML after its start.
 pub(super) struct Started {
     pub(super) library: Library,
     pub(super) cards: Vec<Card>,
-    /// Devices by NVML's count, also those that could not be found.
+    /// Devices in the order of NVML, including those that could not be opened.
     pub(super) count: u32,
-    /// NVML's indices of the devices that CUDA counts: all but those that this container may not use.
+    /// NVML's indices of the devices that CUDA counts: all but those that this container must not use.
     pub(super) order: Vec<u32>,
-    /// Devices by the kernel driver's list, where it can be read.
+    /// Number of devices of the kernel driver, where it can be read.
     pub(super) driver_count: Option<usize>,
-    /// An error of a device that could not be found.
+    /// Error of a device that could not be opened.
     pub(super) missing: Option<NvmlError>,
     pub(super) looked: Instant,
     pub(super) note: Option<&'static str>,
@@ -51,7 +51,7 @@ impl Started {
         started
     }
 
-    /// Finds the devices and all that does not change about them.
+    /// Finds the devices and reads their constant properties.
     pub(super) fn look(&mut self) {
         self.looked = Instant::now();
         self.missing = None;
@@ -76,7 +76,7 @@ impl Started {
         }
     }
 
-    /// The place among the cards of each device that CUDA counts, and how they can be named.
+    /// Returns for each device of CUDA its index among the cards, and its identity.
     pub(super) fn identities(&self) -> (Vec<Option<usize>>, Vec<DeviceIdentity>) {
         let place = |index: &u32| self.cards.iter().position(|card| card.index == *index);
         let places: Vec<Option<usize>> = self.order.iter().map(place).collect();
@@ -89,7 +89,8 @@ impl Started {
         self.cards.iter().find(|card| card.uuid == uuid)
     }
 
-    /// What processes see, as labels gpu, mig and pid; nothing if each sees just what is sampled.
+    /// Returns the selections of processes as labels gpu, mig and pid; empty if each sees exactly the sampled
+    /// devices.
     pub(super) fn seen(&self, visible: &[(u32, Visible)]) -> Vec<[String; 3]> {
         let (places, identities) = self.identities();
         let sampled =
@@ -107,7 +108,7 @@ impl Started {
         labels.map(|(pid, [gpu, mig])| [gpu.clone(), mig.clone(), pid.clone()]).collect()
     }
 
-    /// Chooses among the devices, and watches the chosen ones.
+    /// Selects devices and watches them.
     pub(super) fn select_devices(&mut self, which: &GpuSelection) {
         let (places, identities) = self.identities();
         for card in &mut self.cards {
@@ -128,7 +129,7 @@ impl Started {
         }
     }
 
-    /// Why nothing is sampled, if so.
+    /// Returns the reason why no device is sampled.
     pub(super) fn none_chosen(&self, which: &GpuSelection) -> Option<Problem> {
         if self.cards.iter().any(Card::is_chosen) {
             return None;
@@ -144,20 +145,20 @@ impl Started {
         })
     }
 
-    /// Whether a device fell off the bus, or the library was shut down under us.
+    /// Reports whether a device fell off the bus, or other code shut the library down.
     pub(super) fn has_lost(&self) -> bool {
         let missing = self.missing.as_ref().is_some_and(|error| Fault::of(error) == Fault::Lost);
         missing || self.cards.iter().any(Card::is_lost)
     }
 
-    /// An error if all devices that are sampled were lost.
+    /// Returns an error if all sampled devices were lost.
     pub(super) fn check(&self) -> Result<(), Problem> {
         let mut chosen = self.cards.iter().filter(|card| card.is_chosen());
         if chosen.all(Card::is_lost) { Err(problem(&NvmlError::GpuLost)) } else { Ok(()) }
     }
 }
 
-/// Devices of the kernel driver, which lists also those that came after NVML was started.
+/// Returns the number of devices of the kernel driver, including those added after NVML was started.
 pub(super) fn driver_count(proc_root: &Path) -> Option<usize> {
     fs::read_dir(proc_root.join("driver/nvidia/gpus")).ok().map(Iterator::count)
 }

@@ -1,26 +1,27 @@
-//! GpuSelection devices belong to the service: `CUDA_VISIBLE_DEVICES` as CUDA reads it.
+//! The service's devices: `CUDA_VISIBLE_DEVICES` as CUDA reads it.
 //!
-//! Rules: the section on environment variables of the CUDA C++ Programming Guide; and PyTorch's
-//! `torch/cuda/__init__.py` (`_parse_visible_devices`, `_transform_uuid_to_ordinals`), which was written
-//! against the driver's behaviour, for what the guide leaves open: the first entry decides the form, a
-//! number ends where its digits do (`strtoul`), and an entry named twice leaves nothing visible.
+//! Rules: the section on environment variables of the CUDA C++ Programming Guide. For cases that the guide
+//! leaves open: PyTorch's `torch/cuda/__init__.py` (`_parse_visible_devices`, `_transform_uuid_to_ordinals`),
+//! which follows the driver. The first entry decides the form, a number ends with its digits (`strtoul`), and
+//! an entry named twice makes nothing visible.
 
-/// GpuSelection devices are sampled.
+/// Selection of devices to sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GpuSelection {
-    /// All of the machine: the option `gpu="all"`.
+    /// All devices of the machine: the option `gpu="all"`.
     All,
-    /// Those that at least one of these environments shows, one for each process of the service that differs.
+    /// Devices that at least one of these environments shows; one environment for each differing process of
+    /// the service.
     Visible(Vec<Visible>),
 }
 
 impl GpuSelection {
-    /// What this process's environment shows.
+    /// Returns the devices of this process's environment.
     pub fn from_environment() -> Self {
         Self::Visible(vec![Visible::from_environment()])
     }
 
-    /// Places of the devices and MIG devices to sample, each once.
+    /// Returns the indices of the devices and MIG devices to sample, each once.
     pub(super) fn choices(&self, devices: &[DeviceIdentity]) -> Vec<SelectedDevice> {
         let mut choices: Vec<SelectedDevice> = match self {
             Self::All => select_devices(None, devices),
@@ -34,7 +35,7 @@ impl GpuSelection {
         choices
     }
 
-    /// Whether no device can be among them, whatever there is.
+    /// Reports whether the selection is empty for any hardware.
     pub(super) fn is_none(&self) -> bool {
         let none = |visible: &Visible| {
             let first = visible.devices.as_deref().map(|devices| devices.split(',').next().unwrap_or(""));
@@ -43,8 +44,8 @@ impl GpuSelection {
         matches!(self, Self::Visible(visible) if visible.iter().all(none))
     }
 
-    /// A warning for a person where numbers may mean other devices than NVML's: CUDA counts the fastest
-    /// first unless `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`, NVML always by bus. Alike devices are alike fast.
+    /// Returns a warning where numbers may mean other devices than NVML's: CUDA counts the fastest first
+    /// unless `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`, NVML always by bus. Identical devices are equally fast.
     pub(super) fn note(&self, names: &[&str]) -> Option<&'static str> {
         let differ = names.windows(2).any(|pair| pair[0] != pair[1]);
         let by_speed = |visible: &Visible| {
@@ -60,17 +61,17 @@ impl GpuSelection {
     }
 }
 
-/// What the environment of a process shows it.
+/// GPU environment of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Visible {
-    /// `CUDA_VISIBLE_DEVICES`; none where it is not set.
+    /// `CUDA_VISIBLE_DEVICES`; `None` where it is not set.
     pub devices: Option<String>,
     /// Whether `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`.
     pub by_bus: bool,
 }
 
 impl Visible {
-    /// Of this process, now.
+    /// Reads the environment of this process.
     pub fn from_environment() -> Self {
         let text = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         Self {
@@ -80,44 +81,44 @@ impl Visible {
     }
 }
 
-/// How a device can be named.
+/// Identity of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceIdentity {
     /// `GPU-8932f937-d72c-4106-c12f-20bd9faed9f6`
     pub uuid: String,
-    /// Its MIG devices.
+    /// MIG devices.
     pub migs: Vec<MigIdentity>,
 }
 
-/// How a MIG device can be named.
+/// Identity of a MIG device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MigIdentity {
-    /// `MIG-1f1c...`, or of drivers before 470 `MIG-GPU-8932f937-.../1/0`.
+    /// `MIG-1f1c...`, or before driver 470 `MIG-GPU-8932f937-.../1/0`.
     pub uuid: String,
     /// GPU instance and compute instance.
     pub instance: Option<(u32, u32)>,
 }
 
-/// A chosen device, by places.
+/// A selected device, by index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SelectedDevice {
-    /// Place among the devices.
+    /// Index among the devices.
     pub device: usize,
-    /// Place among its MIG devices; none for the whole device, with all of them.
+    /// Index among its MIG devices; `None` for the whole device with all of them.
     pub mig: Option<usize>,
 }
 
-/// How an entry names a device.
+/// Form of an entry.
 enum Form<'a> {
     Number(usize),
     Gpu(&'a str),
     Mig(&'a str),
 }
 
-/// Devices that a process with this `CUDA_VISIBLE_DEVICES` sees, in its order; all without it.
+/// Returns the devices that a process with this `CUDA_VISIBLE_DEVICES` sees, in its order; all without it.
 ///
 /// Devices are numbered as given here. The list ends before the first entry that names no device, names
-/// several, or is of another form than the first.
+/// several, or has another form than the first.
 pub fn select_devices(value: Option<&str>, devices: &[DeviceIdentity]) -> Vec<SelectedDevice> {
     let Some(value) = value else {
         return (0..devices.len()).map(|device| SelectedDevice { device, mig: None }).collect();
@@ -139,7 +140,7 @@ pub fn select_devices(value: Option<&str>, devices: &[DeviceIdentity]) -> Vec<Se
     choices
 }
 
-/// An entry's form; none where it has none.
+/// Returns the form of an entry.
 fn form(entry: &str) -> Option<Form<'_>> {
     let entry = entry.trim();
     if entry.starts_with("GPU-") {
@@ -172,14 +173,15 @@ fn find(form: &Form<'_>, devices: &[DeviceIdentity]) -> Option<SelectedDevice> {
     }
 }
 
-/// Instances that the old form `MIG-<GPU-UUID>/<GPU instance>/<compute instance>` names on a device.
+/// Returns the instances that the old form `MIG-<GPU-UUID>/<GPU instance>/<compute instance>` names on a
+/// device.
 fn instance_named(text: &str, uuid: &str) -> Option<Option<(u32, u32)>> {
     let mut parts = text.strip_prefix("MIG-")?.strip_prefix(uuid)?.strip_prefix('/')?.split('/');
     let (gpu, compute) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     (parts.next().is_none() && !uuid.is_empty()).then_some(Some((gpu, compute)))
 }
 
-/// The only one; none where there are several.
+/// Returns the only item; `None` if there are several.
 fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
     all.next().filter(|_| all.next().is_none())
 }

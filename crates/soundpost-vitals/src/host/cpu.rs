@@ -1,4 +1,4 @@
-//! The CPU time of the machine, and shares of it.
+//! CPU time of the machine, and its utilization.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -6,26 +6,26 @@ use std::time::{Duration, Instant};
 use crate::host::cgroup::CpuLimit;
 use crate::host::parse::{keyed, lines, number, words};
 
-/// Below this the kernel's accounting is too coarse for a share.
+/// Minimum time for a ratio; below it the kernel's accounting is too coarse.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// A share of CPU time, or why there is none.
+/// A ratio of CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Share {
     /// 0 to 1.
     Ratio(f64),
-    /// Too early to tell, or not to be read.
+    /// Too early, or not readable.
     Absent,
-    /// More than there is.
+    /// Implausible.
     Impossible,
 }
 
-/// The CPU time of all CPUs since the start, from `/proc/stat`, in ticks: user, nice, system, idle, iowait, irq,
-/// softirq, steal. Guest time is part of user time.
+/// CPU time of all CPUs since the start, from `/proc/stat`, in ticks: user, nice, system, idle, iowait, irq,
+/// softirq, steal. User time includes guest time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticks {
     states: [u64; 8],
-    /// CPUs that are online.
+    /// Number of online CPUs.
     pub(super) cpus: u32,
 }
 
@@ -51,8 +51,8 @@ impl Ticks {
         Some(Self { states, cpus: u32::try_from(cpus).ok().filter(|&cpus| cpus > 0)? })
     }
 
-    /// The share of the time since `before` that was not idle. Each state counts by itself: proc_stat(5) warns that
-    /// iowait may go back, and so do all when a CPU goes offline.
+    /// Returns the busy ratio since `before`. Each state is subtracted by itself: iowait may decrease
+    /// (proc_stat(5)), and all states do when a CPU goes offline.
     pub(super) fn busy_since(&self, before: &Self) -> Share {
         let (mut idle, mut all) = (0u128, 0u128);
         for (index, (now, before)) in self.states.iter().zip(before.states).enumerate() {
@@ -66,12 +66,12 @@ impl Ticks {
     }
 }
 
-/// When the machine started, in seconds since 1970, from `/proc/stat`.
+/// Returns the start of the machine in seconds since 1970, from `/proc/stat`.
 pub(super) fn boot_time(stat: &[u8]) -> Option<u64> {
     keyed(stat, "btime")
 }
 
-/// The share of its limit that a cgroup uses, from one sample to the next.
+/// Utilization of a cgroup's limit between two samples.
 #[derive(Debug, Default)]
 pub(super) struct GroupShare {
     last: Option<Usage>,
@@ -85,7 +85,7 @@ struct Usage {
 }
 
 impl GroupShare {
-    /// The share since the last sample of the same group; `machine` is how many CPUs there are.
+    /// Returns the ratio since the last sample of the same group; `machine` is the number of CPUs.
     pub(super) fn of(&mut self, limit: &CpuLimit<'_>, machine: Option<u32>, now: Instant) -> Share {
         let Some(used) = limit.used else {
             self.last = None;
@@ -113,11 +113,11 @@ impl GroupShare {
     }
 }
 
-/// A group may use more than its quota for a moment (`cpu.max.burst`, and what is left of a period): that is all of
-/// it. More than twice what the machine has is no measurement.
+/// A group may briefly exceed its quota (`cpu.max.burst`, and the rest of a period); such a ratio becomes 1.
+/// More than twice the machine's CPUs is implausible.
 fn share(spent: f64, passed: f64, cores: f64, machine: Option<u32>) -> Share {
     if spent < 0.0 {
-        // The counter began anew.
+        // The counter restarted.
         return Share::Absent;
     }
     if machine.is_some_and(|cpus| spent > 2.0 * passed * f64::from(cpus)) {
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(after.cpus, 2);
         assert_eq!(after.busy_since(&before), Share::Ratio(0.45));
         assert_eq!(after.busy_since(&after), Share::Absent);
-        // iowait that goes back takes nothing from the rest.
+        // A decreasing iowait does not reduce the others.
         let later = ticks("cpu  140 10 30 860 40 5 5 15 3 0").unwrap();
         assert_eq!(later.busy_since(&after), Share::Ratio(0.5));
     }
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(share.of(&limit(Some(1e9)), Some(4), at(3.0)), Share::Impossible);
         assert_eq!(share.of(&limit(Some(1.0)), Some(4), at(4.0)), Share::Absent);
         assert_eq!(share.of(&limit(Some(1.5)), Some(4), at(5.0)), Share::Ratio(0.25));
-        // A clock that goes back, a group that changes, a file that goes away.
+        // Cases: a clock set back, another group, a removed file.
         assert_eq!(share.of(&limit(Some(2.0)), Some(4), now), Share::Absent);
         let other = CpuLimit { group: Path::new("/b"), ..limit(Some(9.0)) };
         assert_eq!(share.of(&other, Some(4), at(6.0)), Share::Absent);

@@ -1,16 +1,16 @@
-//! A file that is read again and again.
+//! Files that are read repeatedly.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Nothing that is read here is longer: `/proc/stat` of a machine with thousands of interrupts has some 100 KB.
+/// Maximum length, bytes: `/proc/stat` of a machine with thousands of interrupts has about 100 KB.
 const LIMIT: usize = 4 << 20;
 const FIRST: usize = 4096;
 
-/// A file that is kept open, and opened again when that stops working. The kernel writes the text of such files
-/// anew whenever they are read from the start.
+/// A file that stays open, and is opened again after an error. The kernel generates the text of such files
+/// anew for each read from the start.
 #[derive(Debug)]
 pub(super) struct Watched {
     path: PathBuf,
@@ -22,7 +22,7 @@ impl Watched {
         Self { path, file: None }
     }
 
-    /// Opens the file if it is not open; false if it cannot be.
+    /// Opens the file if it is closed. Returns false if that fails.
     pub(super) fn open(&mut self) -> bool {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();
@@ -30,7 +30,7 @@ impl Watched {
         self.file.is_some()
     }
 
-    /// What is in it now; nothing if it cannot be read.
+    /// Returns the current contents; `None` if they cannot be read.
     pub(super) fn read<'buffer>(&mut self, buffer: &'buffer mut Buffer) -> Option<&'buffer [u8]> {
         let kept = self.file.is_some();
         let mut length = self.fill(buffer);
@@ -50,14 +50,14 @@ impl Watched {
     }
 }
 
-/// What is in a file that is seldom read; empty if it cannot be read.
+/// Returns the contents of a rarely read file; empty if it cannot be read.
 pub(super) fn read_once(path: &Path) -> Vec<u8> {
     let mut buffer = Buffer::default();
     let mut file = Watched::new(path.to_path_buf());
     file.read(&mut buffer).map(<[u8]>::to_vec).unwrap_or_default()
 }
 
-/// Memory for the text of one file at a time.
+/// Buffer for the text of one file at a time.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The machine, or the part of it that the cgroup of this process may use.
+//! The machine, or the part of it that the process's cgroup may use.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,23 +12,23 @@ use crate::host::quantity::{CPU_LIMIT, CPU_THROTTLED, CPU_USAGE, LOAD1, MEMORY_T
 use crate::reading::{Quantity, Readings};
 use crate::source::{Problem, Source};
 
-/// After this many samples it is looked up again which cgroup this is: a process can be moved, and a group get a
-/// controller that it had not.
+/// Number of samples between two lookups of the cgroup: a process can be moved, and a group can get a
+/// controller.
 const LOOK_AGAIN: u32 = 60;
-/// No machine has as many tasks (`PID_MAX_LIMIT` is 2^22).
+/// Maximum number of tasks (`PID_MAX_LIMIT` is 2^22).
 const MOST_LOAD: f64 = 4_194_304.0;
 
-/// CPU, memory and load of the host; inside a container, of what the container may use.
+/// CPU, memory and load of the host; in a container, those of its limits.
 ///
-/// - `cpu_usage_ratio`: CPU time used since the last sample, 0 to 1 of what the host has, or of the tightest CPU limit
-///   among the cgroups of this process; then used by the group that has the limit. Absent in the first sample.
-/// - `cpu_limit_cores`: what 1 stands for.
-/// - `cpu_throttled_seconds_total`: how long a CPU quota kept tasks waiting; absent without one.
+/// - `cpu_usage_ratio`: CPU time since the last sample, 0 to 1 of the host's CPUs, or of the lowest CPU limit among the
+///   cgroups of this process. Absent in the first sample.
+/// - `cpu_limit_cores`: cores that a ratio of 1 stands for.
+/// - `cpu_throttled_seconds_total`: time for which a CPU quota delayed tasks; absent without one.
 /// - `host_memory_used_bytes`, `host_memory_total_bytes`: of the host, total less available; or of the group with the
-///   tightest limit, usage less inactive page cache.
-/// - `load1`: of the host, always.
+///   lowest limit, usage less inactive page cache.
+/// - `load1`: always of the host.
 ///
-/// It keeps the files open that it reads, and what it read last: make it in the process that samples.
+/// It keeps its files open and its last values, so the sampling process makes it.
 #[derive(Debug)]
 pub struct Host {
     root: PathBuf,
@@ -44,12 +44,12 @@ pub struct Host {
 }
 
 impl Host {
-    /// This host.
+    /// Makes the source of this host.
     pub fn new() -> Self {
         Self::at("/")
     }
 
-    /// The host whose `proc` and `sys` are below a directory: for tests, and for a host that is mounted in a
+    /// Makes a source with `proc` and `sys` below a directory, for tests and for a host mounted in a
     /// container.
     pub fn at(root: impl AsRef<Path>) -> Self {
         let root = root.as_ref().to_path_buf();
@@ -68,9 +68,10 @@ impl Host {
         }
     }
 
-    /// As [`Source::sample`], at a time of the monotonic clock that the caller read.
+    /// Samples at a time of the monotonic clock, see [`Source::sample`].
     ///
     /// # Errors
+    ///
     /// When nothing can be read.
     pub fn sample_at(&mut self, now: Instant, readings: &mut Readings) -> Result<(), Problem> {
         self.look_for_groups();
@@ -116,7 +117,7 @@ impl Host {
 
     fn memory(&mut self, readings: &mut Readings) {
         let machine = self.meminfo.read(&mut self.buffer).and_then(Memory::parse);
-        // What v1 says for "no limit" is above 2^62.
+        // The value of v1 for "no limit" is above 2^62.
         let most = machine.map_or(1 << 62, |machine| machine.total);
         let (total, used) = match self.memory_groups.limit(most, &mut self.buffer) {
             Some(limit) => (limit.total, limit.used),
@@ -164,7 +165,7 @@ fn put(readings: &mut Readings, share: Share) {
     }
 }
 
-/// Adds what is at most `most`; what is above is not to be believed.
+/// Adds a value of at most `most`, or counts an implausible one.
 fn put_below(readings: &mut Readings, quantity: &'static Quantity, value: Option<f64>, most: f64) {
     match value {
         Some(value) if value <= most => readings.push(quantity, &[], value),

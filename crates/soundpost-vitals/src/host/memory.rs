@@ -6,7 +6,7 @@ use crate::host::parse::keyed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) total: u64,
-    /// The kernel's estimate of what programs can have without swapping: what is free, and what can be reclaimed.
+    /// The kernel's estimate of the memory available without swapping: free and reclaimable.
     pub(super) available: Option<u64>,
 }
 

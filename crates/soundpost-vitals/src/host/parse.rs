@@ -1,19 +1,18 @@
-//! Reading numbers out of the kernel's text files: bytes in, never a panic.
+//! Parsing of the kernel's text files: any bytes, never a panic.
 //!
-//! The kernel ends every line; a line without its end was cut off, and the number in it may be too. Such a line is
-//! no line here.
+//! The kernel ends every line. A line without its end was cut off, possibly within a number, and is ignored.
 
-/// The complete lines.
+/// Returns the complete lines.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"))
 }
 
-/// The words of a line.
+/// Returns the words of a line.
 pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
-/// A decimal number of digits and nothing else.
+/// Parses a decimal number of digits only.
 pub(super) fn number(word: &[u8]) -> Option<u64> {
     if word.is_empty() {
         return None;
@@ -24,18 +23,18 @@ pub(super) fn number(word: &[u8]) -> Option<u64> {
     })
 }
 
-/// A decimal number with or without a fraction: no sign, no exponent, no `inf`.
+/// Parses a decimal number with or without a fraction: no sign, no exponent, no `inf`.
 pub(super) fn decimal(word: &[u8]) -> Option<f64> {
     let plain = word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     std::str::from_utf8(word).ok().filter(|_| plain)?.parse().ok()
 }
 
-/// The number that is all there is in a file.
+/// Parses a file that contains one number.
 pub(super) fn only_number(text: &[u8]) -> Option<u64> {
     number(lines(text).next()?.trim_ascii())
 }
 
-/// The number behind a key at the start of a line: `inactive_file 4096`, `MemTotal:  4096 kB`.
+/// Returns the number after a key at the start of a line: `inactive_file 4096`, `MemTotal:  4096 kB`.
 pub(super) fn keyed(text: &[u8], key: &str) -> Option<u64> {
     lines(text).find_map(|line| {
         let mut words = words(line);

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::host::file::{Buffer, Watched};
 use crate::host::parse::{number, words};
 
-/// A process, recognised by its pid and when it started.
+/// A process, identified by its pid and start.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) pid: u32,
-    /// Its label: the pid as text.
+    /// Label: the pid as text.
     pub(super) label: String,
     stat: Watched,
     descriptors: PathBuf,
@@ -23,11 +23,11 @@ enum State {
     New,
     /// Read; started this many ticks after the machine.
     Known(u64),
-    /// Ended, and the pid is another's.
+    /// Ended, and the pid belongs to another process.
     Gone,
 }
 
-/// What was read of a process.
+/// Values of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Figures {
     pub(super) stat: Stat,
@@ -42,15 +42,15 @@ impl Process {
         Self { pid, label, stat, descriptors: directory.join("fd"), state: State::New }
     }
 
-    /// Reads it, or nothing if it is no more.
+    /// Reads the process; `None` after its end.
     ///
-    /// `sizes` says whether the kernel tells the number of descriptors as the size of their directory.
+    /// `sizes`: whether the kernel reports the number of descriptors as the size of their directory.
     pub(super) fn read(&mut self, sizes: bool, buffer: &mut Buffer) -> Option<Figures> {
         if self.state == State::Gone || !self.stat.open() {
             return None;
         }
-        // In this order: the open file belongs to this process and cannot be read once it has ended, so that the
-        // descriptors, which were found by pid, were its own.
+        // Keep this order: the open file belongs to this process and cannot be read after its end. So the
+        // descriptors, which were found by pid, were those of this process.
         let descriptors = self.count_descriptors(sizes);
         let stat = self.stat.read(buffer).and_then(Stat::parse)?;
         match self.state {
@@ -58,7 +58,7 @@ impl Process {
                 self.state = State::Gone;
                 None
             }
-            // A zombie holds nothing but its pid.
+            // A zombie has only its pid.
             _ if matches!(stat.state, b'Z' | b'X') => None,
             _ => {
                 self.state = State::Known(stat.started);
@@ -70,7 +70,7 @@ impl Process {
     fn count_descriptors(&self, sizes: bool) -> Option<u64> {
         if sizes {
             let told = fs::metadata(&self.descriptors).map(|directory| directory.len());
-            // 0 is also what a kernel says that does not tell.
+            // Kernels without support also report 0.
             if let Ok(1..) = told {
                 return told.ok();
             }
@@ -87,22 +87,24 @@ pub(super) struct Stat {
     /// User and system time, in ticks.
     pub(super) ticks: u64,
     pub(super) threads: u64,
-    /// In ticks after the machine's start.
+    /// Ticks after the machine's start.
     pub(super) started: u64,
-    /// Resident pages. The kernel counts by CPU and adds up late: right to some hundred pages.
+    /// Resident pages. The kernel counts per CPU and adds up late, so the value is accurate to some hundred
+    /// pages.
     pub(super) pages: u64,
 }
 
 impl Stat {
-    /// The name in parentheses may hold anything, parentheses and line ends included: it ends at the last one.
+    /// The name in parentheses may contain any bytes, including parentheses and line ends: it ends at the
+    /// last one.
     fn parse(text: &[u8]) -> Option<Self> {
         let end = text.iter().rposition(|&byte| byte == b')')?;
         let rest = text.get(end + 1..)?;
-        // A number that nothing follows may have been cut off.
+        // A number at the end may have been cut off.
         let whole = rest.iter().rposition(u8::is_ascii_whitespace)?;
         let mut words = words(rest.get(..whole)?);
         let state = words.next().filter(|word| word.len() == 1)?;
-        // What is left begins with field 4.
+        // The rest begins with field 4.
         let mut field = |skip| words.nth(skip).and_then(number);
         let (user, system) = (field(10)?, field(0)?);
         let (threads, started) = (field(4)?, field(1)?);

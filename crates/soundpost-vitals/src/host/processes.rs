@@ -12,19 +12,19 @@ use crate::host::quantity::{CPU_SECONDS, OPEN_FDS, RESIDENT, START_TIME, THREADS
 use crate::reading::{Quantity, Readings};
 use crate::source::{Problem, Source};
 
-/// No machine has as much memory: 4 PiB, what x86-64 can address at most.
+/// Maximum memory: 4 PiB, the address space of x86-64.
 const MOST_MEMORY: f64 = (1u64 << 52) as f64;
 /// `PID_MAX_LIMIT`: every thread has an id of its own.
 const MOST_THREADS: f64 = 4_194_304.0;
-/// The most that the kernel lets `fs.nr_open` be.
+/// Maximum of `fs.nr_open` in the kernel.
 const MOST_DESCRIPTORS: f64 = 2_147_483_647.0;
 /// The end of the year 9999.
 const LATEST: f64 = 253_402_300_800.0;
 
 /// Memory, CPU time, threads, open files and start of every process of the service.
 ///
-/// A process that is gone is absent, and so is one whose pid now belongs to another; a zombie is gone. What may not
-/// be read of another user's process is absent, and the rest is there. The label `pid` is empty with one process.
+/// A process that ended is absent, even if its pid was reused; a zombie counts as ended. Unreadable values of
+/// another user's process are absent. With a single process the label `pid` is empty.
 #[derive(Debug)]
 pub struct Processes {
     root: PathBuf,
@@ -33,24 +33,24 @@ pub struct Processes {
     buffer: Buffer,
 }
 
-/// What is the same for all processes, for as long as the machine runs.
+/// Values that all processes share and that stay constant while the machine runs.
 #[derive(Debug)]
 struct Machine {
     ticks_per_second: Option<f64>,
     page: Option<f64>,
-    /// Kept from the first time: it moves when the clock is set, and a process's start does not.
+    /// Kept from the first read: it changes when the clock is set, and a process's start does not.
     boot: Option<f64>,
-    /// Whether `/proc/<pid>/fd` has the number of descriptors as its size.
+    /// Whether `/proc/<pid>/fd` reports the number of descriptors as its size.
     sizes: bool,
 }
 
 impl Processes {
-    /// Processes of this machine; none yet.
+    /// Makes a source of processes of this machine, without any yet.
     pub fn new() -> Self {
         Self::at("/")
     }
 
-    /// Processes of the machine whose `proc` is below a directory.
+    /// Makes a source of processes with `proc` below a directory.
     pub fn at(root: impl AsRef<Path>) -> Self {
         let root = root.as_ref().to_path_buf();
         let release = read_once(&root.join("proc/sys/kernel/osrelease"));
@@ -63,8 +63,7 @@ impl Processes {
         Self { root, processes: Vec::new(), machine, buffer: Buffer::default() }
     }
 
-    /// Says which processes there are. A pid that was there before is still the process it was; to take the one
-    /// that has the pid now, leave it out once.
+    /// Sets the processes. A known pid remains the same process; to accept a reused pid, omit it once.
     pub fn set_pids(&mut self, pids: &[u32]) {
         self.processes.retain(|process| pids.contains(&process.pid));
         for &pid in pids {
@@ -136,7 +135,7 @@ fn positive(name: SysconfVar) -> Option<f64> {
     sysconf(name).ok().flatten().filter(|&value| value > 0).map(|value| value as f64)
 }
 
-/// Linux 6.2 began to tell the number of descriptors as the size of `/proc/<pid>/fd`.
+/// Linux 6.2 and later report the number of descriptors as the size of `/proc/<pid>/fd`.
 fn tells_descriptors(release: &[u8]) -> bool {
     let mut parts = lines(release).next().unwrap_or_default().split(|&byte| byte == b'.').map(number);
     let (major, minor) = (parts.next().flatten(), parts.next().flatten());

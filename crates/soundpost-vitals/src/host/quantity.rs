@@ -95,7 +95,7 @@ pub(super) static START_TIME: Quantity = Quantity {
     labels: PID,
 };
 
-/// All of them, as the reference lists them.
+/// All quantities, for the reference.
 pub(crate) static ALL: [&Quantity; 11] = [
     &CPU_USAGE,
     &CPU_LIMIT,

@@ -41,7 +41,7 @@ fn a_clock_put_back_does_not_stall() {
     assert_eq!(schedule.wait(back + milliseconds(300)), milliseconds(1_000));
 }
 
-/// Milliseconds until somebody looks again: mostly a little, at times much.
+/// Milliseconds until the next check: mostly short, sometimes long.
 fn steps() -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(prop_oneof![8 => 0u64..300, 1 => 0u64..20_000], 1..200)
 }
@@ -63,7 +63,7 @@ proptest! {
                 last = Some(period);
                 taken += 1;
             }
-            // A sample of this period has been taken, and the next is due where the next one begins.
+            // A sample of this period was taken, and the next is due where the next period begins.
             prop_assert_eq!(last, Some(period));
             prop_assert_eq!(at + schedule.wait(at), start + milliseconds((period + 1) * interval));
             prop_assert_eq!(taken + schedule.skipped(), period + 1);
@@ -81,7 +81,7 @@ proptest! {
             prop_assert!(!schedule.take(now), "two at once");
             let wait = schedule.wait(now);
             prop_assert!(wait > Duration::ZERO && wait <= interval);
-            // Whoever sleeps that long gets a sample then, on the same grid.
+            // After that sleep a sample is due, on the same grid.
             let then = now + wait;
             prop_assert_eq!(then.duration_since(origin).as_millis() % 1_000, 0);
             prop_assert!(schedule.clone().take(then), "{} then nothing", taken);

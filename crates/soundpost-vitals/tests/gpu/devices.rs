@@ -3,7 +3,7 @@
 use soundpost_vitals::{GpuSelection, Source, Visible};
 
 use super::common::until;
-use super::sim::{FULL, Sim, glance, lines, of, reason};
+use super::sim::{FULL, Sim, fast_sample, lines, of, reason};
 
 const GIB: u64 = 1 << 30;
 
@@ -103,19 +103,19 @@ fn numbers_of_unlike_devices_are_doubtful() {
 fn a_glance_is_a_few_values_and_cheap() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(GpuSelection::All);
-    assert_eq!(glance(&mut gpus).unwrap(), (vec![], vec![]), "nothing is started by it");
+    assert_eq!(fast_sample(&mut gpus).unwrap(), (vec![], vec![]), "nothing is started by it");
     assert_eq!(sim.all_calls(), 0);
     gpus.set_pids(&[11, 13]);
     let whole = lines(&mut gpus);
     let before = sim.all_calls();
-    let (glanced, aside) = glance(&mut gpus).unwrap();
+    let (fast, aside) = fast_sample(&mut gpus).unwrap();
     assert_eq!(sim.all_calls() - before, 5, "handle, memory, utilization, two lists of processes");
-    assert!(glanced.iter().all(|line| whole.contains(line)), "{glanced:#?}");
+    assert!(fast.iter().all(|line| whole.contains(line)), "{fast:#?}");
     let names = ["gpu_memory_used_bytes", "gpu_utilization_ratio", "gpu_process_memory_bytes"];
-    assert_eq!(names.map(|name| of(&glanced, name).len()), [1, 1, 2]);
+    assert_eq!(names.map(|name| of(&fast, name).len()), [1, 1, 2]);
     assert_eq!(aside, [r#"gpu_process_memory_bytes{gpu="0",pid="13"} 0"#]);
     sim.write(&(FULL.to_owned() + "error * gpu_is_lost"));
-    assert_eq!(glance(&mut gpus).unwrap_err().reason, "lost");
+    assert_eq!(fast_sample(&mut gpus).unwrap_err().reason, "lost");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn memory_over_time() {
     let sim = Sim::new(&FULL.replace("memory_used 6GiB", "memory_used 1GiB 1:9GiB"));
     let mut gpus = sim.gpus(GpuSelection::All);
     lines(&mut gpus);
-    let mut used = || gib(of(&glance(&mut gpus).unwrap().0, "gpu_memory_used_bytes")[0]);
+    let mut used = || gib(of(&fast_sample(&mut gpus).unwrap().0, "gpu_memory_used_bytes")[0]);
     assert_eq!(used(), 1);
     until(|| used() == 9);
 }
@@ -138,7 +138,7 @@ fn processes_with_different_devices() {
     gpus.set_visible(&[of_process(11, Some("0")), of_process(12, Some("0"))]);
     let seen = |gpus: &mut _| {
         let all = lines(gpus);
-        let (_, aside) = glance(gpus).unwrap();
+        let (_, aside) = fast_sample(gpus).unwrap();
         let seen: Vec<String> = of(&aside, "gpu_visible").into_iter().map(str::to_owned).collect();
         (of(&all, "gpu_memory_used_bytes").len(), seen)
     };

@@ -2,7 +2,7 @@
 
 use soundpost_vitals::{GpuSelection, Source};
 
-use super::sim::{CONTAINER, Sim, glance, lines, of};
+use super::sim::{CONTAINER, Sim, fast_sample, lines, of};
 
 const GIB: u64 = 1 << 30;
 const DEVICE: &str = "device GPU-1\nmemory_total 24GiB\nmemory_used 20GiB\n";
@@ -20,10 +20,10 @@ fn shares(sim: &Sim, own: &[u32]) -> (Shares, Shares) {
         let pid = labels.split("pid=\"").nth(1).unwrap().trim_end_matches("\"}").to_owned();
         (pid, value.parse::<u64>().unwrap() / GIB)
     };
-    let (glanced, aside) = glance(&mut gpus).unwrap();
+    let (fast, aside) = fast_sample(&mut gpus).unwrap();
     let shares = |lines: &[String]| of(lines, "gpu_process_memory_bytes").into_iter().map(share).collect();
     let sampled: Vec<_> = shares(&lines);
-    assert_eq!(shares(&glanced), sampled, "a glance says the same");
+    assert_eq!(shares(&fast), sampled, "a fast sample says the same");
     (sampled, shares(&aside))
 }
 

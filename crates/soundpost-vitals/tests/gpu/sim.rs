@@ -151,10 +151,10 @@ fn text(readings: &[Reading]) -> Vec<String> {
     lines
 }
 
-/// What a glance gives, as lines in order, and beside it what is for the history alone.
-pub(crate) fn glance(gpus: &mut Gpus) -> Result<(Vec<String>, Vec<String>), Problem> {
+/// What a fast sample gives, as lines in order, and beside it what is for the history alone.
+pub(crate) fn fast_sample(gpus: &mut Gpus) -> Result<(Vec<String>, Vec<String>), Problem> {
     let mut readings = Readings::default();
-    gpus.glance().unwrap().glance(&mut readings)?;
+    gpus.fast_source().unwrap().fast_sample(&mut readings)?;
     Ok((text(&readings.readings), text(&readings.aside)))
 }
 

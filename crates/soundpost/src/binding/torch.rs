@@ -1,7 +1,7 @@
-//! PyTorch's caching allocator: what it holds at the start and at the end of a call.
+//! PyTorch's caching allocator: its memory at the start and at the end of a call.
 //!
-//! Only Python can ask it, on the thread of the call: a binding reads and hands over numbers. GpuSelection devices to
-//! read, how long that is worth its time, what the figures are called and which GPU they are of is decided here.
+//! Only Python can read it, on the thread of the call; a binding reads and passes numbers. This module decides which
+//! devices to read, for how long reading is cheap enough, and which GPU the figures belong to.
 
 mod devices;
 mod gauges;
@@ -113,7 +113,7 @@ impl Allocator {
         }
     }
 
-    /// GpuSelection of `count` devices to read now: those that hold memory, and in turn one more; all, as long as none
+    /// Returns which of `count` devices to read now: those that hold memory, and in turn one more; all, as long as none
     /// is known to hold any.
     pub fn devices(&self, count: u32) -> Devices {
         self.devices.next(count)

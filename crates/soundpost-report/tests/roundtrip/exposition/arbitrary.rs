@@ -11,7 +11,7 @@ use soundpost_core::snapshot::{
     Distribution, Exemplar, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot,
 };
 
-/// GpuSelection texts and numbers may occur.
+/// Range of the texts and numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Range {
     /// All there are.

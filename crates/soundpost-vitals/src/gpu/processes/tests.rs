@@ -8,7 +8,7 @@ fn listed() -> impl Strategy<Value = Listed> {
 }
 
 proptest! {
-    /// In a namespace that nothing is known about nothing is claimed.
+    /// In an unknown namespace no memory is assigned.
     #[test]
     fn nothing_is_claimed_without_proof(
         compute in prop::collection::vec(listed(), 0..6),
@@ -19,7 +19,7 @@ proptest! {
         prop_assert_eq!(shares(&compute, &graphics, &own, &mut nowhere), None);
     }
 
-    /// Own and others are all there is; and 0 stands for nobody only.
+    /// Own and other processes cover all memory, and a 0 stands only for absent processes.
     #[test]
     fn shares_are_of_the_whole(
         compute in prop::collection::vec(listed(), 0..6),

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Three devices; the last is split.
+/// Makes three devices; the last is split.
 fn devices() -> Vec<DeviceIdentity> {
     let mig = |uuid: &str, instance| MigIdentity { uuid: uuid.to_owned(), instance: Some(instance) };
     let device = |uuid: &str, migs| DeviceIdentity { uuid: uuid.to_owned(), migs };
@@ -16,7 +16,7 @@ fn devices() -> Vec<DeviceIdentity> {
     ]
 }
 
-/// Chosen devices as text: `0 2/1` is device 0 and MIG device 1 of device 2.
+/// Returns selected devices as text: `0 2/1` is device 0 and MIG device 1 of device 2.
 fn chosen(value: Option<&str>) -> String {
     let choices = select_devices(value, &devices());
     let text = |choice: &SelectedDevice| match choice.mig {
@@ -41,7 +41,7 @@ fn the_forms_of_the_variable() {
         (",0", ""),
         ("none", ""),
         ("void", ""),
-        // Numbers, in their order, up to the first that is none.
+        // Numbers, in their order, up to the first invalid one.
         ("0", "0"),
         ("2,1", "2 1"),
         ("0,2,-1,1", "0 2"),
@@ -54,11 +54,11 @@ fn the_forms_of_the_variable() {
         ("99999999999999999999,0", ""),
         ("0,x,1", "0"),
         ("0x1", "0"),
-        // Twice is never.
+        // An entry named twice.
         ("0,1,0", ""),
         ("1,1", ""),
         ("0,-1,0", "0"),
-        // UUIDs and enough of their beginning.
+        // UUIDs and unique prefixes.
         ("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "0"),
         ("GPU-8932f937", "0"),
         ("GPU-893,GPU-89a", "0 1"),
@@ -70,11 +70,11 @@ fn the_forms_of_the_variable() {
         ("gpu-8932f937", ""),
         ("8932f937", ""),
         ("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6-1", ""),
-        // One form only.
+        // Only one form.
         ("0,GPU-c", "0"),
         ("GPU-c,0", "2"),
         ("GPU-8932,MIG-1f1c0000-5a0c", "0"),
-        // MIG, of new drivers and of old.
+        // MIG of new and old drivers.
         ("MIG-1f1c0000-5a0c", "2/0"),
         ("MIG-2f1c0000-5a0c,MIG-1f1c0000-5a0c", "2/1 2/0"),
         ("MIG-2f", "2/1"),
@@ -111,7 +111,7 @@ fn entry() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Whatever the text: each device once, and one that is there.
+    /// Any text selects each existing device at most once.
     #[test]
     fn any_text(value in any::<String>(), entries in prop::collection::vec(entry(), 0..5)) {
         for value in [value, entries.join(",")] {
@@ -125,7 +125,7 @@ proptest! {
         }
     }
 
-    /// What follows an invalid entry means nothing.
+    /// Entries after an invalid one are ignored.
     #[test]
     fn the_first_invalid_entry_ends_it(
         entries in prop::collection::vec(entry(), 0..4),
@@ -137,7 +137,7 @@ proptest! {
         prop_assert_eq!(select_devices(Some(&longer), &devices()), select_devices(Some(&ended), &devices()));
     }
 
-    /// Numbers are taken in their order.
+    /// Numbers keep their order.
     #[test]
     fn numbers_in_order(order in Just((0_usize..3).collect::<Vec<_>>()).prop_shuffle(), length in 1_usize..4) {
         let order = &order[..length];

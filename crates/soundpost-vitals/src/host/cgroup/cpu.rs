@@ -1,4 +1,4 @@
-//! The CPU time that cgroups allow, and how much of it is used.
+//! CPU limits of cgroups, and their use.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::host::parse::{keyed, lines, number, only_number, words};
 #[derive(Debug, Default)]
 pub(in crate::host) struct CpuGroups {
     levels: Vec<Level>,
-    /// GpuSelection CPUs the own group may use; the kernel has already taken the groups above into account.
+    /// CPUs that the own group may use; the kernel already applies the parent groups.
     set: Option<Watched>,
 }
 
@@ -19,7 +19,7 @@ struct Level {
     directory: PathBuf,
     quota: Quota,
     stat: Watched,
-    /// Only in v1: v2 has it in `cpu.stat`.
+    /// Only in v1; in v2 `cpu.stat` contains it.
     usage: Option<Watched>,
     version: Version,
 }
@@ -32,16 +32,16 @@ enum Quota {
     V1(Watched, Watched),
 }
 
-/// The tightest limit on the way up.
+/// The lowest limit among the parent groups.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::host) struct CpuLimit<'groups> {
     /// Cores allowed.
     pub(in crate::host) cores: f64,
-    /// The group that has the limit.
+    /// Group with the limit.
     pub(in crate::host) group: &'groups Path,
-    /// Seconds of CPU that this group and those below have used.
+    /// CPU seconds used by this group and its children.
     pub(in crate::host) used: Option<f64>,
-    /// Seconds for which its quota kept tasks waiting, if that is the limit.
+    /// Seconds for which its quota delayed tasks, if the quota is the limit.
     pub(in crate::host) throttled: Option<f64>,
 }
 
@@ -53,8 +53,8 @@ impl CpuGroups {
         Self { levels: hierarchy.levels.iter().map(level).collect(), set: find_set(hierarchies) }
     }
 
-    /// The tightest limit below the machine's CPUs. Of two that are the same the outer one counts: its group uses
-    /// more.
+    /// Returns the lowest limit below the machine's CPUs. Of two equal limits the outer one counts, because
+    /// its group uses more.
     pub(in crate::host) fn limit(&mut self, machine: f64, buffer: &mut Buffer) -> Option<CpuLimit<'_>> {
         let set = self.set.as_mut().and_then(|set| set.read(buffer)).and_then(cpus_of_list);
         let mut tightest = set.filter(|&cpus| cpus < machine).map(|cpus| (cpus, 0, false));
@@ -103,7 +103,7 @@ impl Level {
 }
 
 impl Quota {
-    /// The cores that the quota is worth; nothing where there is none.
+    /// Returns the cores of the quota; `None` without one.
     fn cores(&mut self, buffer: &mut Buffer) -> Option<f64> {
         let (quota, period) = match self {
             Self::V2(max) => {
@@ -129,7 +129,7 @@ fn find_set(hierarchies: &Hierarchies) -> Option<Watched> {
     names.iter().map(|name| Watched::new(own.join(name))).find_map(|mut file| file.open().then_some(file))
 }
 
-/// How many CPUs are in `0-3,8,10-11`.
+/// Counts the CPUs in a list such as `0-3,8,10-11`.
 fn cpus_of_list(text: &[u8]) -> Option<f64> {
     let line = lines(text).next()?.trim_ascii();
     let mut cpus = 0u64;

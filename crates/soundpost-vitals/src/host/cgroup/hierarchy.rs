@@ -1,9 +1,9 @@
 //! The directories of this process's cgroups, from its own up to the mount.
 //!
-//! `/proc/self/cgroup` says in which group the process is, by hierarchy; `/proc/self/mountinfo` where the hierarchy
-//! is mounted, and which part of it. In a container without a cgroup namespace the first is a path of the host and
-//! the second shows a part; with one, both begin at the container's group. A group that is not below what is mounted
-//! is seen as the mount itself (cgroups(7), proc_pid_mountinfo(5)).
+//! `/proc/self/cgroup` contains the group of each hierarchy; `/proc/self/mountinfo` contains the mounts, and
+//! the mounted part of each hierarchy. In a container without a cgroup namespace the first is a path of the
+//! host and the second shows a part; with one, both begin at the container's group. A group outside of the
+//! mounted part is treated as the mount itself (cgroups(7), proc_pid_mountinfo(5)).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::host::file::read_once;
 use crate::host::parse::lines;
 
-/// Deeper groups are not looked at: nobody nests so far, and each costs a read a sample.
+/// Maximum depth of groups; each costs a read per sample.
 const DEPTH: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,24 +21,24 @@ pub(in crate::host) enum Version {
     V2,
 }
 
-/// One controller's groups of this process.
+/// Groups of one controller for this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::host) struct Hierarchy {
     pub(in crate::host) version: Version,
-    /// Where it is mounted.
+    /// Mount point.
     pub(in crate::host) mount: PathBuf,
-    /// Its groups as paths below the mount, the process's own first, the mount itself (empty) last.
+    /// Groups as paths below the mount, the process's own first, the mount itself (empty) last.
     pub(in crate::host) levels: Vec<PathBuf>,
 }
 
 impl Hierarchy {
-    /// The directories, in the order of the levels.
+    /// Returns the directories, in the order of the levels.
     pub(in crate::host) fn directories(&self) -> impl Iterator<Item = PathBuf> {
         self.levels.iter().map(|level| self.mount.join(level))
     }
 }
 
-/// What `/proc/self/cgroup` and `/proc/self/mountinfo` say.
+/// Contents of `/proc/self/cgroup` and `/proc/self/mountinfo`.
 #[derive(Debug, Default)]
 pub(in crate::host) struct Hierarchies {
     root: PathBuf,
@@ -53,7 +53,7 @@ impl Hierarchies {
         Self { root: root.to_path_buf(), members, mounts }
     }
 
-    /// The groups of a controller: in a v1 hierarchy of its own where there is one, else in the v2 hierarchy.
+    /// Returns the groups of a controller: in its own v1 hierarchy if it has one, else in the v2 hierarchy.
     pub(in crate::host) fn of(&self, controller: &str) -> Option<Hierarchy> {
         let controller = controller.as_bytes();
         self.version(Version::V1, controller).or_else(|| self.version(Version::V2, controller))
@@ -82,7 +82,7 @@ impl Hierarchies {
     }
 }
 
-/// The group of a line `hierarchy:controllers:path`, if it is of this controller.
+/// Returns the group of a line `hierarchy:controllers:path`, if it is of this controller.
 fn member<'line>(line: &'line [u8], version: Version, controller: &[u8]) -> Option<&'line Path> {
     let mut parts = line.splitn(3, |&byte| byte == b':');
     let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
@@ -95,13 +95,13 @@ fn member<'line>(line: &'line [u8], version: Version, controller: &[u8]) -> Opti
 
 /// A mount of a cgroup hierarchy.
 struct Mount {
-    /// GpuSelection part of the hierarchy is shown.
+    /// Mounted part of the hierarchy.
     root: PathBuf,
     point: PathBuf,
 }
 
 impl Mount {
-    /// Reads `id parent device root point options [optional]... - type source options`.
+    /// Parses `id parent device root point options [optional]... - type source options`.
     fn parse(line: &[u8], version: Version, controller: &[u8]) -> Option<Self> {
         let mut words = line.split(|&byte| byte == b' ').skip(3);
         let (root, point) = (words.next()?, words.next()?);
@@ -119,7 +119,7 @@ fn has(list: &[u8], name: &[u8]) -> bool {
     list.split(|&byte| byte == b',').any(|item| item == name)
 }
 
-/// Undoes the kernel's `\040` for a space and the like.
+/// Decodes the kernel's escapes, such as `\040` for a space.
 fn unescape(word: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word;

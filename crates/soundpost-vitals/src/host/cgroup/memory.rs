@@ -1,4 +1,4 @@
-//! The memory that cgroups allow, and how much of it is used.
+//! Memory limits of cgroups, and their use.
 
 use crate::host::cgroup::hierarchy::{Hierarchies, Version};
 use crate::host::file::{Buffer, Watched};
@@ -15,16 +15,16 @@ struct Level {
     limit: Watched,
     usage: Watched,
     stat: Watched,
-    /// The key of the cache that can be reclaimed at once, of the group and those below.
+    /// Key of the reclaimable cache of the group and its children.
     cache: &'static str,
 }
 
-/// The tightest limit on the way up.
+/// The lowest limit among the parent groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::host) struct MemoryLimit {
     /// Bytes allowed.
     pub(in crate::host) total: u64,
-    /// Bytes used in the group that has the limit, without page cache that is not in active use.
+    /// Bytes used in the group with the limit, without inactive page cache.
     pub(in crate::host) used: Option<u64>,
 }
 
@@ -45,11 +45,12 @@ impl MemoryGroups {
         Self { levels: levels.filter_map(|mut level| level.limit.open().then_some(level)).collect() }
     }
 
-    /// The tightest limit below `machine` bytes. Of two that are the same the outer one counts: its group uses more.
+    /// Returns the lowest limit below `machine` bytes. Of two equal limits the outer one counts, because its
+    /// group uses more.
     pub(in crate::host) fn limit(&mut self, machine: u64, buffer: &mut Buffer) -> Option<MemoryLimit> {
         let mut tightest: Option<(u64, &mut Level)> = None;
         for level in &mut self.levels {
-            // "max" is no number; v1 says 2^63 less a page; 0 would let nothing run.
+            // "max" is not a number; v1 reports 2^63 less a page; 0 would let nothing run.
             let Some(limit) = level.limit.read(buffer).and_then(only_number) else { continue };
             let bound = tightest.as_ref().map_or(machine.saturating_sub(1), |(bound, _)| *bound);
             if limit != 0 && limit <= bound {
@@ -62,11 +63,11 @@ impl MemoryGroups {
 }
 
 impl Level {
-    /// As `docker stats` and the kubelet count it: usage less the inactive file pages (working set).
+    /// Computes use as `docker stats` and the kubelet do: usage less inactive file pages (working set).
     fn used(&mut self, buffer: &mut Buffer) -> Option<u64> {
         let usage = self.usage.read(buffer).and_then(only_number)?;
         let cache = self.stat.read(buffer).and_then(|text| keyed(text, self.cache))?;
-        // Read one after the other, so the cache may have grown past the usage.
+        // The two are read one after the other, so the cache may exceed the usage.
         Some(usage.saturating_sub(cache))
     }
 }

@@ -1,4 +1,4 @@
-//! Where the cgroups of this process are, and what they limit.
+//! Cgroups of this process and their limits.
 
 mod cpu;
 mod hierarchy;

@@ -1,4 +1,4 @@
-//! GpuSelection devices are read.
+//! Selection of the devices to read.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -24,7 +24,7 @@ impl Devices {
 
 /// Devices that hold memory, and whose turn it is among the others.
 ///
-/// GpuSelection device a model lies on is the host's affair: `cuda:1` need not be the current one. To read them all
+/// The device of a model is the host's affair: `cuda:1` need not be the current one. To read them all
 /// each time would cost eight times as much on a machine with eight.
 #[derive(Default)]
 pub(super) struct Rota {

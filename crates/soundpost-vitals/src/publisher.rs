@@ -1,4 +1,4 @@
-//! The board: the gauges that show what a source read last, and the history that keeps it.
+//! The publisher: gauges of a source's last sample, and its history.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,11 +9,11 @@ use soundpost_core::{Counter, Error, Family, Gauge, Registry, Spec};
 
 use crate::reading::{Quantity, Reading, Readings};
 
-/// Gauges of one source. What a sample does not mention is taken down: absence is absence.
-pub(crate) struct Board {
+/// Gauges of one source. A series missing in a sample is retracted; it never becomes 0.
+pub(crate) struct GaugePublisher {
     registry: Arc<Registry>,
     families: HashMap<&'static str, Option<Family>>,
-    shown: HashMap<Key, Shown>,
+    published: HashMap<Key, PublishedGauge>,
     rejected: Counter,
     history: Option<Arc<HistoryWriter>>,
     sample: u64,
@@ -22,64 +22,65 @@ pub(crate) struct Board {
 /// A quantity and the values of its labels.
 type Key = (&'static Quantity, Vec<String>);
 
-struct Shown {
+struct PublishedGauge {
     gauge: Gauge,
     sample: u64,
 }
 
-impl Board {
-    /// An empty board.
+impl GaugePublisher {
+    /// Makes a publisher without gauges.
     ///
     /// # Errors
+    ///
     /// When the name of its own counter is taken.
     pub(crate) fn new(registry: &Arc<Registry>, history: Option<Arc<HistoryWriter>>) -> Result<Self, Error> {
         let rejected = Spec::counter("soundpost_observations_rejected")
             .help("Values rejected, by reason.")
             .labels(&["reason"]);
         let rejected = registry.family(rejected)?.counter(&["implausible"])?;
-        let (families, shown) = (HashMap::new(), HashMap::new());
-        Ok(Self { registry: registry.clone(), families, shown, rejected, history, sample: 0 })
+        let (families, published) = (HashMap::new(), HashMap::new());
+        Ok(Self { registry: registry.clone(), families, published, rejected, history, sample: 0 })
     }
 
-    /// Shows a sample.
-    pub(crate) fn show(&mut self, readings: &Readings) {
+    /// Publishes a sample.
+    pub(crate) fn publish(&mut self, readings: &Readings) {
         self.sample += 1;
-        // First of all: a call that starts when the values are shown finds them there.
-        self.keep(readings, &[]);
+        // Append first, so that a call that starts when the gauges change finds the sample in the history.
+        self.append_history(readings, &[]);
         self.rejected.increment_by(readings.dropped.len() as f64);
         for reading in &readings.readings {
             let key = (reading.quantity, reading.labels.clone());
-            let shown = match self.shown.entry(key) {
+            let published = match self.published.entry(key) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
                     let family = family(&self.registry, &mut self.families, reading.quantity);
                     let labels: Vec<&str> = reading.labels.iter().map(String::as_str).collect();
                     let Some(Ok(gauge)) = family.map(|family| family.gauge(&labels)) else { continue };
-                    entry.insert(Shown { gauge, sample: 0 })
+                    entry.insert(PublishedGauge { gauge, sample: 0 })
                 }
             };
-            shown.gauge.set(reading.value);
-            shown.sample = self.sample;
+            published.gauge.set(reading.value);
+            published.sample = self.sample;
         }
         let now = self.sample;
-        let gone = self.take_down(|shown| shown.sample != now);
-        self.keep(&Readings::default(), &gone);
+        let gone = self.retract(|published| published.sample != now);
+        self.append_history(&Readings::default(), &gone);
     }
 
-    /// Keeps a glance, which is not shown.
-    pub(crate) fn glance(&self, readings: &Readings) {
+    /// Appends a fast sample to the history, without publishing it.
+    pub(crate) fn fast_sample(&self, readings: &Readings) {
         self.rejected.increment_by(readings.dropped.len() as f64);
-        self.keep(readings, &[]);
+        self.append_history(readings, &[]);
     }
 
-    /// Shows nothing any more.
+    /// Retracts all gauges.
     pub(crate) fn clear(&mut self) {
-        let gone = self.take_down(|_| true);
-        self.keep(&Readings::default(), &gone);
+        let gone = self.retract(|_| true);
+        self.append_history(&Readings::default(), &gone);
     }
 
-    /// Appends to the history what was read, and what is there no more.
-    fn keep(&self, readings: &Readings, gone: &[Key]) {
+    /// Appends readings and retracted series to the history.
+    fn append_history(&self, readings: &Readings, gone: &[Key]) {
         let Some(history) = &self.history else { return };
         let read = readings.readings.iter().chain(&readings.aside);
         let points = read.map(|Reading { quantity, labels, value }| point(quantity, labels, Some(*value)));
@@ -90,9 +91,9 @@ impl Board {
         }
     }
 
-    fn take_down(&mut self, gone: impl Fn(&Shown) -> bool) -> Vec<Key> {
+    fn retract(&mut self, gone: impl Fn(&PublishedGauge) -> bool) -> Vec<Key> {
         let families = &self.families;
-        let down = self.shown.extract_if(|_, shown| gone(shown)).map(|(key, _)| key);
+        let down = self.published.extract_if(|_, published| gone(published)).map(|(key, _)| key);
         down.inspect(|(quantity, labels)| {
             if let Some(Some(family)) = families.get(quantity.name) {
                 let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
@@ -103,7 +104,7 @@ impl Board {
     }
 }
 
-impl Drop for Board {
+impl Drop for GaugePublisher {
     fn drop(&mut self) {
         self.clear();
     }
@@ -113,7 +114,7 @@ fn point<'a>(quantity: &'static Quantity, labels: &'a [String], value: Option<f6
     Point { name: quantity.name, label_names: quantity.labels, label_values: labels, value }
 }
 
-/// The family of a quantity; `None` when it cannot be registered, which is said once.
+/// Returns the family of a quantity; `None` when it cannot be registered, which is logged once.
 fn family<'a>(
     registry: &Arc<Registry>,
     families: &'a mut HashMap<&'static str, Option<Family>>,
