@@ -6,7 +6,7 @@
 use soundpost_core::Error;
 
 pub use crate::capture::Capture;
-pub use crate::delivery::status::Trouble;
+pub use crate::delivery::status::SinkProblem;
 pub use crate::graylog::options::Graylog;
 pub use crate::influxdb::options::{InfluxApi, InfluxDb};
 pub use crate::json_lines::options::JsonLines;

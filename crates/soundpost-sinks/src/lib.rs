@@ -20,9 +20,9 @@ mod options;
 mod transport;
 
 pub use delivery::ack_queue::AckQueue;
-pub use delivery::bisect::{Delivery, Turn};
+pub use delivery::bisect::{BatchBisect, Step};
 pub use delivery::context::FlushAcks;
-pub use delivery::origin::Names;
+pub use delivery::origin::OwnedOrigin;
 pub use delivery::workers::Workers;
 pub use kind::{Sink, SinkKind};
 pub use kinds::prepared;

@@ -7,7 +7,7 @@ use soundpost::InFlightCall;
 use soundpost::read::Service;
 use soundpost::read::snapshot::{MetricSeries, MetricValue, Snapshot};
 use soundpost::read::store::{Reader, SinkState};
-use soundpost::sink::Trouble;
+use soundpost::sink::SinkProblem;
 
 use super::write_json;
 use crate::arguments::{Status, Which};
@@ -64,18 +64,18 @@ impl Sink {
     fn all(service: &Service, snapshot: &Snapshot) -> Vec<Self> {
         let reader = Reader::open(service.directory()).ok().flatten();
         let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
-        let mut troubles = Trouble::all(service.directory());
+        let mut problems = SinkProblem::all(service.directory());
         let now = now();
         let of = |state: SinkState| {
             let up = is_up(snapshot, &state.sink);
             // What an earlier run left is not how things stand.
-            let trouble = troubles.iter().position(|trouble| trouble.sink == state.sink && up == Some(false));
-            let trouble = trouble.map(|index| troubles.swap_remove(index));
+            let problem = problems.iter().position(|problem| problem.sink == state.sink && up == Some(false));
+            let problem = problem.map(|index| problems.swap_remove(index));
             Self {
                 up,
-                misconfigured: trouble.as_ref().is_some_and(|trouble| trouble.misconfigured),
-                since_unix: trouble.as_ref().map(|trouble| trouble.since_unix),
-                why: trouble.map(|trouble| trouble.why),
+                misconfigured: problem.as_ref().is_some_and(|problem| problem.misconfigured),
+                since_unix: problem.as_ref().map(|problem| problem.since_unix),
+                why: problem.map(|problem| problem.why),
                 lag_seconds: seconds(state.first_unix.map_or(0, |first| now.saturating_sub(first))),
                 accepted: state.accepted,
                 delivered: state.delivered,

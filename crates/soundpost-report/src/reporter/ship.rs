@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use soundpost_core::thread::lock;
-use soundpost_sinks::{Names, Sink, Workers};
+use soundpost_sinks::{OwnedOrigin, Sink, Workers};
 use soundpost_store::{Reader, SinkState};
 
 use super::deps::Deps;
@@ -16,7 +16,7 @@ use crate::election;
 pub(super) fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
     let (context, store) = (&deps.context, store.clone());
     let identity = context.registry.identity();
-    let names = Names::new(identity.service(), identity.own_version(), context.config.instance.as_deref())
+    let names = OwnedOrigin::new(identity.service(), identity.own_version(), context.config.instance.as_deref())
         .with_labels(identity.labels().to_vec());
     Arc::new(Workers::start(
         &context.config.sinks,
@@ -37,7 +37,7 @@ pub(super) fn update_names(deps: &Deps, workers: &Workers) {
     let owned = |(name, value): &(Arc<str>, Arc<str>)| (name.to_string(), value.to_string());
     let labels: Vec<_> = labels.iter().map(owned).collect();
     workers.set_names(|names| {
-        let names = version.iter().fold(names, |names, version| names.of_version(version));
+        let names = version.iter().fold(names, |names, version| names.with_version(version));
         // The records of a service without processes keep its last labels.
         if labels.is_empty() { names } else { names.with_labels(labels) }
     });

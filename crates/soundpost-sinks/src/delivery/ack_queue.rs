@@ -22,7 +22,7 @@ struct Entries {
     waiting: VecDeque<(String, Acknowledgement)>,
     /// The sink whose entry is being written.
     writing: Option<String>,
-    /// What could not be true, by sink.
+    /// Messages of acknowledgements that the store refused, by sink.
     refused: Vec<(String, String)>,
 }
 
@@ -49,11 +49,11 @@ impl AckQueue {
         self.stored.subscribe()
     }
 
-    /// Queues an acknowledgement and waits at most `patience` until it is stored. Later it is stored as soon as the
-    /// store is writable.
+    /// Queues an acknowledgement and waits at most `patience` until it is stored. After that, it is stored as soon as
+    /// the store is writable.
     ///
     /// # Errors
-    /// When the acknowledgement does not fit the store, because another process continued it. The text is for a log.
+    /// When the acknowledgement does not fit the store, because another process continued it.
     pub(crate) fn acknowledge(
         &self,
         sink: &str,
@@ -62,7 +62,7 @@ impl AckQueue {
         wake: impl FnOnce(),
     ) -> Result<(), String> {
         let mut entries = lock(&self.entries);
-        // A waiting one that ends where this one begins is joined with it, so a sink has at most two.
+        // An adjacent entry is joined with this one, so a sink has at most two.
         match entries.waiting.iter_mut().find(|(name, before)| name == sink && before.through == done.after) {
             Some((_, before)) => before.join(&done),
             None => entries.waiting.push_back((sink.to_owned(), done)),

@@ -1,4 +1,4 @@
-//! What is left of a batch, and what of it is sent next. Pure: no clock, no socket.
+//! The delivery state of a batch. Pure: no clock, no socket.
 
 use std::ops::Range;
 
@@ -7,28 +7,27 @@ use soundpost_store::Rejected;
 use crate::format::losses::Losses;
 use crate::transport::answer::{Answer, Verdict};
 
-/// A batch on its way. What something is wrong with is halved until one record is alone to blame; records are settled
-/// in their order.
+/// A batch in delivery. A rejected range is halved until the faulty record is found. Records are settled in order.
 #[derive(Debug)]
-pub struct Delivery {
-    /// Stretches that are not settled, the first of them last; each begins where the one before ends.
+pub struct BatchBisect {
+    /// Adjacent ranges that are not settled, in reverse order.
     todo: Vec<Range<usize>>,
     settled: usize,
     rejected: Rejected,
     losses: Losses,
 }
 
-/// Whether to go on.
+/// The next step of a delivery.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// At once.
-    GoOn,
-    /// After a while; the verdict says why, and is [`Verdict::Misconfigured`] or [`Verdict::Later`].
+pub enum Step {
+    /// Sends the next range immediately.
+    Continue,
+    /// Waits first. The verdict is [`Verdict::Misconfigured`] or [`Verdict::Later`].
     Wait(Verdict),
 }
 
-impl Delivery {
-    /// Of so many records.
+impl BatchBisect {
+    /// Creates the state of a batch of `records` records.
     pub fn new(records: usize) -> Self {
         let whole = (records > 0).then_some(0..records);
         Self {
@@ -39,14 +38,14 @@ impl Delivery {
         }
     }
 
-    /// What is sent next; `None` when all of it is settled.
+    /// Returns the range to send next; `None` when the batch is settled.
     pub fn next(&self) -> Option<Range<usize>> {
         self.todo.last().cloned()
     }
 
-    /// Takes what became of what was sent.
-    pub fn answer(&mut self, answer: Answer) -> Turn {
-        let Some(mut sent) = self.todo.pop() else { return Turn::GoOn };
+    /// Applies the result of the range that was sent.
+    pub fn apply(&mut self, answer: Answer) -> Step {
+        let Some(mut sent) = self.todo.pop() else { return Step::Continue };
         let blamed = answer.blamed(sent.len());
         let settled = if answer.rest == Verdict::Taken { sent.len() } else { answer.settled.min(sent.len()) };
         self.rejected += answer.rejected;
@@ -54,31 +53,31 @@ impl Delivery {
         self.settled += settled;
         sent.start += settled;
         if sent.is_empty() {
-            return Turn::GoOn;
+            return Step::Continue;
         }
         match answer.rest {
             Verdict::Refused(_) | Verdict::Faulty(_) | Verdict::TooLarge(_) => {
-                let suspects = sent.start..sent.start + blamed;
-                if suspects.end < sent.end {
-                    self.todo.push(suspects.end..sent.end);
+                let candidates = sent.start..sent.start + blamed;
+                if candidates.end < sent.end {
+                    self.todo.push(candidates.end..sent.end);
                 }
-                self.blame(suspects, &answer.rest);
-                Turn::GoOn
+                self.split(candidates, &answer.rest);
+                Step::Continue
             }
             waits @ (Verdict::Misconfigured(_) | Verdict::Later { .. }) => {
                 self.todo.push(sent);
-                Turn::Wait(waits)
+                Step::Wait(waits)
             }
-            Verdict::Taken => Turn::GoOn,
+            Verdict::Taken => Step::Continue,
         }
     }
 
-    /// One of these is to blame.
-    fn blame(&mut self, suspects: Range<usize>, verdict: &Verdict) {
-        if suspects.len() > 1 {
-            let middle = suspects.start + suspects.len() / 2;
-            self.todo.push(middle..suspects.end);
-            self.todo.push(suspects.start..middle);
+    /// Splits a range that contains a faulty record; a single record is rejected.
+    fn split(&mut self, candidates: Range<usize>, verdict: &Verdict) {
+        if candidates.len() > 1 {
+            let middle = candidates.start + candidates.len() / 2;
+            self.todo.push(middle..candidates.end);
+            self.todo.push(candidates.start..middle);
             return;
         }
         let too_large = matches!(verdict, Verdict::TooLarge(_));
@@ -87,8 +86,8 @@ impl Delivery {
         self.settled += 1;
     }
 
-    /// Gives what is settled so far away, with what is rejected of it: from now on the batch begins behind it.
-    pub fn take(&mut self) -> (usize, Rejected) {
+    /// Removes the settled records from the batch. Returns how many they are and how many of them were rejected.
+    pub fn take_settled(&mut self) -> (usize, Rejected) {
         let settled = std::mem::take(&mut self.settled);
         for range in &mut self.todo {
             *range = range.start - settled..range.end - settled;
@@ -96,17 +95,17 @@ impl Delivery {
         (settled, std::mem::take(&mut self.rejected))
     }
 
-    /// How many of the batch's first records are settled.
+    /// Returns how many of the first records are settled.
     pub fn settled(&self) -> usize {
         self.settled
     }
 
-    /// How many of those are rejected.
+    /// Returns the rejections among the settled records.
     pub fn rejected(&self) -> Rejected {
         self.rejected
     }
 
-    /// What was not written as it was.
+    /// Returns the values that were written in a changed form.
     pub fn losses(&self) -> Losses {
         self.losses
     }

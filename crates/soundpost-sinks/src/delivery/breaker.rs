@@ -1,28 +1,28 @@
-//! Whether a receiver that refuses records means the records.
+//! Detects a receiver that rejects everything.
 
 use crate::transport::answer::{Answer, Verdict};
 
-/// A receiver that never took anything may refuse so many records before it is taken to refuse us.
-const BENEFIT: u32 = 8;
-/// One that has taken something before may refuse so many in a row.
-const PROVEN: u32 = 64;
+/// Maximum consecutive rejections before the first successful delivery.
+const INITIAL_LIMIT: u32 = 8;
+/// Maximum consecutive rejections after a successful delivery.
+const PROVEN_LIMIT: u32 = 64;
 
-/// What is known of a receiver. Some answer 400 to everything when they are not, or no longer, what the settings say
-/// they are, such as a port that expects TLS; bisection would then throw away all there is, one record after the other.
+/// Stops delivery when the endpoint is not the configured kind of server. Such an endpoint can answer 400 to every
+/// request, for example a port that expects TLS. Bisection would then discard all records, one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Trust {
+pub(crate) struct RejectionBreaker {
     proven: bool,
-    /// Records in a row that were refused alone.
+    /// Consecutive records that were rejected alone.
     refused: u32,
 }
 
-impl Trust {
-    /// The receiver has taken records before, some time.
-    pub(crate) fn prove(&mut self) {
+impl RejectionBreaker {
+    /// Notes that the receiver has accepted records before.
+    pub(crate) fn mark_proven(&mut self) {
         self.proven = true;
     }
 
-    /// What an answer to so many records is to be taken for.
+    /// Returns the answer to `sent` records, changed to misconfigured beyond the limit.
     pub(crate) fn judge(&mut self, sent: usize, answer: Answer) -> Answer {
         let settled = if answer.rest == Verdict::Taken { sent } else { answer.settled };
         if settled as u64 > answer.rejected.total() {
@@ -30,7 +30,7 @@ impl Trust {
         }
         let alone = answer.blamed(sent) == 1;
         match answer.rest {
-            // Nobody else reads them.
+            // Only the configured kind of server parses records.
             Verdict::Faulty(_) => {
                 (self.proven, self.refused) = (true, 0);
                 answer
@@ -38,8 +38,8 @@ impl Trust {
             Verdict::Refused(said) if alone => {
                 self.refused = self.refused.saturating_add(1);
                 let (most, what) = match self.proven {
-                    true => (PROVEN, "it refuses everything now"),
-                    false => (BENEFIT, "it has taken nothing yet and refuses everything"),
+                    true => (PROVEN_LIMIT, "it refuses everything now"),
+                    false => (INITIAL_LIMIT, "it has taken nothing yet and refuses everything"),
                 };
                 let rest = if self.refused > most {
                     Verdict::Misconfigured(format!("{what}: {said}"))
@@ -62,59 +62,59 @@ mod tests {
         Answer::none(Verdict::Refused("400".into()))
     }
 
-    /// How many records it may refuse now, one after the other, before it is taken to refuse us.
-    fn benefit(trust: &mut Trust) -> u32 {
-        let is_meant = |_: &u32| {
-            // Of more than one nobody knows yet which is meant.
-            assert_eq!(trust.judge(2, refused()), refused());
-            trust.judge(1, refused()) == refused()
+    /// Returns how many consecutive rejections are tolerated.
+    fn tolerated(breaker: &mut RejectionBreaker) -> u32 {
+        let is_tolerated = |_: &u32| {
+            // A rejection of several records does not count.
+            assert_eq!(breaker.judge(2, refused()), refused());
+            breaker.judge(1, refused()) == refused()
         };
-        (0..1000).take_while(is_meant).count() as u32
+        (0..1000).take_while(is_tolerated).count() as u32
     }
 
     #[test]
-    fn a_receiver_that_refuses_everything_is_not_what_it_should_be() {
-        let mut trust = Trust::default();
-        assert_eq!(benefit(&mut trust), BENEFIT);
-        assert_eq!(benefit(&mut trust), 0);
-        // It is now.
-        let _ = trust.judge(1, Answer::taken(1, Losses::default()));
-        assert_eq!(trust.judge(1, refused()), refused());
+    fn receiver_that_rejects_everything_is_misconfigured() {
+        let mut breaker = RejectionBreaker::default();
+        assert_eq!(tolerated(&mut breaker), INITIAL_LIMIT);
+        assert_eq!(tolerated(&mut breaker), 0);
+        // A success restores it.
+        let _ = breaker.judge(1, Answer::taken(1, Losses::default()));
+        assert_eq!(breaker.judge(1, refused()), refused());
     }
 
     #[test]
-    fn a_receiver_that_took_something_once_is_not_believed_for_ever() {
-        let mut trust = Trust::default();
-        trust.prove();
+    fn proven_receiver_has_a_higher_limit() {
+        let mut breaker = RejectionBreaker::default();
+        breaker.mark_proven();
         for _ in 0..2 {
-            assert_eq!(benefit(&mut trust), PROVEN);
-            let verdict = trust.judge(1, refused()).rest;
+            assert_eq!(tolerated(&mut breaker), PROVEN_LIMIT);
+            let verdict = breaker.judge(1, refused()).rest;
             assert_eq!(verdict, Verdict::Misconfigured("it refuses everything now: 400".into()));
-            // Some of a batch.
-            let _ = trust.judge(3, Answer { settled: 1, ..refused() });
+            // A partial success restores it.
+            let _ = breaker.judge(3, Answer { settled: 1, ..refused() });
         }
     }
 
     #[test]
-    fn a_receiver_that_reads_records_is_believed_however_many_it_refuses() {
+    fn faulty_records_are_rejected_without_limit() {
         let faulty = || Answer::none(Verdict::Faulty("400: too old".into()));
-        let mut trust = Trust::default();
-        for _ in 0..10 * PROVEN {
-            assert_eq!(trust.judge(1, faulty()), faulty());
+        let mut breaker = RejectionBreaker::default();
+        for _ in 0..10 * PROVEN_LIMIT {
+            assert_eq!(breaker.judge(1, faulty()), faulty());
         }
-        // So it is proven, by which it is not believed for ever.
-        assert_eq!(benefit(&mut trust), PROVEN);
-        assert_eq!(trust.judge(2, faulty()), faulty());
-        assert_eq!(benefit(&mut trust), PROVEN);
+        // It is proven now, so the higher limit applies.
+        assert_eq!(tolerated(&mut breaker), PROVEN_LIMIT);
+        assert_eq!(breaker.judge(2, faulty()), faulty());
+        assert_eq!(tolerated(&mut breaker), PROVEN_LIMIT);
     }
 
     #[test]
-    fn refused_records_between_others_are_meant() {
-        let mut trust = Trust::default();
-        trust.prove();
-        for _ in 0..=2 * PROVEN {
-            assert_eq!(trust.judge(1, refused()), refused());
-            let _ = trust.judge(2, Answer::taken(2, Losses::default()));
+    fn rejections_between_accepted_records_do_not_add_up() {
+        let mut breaker = RejectionBreaker::default();
+        breaker.mark_proven();
+        for _ in 0..=2 * PROVEN_LIMIT {
+            assert_eq!(breaker.judge(1, refused()), refused());
+            let _ = breaker.judge(2, Answer::taken(2, Losses::default()));
         }
     }
 }

@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex};
 use soundpost_core::Calls;
 
 use super::ack_queue::AckQueue;
-use super::health::Board;
-use super::origin::Names;
+use super::health::SinkStatus;
+use super::origin::OwnedOrigin;
 
-/// Makes the store's thread store the queued acknowledgements.
+/// Wakes the store's thread to store the queued acknowledgements.
 pub type FlushAcks = Arc<dyn Fn() + Send + Sync>;
 
-/// What workers work with.
-pub(crate) struct Around {
+/// The reporter's components that workers use.
+pub(crate) struct SinkContext {
     pub(crate) directory: PathBuf,
     pub(crate) calls: Arc<Calls>,
-    pub(crate) names: Mutex<Arc<Names>>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) names: Mutex<Arc<OwnedOrigin>>,
+    pub(crate) status: Arc<SinkStatus>,
     pub(crate) acks: Arc<AckQueue>,
     pub(crate) flush_acks: FlushAcks,
 }

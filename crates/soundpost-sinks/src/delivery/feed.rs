@@ -1,10 +1,10 @@
-//! What a sink gets out of the store, and where it is.
+//! A sink's reader of the store.
 
 use std::path::PathBuf;
 
 use soundpost_store::{Acknowledgement, Reader, RecordKinds, SinkState, StoreError, Stretch};
 
-/// Reads on from a sink's cursor.
+/// Reads the records after a sink's cursor.
 pub(crate) struct Feed {
     directory: PathBuf,
     sink: String,
@@ -19,14 +19,14 @@ impl Feed {
         Self { directory, sink: sink.to_owned(), kinds, reader: None, cursor: None, has_delivered: false }
     }
 
-    /// What comes next; `None` while the store does not know the sink.
+    /// Returns the next records; `None` while the sink is not registered in the store.
     ///
     /// # Errors
-    /// When the store cannot be read; the next time it is opened anew.
+    /// When the store cannot be read. The next call reopens it.
     pub(crate) fn next(&mut self, limit: usize) -> Result<Option<Stretch>, StoreError> {
         let read = self.read(limit);
         if read.is_err() {
-            self.begin_again();
+            self.reset();
         }
         read
     }
@@ -49,7 +49,7 @@ impl Feed {
         Ok(self.reader.as_ref())
     }
 
-    /// The sink's counts; `None` while the store does not know it.
+    /// Returns the sink's counts; `None` while it is not registered in the store.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -58,22 +58,22 @@ impl Feed {
         Ok(reader.sinks()?.into_iter().find(|state| state.sink == self.sink))
     }
 
-    /// Whether the receiver had taken something when it was last looked where the sink is.
+    /// Returns whether the receiver had accepted records when the cursor was last read.
     pub(crate) fn has_delivered(&self) -> bool {
         self.has_delivered
     }
 
-    /// Goes on behind what is acknowledged.
+    /// Moves the cursor to the end of an acknowledgement.
     pub(crate) fn advance(&mut self, done: &Acknowledgement) {
         self.cursor = Some(done.through);
     }
 
-    /// Opens the store anew, whichever file it is, and goes on where that says.
-    pub(crate) fn begin_again(&mut self) {
+    /// Reopens the store and reads the cursor from it.
+    pub(crate) fn reset(&mut self) {
         (self.reader, self.cursor) = (None, None);
     }
 
-    /// Opens the store anew: another file may have its name.
+    /// Reopens the store, whose file may have been replaced.
     pub(crate) fn reopen(&mut self) {
         self.reader = None;
     }

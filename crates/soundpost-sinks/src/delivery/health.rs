@@ -1,4 +1,4 @@
-//! What a sink shows of itself: whether it works, and what it changed.
+//! Metrics, status file and log messages of a sink.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -6,77 +6,77 @@ use std::time::{Duration, Instant};
 use soundpost_core::thread::lock;
 use soundpost_core::{Calls, Counter, Error, Gauge, Merge, ServiceDir, Spec};
 
-use super::status::Trouble;
-use super::throttle::{Speech, State};
+use super::status::SinkProblem;
+use super::throttle::{Condition, LogThrottle};
 use crate::format::losses::Losses;
 use crate::transport::answer::Verdict;
 
-/// A receiver that does not answer is said to be down after so long.
-const GRACE: Duration = Duration::from_secs(2);
+/// Delay before a receiver that does not answer is reported as down.
+const DOWN_GRACE: Duration = Duration::from_secs(2);
 /// Reason of `unhealthy` while a sink's receiver does not answer.
 const DOWN: &str = "sink_down";
-/// Reason of `unhealthy` while a sink's receiver takes nothing before a person changes something.
+/// Reason of `unhealthy` while a sink's receiver accepts nothing until an operator changes something.
 const MISCONFIGURED: &str = "sink_misconfigured";
-/// Why something of a record was not written as it was.
+/// Reasons of `soundpost_sink_altered`.
 const ALTERED: [&str; 4] = ["shortened", "cleaned", "left_out", "saturated"];
 
-/// All sinks together, for the flags and the file that they share.
-pub(crate) struct Board {
-    place: ServiceDir,
-    /// Of those that do not work; none before the first said how it is.
-    troubles: Mutex<Option<Vec<Trouble>>>,
+/// The flags and the status file that all sinks share.
+pub(crate) struct SinkStatus {
+    directory: ServiceDir,
+    /// Problems of the failing sinks; `None` before the first report.
+    problems: Mutex<Option<Vec<SinkProblem>>>,
 }
 
-impl Board {
-    pub(crate) fn new(place: ServiceDir) -> Self {
-        Self { place, troubles: Mutex::default() }
+impl SinkStatus {
+    pub(crate) fn new(directory: ServiceDir) -> Self {
+        Self { directory, problems: Mutex::default() }
     }
 
-    fn set(&self, calls: &Calls, name: &str, trouble: Option<Trouble>) {
-        let mut shown = lock(&self.troubles);
-        let mut troubles = shown.clone().unwrap_or_default();
-        let before = troubles.iter().position(|known| known.sink == name);
-        let before = before.map(|index| troubles.swap_remove(index));
-        troubles.extend(trouble.map(|trouble| match &before {
-            Some(before) => trouble.following(before),
-            None => trouble,
+    fn set(&self, calls: &Calls, name: &str, problem: Option<SinkProblem>) {
+        let mut shown = lock(&self.problems);
+        let mut problems = shown.clone().unwrap_or_default();
+        let before = problems.iter().position(|known| known.sink == name);
+        let before = before.map(|index| problems.swap_remove(index));
+        problems.extend(problem.map(|problem| match &before {
+            Some(before) => problem.following(before),
+            None => problem,
         }));
-        troubles.sort_by(|a, b| a.sink.cmp(&b.sink));
-        if shown.as_ref() == Some(&troubles) {
+        problems.sort_by(|a, b| a.sink.cmp(&b.sink));
+        if shown.as_ref() == Some(&problems) {
             return;
         }
-        Trouble::write(&self.place, &troubles);
+        SinkProblem::write(&self.directory, &problems);
         for (reason, misconfigured) in [(DOWN, false), (MISCONFIGURED, true)] {
-            calls.set_unhealthy(reason, troubles.iter().any(|known| known.misconfigured == misconfigured));
+            calls.set_unhealthy(reason, problems.iter().any(|known| known.misconfigured == misconfigured));
         }
-        *shown = Some(troubles);
+        *shown = Some(problems);
     }
 }
 
-/// What one sink shows.
-pub(crate) struct Health {
+/// The metrics and log messages of one sink.
+pub(crate) struct SinkMetrics {
     name: String,
-    /// With its address.
-    shown: String,
+    /// The sink's name and address.
+    label: String,
     calls: Arc<Calls>,
-    board: Arc<Board>,
+    status: Arc<SinkStatus>,
     up: Gauge,
     altered: [Counter; 4],
-    /// Since when nothing worked.
+    /// Start of the outage.
     failing: Option<Instant>,
-    /// What the board has of that.
-    shows: Option<Verdict>,
-    speech: Speech,
+    /// The verdict in the status file.
+    reported: Option<Verdict>,
+    throttle: LogThrottle,
 }
 
-impl Health {
+impl SinkMetrics {
     /// # Errors
-    /// When a name of its metrics is taken.
+    /// When another metric has the name of one of its metrics.
     pub(crate) fn new(
         name: &str,
-        shown: String,
+        label: String,
         calls: Arc<Calls>,
-        board: Arc<Board>,
+        status: Arc<SinkStatus>,
     ) -> Result<Self, Error> {
         let registry = calls.registry();
         let up = Spec::gauge("soundpost_sink_up")
@@ -91,75 +91,76 @@ impl Health {
         let [shortened, cleaned, left_out, saturated] =
             ALTERED.map(|reason| altered.counter(&[name, reason]));
         up.set(1.0);
-        board.set(&calls, name, None);
+        status.set(&calls, name, None);
         Ok(Self {
             name: name.to_owned(),
-            shown,
+            label,
             altered: [shortened?, cleaned?, left_out?, saturated?],
             calls,
-            board,
+            status,
             up,
             failing: None,
-            shows: None,
-            speech: Speech::default(),
+            reported: None,
+            throttle: LogThrottle::default(),
         })
     }
 
-    /// Counts what was not written as it was.
-    pub(crate) fn altered(&self, losses: Losses) {
+    /// Counts the values that were written in a changed form.
+    pub(crate) fn count_losses(&self, losses: Losses) {
         let counts = [losses.shortened, losses.cleaned, losses.left_out, losses.saturated];
         self.altered.iter().zip(counts).filter(|(_, count)| *count > 0).for_each(|(counter, count)| {
             counter.increment_by(count as f64);
         });
     }
 
-    /// The receiver took something, or refused a record: it works. `pending` says how much waits.
-    pub(crate) fn works(&mut self, pending: impl FnOnce() -> Option<u64>) {
+    /// Reports the receiver as up. `pending` returns the number of pending records.
+    pub(crate) fn mark_up(&mut self, pending: impl FnOnce() -> Option<u64>) {
         let Some(since) = self.failing.take() else { return };
-        self.shows = None;
+        self.reported = None;
         self.up.set(1.0);
-        self.board.set(&self.calls, &self.name, None);
-        if self.speech.works() {
+        self.status.set(&self.calls, &self.name, None);
+        if self.throttle.is_recovery_due() {
             let message =
-                format!("sink {}: back after {}; {}", self.shown, span(since.elapsed()), waits(pending()));
+                format!("sink {}: back after {}; {}", self.label, span(since.elapsed()), waits(pending()));
             self.calls.registry().diagnostics().info("sink", &message);
         }
     }
 
-    /// The receiver did not take what it was sent.
-    pub(crate) fn fails(&mut self, verdict: &Verdict, pending: impl FnOnce() -> Option<u64>) {
+    /// Reports a failed delivery.
+    pub(crate) fn mark_failing(&mut self, verdict: &Verdict, pending: impl FnOnce() -> Option<u64>) {
         let since = *self.failing.get_or_insert_with(Instant::now);
         let (state, why) = match verdict {
-            Verdict::Misconfigured(why) => (State::Misconfigured, why),
-            Verdict::Later { why, .. } => (State::Down, why),
+            Verdict::Misconfigured(why) => (Condition::Misconfigured, why),
+            Verdict::Later { why, .. } => (Condition::Down, why),
             Verdict::Taken | Verdict::Refused(_) | Verdict::Faulty(_) | Verdict::TooLarge(_) => return,
         };
         self.up.set(0.0);
-        if state == State::Down && since.elapsed() < GRACE {
+        if state == Condition::Down && since.elapsed() < DOWN_GRACE {
             return;
         }
-        if self.shows.as_ref() != Some(verdict) {
-            self.shows = Some(verdict.clone());
+        if self.reported.as_ref() != Some(verdict) {
+            self.reported = Some(verdict.clone());
             let why = self.calls.registry().redacted(why);
-            let trouble = Trouble::new(&self.name, state == State::Misconfigured, since.elapsed(), &why);
-            self.board.set(&self.calls, &self.name, Some(trouble));
+            let problem =
+                SinkProblem::new(&self.name, state == Condition::Misconfigured, since.elapsed(), &why);
+            self.status.set(&self.calls, &self.name, Some(problem));
         }
-        if !self.speech.fails(state, Instant::now()) {
+        if !self.throttle.is_failure_due(state, Instant::now()) {
             return;
         }
         let what = match state {
-            State::Misconfigured => "does not work as it is set up, and is tried again slowly",
+            Condition::Misconfigured => "does not work as it is set up, and is tried again slowly",
             _ => "is down",
         };
-        let message = format!("sink {}: {what}: {why}; {}", self.shown, waits(pending()));
+        let message = format!("sink {}: {what}: {why}; {}", self.label, waits(pending()));
         self.calls.registry().diagnostics().warn("sink", &message);
     }
 
-    /// A record was rejected: the first is said, and then once a minute how many.
-    pub(crate) fn rejects(&mut self, verdict: &Verdict) {
+    /// Counts a rejected record. The first is logged, then the number once a minute.
+    pub(crate) fn count_rejection(&mut self, verdict: &Verdict) {
         let (Verdict::Refused(why) | Verdict::Faulty(why) | Verdict::TooLarge(why)) = verdict else { return };
         let registry = self.calls.registry();
-        let Some(count) = self.speech.rejects(Instant::now()) else {
+        let Some(count) = self.throttle.rejections_due(Instant::now()) else {
             return registry.diagnostics().count_error("sink");
         };
         let what = match count {
@@ -168,12 +169,12 @@ impl Health {
         };
         registry
             .diagnostics()
-            .warn("sink", &registry.redacted(&format!("sink {}: {what}: {why}", self.shown)));
+            .warn("sink", &registry.redacted(&format!("sink {}: {what}: {why}", self.label)));
     }
 
-    /// This process ships no more: another one may, and says how it is.
-    pub(crate) fn leave(&self) {
-        self.board.set(&self.calls, &self.name, None);
+    /// Retracts the sink's problem, because another process may ship from now on.
+    pub(crate) fn retract(&self) {
+        self.status.set(&self.calls, &self.name, None);
     }
 }
 

@@ -1,10 +1,10 @@
-//! Who writes.
+//! The origin of a service's records.
 
 use crate::format::record::Origin;
 
-/// An [`Origin`] that owns its names.
+/// An [`Origin`] that owns its texts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Names {
+pub struct OwnedOrigin {
     host: String,
     instance: String,
     service: String,
@@ -12,8 +12,8 @@ pub struct Names {
     labels: Vec<(String, String)>,
 }
 
-impl Names {
-    /// Of a service on this host; its instance is called as the host where it has no name of its own.
+impl OwnedOrigin {
+    /// Returns the origin of a service on this host. The instance defaults to the host's name.
     pub fn new(service: &str, version: &str, instance: Option<&str>) -> Self {
         let host = nix::unistd::gethostname().ok();
         let host = host.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -22,12 +22,12 @@ impl Names {
         Self { host, instance, service, version, labels: Vec::new() }
     }
 
-    /// The same of another version.
-    pub fn of_version(self, version: &str) -> Self {
+    /// Sets the version.
+    pub fn with_version(self, version: &str) -> Self {
         Self { version: version.to_owned(), ..self }
     }
 
-    /// The same with labels on everything.
+    /// Sets the labels of all records.
     pub fn with_labels(self, labels: Vec<(String, String)>) -> Self {
         Self { labels, ..self }
     }

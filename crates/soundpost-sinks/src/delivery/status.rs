@@ -1,4 +1,4 @@
-//! Why sinks do not ship: a file in the service's directory, for who looks from outside.
+//! The status file in the service's directory, which lists failing sinks for the command line.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use soundpost_core::{ServiceDir, clock};
 
 /// Name of the file.
 const FILE: &str = "sinks.json";
-/// Bytes of a reason that are kept.
+/// Maximum length of a reason, bytes.
 const WHY: usize = 1024;
 
-/// Why a sink's receiver does not get what waits for it. It holds no secret.
+/// The reason why a sink does not deliver. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct SinkProblem {
     /// The sink's name.
     pub sink: String,
-    /// Whether the receiver takes nothing before a person changes something.
+    /// Whether the receiver accepts nothing until an operator changes something.
     pub misconfigured: bool,
-    /// Since when nothing worked, seconds since 1970.
+    /// Start of the outage, seconds since 1970.
     pub since_unix: u64,
-    /// What the last try came to, for a person.
+    /// Message of the last attempt.
     pub why: String,
 }
 
-impl Trouble {
-    /// The troubles of a service's sinks as its reporter wrote them last; none where it wrote nothing.
+impl SinkProblem {
+    /// Returns the problems that a service's reporter wrote last; none without a file.
     pub fn all(directory: &Path) -> Vec<Self> {
         let text = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
         let all: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
@@ -41,21 +41,21 @@ impl Trouble {
         })
     }
 
-    /// One that began so long ago.
+    /// Creates a problem that began `lasts` ago.
     pub(crate) fn new(sink: &str, misconfigured: bool, lasts: Duration, why: &str) -> Self {
         let since_unix = (clock::unix_nanos() / 1_000_000_000).saturating_sub(lasts.as_secs());
         let why = why[..why.floor_char_boundary(WHY)].to_owned();
         Self { sink: sink.to_owned(), misconfigured, since_unix, why }
     }
 
-    /// It as the same sink's trouble from then on, which began with an earlier one.
+    /// Returns this problem with the start of an earlier one of the same sink.
     pub(crate) fn following(self, earlier: &Self) -> Self {
         Self { since_unix: earlier.since_unix, ..self }
     }
 
-    /// Writes the file; where that cannot be, nobody learns why, and the log has it.
-    pub(crate) fn write(place: &ServiceDir, troubles: &[Self]) {
-        let all: Value = troubles.iter().map(Self::as_json).collect();
+    /// Writes the file. An error is ignored, because the log has the problems as well.
+    pub(crate) fn write(place: &ServiceDir, problems: &[Self]) {
+        let all: Value = problems.iter().map(Self::as_json).collect();
         let _ = place.write(FILE, &all.to_string());
     }
 

@@ -1,106 +1,106 @@
-//! What is said about a sink, and how often. Pure: the time comes from outside.
+//! Limits a sink's log messages. Pure: the caller passes the time.
 
 use std::time::{Duration, Instant};
 
-/// Between two lines that say the same of a sink: that it is down, that it is misconfigured, that it rejected records.
-const QUIET: Duration = Duration::from_secs(60);
+/// Minimum interval between two messages of the same kind: down, misconfigured, rejected records.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How a sink is.
+/// The condition of a sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum Condition {
     #[default]
     Up,
     Down,
     Misconfigured,
 }
 
-/// What was said of a sink.
+/// The log messages of a sink so far.
 #[derive(Debug, Default)]
-pub(crate) struct Speech {
-    /// How it is, to whom reads only what was said.
-    told: State,
+pub(crate) struct LogThrottle {
+    /// Last condition written to the log.
+    logged: Condition,
     down: Option<Instant>,
     misconfigured: Option<Instant>,
     rejected: Option<Instant>,
-    /// Rejections that were not said.
-    unsaid: u64,
+    /// Rejections that were not logged.
+    unlogged: u64,
 }
 
-impl Speech {
-    /// Whether to say that it is so. To be asked for as long as it is: what was said too often is said later.
-    pub(crate) fn fails(&mut self, state: State, now: Instant) -> bool {
-        let said = match state {
-            State::Up => return false,
-            State::Down => &mut self.down,
-            State::Misconfigured => &mut self.misconfigured,
+impl LogThrottle {
+    /// Returns whether to log a failure. The caller asks again while it lasts, because a repetition is logged later.
+    pub(crate) fn is_failure_due(&mut self, state: Condition, now: Instant) -> bool {
+        let last = match state {
+            Condition::Up => return false,
+            Condition::Down => &mut self.down,
+            Condition::Misconfigured => &mut self.misconfigured,
         };
-        let says = self.told != state && is_over(*said, now);
-        if says {
-            (self.told, *said) = (state, Some(now));
+        let is_due = self.logged != state && has_elapsed(*last, now);
+        if is_due {
+            (self.logged, *last) = (state, Some(now));
         }
-        says
+        is_due
     }
 
-    /// Whether to say that it works again: always where the contrary was said.
-    pub(crate) fn works(&mut self) -> bool {
-        std::mem::take(&mut self.told) != State::Up
+    /// Returns whether to log a recovery: always after a logged failure.
+    pub(crate) fn is_recovery_due(&mut self) -> bool {
+        std::mem::take(&mut self.logged) != Condition::Up
     }
 
-    /// Takes down a rejected record; how many to speak of, this one among them, if it is time.
-    pub(crate) fn rejects(&mut self, now: Instant) -> Option<u64> {
-        self.unsaid += 1;
-        if !is_over(self.rejected, now) {
+    /// Counts a rejection. Returns the number of unlogged rejections once per interval.
+    pub(crate) fn rejections_due(&mut self, now: Instant) -> Option<u64> {
+        self.unlogged += 1;
+        if !has_elapsed(self.rejected, now) {
             return None;
         }
         self.rejected = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
+        Some(std::mem::take(&mut self.unlogged))
     }
 }
 
-fn is_over(said: Option<Instant>, now: Instant) -> bool {
-    said.is_none_or(|said| now.saturating_duration_since(said) >= QUIET)
+fn has_elapsed(last: Option<Instant>, now: Instant) -> bool {
+    last.is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The lines of what happens at these seconds; `None`: it works.
-    fn lines(happens: &[(u64, Option<State>)]) -> Vec<(u64, &'static str)> {
-        let (mut speech, start) = (Speech::default(), Instant::now());
+    /// Returns the messages of conditions at these seconds; `None` is a success.
+    fn lines(happens: &[(u64, Option<Condition>)]) -> Vec<(u64, &'static str)> {
+        let (mut throttle, start) = (LogThrottle::default(), Instant::now());
         let mut lines = Vec::new();
         for (second, what) in happens {
             let now = start + Duration::from_secs(*second);
             let line = match what {
-                None => speech.works().then_some("back"),
-                Some(State::Down) => speech.fails(State::Down, now).then_some("down"),
-                Some(state) => speech.fails(*state, now).then_some("misconfigured"),
+                None => throttle.is_recovery_due().then_some("back"),
+                Some(Condition::Down) => throttle.is_failure_due(Condition::Down, now).then_some("down"),
+                Some(state) => throttle.is_failure_due(*state, now).then_some("misconfigured"),
             };
             lines.extend(line.map(|line| (*second, line)));
         }
         lines
     }
 
-    const DOWN: Option<State> = Some(State::Down);
-    const WRONG: Option<State> = Some(State::Misconfigured);
+    const DOWN: Option<Condition> = Some(Condition::Down);
+    const WRONG: Option<Condition> = Some(Condition::Misconfigured);
 
     #[test]
-    fn an_outage_is_said_once_and_so_is_its_end() {
+    fn outage_and_its_end_are_logged_once() {
         let happens = [(0, None), (1, DOWN), (2, DOWN), (500, DOWN), (501, None), (502, None)];
         assert_eq!(lines(&happens), [(1, "down"), (501, "back")]);
     }
 
     #[test]
-    fn one_soon_after_another_is_said_when_it_lasts() {
+    fn second_outage_within_the_interval_is_logged_if_it_lasts() {
         let happens = [(1, DOWN), (10, None), (20, DOWN), (60, DOWN), (61, DOWN), (62, DOWN), (70, None)];
         assert_eq!(lines(&happens), [(1, "down"), (10, "back"), (61, "down"), (70, "back")]);
-        // One that does not is not.
+        // A shorter outage is not logged.
         let happens = [(1, DOWN), (10, None), (20, DOWN), (30, None), (100, DOWN)];
         assert_eq!(lines(&happens), [(1, "down"), (10, "back"), (100, "down")]);
     }
 
     #[test]
-    fn what_a_person_has_to_change_is_said_in_an_outage_as_well() {
+    fn misconfiguration_is_logged_during_an_outage() {
         let happens = [(1, DOWN), (5, WRONG), (6, DOWN), (7, WRONG), (60, WRONG), (61, DOWN), (99, None)];
         assert_eq!(lines(&happens), [(1, "down"), (5, "misconfigured"), (61, "down"), (99, "back")]);
         let happens = [(1, DOWN), (5, None), (9, WRONG), (10, None)];
@@ -108,10 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn rejections_are_said_once_a_minute_with_their_number() {
-        let (mut speech, start) = (Speech::default(), Instant::now());
-        let said: Vec<_> =
-            (0..200).filter_map(|second| speech.rejects(start + Duration::from_secs(second))).collect();
-        assert_eq!(said, [1, 60, 60, 60]);
+    fn rejections_are_logged_once_a_minute_with_their_number() {
+        let (mut throttle, start) = (LogThrottle::default(), Instant::now());
+        let last: Vec<_> = (0..200)
+            .filter_map(|second| throttle.rejections_due(start + Duration::from_secs(second)))
+            .collect();
+        assert_eq!(last, [1, 60, 60, 60]);
     }
 }

@@ -1,4 +1,4 @@
-//! One sink at work: reads on in the store, has batches delivered, and tells how far it is.
+//! The worker of one sink: reads the store, delivers batches and acknowledges them.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -11,80 +11,91 @@ use soundpost_store::{Record, Rejected, Stretch};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::backoff::{Patience, chance};
-use super::bisect::{Delivery, Turn};
-use super::breaker::Trust;
-use super::context::Around;
+use super::backoff::{Backoff, chance};
+use super::bisect::{BatchBisect, Step};
+use super::breaker::RejectionBreaker;
+use super::context::SinkContext;
 use super::feed::Feed;
-use super::health::Health;
+use super::health::SinkMetrics;
 use crate::format::record::weight;
 use crate::kind::Sink;
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Limits, Transport};
 
-/// How long records are waited for that could go with the first of a batch.
-const LINGER: Duration = Duration::from_millis(500);
-/// Between two looks at a store that cannot be read, or does not know the sink yet.
-const RETRY: Duration = Duration::from_millis(200);
-/// How long what was delivered may take to be noted: after that the sink goes on, and a crash repeats more than one batch.
-const WRITING: Duration = Duration::from_secs(1);
-/// Between two looks at the store where nothing says that there is something.
-const LOOK: Duration = Duration::from_secs(5);
+/// Delay before an incomplete batch is sent.
+const BATCH_LINGER: Duration = Duration::from_millis(500);
+/// Interval between retries while the store is unreadable or the sink is not registered.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+/// Timeout for storing an acknowledgement. After it, the sink continues, and a crash may repeat several batches.
+const ACK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Interval between reads of the store without a notification.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What workers are told.
+/// The command to all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signal {
-    /// How often somebody asked for all that is stored to be shipped.
-    pub(crate) hurry: u64,
+    /// Number of requested flushes.
+    pub(crate) flushes: u64,
     pub(crate) phase: Phase,
 }
 
-/// How long workers go on.
+/// Phase of the workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// For ever.
+    /// Ship records as they are stored.
     #[default]
     Run,
-    /// Until all that is stored is shipped, or the receiver does not take it.
+    /// Stop when all stored records are shipped, or the receiver fails.
     Drain,
-    /// No longer.
+    /// Stop immediately.
     Stop,
 }
 
-/// The work of one sink's thread. Whatever ends it, the next one goes on where the store says.
+/// The worker of one sink's thread. A restarted worker continues at the cursor in the store.
 pub(crate) struct Worker {
     sink: Sink,
-    around: Arc<Around>,
+    context: Arc<SinkContext>,
     signal: watch::Receiver<Signal>,
     stored: watch::Receiver<u64>,
-    /// The last `hurry` that was done.
-    hurried: Arc<AtomicU64>,
+    /// Number of the last completed flush.
+    flushed: Arc<AtomicU64>,
     feed: Feed,
-    health: Health,
-    patience: Patience,
-    trust: Trust,
+    health: SinkMetrics,
+    backoff: Backoff,
+    breaker: RejectionBreaker,
 }
 
 impl Worker {
     pub(crate) fn new(
         sink: Sink,
-        around: Arc<Around>,
+        context: Arc<SinkContext>,
         signal: watch::Receiver<Signal>,
-        hurried: Arc<AtomicU64>,
+        flushed: Arc<AtomicU64>,
     ) -> Result<Self, soundpost_core::Error> {
-        let feed = Feed::new(around.directory.clone(), sink.name(), sink.kinds());
-        let health = Health::new(sink.name(), sink.to_string(), around.calls.clone(), around.board.clone())?;
-        let patience = Patience::new(sink.common().longest_wait);
-        let stored = around.acks.subscribe();
-        Ok(Self { sink, around, signal, stored, hurried, feed, health, patience, trust: Trust::default() })
+        let feed = Feed::new(context.directory.clone(), sink.name(), sink.kinds());
+        let health =
+            SinkMetrics::new(sink.name(), sink.to_string(), context.calls.clone(), context.status.clone())?;
+        let backoff = Backoff::new(sink.common().longest_wait);
+        let stored = context.acks.subscribe();
+        Ok(Self {
+            sink,
+            context,
+            signal,
+            stored,
+            flushed,
+            feed,
+            health,
+            backoff,
+            breaker: RejectionBreaker::default(),
+        })
     }
 
-    /// Works until it is told to stop.
+    /// Runs until the phase is [`Phase::Stop`].
     ///
     /// # Errors
-    /// When there is no runtime to be had.
+    /// When the runtime cannot be created.
     pub(crate) fn run(mut self) -> std::io::Result<()> {
-        // Names are looked up on threads of their own, which may hang.
+        // Host names are resolved on separate threads, which may hang.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -92,7 +103,7 @@ impl Worker {
             .build()?;
         let _ = runtime.block_on(self.work());
         runtime.shutdown_background();
-        self.health.leave();
+        self.health.retract();
         Ok(())
     }
 
@@ -111,36 +122,37 @@ impl Worker {
             if signal.phase == Phase::Stop {
                 return ControlFlow::Break(());
             }
-            let hurries = signal.phase == Phase::Drain || signal.hurry > self.hurried.load(Ordering::Acquire);
+            let is_urgent =
+                signal.phase == Phase::Drain || signal.flushes > self.flushed.load(Ordering::Acquire);
             let stretch = match self.feed.next(limits.records) {
                 Ok(Some(stretch)) => stretch,
-                // The keeper, which is still to tell the store of this sink, says what is wrong with it.
+                // The store's thread, which registers this sink, reports the store's errors.
                 Ok(None) | Err(_) if signal.phase == Phase::Run => {
-                    self.linger(signal, RETRY).await;
+                    self.linger(signal, RETRY_INTERVAL).await;
                     continue;
                 }
                 Ok(None) | Err(_) => return ControlFlow::Break(()),
             };
             if self.feed.has_delivered() {
-                self.trust.prove();
+                self.breaker.mark_proven();
             }
             if stretch.records.is_empty() {
                 if signal.phase == Phase::Drain {
                     return ControlFlow::Break(());
                 }
-                self.hurried.fetch_max(signal.hurry, Ordering::AcqRel);
+                self.flushed.fetch_max(signal.flushes, Ordering::AcqRel);
                 lingered = false;
                 self.feed.reopen();
                 tokio::select! {
                     changed = self.signal.changed() => if changed.is_err() { return ControlFlow::Break(()) },
                     _ = self.stored.changed() => {}
-                    () = sleep(LOOK) => {}
+                    () = sleep(POLL_INTERVAL) => {}
                 }
                 continue;
             }
-            if !hurries && !lingered && !stretch.more && stretch.records.len() < limits.records {
+            if !is_urgent && !lingered && !stretch.more && stretch.records.len() < limits.records {
                 lingered = true;
-                self.linger(signal, LINGER).await;
+                self.linger(signal, BATCH_LINGER).await;
                 continue;
             }
             lingered = false;
@@ -148,7 +160,7 @@ impl Worker {
         }
     }
 
-    /// Ships a stretch, batch after batch.
+    /// Ships the records in batches.
     async fn ship(
         &mut self,
         transport: &mut dyn Transport,
@@ -157,18 +169,18 @@ impl Worker {
     ) -> ControlFlow<()> {
         while !stretch.records.is_empty() {
             let count = fitting(&stretch.records, limits);
-            let mut delivery = Delivery::new(count);
+            let mut delivery = BatchBisect::new(count);
             while delivery.next().is_some() {
                 let went = self.deliver(transport, &stretch.records, &mut delivery).await;
-                // Before anything is waited for: else it would not be known for as long.
-                let (settled, rejected) = delivery.take();
+                // Before any delay, so that the acknowledgement is not delayed as well.
+                let (settled, rejected) = delivery.take_settled();
                 if !self.acknowledge(&stretch, settled, rejected) {
                     return ControlFlow::Continue(());
                 }
                 stretch = stretch.skip(settled);
                 match went {
-                    ControlFlow::Continue(Turn::GoOn) => {}
-                    ControlFlow::Continue(Turn::Wait(verdict)) => self.wait_out(&verdict).await?,
+                    ControlFlow::Continue(Step::Continue) => {}
+                    ControlFlow::Continue(Step::Wait(verdict)) => self.wait_out(&verdict).await?,
                     ControlFlow::Break(()) => return ControlFlow::Break(()),
                 }
             }
@@ -176,14 +188,14 @@ impl Worker {
         ControlFlow::Continue(())
     }
 
-    /// Has a batch delivered, until all of it is settled or something is waited for.
+    /// Delivers a batch until it is settled or the receiver has to be waited for.
     async fn deliver(
         &mut self,
         transport: &mut dyn Transport,
         records: &[Record],
-        delivery: &mut Delivery,
-    ) -> ControlFlow<(), Turn> {
-        let names = lock(&self.around.names).clone();
+        delivery: &mut BatchBisect,
+    ) -> ControlFlow<(), Step> {
+        let names = lock(&self.context.names).clone();
         while let Some(range) = delivery.next() {
             let sent = range.len();
             let batch = Batch { origin: names.origin(), records: &records[range] };
@@ -191,70 +203,70 @@ impl Worker {
                 answer = transport.deliver(batch) => answer,
                 _ = self.signal.wait_for(|signal| signal.phase == Phase::Stop) => return ControlFlow::Break(()),
             };
-            let answer = self.trust.judge(sent, answer);
-            self.note(sent, &answer);
+            let answer = self.breaker.judge(sent, answer);
+            self.update_health(sent, &answer);
             if answer.settled > 0 {
-                // It is slow, and not away.
-                self.patience.rest();
+                // The receiver is slow but available.
+                self.backoff.reset();
             }
-            match delivery.answer(answer) {
-                Turn::GoOn => self.patience.rest(),
-                waits @ Turn::Wait(_) => return ControlFlow::Continue(waits),
+            match delivery.apply(answer) {
+                Step::Continue => self.backoff.reset(),
+                waits @ Step::Wait(_) => return ControlFlow::Continue(waits),
             }
         }
-        ControlFlow::Continue(Turn::GoOn)
+        ControlFlow::Continue(Step::Continue)
     }
 
-    /// Shows what an answer says of the receiver.
-    fn note(&mut self, sent: usize, answer: &Answer) {
-        self.health.altered(answer.losses);
+    /// Updates the metrics with an answer.
+    fn update_health(&mut self, sent: usize, answer: &Answer) {
+        self.health.count_losses(answer.losses);
         if matches!(answer.rest, Verdict::Taken | Verdict::Faulty(_)) || answer.settled > 0 {
             let feed = &mut self.feed;
-            self.health.works(|| pending(feed));
+            self.health.mark_up(|| pending(feed));
         }
         let alone = u64::from(answer.blamed(sent) == 1);
-        (0..answer.rejected.refused + alone).for_each(|_| self.health.rejects(&answer.rest));
+        (0..answer.rejected.refused + alone).for_each(|_| self.health.count_rejection(&answer.rest));
     }
 
-    /// Waits as long as a verdict asks for; not at all where nothing is waited for any more.
+    /// Waits for the delay of a verdict; returns at once while the workers stop.
     async fn wait_out(&mut self, verdict: &Verdict) -> ControlFlow<()> {
         let feed = &mut self.feed;
-        self.health.fails(verdict, || pending(feed));
-        // Nobody waits for a receiver that does not take anything.
-        self.hurried.fetch_max(self.signal.borrow().hurry, Ordering::AcqRel);
-        let wait = self.patience.wait(verdict, chance());
+        self.health.mark_failing(verdict, || pending(feed));
+        // A flush does not wait for a failing receiver.
+        self.flushed.fetch_max(self.signal.borrow().flushes, Ordering::AcqRel);
+        let wait = self.backoff.delay(verdict, chance());
         self.pause(wait).await
     }
 
-    /// Waits; breaks at once when the work is to end. Who is in a hurry meanwhile is not kept waiting.
+    /// Waits, or breaks at once when the phase changes. A flush that is requested meanwhile ends without this sink.
     async fn pause(&mut self, wait: Duration) -> ControlFlow<()> {
         let mut end = pin!(sleep(wait));
         loop {
-            let hurried = self.hurried.load(Ordering::Acquire);
-            let calls = |signal: &Signal| signal.phase != Phase::Run || signal.hurry > hurried;
+            let flushed = self.flushed.load(Ordering::Acquire);
+            let calls = |signal: &Signal| signal.phase != Phase::Run || signal.flushes > flushed;
             let signal = tokio::select! {
                 () = &mut end => return ControlFlow::Continue(()),
                 signal = self.signal.wait_for(calls) => signal.ok().map(|signal| *signal),
             };
             match signal {
                 Some(signal) if signal.phase == Phase::Run => {
-                    self.hurried.fetch_max(signal.hurry, Ordering::AcqRel);
+                    self.flushed.fetch_max(signal.flushes, Ordering::AcqRel);
                 }
                 _ => return ControlFlow::Break(()),
             }
         }
     }
 
-    /// Waits, unless somebody is in a hurry.
+    /// Waits, or returns at once when a flush is requested or the phase changes.
     async fn linger(&mut self, since: Signal, wait: Duration) {
-        let hurry = |signal: &Signal| signal.phase != Phase::Run || signal.hurry > since.hurry;
+        let hurry = |signal: &Signal| signal.phase != Phase::Run || signal.flushes > since.flushes;
         tokio::select! {
             () = sleep(wait) => {}
             _ = self.signal.wait_for(hurry) => {}
         }
     }
 
-    /// Tells the store what became of a batch; false if it knows better where the sink is.
+    /// Acknowledges settled records. Returns false if the store has another cursor for the sink.
     fn acknowledge(&mut self, stretch: &Stretch, settled: usize, rejected: Rejected) -> bool {
         if settled == 0 {
             return true;
@@ -262,31 +274,31 @@ impl Worker {
         let gone = stretch.records[..settled].iter().filter(|record| is_gone(record)).count() as u64;
         let delivered = (settled as u64).saturating_sub(rejected.total() + gone);
         let done = stretch.acknowledgement(settled, delivered, rejected, gone);
-        let wake = &self.around.flush_acks;
-        match self.around.acks.acknowledge(self.sink.name(), done, WRITING, || wake()) {
+        let wake = &self.context.flush_acks;
+        match self.context.acks.acknowledge(self.sink.name(), done, ACK_TIMEOUT, || wake()) {
             Ok(()) => {
                 self.feed.advance(&done);
                 true
             }
             Err(error) => {
-                self.around
+                self.context
                     .calls
                     .registry()
                     .diagnostics()
                     .warn_once("sink", &format!("sink {}: {error}", self.sink));
-                self.feed.begin_again();
+                self.feed.reset();
                 false
             }
         }
     }
 }
 
-/// Whether retention has taken what a record was made of.
+/// Returns whether retention removed the contents of a record.
 fn is_gone(record: &Record) -> bool {
     matches!(record, Record::Vitals(moment) if moment.samples.is_empty())
 }
 
-/// How many of the first records go at once; at least one.
+/// Returns how many of the first records fit into a batch; at least one.
 fn fitting(records: &[Record], limits: Limits) -> usize {
     let mut bytes = 0;
     let fits = |record: &&Record| {

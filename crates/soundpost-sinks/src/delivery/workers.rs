@@ -10,30 +10,30 @@ use soundpost_core::{Calls, ServiceDir};
 use tokio::sync::watch;
 
 use super::ack_queue::AckQueue;
-use super::context::{Around, FlushAcks};
-use super::health::Board;
-use super::origin::Names;
+use super::context::{FlushAcks, SinkContext};
+use super::health::SinkStatus;
+use super::origin::OwnedOrigin;
 use super::worker::{Phase, Signal, Worker};
 use crate::kind::Sink;
 
-/// Between two looks whether threads are done.
-const STEP: Duration = Duration::from_millis(5);
-/// What a thread is left to note how far it came when it is told to stop.
-const NOTING: Duration = Duration::from_millis(100);
-/// Work that ended by a panic begins again after so long; after twice as long each further time.
-const FIRST_REST: Duration = Duration::from_millis(100);
-const LONGEST_REST: Duration = Duration::from_secs(60);
+/// Interval between checks whether threads have ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Time for a stopping thread to acknowledge its records.
+const STOP_GRACE: Duration = Duration::from_millis(100);
+/// Delay before a panicked worker restarts; it doubles each time.
+const FIRST_RESTART_DELAY: Duration = Duration::from_millis(100);
+const MAX_RESTART_DELAY: Duration = Duration::from_secs(60);
 
-/// The workers.
+/// The workers of all sinks.
 pub struct Workers {
-    around: Arc<Around>,
+    context: Arc<SinkContext>,
     signal: watch::Sender<Signal>,
     threads: Mutex<Vec<Thread>>,
 }
 
 struct Thread {
     sink: Sink,
-    hurried: Arc<AtomicU64>,
+    flushed: Arc<AtomicU64>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -43,31 +43,37 @@ impl Workers {
         sinks: &[Sink],
         place: &ServiceDir,
         calls: Arc<Calls>,
-        names: Names,
+        names: OwnedOrigin,
         acks: Arc<AckQueue>,
         flush_acks: FlushAcks,
     ) -> Self {
         let directory = place.directory().to_path_buf();
         let names = Mutex::new(Arc::new(names));
-        let around =
-            Around { directory, calls, names, board: Arc::new(Board::new(place.clone())), acks, flush_acks };
-        let thread = |sink: &Sink| Thread { sink: sink.clone(), hurried: Arc::default(), handle: None };
+        let context = SinkContext {
+            directory,
+            calls,
+            names,
+            status: Arc::new(SinkStatus::new(place.clone())),
+            acks,
+            flush_acks,
+        };
+        let thread = |sink: &Sink| Thread { sink: sink.clone(), flushed: Arc::default(), handle: None };
         let threads = Mutex::new(sinks.iter().map(thread).collect());
-        let workers = Self { around: Arc::new(around), signal: watch::Sender::default(), threads };
+        let workers = Self { context: Arc::new(context), signal: watch::Sender::default(), threads };
         workers.check();
         workers
     }
 
-    /// What is said of the service from now on: an agent learns it from the service's processes.
-    pub fn set_names(&self, change: impl FnOnce(Names) -> Names) {
-        let mut names = lock(&self.around.names);
-        let changed = change(Names::clone(&names));
+    /// Changes the origin of further records. An agent reads it from the service's processes.
+    pub fn set_names(&self, change: impl FnOnce(OwnedOrigin) -> OwnedOrigin) {
+        let mut names = lock(&self.context.names);
+        let changed = change(OwnedOrigin::clone(&names));
         if **names != changed {
             *names = Arc::new(changed);
         }
     }
 
-    /// Has threads begin that could not be started yet; to be called now and then.
+    /// Starts the threads that could not be started before. The reporter calls it periodically.
     pub fn check(&self) {
         if self.signal.borrow().phase == Phase::Run {
             lock(&self.threads)
@@ -78,39 +84,39 @@ impl Workers {
     }
 
     fn begin(&self, thread: &mut Thread) {
-        let (sink, around) = (thread.sink.clone(), self.around.clone());
-        let (signal, hurried) = (self.signal.subscribe(), thread.hurried.clone());
+        let (sink, context) = (thread.sink.clone(), self.context.clone());
+        let (signal, flushed) = (self.signal.subscribe(), thread.flushed.clone());
         let name = format!("soundpost-sink-{}", sink.name());
-        match thread::spawn(&name, move || work(&sink, &around, &signal, &hurried)) {
+        match thread::spawn(&name, move || work(&sink, &context, &signal, &flushed)) {
             Ok(handle) => thread.handle = Some(handle),
             Err(error) => {
                 let message = format!("cannot start a thread: {error}");
-                self.around.calls.registry().diagnostics().warn_once("sink", &message);
+                self.context.calls.registry().diagnostics().warn_once("sink", &message);
             }
         }
     }
 
-    /// Waits until all that is stored now is shipped, but for sinks whose receivers take nothing.
+    /// Waits until all records that are stored now are shipped, except by sinks whose receivers fail.
     pub fn flush(&self, deadline: Instant) {
-        self.signal.send_modify(|signal| signal.hurry += 1);
-        let wanted = self.signal.borrow().hurry;
+        self.signal.send_modify(|signal| signal.flushes += 1);
+        let wanted = self.signal.borrow().flushes;
         let waits =
-            |thread: &Thread| thread.handle.is_some() && thread.hurried.load(Ordering::Acquire) < wanted;
+            |thread: &Thread| thread.handle.is_some() && thread.flushed.load(Ordering::Acquire) < wanted;
         while lock(&self.threads).iter().any(waits) && Instant::now() < deadline {
-            std::thread::sleep(STEP);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// Has what is stored shipped until `deadline`, by those sinks whose receivers take it, and ends all threads.
+    /// Ships the stored records until `deadline`, except by sinks whose receivers fail, and ends all threads.
     pub fn stop(&self, deadline: Instant) {
         self.signal.send_modify(|signal| signal.phase = Phase::Drain);
         let mut threads = std::mem::take(&mut *lock(&self.threads));
         let runs = |thread: &Thread| thread.handle.as_ref().is_some_and(|handle| !handle.is_finished());
         while threads.iter().any(runs) && Instant::now() < deadline {
-            std::thread::sleep(STEP);
+            std::thread::sleep(POLL_INTERVAL);
         }
         self.signal.send_modify(|signal| signal.phase = Phase::Stop);
-        let end = Instant::now() + NOTING;
+        let end = Instant::now() + STOP_GRACE;
         threads
             .iter_mut()
             .filter_map(|thread| thread.handle.take())
@@ -118,23 +124,23 @@ impl Workers {
     }
 }
 
-/// The body of a thread: begins again when it fails, sooner or later.
-fn work(sink: &Sink, around: &Arc<Around>, signal: &watch::Receiver<Signal>, hurried: &Arc<AtomicU64>) {
-    let mut rest = FIRST_REST;
+/// Runs a worker, and restarts it with a growing delay when it fails.
+fn work(sink: &Sink, context: &Arc<SinkContext>, signal: &watch::Receiver<Signal>, flushed: &Arc<AtomicU64>) {
+    let mut delay = FIRST_RESTART_DELAY;
     loop {
-        let attempt = || match Worker::new(sink.clone(), around.clone(), signal.clone(), hurried.clone()) {
+        let attempt = || match Worker::new(sink.clone(), context.clone(), signal.clone(), flushed.clone()) {
             Ok(worker) => worker.run().map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         let Err(error) = thread::guarded(attempt).and_then(|ended| ended) else { return };
-        around.calls.registry().diagnostics().warn_once("sink", &format!("sink {sink}: {error}"));
-        let begins = Instant::now() + rest;
+        context.calls.registry().diagnostics().warn_once("sink", &format!("sink {sink}: {error}"));
+        let begins = Instant::now() + delay;
         while Instant::now() < begins {
             if signal.borrow().phase != Phase::Run {
                 return;
             }
-            std::thread::sleep(STEP);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        rest = (rest * 2).min(LONGEST_REST);
+        delay = (delay * 2).min(MAX_RESTART_DELAY);
     }
 }

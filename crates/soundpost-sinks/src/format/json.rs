@@ -2,7 +2,7 @@
 
 use super::decimal::{push_float, push_int};
 use super::losses::Losses;
-use super::names::{Alphabet, FIELDS, NAME, Name, Reserved, Taken, push_allowed};
+use super::names::{Alphabet, FIELDS, NAME, Name, Reserved, UsedNames, push_allowed};
 use super::record::{Event, Origin, Value};
 use super::replace::Reads::Back;
 use super::replace::Rules;
@@ -79,7 +79,7 @@ pub(crate) struct Object<'o> {
     out: &'o mut Vec<u8>,
     end: usize,
     dialect: &'static Dialect,
-    names: Taken,
+    names: UsedNames,
     tried: usize,
     losses: Losses,
 }
@@ -89,7 +89,14 @@ impl<'o> Object<'o> {
     pub(crate) fn new(out: &'o mut Vec<u8>, limit: usize, dialect: &'static Dialect) -> Self {
         let end = out.len() + limit - 1;
         out.push(b'{');
-        Self { out, end, dialect, names: Taken::new(dialect.reserved), tried: 0, losses: Losses::default() }
+        Self {
+            out,
+            end,
+            dialect,
+            names: UsedNames::new(dialect.reserved),
+            tried: 0,
+            losses: Losses::default(),
+        }
     }
 
     /// Writes what must be there, under a name of the format's own.
@@ -100,7 +107,7 @@ impl<'o> Object<'o> {
         self.out.push(b'"');
         let start = self.out.len();
         self.out.extend_from_slice(name.as_bytes());
-        self.names.take(Name::written(self.out, start));
+        self.names.add(Name::written(self.out, start));
         self.out.extend_from_slice(b"\":");
         write(self.out, &mut self.losses);
     }
@@ -123,7 +130,7 @@ impl<'o> Object<'o> {
         let written = if self.tried <= FIELDS { self.push_field(name, value, &mut lost) } else { None };
         match written.filter(|_| self.out.len() <= self.end) {
             Some(name) => {
-                self.names.take(name);
+                self.names.add(name);
                 self.losses += lost;
             }
             None => {
@@ -170,7 +177,7 @@ impl<'o> Object<'o> {
             Some(allowed) => push_allowed(self.out, name, allowed, lost),
             None => TEXT.push(self.out, name, NAME, lost),
         }
-        let written = self.names.settle(self.out, start, lost)?;
+        let written = self.names.resolve(self.out, start, lost)?;
         self.out.extend_from_slice(b"\":");
         self.push_value(value, lost).then_some(written)
     }

@@ -75,14 +75,14 @@ impl Name {
 }
 
 /// Names that are taken in a record: places in what is written.
-pub(crate) struct Taken {
+pub(crate) struct UsedNames {
     reserved: &'static Reserved,
     names: Vec<Range<usize>>,
     /// Of all of them: a name is looked for only where its mark is set.
     marks: Marks,
 }
 
-impl Taken {
+impl UsedNames {
     /// None but the reserved ones.
     pub(crate) fn new(reserved: &'static Reserved) -> Self {
         Self { reserved, names: Vec::with_capacity(32), marks: reserved.marks }
@@ -99,33 +99,33 @@ impl Taken {
     }
 
     #[inline]
-    pub(crate) fn take(&mut self, name: Name) {
+    pub(crate) fn add(&mut self, name: Name) {
         self.marks.set(name.mark);
         self.names.push(name.place);
     }
 
     /// Settles the name that was written from `start` on: with a `_` at its end if it is taken. `None` if it is
     /// empty, or taken still. `lost` is what this name lost: it counts as cleaned once.
-    pub(crate) fn settle(&self, out: &mut Vec<u8>, start: usize, lost: &mut Losses) -> Option<Name> {
+    pub(crate) fn resolve(&self, out: &mut Vec<u8>, start: usize, lost: &mut Losses) -> Option<Name> {
         if out.len() == start {
             return None;
         }
         let name = Name::written(out, start);
-        if !self.has(out, &name) {
+        if !self.contains(out, &name) {
             return Some(name);
         }
         out.push(b'_');
         lost.cleaned = 1;
         let name = Name::written(out, start);
-        (!self.has(out, &name)).then_some(name)
+        (!self.contains(out, &name)).then_some(name)
     }
 
     #[inline]
-    fn has(&self, out: &[u8], name: &Name) -> bool {
-        self.marks.has(name.mark) && self.looked_for(out, &out[name.place.clone()])
+    fn contains(&self, out: &[u8], name: &Name) -> bool {
+        self.marks.has(name.mark) && self.search(out, &out[name.place.clone()])
     }
 
-    fn looked_for(&self, out: &[u8], name: &[u8]) -> bool {
+    fn search(&self, out: &[u8], name: &[u8]) -> bool {
         self.reserved.names.iter().any(|reserved| reserved.as_bytes() == name)
             || self.names.iter().any(|other| out[other.clone()] == *name)
     }
@@ -180,18 +180,18 @@ mod tests {
         #[test]
         fn a_name_is_taken_once_whatever_its_mark(names in vec("[ab_]{0,3}|[a-z_]{1,20}", 0..300)) {
             let mut expected: HashSet<String> = RESERVED.names.iter().map(|name| (*name).to_owned()).collect();
-            let (mut out, mut taken) = (Vec::new(), Taken::new(&RESERVED));
+            let (mut out, mut taken) = (Vec::new(), UsedNames::new(&RESERVED));
             for name in names {
                 let (start, mut lost) = (out.len(), Losses::default());
                 out.extend_from_slice(name.as_bytes());
-                let settled = taken.settle(&mut out, start, &mut lost);
+                let resolved = taken.resolve(&mut out, start, &mut lost);
                 let free = [name.clone(), name.clone() + "_"].into_iter().find(|free| !expected.contains(free));
                 let free = free.filter(|_| !name.is_empty());
                 let text = |name: &Name| String::from_utf8(out[name.place.clone()].to_vec()).unwrap();
                 let cleaned = !name.is_empty() && free.as_ref() != Some(&name);
-                prop_assert_eq!((settled.as_ref().map(text), lost.cleaned == 1), (free.clone(), cleaned));
+                prop_assert_eq!((resolved.as_ref().map(text), lost.cleaned == 1), (free.clone(), cleaned));
                 expected.extend(free);
-                settled.into_iter().for_each(|name| taken.take(name));
+                resolved.into_iter().for_each(|name| taken.add(name));
             }
         }
     }

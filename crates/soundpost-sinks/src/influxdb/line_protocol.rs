@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::format::decimal::{push_float, push_int};
 use crate::format::losses::Losses;
-use crate::format::names::{FIELDS, NAME, Name, Reserved, Taken};
+use crate::format::names::{FIELDS, NAME, Name, Reserved, UsedNames};
 use crate::format::record::{Point, Value};
 use crate::format::replace::Reads::{Back, Otherwise};
 use crate::format::replace::Rules;
@@ -99,7 +99,7 @@ fn push_measurement(out: &mut Vec<u8>, name: &str, losses: &mut Losses) {
 /// Appends `,name=value` for each tag, by name.
 fn push_tags(out: &mut Vec<u8>, tags: &[(&str, &str)], end: usize, losses: &mut Losses) {
     let start = out.len();
-    let mut names = Taken::new(&RESERVED);
+    let mut names = UsedNames::new(&RESERVED);
     for (name, value) in tags.iter().filter(|(_, value)| !value.is_empty()) {
         let before = out.len();
         out.push(b',');
@@ -116,7 +116,7 @@ fn push_tags(out: &mut Vec<u8>, tags: &[(&str, &str)], end: usize, losses: &mut 
             losses.left_out += 1;
             continue;
         }
-        names.take(written);
+        names.add(written);
         *losses += lost;
     }
     if !names.places().is_sorted_by_key(|name| &out[name.clone()]) {
@@ -138,7 +138,7 @@ fn sort(out: &mut Vec<u8>, start: usize, names: &[Range<usize>]) {
 
 /// Appends the fields; whether there is one.
 fn push_fields(out: &mut Vec<u8>, point: &Point<'_>, losses: &mut Losses) -> bool {
-    let mut names = Taken::new(&RESERVED);
+    let mut names = UsedNames::new(&RESERVED);
     for (name, value) in &point.fields {
         let before = out.len();
         if names.places().len() == FIELDS || matches!(value, Value::Float(number) if !number.is_finite()) {
@@ -147,7 +147,7 @@ fn push_fields(out: &mut Vec<u8>, point: &Point<'_>, losses: &mut Losses) -> boo
         }
         out.push(if names.places().is_empty() { b' ' } else { b',' });
         match push_name(out, name, &FIELD, &names, losses) {
-            Some(written) => names.take(written),
+            Some(written) => names.add(written),
             None => {
                 out.truncate(before);
                 losses.left_out += 1;
@@ -165,13 +165,13 @@ fn push_name(
     out: &mut Vec<u8>,
     name: &str,
     rules: &Rules,
-    taken: &Taken,
+    taken: &UsedNames,
     losses: &mut Losses,
 ) -> Option<Name> {
     let start = out.len();
     let mut lost = Losses::default();
     rules.push(out, name, NAME, &mut lost);
-    let written = taken.settle(out, start, &mut lost)?;
+    let written = taken.resolve(out, start, &mut lost)?;
     *losses += lost;
     Some(written)
 }

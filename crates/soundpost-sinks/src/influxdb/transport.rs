@@ -65,7 +65,7 @@ impl InfluxTransport {
         };
         match verdict(&reply) {
             Verdict::Taken => taken,
-            rest @ Verdict::Faulty(_) => match refused(&reply.said, points, records) {
+            rest @ Verdict::Faulty(_) => match refused(&reply.text, points, records) {
                 Some(refused) => {
                     let rejected = Rejected { refused, ..taken.rejected };
                     Answer { rejected, rest, ..taken }
@@ -111,7 +111,7 @@ const OF_POINTS: [&str; 3] = [PARTIAL, "unable to parse", "field type conflict"]
 /// As for every sink, but for what InfluxDB says of points that it has read.
 fn verdict(reply: &Reply) -> Verdict {
     match reply.verdict() {
-        Verdict::Refused(text) if OF_POINTS.iter().any(|words| reply.said.contains(words)) => {
+        Verdict::Refused(text) if OF_POINTS.iter().any(|words| reply.text.contains(words)) => {
             Verdict::Faulty(text)
         }
         verdict => verdict,

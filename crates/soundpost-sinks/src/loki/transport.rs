@@ -67,7 +67,7 @@ impl LokiTransport {
                 Ok(reply) => reply,
                 Err(verdict) => return Answer::none(verdict),
             };
-            if self.extras == Extras::Metadata && wants_no_metadata(&reply) {
+            if self.extras == Extras::Metadata && rejects_metadata(&reply) {
                 self.extras = Extras::Logfmt;
                 continue;
             }
@@ -126,9 +126,9 @@ const TOO_NEW: &str = "' has timestamp too new: ";
 fn verdict(reply: &Reply) -> Verdict {
     match reply.verdict() {
         _ if reply.status == DISCARDED => {
-            Verdict::Misconfigured(format!("the server discards what it gets: {}", reply.text()))
+            Verdict::Misconfigured(format!("the server discards what it gets: {}", reply.summary()))
         }
-        Verdict::Refused(text) if OF_ENTRIES.iter().any(|words| reply.said.contains(words)) => {
+        Verdict::Refused(text) if OF_ENTRIES.iter().any(|words| reply.text.contains(words)) => {
             Verdict::Faulty(text)
         }
         verdict => verdict,
@@ -136,8 +136,8 @@ fn verdict(reply: &Reply) -> Verdict {
 }
 
 /// Whether a server refuses all because it has no structured metadata, or is told not to take it.
-fn wants_no_metadata(reply: &Reply) -> bool {
-    reply.status == 400 && reply.said.contains("structured metadata") && reply.said.contains("disallowed")
+fn rejects_metadata(reply: &Reply) -> bool {
+    reply.status == 400 && reply.text.contains("structured metadata") && reply.text.contains("disallowed")
 }
 
 /// How many of these events Loki refused, if it stored the others. It does so for faults of single entries, and says
@@ -147,7 +147,7 @@ fn ignored(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
     if reply.status != 400 || events.iter().any(|event| event.level != first.level) {
         return None;
     }
-    let (_, said) = reply.said.rsplit_once(IGNORED)?;
+    let (_, said) = reply.text.rsplit_once(IGNORED)?;
     let mut words = said.split(' ');
     let (refused, out, of, all) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let refused = refused.parse().ok().filter(|refused| *refused <= events.len() as u64)?;
@@ -157,7 +157,7 @@ fn ignored(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
 /// How many of these events Loki refused for their times, if it stored the others and says nothing else:
 /// `2 errors like: entry for stream '{...}' has timestamp too old: ...; entry for stream ...`.
 fn out_of_time(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
-    let (mut said, mut refused) = (reply.said.as_str(), 0);
+    let (mut said, mut refused) = (reply.text.as_str(), 0);
     loop {
         let counted = said.split_once(" errors like: ");
         let counted = counted.and_then(|(count, entry)| Some((count.parse::<u64>().ok()?, entry)));

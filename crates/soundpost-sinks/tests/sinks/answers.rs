@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use soundpost_sinks::kinds::{Loki, Verdict};
-use soundpost_sinks::{Answer, Turn};
+use soundpost_sinks::{Answer, Step};
 use soundpost_store::Rejected;
 use soundpost_testkit::{Reply, Server};
 
@@ -363,7 +363,7 @@ fn a_token_file_is_read_again_when_the_server_refuses_what_was_in_it() {
 
 #[test]
 fn a_turn_waits_for_what_waits() {
-    let mut delivery = soundpost_sinks::Delivery::new(1);
+    let mut delivery = soundpost_sinks::BatchBisect::new(1);
     let wrong = Verdict::Misconfigured("404".into());
-    assert_eq!(delivery.answer(Answer::none(wrong.clone())), Turn::Wait(wrong));
+    assert_eq!(delivery.apply(Answer::none(wrong.clone())), Step::Wait(wrong));
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use soundpost_core::Outcome;
 use soundpost_sinks::format::record::Origin;
 use soundpost_sinks::kinds::{Graylog, InfluxDb, Loki, LokiEncoding, Sink};
-use soundpost_sinks::{Answer, Batch, Delivery, Transport, Turn};
+use soundpost_sinks::{Answer, Batch, BatchBisect, Step, Transport};
 use soundpost_store::{CallRow, Record};
 use soundpost_testkit::{Request, Server};
 
@@ -171,11 +171,11 @@ pub(crate) async fn send(transport: &mut dyn Transport, records: &[Record]) -> A
 }
 
 /// Delivers records without ever waiting, in batches of the transport's size.
-pub(crate) async fn deliver(transport: &mut dyn Transport, records: &[Record]) -> Delivery {
-    let mut delivery = Delivery::new(records.len());
+pub(crate) async fn deliver(transport: &mut dyn Transport, records: &[Record]) -> BatchBisect {
+    let mut delivery = BatchBisect::new(records.len());
     while let Some(stretch) = delivery.next() {
         let answer = send(transport, &records[stretch]).await;
-        assert_eq!(delivery.answer(answer.clone()), Turn::GoOn, "{answer:?}");
+        assert_eq!(delivery.apply(answer.clone()), Step::Continue, "{answer:?}");
     }
     delivery
 }

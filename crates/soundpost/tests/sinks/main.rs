@@ -11,5 +11,5 @@ mod outage;
 mod refusals;
 mod secrets;
 mod state;
-mod troubles;
+mod problems;
 mod unanswered;

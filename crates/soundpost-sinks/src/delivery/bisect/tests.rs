@@ -1,4 +1,4 @@
-//! Receivers of all kinds, and what they get.
+//! Tests of the bisection against simulated receivers.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A receiver that refuses batches with a bad record in them, and takes only so many at once.
+/// A receiver that refuses batches with a bad record or with more than `most` records.
 struct Receiver {
     bad: BTreeSet<usize>,
     most: usize,
-    /// What it does before it looks at a batch; then it looks at each.
+    /// Replies before it examines a batch, the last first.
     moods: Vec<Option<Verdict>>,
     has: Vec<usize>,
     requests: usize,
@@ -38,19 +38,19 @@ impl Receiver {
         Answer::taken(batch.len(), Losses::default())
     }
 
-    /// Delivers so many records; how often it had to wait.
-    fn deliver(&mut self, records: usize) -> (Delivery, usize) {
-        let (mut delivery, mut waits) = (Delivery::new(records), 0);
+    /// Delivers `records` records. Returns the bisection and the number of waits.
+    fn deliver(&mut self, records: usize) -> (BatchBisect, usize) {
+        let (mut delivery, mut waits) = (BatchBisect::new(records), 0);
         while let Some(batch) = delivery.next() {
             assert_eq!(batch.start, delivery.settled(), "records are settled in their order");
-            waits += usize::from(delivery.answer(self.take(batch)) != Turn::GoOn);
+            waits += usize::from(delivery.apply(self.take(batch)) != Step::Continue);
         }
         (delivery, waits)
     }
 }
 
 #[test]
-fn one_bad_record_in_a_thousand_is_found_with_21_requests() {
+fn bad_record_in_a_thousand_is_found_with_21_requests() {
     let mut most = 0;
     for bad in 0..1000 {
         let mut receiver = Receiver::new([bad]);
@@ -65,7 +65,7 @@ fn one_bad_record_in_a_thousand_is_found_with_21_requests() {
 }
 
 #[test]
-fn a_record_that_is_too_large_alone_is_rejected() {
+fn single_record_that_is_too_large_is_rejected() {
     let mut receiver = Receiver { most: 0, ..Receiver::new([]) };
     let (delivery, _) = receiver.deliver(3);
     assert_eq!(delivery.rejected(), Rejected { too_large: 3, ..Rejected::default() });
@@ -73,58 +73,58 @@ fn a_record_that_is_too_large_alone_is_rejected() {
 }
 
 #[test]
-fn nothing_is_nothing_to_send() {
-    assert_eq!(Delivery::new(0).next(), None);
+fn empty_batch_sends_nothing() {
+    assert_eq!(BatchBisect::new(0).next(), None);
 }
 
 #[test]
-fn what_is_settled_is_not_sent_again() {
-    let mut delivery = Delivery::new(10);
+fn settled_records_are_not_sent_again() {
+    let mut delivery = BatchBisect::new(10);
     let later = Verdict::later("gone");
     let some = Answer {
         settled: 4,
         rejected: Rejected { refused: 1, ..Rejected::default() },
         ..Answer::none(later.clone())
     };
-    assert_eq!(delivery.answer(some), Turn::Wait(later));
+    assert_eq!(delivery.apply(some), Step::Wait(later));
     assert_eq!((delivery.settled(), delivery.rejected().total(), delivery.next()), (4, 1, Some(4..10)));
-    assert_eq!(delivery.answer(Answer::taken(6, Losses { records: 2, ..Losses::default() })), Turn::GoOn);
+    assert_eq!(delivery.apply(Answer::taken(6, Losses { records: 2, ..Losses::default() })), Step::Continue);
     assert_eq!(delivery.next(), None);
     let rejected = Rejected { refused: 1, empty: 2, too_large: 0 };
     assert_eq!((delivery.settled(), delivery.rejected()), (10, rejected));
 }
 
 #[test]
-fn what_is_taken_out_is_not_looked_for_again() {
-    let mut delivery = Delivery::new(8);
+fn removed_records_are_not_sent_again() {
+    let mut delivery = BatchBisect::new(8);
     let refused = || Answer::none(Verdict::Faulty("bad".into()));
     for halves in [0..8, 0..4, 0..2, 0..1] {
         assert_eq!(delivery.next(), Some(halves));
-        assert_eq!(delivery.answer(refused()), Turn::GoOn);
+        assert_eq!(delivery.apply(refused()), Step::Continue);
     }
-    assert_eq!(delivery.take(), (1, Rejected { refused: 1, ..Rejected::default() }));
+    assert_eq!(delivery.take_settled(), (1, Rejected { refused: 1, ..Rejected::default() }));
     assert_eq!((delivery.settled(), delivery.rejected().total(), delivery.next()), (0, 0, Some(0..1)));
-    assert_eq!(delivery.answer(Answer::taken(1, Losses::default())), Turn::GoOn);
+    assert_eq!(delivery.apply(Answer::taken(1, Losses::default())), Step::Continue);
     assert_eq!(delivery.next(), Some(1..3));
-    assert_eq!(delivery.take(), (1, Rejected::default()));
+    assert_eq!(delivery.take_settled(), (1, Rejected::default()));
     for rest in [0..2, 2..6] {
         assert_eq!(delivery.next(), Some(rest.clone()));
-        assert_eq!(delivery.answer(Answer::taken(rest.len(), Losses::default())), Turn::GoOn);
+        assert_eq!(delivery.apply(Answer::taken(rest.len(), Losses::default())), Step::Continue);
     }
-    assert_eq!((delivery.next(), delivery.take().0), (None, 6));
+    assert_eq!((delivery.next(), delivery.take_settled().0), (None, 6));
 }
 
 #[test]
-fn only_what_may_be_to_blame_is_halved() {
-    let mut delivery = Delivery::new(100);
+fn only_candidates_are_halved() {
+    let mut delivery = BatchBisect::new(100);
     let refused = |suspects| Answer { suspects, ..Answer::none(Verdict::Refused("bad".into())) };
-    assert_eq!(delivery.answer(Answer { settled: 10, ..refused(2) }), Turn::GoOn);
+    assert_eq!(delivery.apply(Answer { settled: 10, ..refused(2) }), Step::Continue);
     assert_eq!(delivery.next(), Some(10..11));
-    assert_eq!(delivery.answer(Answer::taken(1, Losses::default())), Turn::GoOn);
+    assert_eq!(delivery.apply(Answer::taken(1, Losses::default())), Step::Continue);
     assert_eq!(delivery.next(), Some(11..12));
-    assert_eq!(delivery.answer(refused(1)), Turn::GoOn);
+    assert_eq!(delivery.apply(refused(1)), Step::Continue);
     assert_eq!(delivery.next(), Some(12..100));
-    assert_eq!(delivery.answer(refused(1)), Turn::GoOn);
+    assert_eq!(delivery.apply(refused(1)), Step::Continue);
     assert_eq!(delivery.next(), Some(13..100));
     let rejected = Rejected { refused: 2, ..Rejected::default() };
     assert_eq!((delivery.settled(), delivery.rejected()), (13, rejected));
@@ -140,7 +140,7 @@ fn mood() -> impl Strategy<Value = Option<Verdict>> {
 
 proptest! {
     #[test]
-    fn all_good_records_arrive_once_and_in_order(
+    fn good_records_arrive_once_and_in_order(
         records in 0usize..200,
         bad in btree_set(0usize..200, 0..20),
         most in 1usize..200,

@@ -7,7 +7,7 @@ use crate::format::decimal::{push_float, push_hundredths, push_int};
 use crate::format::json::TEXT;
 use crate::format::losses::Losses;
 use crate::format::moment::push_rfc3339;
-use crate::format::names::{Alphabet, Name, Reserved, Taken, alphabet, push_allowed};
+use crate::format::names::{Alphabet, Name, Reserved, UsedNames, alphabet, push_allowed};
 use crate::format::record::{Event, Origin, Said, Value};
 
 /// Where that goes which is neither a label nor the line.
@@ -52,7 +52,7 @@ pub(crate) struct Entry {
     line: Vec<u8>,
     /// Names and values, as the protobuf has them.
     pairs: Vec<u8>,
-    names: Taken,
+    names: UsedNames,
     values: Vec<Range<usize>>,
     /// Of names and values, without what is around them.
     bytes: usize,
@@ -65,7 +65,7 @@ impl Default for Entry {
         Self {
             line: Vec::new(),
             pairs: Vec::new(),
-            names: Taken::new(&RESERVED),
+            names: UsedNames::new(&RESERVED),
             values: Vec::new(),
             bytes: 0,
             tried: 0,
@@ -138,7 +138,7 @@ impl Entry {
         match pair.filter(|pair| bytes(pair) <= METADATA) {
             Some((name, value)) => {
                 self.bytes += name.place.len() + value.len();
-                self.names.take(name);
+                self.names.add(name);
                 self.values.push(value);
                 *losses += lost;
             }
@@ -164,7 +164,7 @@ impl Entry {
             lost.cleaned = 1;
         }
         push_allowed(out, name, &ALLOWED, lost);
-        let mut name = self.names.settle(out, start, lost)?;
+        let mut name = self.names.resolve(out, start, lost)?;
         name.place = protobuf::end(out, start);
         let start = protobuf::begin(out, protobuf::VALUE);
         push_value(out, value, lost);
@@ -217,7 +217,7 @@ impl Entry {
 /// Names and values, by their places.
 fn pairs<'p>(
     bytes: &'p [u8],
-    names: &'p Taken,
+    names: &'p UsedNames,
     values: &'p [Range<usize>],
 ) -> impl Iterator<Item = (&'p str, &'p str)> {
     let text = |place: &Range<usize>| str::from_utf8(&bytes[place.clone()]).unwrap_or_default();

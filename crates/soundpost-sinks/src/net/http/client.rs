@@ -14,14 +14,14 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::said::cleaned;
+use super::reply_text::cleaned;
 use super::status::{Reply, retry_after};
 use crate::net::connect::Connector;
 use crate::options::common::{Login, Server};
 use crate::transport::answer::Verdict;
 
 /// Bytes of an answer that are looked at.
-const READ: usize = 4096;
+const MAX_REPLY_BYTES: usize = 4096;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("soundpost/", env!("CARGO_PKG_VERSION")));
 
@@ -178,15 +178,15 @@ impl Client {
         let status = response.status().as_u16();
         let asked = response.headers().get(header::RETRY_AFTER);
         let asked = asked.and_then(|value| retry_after(value.as_bytes(), SystemTime::now()));
-        let (mut said, mut body, mut whole) = (Vec::new(), response.into_body(), true);
+        let (mut body_start, mut body, mut whole) = (Vec::new(), response.into_body(), true);
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
                 whole = false;
                 break;
             };
-            said.extend_from_slice(frame.data_ref().map_or(&[][..], |data| &data[..]));
-            if said.len() > READ {
-                said.truncate(READ);
+            body_start.extend_from_slice(frame.data_ref().map_or(&[][..], |data| &data[..]));
+            if body_start.len() > MAX_REPLY_BYTES {
+                body_start.truncate(MAX_REPLY_BYTES);
                 whole = false;
                 break;
             }
@@ -194,7 +194,12 @@ impl Client {
         if whole {
             self.open = Some(open);
         }
-        Ok(Reply { status, retry_after: asked, said: cleaned(&said, !whole, &self.secrets), cut: !whole })
+        Ok(Reply {
+            status,
+            retry_after: asked,
+            text: cleaned(&body_start, !whole, &self.secrets),
+            cut: !whole,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod body;
 mod client;
-mod said;
+mod reply_text;
 mod status;
 mod url;
 

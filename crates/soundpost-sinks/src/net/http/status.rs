@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use crate::transport::answer::Verdict;
 
 /// What a server may ask for at most.
-const LONGEST: Duration = Duration::from_secs(300);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// Bytes of what it said that are shown.
-const SHOWN: usize = 512;
+const SUMMARY_BYTES: usize = 512;
 
 /// An answer of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
     /// What it said, up to some kilobytes, in one line and without secrets.
-    pub(crate) said: String,
+    pub(crate) text: String,
     /// Whether it said more.
     pub(crate) cut: bool,
 }
@@ -25,32 +25,34 @@ impl Reply {
     pub(crate) fn verdict(&self) -> Verdict {
         match self.status {
             204 => Verdict::Taken,
-            200..=202 if !self.denies() => Verdict::Taken,
+            200..=202 if !self.reports_failure() => Verdict::Taken,
             200..=299 => {
-                Verdict::Misconfigured(format!("this is no answer of such a receiver: {}", self.text()))
+                Verdict::Misconfigured(format!("this is no answer of such a receiver: {}", self.summary()))
             }
-            400 | 422 => Verdict::Refused(self.text()),
-            413 => Verdict::TooLarge(self.text()),
-            408 | 425 | 429 | 500..=599 => Verdict::Later { why: self.text(), retry_after: self.retry_after },
-            _ => Verdict::Misconfigured(self.text()),
+            400 | 422 => Verdict::Refused(self.summary()),
+            413 => Verdict::TooLarge(self.summary()),
+            408 | 425 | 429 | 500..=599 => {
+                Verdict::Later { why: self.summary(), retry_after: self.retry_after }
+            }
+            _ => Verdict::Misconfigured(self.summary()),
         }
     }
 
     /// Whether what was said is not what receivers say that have what they were sent: a page is of something else, and an
     /// error is none of it, or not all of it, stored. One that is compatible may say something of its own.
-    fn denies(&self) -> bool {
-        let said = self.said.to_ascii_lowercase();
+    fn reports_failure(&self) -> bool {
+        let said = self.text.to_ascii_lowercase();
         self.cut
             || said.starts_with('<')
             || ["error", "partial", "fail"].iter().any(|word| said.contains(word))
     }
 
     /// The status and the beginning of what was said.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let reason =
             hyper::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let mut text = self.status.to_string();
-        let said = &self.said[..self.said.floor_char_boundary(SHOWN)];
+        let said = &self.text[..self.text.floor_char_boundary(SUMMARY_BYTES)];
         for part in [reason.unwrap_or_default(), said].into_iter().filter(|part| !part.is_empty()) {
             text.push_str(if text.len() == 3 { " " } else { ": " });
             text.push_str(part);
@@ -66,10 +68,10 @@ pub(crate) fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Longer than any number is as long as may be.
         let seconds = text.parse().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(LONGEST));
+        return Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     }
     let date = httpdate::parse_http_date(text).ok()?;
-    date.duration_since(now).ok().map(|wait| wait.min(LONGEST))
+    date.duration_since(now).ok().map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use soundpost::sink::{Capture, Trouble, Verdict};
+use soundpost::sink::{Capture, SinkProblem, Verdict};
 
 use crate::common::{Directory, Ending, until};
 use crate::state::{record, service};
@@ -22,15 +22,15 @@ fn why_a_sink_does_not_ship_is_kept_as_long_as_that_is_so() {
     let says = Arc::new(Mutex::new(Verdict::later("connection refused")));
     let verdict = says.clone();
     let capture = Capture::new().longest_wait(SHORT).judged_by(move |_| verdict.lock().unwrap().clone());
-    let telemetry = service(&directory, "troubles").sink(capture).start().unwrap();
+    let telemetry = service(&directory, "problems").sink(capture).start().unwrap();
     let _ending = Ending(telemetry.clone());
-    let troubles = || Trouble::all(telemetry.directory());
+    let problems = || SinkProblem::all(telemetry.directory());
     until("it is known", || lag(&telemetry.render()) == Some(0.0));
-    assert_eq!(troubles(), []);
+    assert_eq!(problems(), []);
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     record(&telemetry, "r", 3);
-    until("it is down", || !troubles().is_empty());
-    let down = troubles().remove(0);
+    until("it is down", || !problems().is_empty());
+    let down = problems().remove(0);
     assert_eq!((&*down.sink, down.misconfigured, &*down.why), ("capture", false, "connection refused"));
     assert!((began..began + 300).contains(&down.since_unix), "{down:?}");
     let before = lag(&telemetry.render()).unwrap();
@@ -39,11 +39,11 @@ fn why_a_sink_does_not_ship_is_kept_as_long_as_that_is_so() {
     // The last reason, since the same time.
     *says.lock().unwrap() =
         Verdict::Misconfigured(format!("401: Bearer hunter2-hunter2-hunter2 {}", "x".repeat(5000)));
-    until("it is another", || troubles()[0].misconfigured);
-    let wrong = troubles().remove(0);
+    until("it is another", || problems()[0].misconfigured);
+    let wrong = problems().remove(0);
     assert_eq!(wrong.since_unix, down.since_unix);
     assert!(wrong.why.starts_with("401: ") && !wrong.why.contains("hunter2") && wrong.why.len() == 1024);
     *says.lock().unwrap() = Verdict::Taken;
-    until("it works", || troubles().is_empty());
+    until("it works", || problems().is_empty());
     until("nothing is behind", || lag(&telemetry.render()) == Some(0.0));
 }
