@@ -40,7 +40,7 @@ test-python: .venv/wheel
 	pytest -m timed python/tests
 
 test-servers: .venv/wheel ## Run the tests against real servers, which the first run builds
-	@servers=$$(python scripts/servers.py) && eval "$$servers" && pytest tests/servers
+	@servers=$$(python scripts/servers.py) && eval "$$servers" && pytest --numprocesses 4 --dist loadfile tests/servers
 
 gpu-check: .venv/wheel ## Check on a real GPU what can be seen only there (see docs/gpu.md)
 	@python scripts/gpu_check $(if $(ONLY),--only $(ONLY))

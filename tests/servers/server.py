@@ -1,6 +1,7 @@
 """A server process of the tests on free loopback ports, with its own folder."""
 
 import json
+import os
 import random
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing_extensions import Self
 
 START_SECONDS = 120
 EPHEMERAL = 32_768  # first port that Linux assigns to connecting sockets
+PORTS = 1_500  # of each test process, so that none takes a port of a stopped server of another
 
 
 class Server:
@@ -93,8 +95,9 @@ class Server:
 def free_ports(count: int) -> list[int]:
     """Returns free ports below the ephemeral range, so that no client gets one while its server is down."""
     found: list[int] = []
+    last = EPHEMERAL - PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while len(found) < count:
-        port = random.randrange(20_000, EPHEMERAL)
+        port = random.randrange(last - PORTS, last)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             found += [port] * (port not in found)
     return found
