@@ -44,13 +44,13 @@ def init(
     *,
     version: str | Unset | None = UNSET,
     listen: str | Unset | None = UNSET,
+    labels: Mapping[str, str] | Unset | None = UNSET,
+    sinks: Sequence[Sink] | Unset | None = UNSET,
     gpu: bool | Literal["visible", "all", "none"] | Unset = UNSET,
     torch: bool | Literal["auto", "always"] | Unset = UNSET,
     sample_interval: float | str | Unset | None = UNSET,
     gpu_memory_interval: float | str | Unset | None = UNSET,
-    labels: Mapping[str, str] | Unset | None = UNSET,
     directory: str | os.PathLike[str] | Unset | None = UNSET,
-    sinks: Sequence[Sink] | Unset | None = UNSET,
     namespace: str | Unset | None = UNSET,
     instance: str | Unset | None = UNSET,
     commit: str | Unset | None = UNSET,
@@ -68,54 +68,56 @@ def init(
     record_text: bool | Unset = UNSET,
     logs: bool | str | int | Unset | None = UNSET,
 ) -> Telemetry:
-    """Starts to record, and to serve `/metrics`; once a process.
+    """Starts to record, and to serve `/metrics`; once per process.
 
-    An argument that is not given is read from the variable of its name, `SOUNDPOST_SERVICE` for `service` and
-    so on.
+    An argument that is not given is read from the variable of its name: `SOUNDPOST_SERVICE` for `service`,
+    and so on. Most services set at most the first five. Durations and sizes are numbers, or texts such as
+    `"10m"` and `"512MiB"`.
 
     Args:
-        service: Name of the service; what its metrics begin with, unless `namespace` says otherwise.
+        service: Name of the service, and prefix of its metrics without a `namespace`.
         version: Version of the service.
-        listen: `"host:port"` of the endpoint, with port 0 for any that is free; None for no endpoint.
-            Default: `"127.0.0.1:9464"`.
-        gpu: Whether to sample the GPUs that the service may use; `"all"` for all of the machine.
-        torch: Whether to read PyTorch's allocator at the start and end of a call, where PyTorch is imported
-            and uses CUDA. It is left out once that takes more than 50 us on average, except with `"always"`.
-        sample_interval: Seconds between two samples, 0.1 to 60, also of `Gauge.set_function`. Default: 1.
-        gpu_memory_interval: Seconds between two looks at GPU memory while calls run, 0.05 to 1; None for
-            none. Default: 0.1.
+        listen: `"host:port"` of the endpoint, with port 0 for any free port; None for no endpoint. Default:
+            `"127.0.0.1:9464"`.
         labels: Labels of every metric, call and log event; as a variable `name=value,name=value`.
-        directory: Where store and state are kept. Default: `$XDG_STATE_HOME/soundpost`, else
-            `~/.local/state/soundpost`.
-        sinks: Where what is stored is shipped as well; as a variable URLs with commas between them.
-        instance: What this instance is called in what is shipped. Default: the host's name; say another in
-            containers.
-        namespace: What the names of the service's metrics begin with.
-        commit: Commit the service was built from.
-        bearer_token: Token that a scrape has to bring.
-        bearer_token_file: File that has it.
-        basic_auth: User and password that a scrape has to bring; as a variable `user:password`.
+        sinks: Servers and files that get the stored records as well; as a variable URLs separated by commas.
+        gpu: Whether to sample the GPUs that the service may use; `"all"` for all GPUs of the machine.
+        torch: Whether to read PyTorch's allocator at the start and end of a call, if PyTorch is imported and
+            uses CUDA. Readings stop if they take more than 50 us on average, except with `"always"`.
+        sample_interval: Interval between samples, 0.1 to 60 s, and of `Gauge.set_function`. Default: 1 s.
+        gpu_memory_interval: Interval between samples of GPU memory while calls run, 0.05 to 1 s; None for
+            none.
+            Default: 0.1 s.
+        directory: Directory of the store and state of all services. Default: `$XDG_STATE_HOME/soundpost`,
+            else `~/.local/state/soundpost`.
+        namespace: Prefix of the names of the service's metrics.
+        instance: Name of this instance in sinks. Default: the host's name; set another one in containers.
+        commit: Commit that the service was built from.
+        bearer_token: Token that a scrape has to send.
+        bearer_token_file: File with the token.
+        basic_auth: User and password that a scrape has to send; as a variable `user:password`.
         tls_cert: Certificate chain of the endpoint, PEM.
-        tls_key: Its key, PEM.
-        idle_limit: Seconds without progress after which a call in flight counts as abandoned.
-        segment_bytes: Size of the shared memory of one process, bytes.
-        store: Whether finished calls and vitals are kept on disk.
-        store_days: For how many days. Default: 30.
-        store_bytes: Most bytes on disk, at least 16 MiB; the oldest go first. Default: 512 MiB.
-        redact: Regular expressions, in the syntax of Rust's `regex`, of what must not be recorded, beside
-            what is known to be a secret or a person's; as a variable one a line.
-        record_text: Whether text to synthesise is recorded as it is; otherwise fields such as `text` and
-            `prompt` become their length.
-        logs: Whether a `LogHandler` is put on the root logger, until `shutdown`. With a level such as
-            `"INFO"` it records from there on, and the root logger lets that through. Default: false.
+        tls_key: Key of the certificate, PEM.
+        idle_limit: Time without progress after which a call in flight ends as `abandoned`.
+        segment_bytes: Size of the shared memory of one process.
+        store: Whether to store finished calls, log events and vitals on disk.
+        store_days: Maximum age of stored records; a number is in days. Default: 30 days.
+        store_bytes: Maximum size of the store, at least 16 MiB; the oldest records are removed first.
+            Default: 512 MiB.
+        redact: Regular expressions, in the syntax of Rust's `regex`, of texts to remove beside known secrets
+            and personal data; as a variable one per line.
+        record_text: Whether to record text to synthesise; otherwise fields such as `text` and `prompt` become
+            their length.
+        logs: Whether to install a `LogHandler` on the root logger, until `shutdown`. A level such as `"INFO"`
+            sets its level, and lowers that of the root logger. Default: false.
 
     Returns:
         The telemetry. A second `init` with the same arguments returns the same one.
 
     Raises:
-        ValueError: An argument or variable, which the message names, cannot be used; or the arguments are not
-            those of the first `init`.
-        OSError: The system refuses.
+        ValueError: An argument or variable, which the message names, cannot be used; or the arguments differ
+            from those of the first `init`.
+        OSError: A system call failed.
     """
     given = {name: value for name, value in locals().items() if value is not UNSET}
     settings = _native.Settings(given)
@@ -166,12 +168,15 @@ def _level(settings: _native.Settings) -> int | None:
 
 
 def running() -> _native.Settings | None:
-    """The settings of the `init` that counts; None before it and after `shutdown`."""
+    """Returns the settings of the running telemetry; None before `init` and after `shutdown`."""
     return _running[0] if _running is not None else None
 
 
 def flush(timeout: float = 2.0) -> bool:
-    """Waits at most `timeout` seconds for what this process recorded to be stored; tells whether it is."""
+    """Waits up to `timeout` seconds until the records of this process are stored.
+
+    Returns whether they are.
+    """
     from soundpost import _background
 
     _background.log_notices()
@@ -179,7 +184,7 @@ def flush(timeout: float = 2.0) -> bool:
 
 
 def shutdown(timeout: float = 2.0) -> None:
-    """Stops recording and serving, within `timeout` seconds. It is called when the interpreter exits."""
+    """Stops recording and serving, within `timeout` seconds; runs at the exit of the interpreter."""
     global _running
     with _lock:
         if _running is None:

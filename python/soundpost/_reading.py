@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
 import json
 import os
 import re
-import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,9 +17,6 @@ if TYPE_CHECKING:
 
 Moment = str | datetime
 Span = str | float | timedelta
-
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -145,21 +140,18 @@ def read_calls(
     if running is not None:
         service = service or running["service"]
         directory = directory or running["directory"]
-    if last is not None and (since is not None or until is not None):
-        raise ValueError("last: since or until is given as well; give one of them")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-        raise ValueError(f"limit: {limit!r} is no number of calls")
     query = {
         "service": service or os.environ.get("SOUNDPOST_SERVICE") or None,
         "directory": directory,
-        "since": _nanoseconds("since", since) if last is None else _ago(_duration("last", last)),
+        "last": last,
+        "since": _nanoseconds("since", since),
         "until": _nanoseconds("until", until),
         "operation": operation,
         "outcome": outcome,
         "status": status,
         "request_id": request_id,
         "labels": [(str(name), str(value)) for name, value in (labels or {}).items()],
-        "slower_than": None if slower_than is None else _duration("slower_than", slower_than),
+        "slower_than": slower_than,
         "order": order,
         "limit": limit,
     }
@@ -174,27 +166,6 @@ def _record(row: dict[str, Any]) -> CallRecord:
     row["time"] = datetime.fromtimestamp(row["time"], timezone.utc)
     row["stages"] = {name: StageTime(*stage) for name, stage in row["stages"].items()}
     return CallRecord(**row)
-
-
-def _ago(duration: timedelta) -> int:
-    return max(time.time_ns() - round(duration.total_seconds() * 1e9), 0)
-
-
-def _duration(argument: str, value: Span) -> timedelta:
-    duration = None
-    with contextlib.suppress(TypeError, ValueError, OverflowError):
-        if isinstance(value, timedelta):
-            duration = value
-        elif not isinstance(value, str):
-            duration = timedelta(seconds=value)
-        elif not _SPAN.sub("", value.strip() or "-"):
-            seconds = (float(number) * _UNITS[unit] for number, unit in _SPAN.findall(value))
-            duration = timedelta(seconds=sum(seconds))
-    if duration is None or isinstance(value, bool) or duration < timedelta(0):
-        raise ValueError(
-            f"{argument}: {value!r} is no duration; give text such as '1h', seconds or a timedelta"
-        )
-    return duration
 
 
 def _nanoseconds(argument: str, value: Moment | None) -> int | None:

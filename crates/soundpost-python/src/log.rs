@@ -193,7 +193,7 @@ fn put<'py>(
         Some(message) => message,
         None => message_of(record, parts)?,
     };
-    let mut draft = soundpost::binding::event_builder(&telemetry);
+    let mut draft = soundpost::binding::event_builder(telemetry);
     exception(&mut draft, parts)?;
     if let Some(stack) = parts.text(at::STACK) {
         draft.stack(&stack.to_string_lossy());

@@ -1,24 +1,27 @@
 //! Finished calls from the store of a service, for `read_calls`.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict, PyString};
 use soundpost::read::Service;
 use soundpost::read::store::{CallFilter, CallRow, Order, Reader};
+use soundpost::settings::parse_duration;
 use soundpost::{FieldValue, GpuUse, Outcome, Status};
 
 use crate::measure::Error;
+use crate::value;
 
 /// The arguments of `read_calls`, with times in nanoseconds since 1970.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-struct Query {
+struct Query<'py> {
     service: Option<String>,
     directory: Option<PathBuf>,
+    last: Option<Bound<'py, PyAny>>,
     since: Option<u64>,
     until: Option<u64>,
     operation: Option<String>,
@@ -26,24 +29,31 @@ struct Query {
     status: Option<String>,
     request_id: Option<String>,
     labels: Vec<(String, String)>,
-    slower_than: Option<Duration>,
+    slower_than: Option<Bound<'py, PyAny>>,
     order: String,
-    limit: Option<usize>,
+    limit: Option<Bound<'py, PyAny>>,
 }
 
-impl Query {
+impl Query<'_> {
     fn filter(&self) -> PyResult<CallFilter> {
+        let since = match duration("last", self.last.as_ref())? {
+            Some(_) if self.since.is_some() || self.until.is_some() => {
+                return Err(PyValueError::new_err("last: since or until is given as well; give one of them"));
+            }
+            Some(last) => SystemTime::now().checked_sub(last).map_or(Some(0), unix_nanos),
+            None => self.since,
+        };
         Ok(CallFilter {
-            since: self.since,
+            since,
             until: self.until,
             outcome: one_of("outcome", self.outcome.as_deref(), &Outcome::ALL, Outcome::name)?,
             status: one_of("status", self.status.as_deref(), &Status::ALL, Status::name)?,
             operation: self.operation.clone(),
             request_id: self.request_id.clone(),
             labels: self.labels.clone(),
-            min_duration: self.slower_than,
+            min_duration: duration("slower_than", self.slower_than.as_ref())?,
             order: one_of("order", Some(&self.order), &ORDERS, |(_, name)| name)?.unwrap_or_default().0,
-            limit: self.limit,
+            limit: limit(self.limit.as_ref())?,
         })
     }
 
@@ -72,6 +82,38 @@ impl Query {
 const ORDERS: [(Order, &str); 3] =
     [(Order::Newest, "newest"), (Order::Oldest, "oldest"), (Order::Slowest, "slowest")];
 
+/// Reads a duration: text such as `1h`, seconds or a `timedelta`.
+fn duration(argument: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(value) = value else { return Ok(None) };
+    let parsed = if value.is_instance_of::<PyBool>() {
+        None
+    } else if let Ok(text) = value.cast::<PyString>() {
+        parse_duration(&text.to_string_lossy()).ok()
+    } else if let Ok(seconds) = value.extract::<f64>() {
+        value::seconds(seconds)
+    } else {
+        value.extract::<Duration>().ok()
+    };
+    let text = "give text such as '1h', seconds or a timedelta";
+    let wrong = || PyValueError::new_err(format!("{argument}: {} is no duration; {text}", shown(value)));
+    parsed.map(Some).ok_or_else(wrong)
+}
+
+fn limit(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
+    let Some(value) = value else { return Ok(None) };
+    let limit = if value.is_instance_of::<PyBool>() { None } else { value.extract().ok() };
+    let wrong = || PyValueError::new_err(format!("limit: {} is no number of calls", shown(value)));
+    limit.map(Some).ok_or_else(wrong)
+}
+
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "the value".to_owned(), |text| text.to_string_lossy().into_owned())
+}
+
+fn unix_nanos(time: SystemTime) -> Option<u64> {
+    time.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_nanos()).ok())
+}
+
 /// Finds the value with this name; the error names the argument and all values.
 fn one_of<T: Copy>(
     argument: &str,
@@ -93,7 +135,7 @@ fn one_of<T: Copy>(
 #[pyfunction]
 pub(crate) fn read_calls<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let py = query.py();
-    let query = query.extract::<Query>()?;
+    let query = query.extract::<Query<'_>>()?;
     let (service, filter) = (query.service()?, query.filter()?);
     let calls = py.detach(|| match Reader::open(service.directory())? {
         Some(store) => store.calls(&filter),

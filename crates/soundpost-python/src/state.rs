@@ -1,9 +1,10 @@
 //! The telemetry of this process: none before `init` and after `shutdown`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use soundpost::Telemetry;
+pub(crate) use soundpost::binding::lock;
 use soundpost::binding::torch::Allocator;
 
 static RUNNING: RwLock<Option<Running>> = RwLock::new(None);
@@ -52,11 +53,6 @@ pub(crate) fn remove() -> Option<Telemetry> {
     let removed = RUNNING.write().unwrap_or_else(PoisonError::into_inner).take()?;
     GENERATION.fetch_add(1, Ordering::AcqRel);
     Some(removed.telemetry)
-}
-
-/// Locks a mutex, also after a panic of another holder.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes a value out of a mutex and unlocks it: dropping a Python object under a lock may run Python.

@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use super::active::Active;
 use super::awaitable::ReadyAwaitable;
 use super::call::{Call, current};
-use super::operation::{LazyOperation, Origin, elapsed_since};
+use super::operation::{LazyOperation, Origin, elapsed_since, id_text};
 use super::output::Recording;
 use crate::state::{self, lock, take};
 use crate::value;
@@ -109,25 +109,23 @@ impl CallBlock {
 
 impl CallBlock {
     fn begin(&self, py: Python<'_>) -> PyResult<(Active, Py<Call>)> {
-        let labels: Vec<&str> = self.labels.iter().map(|(name, _)| name.as_str()).collect();
-        let operation = LazyOperation::shared(&self.operation, &labels);
         let id = |name: &str, id: &Option<Py<PyAny>>| match id {
-            Some(id) => operation.id_text(name, id.bind(py).clone()),
+            Some(id) => id_text(&self.operation, name, id.bind(py).clone()),
             None => Ok(None),
         };
         let request_id = id("request_id", &self.request_id)?;
+        let off = |request_id: Option<String>| {
+            let call = Call::off(&self.operation, request_id.as_deref().unwrap_or_default());
+            Ok((Active::Off, Py::new(py, call)?))
+        };
+        let Some(generation) = state::generation() else { return off(request_id) };
         if let Some(outer) = current(py) {
             let stage = outer.get().begin_stage(&self.operation);
             return Ok((Active::stage(stage), Py::new(py, Call::outer(outer.unbind()))?));
         }
-        let resolved = match state::generation() {
-            Some(generation) => operation.resolve(py, generation)?,
-            None => None,
-        };
-        let Some(resolved) = resolved else {
-            let call = Call::off(&self.operation, request_id.as_deref().unwrap_or_default());
-            return Ok((Active::Off, Py::new(py, call)?));
-        };
+        let labels: Vec<&str> = self.labels.iter().map(|(name, _)| name.as_str()).collect();
+        let operation = LazyOperation::shared(&self.operation, &labels);
+        let Some(resolved) = operation.resolve(py, generation)? else { return off(request_id) };
         let traceparent = id("traceparent", &self.traceparent)?;
         let origin = Origin { request_id, traceparent, queued: self.queued_at.and_then(elapsed_since) };
         let label = |index: usize| Ok(self.labels[index].1.bind(py).clone());

@@ -110,15 +110,6 @@ impl LazyOperation {
         let core = value::with_texts(operation.label_names().len(), text, start)?;
         Recording::new(py, core)
     }
-
-    /// Returns the text of an id, unless there is none; a fault if it has no text.
-    pub(super) fn id_text(&self, name: &str, id: Bound<'_, PyAny>) -> PyResult<Option<String>> {
-        if id.is_none() {
-            return Ok(None);
-        }
-        let text = fault::report_error(id.py(), part::REQUEST_ID, &self.name, name, value::text(id))?;
-        Ok(text.map(|text| text.to_string_lossy().into_owned()))
-    }
 }
 
 impl Origin {
@@ -135,6 +126,15 @@ impl Origin {
             None => builder,
         }
     }
+}
+
+/// Returns the text of an id of a call, unless there is none; a fault if it has no text.
+pub(super) fn id_text(operation: &str, name: &str, id: Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    if id.is_none() {
+        return Ok(None);
+    }
+    let text = fault::report_error(id.py(), part::REQUEST_ID, operation, name, value::text(id))?;
+    Ok(text.map(|text| text.to_string_lossy().into_owned()))
 }
 
 /// Returns the time since a value of `time.monotonic()`, which is the clock of calls.

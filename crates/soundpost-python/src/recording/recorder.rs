@@ -5,6 +5,7 @@
 //! code runs between the calls into this module and not inside them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyGeneratorExit;
 use pyo3::intern;
@@ -18,7 +19,8 @@ use super::call::{self, Call, current};
 use super::coroutine::CoroutineRecorder;
 use super::deferred::DeferredKind;
 use super::generator::GeneratorRecorder;
-use super::operation::{LazyOperation, Origin, elapsed_since};
+use super::operation::{LazyOperation, Origin, elapsed_since, id_text};
+use super::output::Recording;
 use crate::fault::{self, part};
 use crate::measure::Measure;
 use crate::state;
@@ -175,7 +177,7 @@ impl Recorder {
         values: &Bound<'_, PyTuple>,
         operation: &Arc<soundpost::Operation>,
         is_generator: bool,
-    ) -> PyResult<super::output::Recording> {
+    ) -> PyResult<Recording> {
         let origin = Origin {
             request_id: self.id(values, "request_id", self.request_id)?,
             traceparent: self.id(values, "traceparent", self.traceparent)?,
@@ -193,10 +195,10 @@ impl Recorder {
     }
 
     fn id(&self, values: &Bound<'_, PyTuple>, name: &str, index: Option<usize>) -> PyResult<Option<String>> {
-        index.map_or(Ok(None), |index| self.operation.id_text(name, values.get_item(index)?))
+        index.map_or(Ok(None), |index| id_text(&self.operation.name, name, values.get_item(index)?))
     }
 
-    fn queued(&self, values: &Bound<'_, PyTuple>) -> PyResult<Option<std::time::Duration>> {
+    fn queued(&self, values: &Bound<'_, PyTuple>) -> PyResult<Option<Duration>> {
         let queued_at = self
             .value(values, self.queued_at, part::REQUEST_ID, "queued_at", |value| value.extract::<f64>())?;
         Ok(queued_at.and_then(elapsed_since))

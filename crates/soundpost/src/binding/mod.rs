@@ -5,6 +5,7 @@ pub mod torch;
 
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
+pub use soundpost_core::thread::lock;
 pub use soundpost_core::{EventBuilder, FieldRef, Level, Log, LogFields};
 
 use crate::telemetry::Telemetry;
