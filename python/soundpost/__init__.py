@@ -37,11 +37,11 @@ from soundpost._native import (
     stage,
 )
 from soundpost._patch import patch
-from soundpost._reading import CallRecord, CallRecords, StageTime, read_calls
-from soundpost._sinks import Graylog, InfluxDB, JsonLines, Loki
 
 if TYPE_CHECKING:
     from soundpost._logging import LogHandler
+    from soundpost._reading import CallRecord, CallRecords, StageTime, read_calls
+    from soundpost._sinks import Graylog, InfluxDB, JsonLines, Loki
 
 __all__ = [
     "Audio",
@@ -77,10 +77,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Imports `LogHandler` at first use: not every service imports `logging`."""
-    if name == "LogHandler":
-        from soundpost._logging import LogHandler
+_LAZY = {
+    "_logging": ("LogHandler",),
+    "_reading": ("CallRecord", "CallRecords", "StageTime", "read_calls"),
+    "_sinks": ("Graylog", "InfluxDB", "JsonLines", "Loki"),
+}
 
-        return LogHandler
+
+def __getattr__(name: str) -> object:
+    """Imports what not every service uses at its first use."""
+    for module, names in _LAZY.items():
+        if name in names:
+            from importlib import import_module
+
+            return getattr(import_module(f"soundpost.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

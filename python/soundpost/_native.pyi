@@ -38,6 +38,7 @@ __all__ = [
     "record",
     "set_strict",
     "shutdown",
+    "sink_kinds",
     "stage",
     "start",
 ]
@@ -487,7 +488,7 @@ class Settings:
         """Names of the settings that have another value in `other`."""
     def source(self, name: str) -> str | None:
         """Name of the argument or variable that a value comes from; None for a default."""
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, key: str, /) -> Any:
         """The value in effect; durations in seconds, sizes in bytes."""
 
 def start(settings: Settings) -> Telemetry:

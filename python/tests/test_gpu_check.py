@@ -91,13 +91,13 @@ def check(tmp_path, nvml_sim):
 def test_missing_driver_is_reported(check):
     ran = check(smi="")
     assert (ran.returncode, ran.stdout) == (3, "")
-    assert "no GPU here, nothing was checked: there is no nvidia-smi" in ran.stderr
+    assert "no GPU, nothing checked: there is no nvidia-smi" in ran.stderr
 
 
 def test_failing_driver_is_reported_with_its_message(check):
     ran = check(smi="#!/bin/sh\necho 'NVIDIA-SMI has failed'; exit 9\n")
     assert (ran.returncode, ran.stdout) == (3, "")
-    assert "nvidia-smi says: NVIDIA-SMI has failed" in ran.stderr
+    assert "nvidia-smi failed: NVIDIA-SMI has failed" in ran.stderr
 
 
 def test_agreeing_figures_pass(check):
@@ -107,7 +107,7 @@ def test_agreeing_figures_pass(check):
     rows = [line for line in ran.stdout.splitlines() if line.startswith("| gpu 0 ")]
     assert len(rows) == 12
     assert "| gpu 0 gpu_memory_used_bytes | 4.29497e+09 | 4.29497e+09 | agrees |" in rows
-    assert "| gpu 0 gpu_fan_ratio | absent | not known | absent in both |" in rows
+    assert "| gpu 0 gpu_fan_ratio | absent | unavailable | absent in both |" in rows
 
 
 def test_differing_figures_fail(check):
@@ -118,9 +118,9 @@ def test_differing_figures_fail(check):
         line.split("|")[1].strip(): line for line in ran.stdout.splitlines() if line.startswith("| gpu 0 ")
     }
     assert "**differs by more than" in rows["gpu 0 gpu_memory_used_bytes"]
-    assert rows["gpu 0 gpu_fan_ratio"] == "| gpu 0 gpu_fan_ratio | absent | 0.3 | **only nvidia-smi knows** |"
-    assert "| only soundpost knows |" in rows["gpu 0 gpu_temperature_celsius"]
-    assert "wheel: gpu 0 gpu_fan_ratio: only nvidia-smi knows" in ran.stderr
+    assert rows["gpu 0 gpu_fan_ratio"] == "| gpu 0 gpu_fan_ratio | absent | 0.3 | **only in nvidia-smi** |"
+    assert "| only in soundpost |" in rows["gpu 0 gpu_temperature_celsius"]
+    assert "wheel: gpu 0 gpu_fan_ratio: only in nvidia-smi" in ran.stderr
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
