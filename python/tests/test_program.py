@@ -107,7 +107,7 @@ def test_killed_service_is_reported_with_its_call(tmp_path):
 def test_missing_command_is_reported(tmp_path, command):
     status, out, err = ended(program(tmp_path, *command))
     assert (status, out) == (2, "")
-    assert "no service has kept files" in err
+    assert "no service has files" in err
 
 
 def on_a_terminal(directory, *arguments):

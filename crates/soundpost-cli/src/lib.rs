@@ -1,30 +1,31 @@
-//! The program `soundpost`: what the processes of a service recorded, and an agent that outlives them.
+//! The program `soundpost`: shows what a service recorded, and runs an agent that outlives the service.
 //!
 //! The binary of this crate and the script of the Python wheel both call [`run`].
 //!
-//! | exit status | means |
+//! | exit status | meaning |
 //! |---|---|
-//! | 0 | done |
-//! | 1 | it failed, or `doctor` found a fault; what it is stands on the standard error |
-//! | 2 | the arguments cannot be used |
-//! | 126, 127 | `run`: the command cannot be executed, is not there |
-//! | any | `run`: that of the command; one that was killed by a signal is passed on as that signal |
+//! | 0 | success |
+//! | 1 | failure, or a fault found by `doctor`; the standard error has the reason |
+//! | 2 | wrong arguments |
+//! | 126, 127 | `run`: the command cannot be executed, or does not exist |
+//! | any | `run`: the status of the command; a command killed by a signal is passed on as that signal |
 
 #![forbid(unsafe_code)]
 
 mod arguments;
 mod command;
-mod describe;
-mod failure;
-mod figures;
+mod error;
+mod format;
+mod notices;
 mod output;
 mod postmortem;
 mod rows;
+mod service;
 mod settings;
 mod signals;
+mod summary;
 mod supervise;
-mod watch;
-mod which;
+mod top;
 
 use std::ffi::OsString;
 
@@ -32,18 +33,18 @@ use clap::Parser as _;
 
 use crate::arguments::Arguments;
 
-/// Runs the program with these arguments, the first of which is its name, and gives its exit status. `run` may end
-/// the process by the signal that ended its command.
+/// Runs the program with these arguments, the first of which is its name, and returns its exit status. The command
+/// `run` may end the process by the signal that ended its command.
 ///
-/// The caller is a process with one thread, or one whose other threads block all signals.
+/// The process must have one thread only, or block all signals in the others.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
     match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => match command::execute(arguments) {
+        Ok(arguments) => match command::execute(&arguments) {
             Ok(status) => status,
-            Err(failure) => failure.report(),
+            Err(error) => error.report(),
         },
         Err(error) => {
-            // Help goes to the standard output, which may be closed.
+            // The standard output may be closed.
             let _ = error.print();
             error.exit_code()
         }

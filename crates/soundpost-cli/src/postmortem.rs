@@ -1,29 +1,30 @@
-//! What a death left: written by `soundpost run`, or made out of the store where nobody watched.
+//! Postmortems: written by `soundpost run`, or derived from the store where no agent watched.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use soundpost::read::Service;
-use soundpost::read::store::{CallFilter, CallRow, Order, Reader, StoreError, VitalsSample};
+use soundpost::read::store::{CallFilter, CallRow, Order, Reader, VitalsSample};
 use soundpost::{InFlightCall, Outcome};
 
-use crate::failure::Failure;
-use crate::figures::Machine;
-use crate::output::rfc3339;
+use crate::error::CommandError;
+use crate::output::{format_rfc3339, format_span, plain};
+use crate::signals::signal_name;
+use crate::summary::Machine;
 
-/// The file of a service's directory that has them, a line of JSON each, the latest last.
+/// File in a service's directory: one line of JSON per postmortem, the latest last.
 const FILE: &str = "postmortems.jsonl";
-/// So many are kept.
-const KEPT: usize = 50;
-/// Most calls of one death that are told.
-const MOST: usize = 1000;
+/// Maximum number of postmortems in the file.
+const MAX_POSTMORTEMS: usize = 50;
+/// Maximum number of calls in a postmortem.
+const MAX_CALLS: usize = 1000;
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
-/// Calls that ended within so long died together.
-const TOGETHER: u64 = 5 * SECOND;
+/// Calls that died within this time belong to one crash, nanoseconds.
+const SAME_CRASH: u64 = 5 * SECOND;
 
-/// What asks for calls whose process died, the last first.
+/// Selects the calls whose process died, the last first.
 const DIED: CallFilter = CallFilter {
     since: None,
     until: None,
@@ -34,46 +35,46 @@ const DIED: CallFilter = CallFilter {
     labels: Vec::new(),
     min_duration: None,
     order: Order::Newest,
-    limit: Some(MOST),
+    limit: Some(MAX_CALLS),
 };
 
-/// One death of a service.
+/// Crash of a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Postmortem {
-    /// When, RFC 3339.
+    /// Time, RFC 3339.
     pub(crate) time: String,
-    /// The same, nanoseconds since 1970.
+    /// The same in nanoseconds since 1970.
     pub(crate) unix_nanos: u64,
     pub(crate) service: String,
     pub(crate) cause: Cause,
     pub(crate) exit_status: Option<i32>,
     pub(crate) signal: Option<i32>,
-    /// Whether the kernel killed a process of the same control group for want of memory.
+    /// Whether the kernel's OOM killer ended a process of the same control group.
     #[serde(default)]
     pub(crate) out_of_memory: bool,
-    /// The program, without its arguments: they may hold secrets.
+    /// The program without its arguments, which may contain secrets.
     pub(crate) program: Option<String>,
     pub(crate) pid: Option<u32>,
     pub(crate) ran_seconds: Option<f64>,
     /// Calls that were in flight, the oldest first.
     pub(crate) calls: Vec<DeadCall>,
-    /// The machine at the last look before.
+    /// Last vitals before the crash.
     #[serde(default)]
     pub(crate) machine: Machine,
-    /// The minute before, a look a second, the oldest first.
+    /// Vitals of the minute before, one sample per second, the oldest first.
     #[serde(default)]
-    pub(crate) last_minute: Vec<Look>,
+    pub(crate) last_minute: Vec<VitalsAt>,
 }
 
-/// How it died.
+/// How the service ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
-    /// It ended with a status other than 0.
+    /// With an exit status other than 0.
     Exit,
-    /// A signal ended it.
+    /// By a signal.
     Signal,
-    /// Nobody watched: only what was in flight is known.
+    /// No agent watched: only the calls in flight are known.
     #[default]
     Unknown,
 }
@@ -85,24 +86,23 @@ pub(crate) struct DeadCall {
     pub(crate) operation: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) duration_ms: f64,
-    /// The stage it was in.
+    /// Its stage at the end.
     pub(crate) stage: Option<String>,
     pub(crate) chunks: u64,
     pub(crate) audio_seconds: f64,
     pub(crate) pid: u32,
 }
 
-/// The machine at one moment of the last minute.
+/// Vitals at a time before the crash.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Look {
+pub(crate) struct VitalsAt {
     pub(crate) seconds_before: f64,
     #[serde(flatten)]
     pub(crate) machine: Machine,
 }
 
 impl DeadCall {
-    /// A call as the store has it.
-    fn of_row(row: &CallRow) -> Self {
+    fn from_row(row: &CallRow) -> Self {
         Self {
             request_id: row.request_id.clone(),
             operation: row.operation.clone(),
@@ -115,8 +115,7 @@ impl DeadCall {
         }
     }
 
-    /// A call as it was seen in flight.
-    pub(crate) fn of_in_flight(call: &InFlightCall) -> Self {
+    pub(crate) fn from_in_flight(call: &InFlightCall) -> Self {
         Self {
             request_id: call.request_id.clone(),
             operation: call.operation.clone(),
@@ -131,18 +130,49 @@ impl DeadCall {
 }
 
 impl Postmortem {
-    /// Adds it to those of the service.
+    /// Appends the postmortem to the service's file.
     ///
     /// # Errors
     /// When the service's directory cannot be written.
     pub(crate) fn record(&self, service: &Service) -> std::io::Result<()> {
         let mut lines = lines(service.directory());
         lines.push(serde_json::to_string(self)?);
-        let text = lines[lines.len().saturating_sub(KEPT)..].join("\n");
+        let text = lines[lines.len().saturating_sub(MAX_POSTMORTEMS)..].join("\n");
         service.write(FILE, &(text + "\n"))
     }
 
-    /// Those that were recorded, the latest last. What cannot be read is left out.
+    /// Describes the cause.
+    pub(crate) fn cause_text(&self) -> String {
+        let ran = self.ran_seconds.map(|ran| format!(" after {}", format_span(ran))).unwrap_or_default();
+        let pid = self.pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        match (self.signal, self.exit_status) {
+            (Some(signal), _) => {
+                let memory = if self.out_of_memory { ", by the kernel's OOM killer" } else { "" };
+                format!("killed by signal {signal} ({}){ran}{pid}{memory}", signal_name(signal))
+            }
+            (None, Some(status)) => format!("exit status {status}{ran}{pid}"),
+            (None, None) => "cause unknown: no agent watched".to_owned(),
+        }
+    }
+
+    /// Describes the calls in flight.
+    pub(crate) fn calls_text(&self) -> String {
+        let Some(oldest) = self.calls.first() else { return "no call was in flight".to_owned() };
+        let count = match self.calls.len() {
+            1 => "1 call in flight:".to_owned(),
+            count => format!("{count} calls in flight; the oldest:"),
+        };
+        let stage = oldest.stage.as_ref().map(|stage| format!(", in stage {}", plain(stage)));
+        format!(
+            "{count} {} {}, for {}{}",
+            plain(&oldest.operation),
+            plain(&oldest.request_id),
+            format_span(oldest.duration_ms * 1e-3),
+            stage.unwrap_or_default()
+        )
+    }
+
+    /// Returns the recorded postmortems, the latest last. Damaged lines are skipped.
     pub(crate) fn recorded(directory: &Path) -> Vec<Self> {
         lines(directory).iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
@@ -153,22 +183,22 @@ fn lines(directory: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// All deaths of a service, the latest last.
+/// Returns all crashes of a service, the latest last.
 ///
 /// # Errors
-/// When none was watched and its store cannot be read.
-pub(crate) fn of(service: &Service) -> Result<Vec<Postmortem>, Failure> {
+/// When none is recorded and the store cannot be read.
+pub(crate) fn all(service: &Service) -> Result<Vec<Postmortem>, CommandError> {
     let mut all = Postmortem::recorded(service.directory());
     let unwatched = Reader::open(service.directory())
-        .map_err(|error| Failure::Failed(error.to_string()))
+        .map_err(CommandError::from)
         .and_then(|store| store.map_or(Ok(None), |store| unwatched(&store, service.name())));
     let found = match unwatched {
-        // A store that cannot be read does not hide what was watched.
+        // A damaged store does not hide the recorded postmortems.
         Err(_) if !all.is_empty() => None,
         unwatched => unwatched?,
     };
     if let Some(found) = found {
-        // What was watched is known better.
+        // The record of an agent has more than the store.
         let known = all.iter().any(|known| {
             known.calls.iter().any(|call| found.calls.iter().any(|dead| dead.request_id == call.request_id))
         });
@@ -180,7 +210,7 @@ pub(crate) fn of(service: &Service) -> Result<Vec<Postmortem>, Failure> {
     Ok(all)
 }
 
-/// Calls whose process died since a moment, the one that ran longest first; `None` where the store cannot be read.
+/// Returns the calls that died since a time, the longest first; `None` where the store cannot be read.
 pub(crate) fn died_since(directory: &Path, unix_nanos: u64) -> Option<Vec<DeadCall>> {
     let store = Reader::open(directory).ok()??;
     let filter = CallFilter { since: Some(unix_nanos), ..DIED };
@@ -188,48 +218,46 @@ pub(crate) fn died_since(directory: &Path, unix_nanos: u64) -> Option<Vec<DeadCa
 }
 
 fn dead_calls(rows: &[CallRow]) -> Vec<DeadCall> {
-    let mut calls: Vec<DeadCall> = rows.iter().map(DeadCall::of_row).collect();
+    let mut calls: Vec<DeadCall> = rows.iter().map(DeadCall::from_row).collect();
     calls.sort_by(|one, other| other.duration_ms.total_cmp(&one.duration_ms));
     calls
 }
 
-/// The last death by the calls that were in flight, as the next start of the service found them.
-fn unwatched(store: &Reader, service: &str) -> Result<Option<Postmortem>, Failure> {
-    let failed = |error: StoreError| Failure::Failed(error.to_string());
-    let mut rows = store.calls(&DIED).map_err(failed)?;
+/// Derives the last crash from the calls that the next start of the service found in flight.
+fn unwatched(store: &Reader, service: &str) -> Result<Option<Postmortem>, CommandError> {
+    let mut rows = store.calls(&DIED)?;
     let Some(unix_nanos) = rows.first().map(|row| row.ended_unix) else { return Ok(None) };
-    // Calls of several processes that died together.
-    rows.retain(|row| unix_nanos.saturating_sub(row.ended_unix) < TOGETHER);
+    rows.retain(|row| unix_nanos.saturating_sub(row.ended_unix) < SAME_CRASH);
     let calls = dead_calls(&rows);
-    let samples = store.vitals(unix_nanos.saturating_sub(MINUTE)..unix_nanos, &[]).map_err(failed)?;
-    let last_minute = looks(&samples, unix_nanos);
+    let samples = store.vitals(unix_nanos.saturating_sub(MINUTE)..unix_nanos, &[])?;
+    let last_minute = by_second(&samples, unix_nanos);
     Ok(Some(Postmortem {
-        time: rfc3339(unix_nanos),
+        time: format_rfc3339(unix_nanos),
         unix_nanos,
         service: service.to_owned(),
-        machine: last_minute.last().map(|look| look.machine.clone()).unwrap_or_default(),
+        machine: last_minute.last().map(|last| last.machine.clone()).unwrap_or_default(),
         calls,
         last_minute,
         ..Postmortem::default()
     }))
 }
 
-/// Samples of a time as looks, a second each.
-fn looks(samples: &[VitalsSample], end: u64) -> Vec<Look> {
-    let mut looks: Vec<Look> = Vec::new();
+/// Groups samples by second.
+fn by_second(samples: &[VitalsSample], end: u64) -> Vec<VitalsAt> {
+    let mut seconds: Vec<VitalsAt> = Vec::new();
     let mut second = None;
     for sample in samples {
         let before = end.saturating_sub(sample.unix_nanos) / SECOND;
         if second != Some(before) {
             second = Some(before);
-            // What is not sampled in this second is as it was.
-            let machine = looks.last().map(|look| look.machine.clone()).unwrap_or_default();
+            // A value without a sample in this second is that of the second before.
+            let machine = seconds.last().map(|last| last.machine.clone()).unwrap_or_default();
             let machine = Machine { process_resident_memory_bytes: None, ..machine };
-            looks.push(Look { seconds_before: before as f64, machine });
+            seconds.push(VitalsAt { seconds_before: before as f64, machine });
         }
-        if let Some(look) = looks.last_mut() {
-            look.machine.take_sample(sample);
+        if let Some(last) = seconds.last_mut() {
+            last.machine.add_sample(sample);
         }
     }
-    looks
+    seconds
 }

@@ -1,11 +1,11 @@
-//! Rows of the store, as they are written for a program: named as in the store's views.
+//! Rows of the store as JSON and CSV, with the names of the store's views.
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 use soundpost::read::store::{CallRow, Entity, GpuName, VitalsSample};
 use soundpost::{FieldValue, GpuUse};
 
-use crate::output::rfc3339;
+use crate::output::{csv_line, format_rfc3339};
 
 /// A value, or an object whose entries keep their order.
 #[derive(Debug)]
@@ -17,13 +17,12 @@ pub(crate) enum Cell {
 impl Cell {
     const NONE: Self = Self::Value(Value::Null);
 
-    /// Whether there is none.
-    pub(crate) fn is_none(&self) -> bool {
+    fn is_none(&self) -> bool {
         matches!(self, Self::Value(Value::Null))
     }
 
-    /// As it stands in a table of values: nothing for none, text without quotes.
-    pub(crate) fn text(&self) -> String {
+    /// Formats the cell for CSV: nothing for null, text without quotes.
+    fn text(&self) -> String {
         match self {
             Self::Value(Value::Null) => String::new(),
             Self::Value(Value::String(text)) => text.clone(),
@@ -47,7 +46,7 @@ impl Serialize for Cell {
     }
 }
 
-/// Names and values as an object without those that there are none of.
+/// A row as an object, without null values.
 pub(crate) struct Row<'a>(pub(crate) &'a [&'static str], pub(crate) &'a [Cell]);
 
 impl Serialize for Row<'_> {
@@ -56,7 +55,13 @@ impl Serialize for Row<'_> {
     }
 }
 
-/// Columns of a call, in their order.
+/// Formats a row for CSV.
+pub(crate) fn csv(row: &[Cell]) -> String {
+    let texts: Vec<String> = row.iter().map(Cell::text).collect();
+    csv_line(texts.iter().map(String::as_str))
+}
+
+/// Columns of a call.
 pub(crate) const CALL: [&str; 28] = [
     "time",
     "operation",
@@ -88,14 +93,14 @@ pub(crate) const CALL: [&str; 28] = [
     "pid",
 ];
 
-/// A call's values in the order of [`CALL`]; null where there is none.
+/// Returns a call's values in the order of [`CALL`].
 pub(crate) fn call(row: &CallRow) -> [Cell; 28] {
     let ms = |nanos: u64| Cell::from(json!(nanos as f64 / 1e6));
     let mb = |bytes: f64| Cell::from(json!(bytes / 1_048_576.0));
     let gpu = |value: fn(&GpuUse) -> Value| Cell::from(row.gpu.as_ref().map_or(Value::Null, value));
     let text = |name: &str| Cell::from(field(row, name).map_or(Value::Null, json_of));
     [
-        json!(rfc3339(row.ended_unix)).into(),
+        json!(format_rfc3339(row.ended_unix)).into(),
         json!(row.operation).into(),
         json!(row.outcome.status().name()).into(),
         json!(row.outcome.name()).into(),
@@ -130,7 +135,7 @@ fn object(entries: impl Iterator<Item = (String, Cell)>) -> Cell {
     Cell::Object(entries.collect())
 }
 
-/// A field of a call.
+/// Returns a field of a call.
 pub(crate) fn field<'a>(row: &'a CallRow, name: &str) -> Option<&'a FieldValue> {
     row.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
 }
@@ -155,7 +160,7 @@ fn json_of(value: &FieldValue) -> Value {
     }
 }
 
-/// Columns of a sample, in their order; what is sampled of processes and GPUs beyond these is in the store's views.
+/// Columns of a sample. The store's views have more.
 pub(crate) const VITALS: [&str; 25] = [
     "time",
     "entity",
@@ -184,14 +189,14 @@ pub(crate) const VITALS: [&str; 25] = [
     "gpu_process_memory_bytes",
 ];
 
-/// A sample's values in the order of [`VITALS`].
+/// Returns a sample's values in the order of [`VITALS`].
 pub(crate) fn vitals(sample: &VitalsSample) -> [Cell; 25] {
     let (entity, gpu, pid) = match &sample.entity {
         Entity::Host => ("host", None, None),
         Entity::Process { pid } => ("process", None, Some(*pid)),
         Entity::Gpu(gpu) => ("gpu", Some(gpu.clone()), None),
         Entity::GpuProcess { gpu, pid } => {
-            // All others together are 0, as in the store's view.
+            // Process 0 stands for all other processes, as in the store's view.
             ("gpu_process", Some(GpuName { gpu: gpu.clone(), ..GpuName::default() }), Some(pid.unwrap_or(0)))
         }
     };
@@ -199,7 +204,7 @@ pub(crate) fn vitals(sample: &VitalsSample) -> [Cell; 25] {
     VITALS.map(|column| {
         let of_gpu = |part: fn(&GpuName) -> &String| gpu.as_ref().map_or(Value::Null, |gpu| text(part(gpu)));
         Cell::Value(match column {
-            "time" => json!(rfc3339(sample.unix_nanos)),
+            "time" => json!(format_rfc3339(sample.unix_nanos)),
             "entity" => json!(entity),
             "gpu" => of_gpu(|gpu| &gpu.gpu),
             "uuid" => of_gpu(|gpu| &gpu.uuid),

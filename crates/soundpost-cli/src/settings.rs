@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 use soundpost::settings::{Setting, SettingValue, Settings};
 
-use crate::arguments::Which;
-use crate::failure::Failure;
-use crate::which;
+use crate::error::CommandError;
+use crate::service::ServiceArgs;
 
 /// Returns the value of an environment variable that is not empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
@@ -23,7 +22,7 @@ impl ReporterOptions {
     ///
     /// # Errors
     /// When an option or a variable cannot be used; the message names it.
-    pub(crate) fn settings(&self, which: &Which) -> Result<Settings, Failure> {
+    pub(crate) fn settings(&self, service: &ServiceArgs) -> Result<Settings, CommandError> {
         let mut settings = Settings::default();
         for (setting, values) in &self.0 {
             let value = match &values[..] {
@@ -32,10 +31,10 @@ impl ReporterOptions {
             };
             settings.set_from(setting.name, &format!("--{}", option(setting)), value);
         }
-        settings.set("directory", which::directory(which));
+        settings.set("directory", service.directory());
         let mut settings = settings.with_default_endpoint().complete()?;
         if !settings.is_disabled() {
-            settings.set("service", which::name(which)?);
+            settings.set("service", service.name()?);
         }
         Ok(settings)
     }
@@ -45,7 +44,7 @@ impl ReporterOptions {
 ///
 /// # Errors
 /// When the option or a variable cannot be used.
-pub(crate) fn listen(option: Option<&str>) -> Result<Option<SocketAddr>, Failure> {
+pub(crate) fn listen(option: Option<&str>) -> Result<Option<SocketAddr>, CommandError> {
     let mut settings = Settings::default();
     if let Some(address) = option {
         settings.set_from("listen", "--listen", address);
@@ -58,7 +57,7 @@ pub(crate) fn listen(option: Option<&str>) -> Result<Option<SocketAddr>, Failure
 ///
 /// # Errors
 /// When a variable cannot be used.
-pub(crate) fn is_without_gpus() -> Result<bool, Failure> {
+pub(crate) fn is_without_gpus() -> Result<bool, CommandError> {
     Ok(Settings::from_environment()?.value("gpu") == SettingValue::Bool(false))
 }
 

@@ -1,5 +1,5 @@
-//! Signals as events: blocked, and read from a descriptor, so that no handler is installed and what was ignored stays
-//! so in the programs that are started.
+//! Signals as events: blocked, and read from a descriptor. No handler is installed, and ignored signals stay ignored in
+//! the programs that are started.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,29 +9,30 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// `si_code` of a signal that the kernel sent, such as for a key of the terminal.
+/// `si_code` of a signal from the kernel, such as for a key of the terminal.
 const SI_KERNEL: i32 = 0x80;
 
-/// A signal that came.
+/// A received signal.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrived {
+pub(crate) struct ReceivedSignal {
     pub(crate) signal: Signal,
-    /// Whether the kernel sent it, and so to every process of the terminal's foreground group.
+    /// Whether the kernel sent it: then every process of the terminal's foreground group received it.
     pub(crate) by_kernel: bool,
 }
 
-/// Signals of this process, while it lives. The signal mask is put back at the end.
+/// Blocked signals. Dropping this restores the signal mask.
 pub(crate) struct Signals {
     descriptor: SignalFd,
-    before: SigSet,
+    /// Signals that were blocked before.
+    inherited: SigSet,
 }
 
 impl Signals {
-    /// Takes these signals from now on; those that are ignored are left alone.
+    /// Blocks these signals, except ignored ones.
     ///
     /// # Errors
-    /// When the system has no descriptor for it.
-    pub(crate) fn take(signals: &[Signal]) -> io::Result<Self> {
+    /// When the system has no free descriptor.
+    pub(crate) fn block(signals: &[Signal]) -> io::Result<Self> {
         let ignored = ignored();
         let mut set = SigSet::empty();
         for signal in signals {
@@ -39,35 +40,35 @@ impl Signals {
                 set.add(*signal);
             }
         }
-        let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let inherited = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&set, flags).inspect_err(|_| {
-            let _ = before.thread_set_mask();
+            let _ = inherited.thread_set_mask();
         })?;
-        Ok(Self { descriptor, before })
+        Ok(Self { descriptor, inherited })
     }
 
-    /// The signals that were blocked before: those of a program that is started.
-    pub(crate) fn before(&self) -> &SigSet {
-        &self.before
+    /// Returns the signals that were blocked before: the mask of a program that is started.
+    pub(crate) fn inherited(&self) -> &SigSet {
+        &self.inherited
     }
 
-    /// The next signal, if one comes within `timeout`.
+    /// Returns the next signal within `timeout`.
     ///
     /// # Errors
-    /// When the system refuses to wait.
-    pub(crate) fn wait(&self, timeout: Duration) -> io::Result<Option<Arrived>> {
-        if let Some(arrived) = self.next()? {
-            return Ok(Some(arrived));
+    /// When polling fails.
+    pub(crate) fn wait(&self, timeout: Duration) -> io::Result<Option<ReceivedSignal>> {
+        if let Some(received) = self.next()? {
+            return Ok(Some(received));
         }
         readable([self.descriptor.as_fd()], timeout)?;
         self.next()
     }
 
-    fn next(&self) -> io::Result<Option<Arrived>> {
+    fn next(&self) -> io::Result<Option<ReceivedSignal>> {
         let Some(info) = self.descriptor.read_signal()? else { return Ok(None) };
         let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok());
-        Ok(signal.map(|signal| Arrived { signal, by_kernel: info.ssi_code == SI_KERNEL }))
+        Ok(signal.map(|signal| ReceivedSignal { signal, by_kernel: info.ssi_code == SI_KERNEL }))
     }
 }
 
@@ -79,20 +80,20 @@ impl AsFd for Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        let _ = self.before.thread_set_mask();
+        let _ = self.inherited.thread_set_mask();
     }
 }
 
-/// Waits until one of the descriptors can be read, and tells which.
+/// Waits until one of the descriptors can be read, and returns which can.
 ///
 /// # Errors
-/// When the system refuses to wait.
+/// When polling fails.
 pub(crate) fn readable<const N: usize>(
     descriptors: [BorrowedFd<'_>; N],
     timeout: Duration,
 ) -> io::Result<[bool; N]> {
     let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
-    // Rounded up, so that a wait for less than a millisecond is one.
+    // Rounded up: a timeout below a millisecond would not wait.
     let timeout = PollTimeout::try_from(timeout + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
     match poll(&mut polled, timeout) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(polled.map(|polled| polled.any().unwrap_or(false))),
@@ -100,9 +101,15 @@ pub(crate) fn readable<const N: usize>(
     }
 }
 
-/// Signals that this process ignores, as the kernel's mask: `nohup` and shells ask for it.
+/// Returns the kernel's mask of ignored signals, as `nohup` and shells set it.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Returns the name of a signal, without `SIG`.
+pub(crate) fn signal_name(number: i32) -> String {
+    let signal = Signal::try_from(number).ok();
+    signal.map_or_else(|| number.to_string(), |signal| signal.as_str().trim_start_matches("SIG").to_owned())
 }

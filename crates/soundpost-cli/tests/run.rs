@@ -30,7 +30,7 @@ fn own(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_command_that_ends_well_leaves_nothing() {
+fn successful_command_leaves_no_postmortem() {
     let directory = Directory::new();
     let done = run(&directory, &[], &directory.service("call")).end();
     assert_eq!((done.status.code(), own(&done.err)), (Some(0), vec![]), "{}", done.err);
@@ -38,11 +38,11 @@ fn a_command_that_ends_well_leaves_nothing() {
     assert!(status.starts_with("speech  not running\n"), "{status}");
     let calls = directory.run(&["calls", "--csv"]).good();
     assert_eq!(calls.matches(",synthesize,success,ok,").count(), 1, "{calls}");
-    assert!(directory.run(&["postmortem"]).good().contains("no death of speech is known"));
+    assert!(directory.run(&["postmortem"]).good().contains("no crash of speech is known"));
 }
 
 #[test]
-fn an_exit_status_is_passed_on_with_five_lines() {
+fn failing_command_is_reported_in_five_lines() {
     let directory = Directory::new();
     let done = run(&directory, &[], "exit 3").end();
     assert_eq!(done.status.code(), Some(3));
@@ -50,9 +50,9 @@ fn an_exit_status_is_passed_on_with_five_lines() {
     assert_eq!(lines.len(), 5, "{}", done.err);
     assert!(lines[0].starts_with("soundpost: speech died: exit status 3 after "), "{}", lines[0]);
     assert_eq!(lines[1], "soundpost: no call was in flight");
-    assert_eq!(lines[3], "soundpost: look at: the output above; soundpost postmortem --service speech");
+    assert_eq!(lines[3], "soundpost: check the output above; soundpost postmortem --service speech");
     // Nothing is served, so there is nothing to wait for.
-    assert_eq!(lines[4], "soundpost: it is not started again");
+    assert_eq!(lines[4], "soundpost: no restart");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn disabled_run_only_runs_the_command() {
 }
 
 #[test]
-fn a_command_that_is_not_there_or_cannot_run_is_said() {
+fn command_that_cannot_start_returns_the_shells_status() {
     let directory = Directory::new();
     for (command, status, reason) in
         [("/nowhere/speech", 127, "No such file"), (directory.path().to_str().unwrap(), 126, "denied")]
@@ -85,7 +85,7 @@ fn a_command_that_is_not_there_or_cannot_run_is_said() {
 }
 
 #[test]
-fn a_kill_is_passed_on_and_the_calls_are_known() {
+fn killed_command_is_reported_with_its_calls() {
     let directory = Directory::new();
     let done = run(&directory, &[], &directory.service("call begin kill")).end();
     assert_eq!(done.status.signal(), Some(9), "{}", done.err);
@@ -95,9 +95,14 @@ fn a_kill_is_passed_on_and_the_calls_are_known() {
     assert!(lines[1].starts_with(call) && lines[1].ends_with(", in stage vocoder"), "{}", lines[1]);
 
     let text = directory.run(&["postmortem"]).good();
-    for part in
-        ["speech died at 2", "killed by signal 9 (KILL)", "req-7d8e9f", "emotion=sad", "vocoder", "it ran sh"]
-    {
+    for part in [
+        "speech died at 2",
+        "killed by signal 9 (KILL)",
+        "req-7d8e9f",
+        "emotion=sad",
+        "vocoder",
+        "command: sh",
+    ] {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }
     let json: serde_json::Value =
@@ -110,7 +115,7 @@ fn a_kill_is_passed_on_and_the_calls_are_known() {
 }
 
 #[test]
-fn what_faults_is_told_where_to_look() {
+fn faulting_command_is_reported_with_advice() {
     let directory = Directory::new();
     let done = run(&directory, &[], "kill -SEGV $$").end();
     assert_eq!(done.status.signal(), Some(11), "{}", done.err);
@@ -119,7 +124,7 @@ fn what_faults_is_told_where_to_look() {
 }
 
 #[test]
-fn the_last_state_is_served_until_a_signal_ends_it() {
+fn last_state_is_served_until_a_signal() {
     let directory = Directory::new();
     let address = format!("127.0.0.1:{}", free_port());
     let mut running = run(&directory, &["--listen", &address], &directory.service("call begin ready wait"));
@@ -138,7 +143,7 @@ fn the_last_state_is_served_until_a_signal_ends_it() {
     let pid = status["pids"][0].as_i64().unwrap();
     kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL).unwrap();
 
-    running.warns(&format!("soundpost: http://{address}/metrics shows the last state for 60 s"));
+    running.warns(&format!("soundpost: http://{address}/metrics serves the last state for 60 s"));
     let died =
         r#"speech_request_total{emotion="sad",operation="synthesize",outcome="died",status="error"} 1"#;
     let text = scraped(&address, died);
@@ -150,13 +155,13 @@ fn the_last_state_is_served_until_a_signal_ends_it() {
 }
 
 #[test]
-fn lingering_ends_by_itself() {
+fn lingering_ends_after_its_time() {
     let directory = Directory::new();
     let began = Instant::now();
     let done = run(&directory, &["--listen", "127.0.0.1:0", "--linger", "300ms"], "exit 4").end();
     assert_eq!(done.status.code(), Some(4));
     assert!(began.elapsed() >= Duration::from_millis(300));
-    assert!(done.err.contains("shows the last state for 300 ms"), "{}", done.err);
+    assert!(done.err.contains("serves the last state for 300 ms"), "{}", done.err);
 }
 
 /// Says how often it got TERM, and ends the second time.
@@ -164,7 +169,7 @@ const STUBBORN: &str =
     r#"trap 'n=$((n+1)); echo got $n; [ $n = 2 ] && exit 5' TERM; echo ready; while :; do sleep 0.01; done"#;
 
 #[test]
-fn a_command_that_ignores_term_is_waited_for() {
+fn command_that_ignores_term_is_awaited() {
     let directory = Directory::new();
     let mut running = run(&directory, &[], STUBBORN);
     running.says("ready");
@@ -177,7 +182,7 @@ fn a_command_that_ignores_term_is_waited_for() {
 }
 
 #[test]
-fn a_command_that_ignores_term_is_killed_where_that_was_asked_for() {
+fn command_is_killed_after_the_grace_period() {
     let directory = Directory::new();
     let mut running =
         run(&directory, &["--kill-after", "200ms"], "trap '' TERM; echo ready; while :; do sleep 0.01; done");
@@ -185,11 +190,11 @@ fn a_command_that_ignores_term_is_killed_where_that_was_asked_for() {
     running.signal(Signal::SIGTERM);
     let done = running.end();
     assert_eq!(done.status.signal(), Some(9));
-    assert_eq!(own(&done.err), ["soundpost: speech has not ended within 200 ms: killed"]);
+    assert_eq!(own(&done.err), ["soundpost: speech did not end within 200 ms and is killed"]);
 }
 
 #[test]
-fn signals_reach_the_command() {
+fn signals_are_forwarded_to_the_command() {
     let directory = Directory::new();
     let line = "for s in HUP INT QUIT USR1 USR2 WINCH TTIN TTOU ALRM; do trap \"echo got $s\" $s; done; trap 'exit 7' TERM; \
                 echo ready; while :; do sleep 0.01; done";
@@ -219,7 +224,7 @@ fn signals_reach_the_command() {
 }
 
 #[test]
-fn what_is_ignored_stays_ignored() {
+fn ignored_signals_stay_ignored() {
     let directory = Directory::new();
     let program = env!("CARGO_BIN_EXE_soundpost");
     let line = format!(
@@ -251,7 +256,7 @@ fn what_is_ignored_stays_ignored() {
 }
 
 #[test]
-fn ctrl_c_ends_a_command_that_does_not_care() {
+fn ctrl_c_ends_a_command_without_a_handler() {
     let directory = Directory::new();
     let mut running = run(&directory, &[], "echo ready; exec sleep 60");
     running.says("ready");
@@ -261,7 +266,7 @@ fn ctrl_c_ends_a_command_that_does_not_care() {
 }
 
 #[test]
-fn input_output_and_environment_are_the_commands() {
+fn command_inherits_streams_and_environment() {
     let directory = Directory::new();
     let line = "read line; echo $line $SOUNDPOST_SERVICE $SOUNDPOST_DIRECTORY; echo to err >&2";
     let mut command = directory.program(&["run", "-s", SERVICE, "--", "sh", "-c", line]);
@@ -274,7 +279,7 @@ fn input_output_and_environment_are_the_commands() {
 }
 
 #[test]
-fn a_command_that_forks_and_exits_is_named_as_such() {
+fn surviving_processes_are_warned_of() {
     let directory = Directory::new();
     let fifo = directory.path().join("ready");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -298,28 +303,28 @@ fn a_command_that_forks_and_exits_is_named_as_such() {
 }
 
 #[test]
-fn a_failure_is_started_again_until_it_ends_well() {
+fn failing_command_is_restarted_until_it_succeeds() {
     let directory = Directory::new();
     let tries = directory.path().join("tries");
     let line = format!("echo x >> {tries}; [ $(wc -l < {tries}) = 3 ] || exit 1", tries = tries.display());
     let done = run(&directory, &["--restart", "on-failure", "--listen", "127.0.0.1:0"], &line).end();
     assert_eq!(done.status.code(), Some(0), "{}", done.err);
     assert_eq!(std::fs::read_to_string(&tries).unwrap(), "x\nx\nx\n");
-    assert_eq!(done.err.matches("it is started again in ").count(), 2, "{}", done.err);
+    assert_eq!(done.err.matches("restart in ").count(), 2, "{}", done.err);
     assert_eq!(directory.run(&["postmortem", "--list"]).good().lines().count(), 2);
 }
 
 #[test]
-fn waiting_for_a_restart_ends_with_a_signal() {
+fn signal_ends_the_delay_of_a_restart() {
     let directory = Directory::new();
     let mut running = run(&directory, &["--restart", "on-failure"], "exit 6");
-    running.warns("soundpost: it is started again in ");
+    running.warns("soundpost: restart in ");
     running.signal(Signal::SIGINT);
     assert_eq!(running.end().status.code(), Some(6));
 }
 
 #[test]
-fn a_service_goes_on_when_the_agent_is_killed() {
+fn service_survives_the_kill_of_its_agent() {
     let directory = Directory::new();
     let mut running = run(&directory, &[], &directory.service("pid ready reporter begin wait"));
     let pid = running.says("pid ");
@@ -334,7 +339,7 @@ fn a_service_goes_on_when_the_agent_is_killed() {
 }
 
 #[test]
-fn an_agent_ends_in_good_order_and_there_is_one() {
+fn agent_shuts_down_and_excludes_a_second() {
     let directory = Directory::new();
     let address = format!("127.0.0.1:{}", free_port());
     let mut agent = Running::start(directory.program(&["agent", "-s", SERVICE, "--listen", &address]));

@@ -1,68 +1,60 @@
 //! `soundpost calls`: finished calls from the store.
 
 use std::collections::HashSet;
-use std::io::Write;
 
 use soundpost::Outcome;
 use soundpost::read::store::{CallFilter, CallRow, Order, Reader};
 
-use super::{open_store, write_json};
-use crate::arguments::{self, Calls, Which};
-use crate::describe::{labels, seconds};
-use crate::failure::Failure;
-use crate::output::{Align, Paint, Table, Terminal, bytes, csv_line, fitted, local, now, span};
+use crate::arguments::{self, Calls};
+use crate::error::CommandError;
+use crate::format::{count_or_nothing, labels_text, seconds, span_or_nothing};
+use crate::output::{
+    Align, Output, Paint, Table, Terminal, csv_line, format_bytes, format_local, format_span, truncate,
+    unix_nanos_now,
+};
 use crate::rows::{self, Row};
-use crate::which;
+use crate::service::ServiceArgs;
 
-/// Rows of a table where nothing is said.
-const LIMIT: usize = 100;
-/// Rows that are read at a time: nobody waits long, and little is held in memory.
-const PAGE: usize = 2000;
+/// Default number of rows of a table.
+const DEFAULT_LIMIT: usize = 100;
+/// Number of rows of one read, which bounds the memory and the time of the read.
+const PAGE_ROWS: usize = 2000;
 
 /// Shows the calls that match.
 pub(super) fn show(
-    which: &Which,
+    service: &ServiceArgs,
     command: &Calls,
-    terminal: Terminal,
-    out: &mut dyn Write,
-) -> Result<i32, Failure> {
-    let service = which::service(which)?;
-    let store = open_store(&service)?;
-    let table = !command.format.json && !command.format.csv;
-    let limit = match command.limit {
-        Some(0) => usize::MAX,
-        Some(limit) => limit,
-        None if table => LIMIT,
-        None => usize::MAX,
-    };
+    out: &mut Output<'_>,
+) -> Result<i32, CommandError> {
+    let service = service.open()?;
+    let store = Reader::open(service.directory())?;
+    let is_table = !command.format.json && !command.format.csv;
+    let default_limit = if is_table { DEFAULT_LIMIT } else { usize::MAX };
+    let limit = command.limit.map_or(default_limit, |limit| if limit == 0 { usize::MAX } else { limit });
     let mut pages = Pages::new(store.as_ref(), filter(command), limit);
     if command.format.csv {
-        writeln!(out, "{}", csv_line(rows::CALL.map(Into::into)))?;
+        out.line(csv_line(rows::CALL))?;
     }
-    let mut shown = 0;
     let mut rows = Vec::new();
     while let Some(page) = pages.next()? {
-        shown += page.len();
         for row in &page {
             if command.format.json {
-                write_json(out, &Row(&rows::CALL, &rows::call(row)))?;
+                out.json(&Row(&rows::CALL, &rows::call(row)))?;
             } else if command.format.csv {
-                writeln!(out, "{}", csv_line(rows::call(row).iter().map(|cell| cell.text().into())))?;
+                out.line(rows::csv(&rows::call(row)))?;
             }
         }
-        if table {
+        if is_table {
             rows.extend(page);
         }
     }
-    if table {
-        for line in lines(&rows, terminal) {
-            writeln!(out, "{line}")?;
-        }
-        out.flush()?;
-        if shown == 0 {
+    if is_table {
+        out.lines(lines(&rows, out.terminal))?;
+        out.writer.flush()?;
+        if rows.is_empty() {
             eprintln!("soundpost: no call matches");
-        } else if shown == limit && command.limit.is_none() {
-            eprintln!("soundpost: {limit} are shown; --limit 0 shows all");
+        } else if rows.len() == limit && command.limit.is_none() {
+            eprintln!("soundpost: {limit} calls are shown; --limit 0 shows all");
         }
     }
     Ok(0)
@@ -72,7 +64,7 @@ fn filter(command: &Calls) -> CallFilter {
     let last = command
         .time
         .last
-        .map(|last| now().saturating_sub(u64::try_from(last.as_nanos()).unwrap_or(u64::MAX)));
+        .map(|last| unix_nanos_now().saturating_sub(u64::try_from(last.as_nanos()).unwrap_or(u64::MAX)));
     CallFilter {
         since: last.or(command.time.since),
         until: command.time.until,
@@ -91,12 +83,12 @@ fn filter(command: &Calls) -> CallFilter {
     }
 }
 
-/// Calls that match, page by page, so that neither memory nor the store is held while somebody reads.
+/// Pages of matching calls. Between two pages neither the store nor much memory is held.
 struct Pages<'a> {
     store: Option<&'a Reader>,
     filter: CallFilter,
     left: usize,
-    /// Sequence numbers of the rows at the edge of the last page, which the next one has as well.
+    /// Sequence numbers of the last rows of a page, which the next page contains again.
     edge: HashSet<u64>,
 }
 
@@ -105,25 +97,25 @@ impl<'a> Pages<'a> {
         Self { store, filter, left: limit, edge: HashSet::new() }
     }
 
-    fn next(&mut self) -> Result<Option<Vec<CallRow>>, Failure> {
+    fn next(&mut self) -> Result<Option<Vec<CallRow>>, CommandError> {
         let Some(store) = self.store.filter(|_| self.left > 0) else { return Ok(None) };
-        // What is slowest is of one page: there is no edge to go on from.
+        // The slowest calls are read as one page, because the filter has no bound to continue from.
         let by_time = self.filter.order != Order::Slowest;
-        let wanted = if by_time { self.left.min(PAGE) } else { self.left };
-        let asked = wanted.saturating_add(self.edge.len());
-        self.filter.limit = Some(asked);
-        let mut page = store.calls(&self.filter).map_err(|error| Failure::Failed(error.to_string()))?;
-        let full = page.len() == asked;
+        let wanted = if by_time { self.left.min(PAGE_ROWS) } else { self.left };
+        let limit = wanted.saturating_add(self.edge.len());
+        self.filter.limit = Some(limit);
+        let mut page = store.calls(&self.filter)?;
+        let full = page.len() == limit;
         page.retain(|row| !self.edge.contains(&row.sequence));
         self.left -= page.len().min(self.left);
         match page.last().filter(|_| full && by_time) {
-            Some(last) => self.go_on_from(last.ended_unix, &page),
+            Some(last) => self.continue_from(last.ended_unix, &page),
             None => self.store = None,
         }
         Ok((!page.is_empty()).then_some(page))
     }
 
-    fn go_on_from(&mut self, ended: u64, page: &[CallRow]) {
+    fn continue_from(&mut self, ended: u64, page: &[CallRow]) {
         let bound = match self.filter.order {
             Order::Oldest => &mut self.filter.since,
             _ => &mut self.filter.until,
@@ -156,29 +148,29 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
         ("request id", Align::Left),
         ("error", Align::Left),
     ]);
-    let time = |nanos: Option<u64>| nanos.map(|nanos| span(seconds(nanos))).unwrap_or_default();
+    let time = |nanos: Option<u64>| nanos.map(|nanos| format_span(seconds(nanos))).unwrap_or_default();
     for row in rows {
         table.row([
-            local(row.ended_unix),
+            format_local(row.ended_unix),
             row.operation.clone(),
             row.outcome.name().to_owned(),
-            span(seconds(row.duration)),
+            format_span(seconds(row.duration)),
             time(row.queued),
             time(row.first_audio),
-            if row.audio_seconds > 0.0 { span(row.audio_seconds) } else { String::new() },
+            span_or_nothing(row.audio_seconds),
             row.real_time_factor().map(|factor| format!("{factor:.2}")).unwrap_or_default(),
-            if row.characters > 0 { row.characters.to_string() } else { String::new() },
-            row.gpu.map(|gpu| bytes(gpu.memory_peak as f64)).unwrap_or_default(),
-            labels(row.labels.iter().map(|(name, value)| (name, value))),
+            count_or_nothing(row.characters),
+            row.gpu.map(|gpu| format_bytes(gpu.memory_peak as f64)).unwrap_or_default(),
+            labels_text(row.labels.iter().map(|(name, value)| (name, value))),
             row.request_id.clone(),
-            error(row),
+            error_text(row),
         ]);
     }
     let columns = terminal.columns();
     let lines = table.lines(Paint::default());
     let paint = terminal.paint;
     let painted = |(index, line): (usize, &String)| {
-        let line = fitted(line, columns);
+        let line = truncate(line, columns);
         match index.checked_sub(1).and_then(|index| rows.get(index)).map(|row| row.outcome) {
             None => paint.dim(&line),
             Some(Outcome::Ok) => line,
@@ -189,8 +181,8 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
     lines.iter().enumerate().map(painted).collect()
 }
 
-/// What went wrong with a call, shortly.
-fn error(row: &CallRow) -> String {
+/// Formats the error of a call.
+fn error_text(row: &CallRow) -> String {
     if row.outcome == Outcome::Died {
         return row.died_in.as_ref().map(|stage| format!("in stage {stage}")).unwrap_or_default();
     }

@@ -1,4 +1,4 @@
-//! `soundpost doctor`: what is wrong here, and what to do about it.
+//! `soundpost doctor`: checks of this machine and its services, with advice.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,76 +11,76 @@ use serde::Serialize;
 use soundpost::read::Service;
 use soundpost::read::store::{CallFilter, Reader};
 
-use super::write_json;
-use crate::arguments::{Doctor, Which};
-use crate::failure::Failure;
-use crate::figures::Figures;
-use crate::output::{Paint, Terminal, bytes, count, local, plain};
-use crate::{settings, which};
+use crate::arguments::Doctor;
+use crate::error::CommandError;
+use crate::output::{Output, Paint, format_bytes, format_count, format_local, plain};
+use crate::service::ServiceArgs;
+use crate::settings;
+use crate::summary::ServiceSummary;
 
-/// Where memory is shared.
-const SHARED: &str = "/dev/shm";
-/// Eight of the usual segments: with less, segments lie in the state directory.
-const ROOMY: u64 = 64 * 1024 * 1024;
-/// With less free, what is kept may soon find no room.
-const SCARCE: u64 = 256 * 1024 * 1024;
-/// How long the driver and the endpoint may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Directory of shared memory.
+const SHARED_MEMORY: &str = "/dev/shm";
+/// Minimum free shared memory, bytes: eight default segments. With less, segments lie in the state directory.
+const MIN_SHARED_BYTES: u64 = 64 * 1024 * 1024;
+/// Minimum free space of the state directory, bytes.
+const MIN_FREE_BYTES: u64 = 256 * 1024 * 1024;
+/// Timeout of the driver and of the endpoint.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a check found.
+/// Advice for a store that cannot be read.
+const DAMAGED_ADVICE: &str = "the service's next start sets a damaged file aside and creates a new one";
+
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+enum Severity {
     Ok,
-    /// Nothing is wrong, but it is worth knowing.
     Note,
     Fault,
 }
 
-/// One check.
+/// Result of a check.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,
-    state: State,
+    state: Severity,
     message: String,
-    /// What to do.
     advice: Option<String>,
 }
 
 impl Finding {
     fn ok(check: &'static str, message: impl Into<String>) -> Self {
-        Self { check, state: State::Ok, message: message.into(), advice: None }
+        Self { check, state: Severity::Ok, message: message.into(), advice: None }
     }
 
     fn note(check: &'static str, message: impl Into<String>, advice: &str) -> Self {
         let advice = Some(advice.to_owned()).filter(|advice| !advice.is_empty());
-        Self { check, state: State::Note, message: message.into(), advice }
+        Self { check, state: Severity::Note, message: message.into(), advice }
     }
 
     fn wrong(check: &'static str, message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { check, state: State::Fault, message: message.into(), advice: Some(advice.into()) }
+        Self { check, state: Severity::Fault, message: message.into(), advice: Some(advice.into()) }
     }
 }
 
-/// Checks everything, shows what was found, and gives the exit status.
+/// Runs all checks, shows the findings, and returns the exit status.
 pub(super) fn examine(
-    which: &Which,
+    service: &ServiceArgs,
     command: &Doctor,
-    terminal: Terminal,
-    out: &mut dyn Write,
-) -> Result<i32, Failure> {
+    out: &mut Output<'_>,
+) -> Result<i32, CommandError> {
     let listen = settings::listen(command.listen.as_deref())?;
-    let directory = which::directory(which);
+    let directory = service.directory();
     let mut findings = vec![check_directory(&directory), check_shared_memory(), check_gpus()?];
-    let services = match which::named(which) {
+    let services = match service.given_name() {
         Some(name) => vec![name],
         None => Service::all(&directory),
     };
     if services.is_empty() {
         findings.push(Finding::note(
             "service",
-            format!("none has kept files in {} yet", directory.display()),
-            "start one, with the same user and directory as this command",
+            format!("no service has files in {} yet", directory.display()),
+            "start a service with the user and the directory of this command",
         ));
     }
     let mut served = Vec::new();
@@ -92,33 +92,32 @@ pub(super) fn examine(
             }
             None => findings.push(Finding::wrong(
                 "service",
-                format!("{} has kept no files in {}", plain(name), directory.display()),
-                "start it, with the same user and directory as this command; or look for a typing error",
+                format!("{} has no files in {}", plain(name), directory.display()),
+                "start it with the user and the directory of this command, or check the spelling",
             )),
         }
     }
     findings.extend(listen.and_then(|listen| check_port(listen, &served)));
     for finding in &findings {
         if command.json {
-            write_json(out, finding)?;
+            out.json(finding)?;
         } else {
-            show(finding, terminal.paint, out)?;
+            out.lines(lines(finding, out.terminal.paint))?;
         }
     }
-    Ok(i32::from(findings.iter().any(|finding| finding.state == State::Fault)))
+    Ok(i32::from(findings.iter().any(|finding| finding.state == Severity::Fault)))
 }
 
-fn show(finding: &Finding, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+fn lines(finding: &Finding, paint: Paint) -> Vec<String> {
     let state = match finding.state {
-        State::Ok => paint.good("ok   "),
-        State::Note => paint.warning("note "),
-        State::Fault => paint.bad("fault"),
+        Severity::Ok => paint.good("ok   "),
+        Severity::Note => paint.warning("note "),
+        Severity::Fault => paint.bad("fault"),
     };
-    writeln!(out, "{state}  {:<13}  {}", finding.check, plain(&finding.message))?;
-    if let Some(advice) = &finding.advice {
-        writeln!(out, "{:<22}{}", "", paint.bold(&format!("→ {}", plain(advice))))?;
-    }
-    Ok(())
+    let advice = finding.advice.as_ref();
+    let advice = advice.map(|advice| format!("{:<22}{}", "", paint.bold(&format!("→ {}", plain(advice)))));
+    let line = format!("{state}  {:<13}  {}", finding.check, plain(&finding.message));
+    std::iter::once(line).chain(advice).collect()
 }
 
 fn check_directory(directory: &Path) -> Finding {
@@ -127,35 +126,43 @@ fn check_directory(directory: &Path) -> Finding {
     let metadata = match std::fs::symlink_metadata(directory) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Finding::note(check, format!("{path} is not there yet"), "the first service makes it");
+            return Finding::note(
+                check,
+                format!("{path} does not exist yet"),
+                "the first service creates it",
+            );
         }
         Err(error) => {
             return Finding::wrong(
                 check,
                 format!("{path}: {error}"),
-                "set SOUNDPOST_DIRECTORY to one of this user",
+                "set SOUNDPOST_DIRECTORY to a directory of this user",
             );
         }
     };
     if !metadata.is_dir() && !directory.is_dir() {
-        return Finding::wrong(check, format!("{path} is no directory"), "set SOUNDPOST_DIRECTORY to one");
+        return Finding::wrong(
+            check,
+            format!("{path} is not a directory"),
+            "set SOUNDPOST_DIRECTORY to a directory",
+        );
     }
-    // The only question that matters is whether a file can be made; bits and mounts say half of it.
+    // Permissions and mounts alone do not show whether a file can be created.
     let probe = directory.join(format!(".doctor.{}", std::process::id()));
     match std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)) {
         Err(error) => Finding::wrong(
             check,
             format!("{path} cannot be written: {error}"),
-            "give it to the user of the service, or set SOUNDPOST_DIRECTORY to another",
+            "give it to the user of the service, or set SOUNDPOST_DIRECTORY to another directory",
         ),
         Ok(()) => match free(directory) {
-            Some(free) if free < SCARCE => Finding::wrong(
+            Some(free) if free < MIN_FREE_BYTES => Finding::wrong(
                 check,
-                format!("{path} can be written, {} are free", bytes(free as f64)),
-                "make room on its file system; `soundpost prune` takes what is old out of the store",
+                format!("{path} can be written, {} are free", format_bytes(free as f64)),
+                "free space on its file system; `soundpost prune` deletes old records",
             ),
             Some(free) => {
-                Finding::ok(check, format!("{path} can be written, {} are free", bytes(free as f64)))
+                Finding::ok(check, format!("{path} can be written, {} are free", format_bytes(free as f64)))
             }
             None => Finding::ok(check, format!("{path} can be written")),
         },
@@ -165,36 +172,38 @@ fn check_directory(directory: &Path) -> Finding {
 fn check_shared_memory() -> Finding {
     let check = "shared memory";
     let fallback = "segments lie in the state directory instead";
-    match free(Path::new(SHARED)) {
-        Some(free) if free >= ROOMY => {
-            Finding::ok(check, format!("{SHARED} has {} free", bytes(free as f64)))
+    match free(Path::new(SHARED_MEMORY)) {
+        Some(free) if free >= MIN_SHARED_BYTES => {
+            Finding::ok(check, format!("{SHARED_MEMORY} has {} free", format_bytes(free as f64)))
         }
         Some(free) => Finding::note(
             check,
-            format!("{SHARED} has {} free: {fallback}", bytes(free as f64)),
+            format!("{SHARED_MEMORY} has {} free: {fallback}", format_bytes(free as f64)),
             "in a container, give it more: docker run --shm-size 1g",
         ),
-        None => Finding::note(check, format!("there is no {SHARED}: {fallback}"), ""),
+        None => Finding::note(check, format!("there is no {SHARED_MEMORY}: {fallback}"), ""),
     }
 }
 
-fn check_gpus() -> Result<Finding, Failure> {
+fn check_gpus() -> Result<Finding, CommandError> {
     let check = "GPU";
     if settings::is_without_gpus()? {
-        return Ok(Finding::ok(check, "not sampled, as SOUNDPOST_GPU says"));
+        return Ok(Finding::ok(check, "not sampled, by SOUNDPOST_GPU"));
     }
-    Ok(match soundpost::read::gpus(PATIENCE) {
-        Ok(gpus) if gpus.is_empty() => {
-            Finding::note(check, "NVML shows none that is visible to this user", "see CUDA_VISIBLE_DEVICES")
-        }
+    Ok(match soundpost::read::gpus(ANSWER_TIMEOUT) {
+        Ok(gpus) if gpus.is_empty() => Finding::note(
+            check,
+            "NVML shows no GPU that is visible to this user",
+            "check CUDA_VISIBLE_DEVICES",
+        ),
         Ok(gpus) => {
             let gpus: Vec<String> = gpus.iter().map(|gpu| format!("{} {}", gpu.index, gpu.name)).collect();
-            Finding::ok(check, format!("NVML answers: {}", gpus.join(", ")))
+            Finding::ok(check, format!("NVML reports {}", gpus.join(", ")))
         }
         Err(reason) => Finding::note(
             check,
             format!("not sampled: {reason}"),
-            "nothing to do on a machine without one; in a container, the NVIDIA container toolkit brings NVML",
+            "none on a machine without a GPU; in a container, install the NVIDIA container toolkit",
         ),
     })
 }
@@ -203,29 +212,29 @@ fn check_service(service: &mut Service) -> Vec<Finding> {
     let name = plain(service.name());
     let mut findings = vec![check_permissions(service)];
     let snapshot = service.snapshot();
-    let figures = Figures::read(&snapshot, service.prefix());
-    let running = match (figures.up, service.reporter(), service.agent()) {
+    let summary = ServiceSummary::of_snapshot(&snapshot, service.prefix());
+    let running = match (summary.up, service.reporter(), service.agent()) {
         (true, Some(pid), agent) => {
-            let who = if agent == Some(pid) { "its agent" } else { "its own process" };
-            Finding::ok("service", format!("{name} runs, {who} {pid} reports"))
+            let reporter = if agent == Some(pid) { "its agent" } else { "its own process" };
+            Finding::ok("service", format!("{name} runs, {reporter} {pid} reports"))
         }
         (true, None, _) => Finding::wrong(
             "service",
-            format!("{name} runs, but nobody reports for it"),
-            "restart it; if that does not help, report it with the log of the service",
+            format!("{name} runs without a reporter"),
+            "restart it; if that does not help, file an issue with the log of the service",
         ),
         (false, Some(pid), _) => Finding::wrong(
             "service",
-            format!("{name} does not run, its agent {pid} does"),
-            format!("start it; soundpost postmortem --service {name} says how it ended"),
+            format!("{name} does not run, but its agent {pid} does"),
+            format!("start it; soundpost postmortem --service {name} shows how it ended"),
         ),
         (false, None, _) => Finding::note("service", format!("{name} does not run"), ""),
     };
     findings.push(running);
-    if !figures.unhealthy.is_empty() {
+    if !summary.unhealthy.is_empty() {
         findings.push(Finding::wrong(
             "health",
-            format!("{name}: {}", figures.unhealthy.join(", ")),
+            format!("{name}: {}", summary.unhealthy.join(", ")),
             "docs/guide/troubleshooting.md has a row for each",
         ));
     }
@@ -236,7 +245,7 @@ fn check_service(service: &mut Service) -> Vec<Finding> {
     findings
 }
 
-/// Files of a service are for its user alone.
+/// Checks that the files of a service are private to its user.
 fn check_permissions(service: &Service) -> Finding {
     let check = "permissions";
     let folders = service.segment_directories().iter().map(std::path::PathBuf::as_path);
@@ -249,11 +258,11 @@ fn check_permissions(service: &Service) -> Finding {
             return Finding::wrong(check, message, "run this command as the user of the service");
         }
         if mode != 0o700 {
-            let message = format!("{path} has mode {mode:o}, others may look in");
+            let message = format!("{path} has mode {mode:o}, which lets others read it");
             return Finding::wrong(check, message, format!("chmod 700 {path}"));
         }
     }
-    Finding::ok(check, format!("{} is for this user alone", service.directory().display()))
+    Finding::ok(check, format!("{} is private to this user", service.directory().display()))
 }
 
 fn check_store(service: &Service) -> Finding {
@@ -261,27 +270,23 @@ fn check_store(service: &Service) -> Finding {
     let name = plain(service.name());
     let store = match Reader::open(service.directory()) {
         Ok(Some(store)) => store,
-        Ok(None) => return Finding::note(check, format!("{name} has kept no call yet"), ""),
+        Ok(None) => return Finding::note(check, format!("{name} has stored no call yet"), ""),
         Err(error) if error.is_newer() => {
             let advice = "upgrade soundpost; the file is left as it is";
             return Finding::wrong(check, error.to_string(), advice);
         }
         Err(error) => {
-            let advice = "the service's next start sets a damaged file aside and begins a new one";
+            let advice = DAMAGED_ADVICE;
             return Finding::wrong(check, error.to_string(), advice);
         }
     };
     match store.summary(&CallFilter::default()) {
         Ok(summary) => {
             let since =
-                summary.ended.map(|(first, _)| format!(" since {}", local(first))).unwrap_or_default();
-            Finding::ok(check, format!("{name} has {} calls{since}", count(summary.total())))
+                summary.ended.map(|(first, _)| format!(" since {}", format_local(first))).unwrap_or_default();
+            Finding::ok(check, format!("{name} has {} calls{since}", format_count(summary.total())))
         }
-        Err(error) => Finding::wrong(
-            check,
-            error.to_string(),
-            "the service's next start sets a damaged file aside and begins a new one",
-        ),
+        Err(error) => Finding::wrong(check, error.to_string(), DAMAGED_ADVICE),
     }
 }
 
@@ -293,32 +298,32 @@ fn check_endpoint(name: &str, address: &str) -> Finding {
         }
         Ok(answer) if answer.starts_with("HTTP/1.1 503") => Finding::wrong(
             check,
-            format!("http://{address}/healthz of {name} says that it cannot work any more"),
-            "restart the service: a CUDA error that poisons the process does not go away",
+            format!("http://{address}/healthz of {name} reports that the service is unusable"),
+            "restart the service: a process does not recover from a CUDA error that poisons it",
         ),
-        // TLS, for one.
+        // TLS, for example.
         Ok(_) => Finding::note(check, format!("{address} of {name} answers, but not in plain HTTP"), ""),
         Err(error) => Finding::wrong(
             check,
             format!("{address} of {name} does not answer: {error}"),
-            "see the log of the service; a firewall between this network namespace and the service's?",
+            "check the log of the service, and firewalls between the network namespaces",
         ),
     }
 }
 
 fn ask_health(address: &str) -> io::Result<String> {
     let address: SocketAddr =
-        address.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "it is no address"))?;
-    let mut stream = TcpStream::connect_timeout(&reachable(address), PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+        address.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an address"))?;
+    let mut stream = TcpStream::connect_timeout(&reachable(address), ANSWER_TIMEOUT)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut head = [0; 64];
     let length = stream.read(&mut head)?;
     Ok(String::from_utf8_lossy(&head[..length]).into_owned())
 }
 
-/// Who listens on all addresses is asked on this machine.
+/// Replaces an unspecified address by that of this machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -329,7 +334,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Whether a service that starts could listen.
+/// Checks whether a new service could listen.
 fn check_port(listen: SocketAddr, served: &[String]) -> Option<Finding> {
     let check = "port";
     if served.iter().any(|address| *address == listen.to_string()) {
@@ -339,15 +344,15 @@ fn check_port(listen: SocketAddr, served: &[String]) -> Option<Finding> {
         Ok(_) => Finding::ok(check, format!("{listen} is free")),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::wrong(
             check,
-            format!("{listen} is taken by another program"),
+            format!("{listen} is in use by another program"),
             format!(
-                "ss -ltnp 'sport = :{}' says by which; or set SOUNDPOST_LISTEN to another port",
+                "find it by ss -ltnp 'sport = :{}', or set SOUNDPOST_LISTEN to another port",
                 listen.port()
             ),
         ),
         Err(error) => Finding::wrong(
             check,
-            format!("{listen} cannot be had: {error}"),
+            format!("{listen} cannot be bound: {error}"),
             "set SOUNDPOST_LISTEN to an address of this machine and a port above 1023",
         ),
     })
@@ -355,7 +360,7 @@ fn check_port(listen: SocketAddr, served: &[String]) -> Option<Finding> {
 
 fn free(directory: &Path) -> Option<u64> {
     let stat = statvfs(directory).ok()?;
-    // What is the size of `c_ulong` is not the same on all machines.
+    // The size of `c_ulong` depends on the machine.
     #[allow(clippy::unnecessary_cast)]
     Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
 }

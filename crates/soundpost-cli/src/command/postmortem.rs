@@ -1,95 +1,78 @@
-//! `soundpost postmortem`: what the last death left.
+//! `soundpost postmortem`: the last crash of a service.
 
-use std::io::Write;
+use crate::arguments::Postmortem as PostmortemArgs;
+use crate::error::CommandError;
+use crate::format::{CallLine, call_table, labels_text, machine_lines};
+use crate::output::{
+    Align, Output, Paint, Table, format_bytes, format_local, format_percent, format_span, plain,
+};
+use crate::postmortem::{self, Postmortem, VitalsAt};
+use crate::service::ServiceArgs;
+use crate::summary::GpuSummary;
 
-use super::write_json;
-use crate::arguments::{Postmortem as Arguments, Which};
-use crate::describe::{labels, machine};
-use crate::failure::Failure;
-use crate::output::{Align, Paint, Table, Terminal, bytes, local, percent, plain, span};
-use crate::postmortem::{self, Look, Postmortem};
-use crate::supervise::{how, in_flight};
-use crate::which;
+/// Samples of the last minute that share a line.
+const SAMPLES_PER_LINE: usize = 5;
 
-/// Shows the last one, or all.
+/// Shows the last crash, or lists all.
 pub(super) fn show(
-    which: &Which,
-    command: &Arguments,
-    terminal: Terminal,
-    out: &mut dyn Write,
-) -> Result<i32, Failure> {
-    let service = which::service(which)?;
-    let mut all = postmortem::of(&service)?;
+    service: &ServiceArgs,
+    command: &PostmortemArgs,
+    out: &mut Output<'_>,
+) -> Result<i32, CommandError> {
+    let service = service.open()?;
+    let mut all = postmortem::all(&service)?;
     all.reverse();
     if !command.list {
         all.truncate(1);
     }
     if all.is_empty() && !command.json {
-        writeln!(out, "no death of {} is known", plain(service.name()))?;
+        out.line(format!("no crash of {} is known", plain(service.name())))?;
     }
     for postmortem in &all {
         if command.json {
-            write_json(out, postmortem)?;
+            out.json(postmortem)?;
         } else if command.list {
-            writeln!(
-                out,
-                "{}  {}; {}",
-                local(postmortem.unix_nanos),
-                how(postmortem),
-                in_flight(postmortem)
-            )?;
+            let (cause, calls) = (postmortem.cause_text(), postmortem.calls_text());
+            out.line(format!("{}  {cause}; {calls}", format_local(postmortem.unix_nanos)))?;
         } else {
-            for line in lines(postmortem, terminal.paint) {
-                writeln!(out, "{line}")?;
-            }
+            out.lines(lines(postmortem, out.terminal.paint))?;
         }
     }
     Ok(0)
 }
 
 fn lines(postmortem: &Postmortem, paint: Paint) -> Vec<String> {
+    let (service, time) = (plain(&postmortem.service), format_local(postmortem.unix_nanos));
     let mut lines = vec![
-        format!("{} died at {}", paint.bold(&plain(&postmortem.service)), local(postmortem.unix_nanos)),
-        format!("  {}", paint.bad(&how(postmortem))),
+        format!("{} died at {time}", paint.bold(&service)),
+        format!("  {}", paint.bad(&postmortem.cause_text())),
     ];
-    if let Some(program) = &postmortem.program {
-        lines.push(format!("  it ran {}", plain(program)));
+    lines.extend(postmortem.program.iter().map(|program| format!("  command: {}", plain(program))));
+    lines.push(format!("  {}", postmortem.calls_text()));
+    lines.extend(machine_lines(&postmortem.machine).into_iter().map(|line| format!("  {line}")));
+    let calls = call_table(postmortem.calls.iter().map(|call| CallLine {
+        request_id: &call.request_id,
+        operation: &call.operation,
+        labels: labels_text(&call.labels),
+        seconds: call.duration_ms * 1e-3,
+        stalled: String::new(),
+        stage: call.stage.as_ref(),
+        chunks: call.chunks,
+        audio_seconds: call.audio_seconds,
+        pid: call.pid,
+    }));
+    for (title, table) in
+        [("Calls in flight", calls), ("The minute before", last_minute(&postmortem.last_minute))]
+    {
+        if !table.is_empty() {
+            lines.extend([String::new(), paint.bold(title)]);
+            lines.extend(table.lines(paint));
+        }
     }
-    lines.push(format!("  {}", in_flight(postmortem)));
-    lines.extend(machine(&postmortem.machine).into_iter().map(|line| format!("  {line}")));
-    let mut calls = Table::new(&[
-        ("request id", Align::Left),
-        ("operation", Align::Left),
-        ("labels", Align::Left),
-        ("for", Align::Right),
-        ("in stage", Align::Left),
-        ("chunks", Align::Right),
-        ("audio", Align::Right),
-        ("process", Align::Right),
-    ]);
-    for call in &postmortem.calls {
-        calls.row([
-            call.request_id.clone(),
-            call.operation.clone(),
-            labels(&call.labels),
-            span(call.duration_ms * 1e-3),
-            call.stage.clone().unwrap_or_default(),
-            if call.chunks > 0 { call.chunks.to_string() } else { String::new() },
-            if call.audio_seconds > 0.0 { span(call.audio_seconds) } else { String::new() },
-            call.pid.to_string(),
-        ]);
-    }
-    if !calls.is_empty() {
-        lines.push(String::new());
-        lines.push(paint.bold("Calls in flight"));
-        lines.extend(calls.lines(paint));
-    }
-    lines.extend(last_minute(&postmortem.last_minute, paint));
     lines
 }
 
-/// About a line for five seconds.
-fn last_minute(looks: &[Look], paint: Paint) -> Vec<String> {
+fn last_minute(samples: &[VitalsAt]) -> Table {
     let mut table = Table::new(&[
         ("before", Align::Right),
         ("cpu", Align::Right),
@@ -98,24 +81,19 @@ fn last_minute(looks: &[Look], paint: Paint) -> Vec<String> {
         ("GPU busy", Align::Left),
         ("GPU memory", Align::Left),
     ]);
-    let gpus = |look: &Look, text: &dyn Fn(&crate::figures::Gpu) -> Option<String>| {
-        let texts: Vec<String> = look.machine.gpus.iter().filter_map(text).collect();
-        texts.join(", ")
-    };
-    let last = looks.len().saturating_sub(1);
-    for (_, look) in looks.iter().enumerate().filter(|(index, _)| (last - index).is_multiple_of(5)) {
-        let machine = &look.machine;
+    for sample in samples.iter().rev().step_by(SAMPLES_PER_LINE).rev() {
+        let machine = &sample.machine;
+        let gpus = |text: &dyn Fn(&GpuSummary) -> Option<String>| {
+            machine.gpus.iter().filter_map(text).collect::<Vec<_>>().join(", ")
+        };
         table.row([
-            span(look.seconds_before),
-            machine.cpu_usage_ratio.map(percent).unwrap_or_default(),
-            machine.host_memory_used_bytes.map(bytes).unwrap_or_default(),
-            machine.process_resident_memory_bytes.map(bytes).unwrap_or_default(),
-            gpus(look, &|gpu| gpu.gpu_utilization_ratio.map(percent)),
-            gpus(look, &|gpu| gpu.gpu_memory_used_bytes.map(bytes)),
+            format_span(sample.seconds_before),
+            machine.cpu_usage_ratio.map(format_percent).unwrap_or_default(),
+            machine.host_memory_used_bytes.map(format_bytes).unwrap_or_default(),
+            machine.process_resident_memory_bytes.map(format_bytes).unwrap_or_default(),
+            gpus(&|gpu| gpu.gpu_utilization_ratio.map(format_percent)),
+            gpus(&|gpu| gpu.gpu_memory_used_bytes.map(format_bytes)),
         ]);
     }
-    if table.is_empty() {
-        return Vec::new();
-    }
-    [String::new(), paint.bold("The minute before")].into_iter().chain(table.lines(paint)).collect()
+    table
 }

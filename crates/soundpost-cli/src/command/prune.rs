@@ -1,27 +1,31 @@
-//! `soundpost prune`: what is old goes out of the store now.
+//! `soundpost prune`: deletes old records from the store.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use soundpost::read::Service;
-use soundpost::read::store::{FILE, Limits, Store, StoreError};
+use soundpost::read::store::{FILE, Limits, Reader, Store};
 
-use crate::arguments::{Prune, Which};
-use crate::failure::Failure;
-use crate::output::{bytes, count, plain};
-use crate::which;
+use crate::arguments::Prune;
+use crate::error::CommandError;
+use crate::output::{Output, format_bytes, format_count, plain};
+use crate::service::ServiceArgs;
 
-/// How long the reporter may keep the store to itself.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two tries.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Maximum wait for the reporter to release the store.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval between two tries.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 const MIB: u64 = 1024 * 1024;
 
-/// Removes what is beyond the limits that were given, and says how much it was.
-pub(super) fn prune(which: &Which, command: &Prune, out: &mut dyn Write) -> Result<i32, Failure> {
-    let service = which::service(which)?;
-    if !service.directory().join(FILE).exists() {
-        writeln!(out, "{} has no store yet", plain(service.name()))?;
+/// Deletes the records beyond the given limits, and prints how many they were.
+pub(super) fn prune(
+    service: &ServiceArgs,
+    command: &Prune,
+    out: &mut Output<'_>,
+) -> Result<i32, CommandError> {
+    let service = service.open()?;
+    // A damaged store is left to its reporter, so the store must be readable.
+    if Reader::open(service.directory())?.is_none() {
+        out.line(format!("{} has no store yet", plain(service.name())))?;
         return Ok(0);
     }
     let limits = Limits {
@@ -30,44 +34,39 @@ pub(super) fn prune(which: &Which, command: &Prune, out: &mut dyn Write) -> Resu
         vitals_full_rate: Duration::MAX,
         ..Limits::default()
     };
-    let failed = |error: StoreError| Failure::Failed(error.to_string());
-    // Only what can be read is pruned: a damaged store is its reporter's to set aside.
-    super::open_store(&service)?;
-    let (mut store, _) = Store::open(service.directory(), limits).map_err(failed)?;
-    let before = size(&service);
+    let (mut store, _) = Store::open(service.directory(), limits)?;
+    let before = store_bytes(&service);
     let (mut records, mut samples) = (0, 0);
-    let mut deadline = Instant::now() + PATIENCE;
+    let mut deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
         match store.retain() {
             Ok(progress) => {
                 records += progress.records;
                 samples += progress.samples;
-                deadline = Instant::now() + PATIENCE;
+                deadline = Instant::now() + BUSY_TIMEOUT;
                 if !progress.more {
                     break;
                 }
             }
-            Err(error) if error.is_busy() && Instant::now() < deadline => std::thread::sleep(PAUSE),
-            Err(error) => return Err(failed(error)),
+            Err(error) if error.is_busy() && Instant::now() < deadline => std::thread::sleep(RETRY_INTERVAL),
+            Err(error) => return Err(error.into()),
         }
     }
-    // What is in its log comes into the file when it is closed.
+    // Closing the store moves its log into the file.
     drop(store);
-    let after = size(&service);
-    writeln!(
-        out,
-        "{} calls and log events and {} samples removed; {} before, {} now",
-        count(records),
-        count(samples),
-        bytes(before as f64),
-        bytes(after as f64)
-    )?;
+    out.line(format!(
+        "{} calls and log events and {} samples deleted; {} before, {} now",
+        format_count(records),
+        format_count(samples),
+        format_bytes(before as f64),
+        format_bytes(store_bytes(&service) as f64)
+    ))?;
     Ok(0)
 }
 
-/// Bytes of the store's files.
-fn size(service: &Service) -> u64 {
+/// Returns the size of the store's files.
+fn store_bytes(service: &Service) -> u64 {
     let entries = service.directory().read_dir().into_iter().flatten().flatten();
-    let of_store = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(FILE.as_bytes()));
-    of_store.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    let files = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(FILE.as_bytes()));
+    files.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }

@@ -1,6 +1,4 @@
-//! `soundpost status`: what is running.
-
-use std::io::Write;
+//! `soundpost status`: state of services.
 
 use serde::Serialize;
 use soundpost::InFlightCall;
@@ -9,15 +7,14 @@ use soundpost::read::snapshot::{MetricSeries, MetricValue, Snapshot};
 use soundpost::read::store::{Reader, SinkState};
 use soundpost::sink::SinkProblem;
 
-use super::write_json;
-use crate::arguments::{Status, Which};
-use crate::describe::{machine, oldest, seconds};
-use crate::failure::Failure;
-use crate::figures::{Figures, Machine};
-use crate::output::{Paint, Terminal, count, now, plain, span};
-use crate::which;
+use crate::arguments::Status;
+use crate::error::CommandError;
+use crate::format::{machine_lines, oldest_call, seconds};
+use crate::output::{Output, Paint, format_count, format_span, plain, unix_nanos_now};
+use crate::service::ServiceArgs;
+use crate::summary::{Machine, ServiceSummary};
 
-/// A service, as a line of JSON.
+/// State of a service, as a line of JSON.
 #[derive(Serialize)]
 struct Line<'a> {
     service: &'a str,
@@ -38,19 +35,19 @@ struct Line<'a> {
     directory: String,
 }
 
-/// A sink: records since it is known to the store.
+/// State of a sink. Counts begin with its first registration in the store.
 #[derive(Serialize)]
 struct Sink {
     sink: String,
-    /// Whether its receiver took what it was last sent; none where no process ships to it.
+    /// Whether the last delivery succeeded; `None` where no process ships to it.
     up: Option<bool>,
-    /// Whether the receiver takes nothing before a person changes something.
+    /// Whether the receiver rejects everything until its configuration is changed.
     misconfigured: bool,
-    /// What the last try came to, while it is not up.
+    /// Error of the last delivery, while the sink is not up.
     why: Option<String>,
-    /// Since when, seconds since 1970.
+    /// Time of the first failure, seconds since 1970.
     since_unix: Option<u64>,
-    /// Age of the first record that it is still to ship.
+    /// Age of the first pending record.
     lag_seconds: f64,
     accepted: u64,
     delivered: u64,
@@ -60,15 +57,15 @@ struct Sink {
 }
 
 impl Sink {
-    /// Those that the store knows; none where it cannot be read.
+    /// Returns the sinks of the store; none where it cannot be read.
     fn all(service: &Service, snapshot: &Snapshot) -> Vec<Self> {
         let reader = Reader::open(service.directory()).ok().flatten();
         let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
         let mut problems = SinkProblem::all(service.directory());
-        let now = now();
+        let now = unix_nanos_now();
         let of = |state: SinkState| {
             let up = is_up(snapshot, &state.sink);
-            // What an earlier run left is not how things stand.
+            // A problem of an earlier run is not current.
             let problem = problems.iter().position(|problem| problem.sink == state.sink && up == Some(false));
             let problem = problem.map(|index| problems.swap_remove(index));
             Self {
@@ -93,26 +90,30 @@ impl Sink {
             Some(true) => paint.good("up"),
             Some(false) if self.misconfigured => paint.bad("misconfigured"),
             Some(false) => paint.bad("down"),
-            None => paint.dim("not shipped to"),
+            None => paint.dim("without a process that ships"),
         };
         if let (Some(why), Some(since)) = (&self.why, self.since_unix) {
-            let failing = (now() / 1_000_000_000).saturating_sub(since);
-            state.push_str(&format!(" for {}: {}", span(failing as f64), plain(why)));
+            let failing = (unix_nanos_now() / 1_000_000_000).saturating_sub(since);
+            state.push_str(&format!(" for {}: {}", format_span(failing as f64), plain(why)));
         }
-        let mut text = format!("{} {state}; {} delivered", plain(&self.sink), count(self.delivered));
+        let mut text = format!("{} {state}; {} delivered", plain(&self.sink), format_count(self.delivered));
         if self.pending > 0 {
-            text.push_str(&format!(", {} pending for up to {}", count(self.pending), span(self.lag_seconds)));
+            text.push_str(&format!(
+                ", {} pending for up to {}",
+                format_count(self.pending),
+                format_span(self.lag_seconds)
+            ));
         }
         for (what, number) in [("rejected", self.rejected), ("dropped", self.dropped)] {
             if number > 0 {
-                text.push_str(&format!(", {} {what}", count(number)));
+                text.push_str(&format!(", {} {what}", format_count(number)));
             }
         }
         text
     }
 }
 
-/// What the service's segments say.
+/// Reads `soundpost_sink_up` of a sink.
 fn is_up(snapshot: &Snapshot, sink: &str) -> Option<bool> {
     let family = snapshot.families.iter().find(|family| &*family.name == "soundpost_sink_up")?;
     let is_its = |series: &&MetricSeries| {
@@ -122,40 +123,32 @@ fn is_up(snapshot: &Snapshot, sink: &str) -> Option<bool> {
     Some(matches!(series.value, MetricValue::Float(up) if up > 0.0))
 }
 
-/// Shows the service that is meant, or all where none is named.
+/// Shows the given service, or all services.
 pub(super) fn show(
-    which: &Which,
+    service: &ServiceArgs,
     command: &Status,
-    terminal: Terminal,
-    out: &mut dyn Write,
-) -> Result<i32, Failure> {
-    let services = match which::named(which) {
-        Some(_) => vec![which::service(which)?],
-        None => {
-            let directory = which::directory(which);
-            let names = Service::all(&directory);
-            if names.is_empty() {
-                // For the message.
-                which::name(which)?;
-            }
-            let found = names.iter().filter_map(|name| Service::find(&directory, name).transpose());
-            found.collect::<Result<_, _>>()?
-        }
+    out: &mut Output<'_>,
+) -> Result<i32, CommandError> {
+    let directory = service.directory();
+    let names = Service::all(&directory);
+    let services = if service.given_name().is_some() || names.is_empty() {
+        vec![service.open()?]
+    } else {
+        let found = names.iter().filter_map(|name| Service::find(&directory, name).transpose());
+        found.collect::<Result<_, _>>()?
     };
     for (index, mut service) in services.into_iter().enumerate() {
         let snapshot = service.snapshot();
-        let figures = Figures::read(&snapshot, service.prefix());
+        let summary = ServiceSummary::of_snapshot(&snapshot, service.prefix());
         let calls = service.in_flight();
         let sinks = Sink::all(&service, &snapshot);
         if command.json {
-            write_json(out, &line(&mut service, &figures, &calls, &sinks))?;
+            out.json(&line(&mut service, &summary, &calls, &sinks))?;
         } else {
             if index > 0 {
-                writeln!(out)?;
+                out.line("")?;
             }
-            for text in lines(&mut service, &figures, &calls, &sinks, terminal.paint) {
-                writeln!(out, "{text}")?;
-            }
+            out.lines(lines(&mut service, &summary, &calls, &sinks, out.terminal.paint))?;
         }
     }
     Ok(0)
@@ -163,28 +156,28 @@ pub(super) fn show(
 
 fn line<'a>(
     service: &'a mut Service,
-    figures: &'a Figures,
+    summary: &'a ServiceSummary,
     calls: &[InFlightCall],
     sinks: &'a [Sink],
 ) -> Line<'a> {
     let mut outcomes = std::collections::BTreeMap::new();
-    for (outcome, calls) in figures.operations.values().flat_map(|operation| &operation.outcomes) {
+    for (outcome, calls) in summary.operations.values().flat_map(|operation| &operation.outcomes) {
         *outcomes.entry(outcome.clone()).or_default() += calls;
     }
     let pids = service.pids();
     Line {
-        up: figures.up,
+        up: summary.up,
         pids,
         reporter_pid: service.reporter(),
         agent_pid: service.agent(),
         address: service.address(),
-        versions: figures.builds.iter().map(|(version, _)| version.as_str()).collect(),
-        unhealthy: &figures.unhealthy,
-        requests_in_flight: figures.in_flight(),
-        oldest_seconds: oldest(calls).map(|call| seconds(call.age)),
+        versions: summary.builds.iter().map(|(version, _)| version.as_str()).collect(),
+        unhealthy: &summary.unhealthy,
+        requests_in_flight: summary.in_flight(),
+        oldest_seconds: oldest_call(calls).map(|call| seconds(call.age)),
         outcomes,
         sinks,
-        machine: &figures.machine,
+        machine: &summary.machine,
         directory: service.directory().display().to_string(),
         service: service.name(),
     }
@@ -192,73 +185,73 @@ fn line<'a>(
 
 fn lines(
     service: &mut Service,
-    figures: &Figures,
+    summary: &ServiceSummary,
     calls: &[InFlightCall],
     sinks: &[Sink],
     paint: Paint,
 ) -> Vec<String> {
     let pids = service.pids();
-    let state = match (figures.up, service.reporter()) {
+    let state = match (summary.up, service.reporter()) {
         (true, _) => paint.good("up"),
         (false, Some(_)) => paint.bad("down"),
         (false, None) => paint.dim("not running"),
     };
     let mut lines = vec![format!("{}  {state}", paint.bold(&plain(service.name())))];
-    let mut say =
+    let mut add =
         |name: &str, text: String| lines.push(format!("  {} {text}", paint.dim(&format!("{name:<10}"))));
     if !pids.is_empty() {
         let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        say("processes", format!("{} ({list})", pids.len()));
+        add("processes", format!("{} ({list})", pids.len()));
     }
-    for (version, commit) in &figures.builds {
+    for (version, commit) in &summary.builds {
         let text = [version, commit].map(|text| plain(text)).join(" ");
         if !text.trim().is_empty() {
-            say("version", text.trim().to_owned());
+            add("version", text.trim().to_owned());
         }
     }
     if let Some(agent) = service.agent() {
-        say("agent", format!("process {agent}"));
+        add("agent", format!("process {agent}"));
     }
     match (service.address(), service.reporter()) {
-        (Some(address), _) => say("endpoint", format!("http://{}/metrics", plain(&address))),
-        (None, Some(_)) => say("endpoint", "none".to_owned()),
+        (Some(address), _) => add("endpoint", format!("http://{}/metrics", plain(&address))),
+        (None, Some(_)) => add("endpoint", "none".to_owned()),
         (None, None) => {}
     }
-    if !figures.unhealthy.is_empty() {
-        say("unhealthy", paint.bad(&plain(&figures.unhealthy.join(", "))));
+    if !summary.unhealthy.is_empty() {
+        add("unhealthy", paint.bad(&plain(&summary.unhealthy.join(", "))));
     }
-    if figures.up {
-        say("in flight", in_flight(figures, calls));
+    if summary.up {
+        add("in flight", in_flight(summary, calls));
     }
-    for (name, operation) in figures.operations.iter().filter(|(_, operation)| operation.finished() > 0) {
+    for (name, operation) in summary.operations.iter().filter(|(_, operation)| operation.finished() > 0) {
         let outcomes = operation.outcomes.iter().filter(|(_, calls)| **calls > 0);
         let outcomes: Vec<String> =
-            outcomes.map(|(outcome, calls)| format!("{outcome} {}", count(*calls))).collect();
-        let median = operation.duration.quantile(0.5).map(|time| format!("; half within {}", span(time)));
-        say(
+            outcomes.map(|(outcome, calls)| format!("{outcome} {}", format_count(*calls))).collect();
+        let median = operation.duration.quantile(0.5).map(|time| format!("; p50 {}", format_span(time)));
+        add(
             "finished",
             format!("{}: {}{}", plain(name), plain(&outcomes.join(", ")), median.unwrap_or_default()),
         );
     }
-    for text in machine(&figures.machine) {
-        say("machine", text);
+    for text in machine_lines(&summary.machine) {
+        add("machine", text);
     }
     for sink in sinks {
-        say("sink", sink.text(paint));
+        add("sink", sink.text(paint));
     }
-    say("files", plain(&service.directory().display().to_string()));
+    add("files", plain(&service.directory().display().to_string()));
     lines
 }
 
-fn in_flight(figures: &Figures, calls: &[InFlightCall]) -> String {
-    let Some(oldest) = oldest(calls) else { return count(figures.in_flight()) };
+fn in_flight(summary: &ServiceSummary, calls: &[InFlightCall]) -> String {
+    let Some(oldest) = oldest_call(calls) else { return format_count(summary.in_flight()) };
     let stage = oldest.stage.as_ref().map(|stage| format!(", in stage {}", plain(stage)));
     format!(
         "{}; the oldest, {} {}, for {}{}",
-        count(figures.in_flight()),
+        format_count(summary.in_flight()),
         plain(&oldest.operation),
         plain(&oldest.request_id),
-        span(seconds(oldest.age)),
+        format_span(seconds(oldest.age)),
         stage.unwrap_or_default()
     )
 }

@@ -1,56 +1,55 @@
-//! `soundpost vitals`: what was sampled, from the store.
+//! `soundpost vitals`: samples of host, processes and GPUs from the store.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;
 
-use soundpost::read::store::{Entity, VitalsSample};
+use soundpost::read::store::{Entity, Reader, VitalsSample};
 
-use super::{open_store, write_json};
-use crate::arguments::{Time, Vitals, Which};
-use crate::failure::Failure;
-use crate::output::{Align, Table, Terminal, bytes, csv_line, local, now, percent};
+use crate::arguments::{TimeRange, Vitals};
+use crate::error::CommandError;
+use crate::output::{
+    Align, Output, Table, csv_line, format_bytes, format_local, format_percent, unix_nanos_now,
+};
 use crate::rows::{self, Row};
-use crate::which;
+use crate::service::ServiceArgs;
 
-/// What is shown where nothing is said.
-const LAST: Duration = Duration::from_secs(600);
-/// Lines of a table, about.
+/// Default duration before now.
+const DEFAULT_LAST: Duration = Duration::from_secs(600);
+/// Approximate number of lines of the table.
 const LINES: u64 = 40;
 const SECOND: u64 = 1_000_000_000;
-/// The shortest time that is read at once; a long time is read in so many parts.
-const STRETCH: u64 = 600 * SECOND;
-const PARTS: u64 = 500;
+/// Minimum time range of one read, nanoseconds.
+const MIN_PART: u64 = 600 * SECOND;
+/// Maximum number of reads.
+const MAX_PARTS: u64 = 500;
 
-/// Shows the samples of a time.
+/// Shows the samples of a time range.
 pub(super) fn show(
-    which: &Which,
+    service: &ServiceArgs,
     command: &Vitals,
-    terminal: Terminal,
-    out: &mut dyn Write,
-) -> Result<i32, Failure> {
-    let service = which::service(which)?;
-    let store = open_store(&service)?;
-    let range = range(&command.time);
-    let part = (range.end.saturating_sub(range.start) / PARTS).max(STRETCH);
-    let stretch = (range.end.saturating_sub(range.start) / LINES).max(SECOND);
+    out: &mut Output<'_>,
+) -> Result<i32, CommandError> {
+    let service = service.open()?;
+    let store = Reader::open(service.directory())?;
+    let range = nanos_range(&command.time);
+    let duration = range.end.saturating_sub(range.start);
+    let (part, line_duration) = ((duration / MAX_PARTS).max(MIN_PART), (duration / LINES).max(SECOND));
     let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
     if command.format.csv {
-        writeln!(out, "{}", csv_line(rows::VITALS.map(Into::into)))?;
+        out.line(csv_line(rows::VITALS))?;
     }
     let mut from = range.start;
     while let Some(store) = store.as_ref().filter(|_| from < range.end) {
         let to = range.end.min(from.saturating_add(part));
-        let samples = store.vitals(from..to, &[]).map_err(|error| Failure::Failed(error.to_string()))?;
-        for sample in &samples {
+        for sample in &store.vitals(from..to, &[])? {
             if command.format.json {
-                write_json(out, &Row(&rows::VITALS, &rows::vitals(sample)))?;
+                out.json(&Row(&rows::VITALS, &rows::vitals(sample)))?;
             } else if command.format.csv {
-                writeln!(out, "{}", csv_line(rows::vitals(sample).iter().map(|cell| cell.text().into())))?;
+                out.line(rows::csv(&rows::vitals(sample)))?;
             } else {
-                let line = sample.unix_nanos.saturating_sub(range.start) / stretch;
-                lines.entry(range.start + line * stretch).or_default().take(sample);
+                let line = sample.unix_nanos.saturating_sub(range.start) / line_duration;
+                lines.entry(range.start + line * line_duration).or_default().add(sample);
             }
         }
         from = to;
@@ -58,35 +57,32 @@ pub(super) fn show(
     if !command.format.json && !command.format.csv {
         let table = table(&lines);
         if table.is_empty() {
-            eprintln!("soundpost: nothing was sampled in that time");
+            eprintln!("soundpost: no samples in this time range");
             return Ok(0);
         }
-        for line in table.lines(terminal.paint) {
-            writeln!(out, "{line}")?;
-        }
+        out.lines(table.lines(out.terminal.paint))?;
     }
     Ok(0)
 }
 
-fn range(time: &Time) -> Range<u64> {
-    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    // What is sampled at this moment is in it.
-    let until = time.until.unwrap_or_else(|| now() + SECOND);
-    let last = nanos(time.last.unwrap_or(LAST));
+fn nanos_range(time: &TimeRange) -> Range<u64> {
+    // The end includes the sample of this moment.
+    let until = time.until.unwrap_or_else(|| unix_nanos_now() + SECOND);
+    let last = u64::try_from(time.last.unwrap_or(DEFAULT_LAST).as_nanos()).unwrap_or(u64::MAX);
     time.since.unwrap_or_else(|| until.saturating_sub(last))..until
 }
 
-/// The highest values of a stretch of time.
+/// Maxima of an interval.
 #[derive(Default)]
 struct Line {
     values: BTreeMap<&'static str, f64>,
     gpus: BTreeMap<String, BTreeMap<&'static str, f64>>,
-    /// Of one moment, by process: their sum is what counts.
+    /// Time of the last sample of processes, and their sum at that time.
     processes: (u64, f64),
 }
 
 impl Line {
-    fn take(&mut self, sample: &VitalsSample) {
+    fn add(&mut self, sample: &VitalsSample) {
         let raise = |values: &mut BTreeMap<&'static str, f64>, name: &'static str, value: f64| {
             let highest = values.entry(name).or_insert(value);
             *highest = highest.max(value);
@@ -98,9 +94,9 @@ impl Line {
                     raise(self.gpus.entry(gpu.gpu.clone()).or_default(), name, *value);
                 }
                 Entity::Process { .. } if *name == "process_resident_memory_bytes" => {
-                    let (moment, sum) = &mut self.processes;
-                    *sum = if *moment == sample.unix_nanos { *sum + value } else { *value };
-                    *moment = sample.unix_nanos;
+                    let (time, sum) = &mut self.processes;
+                    *sum = if *time == sample.unix_nanos { *sum + value } else { *value };
+                    *time = sample.unix_nanos;
                     raise(&mut self.values, name, *sum);
                 }
                 _ => {}
@@ -126,18 +122,17 @@ fn table(lines: &BTreeMap<u64, Line>) -> Table {
             line.values.get(name).copied().map(text).unwrap_or_default()
         };
         let gpus = |name: &str, text: fn(f64) -> String| {
-            let texts: Vec<String> =
-                line.gpus.values().filter_map(|gpu| gpu.get(name).copied().map(text)).collect();
-            texts.join(", ")
+            let texts = line.gpus.values().filter_map(|gpu| gpu.get(name).copied().map(text));
+            texts.collect::<Vec<_>>().join(", ")
         };
         table.row([
-            local(*from),
-            value("cpu_usage_ratio", percent),
+            format_local(*from),
+            value("cpu_usage_ratio", format_percent),
             value("load1", |load| format!("{load:.2}")),
-            value("host_memory_used_bytes", bytes),
-            value("process_resident_memory_bytes", bytes),
-            gpus("gpu_utilization_ratio", percent),
-            gpus("gpu_memory_used_bytes", bytes),
+            value("host_memory_used_bytes", format_bytes),
+            value("process_resident_memory_bytes", format_bytes),
+            gpus("gpu_utilization_ratio", format_percent),
+            gpus("gpu_memory_used_bytes", format_bytes),
             gpus("gpu_temperature_celsius", |degrees| format!("{degrees:.0}")),
             gpus("gpu_power_watts", |watts| format!("{watts:.0}")),
         ]);

@@ -1,17 +1,12 @@
 //! Comma-separated values, RFC 4180.
 
-use std::borrow::Cow;
-
-/// A line of these cells, without its end.
-pub(crate) fn csv_line<'a>(cells: impl IntoIterator<Item = Cow<'a, str>>) -> String {
-    let cell = |cell: Cow<'a, str>| {
-        if cell.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.into_owned()
-        }
+/// Formats a record without its line end.
+pub(crate) fn csv_line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted = |cell: &str| match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
     };
-    cells.into_iter().map(cell).collect::<Vec<_>>().join(",")
+    cells.into_iter().map(quoted).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -19,8 +14,8 @@ mod tests {
     use super::csv_line;
 
     #[test]
-    fn cells_stay_apart() {
+    fn cells_with_separators_are_quoted() {
         let cells = ["a", "b,c", "say \"so\"", "two\nlines", ""];
-        assert_eq!(csv_line(cells.map(Into::into)), "a,\"b,c\",\"say \"\"so\"\"\",\"two\nlines\",");
+        assert_eq!(csv_line(cells), "a,\"b,c\",\"say \"\"so\"\"\",\"two\nlines\",");
     }
 }

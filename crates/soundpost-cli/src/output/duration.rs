@@ -1,9 +1,9 @@
-//! Times that something takes.
+//! Durations for people.
 
 use std::time::Duration;
 
-/// A time for a person, in two units at most: `85 ms`, `12.3 s`, `3 min 4 s`, `2 h 3 min`, `3 d 4 h`.
-pub(crate) fn span(seconds: f64) -> String {
+/// Formats a duration in at most two units: `85 ms`, `12.3 s`, `3 min 4 s`, `2 h 3 min`, `3 d 4 h`.
+pub(crate) fn format_span(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match seconds {
         s if s < 0.0 => "0 ms".to_owned(),
@@ -15,11 +15,11 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
-/// A time that somebody set: whole seconds as such.
-pub(crate) fn setting(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 1..100 if time.subsec_nanos() == 0 => format!("{seconds} s"),
-        _ => span(time.as_secs_f64()),
+/// Formats a configured duration: whole seconds without a fraction.
+pub(crate) fn format_setting(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 1..100 if duration.subsec_nanos() == 0 => format!("{seconds} s"),
+        _ => format_span(duration.as_secs_f64()),
     }
 }
 
@@ -28,10 +28,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_in_two_units() {
-        let written = [0.0, 0.0854, 0.9999, 12.34, 99.96, 184.0, 7_385.0, 273_600.0].map(span);
+    fn span_has_at_most_two_units() {
+        let written = [-1.0, 0.0, 0.0854, 0.9999, 12.34, 99.96, 184.0, 7_385.0, 273_600.0].map(format_span);
         let expected =
-            ["0 ms", "85 ms", "1.0 s", "12.3 s", "1 min 40 s", "3 min 4 s", "2 h 3 min", "3 d 4 h"];
+            ["0 ms", "0 ms", "85 ms", "1.0 s", "12.3 s", "1 min 40 s", "3 min 4 s", "2 h 3 min", "3 d 4 h"];
         assert_eq!(written, expected);
     }
 }

@@ -1,69 +1,65 @@
 //! Tables of aligned columns.
 
 use super::paint::Paint;
-use super::text::{fitted, plain, width};
+use super::text::{display_width, plain, truncate};
 
-/// On which side of its column a cell stands.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
     Right,
 }
 
-/// Rows under headings; a column without any text is left out.
+/// Rows under headings. Columns without text are left out.
 pub(crate) struct Table {
     headings: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
 }
 
-/// Between two columns.
+/// Columns between two cells.
 const GAP: usize = 2;
-/// A wide cell is cut to this.
-const WIDEST: usize = 60;
+/// Maximum width of a cell, columns.
+const MAX_CELL_WIDTH: usize = 60;
 
 impl Table {
     pub(crate) fn new(headings: &[(&'static str, Align)]) -> Self {
         Self { headings: headings.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row, a cell for each heading.
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| fitted(&plain(&cell), WIDEST)).collect());
+    /// Adds a row with a cell for each heading.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.iter().map(|cell| truncate(&plain(cell), MAX_CELL_WIDTH)).collect());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Its lines, the headings first.
+    /// Returns the lines of the table, its headings first.
     pub(crate) fn lines(&self, paint: Paint) -> Vec<String> {
-        let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
-        let columns: Vec<(usize, usize)> = (0..self.headings.len())
-            .filter(|column| self.rows.iter().any(|row| !cell(row, *column).is_empty()))
-            .map(|column| {
-                let widest = self.rows.iter().map(|row| width(&cell(row, column))).max().unwrap_or(0);
-                (column, widest.max(width(self.headings[column].0)))
-            })
-            .collect();
-        let line = |text: &dyn Fn(usize) -> String| {
+        let headings: Vec<String> = self.headings.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let width = |column: usize| {
+            let widths = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| display_width(cell));
+            let widest = widths.max().filter(|widest| *widest > 0);
+            widest.map_or(0, |widest| widest.max(display_width(&headings[column])))
+        };
+        let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+        let line = |row: &Vec<String>| {
             let mut line = String::new();
-            for (column, room) in &columns {
-                let text = text(*column);
-                let pad = room.saturating_sub(width(&text));
-                let (before, after) = match self.headings[*column].1 {
-                    Align::Left => (0, pad),
-                    Align::Right => (pad, 0),
-                };
-                line.extend(std::iter::repeat_n(' ', before));
-                line.push_str(&text);
-                line.extend(std::iter::repeat_n(' ', after + GAP));
+            for ((text, (_, align)), width) in row.iter().zip(&self.headings).zip(&widths) {
+                if *width == 0 {
+                    continue;
+                }
+                let padding = " ".repeat(width - display_width(text).min(*width));
+                match align {
+                    Align::Left => line.extend([text, &*padding]),
+                    Align::Right => line.extend([&*padding, text]),
+                }
+                line.push_str(&" ".repeat(GAP));
             }
             line.trim_end().to_owned()
         };
-        let headings = paint.dim(&line(&|column| self.headings[column].0.to_owned()));
-        std::iter::once(headings)
-            .chain(self.rows.iter().map(|row| line(&|column| cell(row, column))))
-            .collect()
+        std::iter::once(paint.dim(&line(&headings))).chain(self.rows.iter().map(line)).collect()
     }
 }
 
@@ -72,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_empty_ones_left_out() {
+    fn empty_column_is_left_out() {
         let mut table =
             Table::new(&[("name", Align::Left), ("none", Align::Left), ("seconds", Align::Right)]);
         table.row(["情感".to_owned(), String::new(), "1.25".to_owned()]);

@@ -1,25 +1,25 @@
-//! Text of others, made fit for a terminal.
+//! Text from services, made safe for a terminal.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Text without what a terminal would obey: names and labels come from requests.
+/// Replaces characters that a terminal obeys, and those that change the direction of writing: names and labels come
+/// from requests.
 pub(crate) fn plain(text: &str) -> String {
-    // Also what turns the direction of writing: it hides what follows.
-    let unseen = |c: char| {
+    let is_hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    text.chars().map(|c| if unseen(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Columns it takes.
-pub(crate) fn width(text: &str) -> usize {
+/// Returns the number of columns of a text.
+pub(crate) fn display_width(text: &str) -> usize {
     text.width()
 }
 
-/// Text of at most `columns`, with `…` where it was cut.
-pub(crate) fn fitted(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
+/// Truncates a text to `columns`, with `…` at the cut.
+pub(crate) fn truncate(text: &str, columns: usize) -> String {
+    if display_width(text) <= columns {
         return text.to_owned();
     }
     let (mut kept, mut used) = (String::new(), 1);
@@ -41,16 +41,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_cannot_steer_the_terminal() {
+    fn control_characters_are_replaced() {
         assert_eq!(plain("a\x1b[2Jb\r\n\u{202e}c\u{9b}"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}");
         assert_eq!(plain("schön 情感"), "schön 情感");
     }
 
     #[test]
-    fn text_is_cut_by_columns() {
-        assert_eq!(fitted("abcdef", 6), "abcdef");
-        assert_eq!(fitted("abcdef", 4), "abc…");
-        assert_eq!(fitted("情感合成", 5), "情感…");
-        assert_eq!(fitted("abc", 0), "");
+    fn text_is_truncated_by_columns() {
+        assert_eq!(truncate("abcdef", 6), "abcdef");
+        assert_eq!(truncate("abcdef", 4), "abc…");
+        assert_eq!(truncate("情感合成", 5), "情感…");
+        assert_eq!(truncate("abc", 0), "");
     }
 }

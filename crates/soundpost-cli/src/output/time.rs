@@ -1,4 +1,4 @@
-//! Moments, by the wall clock.
+//! Times of the wall clock.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
@@ -10,35 +10,34 @@ fn timestamp(unix_nanos: u64) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(unix_nanos)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// A moment for a program: `2026-01-02T03:04:05.678Z`.
-pub(crate) fn rfc3339(unix_nanos: u64) -> String {
+/// Formats a time for programs: `2026-01-02T03:04:05.678Z`.
+pub(crate) fn format_rfc3339(unix_nanos: u64) -> String {
     timestamp(unix_nanos).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-/// A moment for a person, in the time of the machine: `2026-01-02 03:04:05`.
-pub(crate) fn local(unix_nanos: u64) -> String {
+/// Formats a time for people, in the local time zone: `2026-01-02 03:04:05`.
+pub(crate) fn format_local(unix_nanos: u64) -> String {
     timestamp(unix_nanos).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Reads a moment, as nanoseconds since 1970: RFC 3339; a date, with or without a time, in the time of the machine; or
-/// how long ago it was.
+/// Parses a time to nanoseconds since 1970: RFC 3339, a local date with or without a time, or a duration before now.
 ///
 /// # Errors
-/// When it is none of these; the message says what is.
+/// When the text is none of these; the message gives examples.
 pub(crate) fn parse_moment(text: &str) -> Result<u64, String> {
-    let here = |time: DateTime| Some(time.to_zoned(TimeZone::system()).ok()?.timestamp());
+    let local = |time: DateTime| Some(time.to_zoned(TimeZone::system()).ok()?.timestamp());
     let timestamp = text
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| here(text.parse::<DateTime>().ok()?))
-        .or_else(|| here(text.parse::<Date>().ok()?.to_datetime(Time::midnight())))
+        .or_else(|| local(text.parse::<DateTime>().ok()?))
+        .or_else(|| local(text.parse::<Date>().ok()?.to_datetime(Time::midnight())))
         .or_else(|| Timestamp::now().checked_sub(parse_duration(text).ok()?).ok());
     let nanos = timestamp.and_then(|timestamp| u64::try_from(timestamp.as_nanosecond()).ok());
-    nanos.ok_or_else(|| format!("{text:?} is no moment; use 2026-01-02T03:04:05Z, 2026-01-02 03:04 or 2h"))
+    nanos.ok_or_else(|| format!("{text:?} is not a time; use 2026-01-02T03:04:05Z, 2026-01-02 03:04 or 2h"))
 }
 
-/// Now, as nanoseconds since 1970.
-pub(crate) fn now() -> u64 {
+/// Returns the current time, nanoseconds since 1970.
+pub(crate) fn unix_nanos_now() -> u64 {
     u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0)
 }
 
@@ -47,24 +46,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_read() {
+    fn time_in_each_form_is_parsed() {
         let utc = 1_767_323_045_000_000_000;
         assert_eq!(parse_moment("2026-01-02T03:04:05Z"), Ok(utc));
         assert_eq!(parse_moment("2026-01-02T05:04:05+02:00"), Ok(utc));
         for text in ["2026-01-02 03:04:05", "2026-01-02T03:04", "2026-01-02"] {
             let read = parse_moment(text).unwrap_or(0);
-            assert_eq!(&local(read)[..text.len()], text.replace('T', " "), "{text}");
+            assert_eq!(&format_local(read)[..text.len()], text.replace('T', " "), "{text}");
         }
         let hour = 3_600_000_000_000;
-        assert!(parse_moment("1h").is_ok_and(|moment| (now() - moment).abs_diff(hour) < hour / 60));
+        assert!(
+            parse_moment("1h").is_ok_and(|moment| (unix_nanos_now() - moment).abs_diff(hour) < hour / 60)
+        );
         for text in ["", "yesterday", "1e99", "1960-01-01T00:00:00Z"] {
             assert!(parse_moment(text).is_err_and(|message| message.contains("2026-01-02")), "{text}");
         }
     }
 
     #[test]
-    fn moments_are_written() {
-        assert_eq!(rfc3339(1_767_323_045_678_999_999), "2026-01-02T03:04:05.678Z");
-        assert_eq!(local(1_767_323_045_678_999_999).len(), "2026-01-02 03:04:05".len());
+    fn time_is_formatted() {
+        assert_eq!(format_rfc3339(1_767_323_045_678_999_999), "2026-01-02T03:04:05.678Z");
+        assert_eq!(format_local(1_767_323_045_678_999_999).len(), "2026-01-02 03:04:05".len());
     }
 }

@@ -1,4 +1,4 @@
-//! The command: how it is started, sent signals, and how its end is passed on.
+//! The supervised command: start, signals and exit.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -11,8 +11,9 @@ use nix::sys::signal::{SigSet, Signal, kill, raise};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
-/// Exit status where there is no such command, and where it cannot be executed: as shells have it.
+/// Exit status of a command that does not exist, as in shells.
 const NOT_FOUND: i32 = 127;
+/// Exit status of a command that cannot be executed.
 const NOT_EXECUTABLE: i32 = 126;
 
 /// The running command.
@@ -20,24 +21,24 @@ pub(super) struct Child {
     pid: Pid,
 }
 
-/// How a command ended.
+/// Exit of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum Exit {
     Exited(i32),
     Signalled(i32),
 }
 
 impl Child {
-    /// Starts the command in this process's group, so that it keeps the terminal, with this signal mask.
+    /// Starts the command with this signal mask, in this process's group so that it keeps the terminal.
     pub(super) fn start(
         command: &[OsString],
         variables: &[(&str, &OsStr)],
         mask: &SigSet,
-    ) -> Result<Self, Ended> {
+    ) -> Result<Self, Exit> {
         let program = command.first().map(OsString::as_os_str).unwrap_or_default();
         spawn(program, command, variables, mask).map(|pid| Self { pid }).map_err(|error| {
             eprintln!("soundpost: cannot start {}: {}", Path::new(program).display(), error.desc());
-            Ended::Exited(if error == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
+            Exit::Exited(if error == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
         })
     }
 
@@ -45,19 +46,19 @@ impl Child {
         self.pid.as_raw().cast_unsigned()
     }
 
-    /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<Ended> {
+    /// Returns the exit, if the command ended.
+    pub(super) fn exit(&mut self) -> Option<Exit> {
         self.reap_orphans();
         match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, status)) => Some(Ended::Exited(status)),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signalled(signal as i32)),
+            Ok(WaitStatus::Exited(_, status)) => Some(Exit::Exited(status)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signalled(signal as i32)),
             Ok(_) | Err(Errno::EINTR) => None,
-            // By a real-time signal, or somebody made the kernel reap it: how it ended nobody knows.
-            Err(_) => Some(Ended::Exited(1)),
+            // After a real-time signal, or where the kernel reaped the process, the exit is unknown.
+            Err(_) => Some(Exit::Exited(1)),
         }
     }
 
-    /// As the first process of a container this one inherits all orphans.
+    /// Reaps orphans, which the first process of a container inherits.
     fn reap_orphans(&self) {
         if std::process::id() != 1 {
             return;
@@ -73,31 +74,30 @@ impl Child {
         }
     }
 
-    /// Sends a signal. The command was not waited for, so that the number is still its own.
+    /// Sends a signal. The process was not reaped, so its number cannot be that of another one.
     pub(super) fn send(&self, signal: Signal) {
         let _ = kill(self.pid, signal);
     }
 }
 
-impl Ended {
+impl Exit {
     pub(super) fn is_success(self) -> bool {
         self == Self::Exited(0)
     }
 
-    /// The signal that ended it.
     pub(super) fn signal(self) -> Option<i32> {
         if let Self::Signalled(signal) = self { Some(signal) } else { None }
     }
 
-    /// The exit status; where it was a signal, this process ends by the same one, without a core file. One that
-    /// cannot, such as the first of a container, gives the shell's 128 and the signal's number.
+    /// Returns the exit status. After a signal, ends this process by the same signal, without a core file; if that
+    /// fails, as in the first process of a container, returns 128 plus the signal's number.
     pub(super) fn pass_on(self) -> i32 {
         match self {
             Self::Exited(status) => status,
             Self::Signalled(number) => {
                 let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
                 if let Ok(signal) = Signal::try_from(number) {
-                    // Rust handles faults to tell of a stack that is used up; its handler goes away at the first.
+                    // Rust's handler of stack overflows catches the first fault and removes itself.
                     let _ = raise(signal).and_then(|()| raise(signal));
                 }
                 128 + number
@@ -106,7 +106,7 @@ impl Ended {
     }
 }
 
-/// Not by the standard library: it would let the command inherit the signals that are blocked here.
+/// Spawns without the standard library, whose children inherit the blocked signals.
 fn spawn(
     program: &OsStr,
     command: &[OsString],
@@ -123,7 +123,7 @@ fn spawn(
         text(name)
     };
     let environment = inherited.chain(own).map(pair).collect::<Result<Vec<_>, _>>()?;
-    // Rust and Python ignore it for themselves.
+    // Rust and Python ignore SIGPIPE.
     let defaults: SigSet = [Signal::SIGPIPE].into_iter().collect();
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
@@ -131,10 +131,4 @@ fn spawn(
     attributes.set_sigdefault(&defaults)?;
     let program = text(program.to_owned())?;
     posix_spawnp(&program, &PosixSpawnFileActions::init()?, &attributes, &arguments, &environment)
-}
-
-/// The name of a signal, without `SIG`.
-pub(super) fn signal_name(number: i32) -> String {
-    let signal = Signal::try_from(number).ok();
-    signal.map_or_else(|| number.to_string(), |signal| signal.as_str().trim_start_matches("SIG").to_owned())
 }

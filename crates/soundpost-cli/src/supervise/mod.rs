@@ -1,32 +1,31 @@
-//! `soundpost run`: a command and the agent of its service in one process, of which the agent survives.
+//! `soundpost run`: a command and the agent of its service in one process, which survives the command.
 
 mod backoff;
 mod child;
-mod crash;
-mod memory;
-mod witness;
+mod observer;
+mod oom;
+mod report;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use soundpost::read::Service;
 use soundpost::{Builder, Telemetry};
 
-use crate::arguments::{Restart, Run, Which};
-use crate::command::Notices;
-use crate::failure::Failure;
-use crate::output::now;
-use crate::signals::{Arrived, Signals};
+use crate::arguments::{Restart, Run};
+use crate::error::CommandError;
+use crate::notices::Notices;
+use crate::output::{format_span, unix_nanos_now};
+use crate::service::ServiceArgs;
+use crate::signals::{ReceivedSignal, Signals};
 use backoff::Backoff;
-use child::{Child, Ended};
-use crash::Crash;
-use memory::OutOfMemory;
-use witness::Witness;
+use child::{Child, Exit};
+use observer::ServiceObserver;
+use report::CrashReport;
 
-pub(crate) use crash::{how, in_flight};
-
-/// What is passed on to the command: all that a supervisor or a person sends.
-const FORWARDED: [Signal; 10] = [
+/// Signals that are forwarded to the command.
+const FORWARDED_SIGNALS: [Signal; 10] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -39,197 +38,202 @@ const FORWARDED: [Signal; 10] = [
     Signal::SIGTTOU,
     Signal::SIGALRM,
 ];
-/// What asks the command to end.
-const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
-/// Between two looks at the service while nothing happens.
-const LOOK: Duration = Duration::from_secs(1);
-/// What recovery may take after a death before the person is told without it.
-const RECOVERY: Duration = Duration::from_secs(3);
-/// What ending may take.
-const END: Duration = Duration::from_secs(5);
+/// Signals that request the command to stop.
+const STOP_SIGNALS: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+/// Interval between two samples of the service.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+/// Timeout of the recovery after a crash; the report does not wait longer.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Timeout of the agent's shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs the command, and gives its exit status; where a signal ended it, this process ends by the same one.
-pub(crate) fn run(which: &Which, command: &Run) -> Result<i32, Failure> {
-    let settings = command.reporting.settings(which)?;
+/// Runs the command, and returns its exit status. After a signal, this process ends by the same one.
+pub(crate) fn run(service: &ServiceArgs, command: &Run) -> Result<i32, CommandError> {
+    let settings = command.reporter.settings(service)?;
     let (service, directory) = (settings.text("service").unwrap_or_default(), settings.directory());
-    let mut taken = FORWARDED.to_vec();
-    taken.push(Signal::SIGCHLD);
-    // Before there are threads, so that the signals go to nobody else.
-    let signals = Signals::take(&taken).map_err(|error| Failure::Failed(format!("signals: {error}")))?;
+    let mut handled = FORWARDED_SIGNALS.to_vec();
+    handled.push(Signal::SIGCHLD);
+    // Threads inherit the blocked signals, so they are blocked before the first thread starts.
+    let signals = Signals::block(&handled).map_err(|error| CommandError::failed("signals", &error))?;
     let telemetry = Builder::from(settings).agent().start()?;
-    let place = if telemetry.is_enabled() { Service::find(&directory, &service)? } else { None };
+    let files = if telemetry.is_enabled() { Service::find(&directory, &service)? } else { None };
     let mut supervisor = Supervisor {
         command,
         service,
         directory,
         telemetry,
-        place,
+        files,
         signals,
         notices: Notices::default(),
-        witness: Witness::default(),
+        observer: ServiceObserver::default(),
     };
-    let ended = supervisor.supervise();
+    let exit = supervisor.supervise();
     let Supervisor { telemetry, signals, mut notices, .. } = supervisor;
-    notices.tell(&telemetry);
-    telemetry.shutdown(END);
+    notices.print_new(&telemetry);
+    telemetry.shutdown(SHUTDOWN_TIMEOUT);
     drop(signals);
-    Ok(ended?.pass_on())
+    Ok(exit?.pass_on())
 }
 
 struct Supervisor<'a> {
     command: &'a Run,
     service: String,
-    directory: std::path::PathBuf,
+    directory: PathBuf,
     telemetry: Telemetry,
-    /// Where postmortems are kept; none where nothing can be.
-    place: Option<Service>,
+    /// Files of the service, for the postmortem; `None` where nothing can be written.
+    files: Option<Service>,
     signals: Signals,
     notices: Notices,
-    witness: Witness,
+    observer: ServiceObserver,
 }
 
-/// How one life of the command went.
-struct Life {
-    ended: Ended,
-    /// Whether it was asked to end.
-    asked: bool,
-    /// Whether it was killed because it did not.
-    killed: bool,
+/// One run of the command, from its start to its exit.
+struct CommandRun {
+    exit: Exit,
+    is_stop_requested: bool,
+    /// Whether it was killed after the grace period.
+    is_killed: bool,
     started_unix: u64,
-    ran: Duration,
+    duration: Duration,
     pid: u32,
 }
 
-impl Life {
-    /// Whether it ended otherwise than in good order, or as it was asked to.
+impl CommandRun {
+    /// Whether the exit was neither successful nor requested.
     fn is_crash(&self) -> bool {
-        let as_asked = self.killed
-            || self.ended.signal().is_none_or(|signal| ENDING.iter().any(|ending| *ending as i32 == signal));
-        !(self.ended.is_success() || self.asked && as_asked)
+        let is_stop = |signal: i32| STOP_SIGNALS.iter().any(|stop| *stop as i32 == signal);
+        let is_as_requested = self.is_killed || self.exit.signal().is_none_or(is_stop);
+        !(self.exit.is_success() || self.is_stop_requested && is_as_requested)
     }
 }
 
 impl Supervisor<'_> {
-    /// From the command's first start to its last end.
-    fn supervise(&mut self) -> Result<Ended, Failure> {
+    /// Runs the command, and restarts it as the options demand.
+    fn supervise(&mut self) -> Result<Exit, CommandError> {
         let mut backoff = Backoff::default();
         loop {
-            let life = match self.live()? {
-                Ok(life) => life,
+            let run = match self.run_once()? {
+                Ok(run) => run,
                 Err(not_started) => return Ok(not_started),
             };
-            if !life.is_crash() {
-                self.tell_of_survivors(&life);
-                return Ok(life.ended);
+            if !run.is_crash() {
+                self.warn_of_survivors(&run);
+                return Ok(run.exit);
             }
-            let again = self.command.restart == Restart::OnFailure && !life.asked;
-            let pause = again.then(|| backoff.next(life.ran));
-            self.tell_of_crash(&life, pause);
-            match pause {
-                Some(pause) if self.pause(pause)? => {}
-                Some(_) => return Ok(life.ended),
+            let is_restarted = self.command.restart == Restart::OnFailure && !run.is_stop_requested;
+            let delay = is_restarted.then(|| backoff.next(run.duration));
+            self.report_crash(&run, delay);
+            match delay {
+                Some(delay) if self.pause(delay)? => {}
+                Some(_) => return Ok(run.exit),
                 None => {
-                    if !life.asked && self.telemetry.address().is_some() {
+                    if !run.is_stop_requested && self.telemetry.address().is_some() {
                         self.pause(self.command.linger)?;
                     }
-                    return Ok(life.ended);
+                    return Ok(run.exit);
                 }
             }
         }
     }
 
-    /// One life of the command; how it ended where it could not be started.
-    fn live(&mut self) -> Result<Result<Life, Ended>, Failure> {
-        let memory = OutOfMemory::begin();
+    /// Runs the command once. The inner error is the exit of a command that could not be started.
+    fn run_once(&mut self) -> Result<Result<CommandRun, Exit>, CommandError> {
         let variables = [
             ("SOUNDPOST_SERVICE", self.service.as_ref()),
             ("SOUNDPOST_DIRECTORY", self.directory.as_os_str()),
         ];
-        let (started, started_unix) = (Instant::now(), now());
-        let mut child = match Child::start(&self.command.command, &variables, self.signals.before()) {
+        self.observer.begin_run();
+        let (started, started_unix) = (Instant::now(), unix_nanos_now());
+        let mut child = match Child::start(&self.command.command, &variables, self.signals.inherited()) {
             Ok(child) => child,
-            Err(ended) => return Ok(Err(ended)),
+            Err(exit) => return Ok(Err(exit)),
         };
-        let (mut asked, mut kill_at, mut killed, mut looked) =
-            (false, None::<Instant>, false, None::<Instant>);
-        self.witness.begin(memory);
+        let (mut is_stop_requested, mut is_killed) = (false, false);
+        let (mut kill_at, mut sampled) = (None::<Instant>, None::<Instant>);
         loop {
-            if let Some(ended) = child.ended() {
-                let pid = child.pid();
-                return Ok(Ok(Life { ended, asked, killed, started_unix, ran: started.elapsed(), pid }));
+            if let Some(exit) = child.exit() {
+                let (duration, pid) = (started.elapsed(), child.pid());
+                return Ok(Ok(CommandRun {
+                    exit,
+                    is_stop_requested,
+                    is_killed,
+                    started_unix,
+                    duration,
+                    pid,
+                }));
             }
-            if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-                looked = Some(Instant::now());
-                self.notices.tell(&self.telemetry);
-                self.witness.look(&self.telemetry);
+            if sampled.is_none_or(|sampled| sampled.elapsed() >= SAMPLE_INTERVAL) {
+                sampled = Some(Instant::now());
+                self.notices.print_new(&self.telemetry);
+                self.observer.sample(&self.telemetry);
             }
-            let wait = kill_at.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()).min(LOOK));
-            if let Some(arrived) = self.wait(wait)? {
-                let ending = ENDING.contains(&arrived.signal);
-                asked |= ending;
-                if ending && kill_at.is_none() {
-                    kill_at = self.command.kill_after.map(|after| Instant::now() + after);
+            let until_kill = kill_at.map(|kill_at| kill_at.saturating_duration_since(Instant::now()));
+            if let Some(received) = self.wait(until_kill.unwrap_or(SAMPLE_INTERVAL).min(SAMPLE_INTERVAL))? {
+                let is_stop = STOP_SIGNALS.contains(&received.signal);
+                is_stop_requested |= is_stop;
+                if is_stop && kill_at.is_none() {
+                    kill_at = self.command.kill_after.map(|grace_period| Instant::now() + grace_period);
                 }
-                // What the terminal sent, the command has got as well.
-                if arrived.signal != Signal::SIGCHLD && !arrived.by_kernel {
-                    child.send(arrived.signal);
+                // The command has received the terminal's signals already.
+                if received.signal != Signal::SIGCHLD && !received.by_kernel {
+                    child.send(received.signal);
                 }
             }
-            if !killed && kill_at.is_some_and(|at| Instant::now() >= at) {
-                let after = crate::output::span(self.command.kill_after.unwrap_or_default().as_secs_f64());
-                eprintln!("soundpost: {} has not ended within {after}: killed", self.service);
+            if !is_killed && kill_at.is_some_and(|kill_at| Instant::now() >= kill_at) {
+                let grace_period = format_span(self.command.kill_after.unwrap_or_default().as_secs_f64());
+                eprintln!("soundpost: {} did not end within {grace_period} and is killed", self.service);
                 child.send(Signal::SIGKILL);
-                (killed, kill_at) = (true, None);
+                (is_killed, kill_at) = (true, None);
             }
         }
     }
 
-    fn wait(&self, timeout: Duration) -> Result<Option<Arrived>, Failure> {
-        self.signals.wait(timeout).map_err(|error| Failure::Failed(format!("signals: {error}")))
+    fn wait(&self, timeout: Duration) -> Result<Option<ReceivedSignal>, CommandError> {
+        self.signals.wait(timeout).map_err(|error| CommandError::failed("signals", &error))
     }
 
-    /// Waits; false when a signal says to end.
-    fn pause(&mut self, pause: Duration) -> Result<bool, Failure> {
+    /// Waits, and returns whether no signal to stop arrived.
+    fn pause(&mut self, pause: Duration) -> Result<bool, CommandError> {
         let end = Instant::now() + pause;
         while Instant::now() < end {
-            self.notices.tell(&self.telemetry);
+            self.notices.print_new(&self.telemetry);
             let left = end.saturating_duration_since(Instant::now());
-            if self.wait(left.min(LOOK))?.is_some_and(|arrived| ENDING.contains(&arrived.signal)) {
+            let received = self.wait(left.min(SAMPLE_INTERVAL))?;
+            if received.is_some_and(|received| STOP_SIGNALS.contains(&received.signal)) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// A command that forks and exits leaves processes that nobody watches.
-    fn tell_of_survivors(&self, life: &Life) {
+    /// Warns of processes that a command left which forked and exited: nothing supervises them.
+    fn warn_of_survivors(&self, run: &CommandRun) {
         let pids = self.telemetry.pids();
-        if !life.asked && !pids.is_empty() {
+        if !run.is_stop_requested && !pids.is_empty() {
             let pids = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
             eprintln!(
-                "soundpost: the command has ended, but processes of {} run on ({pids}): nobody watches them; start \
-                 it so that it stays in the foreground",
+                "soundpost: the command ended, but processes of {} run on ({pids}) without supervision; start the \
+                 command in the foreground",
                 self.service
             );
         }
     }
 
-    /// Records the postmortem, and says what a person wants to know.
-    fn tell_of_crash(&mut self, life: &Life, again: Option<Duration>) {
+    /// Stores the calls in flight and the postmortem, and prints the report.
+    fn report_crash(&mut self, run: &CommandRun, restart: Option<Duration>) {
         if !self.telemetry.is_enabled() {
             return;
         }
-        // What was in flight is taken out of the dead segments, and goes to the store.
-        let recovered = self.telemetry.recover(RECOVERY);
-        self.notices.tell(&self.telemetry);
-        let crash = Crash { life, supervisor: self, recovered };
-        let postmortem = crash.postmortem();
-        if let Some(place) = &self.place
-            && let Err(error) = postmortem.record(place)
+        let is_recovered = self.telemetry.recover(RECOVERY_TIMEOUT);
+        self.notices.print_new(&self.telemetry);
+        let report = CrashReport { run, supervisor: self, is_recovered };
+        let postmortem = report.postmortem();
+        if let Some(files) = &self.files
+            && let Err(error) = postmortem.record(files)
         {
-            eprintln!("soundpost: the postmortem could not be kept: {error}");
+            eprintln!("soundpost: the postmortem cannot be written: {error}");
         }
-        for line in crash.lines(&postmortem, again) {
+        for line in report.lines(&postmortem, restart) {
             eprintln!("{line}");
         }
     }

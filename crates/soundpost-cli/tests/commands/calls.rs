@@ -12,7 +12,7 @@ use crate::common::SERVICE;
 use crate::{MOMENT, SECOND, call, kept, recorded, some};
 
 #[test]
-fn calls_are_shown_as_a_table() {
+fn calls_are_shown_in_a_table() {
     insta::assert_snapshot!(some().run(&["calls"]).good(), @r"
     ended                operation   outcome    took  first audio  audio   RTF  characters  GPU peak  labels       request id  error
     2026-01-02 03:04:06  synthesize  died     942 ms       310 ms  4.5 s  0.20         128            emotion=sad  req-3       in stage vocoder
@@ -22,7 +22,7 @@ fn calls_are_shown_as_a_table() {
 }
 
 #[test]
-fn calls_are_found_by_what_they_are() {
+fn calls_are_filtered_by_each_option() {
     let directory = some();
     let found = |filter: &[&str]| {
         let arguments: Vec<&str> = ["calls", "--json"].iter().chain(filter).copied().collect();
@@ -50,7 +50,7 @@ fn calls_are_found_by_what_they_are() {
 }
 
 #[test]
-fn a_call_is_one_object_or_one_line() {
+fn call_is_one_object_or_one_line() {
     let directory = some();
     insta::assert_snapshot!(directory.run(&["calls", "--request-id", "req-2", "--json"]).good(), @r#"{"time":"2026-01-02T03:04:05.000Z","operation":"synthesize","status":"error","outcome":"oom","request_id":"req-2","duration_ms":2000.0,"busy_ms":900.0,"first_audio_ms":310.0,"audio_seconds":4.5,"rtf":0.2,"char_count":128,"chunks":3,"streaming":true,"error_type":"torch.OutOfMemoryError","error":"CUDA out of memory, \u001b[2Jreally","gpu_memory_before_mb":20480.0,"gpu_memory_peak_mb":24576.0,"gpu_memory_delta_mb":0.0,"gpu_utilization":0.5,"gpu_shared":false,"gpu_of_process":true,"labels":{"emotion":"sad"},"fields":{"error_type":"torch.OutOfMemoryError","error":"CUDA out of memory, \u001b[2Jreally"},"stages":{"vocoder":{"ms":500.0,"count":2}},"pid":77}"#);
     insta::assert_snapshot!(directory.run(&["calls", "--request-id", "req-1", "--csv"]).good(), @r#"
@@ -60,7 +60,7 @@ fn a_call_is_one_object_or_one_line() {
 }
 
 #[test]
-fn many_calls_come_page_by_page_and_each_once() {
+fn paged_calls_appear_once() {
     // Many of them ended at the same moment.
     let calls: Vec<FinishedCall> =
         (0..7_001).map(|n| call(&format!("req-{n}"), Outcome::Ok, MOMENT + n / 3_000 * SECOND)).collect();
@@ -80,7 +80,7 @@ fn many_calls_come_page_by_page_and_each_once() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_fault() {
+fn closed_output_is_not_a_fault() {
     let calls: Vec<FinishedCall> =
         (0..5_000).map(|n| call(&format!("req-{n}"), Outcome::Ok, MOMENT)).collect();
     let directory = kept(&calls);

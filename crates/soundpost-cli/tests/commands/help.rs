@@ -9,53 +9,85 @@ use crate::some;
 fn help_has_examples() {
     let directory = Directory::new();
     insta::assert_snapshot!(directory.run(&["--help"]).good(), @r"
-    The program soundpost: what a service's processes recorded, and an agent that outlives them
+    Shows and reports the calls, logs and vitals of inference services
 
     Usage: soundpost [OPTIONS] <COMMAND>
 
     Commands:
-      status       Say what is running: of one service, or of all there are
+      status       Show the state of one service, or of all services
       top          Show calls in flight, rates, latency and the machine, live
       calls        Show finished calls from the store
-      vitals       Show what was sampled of host, processes and GPUs, from the store
-      postmortem   Show what the last death left: how the service died, and the calls that were in flight
-      prune        Take what is old out of the store now; the reporter does so by itself within its limits
-      doctor       Check the directory, shared memory, the endpoint and the GPUs, and say what to do
-      agent        Report for a service, as a process of its own that outlives it
-      run          Run a service's command together with an agent that survives its crash
-      completions  Print completions for a shell
-      man          Print the manual page, or write one for each command into a directory
+      vitals       Show stored samples of host, processes and GPUs
+      postmortem   Show the last crash: its cause, and the calls that were in flight
+      prune        Delete old records from the store now (normally done automatically by retention)
+      doctor       Check the directory, shared memory, the endpoint and the GPUs, and give advice
+      agent        Report for a service from a process that outlives it
+      run          Run a command with an agent that survives its crash
+      completions  Print shell completions
+      man          Print the manual page, or write one page per command to a directory
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-      -s, --service <NAME>   The service [default: SOUNDPOST_SERVICE, else the only one there is]
-          --directory <DIR>  Where services keep their files [default: SOUNDPOST_DIRECTORY, else $XDG_STATE_HOME/soundpost, else ~/.local/state/soundpost]
+      -s, --service <NAME>   Service to use [default: SOUNDPOST_SERVICE, else the only service there is]
+          --directory <DIR>  Directory of the services' files [default: SOUNDPOST_DIRECTORY, else $XDG_STATE_HOME/soundpost, else ~/.local/state/soundpost]
       -h, --help             Print help
       -V, --version          Print version
 
     Examples:
-      soundpost status                             what is running
-      soundpost run -- python app.py               a service, and an agent that survives its crash
-      soundpost top                                calls in flight, rates, latency, GPU; q ends it
+      soundpost status                             state of the services
+      soundpost run -- python app.py               a service with an agent that survives its crash
+      soundpost top                                calls in flight, rates, latency, GPU; q quits
       soundpost calls --last 1h --outcome oom      calls that ran out of memory
-      soundpost postmortem                         the last death
-      soundpost doctor                             what is wrong here, and what to do
+      soundpost postmortem                         the last crash
+      soundpost doctor                             problems of this machine, with advice
 
-    Exit status: 0 done; 1 failed, or doctor found a fault; 2 wrong arguments; run passes on that of its command.
-    SOUNDPOST_SERVICE and SOUNDPOST_DIRECTORY stand for --service and --directory; NO_COLOR turns colours off.
+    Exit status: 0 success; 1 failure, or a fault found by doctor; 2 wrong arguments; run returns that of its command.
+    SOUNDPOST_SERVICE and SOUNDPOST_DIRECTORY stand for --service and --directory; NO_COLOR disables colours.
     ");
     for command in ["run", "agent", "calls", "vitals", "top", "postmortem", "prune", "completions", "man"] {
         let help = directory.run(&[command, "--help"]).good();
         assert!(help.contains("Examples:\n  soundpost "), "{help}");
         assert!(!help.contains('\x1b'));
     }
+    insta::assert_snapshot!(directory.run(&["agent", "--help"]).good(), @r"
+    Report for a service from a process that outlives it
+
+    Usage: soundpost agent [OPTIONS]
+
+    Options:
+          --listen <HOST:PORT>          Address that serves /metrics, or off; port 0 selects a free port [env: SOUNDPOST_LISTEN] [default: 127.0.0.1:9464]
+      -s, --service <NAME>              Service to use [default: SOUNDPOST_SERVICE, else the only service there is]
+          --directory <DIR>             Directory of the services' files [default: SOUNDPOST_DIRECTORY, else $XDG_STATE_HOME/soundpost, else ~/.local/state/soundpost]
+          --label <NAME=VALUE>          Labels of every metric, call and log event; repeatable [env: SOUNDPOST_LABELS]
+          --sink <URL>                  Servers and files that stored records are shipped to; repeatable [env: SOUNDPOST_SINKS]
+          --namespace <PREFIX>          Prefix of the request metrics [env: SOUNDPOST_NAMESPACE] [default: the service's name, with _ for other characters]
+          --instance <NAME>             Name of this instance in shipped records; set it in containers [env: SOUNDPOST_INSTANCE] [default: the host's name]
+          --gpu <WHICH>                 GPUs to sample: those visible to the service, all of the machine, or none [env: SOUNDPOST_GPU] [default: visible]
+          --sample-interval <TIME>      Interval between samples of host, processes and GPUs, and between polls of Gauge.set_function; off for no samples [env: SOUNDPOST_SAMPLE_INTERVAL] [default: 1s]
+          --gpu-memory-interval <TIME>  Interval between GPU samples while calls are in flight, by which GPU memory is attributed to calls; off for none [env: SOUNDPOST_GPU_MEMORY_INTERVAL] [default: 100ms]
+          --store <BOOL>                Whether finished calls, log events and vitals are stored on disk [env: SOUNDPOST_STORE] [default: true]
+          --store-days <DAYS>           Retention of the store [env: SOUNDPOST_STORE_DAYS] [default: 30]
+          --store-bytes <SIZE>          Maximum size of the store; the oldest records are deleted first [env: SOUNDPOST_STORE_BYTES] [default: 512MiB]
+          --bearer-token-file <FILE>    File with the token that a scrape must send, read at start [env: SOUNDPOST_BEARER_TOKEN_FILE]
+          --tls-cert <FILE>             Certificate chain of the endpoint, PEM [env: SOUNDPOST_TLS_CERT]
+          --tls-key <FILE>              Private key of the certificate, PEM [env: SOUNDPOST_TLS_KEY]
+          --idle-limit <TIME>           Idle timeout after which a call without progress ends as abandoned [env: SOUNDPOST_IDLE_LIMIT] [default: 10m]
+      -h, --help                        Print help
+
+    TERM, INT and HUP shut the agent down. Processes of the service hand reporting over to the agent within two seconds,
+    and take over again when it ends.
+
+    Examples:
+      soundpost agent --service indextts2
+      soundpost agent --service indextts2 --listen 0.0.0.0:9464 --bearer-token-file /run/secrets/metrics
+    ");
     let done = directory.run(&["whatever"]);
     assert_eq!(done.status.code(), Some(2));
     assert!(done.err.contains("unrecognized subcommand 'whatever'"), "{}", done.err);
 }
 
 #[test]
-fn completions_and_pages_are_made() {
+fn completions_and_pages_are_generated() {
     let directory = Directory::new();
     for (shell, part) in
         [("bash", "_soundpost()"), ("zsh", "#compdef soundpost"), ("fish", "complete -c soundpost")]
@@ -96,7 +128,7 @@ fn written_commands(directory: &Directory) -> Vec<String> {
 }
 
 #[test]
-fn what_the_guide_says_is_understood() {
+fn commands_of_the_guide_are_accepted() {
     let directory = some();
     let commands = written_commands(&directory);
     assert!(commands.len() > 30, "{commands:#?}");

@@ -124,7 +124,7 @@ fn unwatched(directory: &Directory, script: &str, listen: &str) -> Running {
 }
 
 #[test]
-fn vitals_are_shown_and_written() {
+fn vitals_are_shown_in_each_format() {
     let directory = some();
     let time = ["--since", "2026-01-02T03:04:00Z", "--until", "2026-01-02T03:04:06Z"];
     let with = |more: &[&str]| {
@@ -155,16 +155,16 @@ fn vitals_are_shown_and_written() {
     let names = csv.lines().next().unwrap().split(',').count();
     assert!(csv.lines().all(|line| line.split(',').count() == names), "{csv}");
     let done = directory.run(&["vitals", "--last", "1s"]);
-    assert_eq!((done.out.as_str(), done.err.as_str()), ("", "soundpost: nothing was sampled in that time\n"));
+    assert_eq!((done.out.as_str(), done.err.as_str()), ("", "soundpost: no samples in this time range\n"));
 }
 
 #[test]
-fn what_is_old_is_pruned() {
+fn old_records_are_pruned() {
     let directory = some();
     let text = directory.run(&["prune", "--older-than", "10000d"]).good();
-    assert!(text.starts_with("0 calls and log events and 0 samples removed; "), "{text}");
+    assert!(text.starts_with("0 calls and log events and 0 samples deleted; "), "{text}");
     let text = directory.run(&["prune", "--older-than", "1s"]).good();
-    assert!(text.starts_with("3 calls and log events and 180 samples removed; "), "{text}");
+    assert!(text.starts_with("3 calls and log events and 180 samples deleted; "), "{text}");
     assert_eq!(directory.run(&["calls"]).err, "soundpost: no call matches\n");
     assert_eq!(directory.run(&["prune"]).status.code(), Some(2), "it says how much");
 }
@@ -174,7 +174,7 @@ fn unix_seconds() -> u64 {
 }
 
 #[test]
-fn sinks_are_shown() {
+fn status_shows_sinks() {
     let directory = Directory::new();
     let up = soundpost::sink::Capture::new().name("up");
     let down = soundpost::sink::Capture::new()
@@ -218,11 +218,11 @@ fn sinks_are_shown() {
     assert_eq!(line["sinks"][2]["misconfigured"], true);
     telemetry.shutdown(Duration::from_secs(2));
     let text = directory.run(&["status"]).good();
-    assert!(text.contains("sink       up not shipped to; 1 delivered\n"), "{text}");
+    assert!(text.contains("sink       up without a process that ships; 1 delivered\n"), "{text}");
 }
 
 #[test]
-fn a_running_service_is_shown() {
+fn running_service_is_shown() {
     let directory = Directory::new();
     let address = format!("127.0.0.1:{}", free_port());
     let mut service = unwatched(&directory, "call begin pid ready wait", &address);
@@ -235,7 +235,7 @@ fn a_running_service_is_shown() {
         "version    V23\n",
         &format!("endpoint   http://{address}/metrics\n"),
         "in flight  1; the oldest, synthesize req-7d8e9f, for ",
-        "finished   synthesize: ok 1; half within ",
+        "finished   synthesize: ok 1; p50 ",
     ] {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }
@@ -263,16 +263,13 @@ fn a_running_service_is_shown() {
     let doctor = directory.run(&["doctor", "--listen", &address]).good();
     let endpoint = format!("ok     endpoint       http://{address}/healthz of speech answers\n");
     assert!(doctor.contains(&endpoint) && doctor.contains("speech runs, its own process"), "{doctor}");
-    assert!(
-        doctor.contains("GPU            not sampled, as SOUNDPOST_GPU says"),
-        "nobody asks NVML: {doctor}"
-    );
+    assert!(doctor.contains("GPU            not sampled, by SOUNDPOST_GPU"), "nobody asks NVML: {doctor}");
     service.signal(Signal::SIGKILL);
     service.end();
 }
 
 #[test]
-fn the_doctor_says_what_is_wrong_and_what_to_do() {
+fn doctor_reports_faults_with_advice() {
     let directory = Directory::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -280,8 +277,8 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
     assert_eq!(done.status.code(), Some(1));
     let port = taken.local_addr().unwrap().port();
     let expected = format!(
-        "fault  port           {address} is taken by another program\n\
-         {:22}→ ss -ltnp 'sport = :{port}' says by which; or set SOUNDPOST_LISTEN to another port\n",
+        "fault  port           {address} is in use by another program\n\
+         {:22}→ find it by ss -ltnp 'sport = :{port}', or set SOUNDPOST_LISTEN to another port\n",
         ""
     );
     assert!(done.out.ends_with(&expected), "{}", done.out);
@@ -293,7 +290,7 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
         .unwrap();
     let done = here.run(&["doctor"]);
     assert_eq!(done.status.code(), Some(1));
-    assert!(done.out.contains("has mode 755, others may look in"), "{}", done.out);
+    assert!(done.out.contains("has mode 755, which lets others read it"), "{}", done.out);
 
     let unwritable = directory.run(&["--directory", "/proc/nowhere", "doctor", "--json"]);
     let first: serde_json::Value = serde_json::from_str(unwritable.out.lines().next().unwrap()).unwrap();
@@ -301,7 +298,7 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
-fn a_damaged_store_is_said_and_left_alone() {
+fn damaged_store_is_reported_and_unchanged() {
     let directory = some();
     let file = directory.path().join(SERVICE).join(soundpost::read::store::FILE);
     std::fs::write(&file, "this is no database, whatever its name says").unwrap();
@@ -322,12 +319,12 @@ fn a_damaged_store_is_said_and_left_alone() {
 }
 
 #[test]
-fn which_service_is_meant_has_to_be_clear() {
+fn ambiguous_service_is_refused() {
     let directory = Directory::new();
     let done = directory.run(&["calls"]);
     assert_eq!(done.status.code(), Some(2));
     assert!(
-        done.err.contains("no service has kept files in ") && done.err.contains("--service NAME"),
+        done.err.contains("no service has files in ") && done.err.contains("--service NAME"),
         "{}",
         done.err
     );
@@ -351,7 +348,7 @@ fn which_service_is_meant_has_to_be_clear() {
 }
 
 #[test]
-fn a_store_that_is_too_small_is_refused_with_the_least() {
+fn too_small_store_is_refused_with_the_minimum() {
     let directory = some();
     let mut command = directory.program(&["agent", "--service", "small"]);
     command.env("SOUNDPOST_STORE_BYTES", "5");

@@ -6,18 +6,18 @@ use crate::common::{Directory, until};
 use crate::{some, unwatched};
 
 #[test]
-fn a_death_that_nobody_watched_is_known_from_the_store() {
+fn crash_without_agent_is_read_from_the_store() {
     let directory = some();
     insta::assert_snapshot!(directory.run(&["postmortem"]).good(), @r"
     speech died at 2026-01-02 03:04:06
-      how is not known: no agent watched
+      cause unknown: no agent watched
       1 call in flight: synthesize req-3, for 942 ms, in stage vocoder
       host: cpu 25 %, memory 8.0 GiB
       GPU 0: busy 90 %, memory 20.0 GiB, NVIDIA H200
 
     Calls in flight
-    request id  operation   labels          for  in stage  chunks  audio  process
-    req-3       synthesize  emotion=sad  942 ms  vocoder        3  4.5 s       77
+    request id  operation   labels          for  stage    chunks  audio  process
+    req-3       synthesize  emotion=sad  942 ms  vocoder       3  4.5 s       77
 
     The minute before
     before   cpu  host memory  GPU busy  GPU memory
@@ -37,19 +37,19 @@ fn a_death_that_nobody_watched_is_known_from_the_store() {
 }
 
 #[test]
-fn the_next_start_finds_what_a_death_without_an_agent_left() {
+fn next_start_recovers_a_crash_without_agent() {
     let directory = Directory::new();
     let mut service = unwatched(&directory, "call begin ready wait", "none");
     service.says("ready");
     service.signal(Signal::SIGKILL);
     service.end();
-    assert!(directory.run(&["postmortem"]).good().contains("no death of speech is known"));
+    assert!(directory.run(&["postmortem"]).good().contains("no crash of speech is known"));
     let mut service = unwatched(&directory, "ready wait", "none");
     service.says("ready");
     until("it is recovered", || directory.run(&["postmortem"]).good().contains("req-7d8e9f"));
     let text = directory.run(&["postmortem"]).good();
     for part in
-        ["how is not known: no agent watched", "1 call in flight: synthesize req-7d8e9f", "in stage vocoder"]
+        ["cause unknown: no agent watched", "1 call in flight: synthesize req-7d8e9f", "in stage vocoder"]
     {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }

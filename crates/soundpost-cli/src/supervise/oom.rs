@@ -1,26 +1,26 @@
-//! Whether the kernel killed for want of memory.
+//! Kills by the kernel's OOM killer.
 
 use std::path::PathBuf;
 
-/// Kills for want of memory in this process's control group, so far.
+/// OOM kills in this process's control group since a time.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct OutOfMemory {
+pub(super) struct OomCounter {
     before: Option<u64>,
 }
 
-impl OutOfMemory {
-    /// From now on.
-    pub(super) fn begin() -> Self {
+impl OomCounter {
+    /// Counts from now on.
+    pub(super) fn start() -> Self {
         Self { before: kills() }
     }
 
-    /// Whether there was one since.
-    pub(super) fn happened(self) -> bool {
+    /// Whether there was a kill since the start.
+    pub(super) fn has_kills(self) -> bool {
         matches!((self.before, kills()), (Some(before), Some(now)) if now > before)
     }
 }
 
-/// `oom_kill` of `memory.events` (cgroup v2), else of the whole machine.
+/// Reads `oom_kill` of `memory.events` (cgroup v2), else that of the whole machine.
 fn kills() -> Option<u64> {
     let group = std::fs::read_to_string("/proc/self/cgroup").ok();
     let group = group.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("0::/")));

@@ -1,4 +1,4 @@
-//! What a person wants to know of a service, out of its snapshot.
+//! Summary of a service, from its snapshot.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 use soundpost::read::snapshot::{Distribution, Labels, MetricSeries, MetricValue, Snapshot};
 use soundpost::read::store::{Entity, VitalsSample};
 
-/// A service at one moment. Counts are those of its run.
+/// State of a service. Counts are those of its run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Figures {
+pub(crate) struct ServiceSummary {
     pub(crate) up: bool,
-    /// Version and commit of its processes; empty where unknown.
+    /// Versions and commits of its processes; empty where unknown.
     pub(crate) builds: Vec<(String, String)>,
-    /// Reasons why it is not as it should be.
+    /// Reasons of `unhealthy`.
     pub(crate) unhealthy: Vec<String>,
-    pub(crate) operations: BTreeMap<String, Operation>,
+    pub(crate) operations: BTreeMap<String, OperationSummary>,
     pub(crate) machine: Machine,
 }
 
 /// Calls of one operation.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Operation {
+pub(crate) struct OperationSummary {
     pub(crate) in_flight: u64,
     /// Longest time without progress among those in flight, seconds.
     pub(crate) stalled: f64,
@@ -34,21 +34,21 @@ pub(crate) struct Operation {
     pub(crate) audio_seconds: f64,
 }
 
-/// The machine a service runs on; `None` where nobody has sampled.
+/// Vitals of the machine; `None` for values that were not sampled.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cpu_usage_ratio: Option<f64>,
     pub(crate) load1: Option<f64>,
     pub(crate) host_memory_used_bytes: Option<f64>,
     pub(crate) host_memory_total_bytes: Option<f64>,
-    /// Of all processes of the service.
+    /// Sum over all processes of the service.
     pub(crate) process_resident_memory_bytes: Option<f64>,
-    pub(crate) gpus: Vec<Gpu>,
+    pub(crate) gpus: Vec<GpuSummary>,
 }
 
-/// One GPU; `None` where it does not say.
+/// Vitals of a GPU; `None` for values that it does not report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Gpu {
+pub(crate) struct GpuSummary {
     pub(crate) gpu: String,
     pub(crate) name: String,
     pub(crate) gpu_utilization_ratio: Option<f64>,
@@ -58,57 +58,57 @@ pub(crate) struct Gpu {
     pub(crate) gpu_power_watts: Option<f64>,
 }
 
-/// Observations by bucket.
+/// Histogram of observations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Buckets {
     bounds: Vec<f64>,
     counts: Vec<u64>,
 }
 
-impl Figures {
-    /// Reads a snapshot whose request metrics begin with `prefix`.
-    pub(crate) fn read(snapshot: &Snapshot, prefix: &str) -> Self {
-        let mut figures = Self::default();
+impl ServiceSummary {
+    /// Summarises a snapshot whose request metrics begin with `prefix`.
+    pub(crate) fn of_snapshot(snapshot: &Snapshot, prefix: &str) -> Self {
+        let mut summary = Self::default();
         for family in &snapshot.families {
             let Some(name) = family.name.strip_prefix(prefix).and_then(|name| name.strip_prefix('_')) else {
                 continue;
             };
             for series in &family.series {
-                figures.take(name, series);
+                summary.add(name, series);
             }
         }
-        figures
+        summary
     }
 
-    fn take(&mut self, name: &str, series: &MetricSeries) {
+    fn add(&mut self, name: &str, series: &MetricSeries) {
         let number = number(&series.value);
         let label = |name: &str| label(&series.labels, name).unwrap_or_default();
         match name {
             "up" => self.up = number > 0.0,
             "build" => self.builds.push((label("version").to_owned(), label("commit").to_owned())),
             "unhealthy" if number > 0.0 => self.unhealthy.push(label("reason").to_owned()),
-            "request" => self.finished(series, number as u64),
-            "requests_in_flight" => self.of(series).in_flight += number as u64,
+            "request" => self.add_finished(series, number as u64),
+            "requests_in_flight" => self.operation(series).in_flight += number as u64,
             "request_stalled_seconds" => {
-                let operation = self.of(series);
+                let operation = self.operation(series);
                 operation.stalled = operation.stalled.max(number);
             }
-            "request_duration_seconds" => self.of(series).duration.add(&series.value),
-            "time_to_first_audio_seconds" => self.of(series).first_audio.add(&series.value),
-            "real_time_factor" => self.of(series).real_time_factor.add(&series.value),
-            "audio_seconds" => self.of(series).audio_seconds += number,
-            _ => self.machine.take(name, series, number),
+            "request_duration_seconds" => self.operation(series).duration.add(&series.value),
+            "time_to_first_audio_seconds" => self.operation(series).first_audio.add(&series.value),
+            "real_time_factor" => self.operation(series).real_time_factor.add(&series.value),
+            "audio_seconds" => self.operation(series).audio_seconds += number,
+            _ => self.machine.add_series(name, series, number),
         }
     }
 
-    fn of(&mut self, series: &MetricSeries) -> &mut Operation {
+    fn operation(&mut self, series: &MetricSeries) -> &mut OperationSummary {
         let operation = label(&series.labels, "operation").unwrap_or_default();
         self.operations.entry(operation.to_owned()).or_default()
     }
 
-    fn finished(&mut self, series: &MetricSeries, calls: u64) {
+    fn add_finished(&mut self, series: &MetricSeries, calls: u64) {
         let (status, outcome) = (label(&series.labels, "status"), label(&series.labels, "outcome"));
-        let operation = self.of(series);
+        let operation = self.operation(series);
         *operation.outcomes.entry(outcome.unwrap_or_default().to_owned()).or_default() += calls;
         match status {
             Some("error") => operation.failed += calls,
@@ -117,19 +117,17 @@ impl Figures {
         }
     }
 
-    /// Calls in flight.
     pub(crate) fn in_flight(&self) -> u64 {
         self.operations.values().map(|operation| operation.in_flight).sum()
     }
 }
 
-impl Operation {
-    /// Finished calls.
+impl OperationSummary {
     pub(crate) fn finished(&self) -> u64 {
         self.outcomes.values().sum()
     }
 
-    /// What came since `before`; what is of the moment stays.
+    /// Returns the counts since `before`, with the gauges of now.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let outcome = |(name, count): (&String, &u64)| {
             (name.clone(), count.saturating_sub(before.outcomes.get(name).copied().unwrap_or(0)))
@@ -148,13 +146,12 @@ impl Operation {
 }
 
 impl Machine {
-    /// Takes a sample of the store.
-    pub(crate) fn take_sample(&mut self, sample: &VitalsSample) {
+    /// Adds a sample of the store.
+    pub(crate) fn add_sample(&mut self, sample: &VitalsSample) {
         for (name, value) in &sample.values {
             match &sample.entity {
                 Entity::Gpu(gpu) if gpu.mig.is_empty() => self.set_gpu(name, &gpu.gpu, &gpu.name, *value),
                 Entity::Host => {
-                    // It has one value at a time.
                     if let Some(field) = self.field(name) {
                         *field = Some(*value);
                     }
@@ -165,18 +162,18 @@ impl Machine {
         }
     }
 
-    fn take(&mut self, name: &str, series: &MetricSeries, number: f64) {
+    fn add_series(&mut self, name: &str, series: &MetricSeries, number: f64) {
         if self.field(name).is_some() {
             return self.add(name, number);
         }
         let Some(index) = label(&series.labels, "gpu") else { return };
-        // A MIG device is a part of its GPU.
+        // A MIG device is part of its GPU.
         if label(&series.labels, "mig").is_none_or(str::is_empty) {
             self.set_gpu(name, index, label(&series.labels, "name").unwrap_or_default(), number);
         }
     }
 
-    /// Of several processes it is the sum; the others have one series.
+    /// Adds to a value: several processes have a series each, the host has one.
     fn add(&mut self, name: &str, number: f64) {
         if let Some(field) = self.field(name) {
             *field = Some(field.unwrap_or(0.0) + number);
@@ -195,31 +192,22 @@ impl Machine {
     }
 
     fn set_gpu(&mut self, name: &str, index: &str, model: &str, number: f64) {
-        let known = [
-            "gpu_utilization_ratio",
-            "gpu_memory_used_bytes",
-            "gpu_memory_total_bytes",
-            "gpu_temperature_celsius",
-            "gpu_power_watts",
-        ];
-        if !known.contains(&name) {
-            return;
-        }
-        let at = self.gpus.iter().position(|gpu| gpu.gpu == index).unwrap_or_else(|| {
-            self.gpus.push(Gpu { gpu: index.to_owned(), ..Gpu::default() });
-            self.gpus.sort_by_key(|gpu| gpu.gpu.parse::<u32>().unwrap_or(u32::MAX));
-            self.gpus.iter().position(|gpu| gpu.gpu == index).unwrap_or(0)
-        });
-        let gpu = &mut self.gpus[at];
-        model.clone_into(&mut gpu.name);
-        let field = match name {
-            "gpu_utilization_ratio" => &mut gpu.gpu_utilization_ratio,
-            "gpu_memory_used_bytes" => &mut gpu.gpu_memory_used_bytes,
-            "gpu_memory_total_bytes" => &mut gpu.gpu_memory_total_bytes,
-            "gpu_temperature_celsius" => &mut gpu.gpu_temperature_celsius,
-            _ => &mut gpu.gpu_power_watts,
+        let field: fn(&mut GpuSummary) -> &mut Option<f64> = match name {
+            "gpu_utilization_ratio" => |gpu| &mut gpu.gpu_utilization_ratio,
+            "gpu_memory_used_bytes" => |gpu| &mut gpu.gpu_memory_used_bytes,
+            "gpu_memory_total_bytes" => |gpu| &mut gpu.gpu_memory_total_bytes,
+            "gpu_temperature_celsius" => |gpu| &mut gpu.gpu_temperature_celsius,
+            "gpu_power_watts" => |gpu| &mut gpu.gpu_power_watts,
+            _ => return,
         };
-        *field = Some(number);
+        if self.gpus.iter().all(|gpu| gpu.gpu != index) {
+            self.gpus.push(GpuSummary { gpu: index.to_owned(), ..GpuSummary::default() });
+            self.gpus.sort_by_key(|gpu| gpu.gpu.parse::<u32>().unwrap_or(u32::MAX));
+        }
+        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.gpu == index) {
+            model.clone_into(&mut gpu.name);
+            *field(gpu) = Some(number);
+        }
     }
 }
 
@@ -230,7 +218,7 @@ impl Buckets {
             self.bounds = bounds.to_vec();
             self.counts = vec![0; counts.len()];
         }
-        // The families of calls have the same bounds in all their series.
+        // All series of a family of calls have the same bounds.
         self.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
 
@@ -241,11 +229,11 @@ impl Buckets {
         Self { bounds: self.bounds.clone(), counts }
     }
 
-    /// The value below which this share of the observations lies, as PromQL's `histogram_quantile` has it; `None`
-    /// without observations.
-    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
+    /// Returns a quantile by linear interpolation, as PromQL's `histogram_quantile` does; `None` without
+    /// observations.
+    pub(crate) fn quantile(&self, quantile: f64) -> Option<f64> {
         let total: u64 = self.counts.iter().sum();
-        let rank = share * total as f64;
+        let rank = quantile * total as f64;
         let (mut below, mut lower) = (0, 0.0);
         for (bucket, count) in self.counts.iter().enumerate().filter(|_| total > 0) {
             let upper = self.bounds.get(bucket).copied();
@@ -277,7 +265,7 @@ mod tests {
     use super::Buckets;
 
     #[test]
-    fn quantiles_lie_inside_of_their_bucket() {
+    fn quantile_is_interpolated_in_its_bucket() {
         let buckets = Buckets { bounds: vec![1.0, 2.0, 4.0], counts: vec![0, 10, 10, 0] };
         assert_eq!(buckets.quantile(0.5), Some(2.0));
         assert_eq!(buckets.quantile(0.75), Some(3.0));
