@@ -1,4 +1,4 @@
-//! How sinks stand, as metrics: out of the store, so that they go on where another process left off.
+//! Metrics of sinks. They come from the store, so they continue across processes.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use soundpost_core::Unit;
 use soundpost_core::snapshot::{Labels, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot};
 use soundpost_store::SinkState;
 
-/// A value of one sink, and the reason it is of.
-type Of = (Option<&'static str>, MetricValue);
+/// A value of one sink, with its `reason` label.
+type SinkValue = (Option<&'static str>, MetricValue);
 
-/// Adds the families of sinks, all of one moment: in each scrape what was accepted is what was delivered, rejected,
-/// dropped and is pending. `labels` are on every metric of the service; `now` is the wall clock's, nanoseconds.
+/// Adds the families of sinks, all read at one time: in each scrape, accepted = delivered + rejected + dropped +
+/// pending. `labels` are on every metric of the service; `now` is the wall-clock time, nanoseconds.
 pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: &Labels, now: u64) {
     if states.is_empty() {
         return;
     }
-    let counter = |name, help, count: &dyn Fn(&SinkState) -> Vec<Of>| {
+    let counter = |name, help, count: &dyn Fn(&SinkState) -> Vec<SinkValue>| {
         family(name, MetricKind::Counter, help, states, labels, count)
     };
     snapshot.families.extend([
@@ -71,7 +71,7 @@ fn family(
     help: &str,
     states: &[SinkState],
     labels: &Labels,
-    values: &dyn Fn(&SinkState) -> Vec<Of>,
+    values: &dyn Fn(&SinkState) -> Vec<SinkValue>,
 ) -> MetricFamily {
     let mut series: Vec<_> = states
         .iter()

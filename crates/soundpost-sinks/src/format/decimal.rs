@@ -1,12 +1,12 @@
-//! Numbers as records have them.
+//! Numbers as text.
 
 use std::io::Write as _;
 
-/// From here on the shortest digits have an exponent.
+/// Smallest number that is written with an exponent.
 const EXPONENT_FROM: f64 = 1e16;
 
-/// Where the distance from the middle between two hundredths is above `NEAR` and they are below `EXACT`, a product
-/// with 100 is on the right side of it.
+/// The product with 100 is rounded correctly if it is below `EXACT` and farther than `NEAR` from the middle between
+/// two hundredths.
 const NEAR: f64 = 1e-6;
 const EXACT: f64 = 1e9;
 
@@ -15,15 +15,15 @@ pub(crate) fn push_int(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends the shortest digits that read back alike, with a point or an exponent: `1.0`, `0.25`, `1e16`; and `NaN`,
-/// `inf`, `-inf`.
+/// Appends the shortest digits that parse to the same number, with a point or an exponent: `1.0`, `0.25`, `1e16`;
+/// and `NaN`, `inf`, `-inf`.
 pub(crate) fn push_float(out: &mut Vec<u8>, number: f64) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format(number).as_bytes();
     if number.abs() < EXPONENT_FROM {
         out.extend_from_slice(text);
     } else {
-        // Without the plus of `1e+16`.
+        // Omits the plus of `1e+16`.
         out.extend(text.iter().filter(|byte| **byte != b'+'));
     }
 }
@@ -43,14 +43,14 @@ pub(crate) fn push_hundredths(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// Appends that many digits of a number, of at most 9.
+/// Appends the last `width` digits of a number, at most 9.
 pub(crate) fn push_digits(out: &mut Vec<u8>, number: u64, width: usize) {
     let mut digits = [0; 9];
     set_digits(&mut digits[..width], number);
     out.extend_from_slice(&digits[..width]);
 }
 
-/// Makes these the last digits of a number.
+/// Writes the last digits of a number.
 pub(crate) fn set_digits(digits: &mut [u8], mut number: u64) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_said_as_short_as_can_be() {
+    fn floats_have_the_shortest_digits() {
         for (number, expected) in [
             (0.0, "0.0"),
             (-0.0, "-0.0"),
@@ -99,7 +99,7 @@ mod tests {
         }
 
         #[test]
-        fn hundredths_are_those_of_the_format(
+        fn hundredths_equal_those_of_the_standard_library(
             number in prop_oneof![
                 any::<u64>().prop_map(f64::from_bits),
                 (0_u32..1_000_000).prop_map(|halves| f64::from(halves) / 200.0),

@@ -1,4 +1,4 @@
-//! What the tests of several encoders encode.
+//! Records for the tests of several encoders.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -11,7 +11,7 @@ use super::record::{Event, Field, Fields, Level, Origin, Value};
 pub(crate) const ORIGIN: Origin<'_> =
     Origin { host: "gpu-1", labels: &[], instance: "pod-a", service: "cosyvoice3", version: "V 23" };
 
-/// A call that failed.
+/// Returns a call that failed.
 pub(crate) fn call() -> CallRow {
     let text = |text: &str| FieldValue::Text(text.to_owned());
     CallRow {
@@ -48,13 +48,13 @@ pub(crate) fn call() -> CallRow {
     }
 }
 
-/// A call that measured nothing but its time, and says its characters as a field.
+/// Returns a call that measured only its time, with its characters as a field.
 pub(crate) fn bare_call() -> CallRow {
     let count = ("char_count".into(), FieldValue::Int(37));
     CallRow { audio_seconds: 0.0, chunks: 0, fields: vec![count], ..call() }
 }
 
-/// An exception that was logged.
+/// Returns a logged exception.
 pub(crate) fn logged() -> EventRow {
     let text = |name: &str, text: &str| (name.to_owned(), FieldValue::Text(text.to_owned()));
     let event = LogEvent {
@@ -79,7 +79,7 @@ pub(crate) fn logged() -> EventRow {
     EventRow { sequence: 1, event }
 }
 
-/// Characters that mean something somewhere, and others.
+/// Generates texts with special characters of the formats, and others.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     let nasty = proptest::sample::select(
         "\\\",= \n\r\t\0#'_a\u{7f}\u{85}\u{2028}\u{feff}é😀".chars().collect::<Vec<_>>(),
@@ -97,8 +97,8 @@ pub(crate) fn value() -> impl Strategy<Value = Value<'static>> {
     ]
 }
 
-/// What an event owns, so that it can be borrowed from: texts (message, trace, logger, file, thread, request id, operation),
-/// fields, time, level, line.
+/// The owned parts of an event: texts (message, trace, logger, file, thread, request id, operation), fields, time,
+/// level, line.
 pub(crate) type Owned = ([String; 7], Vec<(String, Value<'static>)>, i64, Level, Option<u32>);
 
 pub(crate) fn owned() -> impl Strategy<Value = Owned> {
@@ -125,7 +125,7 @@ pub(crate) fn event((texts, fields, unix_nanos, level, line): &Owned) -> Event<'
     }
 }
 
-/// An event that only says something.
+/// Returns an event with nothing but a message.
 pub(crate) fn said(message: &str) -> Event<'_> {
     Event {
         unix_nanos: 1_767_323_045_678_901_234,
@@ -143,7 +143,7 @@ pub(crate) fn said(message: &str) -> Event<'_> {
     }
 }
 
-/// The fields that an event was given.
+/// Returns the fields of an event.
 pub(crate) fn given<'e, 'a>(event: &'e Event<'a>) -> &'e [Field<'a>] {
     match &event.fields {
         Fields::Given(fields) => fields,

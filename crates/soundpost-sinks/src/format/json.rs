@@ -1,4 +1,4 @@
-//! JSON, as much of it as an event needs.
+//! JSON objects of events.
 
 use super::decimal::{push_float, push_int};
 use super::losses::Losses;
@@ -7,7 +7,7 @@ use super::record::{Event, Origin, Value};
 use super::replace::Reads::Back;
 use super::replace::Rules;
 
-/// What stands between the quotes of a text.
+/// Escapes within the quotes of a text.
 pub(crate) const TEXT: Rules = Rules::new(
     &[
         (b'"', "\\\"", Back),
@@ -48,33 +48,33 @@ pub(crate) const TEXT: Rules = Rules::new(
     false,
 );
 
-/// Appends a text in quotes, as much of it as takes at most `room` bytes between them.
+/// Appends a quoted text, truncated to `room` bytes between the quotes.
 pub(crate) fn push_text(out: &mut Vec<u8>, text: &str, room: usize, losses: &mut Losses) {
     out.push(b'"');
     TEXT.push(out, text, room, losses);
     out.push(b'"');
 }
 
-/// Whether nothing is left of a text where it is trimmed: by Java's rules, as in Graylog, control characters go as well.
+/// Returns whether a text is blank by Java's rules, which Graylog uses: control characters count as white space.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c <= ' ' || c.is_whitespace())
 }
 
-/// How a format names and writes the fields of an event.
+/// A format's rules for the fields of an event.
 pub(crate) struct Dialect {
-    /// What a name begins with.
+    /// Prefix of a name.
     pub(crate) prefix: &'static str,
-    /// Names that no field may have, with the prefix.
+    /// Names that fields cannot have, with the prefix.
     pub(crate) reserved: &'static Reserved,
-    /// What a name may consist of; `None`: of anything.
+    /// Allowed characters of a name; `None` for all.
     pub(crate) allowed: Option<&'static Alphabet>,
-    /// Longest text of a field as written, bytes.
+    /// Maximum length of an escaped text, bytes.
     pub(crate) text: usize,
-    /// Whether only texts and numbers within i64 are taken, and no blank text.
+    /// Whether only texts that are not blank and numbers within i64 are allowed.
     pub(crate) narrow: bool,
 }
 
-/// An object that is being written, and is never longer than its bound.
+/// Writes an object of limited length.
 pub(crate) struct Object<'o> {
     out: &'o mut Vec<u8>,
     end: usize,
@@ -99,7 +99,7 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// Writes what must be there, under a name of the format's own.
+    /// Writes a required member, with a name of the format.
     pub(crate) fn must(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>, &mut Losses)) {
         if !self.names.places().is_empty() {
             self.out.push(b',');
@@ -112,20 +112,20 @@ impl<'o> Object<'o> {
         write(self.out, &mut self.losses);
     }
 
-    /// Writes a text of the event itself, if there is one.
+    /// Writes a text, unless it is empty.
     pub(crate) fn text(&mut self, name: &str, text: &str) {
         if !text.is_empty() {
             self.field(name, &Value::from(text));
         }
     }
 
-    /// Writes a field, if it can be written and there is room.
+    /// Writes a field, if it is valid and fits.
     pub(crate) fn field(&mut self, name: &str, value: &Value<'_>) {
         if matches!(value, Value::Text(text) if self.dialect.narrow && text.is_empty()) {
             return;
         }
         let (before, mut lost) = (self.out.len(), Losses::default());
-        // Tries are bounded, and not what became of them: no event can ask for more work than that.
+        // The number of attempts is limited, so that invalid fields cause no unlimited work.
         self.tried += 1;
         let written = if self.tried <= FIELDS { self.push_field(name, value, &mut lost) } else { None };
         match written.filter(|_| self.out.len() <= self.end) {
@@ -140,7 +140,7 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// Writes what all objects of events have under the same names; the event's own fields last.
+    /// Writes the members that all formats share, then the event's fields.
     pub(crate) fn rest(&mut self, origin: &Origin<'_>, event: &Event<'_>) {
         self.text("node_id", origin.instance);
         self.text("service", origin.service);
@@ -182,7 +182,7 @@ impl<'o> Object<'o> {
         self.push_value(value, lost).then_some(written)
     }
 
-    /// Appends a value; false if there is no word for it.
+    /// Appends a value. Returns false if the format cannot represent it.
     fn push_value(&mut self, value: &Value<'_>, lost: &mut Losses) -> bool {
         let narrow = self.dialect.narrow;
         let out = &mut *self.out;
@@ -198,7 +198,7 @@ impl<'o> Object<'o> {
             Value::Bool(truth) if narrow => out.push(if *truth { b'1' } else { b'0' }),
             Value::Bool(truth) => out.extend_from_slice(if *truth { b"true".as_slice() } else { b"false" }),
             Value::Text(text) => {
-                // No more of it than is written.
+                // Only the part that is written matters.
                 let written = &text[..text.floor_char_boundary(self.dialect.text)];
                 if narrow && is_blank(written) {
                     return false;

@@ -1,19 +1,18 @@
-//! What of a record a format could not take.
+//! The parts of records that a format cannot represent.
 
 use std::ops::AddAssign;
 
-/// What was not written as it was, so that nothing is lost without being counted.
+/// Counts of values that were omitted or written in a changed form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "what was lost is counted by nobody else"]
+#[must_use = "the losses are counted nowhere else"]
 pub struct Losses {
-    /// Whole records, because nothing was left to write.
+    /// Records without anything left to write.
     pub records: u64,
-    /// Fields and labels that were left out: a number that the format has no word for, no name, a name that was
-    /// there before, or too many.
+    /// Fields and labels that were omitted: unsupported numbers, empty or duplicate names, or too many fields.
     pub left_out: u64,
-    /// Texts that were cut.
+    /// Texts that were truncated.
     pub shortened: u64,
-    /// Names and texts in which characters were replaced that the format cannot hold, or that are taken.
+    /// Texts with replaced characters, and names that were changed to be valid or unique.
     pub cleaned: u64,
     /// Numbers beyond the format's largest, written as the largest.
     pub saturated: u64,

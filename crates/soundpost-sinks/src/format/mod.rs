@@ -1,5 +1,4 @@
-//! Records as plain data, and the parts that several encoders share. Encoders are pure functions: they have no clock, no
-//! lock and no socket.
+//! Records as plain data, and the shared parts of encoders. Encoders are pure functions, without clock, lock or socket.
 
 pub(crate) mod decimal;
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! Moments of the wall clock, as text.
+//! Wall-clock times as text.
 
 use super::decimal::{push_digits, push_int, set_digits};
 
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
 
-/// Appends a moment, in nanoseconds since 1970, as RFC 3339 in UTC with that many decimals, of at most 9:
-/// `2026-01-02T03:04:05.678Z`. What is finer is cut off.
+/// Appends a time, in nanoseconds since 1970, as RFC 3339 in UTC with at most 9 decimals: `2026-01-02T03:04:05.678Z`.
+/// Further decimals are truncated.
 pub(crate) fn push_rfc3339(out: &mut Vec<u8>, unix_nanos: i64, decimals: usize) {
     let (seconds, nanos) = (unix_nanos.div_euclid(SECOND), unix_nanos.rem_euclid(SECOND));
     let (year, month, day) = civil(seconds.div_euclid(DAY));
@@ -28,7 +28,7 @@ pub(crate) fn push_rfc3339(out: &mut Vec<u8>, unix_nanos: i64, decimals: usize) 
     out.push(b'Z');
 }
 
-/// Appends a moment as seconds with six decimals.
+/// Appends a time as seconds with six decimals.
 pub(crate) fn push_seconds(out: &mut Vec<u8>, unix_nanos: u64) {
     let micros = unix_nanos / 1000;
     push_int(out, micros / 1_000_000);
@@ -36,9 +36,8 @@ pub(crate) fn push_seconds(out: &mut Vec<u8>, unix_nanos: u64) {
     push_digits(out, micros % 1_000_000, 6);
 }
 
-/// Year, month and day of a day since 1970-01-01. From
-/// <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>: years begin in March, so that the leap
-/// day is the last.
+/// Returns year, month and day of a day since 1970-01-01. Years begin in March, so that the leap day is the last.
+/// Source: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
 fn civil(day: i64) -> (i64, i64, i64) {
     let day = day + 719_468;
     let era = day.div_euclid(146_097);
@@ -56,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_those_of_the_calendar() {
+    fn times_match_the_calendar() {
         let table = [
             (0, "1970-01-01T00:00:00.000000000Z"),
             (-1, "1969-12-31T23:59:59.999999999Z"),

@@ -1,19 +1,19 @@
-//! Names of fields: made of what a format allows, and each there once.
+//! Valid and unique names of fields.
 
 use std::ops::Range;
 
 use super::losses::Losses;
 
-/// More fields than this are left out of an event or a point.
+/// Maximum number of fields of an event or a point.
 pub(crate) const FIELDS: usize = 256;
 
-/// Longest name, bytes.
+/// Maximum length of a name, bytes.
 pub(crate) const NAME: usize = 256;
 
-/// What a name may consist of, by byte.
+/// Whether a name can contain each byte.
 pub(crate) type Alphabet = [bool; 256];
 
-/// ASCII's letters and digits, and these.
+/// Returns the alphabet of ASCII letters, digits and `others`.
 pub(crate) const fn alphabet(others: &[u8]) -> Alphabet {
     let mut allowed = [false; 256];
     let mut byte = 0;
@@ -29,11 +29,11 @@ pub(crate) const fn alphabet(others: &[u8]) -> Alphabet {
     allowed
 }
 
-/// Appends a name with `_` for every character that is not allowed.
+/// Appends a name with `_` in place of every disallowed character.
 pub(crate) fn push_allowed(out: &mut Vec<u8>, name: &str, allowed: &Alphabet, losses: &mut Losses) {
     let cut = &name[..name.floor_char_boundary(NAME)];
     losses.shortened += u64::from(cut.len() < name.len());
-    // All of them, as that is quicker than to stop at the first that is not.
+    // Testing all bytes is faster than stopping at the first disallowed one.
     if cut.bytes().fold(true, |all, byte| all & allowed[usize::from(byte)]) {
         return out.extend_from_slice(cut.as_bytes());
     }
@@ -42,7 +42,7 @@ pub(crate) fn push_allowed(out: &mut Vec<u8>, name: &str, allowed: &Alphabet, lo
     losses.cleaned += 1;
 }
 
-/// Names that no field may have.
+/// Names that fields cannot have.
 pub(crate) struct Reserved {
     names: &'static [&'static str],
     marks: Marks,
@@ -67,7 +67,7 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// The name from `start` on.
+    /// Returns the name from `start` on.
     #[inline]
     pub(crate) fn written(out: &[u8], start: usize) -> Self {
         Self { place: start..out.len(), mark: Mark::of(&out[start..]) }
@@ -78,12 +78,12 @@ impl Name {
 pub(crate) struct UsedNames {
     reserved: &'static Reserved,
     names: Vec<Range<usize>>,
-    /// Of all of them: a name is looked for only where its mark is set.
+    /// Marks of all names. A name is searched only if its mark is set.
     marks: Marks,
 }
 
 impl UsedNames {
-    /// None but the reserved ones.
+    /// Creates a set of the reserved names.
     pub(crate) fn new(reserved: &'static Reserved) -> Self {
         Self { reserved, names: Vec::with_capacity(32), marks: reserved.marks }
     }
@@ -93,7 +93,7 @@ impl UsedNames {
         self.marks = self.reserved.marks;
     }
 
-    /// The names' places, in the order in which they were taken.
+    /// Returns the places of the names, in the order in which they were added.
     pub(crate) fn places(&self) -> &[Range<usize>] {
         &self.names
     }
@@ -104,8 +104,8 @@ impl UsedNames {
         self.names.push(name.place);
     }
 
-    /// Settles the name that was written from `start` on: with a `_` at its end if it is taken. `None` if it is
-    /// empty, or taken still. `lost` is what this name lost: it counts as cleaned once.
+    /// Makes the name from `start` on unique by a `_` at its end. Returns `None` if it is empty or still used. `lost`
+    /// counts the losses of this name, which is cleaned at most once.
     pub(crate) fn resolve(&self, out: &mut Vec<u8>, start: usize, lost: &mut Losses) -> Option<Name> {
         if out.len() == start {
             return None;
@@ -131,7 +131,7 @@ impl UsedNames {
     }
 }
 
-/// A few bits of a name, which few others have.
+/// A short hash of a name.
 #[derive(Clone, Copy)]
 struct Mark(u16);
 
@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_taken_once_whatever_its_mark(names in vec("[ab_]{0,3}|[a-z_]{1,20}", 0..300)) {
+        fn names_are_unique_whatever_their_marks(names in vec("[ab_]{0,3}|[a-z_]{1,20}", 0..300)) {
             let mut expected: HashSet<String> = RESERVED.names.iter().map(|name| (*name).to_owned()).collect();
             let (mut out, mut taken) = (Vec::new(), UsedNames::new(&RESERVED));
             for name in names {

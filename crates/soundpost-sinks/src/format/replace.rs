@@ -1,29 +1,28 @@
-//! Replacing what a place cannot hold, within a bound.
+//! Replacement of invalid characters, within a limit.
 
 use super::losses::Losses;
 
-/// Which ASCII characters a place cannot hold, and what stands for each. What is beyond ASCII stays.
+/// Invalid ASCII characters and their replacements. Other characters stay.
 pub(crate) struct Rules {
-    /// By byte: 0, or 1 + the place in `replacements`.
+    /// 0, or the position in `replacements` plus 1, by byte.
     table: [u8; 256],
     replacements: &'static [Replacement],
 }
 
-/// A character, what is written for it, and whether it reads back.
+/// A character, its replacement, and whether a parser restores it.
 pub(crate) type Replacement = (u8, &'static str, Reads);
 
-/// Whether what was replaced reads back as it was.
+/// Whether a parser restores a replaced character.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// It was escaped.
+    /// The replacement is an escape, which a parser restores.
     Back,
-    /// Something else stands in its place for good.
+    /// The replacement is permanent.
     Otherwise,
 }
 
 impl Rules {
-    /// Rules of these replacements; `controls` also makes `_` of all control characters that have none of their
-    /// own, by the last replacement.
+    /// Creates rules. With `controls`, the last replacement also applies to all other control characters.
     pub(crate) const fn new(replacements: &'static [Replacement], controls: bool) -> Self {
         let mut table = [0; 256];
         if controls {
@@ -42,10 +41,10 @@ impl Rules {
         Self { table, replacements }
     }
 
-    /// Appends a text, as much of it as takes at most `room` bytes.
+    /// Appends a text, truncated to `room` bytes.
     pub(crate) fn push(&self, out: &mut Vec<u8>, text: &str, room: usize, losses: &mut Losses) {
         let end = out.len() + room;
-        // No replacement is shorter than what it stands for: the rest need not be looked at.
+        // No replacement is shorter than its character, so the rest cannot fit.
         let given = text.len();
         let text = &text[..text.floor_char_boundary(room)];
         let (mut clean, mut cleaned) = (0, false);
@@ -56,7 +55,7 @@ impl Rules {
                     continue;
                 }
                 let (_, replacement, reads) = self.replacements[usize::from(place) - 1];
-                // Only ASCII is replaced, so every cut is between two characters.
+                // Only ASCII is replaced, so every cut is at a character boundary.
                 if !push_clean(out, &text[clean..at], end) || out.len() + replacement.len() > end {
                     break 'whole false;
                 }

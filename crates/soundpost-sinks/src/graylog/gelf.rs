@@ -1,7 +1,7 @@
-//! GELF 1.1, as Graylog reads it.
+//! GELF 1.1 for Graylog.
 //!
-//! Source: <https://go2docs.graylog.org/current/getting_in_log_data/gelf.html>, and what Graylog's search back ends
-//! do with the fields: a field has the type of its first value, and a record with another one is not indexed.
+//! Source: <https://go2docs.graylog.org/current/getting_in_log_data/gelf.html>. Graylog's search back ends give a
+//! field the type of its first value, and do not index a record with a value of another type.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,19 @@ use crate::format::moment::push_seconds;
 use crate::format::names::{Alphabet, Reserved, alphabet};
 use crate::format::record::{Event, Origin};
 
-/// Longest frame that Graylog's TCP input takes by default, with the NUL that ends it, bytes.
+/// Maximum length of a frame in Graylog's TCP input by default, including the final NUL, bytes.
 pub const FRAME: usize = 2 * 1024 * 1024;
 
-/// Longest host name, bytes.
+/// Maximum length of a host name, bytes.
 const HOST: usize = 255;
 
-/// Nothing before 1970 can be said: this is said instead, nanoseconds.
+/// Earliest representable time, nanoseconds since 1970. Earlier times are replaced by it.
 const EARLIEST: i64 = 1_000_000;
 
-/// A datagram of a message that takes more than one: at most so long, bytes.
+/// Maximum length of a datagram of a chunked message, bytes.
 pub(crate) const CHUNK: usize = 1420;
 
-/// A message has at most so many chunks.
+/// Maximum number of chunks of a message.
 const CHUNKS: usize = 128;
 
 const HEADER: usize = 12;
@@ -36,27 +36,25 @@ static FIELDS: Dialect = Dialect {
     prefix: "_",
     reserved: &RESERVED,
     allowed: Some(&ALLOWED),
-    // The longest term that Lucene indexes: a longer one costs the whole record.
+    // The longest term that Lucene indexes; a longer one discards the whole record.
     text: 32_766,
     narrow: true,
 };
 
-/// Appends an event as one JSON object of at most `limit` bytes, of which there must be 2,048; without the NUL that
-/// ends a frame.
+/// Appends an event as one JSON object of at most `limit` bytes (at least 2,048), without the NUL that ends a frame.
 ///
-/// Of a message of several lines the first that says something is the `short_message`, by which lists of messages stay
-/// lists. All of them, the error and the traceback are the `full_message`. A search for words looks at both.
+/// The first line of the message that is not blank is the `short_message`, so that lists stay compact. The whole
+/// message, the error and the traceback are the `full_message`. A search covers both.
 ///
-/// Truth values become 1 and 0, as Graylog loses others. What the field's type in the search back end could not take is
-/// not written as text, since the record would be lost with it: a NaN or infinite number is left out, and a number
-/// beyond i64 becomes the largest. Blank texts are left out.
+/// Booleans become 1 and 0, because Graylog discards them otherwise. NaN and infinite numbers and blank texts are
+/// omitted, and numbers beyond i64 become the largest. Written as text, they would cost the whole record.
 pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>, limit: usize) -> Losses {
     let mut object = Object::new(out, limit, &FIELDS);
     object.must("version", |out, _| out.extend_from_slice(b"\"1.1\""));
     object.must("host", |out, losses| push_text(out, or_dash(origin.host), HOST, losses));
     let (short, full) = messages(event);
     object.must("short_message", |out, losses| match &full {
-        // What is cut off is in the other.
+        // The `full_message` contains the rest.
         Some(_) => push_text(out, short, limit / 4, &mut Losses::default()),
         None => push_text(out, short, limit / 2, losses),
     });
@@ -72,7 +70,7 @@ pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>, limit: us
     object.end()
 }
 
-/// The datagrams of a message, compressed or not, which has an id of its own; `None` if it takes more than 128.
+/// Returns the datagrams of a message with a unique id; `None` if it needs more than 128.
 pub fn datagrams(message: &[u8], id: [u8; 8]) -> Option<Vec<Vec<u8>>> {
     if message.len() <= CHUNK {
         return Some(vec![message.to_vec()]);
@@ -83,7 +81,7 @@ pub fn datagrams(message: &[u8], id: [u8; 8]) -> Option<Vec<Vec<u8>>> {
     Some((0..count).zip(parts).map(datagram).collect())
 }
 
-/// The line that tells what a message is about, and all there is to read if it is more.
+/// Returns the first line of a message, and the full text if there is more.
 fn messages<'e>(event: &'e Event<'_>) -> (&'e str, Option<Cow<'e, str>>) {
     let message = &*event.message;
     let is_one_line = is_blank(message) || !message.trim_end().contains('\n');
@@ -98,7 +96,7 @@ fn messages<'e>(event: &'e Event<'_>) -> (&'e str, Option<Cow<'e, str>>) {
     (or_dash(short), full)
 }
 
-/// The text, or a dash where Graylog would refuse a blank one.
+/// Returns the text, or a dash for a blank one, which Graylog would reject.
 fn or_dash(text: &str) -> &str {
     if is_blank(text) { "-" } else { text }
 }

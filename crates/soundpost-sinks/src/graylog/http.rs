@@ -1,4 +1,4 @@
-//! Events to a GELF input over HTTP, the only one that answers.
+//! Events to a GELF input over HTTP, the only one that confirms them.
 
 use hyper::Uri;
 use soundpost_core::thread;
@@ -12,11 +12,10 @@ use crate::net::http::{Client, Request, Scheme, gzip, headers, path};
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
-/// Longest message, and body of many: Graylog's input takes bodies of 64 KiB by default, as they are when they are not
-/// compressed any more.
+/// Maximum length of an uncompressed body, bytes. Graylog's input accepts 64 KiB by default.
 const BODY: usize = 65_000;
 
-/// Posts to one input.
+/// Sends requests to one input.
 pub(crate) struct GelfHttp {
     client: Client,
     uri: Uri,
@@ -27,7 +26,7 @@ pub(crate) struct GelfHttp {
 
 impl GelfHttp {
     /// # Errors
-    /// When the settings cannot be used; the text is for a person.
+    /// When the settings are invalid.
     pub(crate) fn new(settings: &Graylog) -> Result<Self, String> {
         let address = &settings.server.address;
         let own = if address.path.is_empty() { "/gelf" } else { "" };
@@ -37,14 +36,14 @@ impl GelfHttp {
             bulk: settings.bulk,
             limits: Limits {
                 records: settings.common.batch.unwrap_or(1000),
-                // Of many in one body, so many that it is one request; then what is wrong is found as elsewhere.
+                // A bulk batch fits one request, so bisection works as for other sinks.
                 bytes: if settings.bulk { BODY } else { 1 << 20 },
             },
             body: Vec::new(),
         })
     }
 
-    /// Sends records in requests of as many as fit, and stops at the first that is not taken.
+    /// Sends records in requests of as many as fit, and stops at the first failure.
     async fn send(&mut self, batch: Batch<'_>) -> Answer {
         let mut answer = Answer::taken(0, Losses::default());
         while answer.settled < batch.records.len() {
@@ -70,7 +69,7 @@ impl GelfHttp {
         answer
     }
 
-    /// Makes a body of as many of the first records as fit, at least one.
+    /// Encodes as many of the first records as fit into a body, at least one.
     fn encode(&mut self, origin: &Origin<'_>, records: &[Record]) -> (usize, Losses) {
         self.body.clear();
         let (mut taken, mut losses) = (0, Losses::default());
@@ -80,8 +79,8 @@ impl GelfHttp {
             if let Some(event) = Event::from_record(record) {
                 of_record = gelf::push(&mut self.body, origin, &event, BODY);
                 if self.bulk {
-                    // Also behind the last one: Graylog takes the next request of the connection for the rest of a line
-                    // that has no end.
+                    // Also after the last one, because Graylog joins an unfinished line with the connection's next
+                    // request.
                     self.body.push(b'\n');
                 }
             }

@@ -1,12 +1,12 @@
-//! Why a batch of messages was not sent.
+//! The reason why a batch of messages was not sent.
 
 use std::io;
 
-/// Why there is no use in going on with a batch.
+/// The reason why sending a batch stopped.
 pub(crate) enum Stopped {
-    /// What carries it failed.
+    /// The connection failed.
     Failed(io::Error),
-    /// A record, maybe not the first, makes the encoder panic.
+    /// The encoder panicked at a record, not necessarily the first.
     Unwritable(String),
 }
 

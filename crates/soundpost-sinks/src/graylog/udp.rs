@@ -1,4 +1,4 @@
-//! GELF over UDP, of which nobody says what became of it.
+//! GELF over UDP, without any confirmation.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -20,19 +20,19 @@ use crate::options::address::Address;
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
-/// After a batch it is waited so long for the message that nobody listens there.
+/// Time to wait for an ICMP error after a batch.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The host's name is looked up again after so long, because no answer shows that it has moved.
-const LOOKED_UP: Duration = Duration::from_secs(60);
+/// Interval between lookups of the host's name, because no reply reveals that it has moved.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Records in a millisecond: a server's socket holds a few hundred datagrams, and what comes faster is lost.
+/// Maximum records per millisecond. A server's socket holds a few hundred datagrams, and more are lost.
 const PACE: usize = 48;
 
-/// Records at once, where nothing else is asked for.
+/// Default batch size, records.
 const RECORDS: usize = 12_288;
 
-/// Memory of the records at once, bytes.
+/// Maximum memory of a batch, bytes.
 const BYTES: usize = 12 * 1024 * 1024;
 
 /// Sends datagrams to an input for GELF over UDP.
@@ -44,7 +44,7 @@ pub(crate) struct GelfUdp {
 }
 
 struct Socket {
-    // Before the socket, whose number may be another's as soon as it is closed.
+    // Dropped before the socket, because its descriptor can be reused as soon as it is closed.
     _closed_in_child: CloseInChild,
     socket: UdpSocket,
     looked_up: Instant,
@@ -62,7 +62,7 @@ impl GelfUdp {
     }
 
     async fn send(&mut self, batch: Batch<'_>) -> Answer {
-        // Before whoever waits gives up on it.
+        // Ends before the sink's own timeout.
         match timeout(self.timeout * 9 / 10, self.try_send(batch)).await {
             Ok(Ok(losses)) => Answer::taken(batch.records.len(), losses),
             Ok(Err(Stopped::Failed(error))) => Answer::none(self.later(&error)),
@@ -76,7 +76,7 @@ impl GelfUdp {
     }
 
     async fn try_send(&mut self, batch: Batch<'_>) -> Result<Losses, Stopped> {
-        let known = self.socket.take().filter(|socket| socket.looked_up.elapsed() < LOOKED_UP);
+        let known = self.socket.take().filter(|socket| socket.looked_up.elapsed() < LOOKUP_INTERVAL);
         let socket = match known {
             Some(socket) => socket,
             None => Socket::new(&self.address).await?,
@@ -115,7 +115,7 @@ impl Transport for GelfUdp {
 }
 
 impl Socket {
-    /// A socket that hears when nobody listens at the address.
+    /// Opens a connected socket, which receives ICMP errors.
     async fn new(address: &Address) -> io::Result<Self> {
         let mut last = None;
         for address in tokio::net::lookup_host((address.host.as_str(), address.port)).await? {
@@ -136,18 +136,18 @@ impl Socket {
     }
 }
 
-/// The datagrams of an event, which is shortened until it fits.
+/// Returns the datagrams of an event, which is shortened until it fits.
 fn datagrams(origin: &Origin<'_>, event: &Event<'_>) -> io::Result<(Vec<Vec<u8>>, Losses)> {
     let (mut message, mut limit) = (Vec::new(), gelf::FRAME);
     loop {
         message.clear();
         let losses = gelf::push(&mut message, origin, event, limit);
-        // Most fit a datagram as they are, and servers take both.
+        // Most messages fit uncompressed, and servers accept both.
         if message.len() > gelf::CHUNK {
             message = gzipped(&message)?;
         }
         let mut id = [0; 8];
-        // From the system each time: a forked child never has its parent's.
+        // The system's random numbers differ in a forked child.
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         match gelf::datagrams(&message, id) {
             Some(datagrams) => return Ok((datagrams, losses)),

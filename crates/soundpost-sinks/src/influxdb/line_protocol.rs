@@ -1,8 +1,8 @@
 //! InfluxDB line protocol.
 //!
-//! Source: <https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/>. Three parsers are in the field
-//! (v1's and v2's in Go, v3's in Rust, VictoriaMetrics'), which disagree on backslashes and on line feeds in
-//! quotes: what is written here is what all of them read alike.
+//! Source: <https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/>. The parsers in use (v1's and
+//! v2's in Go, v3's in Rust, VictoriaMetrics') disagree on backslashes and on line feeds in quotes. The output is
+//! restricted to the forms that all of them read alike.
 
 use std::ops::Range;
 
@@ -13,16 +13,16 @@ use crate::format::record::{Point, Value};
 use crate::format::replace::Reads::{Back, Otherwise};
 use crate::format::replace::Rules;
 
-/// Longest value of a tag as written, bytes.
+/// Maximum length of an escaped tag value, bytes.
 const TAG_VALUE: usize = 1024;
 
-/// Longest measurement and tags together, bytes: v1 refuses more than 65,535.
+/// Maximum length of measurement and tags together, bytes. v1 rejects more than 65,535.
 const SERIES: usize = 60_000;
 
-/// Longest text of a field as written, bytes.
+/// Maximum length of an escaped field text, bytes.
 const TEXT: usize = 64 * 1024;
 
-/// Names that the servers keep for themselves.
+/// Names that are reserved by the servers.
 static RESERVED: Reserved = Reserved::new(&["time", "_field", "_measurement"]);
 
 const MEASUREMENT: Rules = Rules::new(
@@ -53,7 +53,7 @@ const FIELD: Rules = Rules::new(
     true,
 );
 
-/// A line feed is two characters for good, of which the backslash is escaped as any other.
+/// A line feed becomes a backslash, which is escaped, and an `n`.
 const STRING: Rules = Rules::new(
     &[
         (b'\\', "\\\\", Back),
@@ -65,10 +65,10 @@ const STRING: Rules = Rules::new(
     false,
 );
 
-/// Appends a point as a line, with its line feed; nothing where no field can be written.
+/// Appends a point as a line, with its line feed; nothing if no field can be written.
 ///
-/// Tags and names that the servers would refuse or mangle are cleaned (`_` for control characters, `/` for `\`), a
-/// name that is taken gets a `_` at its end, and a NaN or infinite field is left out; all of it is counted.
+/// Characters that servers would reject or change are replaced (`_` for control characters, `/` for `\`). A
+/// duplicate name gets a `_` at its end, and a NaN or infinite field is omitted. All changes are counted.
 pub fn push(out: &mut Vec<u8>, point: &Point<'_>) -> Losses {
     let start = out.len();
     let mut losses = Losses::default();
@@ -88,7 +88,7 @@ fn push_measurement(out: &mut Vec<u8>, name: &str, losses: &mut Losses) {
     let start = out.len();
     MEASUREMENT.push(out, name, NAME, losses);
     match out.get_mut(start) {
-        // It would be a comment.
+        // A leading `#` starts a comment.
         Some(first) if *first == b'#' => *first = b'_',
         Some(_) => return,
         None => out.push(b'_'),
@@ -126,7 +126,7 @@ fn push_tags(out: &mut Vec<u8>, tags: &[(&str, &str)], end: usize, losses: &mut 
 
 fn sort(out: &mut Vec<u8>, start: usize, names: &[Range<usize>]) {
     let written = out.split_off(start);
-    // A tag reaches from the comma before its name to the one of the next.
+    // A tag extends from the comma before its name to the next comma.
     let ends = names.iter().skip(1).map(|next| next.start - 1).chain([start + written.len()]);
     let name = |(name, _): &(&Range<usize>, usize)| &written[name.start - start..name.end - start];
     let mut tags: Vec<_> = names.iter().zip(ends).collect();
@@ -136,7 +136,7 @@ fn sort(out: &mut Vec<u8>, start: usize, names: &[Range<usize>]) {
     }
 }
 
-/// Appends the fields; whether there is one.
+/// Appends the fields. Returns whether there is one.
 fn push_fields(out: &mut Vec<u8>, point: &Point<'_>, losses: &mut Losses) -> bool {
     let mut names = UsedNames::new(&RESERVED);
     for (name, value) in &point.fields {
@@ -160,7 +160,7 @@ fn push_fields(out: &mut Vec<u8>, point: &Point<'_>, losses: &mut Losses) -> boo
     !names.places().is_empty()
 }
 
-/// Appends a name that is not taken; `None` where there is none to be had.
+/// Appends a unique name; `None` if there is none.
 fn push_name(
     out: &mut Vec<u8>,
     name: &str,

@@ -12,7 +12,7 @@ use crate::net::http::{Client, Reply, Request, Scheme, gzip, headers, path};
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
-/// Most lines in a request, and bytes of them before they are compressed.
+/// Maximum lines in a request, and their bytes before compression.
 const LIMITS: Limits = Limits { records: 5000, bytes: 1 << 20 };
 
 /// Writes to one database or bucket.
@@ -24,7 +24,7 @@ pub(crate) struct InfluxTransport {
 
 impl InfluxTransport {
     /// # Errors
-    /// When the settings cannot be used; the text is for a person.
+    /// When the settings are invalid.
     pub(crate) fn new(settings: &InfluxDb) -> Result<Self, String> {
         let address = &settings.server.address;
         let InfluxDb { org, bucket, database, retention_policy, .. } = settings;
@@ -46,7 +46,7 @@ impl InfluxTransport {
     async fn send(&mut self, batch: Batch<'_>) -> Answer {
         let encoded = match thread::guarded(|| encode(batch)) {
             Ok(encoded) => encoded,
-            // What cannot be encoded is found as what a server refuses is.
+            // The record is found by bisection, as a rejected one.
             Err(panic) => return Answer::none(Verdict::unwritable(&panic)),
         };
         let Encoded { lines, points, records, losses } = encoded;
@@ -77,13 +77,13 @@ impl InfluxTransport {
     }
 }
 
-/// What a batch comes to.
+/// An encoded batch.
 struct Encoded {
     lines: Vec<u8>,
     points: u64,
-    /// Records of which there are points.
+    /// Records with at least one point.
     records: u64,
-    /// As records that are lost count those of which no point is left.
+    /// A record counts as lost if none of its points is left.
     losses: Losses,
 }
 
@@ -103,12 +103,12 @@ fn encode(batch: Batch<'_>) -> Encoded {
     encoded
 }
 
-/// What begins what InfluxDB says of a request that it stored in part.
+/// Start of InfluxDB's message on a request that was stored in part.
 const PARTIAL: &str = "partial write";
-/// What InfluxDB says of single points.
+/// InfluxDB's messages on single points.
 const OF_POINTS: [&str; 3] = [PARTIAL, "unable to parse", "field type conflict"];
 
-/// As for every sink, but for what InfluxDB says of points that it has read.
+/// Returns the verdict on a reply; InfluxDB's messages on single points are [`Verdict::Faulty`].
 fn verdict(reply: &Reply) -> Verdict {
     match reply.verdict() {
         Verdict::Refused(text) if OF_POINTS.iter().any(|words| reply.text.contains(words)) => {
@@ -118,10 +118,10 @@ fn verdict(reply: &Reply) -> Verdict {
     }
 }
 
-/// How many records of a request InfluxDB refused, if it says so and has stored the others, of so many points of so
-/// many records. `partial write: REASON dropped=2` tells of two points at least: the first fault of several kinds and of
-/// several shards is all that is told. It is exact if it is all of them, or if they are too old: that is said when
-/// everything else went well.
+/// Returns how many records of a request InfluxDB rejected, if it stored the others and the number is exact.
+///
+/// `partial write: REASON dropped=2` is a lower bound, because only the first fault of several kinds and shards is
+/// reported. It is exact if it covers all points, or if the points are too old, which is reported last.
 fn refused(said: &str, points: u64, records: u64) -> Option<u64> {
     let (_, reason) = said.split_once(PARTIAL)?;
     let (reason, dropped) = reason.strip_prefix(": ")?.rsplit_once(" dropped=")?;
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_dropped_is_counted_where_it_is_told_exactly() {
+    fn dropped_points_are_counted_if_the_number_is_exact() {
         let old = "partial write: points beyond retention policy dropped=";
         let conflict =
             "partial write: field type conflict: input field \\\"a dropped=3\\\" is type float dropped=";
@@ -158,10 +158,10 @@ mod tests {
             (old, "2", (5, 5), Some(2)),
             (old, "0", (5, 5), Some(0)),
             (old, "6", (5, 5), None),
-            // Which of the moments they are of is not told.
+            // The reply does not identify the points' records.
             (old, "2", (5, 3), None),
             (old, "5", (5, 3), Some(3)),
-            // Others may be too old, or of a shard that failed as well.
+            // Other points may be too old or belong to a failed shard.
             (conflict, "2\"}", (5, 5), None),
             (conflict, "5\"}", (5, 5), Some(5)),
             (conflict, "5\"}", (5, 2), Some(2)),

@@ -1,7 +1,7 @@
-//! A file of lines, appended to and rotated.
+//! A file of lines that is appended to and rotated.
 //!
-//! It is the only writer of its file. What a killed one left half written is mended when the file is opened, and
-//! what a full disk cut off is taken back: lines are there whole or not at all.
+//! A file has one writer. A partial line of a killed writer is repaired when the file is opened, and a partial write
+//! to a full disk is undone, so the file contains whole lines only.
 
 mod mend;
 mod rotation;
@@ -18,47 +18,47 @@ use soundpost_core::{CloseInChild, close_in_child};
 
 pub(crate) use rotation::Rotation;
 
-/// Lines that are appended to a file.
+/// Appends lines to a file.
 pub(crate) struct LineFile {
     path: PathBuf,
-    /// Permissions of a file that it creates.
+    /// Permissions of a new file.
     mode: u32,
     rotation: Rotation,
     open: Option<Open>,
 }
 
-/// The file as it was when it was last written.
+/// The open file and its state after the last write.
 struct Open {
-    // Before the file, whose number may be another's as soon as it is closed.
+    // Dropped before the file, because its descriptor can be reused as soon as it is closed.
     _closed_in_child: CloseInChild,
     file: File,
     /// Its device and inode.
     identity: (u64, u64),
     length: u64,
-    /// The period in which it was last written.
+    /// Rotation period of the last write.
     period: u64,
     synced: bool,
 }
 
 impl LineFile {
-    /// A file that is not open yet; its directory has to be there.
+    /// Creates a writer that opens the file later. The directory must exist.
     pub(crate) fn new(path: PathBuf, mode: u32, rotation: Rotation) -> Self {
         Self { path, mode, rotation, open: None }
     }
 
-    /// Appends whole lines by one write, after a rotation if one is due at this time of the wall clock.
+    /// Appends whole lines by one write, after a rotation if one is due at this wall-clock time.
     ///
     /// # Errors
-    /// When nothing was appended: the file cannot be opened, is held by another process or is none, cannot be
-    /// renamed where it had to be, or there is no space.
+    /// When nothing was appended: the file cannot be opened or renamed, is not regular or locked by another process, or
+    /// the disk is full.
     pub(crate) fn append(&mut self, lines: &[u8], unix_nanos: u64) -> io::Result<()> {
         self.try_append(lines, unix_nanos).map_err(|error| self.named(error))
     }
 
-    /// Makes durable what was appended.
+    /// Syncs the appended lines to the disk.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the disk fails.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         let synced = self.open.as_mut().map_or(Ok(()), Open::sync);
         synced.map_err(|error| self.named(error))
@@ -73,16 +73,16 @@ impl LineFile {
             self.rotation.rotate(&self.path)?;
             open = self.open()?;
         }
-        // Dropped where it fails: what was cut off or cannot be told is mended when it is opened again.
+        // On an error, the file is dropped, and repaired when it is opened again.
         open.append(lines)?;
-        // A clock that was put back a little begins no period anew; one that had been far ahead does not hold up those
-        // to come.
+        // A clock that steps back by one period starts no new one. A clock that was far ahead does not delay the
+        // following periods.
         open.period = if period + 1 < open.period { period } else { open.period.max(period) };
         self.open = Some(open);
         Ok(())
     }
 
-    /// The file that has the name now: somebody else may have moved, removed or shortened it.
+    /// Returns the file at the path, which another process may have moved, removed or truncated.
     fn current(&mut self) -> io::Result<Open> {
         if let Some(mut open) = self.open.take() {
             let named = self.path.symlink_metadata();
@@ -123,12 +123,12 @@ impl LineFile {
 
     fn create(&self) -> io::Result<File> {
         let file = options().create_new(true).mode(self.mode).open(&self.path)?;
-        // The mode is what was asked for, whatever the host's umask is.
+        // The umask does not apply.
         file.set_permissions(Permissions::from_mode(self.mode))?;
         Ok(file)
     }
 
-    /// An error that says which file it is about.
+    /// Adds the file's path to an error.
     fn named(&self, error: io::Error) -> io::Error {
         let (kind, path) = (error.kind(), self.path.display());
         match error.raw_os_error() {
@@ -144,7 +144,7 @@ impl Open {
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let written = self.file.write_all(lines);
         if written.is_err() {
-            // A second try to take it back is made when the file is opened again.
+            // If this fails, the file is repaired when it is opened again.
             let _ = self.file.set_len(self.length);
             return written;
         }
@@ -162,17 +162,17 @@ impl Open {
     }
 }
 
-/// What is no file is told after it was opened, which must not wait for somebody who reads from a pipe.
+/// Returns the options to open a file. `O_NONBLOCK` prevents a FIFO from blocking; the file type is checked afterwards.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).append(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
     options
 }
 
-/// Locks the file until it is closed; not where the file system has no locks.
+/// Locks the file until it is closed, if the file system supports locks.
 ///
-/// The lock is the open file's: it stays when the service opens the same file to read it, and closes that. A forked
-/// child closes its copy, so that it does not hold the lock when the process is gone.
+/// The lock belongs to the open file description, so it stays when the service opens and closes the same file. A
+/// forked child closes its copy, so that it does not hold the lock after its parent ends.
 fn lock(file: &File) -> io::Result<()> {
     let whole = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,

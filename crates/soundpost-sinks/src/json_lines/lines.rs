@@ -6,10 +6,10 @@ use crate::format::moment::push_rfc3339;
 use crate::format::names::Reserved;
 use crate::format::record::{Event, Origin};
 
-/// Longest line, with its line feed, bytes. A message takes at most half of it.
+/// Maximum length of a line with its line feed, bytes. A message takes at most half of it.
 pub const LINE: usize = 1024 * 1024;
 
-/// What each line begins with.
+/// Start of each line.
 pub(crate) const BEGINNING: &[u8] = b"{\"time\":\"";
 
 static RESERVED: Reserved = Reserved::new(&[]);
@@ -19,7 +19,7 @@ static FIELDS: Dialect =
 
 /// Appends an event as a line, with its line feed. The time is RFC 3339 in UTC.
 ///
-/// A NaN or infinite field is left out, and a field that has the name of another gets a `_` at its end.
+/// A NaN or infinite field is omitted, and a duplicate name gets a `_` at its end.
 pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>) -> Losses {
     let mut object = Object::new(out, LINE - 1, &FIELDS);
     object.must("time", |out, _| {

@@ -1,7 +1,7 @@
-//! Lines on a descriptor that the host writes to as well: its standard output.
+//! Writes lines to standard output, which the service uses as well.
 //!
-//! Its flags are the host's and of all who share it, so it stays as blocking as it is, and is written to only when it
-//! takes something; in parts that a pipe takes whole, so that no line of the host's gets into one of ours.
+//! The descriptor's flags are shared and stay unchanged, so a write waits until it is writable. A pipe accepts each
+//! part as a whole, so lines of the service do not interleave with those of the sink.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,22 +11,22 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
-/// What a pipe takes whole or not at all, bytes; when it is ready it takes as much without waiting.
+/// Maximum length of an atomic write to a pipe, bytes. A writable pipe accepts it without blocking.
 const PART: usize = libc::PIPE_BUF;
 
-/// Writes lines to a descriptor that is not its own.
+/// Writes lines to a shared descriptor.
 #[derive(Default)]
 pub(crate) struct SharedLines {
-    /// What is left of a line that was begun.
+    /// Rest of a partially written line.
     rest: Vec<u8>,
 }
 
 impl SharedLines {
-    /// Writes whole lines; how many bytes of them are written for good when nobody takes more for so long. A line that
-    /// was begun counts, and is ended before anything else is written.
+    /// Writes whole lines until the reader accepts nothing for `patience`. Returns the number of written bytes. A
+    /// partially written line counts as a whole, and is completed by the next call.
     ///
     /// # Errors
-    /// When nothing can be written: nobody reads it, or it is closed.
+    /// When nothing can be written: there is no reader, or the descriptor is closed.
     pub(crate) fn write(&mut self, to: impl AsFd, lines: &[u8], patience: Duration) -> io::Result<usize> {
         let to = to.as_fd();
         if !self.end(to, patience)? {
@@ -38,7 +38,7 @@ impl SharedLines {
             match self.put(to, part, patience) {
                 Ok(0) => break,
                 Err(error) if written == 0 => return Err(error),
-                // It is told when it is tried again.
+                // The next call returns the error.
                 Err(_) => break,
                 Ok(put) if part[put - 1] == b'\n' => written += put,
                 Ok(put) => {
@@ -54,7 +54,7 @@ impl SharedLines {
         Ok(written)
     }
 
-    /// Ends the line that was begun; false if nobody takes it.
+    /// Completes a partially written line. Returns false after a timeout.
     fn end(&mut self, to: BorrowedFd<'_>, patience: Duration) -> io::Result<bool> {
         while !self.rest.is_empty() {
             let part = self.rest.len().min(PART);
@@ -66,7 +66,7 @@ impl SharedLines {
         Ok(true)
     }
 
-    /// Writes as much of a part as is taken now, or 0 bytes when nobody takes any for so long.
+    /// Writes as much of a part as is accepted now. Returns 0 after a timeout.
     fn put(&self, to: BorrowedFd<'_>, part: &[u8], patience: Duration) -> io::Result<usize> {
         let deadline = Instant::now() + patience;
         loop {
@@ -93,14 +93,14 @@ impl SharedLines {
     }
 }
 
-/// The first whole lines that are no longer than a part; the beginning of the first line if it is longer.
+/// Returns the first whole lines that fit into a part, or the start of a longer line.
 fn part(lines: &[u8]) -> &[u8] {
     let most = &lines[..lines.len().min(PART)];
     let end = most.iter().rposition(|byte| *byte == b'\n').map_or(most.len(), |feed| feed + 1);
     &most[..end]
 }
 
-/// Where the line ends of which there is something before `at`.
+/// Returns the end of the line that contains the byte before `at`.
 fn line_end(lines: &[u8], at: usize) -> usize {
     let begun = at.saturating_sub(1);
     lines[begun..].iter().position(|byte| *byte == b'\n').map_or(lines.len(), |feed| begun + feed + 1)

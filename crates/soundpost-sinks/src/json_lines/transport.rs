@@ -14,16 +14,16 @@ use crate::json_lines::shared::SharedLines;
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
-/// Records at once, where nothing else is asked for.
+/// Default batch size, records.
 const RECORDS: usize = 4096;
 
-/// Memory of the records at once, bytes.
+/// Maximum memory of a batch, bytes.
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// How long it is waited that who reads standard output takes more.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Timeout for the reader of standard output.
+const STDOUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes lines.
+/// Writes lines to a file or to standard output.
 pub(crate) struct Lines {
     to: To,
     limits: Limits,
@@ -54,14 +54,14 @@ impl Lines {
             }
         };
         let written = match &mut self.to {
-            // What is acknowledged is durable.
+            // Acknowledged lines are durable.
             To::File(file) => file
                 .append(&lines, clock::unix_nanos())
                 .and_then(|()| file.sync())
                 .map(|()| lines.len())
                 .map_err(|error| verdict(&error)),
             To::Shared(shared) => shared
-                .write(io::stdout(), &lines, PATIENCE)
+                .write(io::stdout(), &lines, STDOUT_TIMEOUT)
                 .map_err(|error| Verdict::later(format!("standard output: {error}"))),
         };
         match written {
@@ -90,7 +90,7 @@ impl Transport for Lines {
     }
 }
 
-/// The lines of a batch; where each record's ends, and what it lost.
+/// Encodes a batch. Returns the lines, and the end and losses of each record.
 fn encoded(batch: Batch<'_>) -> (Vec<u8>, Vec<(usize, Losses)>) {
     let mut lines = Vec::new();
     let mut ends = Vec::with_capacity(batch.records.len());
@@ -103,9 +103,9 @@ fn encoded(batch: Batch<'_>) -> (Vec<u8>, Vec<(usize, Losses)>) {
     (lines, ends)
 }
 
-/// Whether a file that cannot be written waits for a person.
+/// Returns the verdict on an error of the file. Errors that only an operator can fix are misconfigurations.
 fn verdict(error: &io::Error) -> Verdict {
-    let waits = [
+    let permanent = [
         ErrorKind::NotFound,
         ErrorKind::PermissionDenied,
         ErrorKind::InvalidInput,
@@ -114,7 +114,7 @@ fn verdict(error: &io::Error) -> Verdict {
         ErrorKind::ReadOnlyFilesystem,
     ];
     let why = error.to_string();
-    if waits.contains(&error.kind()) { Verdict::Misconfigured(why) } else { Verdict::later(why) }
+    if permanent.contains(&error.kind()) { Verdict::Misconfigured(why) } else { Verdict::later(why) }
 }
 
 #[cfg(test)]

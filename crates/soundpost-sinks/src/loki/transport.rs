@@ -13,15 +13,15 @@ use crate::net::http::{Client, Reply, Request, Scheme, gzip, headers, path};
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
-/// Most entries in a request, and bytes of them before they are compressed.
+/// Maximum entries in a request, and their bytes before compression.
 const LIMITS: Limits = Limits { records: 1000, bytes: 1 << 20 };
 
 const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 
-/// The status by which Loki says that it threw away what it was sent.
+/// Status of a request that Loki discarded.
 const DISCARDED: u16 = 260;
 
-/// Pushes as one tenant.
+/// Pushes to one tenant.
 pub(crate) struct LokiTransport {
     client: Client,
     uri: Uri,
@@ -34,7 +34,7 @@ pub(crate) struct LokiTransport {
 
 impl LokiTransport {
     /// # Errors
-    /// When the settings cannot be used; the text is for a person.
+    /// When the settings are invalid.
     pub(crate) fn new(settings: &Loki) -> Result<Self, String> {
         let tenant = Some(&settings.tenant).filter(|tenant| !tenant.is_empty());
         let tenant = tenant.map(|tenant| HeaderValue::from_str(tenant)).transpose();
@@ -106,7 +106,7 @@ impl LokiTransport {
     }
 }
 
-/// What Loki says of single entries. What it says of labels is none of that: all entries have the same.
+/// Loki's messages on single entries. Messages on labels concern all entries.
 const OF_ENTRIES: [&str; 8] = [
     IGNORED,
     TOO_OLD,
@@ -121,8 +121,8 @@ const IGNORED: &str = "total ignored: ";
 const TOO_OLD: &str = "' has timestamp too old: ";
 const TOO_NEW: &str = "' has timestamp too new: ";
 
-/// As for every sink, but for the status by which Loki says that it throws away what it gets, and for what it says of
-/// entries that it has read.
+/// Returns the verdict on a reply. A discarded request is a misconfiguration; Loki's messages on single entries are
+/// [`Verdict::Faulty`].
 fn verdict(reply: &Reply) -> Verdict {
     match reply.verdict() {
         _ if reply.status == DISCARDED => {
@@ -135,13 +135,13 @@ fn verdict(reply: &Reply) -> Verdict {
     }
 }
 
-/// Whether a server refuses all because it has no structured metadata, or is told not to take it.
+/// Returns whether a server rejects all entries because it does not accept structured metadata.
 fn rejects_metadata(reply: &Reply) -> bool {
     reply.status == 400 && reply.text.contains("structured metadata") && reply.text.contains("disallowed")
 }
 
-/// How many of these events Loki refused, if it stored the others. It does so for faults of single entries, and says
-/// `total ignored: 3 out of 7 for stream: {...}` of the last stream only: that tells of all if there is but one.
+/// Returns how many of these events Loki rejected, if it stored the others. The message `total ignored: 3 out of 7 for
+/// stream: {...}` covers only the last stream, so the number is known for a single stream.
 fn ignored(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
     let first = events.first()?;
     if reply.status != 400 || events.iter().any(|event| event.level != first.level) {
@@ -154,7 +154,7 @@ fn ignored(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
     ((out, of) == ("out", "of") && all.parse() == Ok(events.len())).then_some(refused)
 }
 
-/// How many of these events Loki refused for their times, if it stored the others and says nothing else:
+/// Returns how many of these events Loki rejected for their times, if it stored the others. The reply is
 /// `2 errors like: entry for stream '{...}' has timestamp too old: ...; entry for stream ...`.
 fn out_of_time(reply: &Reply, events: &[Event<'_>]) -> Option<u64> {
     let (mut said, mut refused) = (reply.text.as_str(), 0);

@@ -1,4 +1,4 @@
-//! Connections: TCP and TLS, with a deadline, and nothing that a forked child keeps open.
+//! TCP and TLS connections with a timeout, which forked children close.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,10 +21,10 @@ use crate::options::address::Address;
 use crate::options::common::Server;
 use crate::transport::answer::Verdict;
 
-/// How long one address of a host may take to be connected to.
+/// Timeout for connecting to one address of a host.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Connects to a server, again and again.
+/// Opens connections to one server.
 pub(crate) struct Connector {
     address: Address,
     timeout: Duration,
@@ -38,7 +38,7 @@ struct Tls {
 
 /// A connection, with or without TLS.
 pub(crate) struct Connection {
-    // Before the socket, whose number may be another's as soon as it is closed.
+    // Dropped before the socket, because its descriptor can be reused as soon as it is closed.
     _closed_in_child: CloseInChild,
     io: Io,
 }
@@ -49,11 +49,10 @@ enum Io {
 }
 
 impl Connector {
-    /// For a server that is to answer within `timeout`. Reads the system's certificates, which may take some
-    /// milliseconds.
+    /// Creates a connector with a connection timeout. It reads the system's certificates, which takes milliseconds.
     ///
     /// # Errors
-    /// When the `ca_file` cannot be used, or the host has no name that a certificate could have.
+    /// When the `ca_file` cannot be used, or the host's name cannot appear in a certificate.
     pub(crate) fn new(server: &Server, timeout: Duration, protocol: Option<&[u8]>) -> Result<Self, String> {
         let address = server.address.clone();
         let tls = match address.is_encrypted() {
@@ -67,7 +66,7 @@ impl Connector {
         Ok(Self { address, timeout, tls })
     }
 
-    /// A new connection.
+    /// Opens a connection.
     ///
     /// # Errors
     /// [`Verdict::Misconfigured`] if the server's certificate is not trusted or it does not speak TLS, else
@@ -107,7 +106,7 @@ impl Connector {
         Err(last.unwrap_or_else(|| io::Error::other("the host has no address")))
     }
 
-    /// What a failed handshake or a broken connection means: what TLS itself finds wrong does not go away by waiting.
+    /// Returns the verdict on a connection error. TLS errors are permanent.
     pub(crate) fn broken(&self, error: &io::Error) -> Verdict {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match tls {
@@ -116,7 +115,7 @@ impl Connector {
         }
     }
 
-    /// Not now, for this reason.
+    /// Returns a verdict to retry later, with the address.
     pub(crate) fn later(&self, why: &str) -> Verdict {
         Verdict::later(format!("{}: {why}", self.address))
     }
@@ -129,7 +128,7 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Connection {
-    /// How many bytes were written to the socket, those of TLS itself included.
+    /// Returns the number of bytes written to the socket, including those of TLS.
     pub(crate) fn written(&self) -> u64 {
         self.counted().written()
     }
@@ -142,7 +141,6 @@ impl Connection {
     }
 }
 
-/// For questions to the kernel.
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.counted().as_fd()

@@ -1,4 +1,4 @@
-//! A socket that counts what is written to it.
+//! A socket that counts the bytes written to it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A socket, and how many bytes were written to it. It has no vectored writes, which could raise SIGPIPE.
+/// A socket and the number of bytes written to it. Vectored writes are not supported, as they can raise SIGPIPE.
 pub(crate) struct Counted {
     socket: TcpStream,
     written: u64,

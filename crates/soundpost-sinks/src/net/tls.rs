@@ -16,7 +16,7 @@ pub(crate) fn connector(ca_file: Option<&Path>, protocol: Option<&[u8]>) -> Resu
             roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
         }
     }
-    // The provider is named, so that what else the host links cannot change it.
+    // The explicit provider prevents other crates of the service from changing it.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -1,4 +1,4 @@
-//! What became of records that were sent.
+//! The result of a delivery.
 
 use std::time::Duration;
 
@@ -6,70 +6,70 @@ use soundpost_store::Rejected;
 
 use crate::format::losses::Losses;
 
-/// What became of a batch: of its first records that they are done with, and a verdict about the others.
+/// The result of a batch: the number of settled records, and a verdict on the others.
 #[derive(Clone, Debug, PartialEq)]
-#[must_use = "records of which nobody knows what became of them are neither sent again nor counted"]
+#[must_use = "dropping an `Answer` loses the delivery result of the batch"]
 pub struct Answer {
-    /// How many of the batch's first records are done with: the receiver has them, or will never take them.
+    /// Number of the first records that are settled: accepted or permanently rejected by the receiver.
     pub settled: usize,
-    /// How many of those the receiver will never take.
+    /// Permanent rejections among the settled records.
     pub rejected: Rejected,
-    /// What was not written as it was, of those that the receiver has.
+    /// Values that were written in a changed form, in accepted records.
     pub losses: Losses,
-    /// Of all the others. Where there are none it is [`Verdict::Taken`], or says why some of the settled were refused.
+    /// Verdict on the other records. If there are none, [`Verdict::Taken`] or the reason of rejections.
     pub rest: Verdict,
-    /// How many of the first of those may be to blame, where the receiver was sent no more of them; 0: any.
+    /// Number of the first unsettled records that may have caused the failure; 0 for any of them.
     pub suspects: usize,
 }
 
-/// Of records that are not done with. Texts are for a person; they hold no secret.
+/// The verdict on unsettled records. Its texts are messages without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The receiver has them.
+    /// The receiver accepted the records.
     Taken,
-    /// Something about one of them will never be taken; or the receiver is not what it should be, and refuses everything.
+    /// At least one record was permanently rejected, or the endpoint is not the expected kind of server.
     Refused(String),
-    /// The receiver has read one of them as what it is, and will never take it.
+    /// The receiver parsed a record and permanently rejected it.
     Faulty(String),
-    /// They are too many at once, or too large.
+    /// The batch or a record is too large.
     TooLarge(String),
-    /// The receiver takes nothing before a person changes something.
+    /// The receiver accepts nothing until an operator changes something.
     Misconfigured(String),
-    /// Not now.
+    /// The delivery failed and is retried.
     Later {
-        /// Why.
+        /// Reason.
         why: String,
-        /// How long the receiver asks to be left alone.
+        /// Delay that the receiver requests.
         retry_after: Option<Duration>,
     },
 }
 
 impl Answer {
-    /// All records of a batch are done with.
+    /// Returns the result of an accepted batch.
     pub fn taken(records: usize, losses: Losses) -> Self {
         let rejected = Rejected { empty: losses.records, ..Rejected::default() };
         Self { settled: records, rejected, losses, rest: Verdict::Taken, suspects: 0 }
     }
 
-    /// How many records may be to blame, of so many that were sent.
+    /// Returns how many of `sent` records may have caused a failure.
     pub(crate) fn blamed(&self, sent: usize) -> usize {
         let rest = sent.saturating_sub(self.settled);
         if self.suspects == 0 { rest } else { self.suspects.min(rest) }
     }
 
-    /// None of them is.
+    /// Returns a result without settled records.
     pub fn none(rest: Verdict) -> Self {
         Self { settled: 0, rejected: Rejected::default(), losses: Losses::default(), rest, suspects: 0 }
     }
 }
 
 impl Verdict {
-    /// Not now, for this reason.
+    /// Returns a verdict to retry later.
     pub fn later(why: impl Into<String>) -> Self {
         Self::Later { why: why.into(), retry_after: None }
     }
 
-    /// One of them makes the encoder panic.
+    /// Returns the verdict on records at which the encoder panicked.
     pub(crate) fn unwritable(panic: &str) -> Self {
         Self::Refused(format!("it cannot be encoded: {panic}"))
     }

@@ -1,4 +1,4 @@
-//! The seam between what decides about a batch and what carries it.
+//! The interface between the delivery and the protocols.
 
 pub(crate) mod answer;
 
@@ -9,36 +9,35 @@ use soundpost_store::Record;
 use self::answer::Answer;
 use crate::format::record::Origin;
 
-/// What a transport is given at once: at least one record, in the order of the store.
+/// A batch: at least one record, in the order of the store.
 #[derive(Clone, Copy)]
 pub struct Batch<'a> {
-    /// Who writes.
+    /// Origin of the records.
     pub origin: Origin<'a>,
-    /// What is written.
+    /// Records to send.
     pub records: &'a [Record],
 }
 
-/// Most that a transport wants at once.
+/// Maximum size of a transport's batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Records.
+    /// Maximum number of records.
     pub records: usize,
-    /// Bytes of them in memory, about; one that is larger comes alone.
+    /// Approximate bytes of the records in memory. A larger record is sent alone.
     pub bytes: usize,
 }
 
-/// A delivery on its way. Dropped before its end, it may have reached the receiver or not.
+/// A delivery in progress. If it is dropped, the records may have reached the receiver or not.
 pub type Delivering<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
-/// Carries records to one receiver. It lives on its sink's own thread, in that thread's Tokio runtime, so that it may
-/// block where nothing else helps; it must come to an end by itself within the sink's timeout, or be dropped.
+/// Sends records to one receiver. It runs in the Tokio runtime of its sink's thread, so it may block. A delivery must
+/// end within the sink's timeout.
 ///
-/// It decides nothing: what to send again, and when, is not its business. It may keep a connection; a new batch must
-/// do with one that broke meanwhile.
+/// A transport makes no decisions about retries. It may keep a connection, and must replace a broken one.
 pub trait Transport {
-    /// Most that it wants at once.
+    /// Returns the maximum size of a batch.
     fn limits(&self) -> Limits;
 
-    /// Sends a batch, and tells what became of it.
+    /// Sends a batch and returns the result.
     fn deliver<'a>(&'a mut self, batch: Batch<'a>) -> Delivering<'a>;
 }

@@ -1,4 +1,4 @@
-//! What becomes of records, whatever a server answers.
+//! Tests of the delivery results of all servers' replies.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use soundpost_testkit::{Reply, Server};
 
 use crate::receiver::{Kind, calls, deliver, on_a_runtime, opened, send};
 
-/// A server that refuses requests with one of these ids in them, and what it took.
+/// Starts a server that rejects requests with one of these ids. Returns the accepted ids as well.
 fn refusing(kind: Kind, bad: &[&str]) -> (Server, Arc<Mutex<Vec<String>>>) {
     let has = Arc::new(Mutex::new(Vec::new()));
     let (taken, bad): (_, BTreeSet<String>) = (has.clone(), bad.iter().map(|id| (*id).to_owned()).collect());
@@ -27,8 +27,8 @@ fn refusing(kind: Kind, bad: &[&str]) -> (Server, Arc<Mutex<Vec<String>>>) {
 }
 
 #[test]
-fn one_bad_record_in_a_thousand_is_the_only_one_rejected() {
-    // At every position it is looked for without a server, in `delivery/tests.rs`: the requests are the same.
+fn only_the_bad_record_in_a_thousand_is_rejected() {
+    // `delivery/bisect/tests.rs` tests every position without a server.
     for kind in Kind::ALL {
         for position in [0, 1, 499, 500, 997, 999] {
             let (server, has) = refusing(kind, &[&format!("r{position}")]);
@@ -42,7 +42,7 @@ fn one_bad_record_in_a_thousand_is_the_only_one_rejected() {
             assert_eq!(delivery.rejected(), Rejected { refused: 1, ..Rejected::default() });
             let most = match kind {
                 Kind::Gelf => 1000,
-                // As many as fit into each body, and those of one of them again.
+                // As many records as fit into each body, and the records of one body again.
                 Kind::GelfBulk => 30,
                 _ => 21,
             };
@@ -52,7 +52,7 @@ fn one_bad_record_in_a_thousand_is_the_only_one_rejected() {
     }
 }
 
-/// A form of `Retry-After`, made when it is sent, and what it asks for, seconds.
+/// A form of `Retry-After`, computed when it is sent, and the requested seconds.
 type Form = (fn() -> Option<String>, Option<u64>);
 
 fn date(seconds: u64) -> Option<String> {
@@ -74,7 +74,7 @@ fn forms() -> Vec<Form> {
 }
 
 #[test]
-fn every_status_means_what_the_table_says() {
+fn every_status_has_its_documented_meaning() {
     for kind in [Kind::Influx, Kind::Loki, Kind::Gelf] {
         let next = Arc::new(Mutex::new((200, None)));
         let say = next.clone();
@@ -94,13 +94,13 @@ fn every_status_means_what_the_table_says() {
                     check(kind, status, asked, began.elapsed(), &answer);
                 }
             }
-            // It was kept all the time.
+            // The connection was kept.
             assert!(server.connections() <= 2, "{} connections", server.connections());
         });
     }
 }
 
-/// `passed`: since the form was made. A date has whole seconds.
+/// Checks an answer; `passed` is the time since the form was made. A date has whole seconds.
 fn check(kind: Kind, status: u16, asked: Option<u64>, passed: Duration, answer: &Answer) {
     let about = format!("{kind:?} {status} {asked:?}: {answer:?}");
     match (&answer.rest, status) {
@@ -123,7 +123,7 @@ fn check(kind: Kind, status: u16, asked: Option<u64>, passed: Duration, answer: 
 }
 
 #[test]
-fn only_what_means_success_is_success() {
+fn only_a_successful_reply_is_success() {
     let page = "<!doctype html><title>Sign in</title>";
     let long = "x".repeat(10_000);
     let table = [
@@ -156,7 +156,7 @@ fn only_what_means_success_is_success() {
 }
 
 #[test]
-fn a_redirect_is_not_followed() {
+fn redirect_is_not_followed() {
     let elsewhere = Server::start(|_| Reply::status(204));
     let target = format!("http://{}/", elsewhere.address);
     let server =
@@ -170,7 +170,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_tried_again_later() {
+fn server_that_does_not_answer_is_retried() {
     let sink = |server: &Server| {
         let url = format!("http://{}?timeout=0.2&database=d", server.address);
         soundpost_sinks::kinds::InfluxDb::new(&url).unwrap()
@@ -189,7 +189,7 @@ fn a_server_that_does_not_answer_is_tried_again_later() {
 }
 
 #[test]
-fn a_connection_that_broke_is_made_anew() {
+fn broken_connection_is_reopened() {
     let server = Server::start(|_| Reply::status(204));
     on_a_runtime(async {
         let mut transport = opened(Kind::Influx.sink(&server));
@@ -227,13 +227,13 @@ fn loki_without_structured_metadata_gets_logfmt() {
             assert_eq!(send(transport.as_mut(), &calls(1)).await, Answer::taken(1, Default::default()));
         }
     });
-    // It was asked only once.
+    // Metadata was sent only once.
     assert_eq!((*refusals.lock().unwrap(), bodies.lock().unwrap().len()), (1, 2));
 }
 
 #[test]
-fn entries_that_loki_ignored_are_counted_without_asking_again() {
-    // Behind a line for each of them.
+fn entries_ignored_by_loki_are_counted_without_a_retry() {
+    // The total follows a line for each entry.
     let each = "entry with timestamp 2026-01-02 03:04:05 ignored, reason: 'entry too far behind',\n";
     let said = each.repeat(20) + "user 'fake', total ignored: 3 out of 10 for stream: {job=\"cosyvoice3\"}";
     let server = Server::start(move |_| Reply::said(400, &said));
@@ -241,7 +241,7 @@ fn entries_that_loki_ignored_are_counted_without_asking_again() {
         let mut transport = opened(Kind::Loki.sink(&server));
         let answer = send(transport.as_mut(), &calls(10)).await;
         assert_eq!((answer.settled, answer.rejected.refused), (10, 3));
-        // Of another number of entries it says nothing about all of them.
+        // A total of another number of entries does not cover the batch.
         let answer = send(transport.as_mut(), &calls(9)).await;
         assert_eq!((answer.settled, answer.rejected.refused), (0, 0));
         let Verdict::Faulty(shown) = answer.rest else { panic!("{answer:?}") };
@@ -250,7 +250,7 @@ fn entries_that_loki_ignored_are_counted_without_asking_again() {
 }
 
 #[test]
-fn what_is_said_of_records_is_told_from_what_is_said_of_all() {
+fn messages_on_records_differ_from_those_on_requests() {
     const OLD: &str = "entry for stream '{job=\"x; 3 errors like: y\"}' has timestamp too old: 2026-11-12T17:13:47Z, \
                        oldest acceptable timestamp is: 2026-11-13T17:13:47Z";
     const NEW: &str = "entry for stream '{job=\"x\"}' has timestamp too new: 2026-11-20T18:13:47Z";
@@ -261,7 +261,7 @@ fn what_is_said_of_records_is_told_from_what_is_said_of_all() {
     let old = "{\"code\":\"unprocessable entity\",\"message\":\"failure writing points to database: partial write: points \
                beyond retention policy dropped=4\"}";
     let of_v3 = "{\"error\":\"partial write of line protocol occurred\",\"data\":[{\"line_number\":2}]}";
-    // How many of ten records are settled at once, if it is about records.
+    // The number of settled records of ten, if the message is about records.
     let table = [
         (Kind::Influx, 400, conflict, Some(0)),
         (Kind::Influx, 422, old, Some(10)),
@@ -298,7 +298,7 @@ fn what_is_said_of_records_is_told_from_what_is_said_of_all() {
 }
 
 #[test]
-fn requests_say_who_they_are() {
+fn requests_have_identifying_headers() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = seen.clone();
     let server = Server::start(move |request| {
@@ -339,7 +339,7 @@ fn requests_say_who_they_are() {
 }
 
 #[test]
-fn a_token_file_is_read_again_when_the_server_refuses_what_was_in_it() {
+fn token_file_is_read_again_after_a_rejection() {
     let server = Server::start(|request| match request.header("authorization") {
         "Token new" => Reply::status(204),
         _ => Reply::said(401, "token old is no good"),
@@ -362,7 +362,7 @@ fn a_token_file_is_read_again_when_the_server_refuses_what_was_in_it() {
 }
 
 #[test]
-fn a_turn_waits_for_what_waits() {
+fn misconfigured_answer_makes_the_batch_wait() {
     let mut delivery = soundpost_sinks::BatchBisect::new(1);
     let wrong = Verdict::Misconfigured("404".into());
     assert_eq!(delivery.apply(Answer::none(wrong.clone())), Step::Wait(wrong));

@@ -1,4 +1,4 @@
-//! Sinks against servers of the tests' own.
+//! Tests of sinks against test servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod answers;

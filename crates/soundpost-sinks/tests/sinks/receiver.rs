@@ -1,4 +1,4 @@
-//! What a server of each kind got, read with parsers that are not ours.
+//! Reads the records that a server of each kind received, with independent parsers.
 
 use std::io::Read as _;
 
@@ -12,7 +12,7 @@ use soundpost_testkit::{Request, Server};
 pub(crate) const ORIGIN: Origin<'_> =
     Origin { host: "gpu-1", labels: &[], instance: "pod-a", service: "cosyvoice3", version: "V 23" };
 
-/// The kinds of sinks that are answered.
+/// The kinds of sinks with replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Influx,
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 5] = [Self::Influx, Self::Loki, Self::LokiJson, Self::Gelf, Self::GelfBulk];
 
-    /// A sink of this kind for a server.
+    /// Returns a sink of this kind for a server.
     pub(crate) fn sink(self, server: &Server) -> Sink {
         let url = format!("http://{}", server.address);
         match self {
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// The request ids in a request, in its order.
+    /// Returns the request ids in a request, in order.
     pub(crate) fn ids(self, request: &Request) -> Vec<String> {
         match self {
             Self::Influx => {
@@ -70,7 +70,7 @@ impl Kind {
             }
             Self::Gelf | Self::GelfBulk => {
                 let text = text(request);
-                // Graylog takes what comes next on the connection for the rest of a line without an end.
+                // Graylog joins an unfinished line with the connection's next request.
                 assert_eq!(text.ends_with('\n'), self == Self::GelfBulk, "{text}");
                 let id = |line: &str| {
                     let frame: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -122,7 +122,7 @@ struct Pair {
     value: String,
 }
 
-/// So many calls with the ids `r0`, `r1`, ...
+/// Returns calls with the ids `r0`, `r1`, ...
 pub(crate) fn calls(count: u64) -> Vec<Record> {
     (0..count).map(|index| Record::Call(call(index))).collect()
 }
@@ -152,7 +152,7 @@ pub(crate) fn call(index: u64) -> CallRow {
     }
 }
 
-/// Runs what a worker's thread would run.
+/// Runs a future in the runtime of a worker.
 pub(crate) fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let done = runtime.block_on(work);
@@ -160,7 +160,7 @@ pub(crate) fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
     done
 }
 
-/// A transport for a sink as it is.
+/// Opens the transport of a sink.
 pub(crate) fn opened(sink: impl Into<Sink>) -> Box<dyn Transport> {
     sink.into().open().unwrap()
 }
@@ -170,7 +170,7 @@ pub(crate) async fn send(transport: &mut dyn Transport, records: &[Record]) -> A
     transport.deliver(Batch { origin: ORIGIN, records }).await
 }
 
-/// Delivers records without ever waiting, in batches of the transport's size.
+/// Delivers records without delays, in batches of the transport's size.
 pub(crate) async fn deliver(transport: &mut dyn Transport, records: &[Record]) -> BatchBisect {
     let mut delivery = BatchBisect::new(records.len());
     while let Some(stretch) = delivery.next() {

@@ -1,4 +1,4 @@
-//! What sinks are told, and what they show of it.
+//! Tests of the sinks' options and their display.
 
 use std::sync::mpsc;
 
@@ -8,7 +8,7 @@ use soundpost_testkit::{Reply, Server};
 
 use crate::receiver::{calls, deliver, on_a_runtime, opened, send};
 
-/// What is wrong with a list of URLs.
+/// Returns the error of a list of URLs.
 fn fault(urls: &str) -> String {
     match Sink::list(urls) {
         Ok(sinks) => panic!("{urls} is taken: {sinks:?}"),
@@ -17,7 +17,7 @@ fn fault(urls: &str) -> String {
 }
 
 #[test]
-fn lists_are_read() {
+fn lists_are_parsed() {
     let sinks = Sink::list(
         "influxdb+http://influx:8086?org=o&bucket=b, graylog+tcp://graylog\tloki+https://loki/prefix/?tenant=t&name=l2,\
          jsonl:logs/tts.jsonl?keep=2&rotate_bytes=1000 jsonl:-?name=out",
@@ -37,7 +37,7 @@ fn lists_are_read() {
 }
 
 #[test]
-fn what_cannot_be_understood_names_the_sink_and_what_is_wrong() {
+fn parse_error_names_the_sink_and_the_fault() {
     let table = [
         ("http://influx:8086", "sinks: URL 1 of the list begins with none of influxdb+http://"),
         ("redis+tcp://x", "sinks: URL 1 of the list begins with none of influxdb+http://"),
@@ -70,7 +70,7 @@ fn what_cannot_be_understood_names_the_sink_and_what_is_wrong() {
 }
 
 #[test]
-fn no_list_holds_a_secret_and_no_error_shows_one() {
+fn secret_in_a_list_is_rejected_and_not_shown() {
     for url in [
         "influxdb+http://user:hunter2@h:8086?database=d",
         "influxdb+http://hunter2@h:8086?database=d",
@@ -89,7 +89,7 @@ fn no_list_holds_a_secret_and_no_error_shows_one() {
 }
 
 #[test]
-fn nothing_shows_a_secret() {
+fn secret_is_not_displayed() {
     let url = "http://user:hunter2@h:8086/p?database=d";
     let sinks: Vec<Sink> = vec![
         InfluxDb::new(url).unwrap().into(),
@@ -132,7 +132,7 @@ fn options_have_the_same_names_everywhere() {
 }
 
 #[test]
-fn a_url_may_end_in_the_path_that_the_protocol_writes_to() {
+fn url_can_end_in_the_path_of_the_protocol() {
     let (sent, asked) = mpsc::channel();
     let server = Server::start(move |request| {
         sent.send(request.target.clone()).unwrap();
@@ -146,7 +146,7 @@ fn a_url_may_end_in_the_path_that_the_protocol_writes_to() {
         (influx("/write").database("d").into(), "/write?db=d&precision=ns"),
         (influx("/api/v2/write?bucket=b").into(), "/api/v2/write?bucket=b&precision=ns"),
         (influx("/at/api/v3/write_lp").database("d").into(), "/at/api/v3/write_lp?db=d&precision=nanosecond"),
-        // What is said counts.
+        // An explicit option has precedence.
         (influx("/write?api=v2&bucket=b").into(), "/api/v2/write?bucket=b&precision=ns"),
         (Graylog::new(&url("/gelf")).unwrap().into(), "/gelf"),
         (Graylog::new(&url("")).unwrap().into(), "/gelf"),
@@ -158,14 +158,14 @@ fn a_url_may_end_in_the_path_that_the_protocol_writes_to() {
 }
 
 #[test]
-fn percent_signs_in_the_path_of_a_file_stand_for_what_a_list_cannot_have() {
+fn path_of_a_file_can_be_percent_encoded() {
     let sinks = Sink::list("jsonl:/a%20b%2Cc%3Fd%25.jsonl?keep=2").unwrap();
     assert_eq!(sinks[0].to_string(), "jsonl (/a b,c?d%.jsonl)");
     assert!(fault("jsonl:%ff").starts_with("sink jsonl: the URL has percent signs that are no UTF-8"));
 }
 
 #[test]
-fn what_is_said_of_a_secret_that_is_not_there_is_not_redacted() {
+fn message_on_a_missing_secret_is_not_redacted() {
     let missing = "/run/nowhere/influx_token";
     let sinks = [
         InfluxDb::new("http://h").unwrap().database("d").token_file(missing),

@@ -1,4 +1,4 @@
-//! Certificates: who is trusted, and who is not.
+//! Tests of trusted and untrusted certificates.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -10,8 +10,8 @@ use soundpost_sinks::kinds::{Graylog, InfluxDb, Verdict};
 use crate::receiver::{calls, on_a_runtime, opened, send};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 
-/// Serves one request after the other over TLS with a certificate for these names, which an authority signed whose own
-/// is at `ca`; the port.
+/// Serves requests over TLS with a certificate for these names, signed by an authority whose certificate is written to
+/// `ca`. Returns the port.
 fn serve(ca: &Path, names: &[&str], expired: bool) -> u16 {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
@@ -39,7 +39,7 @@ fn serve(ca: &Path, names: &[&str], expired: bool) -> u16 {
         for stream in listener.incoming().map_while(Result::ok) {
             let session = rustls::ServerConnection::new(config.clone()).unwrap();
             let mut stream = rustls::StreamOwned::new(session, stream);
-            // What is asked comes at once, and nobody looks at it; then the client ends it.
+            // The server reads and ignores the request; then the client closes the connection.
             if stream.read(&mut [0; 65_536]).is_ok() {
                 let _ = stream.write_all(b"HTTP/1.1 204 x\r\n\r\n");
             }
@@ -49,7 +49,7 @@ fn serve(ca: &Path, names: &[&str], expired: bool) -> u16 {
     port
 }
 
-/// What becomes of a batch that is sent to this host and port.
+/// Returns the verdict on a batch that is sent to this host and port.
 fn sent(host: &str, port: u16, ca: Option<&Path>) -> Verdict {
     let mut sink = InfluxDb::new(&format!("https://{host}:{port}")).unwrap().database("d");
     if let Some(ca) = ca {
@@ -64,7 +64,7 @@ fn assert_refused(verdict: &Verdict, why: &str) {
 }
 
 #[test]
-fn a_certificate_of_a_known_authority_and_the_right_name_is_trusted() {
+fn certificate_of_a_known_authority_and_name_is_trusted() {
     let directory = tempfile::tempdir().unwrap();
     let ca = directory.path().join("ca.pem");
     let port = serve(&ca, &["localhost", "127.0.0.1"], false);
@@ -73,7 +73,7 @@ fn a_certificate_of_a_known_authority_and_the_right_name_is_trusted() {
 }
 
 #[test]
-fn gelf_over_tcp_with_tls_trusts_the_same() {
+fn gelf_over_tls_trusts_the_same_certificates() {
     let directory = tempfile::tempdir().unwrap();
     let ca = directory.path().join("ca.pem");
     let port = serve(&ca, &["localhost"], false);
@@ -85,7 +85,7 @@ fn gelf_over_tcp_with_tls_trusts_the_same() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_refused() {
+fn untrusted_certificate_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let [ca, other] = ["ca.pem", "other.pem"].map(|name| directory.path().join(name));
     let port = serve(&ca, &["elsewhere.example"], false);
@@ -99,9 +99,9 @@ fn a_certificate_that_is_not_trusted_is_refused() {
 }
 
 #[test]
-fn a_server_that_does_not_speak_tls_is_refused() {
+fn server_without_tls_is_rejected() {
     let server = soundpost_testkit::Server::start(|_| soundpost_testkit::Reply::status(204));
-    // What it says to our greeting is no TLS.
+    // The server's reply to the handshake is not TLS.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Frames, and what a JSON parser reads from them.
+//! Tests of GELF frames with a JSON parser.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -18,7 +18,7 @@ fn with<'a>(fields: &[(&'a str, Value<'a>)]) -> Event<'a> {
     Event { fields: Fields::Given(fields), ..said("m") }
 }
 
-/// What follows the head that all frames of [`said`] have.
+/// Returns the part of a frame of [`said`] after its common head.
 fn fields_of(event: &Event<'_>) -> (String, Losses) {
     let (frame, losses) = frame(event);
     let head = "{\"version\":\"1.1\",\"host\":\"gpu-1\",\"short_message\":\"m\",\"timestamp\":1767323045.678901,\
@@ -45,7 +45,7 @@ fn a_call_is_a_frame() {
 }
 
 #[test]
-fn what_was_not_measured_is_not_there_and_nothing_is_twice() {
+fn unmeasured_values_are_omitted_and_none_is_repeated() {
     let call = bare_call();
     let (frame, losses) = frame(&Event::of_call(&call));
     assert!(!frame.contains("audio_seconds") && !frame.contains("chunks"), "{frame}");
@@ -54,7 +54,7 @@ fn what_was_not_measured_is_not_there_and_nothing_is_twice() {
 }
 
 #[test]
-fn a_logged_exception_is_there_to_be_read_and_searched() {
+fn logged_exception_is_readable_and_searchable() {
     let row = logged();
     let (frame, losses) = frame(&Event::of_log(&row));
     let read: Map<String, Json> = serde_json::from_str(&frame).unwrap();
@@ -71,7 +71,7 @@ fn a_logged_exception_is_there_to_be_read_and_searched() {
 }
 
 #[test]
-fn nothing_breaks_out_of_its_place() {
+fn special_characters_are_escaped() {
     let table = [
         ("a", Value::from("x\",\"_evil\":\"1"), r#","_a":"x\",\"_evil\":\"1""#),
         ("a\":1,\"b", Value::Int(1), r#","_a__1__b":1"#),
@@ -102,7 +102,7 @@ fn nothing_breaks_out_of_its_place() {
 }
 
 #[test]
-fn what_is_lost_is_counted() {
+fn losses_are_counted() {
     let long = "x".repeat(32_767);
     let name = "n".repeat(300);
     let (written, losses) = fields_of(&with(&[
@@ -126,7 +126,7 @@ fn what_is_lost_is_counted() {
 }
 
 #[test]
-fn what_must_be_there_is_there() {
+fn required_fields_are_present() {
     let (frame, losses) = frame(&Event { unix_nanos: -1, ..said(" \n") });
     let read: Json = serde_json::from_str(&frame).unwrap();
     assert_eq!((&read["short_message"], &read["timestamp"]), (&json!("-"), &json!(0.001)));
@@ -141,7 +141,7 @@ fn what_must_be_there_is_there() {
 }
 
 #[test]
-fn a_message_of_several_lines_is_there_as_a_whole_and_by_its_first() {
+fn message_of_several_lines_has_a_short_and_a_full_text() {
     for (message, short, full) in [
         ("one line \n", "one line \n", None),
         ("\r\n\n", "-", None),
@@ -162,7 +162,7 @@ fn a_message_of_several_lines_is_there_as_a_whole_and_by_its_first() {
 }
 
 #[test]
-fn a_frame_stays_within_its_bound() {
+fn frame_stays_within_its_limit() {
     let names: Vec<String> = (0..10_000).map(|index| format!("f{index}")).collect();
     for message in ["\0".repeat(3 << 20), "é".repeat(3 << 20), "\0".repeat(2000) + "\n\0", "m".to_owned()] {
         for limit in [2048, 2049, 65_536, FRAME - 1] {
@@ -179,7 +179,7 @@ fn a_frame_stays_within_its_bound() {
 }
 
 #[test]
-fn a_long_message_has_datagrams() {
+fn long_message_is_split_into_datagrams() {
     let id = *b"12345678";
     let message: Vec<u8> = (0..1408 * 128).map(|index| (index % 251) as u8).collect();
     assert_eq!(datagrams(&message[..1420], id), Some(vec![message[..1420].to_vec()]));
@@ -196,7 +196,7 @@ fn a_long_message_has_datagrams() {
     assert_eq!(datagrams(&[&message[..], b"x"].concat(), id), None);
 }
 
-/// The rules, said again in the simplest way.
+/// A simple implementation of the format's rules.
 fn canonical(event: &Event<'_>) -> Map<String, Json> {
     let blank = |text: &str| text.chars().all(|c| c.is_whitespace() || u32::from(c) <= 32);
     let mut read = Map::new();

@@ -1,14 +1,14 @@
-//! How much of what was written the peer's kernel has.
+//! The number of bytes that the peer's kernel acknowledged.
 
 use std::fs;
 use std::os::fd::AsFd;
 
 use nix::sys::socket::getsockopt;
 
-/// The first fields of the kernel's `struct tcp_info`, up to `tcpi_bytes_acked`, which it has since Linux 4.1.
+/// The first fields of the kernel's `struct tcp_info`, up to `tcpi_bytes_acked` (since Linux 4.1).
 type Info = [u8; 128];
 
-/// Where `tcpi_bytes_acked` is in it.
+/// Offset of `tcpi_bytes_acked`.
 const BYTES_ACKED: usize = 120;
 
 #[derive(Clone, Copy)]
@@ -22,24 +22,23 @@ nix::getsockopt_impl!(
     nix::sys::socket::sockopt::GetStruct<Info>
 );
 
-/// Counts what the peer acknowledged on a connection.
+/// Counts the bytes that the peer acknowledged on a connection.
 ///
-/// This is asked for with a socket option, which takes no unsafe code as the request for the length of the send queue
-/// would, and which says the same: what was written less what is queued.
+/// The count is a socket option, because the length of the send queue would require unsafe code.
 pub(crate) struct Acked {
     is_told: bool,
 }
 
 impl Acked {
-    /// For a connection that is established.
+    /// Creates the counter of an established connection.
     pub(crate) fn new(socket: &impl AsFd) -> Self {
-        // A kernel that says 0 does not count, as gVisor's: others have counted the beginning of the connection.
+        // A kernel that returns 0 does not count, such as gVisor; others have counted the SYN.
         Self { is_told: is_new() && bytes(socket).is_some_and(|bytes| bytes > 0) }
     }
 
-    /// How many bytes of what was written were acknowledged; `None`: this kernel does not tell.
+    /// Returns the number of acknowledged bytes; `None` if this kernel does not count them.
     pub(crate) fn bytes(&self, socket: &impl AsFd) -> Option<u64> {
-        // The beginning of the connection counts as one.
+        // The SYN counts as one byte.
         self.is_told.then(|| bytes(socket).unwrap_or(0).saturating_sub(1))
     }
 }
@@ -50,7 +49,7 @@ fn bytes(socket: &impl AsFd) -> Option<u64> {
     Some(u64::from_ne_bytes(*bytes))
 }
 
-/// Whether the kernel's structure is long enough; asking an older one would be a panic.
+/// Returns whether the kernel's structure is long enough; `getsockopt` would panic on an older kernel.
 fn is_new() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(['.', '-']).map_while(|number| number.trim().parse::<u32>().ok());

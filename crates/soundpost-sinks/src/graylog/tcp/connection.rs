@@ -1,4 +1,4 @@
-//! A connection to a peer that acknowledges nothing.
+//! A connection of a protocol without acknowledgements.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -12,22 +12,21 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use super::acked::Acked;
 use crate::net::connect;
 
-/// What is sent and not acknowledged for so long breaks the connection: the peer's host is gone, or the peer has
-/// stopped reading.
+/// Timeout for the peer's kernel to acknowledge sent data. After it, the connection breaks.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
 
-/// After so long without any traffic it is asked whether the peer is there, and again as long after it did not answer.
+/// Idle time before a keepalive probe, and interval between probes.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// Reads at once that find something, before the peer is taken for one that never stops talking.
+/// Maximum consecutive reads of unexpected data before the connection is closed.
 const TALK: usize = 64;
 
-/// A connection of which is known how much of what was written the peer's kernel has.
+/// A connection that counts the bytes that the peer's kernel acknowledged.
 pub(crate) struct Connection {
     io: connect::Connection,
     acked: Acked,
     queued: Vec<u8>,
-    /// How much of what is queued is written.
+    /// Number of queued bytes that are written.
     begun: usize,
     flushed: bool,
 }
@@ -35,7 +34,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(io: connect::Connection) -> Self {
         let seconds = IDLE.as_secs() as u32;
-        // A kernel without one of these finds out later that the peer's host is gone.
+        // Without one of these options, a dead peer is detected later.
         let _ = setsockopt(&io, sockopt::KeepAlive, &true);
         let _ = setsockopt(&io, sockopt::TcpKeepIdle, &seconds);
         let _ = setsockopt(&io, sockopt::TcpKeepInterval, &seconds);
@@ -44,7 +43,7 @@ impl Connection {
         Self { io, acked, queued: Vec::new(), begun: 0, flushed: true }
     }
 
-    /// What is to be written next, to be added to.
+    /// Returns the buffer for the next data.
     pub(crate) fn queue(&mut self) -> &mut Vec<u8> {
         self.queued.drain(..self.begun);
         self.begun = 0;
@@ -52,30 +51,30 @@ impl Connection {
         &mut self.queued
     }
 
-    /// Whether the kernel has all that was queued.
+    /// Returns whether the kernel has all queued data.
     pub(crate) fn is_flushed(&self) -> bool {
         self.flushed
     }
 
-    /// Returns when the kernel has all that was queued. Whoever does not wait for it may go on later.
+    /// Writes all queued data to the kernel. A cancelled call can be continued later.
     ///
     /// # Errors
-    /// When the connection is broken, or the peer ended it: the kernel would take what nobody reads.
+    /// When the connection is broken or the peer closed it, although the kernel would still accept data.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         poll_fn(|context| self.poll_flush(context)).await
     }
 
-    /// Returns when the connection is broken or the peer ended it; what the peer says is not listened to.
+    /// Waits until the connection is broken or the peer closed it. Received data is discarded.
     pub(crate) async fn ended(&mut self) -> io::Error {
         poll_fn(|context| self.poll_end(context)).await
     }
 
-    /// Bytes that were written to the socket, TLS's own included.
+    /// Returns the number of bytes written to the socket, including those of TLS.
     pub(crate) fn written(&self) -> u64 {
         self.io.written()
     }
 
-    /// Bytes that the peer's kernel has; `None`: this kernel does not tell.
+    /// Returns the number of bytes that the peer's kernel has; `None` if this kernel does not count them.
     pub(crate) fn acked(&self) -> Option<u64> {
         self.acked.bytes(&self.io)
     }

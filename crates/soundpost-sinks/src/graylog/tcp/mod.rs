@@ -1,4 +1,4 @@
-//! GELF over TCP, which acknowledges nothing: see [`Unconfirmed`] for when a record counts as delivered.
+//! GELF over TCP, which has no acknowledgements: see [`Unconfirmed`] for when a record counts as delivered.
 
 mod acked;
 mod connection;
@@ -20,27 +20,26 @@ use crate::transport::{Batch, Delivering, Limits, Transport};
 use connection::Connection;
 use unconfirmed::Unconfirmed;
 
-/// How long nothing may go wrong after the server's kernel has a record. A server that reads has read it within
-/// milliseconds; one that ends before it has read all resets the connection when it does.
+/// Grace period after the server's kernel has a record. A server reads it within milliseconds, or resets the
+/// connection when it ends before.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Between two looks at how much the server's kernel has.
-const LOOK: Duration = Duration::from_millis(10);
+/// Interval between reads of the acknowledged bytes.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long it is looked whether a connection that was not used was ended.
-const PEEK: Duration = Duration::from_millis(1);
+/// Timeout for detecting that an idle connection was closed.
+const CLOSE_CHECK: Duration = Duration::from_millis(1);
 
-/// Bytes of frames that are written together, about.
+/// Approximate bytes of frames that are written together.
 const SLICE: usize = 128 * 1024;
 
-/// Records at once, where nothing else is asked for: a batch is waited for as long as the grace period, and so many
-/// are enough for 25,000 a second.
+/// Default batch size, records. A batch takes the grace period, so this size allows 25,000 records a second.
 const RECORDS: usize = 12_288;
 
-/// Fewest records at once, however slow the server is.
+/// Minimum batch size for a slow server, records.
 const FEWEST: usize = 16;
 
-/// Memory of the records at once, bytes.
+/// Maximum memory of a batch, bytes.
 const BYTES: usize = 12 * 1024 * 1024;
 
 /// Sends frames to an input for GELF over TCP, without or with TLS.
@@ -49,12 +48,12 @@ pub(crate) struct GelfTcp {
     timeout: Duration,
     grace: Duration,
     most: usize,
-    /// Records at once now: as many as the server takes within the timeout.
+    /// Current batch size: as many records as the server accepts within the timeout.
     records: usize,
     link: Option<Link>,
 }
 
-/// A connection, and what was sent over it.
+/// A connection and the unconfirmed records sent over it.
 struct Link {
     connection: Connection,
     sent: Unconfirmed<Sent>,
@@ -69,7 +68,7 @@ impl GelfTcp {
     /// # Errors
     /// As [`Connector::new`].
     pub(crate) fn new(settings: &Graylog) -> Result<Self, String> {
-        // The other half of the time is for the records.
+        // The other half of the timeout is for the records.
         let timeout = settings.common.timeout;
         let connector = Connector::new(&settings.server, timeout / 2, None)?;
         let most = settings.common.batch.unwrap_or(RECORDS);
@@ -78,7 +77,7 @@ impl GelfTcp {
 
     async fn send(&mut self, batch: Batch<'_>) -> Answer {
         let begun = Instant::now();
-        // Before whoever waits gives up on it.
+        // Ends before the sink's own timeout.
         let deadline = begun + self.timeout * 9 / 10;
         let mut link = match self.known_link(batch).await {
             Some(link) => link,
@@ -110,17 +109,17 @@ impl GelfTcp {
         } else if begun.elapsed() < half {
             self.records = (self.records * 2).min(self.most);
         }
-        // What it has not acknowledged need not be sent again: it may still be on its way.
+        // The connection is kept, because unacknowledged data may still arrive.
         self.link = Some(link);
         answer
     }
 
-    /// The connection there is, if it can be gone on with.
+    /// Returns the existing connection, if this batch can continue on it.
     async fn known_link(&mut self, batch: Batch<'_>) -> Option<Link> {
-        // One over which something else was sent is of no use: nobody knows what became of that.
+        // Other unconfirmed records have an unknown result.
         let mut link = self.link.take().filter(|link| link.goes_on_with(batch))?;
-        // That it was ended while nothing was to be sent is nobody's fault.
-        let ended = link.sent.len() == 0 && timeout(PEEK, link.connection.ended()).await.is_ok();
+        // An idle connection may have been closed without an error.
+        let ended = link.sent.len() == 0 && timeout(CLOSE_CHECK, link.connection.ended()).await.is_ok();
         (!ended).then_some(link)
     }
 }
@@ -136,13 +135,13 @@ impl Transport for GelfTcp {
 }
 
 impl Link {
-    /// Whether what is not confirmed yet is what the batch begins with.
+    /// Returns whether the unconfirmed records are the first ones of the batch.
     fn goes_on_with(&self, batch: Batch<'_>) -> bool {
         let sequences = batch.records.iter().map(|record| record.sequence());
         self.sent.iter().zip(sequences).all(|(sent, sequence)| sent.sequence == sequence)
     }
 
-    /// Sends what of the batch is not sent, until all of it is confirmed or the time is over; adds what is confirmed to
+    /// Sends the rest of the batch until all records are confirmed or the deadline is over. Adds confirmed records to
     /// the answer.
     async fn send(
         &mut self,
@@ -155,8 +154,8 @@ impl Link {
             if self.connection.is_flushed() && next < batch.records.len() {
                 next += self.queue(batch, next)?;
             }
-            let look = Instant::now() + LOOK;
-            let wake = self.sent.next().map_or(look, |next| look.min(next.into())).min(deadline);
+            let poll = Instant::now() + POLL_INTERVAL;
+            let wake = self.sent.next().map_or(poll, |next| poll.min(next.into())).min(deadline);
             if self.connection.is_flushed() {
                 tokio::select! {
                     biased;
@@ -180,7 +179,7 @@ impl Link {
         }
     }
 
-    /// Queues frames of records from this one on; of how many.
+    /// Queues frames of the records from `from` on. Returns their number.
     fn queue(&mut self, batch: Batch<'_>, from: usize) -> Result<usize, Stopped> {
         let out = self.connection.queue();
         for (done, record) in batch.records[from..].iter().enumerate() {
@@ -196,7 +195,7 @@ impl Link {
             });
             if let Err(panic) = encoded {
                 out.truncate(before);
-                // Those before it are on their way.
+                // The records before it are queued.
                 return if done > 0 { Ok(done) } else { Err(Stopped::Unwritable(panic)) };
             }
             self.sent.push(Sent { sequence: record.sequence(), losses });

@@ -1,4 +1,4 @@
-//! Servers that read, hang up, reset, stall and do not accept, and what is delivered to them.
+//! Tests of delivery to servers that read, close, reset, stall and do not accept.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use soundpost_store::Record;
 use super::*;
 use crate::format::fixtures::{ORIGIN, call};
 
-/// Longer than a test.
+/// A grace period longer than a test.
 const NEVER: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -35,12 +35,12 @@ async fn deliver(transport: &mut GelfTcp, records: &[Record]) -> Answer {
     transport.deliver(Batch { origin: ORIGIN, records }).await
 }
 
-/// The number of a record; no characters are not said.
+/// Returns the number of a record. Zero characters are omitted.
 fn number(frame: &Json) -> u64 {
     frame["_char_count"].as_u64().unwrap_or(0)
 }
 
-/// A server of one connection that hands over the number in each frame, until it ends.
+/// Starts a server of one connection that sends the number in each frame to a channel.
 fn reader(listener: &TcpListener) -> (mpsc::Receiver<u64>, JoinHandle<()>) {
     let (frames, read) = mpsc::channel();
     let listener = listener.try_clone().unwrap();
@@ -76,20 +76,20 @@ async fn records_arrive_in_order_over_one_connection() {
 }
 
 #[tokio::test]
-async fn nothing_is_settled_before_the_grace_period_is_over() {
+async fn records_are_settled_after_the_grace_period() {
     let listener = listen();
     let (read, _thread) = reader(&listener);
     let mut transport = transport(&listener, NEVER);
     transport.timeout = Duration::from_millis(300);
     assert_later(&deliver(&mut transport, &records(0..10)).await, 0);
-    // They are not sent again over a connection that did not break, but waited for.
+    // The intact connection is kept, and the records are not sent again.
     assert_later(&deliver(&mut transport, &records(0..12)).await, 0);
     drop(transport);
     assert!(read.iter().eq(0..12));
 }
 
 #[tokio::test]
-async fn what_a_server_that_went_away_may_not_have_read_is_sent_again() {
+async fn unconfirmed_records_are_resent_after_a_reset() {
     let listener = listen();
     let mut transport = transport(&listener, NEVER);
     let batch = records(0..300);
@@ -101,7 +101,7 @@ async fn what_a_server_that_went_away_may_not_have_read_is_sent_again() {
             let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
             let _ = stream.read_exact(&mut some);
             if linger {
-                // A reset, whatever was read.
+                // A reset, regardless of the data read.
                 let reset = nix::libc::linger { l_onoff: 1, l_linger: 0 };
                 setsockopt(&stream, sockopt::Linger, &reset).unwrap();
             }
@@ -118,12 +118,12 @@ async fn what_a_server_that_went_away_may_not_have_read_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_accepted_what_its_kernel_took_is_noticed() {
+async fn server_that_never_accepts_is_detected() {
     let listener = listen();
     let mut transport = transport(&listener, NEVER);
     let batch = records(0..3);
     let (delivered, ()) = tokio::join!(deliver(&mut transport, &batch), async {
-        // The kernel shakes hands for who does not accept, and acknowledges.
+        // The kernel completes the handshake and acknowledges data without an accept.
         tokio::time::sleep(Duration::from_millis(100)).await;
         drop(listener);
     });
@@ -131,11 +131,11 @@ async fn a_server_that_never_accepted_what_its_kernel_took_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_server_that_stalls_gets_nothing_twice_when_it_goes_on() {
+async fn stalled_server_gets_each_record_once() {
     let listener = listen();
     let mut transport = transport(&listener, SHORT);
     transport.timeout = Duration::from_millis(400);
-    // More than sockets hold.
+    // More than the socket buffers hold.
     let batch: Vec<_> = (0..40)
         .map(|sequence| {
             let fields = vec![("long".into(), soundpost_core::FieldValue::Text("x".repeat(30_000)))];
@@ -168,7 +168,7 @@ async fn a_server_that_stalls_gets_nothing_twice_when_it_goes_on() {
     let begun = Instant::now();
     while settled < batch.len() {
         assert!(begun.elapsed() < Duration::from_secs(30));
-        // Batches get smaller meanwhile.
+        // Meanwhile, batches become smaller.
         let most = transport.limits().records.min(batch.len() - settled);
         settled += deliver(&mut transport, &batch[settled..][..most]).await.settled;
     }
@@ -177,7 +177,7 @@ async fn a_server_that_stalls_gets_nothing_twice_when_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ended_while_nothing_was_sent_is_made_anew() {
+async fn closed_idle_connection_is_reopened() {
     let listener = listen();
     let mut transport = transport(&listener, SHORT);
     for round in 0..3 {
@@ -194,7 +194,7 @@ async fn a_connection_that_ended_while_nothing_was_sent_is_made_anew() {
 }
 
 #[tokio::test]
-async fn other_records_than_those_on_their_way_go_over_a_new_connection() {
+async fn other_records_use_a_new_connection() {
     let listener = listen();
     let (_read, _thread) = reader(&listener);
     let mut transport = transport(&listener, NEVER);
@@ -209,7 +209,7 @@ async fn other_records_than_those_on_their_way_go_over_a_new_connection() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_waited_for() {
+async fn unreachable_server_is_retried() {
     let listener = listen();
     let mut transport = transport(&listener, SHORT);
     drop(listener);
@@ -217,20 +217,20 @@ async fn a_server_that_is_away_is_waited_for() {
 }
 
 #[tokio::test]
-async fn hostile_records_are_cut_and_counted_and_delivered() {
+async fn hostile_records_are_truncated_and_delivered() {
     let listener = listen();
     let (read, thread) = reader(&listener);
     let mut transport = transport(&listener, SHORT);
     let text = |text: String| soundpost_core::FieldValue::Text(text);
     let mut batch = records(0..3);
     let Record::Call(row) = &mut batch[1] else { panic!("no call") };
-    // What the ring would have shortened before.
+    // Texts beyond the limits of the ring.
     row.request_id = "\0x".repeat(1 << 19);
     row.fields = vec![("a\0\"".into(), text("\u{fffd}\"\\\0".repeat(5 << 20)))];
     row.fields.extend((0..10_000).map(|number| (format!("f{number}"), text("x".repeat(1000)))));
     let answer = deliver(&mut transport, &batch).await;
     assert_eq!((answer.settled, answer.rest), (3, Verdict::Taken));
-    // Both texts; the fields beyond those that an object may have; a name.
+    // Both texts, the fields beyond the limit, and a name.
     assert_eq!((answer.losses.shortened, answer.losses.cleaned), (2, 1));
     assert!(answer.losses.left_out > 9000, "{:?}", answer.losses);
     drop(transport);

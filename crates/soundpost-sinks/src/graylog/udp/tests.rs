@@ -1,4 +1,4 @@
-//! Datagrams, and who gets them.
+//! Tests of datagrams and their receivers.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use super::*;
 use crate::format::fixtures::{ORIGIN, call, said};
 use crate::format::record::{Event, Fields, Value};
 
-/// Puts datagrams of whatever message and order together, as the protocol has it.
+/// Assembles datagrams of several messages in any order by the protocol's rules.
 fn messages(datagrams: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
     let mut whole = Vec::new();
     let mut parts: BTreeMap<Vec<u8>, BTreeMap<u8, Vec<u8>>> = BTreeMap::new();
@@ -44,7 +44,7 @@ fn read(message: &[u8]) -> Json {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A text that cannot be compressed to much less than three quarters.
+/// Returns a text that compresses to about three quarters.
 fn noise(length: usize) -> String {
     let mut state = 0x9e37_79b9_u64;
     let mut letter = || {
@@ -57,12 +57,12 @@ fn noise(length: usize) -> String {
 }
 
 #[test]
-fn a_message_is_shortened_until_it_fits() {
+fn message_is_shortened_until_it_fits() {
     for (message, shortened) in [
         (String::from("short"), 0),
         (noise(1200), 0),
         (noise(100_000), 0),
-        // Compressed it is short enough, as it is it is not.
+        // The message fits only when it is compressed.
         ("x".repeat(900_000), 0),
         (noise(1_000_000), 1),
         (noise(10 << 20), 1),
@@ -73,13 +73,13 @@ fn a_message_is_shortened_until_it_fits() {
         let read = read(whole);
         let text = read["short_message"].as_str().unwrap();
         assert!(message.starts_with(text) && (text.len() == message.len()) == (shortened == 0));
-        // Not more than is needed: half would have fitted less than twice.
+        // The message is shortened no more than needed.
         assert!(shortened == 0 || text.len() > 100_000, "{}", text.len());
     }
 }
 
 #[test]
-fn hostile_fields_are_cut_or_left_out_and_counted() {
+fn hostile_fields_are_truncated_or_omitted() {
     let names: Vec<String> = (0..10_000).map(|number| format!("f{number}")).collect();
     let long = noise(10 << 20);
     let mut fields = vec![("long".into(), Value::from(&*long))];
@@ -96,7 +96,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn datagrams_in_any_order_are_the_message(
+    fn datagrams_in_any_order_form_the_message(
         length in prop_oneof![0_usize..3000, 170_000_usize..180_224, 1_usize..180_224],
         id in any::<[u8; 8]>(),
         shuffle in any::<u64>(),
@@ -121,7 +121,7 @@ fn transport(port: u16) -> GelfUdp {
 }
 
 #[tokio::test]
-async fn records_are_sent_to_who_listens() {
+async fn records_are_sent_to_a_listener() {
     let receiver = Receiver::bind("127.0.0.1:0").unwrap();
     let port = receiver.local_addr().unwrap().port();
     let (mut transport, records) = (transport(port), records(50));
@@ -133,13 +133,13 @@ async fn records_are_sent_to_who_listens() {
         let length = receiver.recv(&mut datagram).unwrap();
         datagram[..length].to_vec()
     });
-    // No characters are not said.
+    // Zero characters are omitted.
     let number = |message: &Vec<u8>| read(message)["_char_count"].as_u64().unwrap_or(0);
     assert!(messages(datagrams).iter().map(number).eq(0..50));
 }
 
 #[tokio::test]
-async fn nobody_who_listens_is_noticed_and_then_somebody() {
+async fn missing_listener_is_detected_until_it_appears() {
     let receiver = Receiver::bind("127.0.0.1:0").unwrap();
     let address = receiver.local_addr().unwrap();
     drop(receiver);

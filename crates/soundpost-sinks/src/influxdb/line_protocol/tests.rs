@@ -1,4 +1,4 @@
-//! Lines, and what a parser that is not ours reads from them.
+//! Tests of lines with an independent parser.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,12 +36,12 @@ fn a_call_is_a_point() {
          gpu_memory_peak_mb=3072.0,gpu_memory_delta_mb=-1.0,request_id=\"req-7d8e9f\",\
          error=\"CUDA out of memory:\\\\n\\\"2 GiB\\\"\" 1767323045678901005\n"
     );
-    // The line feed in the error is two characters now.
+    // The line feed in the error became two characters.
     assert_eq!(losses, Losses { cleaned: 1, ..Losses::default() });
 }
 
 #[test]
-fn what_was_not_measured_is_not_there() {
+fn unmeasured_values_are_omitted() {
     let call = bare_call();
     let (line, _) = line(&Point::of_call(&ORIGIN, &call));
     assert!(!line.contains("audio_seconds") && !line.contains("chunks"), "{line}");
@@ -96,7 +96,7 @@ fn a_moment_is_a_point_of_the_host_and_one_of_each_gpu() {
 }
 
 #[test]
-fn nothing_breaks_out_of_its_place() {
+fn special_characters_are_escaped() {
     let as_tag: [(&str, &str); 10] = [
         (r"a\,b\=evil", r"a/\,b/\=evil"),
         ("x\ncpu,host=evil v=1", r"x_cpu\,host\=evil\ v\=1"),
@@ -150,7 +150,7 @@ fn nothing_breaks_out_of_its_place() {
 }
 
 #[test]
-fn what_is_lost_is_counted() {
+fn losses_are_counted() {
     let long = "x".repeat(64 * 1024 + 1);
     let fields = [
         ("nan", Value::Float(f64::NAN)),
@@ -179,7 +179,7 @@ fn a_point_without_fields_is_lost_and_counted() {
 }
 
 #[test]
-fn a_point_stays_within_bounds() {
+fn point_stays_within_its_limits() {
     let names: Vec<String> = (0..10_000).map(|index| format!("f{index}")).collect();
     let value = "v".repeat(1 << 20);
     let tags: Vec<_> = names.iter().map(|name| (name.as_str(), value.as_str())).take(100).collect();
@@ -192,7 +192,7 @@ fn a_point_stays_within_bounds() {
     assert_eq!(losses.left_out, (100 - written) + (10_000 - FIELDS as u64));
 }
 
-/// A measurement, tags and fields as they are to be read.
+/// The expected measurement, tags and fields.
 type Canonical = (String, Vec<(String, String)>, Vec<(String, String)>, i64);
 
 fn name(text: &str) -> String {
@@ -209,7 +209,7 @@ fn name(text: &str) -> String {
         .collect()
 }
 
-/// The name it gets among others; `None`: none.
+/// Returns the unique form of a name; `None` if there is none.
 fn free(name: String, taken: &[(String, String)]) -> Option<String> {
     let is_free = |name: &str| {
         !["time", "_field", "_measurement"].contains(&name) && taken.iter().all(|(other, _)| other != name)
@@ -217,7 +217,7 @@ fn free(name: String, taken: &[(String, String)]) -> Option<String> {
     [name.clone(), name + "_"].into_iter().find(|name| is_free(name))
 }
 
-/// The rules, said again in the simplest way.
+/// A simple implementation of the format's rules.
 fn canonical(point: &Point<'_>) -> Option<Canonical> {
     let mut measurement = name(point.measurement);
     if measurement.is_empty() || measurement.starts_with('#') {

@@ -1,4 +1,4 @@
-//! The end of a file whose writer was killed.
+//! Repairs the end of a file after its writer was killed.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -6,10 +6,9 @@ use std::os::unix::fs::FileExt as _;
 
 use crate::json_lines::lines::{BEGINNING, LINE};
 
-/// Ends a file with a line feed; its length then.
+/// Makes a file end with a line feed. Returns its new length.
 ///
-/// A line that was begun here is cut off: it was not acknowledged, and is written again. Any other text is not ours
-/// to remove, and is completed.
+/// A partial line of a sink is removed: it was not acknowledged and is written again. Other text is completed.
 pub(crate) fn mend(file: &File, length: u64) -> io::Result<u64> {
     let mut tail = vec![0; length.min(LINE as u64) as usize];
     let start = length - tail.len() as u64;

@@ -1,4 +1,4 @@
-//! When a file is rotated, and what becomes of it.
+//! The rotation of files.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -6,51 +6,51 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-/// Digits of a rotated file's number; more where it needs more.
+/// Minimum number of digits in a rotated file's name.
 const DIGITS: usize = 6;
 
-/// How long a file may get, and how many are kept.
+/// The limits of files.
 ///
-/// A full file gets its name with the next number, `calls.jsonl.000001`: nothing that has a number is renamed again.
+/// A full file is renamed once, to its name with the next number, such as `calls.jsonl.000001`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rotation {
-    /// Longest file, bytes; longer only where one batch is.
+    /// Maximum length of a file, bytes. A single batch can exceed it.
     pub(crate) bytes: u64,
-    /// A file has lines of one such period of the wall clock, counted from 1970 in UTC; `None`: of any time.
+    /// Period of the lines in a file, counted from 1970 in UTC; `None` for no limit.
     pub(crate) age: Option<Duration>,
-    /// Full files that are kept beside the one that is written.
+    /// Number of full files to keep.
     pub(crate) keep: usize,
 }
 
 impl Rotation {
-    /// The number of the period that a time of the wall clock lies in.
+    /// Returns the number of the period of a wall-clock time.
     pub(crate) fn period_of(&self, unix_nanos: u64) -> u64 {
         let period = self.age.map_or(u128::MAX, |period| period.as_nanos().max(1));
         (u128::from(unix_nanos) / period) as u64
     }
 
-    /// Whether a file of one period may not become so long in another.
+    /// Returns whether a file of the period `of` must be rotated before it reaches `length` in the period `now`.
     ///
-    /// A clock that is put back rotates nothing, or it would at each step forth and back.
+    /// A clock that steps back causes no rotation.
     pub(crate) fn is_due(&self, length: u64, of: u64, now: u64) -> bool {
         length > self.bytes || now > of
     }
 
-    /// Renames the file, and removes the oldest beyond those to keep.
+    /// Renames the file and removes the oldest ones beyond the limit.
     pub(crate) fn rotate(&self, path: &Path) -> io::Result<()> {
         let mut numbered = numbered(path)?;
         let number = numbered.last().map_or(1, |(number, _)| number.saturating_add(1));
         let full = with_number(path, number);
         fs::rename(path, &full)?;
         numbered.push((number, full));
-        // One that could not be removed is tried again at the next rotation.
+        // The next rotation retries a file that cannot be removed.
         let old = numbered.len().saturating_sub(self.keep);
         numbered[..old].iter().for_each(|(_, path)| drop(fs::remove_file(path)));
         Ok(())
     }
 }
 
-/// Full files and their numbers, the oldest first; what somebody else named otherwise is not ours.
+/// Returns the full files and their numbers, the oldest first.
 fn numbered(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default();
@@ -63,7 +63,7 @@ fn numbered(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// The number in the name of a full file.
+/// Returns the number in the name of a full file.
 fn number_of(name: &OsStr, full: &OsStr) -> Option<u64> {
     let digits = full.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b".")?;
     let number = str::from_utf8(digits).ok()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Lines, and the files they are found in.
+//! Tests of files of lines.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use super::*;
 use crate::json_lines::lines::BEGINNING;
 
 const SECOND: u64 = 1_000_000_000;
-/// Far behind every time of a test file, which are those of the machine.
+/// A time far after those of the test files, which are of the machine.
 const NOW: u64 = 4_000_000_000 * SECOND;
 
 const ENDLESS: Rotation = Rotation { bytes: u64::MAX, age: None, keep: 1000 };
@@ -28,7 +28,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// A directory, a file in it, and a writer for it.
+/// Returns a directory, the path of a file in it, and its writer.
 fn place(rotation: Rotation) -> (TempDir, PathBuf, LineFile) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("calls.jsonl");
@@ -36,7 +36,7 @@ fn place(rotation: Rotation) -> (TempDir, PathBuf, LineFile) {
     (directory, path, file)
 }
 
-/// Names in a directory, sorted.
+/// Returns the sorted names in a directory.
 fn names(directory: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(directory.path()).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -45,10 +45,10 @@ fn names(directory: &TempDir) -> Vec<String> {
 }
 
 #[test]
-fn a_file_has_one_writer_even_if_somebody_reads_it() {
+fn file_has_one_writer_even_if_it_is_read() {
     let (_directory, path, mut file) = place(ENDLESS);
     file.append(b"one\n", NOW).unwrap();
-    // Closing it, in this process, must not give the lock back.
+    // Closing the file in this process must not release the lock.
     assert_eq!(read(&path), "one\n");
     let mut other = LineFile::new(path.clone(), 0o600, ENDLESS);
     let error = other.append(b"two\n", NOW).unwrap_err();
@@ -76,7 +76,7 @@ fn lines_are_appended_to_a_file_of_its_mode() {
 }
 
 #[test]
-fn full_files_get_numbers_and_the_oldest_go() {
+fn full_files_get_numbers_and_the_oldest_are_removed() {
     let (directory, path, mut file) = place(Rotation { bytes: 8, age: None, keep: 2 });
     for name in ["calls.jsonl.1", "calls.jsonl.0000001", "calls.jsonl.000007.gz", "calls.jsonl-000001"] {
         fs::write(directory.path().join(name), "of somebody else").unwrap();
@@ -91,7 +91,7 @@ fn full_files_get_numbers_and_the_oldest_go() {
     assert_eq!(names(&directory), expected);
     assert_eq!(read(&path), "line 5\n");
     assert_eq!(read(&directory.path().join("calls.jsonl.000004")), "line 3\n");
-    // Numbers have as many digits as they need.
+    // Large numbers have more digits.
     fs::rename(directory.path().join("calls.jsonl.000005"), directory.path().join("calls.jsonl.9999999"))
         .unwrap();
     file.append(b"line 6\n", NOW).unwrap();
@@ -99,7 +99,7 @@ fn full_files_get_numbers_and_the_oldest_go() {
 }
 
 #[test]
-fn none_is_kept_where_none_is_to_be() {
+fn no_full_file_is_kept_if_the_limit_is_zero() {
     let (directory, path, mut file) = place(Rotation { bytes: 0, age: None, keep: 0 });
     file.append(b"one\n", NOW).unwrap();
     file.append(b"two\n", NOW).unwrap();
@@ -107,7 +107,7 @@ fn none_is_kept_where_none_is_to_be() {
 }
 
 #[test]
-fn a_file_has_lines_of_one_period() {
+fn file_has_lines_of_one_period() {
     let hour = 3600 * SECOND;
     let rotation = Rotation { age: Some(Duration::from_secs(3600)), ..ENDLESS };
     let (directory, path, mut file) = place(rotation.clone());
@@ -115,13 +115,13 @@ fn a_file_has_lines_of_one_period() {
     file.append(b"a\n", begin).unwrap();
     file.append(b"b\n", begin + hour - 1).unwrap();
     file.append(b"c\n", begin + hour).unwrap();
-    // The clock is put back, and on again.
+    // The clock steps back and forward again.
     file.append(b"d\n", begin).unwrap();
     file.append(b"e\n", begin + hour).unwrap();
     assert_eq!(read(&directory.path().join("calls.jsonl.000001")), "a\nb\n");
     assert_eq!(read(&path), "c\nd\ne\n");
     drop(file);
-    // Another writer knows the period from the time of the file.
+    // Another writer derives the period from the modification time.
     let mut other = LineFile::new(path.clone(), 0o600, rotation);
     let written = path.metadata().unwrap().mtime() as u64 * SECOND;
     other.append(b"f\n", written).unwrap();
@@ -131,7 +131,7 @@ fn a_file_has_lines_of_one_period() {
 }
 
 #[test]
-fn a_clock_that_was_ahead_for_a_while_costs_one_more_file() {
+fn clock_that_was_ahead_causes_one_rotation() {
     let (hour, year) = (3600 * SECOND, 365 * 24 * 3600 * SECOND);
     let (directory, path, mut file) = place(Rotation { age: Some(Duration::from_secs(3600)), ..ENDLESS });
     for (lines, at) in [("a\n", NOW), ("b\n", NOW + year), ("c\n", NOW), ("d\n", NOW + hour)] {
@@ -143,7 +143,7 @@ fn a_clock_that_was_ahead_for_a_while_costs_one_more_file() {
 }
 
 #[test]
-fn a_half_line_of_ours_is_cut_and_any_other_text_completed() {
+fn partial_line_is_removed_and_other_text_is_completed() {
     let (whole, half) = (line(1, 10), line(2, 10));
     for cut in 1..half.len() {
         let (_directory, path, mut file) = place(ENDLESS);
@@ -166,7 +166,7 @@ fn a_half_line_of_ours_is_cut_and_any_other_text_completed() {
         file.append(whole.as_bytes(), NOW).unwrap();
         assert!(read(&path) == format!("{after}{whole}"), "{} bytes before", before.len());
     }
-    // The longest line that there can be, without its end.
+    // The longest possible line, without its end.
     let (_directory, path, mut file) = place(ENDLESS);
     let longest = line(3, crate::json_lines::lines::LINE - line(3, 0).len());
     fs::write(&path, format!("{whole}{}", longest.trim_end())).unwrap();
@@ -175,7 +175,7 @@ fn a_half_line_of_ours_is_cut_and_any_other_text_completed() {
 }
 
 #[test]
-fn a_file_that_somebody_moved_removed_or_shortened_is_no_hindrance() {
+fn moved_removed_or_truncated_file_is_written_again() {
     let (directory, path, mut file) = place(ENDLESS);
     let moved = directory.path().join("moved");
     file.append(b"one\n", NOW).unwrap();
@@ -194,7 +194,7 @@ fn a_file_that_somebody_moved_removed_or_shortened_is_no_hindrance() {
 }
 
 #[test]
-fn what_is_no_file_of_its_own_is_refused_by_name() {
+fn path_without_a_regular_file_is_rejected() {
     let (directory, path, mut file) = place(ENDLESS);
     let target = directory.path().join("target");
     fs::write(&target, "").unwrap();
@@ -215,10 +215,10 @@ fn what_is_no_file_of_its_own_is_refused_by_name() {
 }
 
 #[test]
-fn a_rotation_passes_over_names_that_are_taken_and_is_done_when_it_can_be() {
+fn rotation_skips_existing_names_and_is_retried() {
     let (directory, path, mut file) = place(Rotation { bytes: 4, ..ENDLESS });
     file.append(b"one\n", NOW).unwrap();
-    // Nothing is replaced, whatever it is.
+    // Existing entries of any kind are kept.
     fs::create_dir(directory.path().join("calls.jsonl.000001")).unwrap();
     file.append(b"two\n", NOW).unwrap();
     assert_eq!(read(&directory.path().join("calls.jsonl.000002")), "one\n");
@@ -233,18 +233,18 @@ fn a_rotation_passes_over_names_that_are_taken_and_is_done_when_it_can_be() {
     }
 }
 
-/// What happens to a file between two batches.
+/// An event between two batches.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Lines of these lengths come, so many seconds later.
+    /// A batch with lines of these lengths, a number of seconds later.
     Lines(Vec<usize>, u64),
-    /// The writer is killed when so much, of 256, of a batch with lines of these lengths is written.
+    /// A kill of the writer when this part, of 256, of a batch with lines of these lengths is written.
     Killed(Vec<usize>, usize),
-    /// Another writer goes on.
+    /// A restart of the writer.
     Reopened,
-    /// Somebody moves the file away.
+    /// A rename of the file.
     Moved,
-    /// The clock is put back by so many seconds.
+    /// A clock step back by this number of seconds.
     Back(u64),
     Synced,
 }
@@ -261,7 +261,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// `SOUNDPOST_CASES` of them, or few: each syncs some files.
+/// Returns the number of cases, from `SOUNDPOST_CASES` or small, because each case syncs files.
 fn config() -> ProptestConfig {
     let cases = std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -271,7 +271,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn no_line_is_lost_and_none_is_there_twice(
+    fn each_line_is_in_one_file_once(
         steps in vec(step(), 1..40),
         max_bytes in 1_u64..2000,
         age in proptest::option::of(1_u64..60),
@@ -279,9 +279,9 @@ proptest! {
         let rotation = Rotation { bytes: max_bytes, age: age.map(Duration::from_secs), keep: 1000 };
         let (directory, path, mut file) = place(rotation.clone());
         let (mut now, mut number, mut moved) = (NOW, 0, 0);
-        // The longest file but for what a writer was at when it was killed, and that.
+        // The longest file, and the batch of a killed writer.
         let (mut longest, mut torn) = (max_bytes, 0);
-        // Lines that were whole before the writer was killed are written again.
+        // Whole lines of a killed writer are written again.
         let mut again = BTreeSet::new();
         let mut batch = |lengths: &[usize]| -> Vec<(usize, String)> {
             lengths.iter().map(|length| { number += 1; (number, line(number, *length)) }).collect()

@@ -1,4 +1,4 @@
-//! Lines, and what a JSON parser reads from them.
+//! Tests of lines with a JSON parser.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -41,7 +41,7 @@ fn a_call_is_a_line() {
 }
 
 #[test]
-fn what_is_lost_is_counted() {
+fn losses_are_counted() {
     let names = ["level", "level", "level", "nan", "", "a\"\n", "count", "truth"];
     let mut fields: Vec<_> = names.map(|name| (name.into(), Value::Int(1))).into();
     fields[3].1 = Value::Float(f64::NAN);
@@ -60,7 +60,7 @@ fn what_is_lost_is_counted() {
 }
 
 #[test]
-fn a_line_stays_within_its_bound() {
+fn line_stays_within_its_limit() {
     let names: Vec<String> = (0..10_000).map(|index| format!("f{index}")).collect();
     let long = "\0".repeat(10 << 20);
     let fields = names.iter().map(|name| (name.into(), Value::from(&*long))).collect();
@@ -71,7 +71,7 @@ fn a_line_stays_within_its_bound() {
     assert_eq!((losses.left_out, losses.shortened), (10_000 - fields, 1 + fields));
 }
 
-/// The rules, said again in the simplest way.
+/// A simple implementation of the format's rules.
 fn canonical(event: &Event<'_>) -> Map<String, Json> {
     let mut read = Map::new();
     read.insert("level".into(), event.level.name().into());

@@ -1,4 +1,4 @@
-//! Pipes that are read, full, and closed.
+//! Tests with pipes that are read, full or closed.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -21,14 +21,14 @@ fn read_some(from: &OwnedFd, most: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_pipe_that_is_full_is_not_waited_for() {
+fn full_pipe_does_not_block() {
     let (read, written) = pipe().unwrap();
     let mut lines = SharedLines::default();
     let all: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
     let put = lines.write(&written, all.as_bytes(), PATIENCE).unwrap();
     assert!(put > 0 && put < all.len());
     assert_eq!(lines.write(&written, &all.as_bytes()[put..], PATIENCE).unwrap(), 0);
-    // Whole lines are there, and the rest follows when there is room.
+    // Whole lines are written, and the rest follows when there is room.
     let mut found = read_some(&read, 1 << 20);
     assert_eq!(found, &all.as_bytes()[..put]);
     assert_eq!(found.last(), Some(&b'\n'));
@@ -43,7 +43,7 @@ fn a_pipe_that_is_full_is_not_waited_for() {
 }
 
 #[test]
-fn a_long_line_that_was_begun_is_ended_first() {
+fn partially_written_line_is_completed_first() {
     let (read, written) = pipe().unwrap();
     let mut lines = SharedLines::default();
     let long = "x".repeat(1 << 20) + "\n";
@@ -60,7 +60,7 @@ fn a_long_line_that_was_begun_is_ended_first() {
 }
 
 #[test]
-fn flags_stay_and_who_set_them_is_no_hindrance() {
+fn descriptor_flags_are_kept_and_tolerated() {
     for flags in [OFlag::empty(), OFlag::O_NONBLOCK] {
         let (read, written) = pipe().unwrap();
         fcntl(&written, FcntlArg::F_SETFL(flags)).unwrap();
@@ -75,7 +75,7 @@ fn flags_stay_and_who_set_them_is_no_hindrance() {
 }
 
 #[test]
-fn nobody_who_reads_and_no_descriptor_are_errors() {
+fn missing_reader_and_closed_descriptor_are_errors() {
     let (read, written) = pipe().unwrap();
     drop(read);
     let mut lines = SharedLines::default();
@@ -85,7 +85,7 @@ fn nobody_who_reads_and_no_descriptor_are_errors() {
 }
 
 #[test]
-fn a_file_takes_all() {
+fn file_accepts_all_lines() {
     let mut file = tempfile::tempfile().unwrap();
     let all = "a line\n".repeat(20_000);
     let mut lines = SharedLines::default();
@@ -100,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn every_line_is_there_once_and_whole(
+    fn every_line_is_written_once_and_whole(
         batches in vec(vec(0_usize..9000, 1..6), 1..8),
         takes in vec(1_usize..20_000, 60),
     ) {
@@ -125,7 +125,7 @@ proptest! {
             }
             expected.extend_from_slice(batch.as_bytes());
         }
-        // A line may still be open.
+        // The last line may be incomplete.
         while lines.write(&written, b"end\n", Duration::ZERO).unwrap() == 0 {
             found.extend(read_some(&read, takes.next().unwrap()));
         }

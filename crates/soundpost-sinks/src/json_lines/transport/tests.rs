@@ -1,4 +1,4 @@
-//! Records, and the lines they become.
+//! Tests of the transport to files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -30,13 +30,13 @@ fn write(lines: &mut Lines, records: &[Record]) -> Answer {
 fn numbers(path: &Path) -> Vec<u64> {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));
-    // No characters are not said.
+    // Zero characters are omitted.
     let number = |line: &str| serde_json::from_str::<Json>(line).unwrap()["char_count"].as_u64().unwrap_or(0);
     text.lines().map(number).collect()
 }
 
 #[test]
-fn records_are_lines_of_the_file() {
+fn records_become_lines_of_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("calls.jsonl");
     let mut lines = lines(&path);
@@ -48,7 +48,7 @@ fn records_are_lines_of_the_file() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_waits_for_a_person() {
+fn unwritable_path_is_misconfigured() {
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path().join("folder");
     let (path, batch) = (folder.join("calls.jsonl"), records(0..3));
@@ -71,12 +71,12 @@ fn a_place_that_cannot_be_written_waits_for_a_person() {
         refused();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
     }
-    // As soon as it can be written it is.
+    // Lines are written as soon as the path is writable.
     assert_eq!(write(&mut lines, &batch).rest, Verdict::Taken);
     assert!(numbers(&path).into_iter().eq(0..3));
 }
 
-/// This test in a process of its own, with this variable set.
+/// Returns a command that runs this test in a separate process, with a variable set.
 fn in_a_process(test: &str, value: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -88,17 +88,17 @@ fn in_a_process(test: &str, value: &Path) -> Command {
 const CHILD: &str = "SOUNDPOST_LINES_TEST";
 
 #[test]
-fn another_process_that_writes_to_it_is_waited_for() {
+fn file_of_another_writer_is_retried() {
     if let Some(path) = std::env::var_os(CHILD) {
         let mut lines = lines(Path::new(&path));
         assert_eq!(write(&mut lines, &records(0..1)).rest, Verdict::Taken);
-        // Until nobody holds its input any more.
+        // The process ends when its input is closed.
         io::stdin().lines().for_each(drop);
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("calls.jsonl");
-    let mut command = in_a_process("another_process_that_writes_to_it_is_waited_for", &path);
+    let mut command = in_a_process("file_of_another_writer_is_retried", &path);
     let mut other = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
@@ -115,15 +115,15 @@ fn another_process_that_writes_to_it_is_waited_for() {
 }
 
 #[test]
-fn a_full_disk_leaves_no_half_line() {
+fn full_disk_leaves_no_partial_line() {
     if std::env::var_os(CHILD).is_none() {
-        // Because it limits what the process may do.
-        let output = in_a_process("a_full_disk_leaves_no_half_line", Path::new("1")).output().unwrap();
+        // The test limits the process's file size.
+        let output = in_a_process("full_disk_leaves_no_partial_line", Path::new("1")).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
         return;
     }
-    // As all of Soundpost's threads have it.
+    // All threads of Soundpost ignore this signal.
     SigSet::from(Signal::SIGXFSZ).thread_block().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("calls.jsonl");
@@ -145,7 +145,7 @@ fn a_full_disk_leaves_no_half_line() {
 }
 
 #[test]
-fn hostile_records_are_cut_and_counted() {
+fn hostile_records_are_truncated_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("calls.jsonl");
     let long = "\0é".repeat(5 << 20);

@@ -1,4 +1,4 @@
-//! An entry of a stream: its line, and names and values.
+//! An entry of a stream: its line, names and values.
 
 use std::ops::Range;
 
@@ -10,31 +10,31 @@ use crate::format::moment::push_rfc3339;
 use crate::format::names::{Alphabet, Name, Reserved, UsedNames, alphabet, push_allowed};
 use crate::format::record::{Event, Origin, Said, Value};
 
-/// Where that goes which is neither a label nor the line.
+/// Where fields are stored that are neither a label nor part of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extras {
-    /// Structured metadata, as Loki has it from 3.0 on.
+    /// Structured metadata, from Loki 3.0 on.
     Metadata,
-    /// The end of the line, as logfmt.
+    /// At the end of the line, as logfmt.
     Logfmt,
 }
 
-/// Longest line, bytes.
+/// Maximum length of a line, bytes.
 const LINE: usize = 256 * 1024;
 
-/// What of a line is kept free for what follows the message, bytes.
+/// Length reserved for the part of a line after the message, bytes.
 const AFTER: usize = 32 * 1024;
 
-/// Most names of an entry; Loki takes 128, and adds some of its own.
+/// Maximum names of an entry. Loki accepts 128, and adds some.
 const PAIRS: usize = 120;
 
-/// Names and values of an entry together, bytes; Loki takes 64 KiB.
+/// Maximum length of an entry's names and values together, bytes. Loki accepts 64 KiB.
 const METADATA: usize = 60 * 1024;
 
-/// Longest value, bytes.
+/// Maximum length of a value, bytes.
 const VALUE: usize = 8 * 1024;
 
-/// Labels of the stream, and what LogQL keeps for itself.
+/// Labels of the stream, and reserved names of LogQL.
 static RESERVED: Reserved = Reserved::new(&[
     "instance",
     "job",
@@ -47,14 +47,14 @@ static RESERVED: Reserved = Reserved::new(&[
 
 static ALLOWED: Alphabet = alphabet(b"_");
 
-/// An entry; used again for the next, so that its buffers are.
+/// An entry with reusable buffers.
 pub(crate) struct Entry {
     line: Vec<u8>,
-    /// Names and values, as the protobuf has them.
+    /// Names and values in protobuf.
     pairs: Vec<u8>,
     names: UsedNames,
     values: Vec<Range<usize>>,
-    /// Of names and values, without what is around them.
+    /// Length of names and values alone.
     bytes: usize,
     tried: usize,
     has_metadata: bool,
@@ -75,7 +75,7 @@ impl Default for Entry {
 }
 
 impl Entry {
-    /// Makes it that of an event.
+    /// Replaces the entry with that of an event.
     pub(crate) fn set(
         &mut self,
         origin: &Origin<'_>,
@@ -111,22 +111,22 @@ impl Entry {
         self.set_line(event, losses);
     }
 
-    /// Its line, UTF-8.
+    /// Returns the line, UTF-8.
     pub(crate) fn line(&self) -> &[u8] {
         &self.line
     }
 
-    /// Its structured metadata, as the protobuf has it.
+    /// Returns the structured metadata in protobuf.
     pub(crate) fn metadata(&self) -> &[u8] {
         if self.has_metadata { &self.pairs } else { &[] }
     }
 
-    /// Its structured metadata, if it has such.
+    /// Returns the structured metadata as pairs, if the entry has it.
     pub(crate) fn metadata_pairs(&self) -> Option<impl Iterator<Item = (&str, &str)>> {
         self.has_metadata.then(|| pairs(&self.pairs, &self.names, &self.values))
     }
 
-    /// Adds a field, if there is room; one without text says nothing.
+    /// Adds a field, if it fits. Empty texts are omitted.
     fn field(&mut self, name: &str, value: &Value<'_>, losses: &mut Losses) {
         if matches!(value, Value::Text(text) if text.is_empty()) {
             return;
@@ -149,7 +149,7 @@ impl Entry {
         }
     }
 
-    /// Appends a pair; where its name and its value are, if it can have a name.
+    /// Appends a pair. Returns the places of its name and value, if the name is valid.
     fn push_pair(
         &mut self,
         name: &str,
@@ -189,7 +189,7 @@ impl Entry {
             losses.shortened += u64::from(cut.len() < event.message.len());
             line.extend_from_slice(cut.as_bytes());
         } else {
-            // What looks like a pair must not be taken for one.
+            // Quotes prevent text in the message from being parsed as a pair.
             line.extend_from_slice(b"msg=\"");
             TEXT.push(line, &event.message, room, losses);
             line.push(b'"');
@@ -214,7 +214,7 @@ impl Entry {
     }
 }
 
-/// Names and values, by their places.
+/// Returns names and values by their places.
 fn pairs<'p>(
     bytes: &'p [u8],
     names: &'p UsedNames,
@@ -233,13 +233,13 @@ fn push_value(out: &mut Vec<u8>, value: &Value<'_>, lost: &mut Losses) {
         }
         Value::Int(number) => push_int(out, *number),
         Value::Unsigned(number) => push_int(out, *number),
-        // All values are text here, so that NaN can be said.
+        // All values are text, so NaN is valid.
         Value::Float(number) => push_float(out, *number),
         Value::Bool(truth) => out.extend_from_slice(if *truth { b"true".as_slice() } else { b"false" }),
     }
 }
 
-/// What is said, in the buffer if it is not there as a text.
+/// Returns the text of a detail; numbers are formatted into the buffer.
 fn text<'s>(said: &'s Said<'_>, buffer: &'s mut Vec<u8>) -> &'s str {
     match said {
         Said::Text(text) => text,
@@ -252,7 +252,7 @@ fn text<'s>(said: &'s Said<'_>, buffer: &'s mut Vec<u8>) -> &'s str {
     }
 }
 
-/// Appends ` name=value`, quoted where it must be; nothing where the line has no room for it.
+/// Appends ` name=value`, quoted if needed, or nothing if it does not fit.
 fn push_logfmt(line: &mut Vec<u8>, name: &str, value: &str, losses: &mut Losses) {
     let (before, mut lost) = (line.len(), Losses::default());
     line.push(b' ');
@@ -272,7 +272,7 @@ fn push_logfmt(line: &mut Vec<u8>, name: &str, value: &str, losses: &mut Losses)
     *losses += lost;
 }
 
-/// Appends the lines below the first, as far as there is room.
+/// Appends the traceback, truncated to the line's limit.
 fn push_trace(line: &mut Vec<u8>, trace: &str, losses: &mut Losses) {
     if trace.is_empty() {
         return;
@@ -283,7 +283,7 @@ fn push_trace(line: &mut Vec<u8>, trace: &str, losses: &mut Losses) {
     line.extend_from_slice(cut.as_bytes());
 }
 
-/// Whether a text can stand without quotes: nothing to escape, and none of these.
+/// Returns whether a text needs no quotes or escapes and contains none of these bytes.
 fn is_bare(text: &str, none_of: &[u8]) -> bool {
     text.bytes()
         .all(|byte| !byte.is_ascii_control() && byte != b'"' && byte != b'\\' && !none_of.contains(&byte))

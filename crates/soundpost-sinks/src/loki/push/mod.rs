@@ -1,7 +1,7 @@
 //! Loki's push API: protobuf with snappy, and JSON.
 //!
 //! Source: <https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs> and Loki's
-//! `pkg/push/push.proto`; bounds are those that Loki has by default.
+//! `pkg/push/push.proto`. The limits are Loki's defaults.
 
 mod entry;
 mod protobuf;
@@ -20,24 +20,23 @@ use protobuf::{push_bytes, push_length, varint};
 
 /// Nanoseconds in a second.
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
-/// Longest value of a label, bytes.
+/// Maximum length of a label's value, bytes.
 const LABEL_VALUE: usize = 1024;
 
-/// Makes bodies of push requests: one stream for each level, oldest first. What is made room for is used again for the
-/// next.
+/// Encodes bodies of push requests, with one stream for each level, oldest entry first. Buffers are reused.
 ///
-/// Names of fields are cleaned and made distinct; lines, values, and how many there are, are bounded.
+/// Names of fields are made valid and unique. The lengths and numbers of lines and values are limited.
 #[derive(Default)]
 pub struct Encoder {
     entry: Entry,
-    /// Entries as they are written, in the order of events.
+    /// Encoded entries in the order of events.
     written: Vec<u8>,
     entries: Vec<Written>,
     request: Vec<u8>,
     compressed: Vec<u8>,
 }
 
-/// Where an entry is, and what orders it.
+/// The place of an encoded entry, and its sort key.
 struct Written {
     level: Level,
     unix_nanos: i64,
@@ -45,8 +44,8 @@ struct Written {
 }
 
 impl Encoder {
-    /// A body of protobuf with snappy's block format, `Content-Type: application/x-protobuf`. `None` if it would be
-    /// longer than snappy can be, 4 GiB.
+    /// Returns a body of protobuf in snappy's block format, `Content-Type: application/x-protobuf`; `None` beyond
+    /// snappy's limit of 4 GiB.
     pub fn protobuf<'a, E: Borrow<Event<'a>>>(
         &mut self,
         origin: &Origin<'_>,
@@ -72,7 +71,7 @@ impl Encoder {
         Some((self.compressed[..length].to_vec(), losses))
     }
 
-    /// A body of JSON, for servers that take nothing else.
+    /// Returns a body of JSON, for servers without protobuf.
     pub fn json<'a, E: Borrow<Event<'a>>>(
         &mut self,
         origin: &Origin<'_>,
@@ -94,7 +93,7 @@ impl Encoder {
         (out, losses)
     }
 
-    /// Writes the entries, and sorts them by stream and time.
+    /// Encodes the entries, and sorts them by stream and time.
     fn write<'a, E: Borrow<Event<'a>>>(
         &mut self,
         origin: &Origin<'_>,
@@ -149,7 +148,7 @@ fn push_json(out: &mut Vec<u8>, unix_nanos: i64, entry: &Entry, losses: &mut Los
 
 /// Appends `"name":"value",`.
 fn push_pair(out: &mut Vec<u8>, name: &str, value: &str) {
-    // Both are as short as they have to be.
+    // Both lengths are already limited.
     let mut none = Losses::default();
     push_text(out, name, usize::MAX / 2, &mut none);
     out.push(b':');
@@ -157,7 +156,7 @@ fn push_pair(out: &mut Vec<u8>, name: &str, value: &str) {
     out.push(b',');
 }
 
-/// Appends the end of a list, in place of the comma after its last entry.
+/// Appends the end of a list, replacing a trailing comma.
 fn close(out: &mut Vec<u8>, end: &[u8]) {
     if out.last() == Some(&b',') {
         out.pop();
@@ -165,20 +164,20 @@ fn close(out: &mut Vec<u8>, end: &[u8]) {
     out.extend_from_slice(end);
 }
 
-/// The labels of a stream; one bad label would cost the whole request.
+/// Returns the labels of a stream. Loki rejects the whole request for one invalid label.
 fn labels(origin: &Origin<'_>, level: Level) -> Vec<(&'static str, String)> {
     let labels = [("instance", origin.instance), ("job", origin.service), ("level", level.name())];
     let present = labels.into_iter().filter(|(_, value)| !value.is_empty());
     present.map(|(name, value)| (name, label_value(value))).collect()
 }
 
-/// A value without what Loki's parser of labels gives up on: it takes U+FFFD for a sign of invalid UTF-8.
+/// Returns a valid label value. Loki's parser rejects U+FFFD as invalid UTF-8.
 fn label_value(value: &str) -> String {
     let cut = &value[..value.floor_char_boundary(LABEL_VALUE)];
     cut.chars().map(|c| if c.is_control() || c == '\u{fffd}' { '_' } else { c }).collect()
 }
 
-/// What the labels lost, in all streams of a request together.
+/// Returns the losses of the labels, counted once for all streams of a request.
 fn of_labels(origin: &Origin<'_>) -> Losses {
     let mut losses = Losses::default();
     for value in [origin.instance, origin.service] {
@@ -190,7 +189,7 @@ fn of_labels(origin: &Origin<'_>) -> Losses {
     losses
 }
 
-/// The labels as protobuf has them: `{job="cosyvoice3",level="info"}`.
+/// Returns the labels in protobuf's form: `{job="cosyvoice3",level="info"}`.
 fn selector(labels: &[(&'static str, String)]) -> String {
     let mut out = String::from("{");
     for (index, (name, value)) in labels.iter().enumerate() {

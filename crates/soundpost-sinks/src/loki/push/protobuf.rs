@@ -1,5 +1,4 @@
-//! The messages of `push.proto`, as far as a push needs them: written where they belong, without a message of owned
-//! texts between.
+//! An encoder of the messages of `push.proto`, which writes in place without intermediate messages.
 
 use std::ops::Range;
 
@@ -28,25 +27,25 @@ pub(crate) const NANOS: u8 = 2;
 const VARINT: u8 = 0;
 const LENGTH_DELIMITED: u8 = 2;
 
-/// Appends a field that is text or bytes.
+/// Appends a field of text or bytes.
 pub(crate) fn push_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     push_length(out, field, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-/// Appends what a field of so many bytes begins with.
+/// Appends the header of a field of `length` bytes.
 pub(crate) fn push_length(out: &mut Vec<u8>, field: u8, length: usize) {
     out.push(field << 3 | LENGTH_DELIMITED);
     push_varint(out, length as u64);
 }
 
-/// Begins a field that is text, bytes or a message; where what it holds begins, until it is ended.
+/// Begins a field of text, bytes or a message. Returns the start of its contents.
 pub(crate) fn begin(out: &mut Vec<u8>, field: u8) -> usize {
     out.extend_from_slice(&[field << 3 | LENGTH_DELIMITED, 0]);
     out.len()
 }
 
-/// Ends a field; where what it holds is now: a longer length needs more room than one byte.
+/// Ends a field. Returns the place of its contents, which move if the length needs several bytes.
 #[inline]
 pub(crate) fn end(out: &mut Vec<u8>, start: usize) -> Range<usize> {
     let length = out.len() - start;

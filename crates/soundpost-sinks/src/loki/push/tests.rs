@@ -1,4 +1,4 @@
-//! Push requests, and what parsers of protobuf, snappy and JSON read from them.
+//! Tests of push requests with parsers of protobuf, snappy and JSON.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ fn pushed(events: &[Event<'_>], extras: Extras) -> (PushRequest, Losses) {
     (decoded(&body), losses)
 }
 
-/// The only entry's line, and its metadata as `name=value`.
+/// Returns the line of the only entry, and its metadata as `name=value`.
 fn entry_of(event: &Event<'_>, extras: Extras) -> (String, Vec<String>, Losses) {
     let (request, losses) = pushed(std::slice::from_ref(event), extras);
     let [entry] = &request.streams[0].entries[..] else { panic!("{request:?}") };
@@ -66,10 +66,10 @@ fn entry_of(event: &Event<'_>, extras: Extras) -> (String, Vec<String>, Losses) 
     (entry.line.clone(), pairs.collect(), losses)
 }
 
-/// The same with JSON's shape, so that both forms can be compared.
+/// Converts a request to the shape of the JSON form.
 fn as_json(request: &PushRequest, extras: Extras) -> Json {
     let streams = request.streams.iter().map(|stream| {
-        // As Loki's parser of labels: a list of `name="value"`, where JSON's escapes are Go's.
+        // Labels are a list of `name="value"`; JSON's escapes are those of Go.
         let labels = stream.labels.replacen('{', "{\"", 1);
         let labels: Json = ["instance", "job", "level"]
             .iter()
@@ -123,7 +123,7 @@ fn a_call_is_an_entry() {
 }
 
 #[test]
-fn streams_are_of_one_level_and_in_order() {
+fn streams_have_one_level_and_ordered_entries() {
     let at = |unix_nanos, level, message| Event { unix_nanos, level, ..said(message) };
     let events = [
         at(3, Level::Error, "d"),
@@ -147,7 +147,7 @@ fn streams_are_of_one_level_and_in_order() {
 }
 
 #[test]
-fn nothing_breaks_out_of_its_place() {
+fn special_characters_are_escaped() {
     for (service, expected) in [
         ("a\",level=\"x", r#"a\",level=\"x"#),
         (r"\", r"\\"),
@@ -190,7 +190,7 @@ fn nothing_breaks_out_of_its_place() {
 }
 
 #[test]
-fn a_line_says_nothing_twice_and_leaves_nothing_out() {
+fn line_has_each_field_once() {
     let fields = vec![("outcome".into(), Value::from("oom")), ("duration".into(), Value::from("long"))];
     let detail = vec![("duration", Said::Rounded(0.9414, "s")), ("outcome", Said::Text("oom"))];
     let (line, _, losses) =
@@ -201,7 +201,7 @@ fn a_line_says_nothing_twice_and_leaves_nothing_out() {
 }
 
 #[test]
-fn what_is_lost_is_counted() {
+fn losses_are_counted() {
     let long = "x".repeat(1 << 20);
     let value = "v".repeat(8 * 1024 + 1);
     let names = ["", "a", "a", "a", "1"];
@@ -219,7 +219,7 @@ fn what_is_lost_is_counted() {
 }
 
 #[test]
-fn an_entry_stays_within_its_bounds() {
+fn entry_stays_within_its_limits() {
     let names: Vec<String> = (0..10_000).map(|index| format!("f{index}")).collect();
     let long = "\0".repeat(10 << 20);
     for value in ["v", &long] {
@@ -235,7 +235,7 @@ fn an_entry_stays_within_its_bounds() {
     }
 }
 
-/// Names and values of an event: the rules, said again in the simplest way.
+/// Returns names and values of an event, by a simple implementation of the rules.
 fn canonical(event: &Event<'_>) -> Vec<(String, String)> {
     let own = [
         ("host", ORIGIN.host),
@@ -275,7 +275,7 @@ fn canonical(event: &Event<'_>) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_logged_exception_is_found_by_what_its_line_says() {
+fn logged_exception_is_found_by_its_line() {
     let row = logged();
     let event = Event::of_log(&row);
     let trace = "Traceback:\n  File \"a.py\"\nRuntimeError: CUDA out of memory";
@@ -295,7 +295,7 @@ fn a_logged_exception_is_found_by_what_its_line_says() {
 }
 
 #[test]
-fn a_trace_takes_the_room_that_a_line_has() {
+fn traceback_is_truncated_to_the_line_limit() {
     let trace = "é\n".repeat(200_000);
     let (line, _, losses) = entry_of(&Event { trace: &trace, ..said("m") }, Extras::Metadata);
     assert!((256 * 1024 - 1..=256 * 1024).contains(&line.len()), "{}", line.len());

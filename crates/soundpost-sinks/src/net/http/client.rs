@@ -1,4 +1,4 @@
-//! A client for one server.
+//! An HTTP client for one server.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,31 +20,30 @@ use crate::net::connect::Connector;
 use crate::options::common::{Login, Server};
 use crate::transport::answer::Verdict;
 
-/// Bytes of an answer that are looked at.
+/// Maximum number of bytes read from a reply.
 const MAX_REPLY_BYTES: usize = 4096;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("soundpost/", env!("CARGO_PKG_VERSION")));
 
-/// How a token is announced.
+/// The authorization scheme of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// `Token`, as InfluxDB has it.
+    /// `Token`, for InfluxDB.
     Token,
-    /// `Bearer`, as everybody else has it.
+    /// `Bearer`, for other servers.
     Bearer,
 }
 
-/// Sends to one server, over a connection that is made when it is needed and kept. It follows no redirect and asks no
-/// proxy.
+/// Sends requests to one server over a persistent connection. It follows no redirects and uses no proxy.
 pub(crate) struct Client {
     connector: Connector,
     host: HeaderValue,
     timeout: Duration,
     login: Login,
     scheme: Scheme,
-    /// What the login came to, until the server refuses it.
+    /// Header made from the login, until the server rejects it.
     authorization: Option<HeaderValue>,
-    /// What must not be shown of what the server says.
+    /// Texts to hide in the server's replies.
     secrets: Vec<String>,
     open: Option<Open>,
 }
@@ -54,7 +53,7 @@ struct Open {
     driver: JoinHandle<()>,
 }
 
-/// What is sent.
+/// A POST request.
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) path: Uri,
@@ -63,10 +62,10 @@ pub(crate) struct Request {
 }
 
 impl Client {
-    /// For a server that is to answer within `timeout`.
+    /// Creates a client with a timeout for each request.
     ///
     /// # Errors
-    /// When the server's settings cannot be used; the text is for a person.
+    /// When the server's settings are invalid.
     pub(crate) fn new(server: &Server, timeout: Duration, scheme: Scheme) -> Result<Self, String> {
         let host = HeaderValue::from_str(&server.address.authority());
         Ok(Self {
@@ -81,10 +80,10 @@ impl Client {
         })
     }
 
-    /// Sends, and waits for the answer.
+    /// Sends a request and returns the reply.
     ///
     /// # Errors
-    /// When there is none: a verdict that waits.
+    /// A verdict to retry later, or a misconfigured login.
     pub(crate) async fn post(&mut self, request: &Request) -> Result<Reply, Verdict> {
         self.log_in()?;
         let exchange = timeout(self.timeout, self.exchange(request)).await;
@@ -93,13 +92,13 @@ impl Client {
         match &answered {
             Ok(reply) if matches!(reply.status, 401 | 403) => self.authorization = None,
             Ok(_) => {}
-            // Whatever there is of an answer, the next request must not take it for its own.
+            // The next request must not read a late reply to this one.
             Err(_) => self.open = None,
         }
         answered
     }
 
-    /// Reads the secrets anew if the server refused what they were.
+    /// Reads the secrets again if the server rejected the previous ones.
     fn log_in(&mut self) -> Result<(), Verdict> {
         if self.authorization.is_some() || self.login.is_empty() {
             return Ok(());
@@ -133,7 +132,7 @@ impl Client {
         Ok(())
     }
 
-    /// Remembers what must not be shown, also when it is no secret any more.
+    /// Adds texts to hide in replies, also after the secret was replaced.
     fn hide(&mut self, secrets: &[&str]) {
         for secret in secrets {
             if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
@@ -150,7 +149,7 @@ impl Client {
         {
             return self.reply(open, response).await;
         }
-        // There was none, or the server had closed it.
+        // There was no connection, or the server had closed it.
         let connection = self.connector.connect().await?;
         let (sender, connection) = http1::handshake(TokioIo::new(connection)).await.map_err(lost)?;
         let driver = tokio::spawn(async move {
@@ -173,7 +172,7 @@ impl Client {
         message
     }
 
-    /// Reads the beginning of an answer; the connection is kept if that was all of it.
+    /// Reads the start of a reply, and keeps the connection if the reply was complete.
     async fn reply(&mut self, open: Open, response: Response<Incoming>) -> Result<Reply, Verdict> {
         let status = response.status().as_u16();
         let asked = response.headers().get(header::RETRY_AFTER);
@@ -205,12 +204,12 @@ impl Client {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Or it would wait for a server that says nothing.
+        // Otherwise the task would wait for a server that never answers.
         self.driver.abort();
     }
 }
 
-/// What is behind an error; hyper's own text says little.
+/// Returns an error's text with its source.
 fn why(error: &hyper::Error) -> String {
     let source = std::error::Error::source(error);
     source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))

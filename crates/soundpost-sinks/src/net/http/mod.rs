@@ -1,4 +1,4 @@
-//! HTTP as far as sinks need it: requests with a body to one server, over one connection.
+//! A minimal HTTP client: requests with a body to one server, over one connection.
 
 mod body;
 mod client;

@@ -1,9 +1,9 @@
-//! What a server said, made fit for a person to read.
+//! Makes a server's reply readable.
 
-/// What stands in the place of a secret.
+/// Replacement for a secret.
 const HIDDEN: &str = "***";
 
-/// A text in one line and without secrets; also without the beginning of one at its end, if it is `cut`.
+/// Returns a text in one line and without secrets. A truncated text also loses the start of a secret at its end.
 pub(crate) fn cleaned(text: &[u8], cut: bool, secrets: &[String]) -> String {
     let mut text = String::from_utf8_lossy(text).into_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_hidden_wherever_they_stand() {
+    fn secrets_in_a_reply_are_hidden() {
         let secrets = ["hunter2".to_owned(), "dXNlcjpodW50ZXIy".to_owned()];
         let table = [
             ("token hunter2 is no good, hunter2!", false, "token *** is no good, ***!"),

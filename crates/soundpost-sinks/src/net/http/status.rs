@@ -1,27 +1,27 @@
-//! What a server's answer means.
+//! The meaning of HTTP replies.
 
 use std::time::{Duration, SystemTime};
 
 use crate::transport::answer::Verdict;
 
-/// What a server may ask for at most.
+/// Maximum delay that a server can request.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
-/// Bytes of what it said that are shown.
+/// Maximum length of the reply in a message, bytes.
 const SUMMARY_BYTES: usize = 512;
 
-/// An answer of a server.
+/// The reply of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
-    /// What it said, up to some kilobytes, in one line and without secrets.
+    /// The first kilobytes of its body, in one line and without secrets.
     pub(crate) text: String,
-    /// Whether it said more.
+    /// Whether the body was truncated.
     pub(crate) cut: bool,
 }
 
 impl Reply {
-    /// The same for every sink. What `protocols` do not speak of is kept, since nothing says that it is the data.
+    /// Returns the verdict that applies to every sink. Unknown statuses keep the records, as the data may be valid.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.status {
             204 => Verdict::Taken,
@@ -38,8 +38,8 @@ impl Reply {
         }
     }
 
-    /// Whether what was said is not what receivers say that have what they were sent: a page is of something else, and an
-    /// error is none of it, or not all of it, stored. One that is compatible may say something of its own.
+    /// Returns whether the body contradicts a successful status. A page comes from another kind of server, and an error
+    /// means that records were not stored.
     fn reports_failure(&self) -> bool {
         let said = self.text.to_ascii_lowercase();
         self.cut
@@ -47,7 +47,7 @@ impl Reply {
             || ["error", "partial", "fail"].iter().any(|word| said.contains(word))
     }
 
-    /// The status and the beginning of what was said.
+    /// Returns the status and the start of the body.
     pub(crate) fn summary(&self) -> String {
         let reason =
             hyper::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
@@ -61,12 +61,11 @@ impl Reply {
     }
 }
 
-/// What `Retry-After` asks for: whole seconds, or a date, of which the time until then by the wall clock is taken.
-/// `None` for what is neither, for what is over, and for dates that only a wrong clock explains.
+/// Returns the delay that `Retry-After` requests, as seconds or as a date. `None` if it is invalid or in the past.
 pub(crate) fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     let text = str::from_utf8(value).ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Longer than any number is as long as may be.
+        // A number that overflows counts as the maximum.
         let seconds = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     }

@@ -1,19 +1,19 @@
-//! Where on a server a request goes.
+//! The path and query of a request.
 
 use hyper::Uri;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::options::address::Address;
 
-/// All that may not stand in a value of a query.
+/// Characters to encode in a query's value.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// All that may not stand in a path that somebody gave.
+/// Characters to encode in a configured path.
 const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
 
-/// A path behind the one of the address, with a query; pairs without a value are left out.
+/// Appends a path to that of the address, with a query. Pairs without a value are omitted.
 ///
 /// # Errors
-/// When it is no URL; the text is for a person.
+/// When the result is not a valid URL.
 pub(crate) fn path(address: &Address, path: &str, query: &[(&str, &str)]) -> Result<Uri, String> {
     let mut text = utf8_percent_encode(&address.path, PATH).to_string();
     text.push_str(path);

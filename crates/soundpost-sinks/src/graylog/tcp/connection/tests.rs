@@ -1,4 +1,4 @@
-//! Connections to servers that read, stall, hang up and are not there.
+//! Tests of connections to servers that read, stall and close.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream as Other};
@@ -11,7 +11,7 @@ use crate::graylog::options::Graylog;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A connection, and the server's end of it.
+/// Returns both ends of a connection.
 async fn pair() -> (Connection, Other) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = Graylog::new(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
@@ -20,7 +20,7 @@ async fn pair() -> (Connection, Other) {
     (connection, listener.accept().unwrap().0)
 }
 
-/// Waits until the peer's kernel has all of it.
+/// Waits until the peer's kernel has all written data.
 async fn settled(connection: &Connection) {
     let begun = Instant::now();
     while connection.acked() != Some(connection.written()) {
@@ -30,7 +30,7 @@ async fn settled(connection: &Connection) {
 }
 
 #[tokio::test]
-async fn what_the_peer_s_kernel_has_is_told() {
+async fn acknowledged_bytes_are_counted() {
     let (mut connection, mut server) = pair().await;
     assert_eq!((connection.acked(), connection.written()), (Some(0), 0));
     for size in [1, 1000, 100_000] {
@@ -44,7 +44,7 @@ async fn what_the_peer_s_kernel_has_is_told() {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_peer_that_does_not_read_is_not_taken_for_arrived() {
+async fn queued_bytes_are_not_counted_as_acknowledged() {
     let (mut connection, mut server) = pair().await;
     let sent: Vec<u8> = (0..64 << 20).map(|index| (index % 251) as u8).collect();
     connection.queue().extend_from_slice(&sent);
@@ -56,36 +56,36 @@ async fn what_waits_for_a_peer_that_does_not_read_is_not_taken_for_arrived() {
         server.read_exact(&mut read).unwrap();
         (read, server)
     });
-    // It goes on where it was.
+    // The flush continues.
     timeout(LIMIT, connection.flush()).await.unwrap().unwrap();
     assert!(reader.join().unwrap().0 == sent);
     settled(&connection).await;
 }
 
 #[tokio::test]
-async fn an_end_is_noticed_whatever_kind_it_is() {
-    // In good order.
+async fn each_kind_of_close_is_detected() {
+    // An orderly close.
     let (mut connection, server) = pair().await;
     drop(server);
     let error = timeout(LIMIT, connection.ended()).await.unwrap();
     assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
     connection.queue().push(b'x');
     assert_eq!(connection.flush().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
-    // With something unread, which is a reset.
+    // A reset, because of unread data.
     let (mut connection, mut server) = pair().await;
     connection.queue().extend([0; 1000]);
     connection.flush().await.unwrap();
     server.read_exact(&mut [0; 1]).unwrap();
     drop(server);
     assert_eq!(timeout(LIMIT, connection.ended()).await.unwrap().kind(), ErrorKind::ConnectionReset);
-    // The server wants to hear no more, and reads on.
+    // The server closes only its sending half.
     let (mut connection, server) = pair().await;
     server.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(timeout(LIMIT, connection.ended()).await.unwrap().kind(), ErrorKind::ConnectionAborted);
 }
 
 #[tokio::test]
-async fn what_the_peer_says_is_not_listened_to() {
+async fn received_data_is_discarded() {
     let (mut connection, mut server) = pair().await;
     server.write_all(b"hello").unwrap();
     timeout(Duration::from_millis(50), connection.ended()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Records, and when each is confirmed.
+//! Tests of the confirmation of records.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use super::*;
 const GRACE: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_record_is_confirmed_when_it_arrived_and_the_grace_period_is_over() {
+fn record_is_confirmed_after_arrival_and_grace_period() {
     let begin = Instant::now();
     let at = |millis| begin + Duration::from_millis(millis);
     let mut sent = Unconfirmed::new(GRACE);
@@ -27,7 +27,7 @@ fn a_record_is_confirmed_when_it_arrived_and_the_grace_period_is_over() {
     assert_eq!(sent.confirm(at(10_000)), Some('a'));
     assert_eq!((sent.confirm(at(10_000)), sent.next()), (None, Some(at(10_500))));
     assert_eq!((sent.confirm(at(10_500)), sent.confirm(at(10_500))), (Some('b'), Some('c')));
-    // What is not written has not arrived.
+    // Unwritten records have not arrived.
     sent.arrived(u64::MAX, at(11_000));
     assert_eq!((sent.next(), sent.len()), (None, 1));
     assert!(sent.iter().eq(&['d']));
@@ -35,12 +35,12 @@ fn a_record_is_confirmed_when_it_arrived_and_the_grace_period_is_over() {
 
 proptest! {
     #[test]
-    fn records_are_confirmed_in_order_and_none_before_its_time(
+    fn records_are_confirmed_in_order_and_on_time(
         steps in vec((1_u64..100, 0_u64..150, 0_u64..1500), 1..50),
     ) {
         let mut now = Instant::now();
         let mut sent = Unconfirmed::new(GRACE);
-        // Per record: its end, and when it arrived.
+        // The end and the arrival of each record.
         let mut model: Vec<(u64, Option<Instant>)> = Vec::new();
         let (mut end, mut acked, mut confirmed) = (0, 0, 0);
         for (size, more, millis) in steps {
