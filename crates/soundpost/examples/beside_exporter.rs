@@ -1,4 +1,4 @@
-//! The examples of the guide about metrics-exporter-prometheus; they need the feature of its name.
+//! Examples of the guide on metrics-exporter-prometheus, which need the feature of that name.
 //!
 //! ```sh
 //! cargo run -p soundpost --features metrics-exporter-prometheus --example beside_exporter

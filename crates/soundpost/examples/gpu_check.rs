@@ -1,5 +1,4 @@
-//! The Rust half of `make gpu-check`: samples all GPUs of the machine for some seconds, and prints what a scrape
-//! would get.
+//! The Rust part of `make gpu-check`: samples all GPUs of the machine for some seconds, and prints a scrape.
 //!
 //! ```sh
 //! cargo run -p soundpost --example gpu_check -- 3

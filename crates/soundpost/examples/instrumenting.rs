@@ -37,7 +37,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A request with everything a call can be told.
+/// Handles a request with every method of a call.
 fn whole(operation: &Operation, text: &str, voice: &str, accepted: Instant) -> Result<Vec<f32>, EngineError> {
     let call = operation
         .begin_with([known(voice)])
@@ -59,7 +59,7 @@ fn whole(operation: &Operation, text: &str, voice: &str, accepted: Instant) -> R
     }
 }
 
-/// A stream: dropped without an end, a call is `abandoned`.
+/// Handles a stream. A call that is dropped without an end is `abandoned`.
 fn stream(operation: &Operation, text: &str, client: &mpsc::Sender<Vec<f32>>) {
     let call = operation.start_with(["en-us"]);
     for piece in text.split(' ') {
@@ -92,7 +92,7 @@ fn frontend(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// A label needs few values, and whoever sends a request chooses the voice.
+/// Returns a label with few values, because clients can send any voice.
 fn known(voice: &str) -> &str {
     if ["en-us", "cmn"].contains(&voice) { voice } else { "unknown" }
 }
@@ -101,7 +101,7 @@ fn seconds(samples: &[f32]) -> Seconds {
     Seconds(samples.len() as f64 / 24_000.0)
 }
 
-/// Stands for an engine.
+/// A stand-in for an engine.
 fn speak(text: &str) -> Result<Vec<f32>, EngineError> {
     if text.is_empty() { Err(EngineError) } else { Ok(vec![0.0; 1_000 * text.len()]) }
 }

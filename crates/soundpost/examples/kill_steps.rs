@@ -1,5 +1,5 @@
-//! Processes killed at named steps, many times, with figures for the reliability table: `cargo run --release -p soundpost
-//! --features kill-steps --example kill_steps -- [TIMES [STEP]]`.
+//! Kills processes at named steps, many times, and prints figures for the reliability table: `cargo run --release -p
+//! soundpost --features kill-steps --example kill_steps -- [TIMES [STEP]]`.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../tests/common/sink_kills.rs"]

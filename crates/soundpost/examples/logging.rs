@@ -5,7 +5,7 @@
 use soundpost::{Seconds, Telemetry};
 use tracing_subscriber::prelude::*;
 
-/// Runs it.
+/// Runs the example.
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::temp_dir().join(format!("soundpost-logging-{}", std::process::id()));
     let telemetry = Telemetry::builder("tts").directory(&directory).redact(r"TICKET-\d+").start()?;

@@ -1,5 +1,4 @@
-//! Prints `docs/metrics.md`: records one of everything with a telemetry of its own, and describes what a
-//! snapshot of it holds.
+//! Prints `docs/metrics.md`: records every metric with its own telemetry, and describes the snapshot.
 //!
 //! ```sh
 //! cargo run -p soundpost --example metric_reference > docs/metrics.md
@@ -18,7 +17,7 @@ use soundpost_core::snapshot::{MetricFamily, MetricKind, MetricValue, Snapshot};
 use soundpost_vitals::Quantity;
 
 const SERVICE: &str = "service";
-/// The gauge of the sampler's that says which GPUs there are.
+/// The sampler's gauge of the present GPUs.
 const SAMPLED: &str = "gpu_memory_total_bytes";
 const HEAD: &str = "\
 # Metric reference
@@ -37,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The text of `docs/metrics.md`.
+/// Returns the text of `docs/metrics.md`.
 pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
     let directory = Directory::new()?;
     let telemetry = Telemetry::builder(SERVICE)
@@ -61,7 +60,7 @@ pub(crate) fn reference() -> Result<String, Box<dyn Error>> {
     Ok(describe(&snapshot))
 }
 
-/// What the reporter observes of finished calls where a GPU is sampled.
+/// Records the GPU metrics of finished calls.
 fn gpu_peaks(directory: &Directory) -> Result<Vec<MetricFamily>, Box<dyn Error>> {
     let place = soundpost_core::ServiceDir::open(&directory.0, "peaks")?;
     let registry = soundpost_core::Registry::detached(soundpost_core::ServiceIdentity::new(SERVICE))?;
@@ -86,7 +85,7 @@ fn record_one_of_everything(telemetry: &Telemetry) {
     soundpost::binding::count_error(&telemetry, "serve");
 }
 
-/// PyTorch's allocator is shown of a GPU that is sampled.
+/// Records the metrics of PyTorch's allocator for a sampled GPU.
 fn read_torch(telemetry: &Telemetry) -> Result<Allocator, Box<dyn Error>> {
     let spec = Spec::gauge(&format!("{SERVICE}_{SAMPLED}")).unit(Unit::Bytes).merge(Merge::Last);
     telemetry
@@ -137,7 +136,7 @@ fn describe(snapshot: &Snapshot) -> String {
     text
 }
 
-/// Table of a family.
+/// Appends the table of a family.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Calls,
@@ -166,7 +165,7 @@ impl Part {
     }
 }
 
-/// A quantity that is sampled; what a machine does not have is absent there.
+/// Appends a sampled quantity, which is absent on machines without it.
 fn vitals_row(quantity: &Quantity) -> String {
     let (kind, suffix) = if quantity.counter { ("counter", "_total") } else { ("gauge", "") };
     let labels: Vec<String> = quantity.labels.iter().map(|label| format!("`{label}`")).collect();
@@ -203,7 +202,7 @@ fn row(family: &MetricFamily, buckets: &mut BTreeMap<String, Vec<f64>>) -> Strin
     format!("| `{name}` | {kind} | {unit} | {} | {} | {bounds} |\n", labels.join(", "), family.help)
 }
 
-/// Bounds of a histogram, and whether it has exemplars.
+/// Returns the bounds of a histogram and whether it has exemplars.
 fn bounds(family: &MetricFamily) -> Option<(Vec<f64>, bool)> {
     family.series.iter().find_map(|series| match &series.value {
         MetricValue::Distribution(distribution) if family.kind == MetricKind::Histogram => {
@@ -220,7 +219,7 @@ fn title(bounds: &[f64]) -> String {
     known.unwrap_or("scrape").to_owned()
 }
 
-/// A directory of its own, removed when dropped.
+/// A temporary directory, removed when dropped.
 struct Directory(PathBuf);
 
 impl Directory {

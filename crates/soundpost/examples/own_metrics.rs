@@ -1,4 +1,4 @@
-//! The Rust examples of the guide about metrics of one's own.
+//! The Rust examples of the guide on custom metrics.
 //!
 //! ```sh
 //! cargo run -p soundpost --example own_metrics

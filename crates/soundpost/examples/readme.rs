@@ -32,7 +32,7 @@ fn normalise(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Stands for an engine: ten pieces of a tenth of a second.
+/// A stand-in for an engine: ten pieces of a tenth of a second.
 fn speak(_text: &str) -> impl Iterator<Item = Vec<f32>> {
     (0..10).map(|_| vec![0.0; 2_400])
 }

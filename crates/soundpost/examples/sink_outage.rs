@@ -1,4 +1,4 @@
-//! A sink whose server is down for ten minutes while 5,000 calls a second are recorded.
+//! Measures a sink whose server is down for ten minutes while 5,000 calls a second are recorded.
 //!
 //! ```sh
 //! cargo run --release -p soundpost --example sink_outage [SECONDS [CALLS_A_SECOND]]
@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let seconds: f64 = arguments.next().map_or(Ok(600.0), |text| text.parse())?;
     let rate: f64 = arguments.next().map_or(Ok(5000.0), |text| text.parse())?;
-    // Run from the workspace: not among the temporary files, which may be in memory.
+    // Temporary files may be in memory, so the workspace is used.
     let directory =
         tempfile::tempdir_in(std::env::var_os("SOUNDPOST_DIRECTORY").unwrap_or_else(|| "target".into()))?;
     let found = outage::outage(directory.path(), (seconds * rate) as u64, Some(rate));

@@ -1,4 +1,4 @@
-//! Options of all sinks, as the guide's page or as the stubs of the Python classes:
+//! Prints the options of all sinks, as the guide's page or as stubs of the Python classes:
 //! `cargo run -p soundpost --example sink_reference -- guide > docs/guide/sink-options.md`, and
 //! `cargo run -p soundpost --example sink_reference -- python > python/soundpost/_sinks.pyi`.
 

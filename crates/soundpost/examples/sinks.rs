@@ -1,4 +1,4 @@
-//! Sinks, as the guide shows them.
+//! Examples of the guide on sinks.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The store's long run of the reliability table, with figures: `cargo run --release -p soundpost --example
-//! store_reliability -- [TIMES]`.
+//! Measures the store's reliability over many kills: `cargo run --release -p soundpost --example store_reliability --
+//! [TIMES]`.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../tests/common/store_kills.rs"]

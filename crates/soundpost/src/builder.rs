@@ -34,14 +34,14 @@ pub struct Builder {
     pub(crate) appendix: Option<Appendix>,
 }
 
-/// Address of the endpoint, or none.
+/// Address of the endpoint, or no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// No endpoint.
     Off,
     /// A socket address.
     Address(SocketAddr),
-    /// `host:port`, or a port, as `SOUNDPOST_LISTEN` has it.
+    /// `host:port`, or a port, as in `SOUNDPOST_LISTEN`.
     Text(String),
 }
 
@@ -50,7 +50,7 @@ pub enum Endpoint {
 pub enum GpuScope {
     /// None; NVML is not loaded.
     None,
-    /// Those that `CUDA_VISIBLE_DEVICES` leaves to the service.
+    /// The GPUs in `CUDA_VISIBLE_DEVICES`.
     Visible,
     /// All GPUs of the machine.
     All,
@@ -246,9 +246,8 @@ impl Builder {
         self
     }
 
-    /// Reports for the service without being one of its processes: while this runs, its processes leave sampling
-    /// and serving to it. The program `soundpost` does so to keep a service's last state after a crash. The
-    /// `metrics` facade is not installed.
+    /// Makes this an agent, which samples and serves in place of the service's processes. The program `soundpost` uses
+    /// it to keep a service's last state after a crash. The `metrics` facade is not installed.
     pub fn agent(mut self) -> Self {
         self.options.role = ProcessRole::Agent;
         self.facade = false;
@@ -257,12 +256,11 @@ impl Builder {
 
     /// Creates the segment, tries to acquire the reporter lock, and listens if it is acquired.
     ///
-    /// Where `SOUNDPOST_DISABLED` is set, the telemetry records nothing, and no file, segment or thread is made.
+    /// With `SOUNDPOST_DISABLED`, the telemetry records nothing and creates no file, segment or thread.
     ///
     /// # Errors
-    /// When an argument or `SOUNDPOST_*` variable cannot be used; the message names it. When an agent is started
-    /// where there is one already. A port in use is not an error: it is logged, exposed as
-    /// `unhealthy{reason="port_taken"}`, and retried.
+    /// When an argument or `SOUNDPOST_*` variable is invalid (the message names it), or a second agent is started. A
+    /// port in use is not an error: it is logged, exposed as `unhealthy{reason="port_taken"}`, and retried.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let settings = self.complete()?;
         if settings.is_disabled() {
@@ -305,7 +303,7 @@ impl Builder {
         Ok(Telemetry::new(&place, calls, reporter, run))
     }
 
-    /// Adds what was collected item by item, and completes the settings from the environment.
+    /// Adds the collected items, and completes the settings from the environment.
     fn complete(&mut self) -> Result<Settings, Error> {
         let mut settings = std::mem::take(&mut self.settings);
         if !self.labels.is_empty() {

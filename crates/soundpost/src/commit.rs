@@ -1,5 +1,4 @@
-//! The commit of a working directory, from git's own files: HEAD, the reference it names, and `packed-refs`. Git itself
-//! is not run.
+//! The commit of a working directory, read from git's files: HEAD, its reference and `packed-refs`.
 //!
 //! See <https://git-scm.com/docs/gitrepository-layout>.
 
@@ -7,20 +6,19 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Most directories above the working directory that are looked into.
+/// Maximum number of parent directories to search.
 const ABOVE: usize = 32;
-/// References that name references, one after another.
+/// Maximum depth of symbolic references.
 const HOPS: usize = 5;
-/// Most of a small file that is read, bytes.
+/// Maximum length read of a small file, bytes.
 const SMALL: u64 = 4096;
-/// Most of `packed-refs` that is read, bytes.
+/// Maximum length read of `packed-refs`, bytes.
 const PACKED: u64 = 4 << 20;
 
-/// The commit that is checked out in `directory`, as its hexadecimal name; `None` where there is none, or it cannot be
-/// told.
+/// Returns the hexadecimal name of the commit that is checked out in `directory`, if it can be read.
 pub(crate) fn of_directory(directory: &Path) -> Option<String> {
     let git = directory.ancestors().take(ABOVE).find_map(git_directory)?;
-    // A worktree has a HEAD of its own, and its references in the repository it belongs to.
+    // A worktree has its own HEAD, and its references are in its repository.
     let common = small(&git.join("commondir")).map_or_else(|| git.clone(), |path| git.join(path));
     let mut head = small(&git.join("HEAD"))?;
     for _ in 0..HOPS {
@@ -38,7 +36,7 @@ pub(crate) fn of_directory(directory: &Path) -> Option<String> {
     None
 }
 
-/// The directory with git's files that `directory` has, or a file there points to.
+/// Returns the directory of git's files, which `.git` is or points to.
 fn git_directory(directory: &Path) -> Option<PathBuf> {
     let git = directory.join(".git");
     if git.is_dir() {
@@ -48,7 +46,7 @@ fn git_directory(directory: &Path) -> Option<PathBuf> {
     Some(directory.join(text.strip_prefix("gitdir:")?.trim()))
 }
 
-/// What `packed-refs` says of a reference.
+/// Returns the commit of a reference in `packed-refs`.
 fn packed(common: &Path, name: &str) -> Option<String> {
     let text = read(&common.join("packed-refs"), PACKED)?;
     let of_name = |line: &str| {
@@ -58,17 +56,17 @@ fn packed(common: &Path, name: &str) -> Option<String> {
     text.lines().find_map(of_name)
 }
 
-/// SHA-1 or SHA-256, in hexadecimal digits.
+/// Returns a text if it is a hexadecimal SHA-1 or SHA-256.
 fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The text of a small file, without the space around it.
+/// Returns the trimmed text of a small file.
 fn small(path: &Path) -> Option<String> {
     read(path, SMALL).map(|text| text.trim().to_owned())
 }
 
-/// The beginning of a file that is one: to open a pipe would wait for who writes it.
+/// Returns the start of a regular file; opening a FIFO would block.
 fn read(path: &Path, most: u64) -> Option<String> {
     if !path.metadata().ok()?.is_file() {
         return None;
@@ -87,7 +85,7 @@ mod tests {
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
     const OTHER: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
-    /// A repository with these files below its `.git`.
+    /// Creates a repository with these files in `.git`.
     fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -103,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_found_wherever_git_keeps_it() {
+    fn commit_is_found_in_each_file_of_git() {
         let line = |commit: &str| format!("{commit}\n");
         let head = ("HEAD", "ref: refs/heads/main\n");
         assert_eq!(of(&[("HEAD", &line(COMMIT))]).as_deref(), Some(COMMIT));
@@ -117,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_looked_for_in_the_directories_above_and_in_worktrees() {
+    fn commit_is_found_in_parents_and_worktrees() {
         let main = repository(&[
             ("HEAD", COMMIT),
             ("worktrees/w/HEAD", "ref: refs/heads/topic"),
@@ -134,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_commit_is_none() {
+    fn invalid_repository_has_no_commit() {
         for files in [
             &[][..],
             &[("HEAD", "")],

@@ -1,7 +1,7 @@
-//! Beside metrics-exporter-prometheus: a service that runs it already keeps it.
+//! Integration with metrics-exporter-prometheus, for services that already use it.
 //!
-//! [`Builder::through_facade`] has Soundpost's instruments write to it; [`Builder::append`] has Soundpost's
-//! endpoint show what it renders.
+//! [`Builder::through_facade`] records Soundpost's metrics to it. [`Builder::append`] adds its rendering to Soundpost's
+//! endpoint.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::builder::Builder;
 
 impl Builder {
-    /// Appends what this exporter renders to every scrape of ours. Families that both have are shown once,
-    /// ours. While it is set, scrapes are answered in the text format.
+    /// Appends this exporter's rendering to every scrape. A family of both is exposed once, with Soundpost's series.
+    /// Scrapes are answered in the text format.
     pub fn append(mut self, exporter: PrometheusHandle) -> Self {
         self.appendix = Some(Arc::new(move || exporter.render()));
         self
     }
 
-    /// Leaves the recorder that the service has installed where it is, and writes everything Soundpost records
-    /// through the facade to it as well. What the facade has no kind for: counters of fractions (such as
-    /// `audio_seconds_total`) are gauges over there, exemplars and merge rules are Soundpost's alone.
+    /// Keeps the service's recorder, and also records everything of Soundpost to it through the facade. The facade has
+    /// no fractional counters, which become gauges there (such as `audio_seconds_total`), and no exemplars or merge
+    /// rules.
     pub fn through_facade(mut self) -> Self {
         self.facade = false;
         self.options.forward = true;

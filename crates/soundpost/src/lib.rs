@@ -1,7 +1,7 @@
-//! Soundpost listens to an inference service from the inside.
+//! Soundpost is embeddable instrumentation for inference services.
 //!
-//! It records every call (latency, time to first audio, real-time factor, stages, outcome) into shared
-//! memory that survives the process, and serves what all processes of the service recorded to Prometheus.
+//! It records every call (latency, time to first audio, real-time factor, stages, outcome) into shared memory that
+//! survives the process, and exposes the records of all processes of a service to Prometheus.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), soundpost::Error> {
@@ -22,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! Only configuring may fail. After [`Builder::start`] nothing here returns an error, blocks, or panics
-//! because of Soundpost; what goes wrong is counted in `soundpost_errors_total`.
+//! Only configuration can fail. After [`Builder::start`], recording never returns an error, blocks or panics; faults
+//! are counted in `soundpost_errors_total`.
 
 #![forbid(unsafe_code)]
 

@@ -4,10 +4,10 @@ use std::fs::{File, TryLockError};
 
 use soundpost_core::{EventBuilder, FieldRef, Level, Log, Registry, ServiceDir};
 
-/// How often a lock that another process has for a moment is asked for.
+/// Number of attempts to acquire a lock that another process briefly holds.
 const TRIES: usize = 1000;
 
-/// Holds a process's part in a run until it is dropped.
+/// A process's membership in a run, until it is dropped.
 pub(crate) struct Run {
     _lock: File,
     /// Whether no other process of the service was running.
@@ -15,7 +15,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Takes part in the service's run, by a shared lock on its directory; `None` where no lock can be had.
+    /// Joins the service's run by a shared lock on its directory; `None` without a lock.
     pub(crate) fn join(place: &ServiceDir) -> Option<Self> {
         let lock = File::open(place.directory()).ok()?;
         let first = lock.try_lock().is_ok();

@@ -1,4 +1,4 @@
-//! The telemetry of a service: where handles come from.
+//! The telemetry of a service, which creates all handles.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,16 +12,16 @@ use soundpost_report::Reporter;
 
 use crate::start::Run;
 
-/// The first telemetry this process started: what `#[instrument]` records to.
+/// The first telemetry that this process started, which `#[instrument]` records to.
 static FIRST: OnceLock<Telemetry> = OnceLock::new();
 
-/// The first telemetry this process started, if there is one.
+/// Returns the first telemetry that this process started.
 pub fn global() -> Option<&'static Telemetry> {
     FIRST.get()
 }
 
-/// The running telemetry of a service. Cheap to clone; recording goes on when it is dropped, until the
-/// process ends.
+/// The running telemetry of a service. It is cheap to clone. Recording continues after it is dropped, until the process
+/// ends.
 #[derive(Clone)]
 pub struct Telemetry {
     inner: Arc<Inner>,
@@ -30,7 +30,7 @@ pub struct Telemetry {
 struct Inner {
     directory: PathBuf,
     calls: Arc<Calls>,
-    /// None where `SOUNDPOST_DISABLED` switches everything off.
+    /// `None` if `SOUNDPOST_DISABLED` is set.
     reporter: Option<Arc<Reporter>>,
     run: Mutex<Option<Run>>,
 }
@@ -56,37 +56,36 @@ impl Telemetry {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Whether anything is recorded: false where `SOUNDPOST_DISABLED` is set.
+    /// Returns whether anything is recorded: false if `SOUNDPOST_DISABLED` is set.
     pub fn is_enabled(&self) -> bool {
         self.inner.reporter.is_some()
     }
 
-    /// An operation: a kind of call. With [`Operation::labels`] it gets label names.
+    /// Returns an operation, which is a kind of call. [`Operation::labels`] adds label names.
     pub fn operation(&self, name: impl Into<String>) -> Operation {
         self.inner.calls.operation(&name.into())
     }
 
-    /// A stage whose call is not known, such as one in a worker thread: recorded under the operation
-    /// `unknown`.
+    /// Begins a stage of an unknown call, such as in a worker thread. Its operation is `unknown`.
     pub fn stage(&self, name: &str) -> Stage {
         self.inner.calls.stage(name)
     }
 
-    /// A layer for a `tracing` subscriber that records events as log events, with the current call's id.
+    /// Returns a layer for a `tracing` subscriber that records events as log events, with the current call's id.
     pub fn layer(&self) -> LogLayer {
         LogLayer::new(self.registry().clone())
     }
 
-    /// Registers a metric family of the service's own, or finds it.
+    /// Registers a custom metric family, or returns the existing one.
     ///
     /// # Errors
-    /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
+    /// When a name is invalid, a label is reserved, or an earlier registration differs.
     pub fn family(&self, spec: Spec) -> Result<Family, Error> {
         self.registry().family(spec)
     }
 
-    /// Where the metrics are served (`host:port`), by this process or another one of the service; `None`
-    /// without an endpoint, or before it is up.
+    /// Returns the address of the endpoint (`host:port`) of any process of the service; `None` without an endpoint, or
+    /// before it is up.
     pub fn address(&self) -> Option<String> {
         self.inner.reporter.as_ref()?.address()
     }
@@ -105,28 +104,28 @@ impl Telemetry {
         self.inner.calls.registry()
     }
 
-    /// Everything the service exposes now, as data.
+    /// Returns all metrics of the service as data.
     pub fn snapshot(&self) -> soundpost_core::snapshot::Snapshot {
         self.reported(Reporter::snapshot)
     }
 
-    /// What the names of the service's metrics begin with, without the underscore; an agent learns it from the
-    /// service's processes.
+    /// Returns the prefix of the service's metrics, without the underscore. An agent reads it from the service's
+    /// processes.
     pub fn namespace(&self) -> String {
         self.reported(Reporter::namespace)
     }
 
-    /// Process ids of the service's living processes, as they see themselves; an agent is none of them.
+    /// Returns the process ids of the service's running processes in their own PID namespace, without the agent.
     pub fn pids(&self) -> Vec<u32> {
         self.reported(Reporter::pids)
     }
 
-    /// The service's directory.
+    /// Returns the service's directory.
     pub fn directory(&self) -> &Path {
         &self.inner.directory
     }
 
-    /// Whether this process reports for the service.
+    /// Returns whether this process is the service's reporter.
     pub fn is_reporter(&self) -> bool {
         self.reported(Reporter::is_elected)
     }
@@ -142,30 +141,30 @@ impl Telemetry {
         self.registry().diagnostics().notices(from)
     }
 
-    /// Shows in `unhealthy{reason}` that something is wrong, or is right again.
+    /// Sets or clears the flag `unhealthy{reason}`.
     pub fn set_unhealthy(&self, reason: &str, unhealthy: bool) {
         self.inner.calls.set_unhealthy(reason, unhealthy);
     }
 
-    /// Waits until what this process recorded so far is in the store; false when `timeout` passed first, as
-    /// when the store cannot be written. What was recorded survives the process without it.
+    /// Waits until the records of this process are in the store. Returns false after `timeout`, for example when the
+    /// store is not writable. Records survive the process without a flush.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.inner.reporter.as_ref().is_none_or(|reporter| reporter.flush(timeout))
     }
 
-    /// Waits until what processes that are gone have left is in the store, with the calls that were in flight; false
-    /// when `timeout` passed first, or another process reports. An agent asks for it after a crash.
+    /// Waits until the records and calls in flight of dead processes are in the store. Returns false after `timeout`,
+    /// or if another process reports. An agent uses it after a crash.
     pub fn recover(&self, timeout: Duration) -> bool {
         self.reported(|reporter| reporter.recover(timeout))
     }
 
-    /// Calls in flight in all processes of the service, the oldest first.
+    /// Returns the calls in flight in all processes of the service, the oldest first.
     pub fn in_flight(&self) -> Vec<InFlightCall> {
         self.reported(Reporter::in_flight)
     }
 
-    /// Stops serving and lets another process of the service take over; the last one removes the service's
-    /// files. Waits at most `timeout`. Recording goes on working.
+    /// Stops serving and lets another process of the service take over. The last process removes the service's files.
+    /// Waits at most `timeout`. Recording still works afterwards.
     pub fn shutdown(&self, timeout: Duration) {
         drop(thread::lock(&self.inner.run).take());
         self.reported(|reporter| reporter.shutdown(timeout));

@@ -1,4 +1,4 @@
-//! The arrows between crates and modules: whatever the architecture does not allow fails here.
+//! Tests of the dependencies between crates and modules.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ const CRATES: [Uses; 15] = [
     ),
 ];
 
-/// What the core may depend on: few, and nothing slow, remote or of another language.
+/// Allowed dependencies of the core: few, and none that is slow, remote or of another language.
 const CORE: [&str; 11] = [
     "getrandom",
     "libc",
@@ -143,7 +143,7 @@ fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
 }
 
 #[test]
-fn crates_depend_only_as_the_architecture_says() {
+fn crates_have_only_the_allowed_dependencies() {
     let manifests = manifests();
     let known: BTreeSet<&str> = CRATES.iter().map(|(name, _)| *name).collect();
     let own: BTreeSet<&str> = manifests.keys().map(String::as_str).collect();
@@ -159,7 +159,7 @@ fn crates_depend_only_as_the_architecture_says() {
 }
 
 #[test]
-fn modules_use_only_what_lies_before_them() {
+fn modules_have_only_the_allowed_dependencies() {
     let manifests = manifests();
     for (name, modules) in MODULES {
         let source = manifests[name].0.join("src");
@@ -191,7 +191,7 @@ fn front_files_are_short_and_name_what_they_export() {
 }
 
 #[test]
-fn unsafe_code_is_where_it_must_be() {
+fn unsafe_code_is_only_in_the_allowed_files() {
     // Memory and fork; and symbols of NVML that its wrapper offers only as C functions.
     let allowed = [
         "soundpost-core/src/segment/region.rs",

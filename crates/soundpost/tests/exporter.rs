@@ -1,4 +1,4 @@
-//! Beside metrics-exporter-prometheus: its recorder is kept, its rendering appended, its text agreed with.
+//! Tests with metrics-exporter-prometheus: its recorder is kept, its rendering is appended, and both formats agree.
 #![allow(clippy::unwrap_used)]
 #![cfg(feature = "metrics-exporter-prometheus")]
 
@@ -10,9 +10,9 @@ use common::{Directory, Ending, samples, value};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use soundpost::Seconds;
 
-/// The global recorder is one for the process, so all of it is one test.
+/// The process has one global recorder, so one test covers it.
 #[test]
-fn the_exporters_recorder_is_kept_and_written_to() {
+fn recorder_of_the_exporter_is_kept_and_written_to() {
     let builder = PrometheusBuilder::new().set_buckets(&soundpost::LATENCY_BUCKETS).unwrap();
     let exporter = builder.install_recorder().unwrap();
     let directory = Directory::new();
@@ -44,7 +44,7 @@ fn the_exporters_recorder_is_kept_and_written_to() {
 }
 
 #[test]
-fn an_exporters_rendering_is_appended_once() {
+fn rendering_of_the_exporter_is_appended_once() {
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         metrics::counter!("theirs_total").increment(1);
@@ -64,9 +64,9 @@ fn an_exporters_rendering_is_appended_once() {
     assert_eq!(samples(&text, "both_total"), ["both_total 5"]);
 }
 
-/// The same facade calls, rendered by both: the same samples with the same values.
+/// Records the same facade calls with both, and compares the samples.
 #[test]
-fn our_text_agrees_with_theirs() {
+fn rendered_text_equals_that_of_the_exporter() {
     let bounds = [0.1, 1.0, 10.0];
     let theirs = PrometheusBuilder::new().set_buckets(&bounds).unwrap().build_recorder();
     let directory = Directory::new();
@@ -98,7 +98,7 @@ fn our_text_agrees_with_theirs() {
     collector.end_run();
 }
 
-/// Samples with their labels sorted and their values as numbers.
+/// Returns the samples with sorted labels and numeric values.
 fn canonical(text: &str, names: &[&str]) -> BTreeSet<String> {
     let ours = |line: &&str| !line.starts_with('#') && names.iter().any(|name| line.starts_with(name));
     text.lines().filter(ours).map(canonical_line).collect()

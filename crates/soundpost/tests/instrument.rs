@@ -1,5 +1,5 @@
-//! `#[soundpost::instrument]` on every kind of function. One telemetry for the process: the attribute records to
-//! the first one started.
+//! Tests of `#[soundpost::instrument]` on every kind of function. The attribute records to the first telemetry of the
+//! process.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
@@ -13,7 +13,7 @@ use soundpost::Telemetry;
 static TELEMETRY: LazyLock<Telemetry> = LazyLock::new(|| {
     let directory = Directory::new();
     let telemetry = directory.serving("macros").listen(None).start().unwrap();
-    // The process ends with the test: let nothing stay behind.
+    // The process ends with the test, so the files are removed here.
     telemetry
 });
 
@@ -144,7 +144,7 @@ async fn futures_are_calls_and_dropped_ones_are_cancelled() {
     assert!(polled.is_pending());
     drop(half_way);
     assert_eq!(total("waits", "", "cancelled"), 1.0);
-    // A future that was never polled did not begin.
+    // A future that was never polled has no call.
     drop(waits(1));
     assert_eq!(total("waits", "", "cancelled"), 1.0);
 }

@@ -1,4 +1,4 @@
-//! A process killed at each step of recording and reporting loses nothing and stores nothing twice.
+//! Tests of processes that are killed at each step of recording and reporting.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ mod step_kills;
 #[path = "common/store_kills.rs"]
 mod store_kills;
 
-/// Plays a role when run by another test; by itself it does nothing.
+/// Runs a role for another test; it does nothing by itself.
 #[test]
 fn killed_process() {
     sink_kills::play_role();
@@ -22,7 +22,7 @@ fn killed_process() {
 }
 
 #[test]
-fn a_process_killed_at_any_step_loses_nothing_and_stores_nothing_twice() {
+fn kill_at_any_step_loses_and_duplicates_nothing() {
     for (step, within) in step_kills::STEPS {
         let reporting = step::REPORTING.contains(&step);
         for round in 0..if reporting { 2 } else { 1 } {
@@ -33,7 +33,7 @@ fn a_process_killed_at_any_step_loses_nothing_and_stores_nothing_twice() {
 }
 
 #[test]
-fn a_process_killed_around_the_saving_of_a_sinks_cursor_ships_all_in_order_and_at_most_a_batch_twice() {
+fn kill_at_a_saved_cursor_repeats_at_most_a_batch() {
     const KILLS: u64 = 4;
     let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     for (root, receiver) in roots.iter().zip([Receiver::file(roots[0].path()), Receiver::loki()]) {
@@ -43,7 +43,7 @@ fn a_process_killed_around_the_saving_of_a_sinks_cursor_ships_all_in_order_and_a
 }
 
 #[test]
-fn what_was_stored_and_not_freed_is_not_stored_twice_by_one_that_cannot_open_the_store_at_first() {
+fn unfreed_records_are_stored_once_after_a_failed_open() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path();
     let mut former = Process::start_with(directory, "reporter", [(step::KILL_AT, "free:1".to_owned())]);
@@ -51,7 +51,7 @@ fn what_was_stored_and_not_freed_is_not_stored_twice_by_one_that_cannot_open_the
     let mut recorder = Process::start(directory, &begin(directory, 0));
     assert!(within_a_minute(|| former.0.try_wait().unwrap().is_some()), "it stored and frees");
     recorder.kill();
-    // Whoever comes next cannot open it: another file has its name.
+    // The next process cannot open the store, because another file has its name.
     let store = directory.join("kills/store.sqlite");
     let away = directory.join("kills/away");
     std::fs::rename(&store, &away).unwrap();

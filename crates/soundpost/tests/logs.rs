@@ -1,4 +1,4 @@
-//! Log events of a service: the one at its start, and those of `tracing`, in the store.
+//! Tests of stored log events: the start event, and those of `tracing`.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -15,7 +15,7 @@ use common::{Directory, Ending};
 /// Level, logger, message, fields.
 type Event = (String, String, String, Vec<(String, FieldValue)>);
 
-/// The stored events.
+/// Returns the stored events.
 fn events(telemetry: &Telemetry) -> Vec<Event> {
     assert!(telemetry.flush(Duration::from_secs(10)));
     let store = Reader::open(telemetry.directory()).unwrap().unwrap();
@@ -39,7 +39,7 @@ fn builder(directory: &Path) -> Builder {
 }
 
 #[test]
-fn a_start_is_recorded_with_version_and_commit() {
+fn start_is_recorded_with_version_and_commit() {
     let directory = Directory::new();
     let commit = "abc1234def";
     let telemetry = builder(directory.path()).version("V23").commit(commit).start().unwrap();
@@ -51,7 +51,7 @@ fn a_start_is_recorded_with_version_and_commit() {
 }
 
 #[test]
-fn a_run_starts_once_however_many_processes_it_has() {
+fn run_of_several_processes_has_one_start_event() {
     let directory = Directory::new();
     let start = || builder(directory.path()).commit("c").start().unwrap();
     let (first, second) = (start(), start());
@@ -61,7 +61,7 @@ fn a_run_starts_once_however_many_processes_it_has() {
 }
 
 #[test]
-fn the_next_run_says_so_again() {
+fn next_run_records_another_start_event() {
     let directory = Directory::new();
     for run in 1..=2 {
         let telemetry = builder(directory.path()).commit("c").start().unwrap();
@@ -74,12 +74,12 @@ fn the_next_run_says_so_again() {
 }
 
 #[test]
-fn events_of_tracing_are_stored_and_the_reporters_own_are_not() {
+fn tracing_events_are_stored_except_those_of_the_reporter() {
     let directory = Directory::new();
     let telemetry = builder(directory.path()).start_event(false).start().unwrap();
     let _ending = Ending(telemetry.clone());
     let layer = telemetry.layer().with_max_level(tracing::level_filters::LevelFilter::TRACE);
-    // For all threads of this test's process: also those that report.
+    // The subscriber applies to all threads, including the reporter's.
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
     for number in 0..100 {
         tracing::info!(target: "tts", number, "said");

@@ -1,4 +1,4 @@
-//! What a service recorded is in its store: at once, after a crash, and once.
+//! Tests of a service's store: flushed records, recovery after crashes, and no duplicates.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod common;
@@ -28,7 +28,7 @@ fn stored(telemetry_directory: &Path) -> Vec<CallRow> {
 }
 
 #[test]
-fn a_flushed_call_can_be_asked_for() {
+fn flushed_call_can_be_queried() {
     let directory = Directory::new();
     let telemetry = directory.serving("flushed").start().unwrap();
     let _ending = Ending(telemetry.clone());
@@ -58,7 +58,7 @@ fn a_flushed_call_can_be_asked_for() {
 }
 
 #[test]
-fn without_a_store_there_is_none() {
+fn disabled_store_creates_no_file() {
     let directory = Directory::new();
     let telemetry = directory.serving("storeless").store(false).start().unwrap();
     let _ending = Ending(telemetry.clone());
@@ -69,14 +69,14 @@ fn without_a_store_there_is_none() {
 }
 
 #[test]
-fn what_was_recorded_last_is_stored_when_the_service_ends() {
+fn last_records_are_stored_when_the_service_ends() {
     let directory = Directory::new();
     let telemetry = directory.serving("ending").start().unwrap();
     let operation = telemetry.operation("op");
     (0..1000).for_each(|_| operation.start().finish());
     telemetry.shutdown(Duration::from_secs(10));
     assert_eq!(stored(telemetry.directory()).len(), 1000);
-    // The next run has its own totals, and the same store.
+    // The next run has new totals and the same store.
     let next = directory.serving("ending").start().unwrap();
     let _ending = Ending(next.clone());
     next.operation("op").start().finish();
@@ -87,7 +87,7 @@ fn what_was_recorded_last_is_stored_when_the_service_ends() {
 }
 
 #[test]
-fn what_could_not_be_stored_when_the_service_ended_is_stored_by_the_next() {
+fn unstored_records_are_stored_by_the_next_run() {
     let directory = Directory::new();
     let in_the_way = directory.path().join("unstored/store.sqlite");
     std::fs::create_dir_all(&in_the_way).unwrap();
@@ -95,19 +95,19 @@ fn what_could_not_be_stored_when_the_service_ended_is_stored_by_the_next() {
     let operation = telemetry.operation("op");
     (0..100).for_each(|_| operation.start().finish());
     telemetry.shutdown(Duration::from_secs(10));
-    // A segment that this process has open is its own.
+    // A segment that this process has open counts as its own.
     drop((operation, telemetry));
     std::fs::remove_dir(&in_the_way).unwrap();
     let next = directory.serving("unstored").start().unwrap();
     let _ending = Ending(next.clone());
     until("it is stored", || stored(next.directory()).len() == 100);
-    // Its totals ended with its run, which ended in good order.
+    // Its totals ended with its run, which ended cleanly.
     let total = r#"unstored_request_total{operation="op",outcome="ok",status="success"}"#;
     until("it is not counted any more", || value(&next.render(), total).is_none());
 }
 
 #[test]
-fn a_run_that_is_over_stays_over_when_the_next_is_killed_before_it_could_store_what_was_left() {
+fn ended_run_stays_ended_after_a_kill_of_the_next() {
     let directory = Directory::new();
     let in_the_way = directory.path().join("crashing/store.sqlite");
     std::fs::create_dir_all(&in_the_way).unwrap();
@@ -128,7 +128,7 @@ fn a_run_that_is_over_stays_over_when_the_next_is_killed_before_it_could_store_w
     assert_eq!(value(&telemetry.render(), ok), Some(1.0), "of the run that was killed alone");
 }
 
-/// A process of the service `crashing`: this test program again.
+/// A process of the service `crashing`, which runs this test program.
 struct Worker {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -165,7 +165,7 @@ impl Worker {
     }
 }
 
-/// The worker's side; without the variable it is no test.
+/// Runs the worker; does nothing without its variable.
 #[test]
 fn worker() {
     let Some(directory) = std::env::var_os("SOUNDPOST_TEST_STORE") else { return };
@@ -189,7 +189,7 @@ fn worker() {
 }
 
 #[test]
-fn a_killed_process_leaves_its_calls_to_the_others() {
+fn calls_of_a_killed_process_are_stored_by_others() {
     let directory = Directory::new();
     let telemetry = directory.serving("crashing").start().unwrap();
     let _ending = Ending(telemetry.clone());
@@ -208,7 +208,7 @@ fn a_killed_process_leaves_its_calls_to_the_others() {
 }
 
 #[test]
-fn the_next_start_recovers_what_a_crash_left_and_stores_nothing_twice() {
+fn next_start_recovers_a_crash_without_duplicates() {
     let directory = Directory::new();
     let mut last = 0;
     for round in 1..=4 {
@@ -232,20 +232,20 @@ fn the_next_start_recovers_what_a_crash_left_and_stores_nothing_twice() {
     until("the totals go on", || value(&telemetry.render(), ok) == Some(80.0));
 }
 
-/// Plays a role when run by another test; by itself it does nothing.
+/// Runs a role for another test; it does nothing by itself.
 #[test]
 fn killed_process() {
     store_kills::play_role();
 }
 
 #[test]
-fn killed_recorders_and_reporters_lose_nothing_and_store_nothing_twice() {
+fn killed_processes_lose_and_duplicate_nothing() {
     let kills = store_kills::kill(8);
     assert!(kills.reporters > 0 && kills.returned > 0, "{kills:?}");
 }
 
-/// Records calls, and gives the longest one that had to wait for something; the longest of all, which may have been put
-/// aside by the scheduler; and the most processor time that one took, the kernel's for it included.
+/// Records calls. Returns the longest call that blocked, the longest of all, which may have been preempted, and the
+/// maximum processor time of a call.
 fn record_timed(operation: &soundpost::Operation, count: usize) -> [Duration; 3] {
     let processor = || Duration::from(ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap());
     let waits = || getrusage(UsageWho::RUSAGE_THREAD).unwrap().voluntary_context_switches();
@@ -267,9 +267,9 @@ fn record_timed(operation: &soundpost::Operation, count: usize) -> [Duration; 3]
 }
 
 #[test]
-fn a_full_disk_holds_up_no_call_and_is_made_good() {
-    in_a_process("a_full_disk_holds_up_no_call_and_is_made_good", || {
-        // A write beyond the limit sends it; Soundpost's threads block it like every signal.
+fn full_disk_blocks_no_call_and_is_recovered() {
+    in_a_process("full_disk_blocks_no_call_and_is_recovered", || {
+        // A write beyond the limit raises the signal, which Soundpost's threads block.
         SigSet::from(Signal::SIGXFSZ).thread_block().unwrap();
         let directory = Directory::new();
         let telemetry = directory.serving("full").start().unwrap();
@@ -292,10 +292,10 @@ fn a_full_disk_holds_up_no_call_and_is_made_good() {
         };
         record(1000);
         until("it is flagged", &flagged);
-        // While it is tried again and again, too.
+        // The same applies during retries.
         let (began, mut more) = (Instant::now(), 0);
         until("it was tried again", || {
-            // One a millisecond: the ring and the backlog have room for them.
+            // One call each millisecond, so that ring and backlog do not overflow.
             let due = began.elapsed().as_millis() as usize;
             record(due.min(2000) - more);
             more = due.min(2000);
@@ -323,7 +323,7 @@ fn a_full_disk_holds_up_no_call_and_is_made_good() {
     });
 }
 
-/// Everything below a directory, links not followed.
+/// Returns everything below a directory, without following links.
 fn below(root: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
     entries

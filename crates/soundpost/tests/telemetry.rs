@@ -1,4 +1,4 @@
-//! A service's telemetry from its builder to a scrape.
+//! Tests of telemetry from the builder to a scrape.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -87,7 +87,7 @@ fn openmetrics_carries_the_request_id() {
 }
 
 #[test]
-fn a_taken_port_is_a_flag_and_is_tried_again() {
+fn port_in_use_is_flagged_and_retried() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let directory = Directory::new();
     let telemetry = directory.serving("taken").listen(taken.local_addr().unwrap()).start().unwrap();
@@ -104,8 +104,8 @@ fn a_taken_port_is_a_flag_and_is_tried_again() {
 }
 
 #[test]
-fn a_read_only_file_system_is_no_reason_not_to_serve() {
-    // Not even root can write there.
+fn service_serves_on_a_read_only_file_system() {
+    // Even root cannot write there.
     let unwritable = format!("/proc/soundpost-{}", std::process::id());
     let directory = Directory::new();
     let telemetry =
@@ -131,7 +131,7 @@ fn host_and_process_are_sampled() {
     let telemetry = directory.serving("vitals").sample_interval(interval).start().unwrap();
     let _ending = Ending(telemetry.clone());
     let read = |name: &str| value(&telemetry.render(), &format!("vitals_{name}"));
-    // The first sample has no time to be a share of.
+    // The first sample has no interval to compute a share of.
     until("two samples were taken", || read("cpu_usage_ratio").is_some());
     let (used, total) = (read("host_memory_used_bytes").unwrap(), read("host_memory_total_bytes").unwrap());
     assert!(0.0 < used && used < total, "{used} of {total}");
@@ -188,7 +188,7 @@ fn own_metrics_follow_the_rules() {
 }
 
 #[test]
-fn authorization_is_asked_for() {
+fn authorization_is_required() {
     let directory = Directory::new();
     let telemetry = directory.serving("secret").bearer_token("open-sesame").start().unwrap();
     let _ending = Ending(telemetry.clone());
@@ -201,7 +201,7 @@ fn authorization_is_asked_for() {
 }
 
 #[test]
-fn a_poisoned_process_is_unhealthy_for_good() {
+fn poisoned_process_stays_unhealthy() {
     let directory = Directory::new();
     let telemetry = directory.serving("poison").start().unwrap();
     let _ending = Ending(telemetry.clone());
@@ -256,12 +256,12 @@ fn recording_from_many_threads_loses_nothing() {
 }
 
 #[test]
-fn the_last_process_leaves_nothing_behind() {
+fn last_process_removes_all_files() {
     let directory = Directory::new();
     let telemetry = directory.serving("leaves").start().unwrap();
     telemetry.operation("synthesize").start().finish();
     telemetry.shutdown(Duration::from_secs(2));
-    // Recording goes on working.
+    // Recording still works.
     telemetry.operation("synthesize").start().finish();
     let left: Vec<_> =
         std::fs::read_dir(telemetry.directory()).unwrap().map(|e| e.unwrap().file_name()).collect();

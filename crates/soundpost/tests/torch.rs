@@ -1,4 +1,4 @@
-//! PyTorch's allocator around calls, as a binding hands its readings over.
+//! Tests of PyTorch's allocator with readings of a binding.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -16,7 +16,7 @@ fn start(directory: &Directory) -> (Telemetry, Ending) {
     (telemetry.clone(), Ending(telemetry))
 }
 
-/// Shows a GPU as the sampler does.
+/// Sets the gauges of a GPU in place of the sampler.
 fn sampled(telemetry: &Telemetry, gpu: &str, uuid: &str) {
     let spec = Spec::gauge("tts_gpu_memory_total_bytes").unit(Unit::Bytes).merge(Merge::Last);
     let family = telemetry.family(spec.labels(&["gpu", "uuid", "name", "mig"])).unwrap();
@@ -33,7 +33,7 @@ fn slow(reading: Reading) -> Reading {
 }
 
 #[test]
-fn a_call_has_what_was_held_before_and_after() {
+fn call_has_memory_before_and_after() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let allocator = Allocator::new(&telemetry, Reads::WhileCheap);
@@ -57,7 +57,7 @@ fn a_call_has_what_was_held_before_and_after() {
 }
 
 #[test]
-fn gauges_are_of_the_gpu_as_nvml_counts_and_of_this_process() {
+fn gauges_have_the_nvml_index_and_the_process() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let allocator = Allocator::new(&telemetry, Reads::Always);
@@ -82,7 +82,7 @@ fn gauges_are_of_the_gpu_as_nvml_counts_and_of_this_process() {
 }
 
 #[test]
-fn a_gpu_that_is_not_known_is_not_looked_for_at_every_call() {
+fn unknown_gpu_is_not_identified_at_every_call() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let allocator = Allocator::new(&telemetry, Reads::Always);
@@ -93,7 +93,7 @@ fn a_gpu_that_is_not_known_is_not_looked_for_at_every_call() {
 }
 
 #[test]
-fn readings_that_cost_too_much_end_unless_they_are_asked_for() {
+fn slow_readings_stop_unless_required() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let (cheap, always) =
@@ -103,7 +103,7 @@ fn readings_that_cost_too_much_end_unless_they_are_asked_for() {
     for _ in 0..100 {
         cheap.started(&call, &reading);
     }
-    // One that waited for a second is no judgement.
+    // A single reading of a second does not count fully.
     cheap.ended(&call, &Reading { took: Duration::from_secs(1), ..reading.clone() });
     assert!(cheap.is_read());
     let told = || telemetry.notices(0).iter().filter(|notice| notice.message.starts_with("torch:")).count();
@@ -120,7 +120,7 @@ fn readings_that_cost_too_much_end_unless_they_are_asked_for() {
 }
 
 #[test]
-fn of_many_devices_those_that_hold_memory_are_read_and_the_others_in_turn() {
+fn devices_with_memory_are_read_and_others_in_turn() {
     let directory = Directory::new();
     let (telemetry, _ending) = start(&directory);
     let allocator = Allocator::new(&telemetry, Reads::Always);

@@ -1,5 +1,5 @@
-//! A service whose wall clock steps, for all that is in its process: what it records is stored and shipped in order, nothing
-//! stalls or spins, and nothing that is kept is removed.
+//! Tests of a process whose wall clock steps: records are stored and shipped in order, nothing stalls or spins, and
+//! nothing is removed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -19,16 +19,16 @@ use soundpost_testkit::{Reply, Server};
 
 use common::{Directory, Ending, until};
 
-/// How far ahead the wall clock of this process is, seconds.
+/// Offset of this process's wall clock, seconds.
 static AHEAD: AtomicI64 = AtomicI64::new(0);
 
-/// The clocks of this program, instead of the C library's: the kernel's, and the wall clock where a test puts it.
+/// Replaces the C library's function with the kernel's clocks and a wall clock with an offset.
 ///
 /// # Safety
 /// As `clock_gettime` of the C library.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
-    // SAFETY: the kernel checks what it is given.
+    // SAFETY: the kernel checks its arguments.
     let result = unsafe { libc::syscall(libc::SYS_clock_gettime, c_long::from(clock), time) } as c_int;
     if result == 0 && [libc::CLOCK_REALTIME, libc::CLOCK_REALTIME_COARSE].contains(&clock) {
         // SAFETY: the kernel has just written it.
@@ -39,11 +39,11 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
 
 const HOUR: i64 = 60 * 60;
 const YEAR: i64 = 365 * 24 * HOUR;
-/// Where the wall clock is put, one after the other; back in the end.
+/// Successive offsets of the wall clock, the last of them zero.
 const STEPS: [i64; 7] = [0, HOUR, -HOUR, YEAR, 0, -YEAR, 0];
-/// Longer than between two looks of retention.
+/// A time longer than the interval of retention.
 const RETENTION: Duration = Duration::from_secs(11);
-/// Calls after each step.
+/// Number of calls after each step.
 const CALLS: usize = 50;
 
 fn processor_time() -> Duration {
@@ -52,14 +52,14 @@ fn processor_time() -> Duration {
     Duration::from_micros(micros.cast_unsigned())
 }
 
-/// The request ids of a push to Loki, or of lines.
+/// Returns the request ids of a Loki push, or of lines.
 fn ids(text: &str) -> Vec<String> {
     let parts = text.split("request_id").skip(1).map(|part| part.trim_start_matches(['=', '"', ':']));
     parts.map(|part| part.split([' ', '"', '\\']).next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn steps_of_the_wall_clock_neither_stall_nor_remove_anything() {
+fn clock_steps_neither_stall_nor_remove_anything() {
     let directory = Directory::new();
     let has: Arc<Mutex<Vec<String>>> = Arc::default();
     let keep = has.clone();
@@ -87,7 +87,7 @@ fn steps_of_the_wall_clock_neither_stall_nor_remove_anything() {
     let operation = telemetry.operation("synthesize");
     let wanted: Vec<_> = (0..STEPS.len() * CALLS).map(|number| format!("n{number}")).collect();
     for (step, ahead) in STEPS.into_iter().enumerate() {
-        // A call is in flight meanwhile.
+        // A call is in flight during the steps.
         let call = operation.begin().request_id(&wanted[step * CALLS]).start();
         AHEAD.store(ahead, Ordering::Relaxed);
         call.finish();
@@ -99,7 +99,7 @@ fn steps_of_the_wall_clock_neither_stall_nor_remove_anything() {
         until("it is shipped", || has.lock().unwrap().len() >= (step + 1) * CALLS);
         assert!(began.elapsed() < Duration::from_secs(5), "{:?} at {ahead}", began.elapsed());
     }
-    // Retention looks, with a clock that is a year ahead; and nobody spins.
+    // Retention runs with a clock that is a year ahead, and no thread spins.
     AHEAD.store(YEAR, Ordering::Relaxed);
     let (began, processor) = (Instant::now(), processor_time());
     while began.elapsed() < RETENTION {

@@ -16,8 +16,9 @@ use crate::election;
 pub(super) fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
     let (context, store) = (&deps.context, store.clone());
     let identity = context.registry.identity();
-    let names = OwnedOrigin::new(identity.service(), identity.own_version(), context.config.instance.as_deref())
-        .with_labels(identity.labels().to_vec());
+    let names =
+        OwnedOrigin::new(identity.service(), identity.own_version(), context.config.instance.as_deref())
+            .with_labels(identity.labels().to_vec());
     Arc::new(Workers::start(
         &context.config.sinks,
         &context.place,

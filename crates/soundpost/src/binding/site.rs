@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use soundpost_core::{Call, CallFuture, CallHandle, Operation, Outcome, Stage, current_call, set_once};
 
-/// One instrumented function: its operation, found when telemetry has been started.
+/// One instrumented function. Its operation is resolved when telemetry has been started.
 pub struct Site {
     name: &'static str,
     labels: &'static [&'static str],
@@ -14,12 +14,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// A function recorded as `name`, with these label names.
+    /// Creates the site of a function recorded as `name`, with these label names.
     pub const fn new(name: &'static str, labels: &'static [&'static str]) -> Self {
         Self { name, labels, operation: OnceLock::new() }
     }
 
-    /// What the function begins as: a call, a stage of the call around it, or nothing before telemetry.
+    /// Begins a call, or a stage inside of a running call, or nothing before telemetry is started.
     pub fn begin<const N: usize>(&self, values: impl FnOnce() -> [String; N]) -> Begun {
         if let Some(outer) = outer() {
             return Begun::Stage(outer.stage(self.name));
@@ -42,13 +42,13 @@ impl Site {
     }
 }
 
-/// What an instrumented function runs as.
+/// The recording of an instrumented function.
 pub enum Begun {
-    /// The outermost one.
+    /// The outermost function is a call.
     Call(Call),
-    /// One inside of a call.
+    /// A function inside of a call is its stage.
     Stage(Stage),
-    /// No telemetry was started.
+    /// Telemetry is not started.
     Nothing,
 }
 
@@ -60,7 +60,7 @@ impl Begun {
         }
     }
 
-    /// Runs a function's body as this.
+    /// Runs a function's body under this recording.
     pub fn run<T>(self, body: impl FnOnce() -> T, conclude: impl FnOnce(&Call, &T)) -> T {
         match self {
             Self::Call(call) => {
@@ -79,7 +79,7 @@ impl Begun {
         }
     }
 
-    /// Runs an async function's body as this.
+    /// Runs an async function's body under this recording.
     pub async fn run_async<F: Future>(self, body: F, conclude: impl FnOnce(&Call, &F::Output)) -> F::Output {
         match self {
             Self::Call(call) => CallFuture::new(call, body, conclude).await,
@@ -92,7 +92,7 @@ impl Begun {
     }
 }
 
-/// An error whose kind is found by method resolution: a real [`Error`] with its sources, else its text.
+/// An error for method resolution: an [`Error`] is recorded with its sources, another value as text.
 pub struct Failure<'a, E: ?Sized>(pub &'a E);
 
 /// For errors with sources.
@@ -107,7 +107,7 @@ impl<E: Error + 'static> AsError for &Failure<'_, E> {
     }
 }
 
-/// For whatever can be printed; `{:#}` prints the whole chain of an `anyhow` error.
+/// For values that can be printed. `{:#}` prints the whole chain of an `anyhow` error.
 pub trait AsText {
     /// Ends `call` with this error.
     fn fail(&self, call: &Call);
@@ -120,7 +120,7 @@ impl<E: Display + ?Sized> AsText for Failure<'_, E> {
     }
 }
 
-/// The call around this one, if it is running: an instrumented function inside becomes its stage.
+/// Returns the running call around this function.
 fn outer() -> Option<CallHandle> {
     current_call().filter(CallHandle::is_active)
 }

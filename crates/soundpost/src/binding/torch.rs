@@ -1,7 +1,7 @@
-//! PyTorch's caching allocator: its memory at the start and at the end of a call.
+//! Memory of PyTorch's caching allocator at the start and the end of a call.
 //!
-//! Only Python can read it, on the thread of the call; a binding reads and passes numbers. This module decides which
-//! devices to read, for how long reading is cheap enough, and which GPU the figures belong to.
+//! Only Python can read the allocator, so a binding passes the numbers. This module selects the devices to read, stops
+//! when reading is too slow, and maps devices to GPUs.
 
 mod devices;
 mod gauges;
@@ -17,14 +17,14 @@ use gauges::Gauges;
 
 use crate::telemetry::Telemetry;
 
-/// The most that one reading may take on average, nanoseconds.
+/// Maximum average duration of a reading, nanoseconds.
 const LIMIT: u64 = 50_000;
-/// A reading counts as this at most: one that waited for somebody else's allocation is no judgement.
+/// Maximum duration counted for a reading, because it can wait for another thread's allocation.
 const MOST: u64 = 4 * LIMIT;
-/// The mean moves by this part of the difference at each reading.
+/// Weight of a reading in the moving mean, as a divisor.
 const PART: u64 = 8;
 
-/// Whether PyTorch's allocator is read.
+/// When PyTorch's allocator is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reads {
     /// Never.
@@ -32,18 +32,18 @@ pub enum Reads {
     /// While a reading takes at most 50 µs on average.
     #[default]
     WhileCheap,
-    /// Whatever it takes.
+    /// Always, regardless of the duration.
     Always,
 }
 
-/// What PyTorch's caching allocator says of a device, bytes.
+/// Memory of a device in PyTorch's caching allocator, bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// In tensors that live.
+    /// Memory of live tensors.
     pub allocated: u64,
-    /// Taken from the driver: allocated, and kept for later.
+    /// Memory reserved from the driver: allocated or cached.
     pub reserved: u64,
-    /// The most that was allocated since the host reset it, or since the process began.
+    /// Peak of the allocated memory since the service reset it, or since the process began.
     pub peak: u64,
 }
 
@@ -64,7 +64,7 @@ impl Add for Memory {
 pub struct Reading {
     /// Memory by device, as PyTorch counts devices.
     pub devices: Vec<(u32, Memory)>,
-    /// How long it took.
+    /// Duration of the reading.
     pub took: Duration,
 }
 
@@ -74,7 +74,7 @@ impl Reading {
     }
 }
 
-/// PyTorch's allocator of this process, around the calls of a service.
+/// Records the memory of PyTorch's allocator around the calls of a service.
 ///
 /// A call has the fields `torch_memory_allocated_before`, `torch_memory_reserved_before`,
 /// `torch_memory_peak_before` and the same with `_after`, bytes, summed over the devices that hold memory. The
@@ -83,7 +83,7 @@ impl Reading {
 pub struct Allocator {
     telemetry: Telemetry,
     reads: Reads,
-    /// Moving mean of what a reading takes, nanoseconds.
+    /// Moving mean of a reading's duration, nanoseconds.
     cost: AtomicU64,
     too_slow: AtomicBool,
     devices: devices::Rota,
@@ -91,7 +91,7 @@ pub struct Allocator {
 }
 
 impl Allocator {
-    /// The allocator of this process; nothing is registered before the first reading.
+    /// Creates the recorder; metrics are registered with the first reading.
     pub fn new(telemetry: &Telemetry, reads: Reads) -> Self {
         Self {
             telemetry: telemetry.clone(),
@@ -103,7 +103,7 @@ impl Allocator {
         }
     }
 
-    /// Whether it is to be read at all, or still.
+    /// Returns whether the allocator is to be read.
     #[inline]
     pub fn is_read(&self) -> bool {
         match self.reads {
@@ -113,25 +113,24 @@ impl Allocator {
         }
     }
 
-    /// Returns which of `count` devices to read now: those that hold memory, and in turn one more; all, as long as none
-    /// is known to hold any.
+    /// Returns which of `count` devices to read now: those that hold memory and one more in turn, or all before the
+    /// first one holds memory.
     pub fn devices(&self, count: u32) -> Devices {
         self.devices.next(count)
     }
 
-    /// Whether somebody should say which GPU a device is: see [`Allocator::identify`].
+    /// Returns whether the caller should identify a device's GPU: see [`Allocator::identify`].
     pub fn is_unknown(&self, device: u32) -> bool {
         self.is_read() && self.gauges.wants(device)
     }
 
-    /// Finds out which GPU a device is: by its UUID, with or without `GPU-`, or else by its place in
-    /// `CUDA_VISIBLE_DEVICES`. Makes a snapshot, so that it is tried ever more seldom where it fails.
+    /// Identifies the GPU of a device by its UUID, with or without `GPU-`, or by its position in
+    /// `CUDA_VISIBLE_DEVICES`. It takes a snapshot, so failures are retried with backoff.
     pub fn identify(&self, device: u32, uuid: Option<&str>) {
         self.gauges.identify(&self.telemetry, device, uuid);
     }
 
-    /// Takes a reading at the start of a call. Returns the devices to read at its end; none where none held
-    /// memory.
+    /// Records a reading at the start of a call. Returns the devices to read at its end: those that hold memory.
     pub fn started(&self, call: &Call, reading: &Reading) -> Devices {
         let sum = reading.sum();
         call.field("torch_memory_allocated_before", sum.allocated);
@@ -143,7 +142,7 @@ impl Allocator {
         )
     }
 
-    /// Takes a reading at the end of a call, before the call is ended.
+    /// Records a reading at the end of a call, before the call is ended.
     pub fn ended(&self, call: &Call, reading: &Reading) {
         let sum = reading.sum();
         call.field("torch_memory_allocated_after", sum.allocated);

@@ -1,4 +1,4 @@
-//! Reading a service: its metrics, its store, and its state as another process sees it.
+//! Access to a service's metrics, store and state from any process.
 
 mod service;
 pub mod snapshot;

@@ -1,4 +1,4 @@
-//! A service seen from outside, by a process that is none of it: what the program `soundpost` reads.
+//! Access to a service from another process, such as the program `soundpost`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use soundpost_core::snapshot::{Collector, Snapshot};
 use soundpost_core::{Error, InFlightCall, Registry, ServiceDir, ServiceIdentity, thread};
 use soundpost_vitals::{GpuSelection, Gpus, Readings, Source};
 
-/// A service that has kept files on this host, running or not. Reading it changes nothing.
+/// A service with files on this host, running or not. Reading it changes nothing.
 pub struct Service {
     name: String,
     place: ServiceDir,
@@ -16,15 +16,15 @@ pub struct Service {
 }
 
 impl Service {
-    /// Names of the services that have kept files below `directory`, sorted.
+    /// Returns the sorted names of the services with files below `directory`.
     pub fn all(directory: &Path) -> Vec<String> {
         ServiceDir::services(directory)
     }
 
-    /// The service of this name below `directory`; `None` where it has kept nothing.
+    /// Returns the service of this name below `directory`; `None` if it has no files.
     ///
     /// # Errors
-    /// When there is no memory to read it with.
+    /// When memory cannot be allocated.
     pub fn find(directory: &Path, name: &str) -> Result<Option<Self>, Error> {
         let Some(place) = ServiceDir::find(directory, name) else { return Ok(None) };
         let registry = Registry::detached(ServiceIdentity::new(name))?;
@@ -32,59 +32,58 @@ impl Service {
         Ok(Some(Self { name: name.to_owned(), place, collector }))
     }
 
-    /// Its name, as it was asked for.
+    /// Returns the service's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it keeps its files.
+    /// Returns the service's directory.
     pub fn directory(&self) -> &Path {
         self.place.directory()
     }
 
-    /// Where its segments may lie, the preferred directory first.
+    /// Returns the possible directories of its segments, the preferred one first.
     pub fn segment_directories(&self) -> &[PathBuf] {
         self.place.segment_directories()
     }
 
-    /// What the names of its metrics begin with, without the underscore; known after the first
-    /// [`Service::snapshot`].
+    /// Returns the prefix of its metrics, without the underscore; known after the first [`Service::snapshot`].
     pub fn prefix(&self) -> &str {
         self.collector.prefix()
     }
 
-    /// Everything it exposes now, as far as it is in its segments: all but what another exporter appends.
+    /// Returns all metrics in its segments; those appended by another exporter are missing.
     pub fn snapshot(&mut self) -> Snapshot {
         self.collector.snapshot()
     }
 
-    /// Its calls in flight, the oldest first.
+    /// Returns its calls in flight, the oldest first.
     pub fn in_flight(&mut self) -> Vec<InFlightCall> {
         self.collector.in_flight()
     }
 
-    /// Process ids of its living processes, as they see themselves; an agent is none of them.
+    /// Returns the process ids of its running processes in their own PID namespace, without the agent.
     pub fn pids(&mut self) -> Vec<u32> {
         self.collector.pids()
     }
 
-    /// Where its metrics are served: `host:port`; `None` while nobody does.
+    /// Returns the address of its endpoint (`host:port`); `None` without a reporter.
     pub fn address(&self) -> Option<String> {
         self.reporter()?;
         std::fs::read_to_string(self.place.directory().join(soundpost_report::ADDRESS)).ok()
     }
 
-    /// The process that reports for it, be it one of its own or its agent; 0 for one in another PID namespace.
+    /// Returns the process id of its reporter or agent; 0 in another PID namespace.
     pub fn reporter(&self) -> Option<u32> {
         soundpost_report::reporter(&self.place)
     }
 
-    /// Its agent, if one runs; 0 for one in another PID namespace.
+    /// Returns the process id of its agent, if one runs; 0 in another PID namespace.
     pub fn agent(&self) -> Option<u32> {
         soundpost_report::agent(&self.place)
     }
 
-    /// Writes a small file of its own into its directory, at once and for this user alone.
+    /// Writes a small file into its directory, atomically and private to this user.
     ///
     /// # Errors
     /// When the directory cannot be written.
@@ -93,7 +92,7 @@ impl Service {
     }
 }
 
-/// A GPU, as NVML tells it.
+/// A GPU that NVML reports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gpu {
     /// NVML's index.
@@ -102,13 +101,13 @@ pub struct Gpu {
     pub name: String,
 }
 
-/// GPUs that the service may use, asked once; waits at most `timeout` for the driver.
+/// Returns the GPUs that the service can use. Waits at most `timeout` for the driver.
 ///
 /// # Errors
-/// Why there are none, for a person.
+/// When no GPU is available; the message has the reason.
 pub fn gpus(timeout: Duration) -> Result<Vec<Gpu>, String> {
     let (sender, receiver) = std::sync::mpsc::channel();
-    // A driver that hangs keeps its thread for itself.
+    // A separate thread contains a driver that hangs.
     thread::spawn("soundpost-nvml", move || drop(sender.send(ask()))).map_err(|error| error.to_string())?;
     let hangs = || format!("the driver does not answer within {} s", timeout.as_secs());
     receiver.recv_timeout(timeout).unwrap_or_else(|_| Err(hangs()))

@@ -1,4 +1,4 @@
-//! What a service exposes, as plain data: see [`Telemetry::snapshot`](crate::Telemetry::snapshot) and
+//! The metrics of a service as plain data: see [`Telemetry::snapshot`](crate::Telemetry::snapshot) and
 //! [`Service::snapshot`](crate::read::Service::snapshot).
 
 pub use soundpost_core::snapshot::{

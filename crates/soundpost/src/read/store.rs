@@ -1,4 +1,4 @@
-//! The store of a service: its finished calls and vitals, as anybody may read them.
+//! Read access to a service's store of finished calls and vitals.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), soundpost::read::store::StoreError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::kind::{ANY_TIME, Kind};
 use super::value::SettingValue;
 
-/// What a value of `None`, or one of the words `none` and `off`, stands for.
+/// Meaning of the value `None` and of the words `none` and `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NoneMeans {
     /// An error.

@@ -23,7 +23,7 @@ pub use value::{SettingValue, SinkList, SinkParts};
 /// Settings of which only one can be in effect.
 const CREDENTIALS: [&str; 3] = ["bearer_token", "bearer_token_file", "basic_auth"];
 
-/// Looks a variable of the environment up.
+/// Returns the value of an environment variable.
 type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Settings of a service's telemetry: what was given, checked when they are completed.

@@ -1,4 +1,4 @@
-//! What the tests share: a directory that is removed, a scrape by hand, waiting with a deadline.
+//! Shared test helpers: a temporary directory, a scrape, waiting with a deadline.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use soundpost::{Builder, Telemetry};
 
-/// A directory for one test; its segments in shared memory go with it.
+/// A temporary directory of one test, removed with its segments in shared memory.
 pub struct Directory(tempfile::TempDir);
 
 impl Directory {
@@ -21,13 +21,13 @@ impl Directory {
         self.0.path()
     }
 
-    /// A service here that serves on a free port.
+    /// Returns a builder of a service in this directory that serves on a free port.
     pub fn serving(&self, service: &str) -> Builder {
         Telemetry::builder(service).directory(self.path()).listen(([127, 0, 0, 1], 0)).facade(false)
     }
 }
 
-/// Ends the service's run when a test is over, so that nothing stays in shared memory.
+/// Ends the service's run after a test, so that nothing stays in shared memory.
 pub struct Ending(pub Telemetry);
 
 impl Drop for Ending {
@@ -36,7 +36,7 @@ impl Drop for Ending {
     }
 }
 
-/// Head and body of `GET path`, with more header lines.
+/// Returns head and body of `GET path`, with additional header lines.
 pub fn get(address: &str, path: &str, headers: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -48,27 +48,27 @@ pub fn get(address: &str, path: &str, headers: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-/// The samples of a text that begin with `name`, one a line.
+/// Returns the samples of a text that begin with `name`, one a line.
 pub fn samples<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     text.lines().filter(|line| line.starts_with(name)).collect()
 }
 
-/// The value of the one sample of these exact name and labels.
+/// Returns the value of the only sample with this name and labels.
 pub fn value(text: &str, sample: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
 }
 
-/// Asks until it is so; fails after ten seconds.
+/// Waits until a condition holds; fails after ten seconds.
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !so() {
         assert!(Instant::now() < deadline, "not within 10 s: {what}");
-        // Not in a circle: what is waited for needs the processor.
+        // A pause leaves the processor to the other threads.
         std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
-/// Runs a test of this program in a process of its own, because it limits what the process may do.
+/// Runs a test of this program in a separate process, because it limits the process.
 pub fn in_a_process(test: &str, body: impl FnOnce()) {
     const CHILD: &str = "SOUNDPOST_TEST_PROCESS";
     if std::env::var(CHILD).is_ok_and(|running| running == test) {

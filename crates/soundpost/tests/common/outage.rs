@@ -1,4 +1,4 @@
-//! A service that records while the server of its sink is down, and what it has when that is back.
+//! A service that records while the server of its sink is down, until the server is back.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -14,38 +14,38 @@ use soundpost_store::Reader;
 use soundpost_testkit::{Reply, Server};
 
 const SERVICE: &str = "outage";
-/// Calls between two waits for the store, where they are not recorded at a rate: so that no ring gets full.
+/// Number of calls between waits for the store without a rate, so that no ring overflows.
 const BURST: u64 = 2000;
-/// How many may come before one that was recorded before them.
+/// Maximum number of calls that can precede an earlier one.
 const NEAR: usize = 100;
-/// Longest call that is told apart, microseconds.
+/// Maximum measured duration of a call, microseconds.
 const LONGEST: usize = 100_000;
 
-/// What an outage showed.
+/// The results of an outage.
 #[derive(Debug, Default)]
 pub struct Outage {
     pub recorded: u64,
-    /// What the server got, in the order in which it was recorded, and what of it twice.
+    /// Calls that the server received in order, and duplicates.
     pub arrived: u64,
     pub repeated: u64,
-    /// What was not counted as delivered at the end.
+    /// Records that were not counted as delivered at the end.
     pub lost: u64,
-    /// The most that was resident, over what was at the start; bytes.
+    /// Peak growth of resident memory, bytes.
     pub growth: u64,
-    /// The call that one in 1,000 is longer than.
+    /// 99.9th percentile of the calls' durations.
     pub slow_call: Duration,
     pub outage: Duration,
-    /// From the server's return until all had arrived.
+    /// Time from the server's return until all records arrived.
     pub drained: Duration,
 }
 
-/// What the server has seen: calls have the ids `n0`, `n1`, ...
+/// Calls that the server received, with the ids `n0`, `n1`, ...
 #[derive(Default)]
 struct Seen {
-    /// All before this one.
+    /// Number of calls that all arrived.
     next: u64,
-    /// Those after it that came already: Loki wants a request in the order of time, and calls that ended within the same
-    /// microsecond change places where the wall clock was put right between them.
+    /// Later calls that arrived before. A Loki request is ordered by time, so a clock correction swaps calls that ended
+    /// within the same microsecond.
     early: BTreeSet<u64>,
     repeated: u64,
 }
@@ -71,7 +71,7 @@ fn resident() -> u64 {
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
-/// Records so many calls while the server is down, at a rate or as fast as they are stored; then lets it be back.
+/// Records calls while the server is down, at a rate or as fast as they are stored. Then restarts the server.
 pub fn outage(directory: &Path, calls: u64, rate: Option<f64>) -> Outage {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -86,7 +86,7 @@ pub fn outage(directory: &Path, calls: u64, rate: Option<f64>) -> Outage {
         .listen(None)
         .sample_interval(None)
         .facade(false)
-        // Of 10 minutes of 5,000 calls a second.
+        // Calls of ten minutes at 5,000 a second.
         .store_bytes(4 << 30)
         .sink(loki.longest_wait(Duration::from_millis(500)))
         .start()

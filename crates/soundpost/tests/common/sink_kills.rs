@@ -1,5 +1,5 @@
-//! Processes of a service that kill themselves right before or right after the cursor of their sink is saved, and what
-//! the sink's receiver has then. For the feature `kill-steps`.
+//! Processes that kill themselves right before or after their sink's cursor is saved, and the records that the sink's
+//! receiver has then. Requires the feature `kill-steps`.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -18,15 +18,15 @@ use soundpost_testkit::{Reply, Server};
 use super::step_kills::ends;
 use super::store_kills::{self, Process, begin, returned, within_a_minute};
 
-/// Reached once before a sink's cursor is saved, and once after.
+/// Step before and after a sink's cursor is saved.
 pub const STEP: &str = "acknowledge";
 const SINK: &str = "SOUNDPOST_KILLS_SINK";
 const ROUND: &str = "SOUNDPOST_KILLS_ROUND";
-/// Calls of a round, and records of a batch.
+/// Number of calls of a round, and of records of a batch.
 const CALLS: u64 = 200;
 const BATCH: usize = 20;
 
-/// Plays the role in the environment and never returns; returns at once where there is none.
+/// Runs the role in the environment and never returns; returns at once without one.
 pub fn play_role() {
     let Ok(receiver) = std::env::var(SINK) else { return };
     let (directory, round) = (store_kills::own_directory(), std::env::var(ROUND).unwrap());
@@ -43,7 +43,7 @@ pub fn play_role() {
     }
 }
 
-/// A sink of small batches: to a URL of Loki, or into a file.
+/// Returns a sink with small batches, to a Loki URL or to a file.
 fn sink(receiver: &str) -> Sink {
     if receiver.starts_with("http") {
         Loki::new(receiver)
@@ -57,7 +57,7 @@ fn sink(receiver: &str) -> Sink {
     }
 }
 
-/// What has what is shipped.
+/// The receiver of the shipped records.
 pub enum Receiver {
     File(PathBuf),
     Loki(Server, Arc<Mutex<Vec<String>>>),
@@ -69,14 +69,14 @@ impl Receiver {
         Self::File(directory.join("shipped.jsonl"))
     }
 
-    /// A server that takes everything.
+    /// A server that accepts everything.
     pub fn loki() -> Self {
         let has: Arc<Mutex<Vec<String>>> = Arc::default();
         let keep = has.clone();
         let server = Server::start(move |request| {
             let mut body = String::new();
             flate2::read::GzDecoder::new(&request.body[..]).read_to_string(&mut body).unwrap();
-            // Time and line of each, which is what Loki knows an entry by.
+            // Loki identifies an entry by time and line.
             let entries = body.split("[\"").skip(1).filter_map(|entry| entry.split("\"]").next());
             keep.lock().unwrap().extend(entries.map(str::to_owned));
             Reply::status(204)
@@ -98,7 +98,7 @@ impl Receiver {
         }
     }
 
-    /// All that arrived, in its order: the call, and the whole record.
+    /// Returns the calls and records that arrived, in order.
     fn has(&self) -> Vec<(String, String)> {
         let records = match self {
             Self::File(path) => {
@@ -117,24 +117,24 @@ impl Receiver {
     }
 }
 
-/// What many kills showed.
+/// The results of many kills.
 #[derive(Debug, Default)]
 pub struct SinkKills {
-    /// Calls whose recording had returned.
+    /// Number of calls whose recording had returned.
     pub returned: u64,
-    /// Of the kills before the cursor was saved, how many had records come twice; and how many records did.
+    /// Number of kills before the cursor was saved that caused duplicates, and number of duplicates.
     pub repeating: u64,
     pub repeated: u64,
 }
 
-/// Lets one process after the other kill itself at a cursor that it saves, every other time right before and right
-/// after, and looks what arrived.
+/// Runs processes that kill themselves alternately right before and after they save a cursor, and checks the
+/// records that arrived.
 pub fn kill(directory: &Path, receiver: &Receiver, times: u64) -> SinkKills {
     let mut kills = SinkKills::default();
     let mut before = Vec::new();
     for round in 0..times {
         let after = round % 2;
-        // It saves its cursor at least so often, and reaches the step twice each time.
+        // Minimum number of saved cursors; each save reaches the step twice.
         let saves = CALLS / BATCH as u64;
         let reached = 2 * (getrandom::u64().unwrap() % saves) + 1 + after;
         let role = begin(directory, round);
@@ -159,7 +159,7 @@ pub fn kill(directory: &Path, receiver: &Receiver, times: u64) -> SinkKills {
     telemetry.shutdown(Duration::from_secs(5));
 
     let mut first: HashMap<&str, (usize, &str)> = HashMap::new();
-    // Of each round, its calls in the order in which they came first; and how many of all came again after its kill.
+    // The calls of each round in the order of first arrival, and the number of duplicates after its kill.
     let mut came = vec![Vec::new(); before.len()];
     let mut again = vec![0_u64; before.len()];
     for (place, (call, record)) in has.iter().enumerate() {
@@ -175,11 +175,11 @@ pub fn kill(directory: &Path, receiver: &Receiver, times: u64) -> SinkKills {
         came[round.parse::<usize>().unwrap()].push(index.parse::<u64>().unwrap());
     }
     for (round, (again, mut came)) in again.into_iter().zip(came).enumerate() {
-        // A request to Loki is in the order of time, and the machine's clock may be put right.
+        // A Loki request is ordered by time, and the machine's clock can be corrected.
         let near = if matches!(receiver, Receiver::Loki(..)) { BATCH as u64 } else { 0 };
         assert!((1..).zip(&came).all(|(place, index): (u64, _)| place.abs_diff(*index) <= near), "{came:?}");
         came.sort_unstable();
-        // It may be killed between a record and the note that it is there.
+        // The process can be killed between a record and its note.
         let returned = returned(directory, round as u64)[0];
         let all = came.len() as u64;
         assert!((returned..=returned + 1).contains(&all), "{all} of {returned} in {round}");

@@ -1,5 +1,5 @@
-//! Processes of a service that kill themselves at a named step of recording or reporting, and what is in the store
-//! then. For the feature `kill-steps`.
+//! Processes that kill themselves at a named step of recording or reporting, and the state of the store then. Requires
+//! the feature `kill-steps`.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::os::unix::process::ExitStatusExt;
@@ -9,8 +9,7 @@ use soundpost_core::step;
 
 use super::store_kills::{Kills, Process, begin, check, millis_below, returned, within_a_minute};
 
-/// Steps that are reached in a service without sinks, and within how many times they are reached its process is
-/// killed.
+/// Steps of a service without sinks, and the maximum number of passes before a process is killed.
 pub const STEPS: [(&str, u64); 9] = [
     ("reserve", 8000),
     ("write", 100_000),
@@ -23,12 +22,12 @@ pub const STEPS: [(&str, u64); 9] = [
     ("unlink", 2),
 ];
 
-/// Lets a process kill itself at a random one of the first times it reaches `step`, and looks what the next one
-/// recovers. Every other time it only reports, for another that goes on recording.
+/// Runs processes that kill themselves at a random pass of `step`, and checks what the next one recovers. Every other
+/// process only reports for one that continues to record.
 pub fn kill_at(step: &str, within: u64, round: u64) -> Kills {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path();
-    // What this one leaves is there to be drained and folded.
+    // This process leaves records to be recovered.
     let mut former = Process::start(directory, &begin(directory, 0));
     let reports = !step::RECORDING.contains(&step) && round % 2 == 1;
     assert!(within_a_minute(|| returned(directory, 0).iter().sum::<u64>() > 0), "it records");
@@ -53,13 +52,13 @@ pub fn kill_at(step: &str, within: u64, round: u64) -> Kills {
     kills
 }
 
-/// What there is, for who looks why.
+/// Describes the state for a failure message.
 fn files(directory: &Path) -> Vec<String> {
     let entries = directory.read_dir().unwrap().chain(directory.join("kills").read_dir().unwrap());
     entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Waits until the process was killed by itself.
+/// Waits until the process has killed itself.
 pub fn ends(directory: &Path, process: &mut Process, step: &str, times: u64) {
     let mut status = None;
     let ended = within_a_minute(|| {

@@ -1,5 +1,5 @@
-//! Processes of a service that are killed while they record and while they report; and what the store has then.
-//! The child processes are the test's or example's own program, run again.
+//! Processes that are killed while they record or report, and the state of the store then. The child processes run the
+//! test's or example's own program.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -19,10 +19,10 @@ const ROLE: &str = "SOUNDPOST_KILLS_ROLE";
 const DIRECTORY: &str = "SOUNDPOST_KILLS_DIRECTORY";
 const SERVICE: &str = "kills";
 const THREADS: u64 = 4;
-/// Calls of a thread between two waits for the store, so that no ring gets full.
+/// Number of calls of a thread between waits for the store, so that no ring overflows.
 const BURST: u64 = 2000;
 
-/// Plays the role in the environment and never returns; returns at once where there is none.
+/// Runs the role in the environment and never returns; returns at once without one.
 pub fn play_role() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let directory = own_directory();
@@ -35,17 +35,17 @@ pub fn play_role() {
     }
 }
 
-/// The directory of a process that plays a role.
+/// Returns the directory of a process with a role.
 pub fn own_directory() -> PathBuf {
     PathBuf::from(std::env::var_os(DIRECTORY).unwrap())
 }
 
-/// The service, in this process.
+/// Starts the service in this process.
 pub fn telemetry(directory: &Path) -> Telemetry {
     builder(directory).start().unwrap()
 }
 
-/// The service, not started.
+/// Returns the builder of the service.
 pub fn builder(directory: &Path) -> Builder {
     Telemetry::builder(SERVICE).directory(directory).listen(None).sample_interval(None).facade(false)
 }
@@ -81,7 +81,7 @@ impl Process {
         Self::start_with(directory, role, [])
     }
 
-    /// As [`Process::start`], with more in its environment.
+    /// Starts this program in a role with additional environment variables.
     pub fn start_with<const N: usize>(directory: &Path, role: &str, more: [(&str, String); N]) -> Self {
         let program = std::env::current_exe().unwrap();
         let mut command = Command::new(&program);
@@ -92,7 +92,7 @@ impl Process {
         Self(command.spawn().unwrap())
     }
 
-    /// Waits until it reports for the service, or has ended.
+    /// Waits until the process is the reporter or has ended.
     pub fn reports(&mut self, directory: &Path) {
         let reporter = || Service::find(directory, SERVICE).unwrap().and_then(|service| service.reporter());
         let reports =
@@ -112,20 +112,20 @@ impl Drop for Process {
     }
 }
 
-/// What many kills showed.
+/// The results of many kills.
 #[derive(Debug, Default)]
 pub struct Kills {
     pub recorders: u64,
     pub reporters: u64,
-    /// Calls whose recording had returned.
+    /// Number of calls whose recording had returned.
     pub returned: u64,
     pub finished: u64,
     pub died: u64,
-    /// Of those, in the store before recovery.
+    /// Number of these calls in the store before recovery.
     pub before: u64,
-    /// From the start of the next process until what the dead ones left is in the store and in the totals.
+    /// Time from the start of the next process until the dead processes' records are in the store and the totals.
     pub recovery: Duration,
-    /// Processor time that took, which other work on the machine does not change much.
+    /// Processor time of the recovery, which depends little on other load.
     pub processor: Duration,
 }
 
@@ -135,7 +135,7 @@ fn processor_time() -> Duration {
     of(usage.user_time()) + of(usage.system_time())
 }
 
-/// Asks now and then until it is so; false after a minute.
+/// Waits until a condition holds. Returns false after a minute.
 pub fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !so() {
@@ -147,27 +147,27 @@ pub fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// A random time below so many milliseconds.
+/// Returns a random duration below a number of milliseconds.
 pub fn millis_below(limit: u64) -> Duration {
     Duration::from_micros(getrandom::u64().unwrap() % (limit * 1000))
 }
 
-/// All calls in a store.
+/// Returns all calls in a store.
 pub fn stored(directory: &Path) -> Vec<CallRow> {
     let filter = CallFilter { order: Order::Oldest, ..CallFilter::default() };
     let reader = Reader::open(directory).unwrap();
     reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default()
 }
 
-/// Makes what the recorder of this number notes its progress in; its name.
+/// Creates the progress file of a recorder. Returns its name.
 pub fn begin(directory: &Path, number: u64) -> String {
     let name = format!("r{number}");
     File::create_new(directory.join(&name)).unwrap().set_len(8 * THREADS).unwrap();
     name
 }
 
-/// Kills a recording process `times` over, and now and then the process that reports for it; then looks whether
-/// the store has every call that had returned, and every call once.
+/// Kills a recording process `times` times, and occasionally its reporter. Then checks that the store has every
+/// returned call, once.
 pub fn kill(times: u64) -> Kills {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path();
@@ -175,7 +175,7 @@ pub fn kill(times: u64) -> Kills {
     let mut reporter = None;
     for round in 0..times {
         let name = begin(directory, round);
-        // Else the recording process reports for itself.
+        // Otherwise the recording process is the reporter.
         if round % 3 != 2 && reporter.is_none() {
             reporter = Some(Process::start(directory, "reporter"));
         }
@@ -196,7 +196,7 @@ pub fn kill(times: u64) -> Kills {
     kills
 }
 
-/// How many calls of the recorder of this number had returned, by thread.
+/// Returns the number of returned calls of a recorder, by thread.
 pub fn returned(directory: &Path, number: u64) -> [u64; THREADS as usize] {
     let words = File::open(directory.join(format!("r{number}"))).unwrap();
     std::array::from_fn(|thread| {
@@ -206,7 +206,7 @@ pub fn returned(directory: &Path, number: u64) -> [u64; THREADS as usize] {
     })
 }
 
-/// Starts the service once more, and checks what it finds of so many recorders, all killed.
+/// Starts the service again, and checks the records of the killed recorders.
 pub fn check(directory: &Path, times: u64, kills: &mut Kills) {
     let mut returned = Vec::new();
     for round in 0..times {
@@ -241,8 +241,8 @@ pub fn check(directory: &Path, times: u64, kills: &mut Kills) {
         lost.extend((missing > 0).then(|| (format!("{name}-{thread} of {last}"), missing)));
     }
     assert!(lost.is_empty(), "lost: {lost:?}; {kills:?}\n{}", telemetry.render());
-    // Killed right behind its record and before it was counted, a call is `ok` in the store and died in the totals, or
-    // in neither: one a thread at most.
+    // A call that is killed between its record and its count is `ok` in the store but died in the totals, or in
+    // neither: at most one for each thread.
     let total = |outcome, status| {
         let sample =
             format!(r#"{SERVICE}_request_total{{operation="op",outcome="{outcome}",status="{status}"}} "#);

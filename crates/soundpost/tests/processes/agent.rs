@@ -1,4 +1,4 @@
-//! Agents of a service: they take over, outlive it, and show what it left.
+//! Tests of agents: they take over, outlive the service, and expose its last state.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::common::{Directory, get, samples, until, value};
 use crate::{DIED, IN_FLIGHT, OK, UP, Worker, free_port, scraped, shared_folder};
 
 #[test]
-fn an_agent_takes_over_and_outlives_the_service() {
+fn agent_takes_over_and_outlives_the_service() {
     let directory = Directory::new();
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
@@ -21,12 +21,12 @@ fn an_agent_takes_over_and_outlives_the_service() {
     let text = scraped(&address, UP, 1.0);
     assert_eq!(value(&text, OK), Some(1.0));
     assert_eq!(samples(&text, "workers_build_info").len(), 1, "the agent's is none of the service's");
-    // Nothing tells which process it is of: there is one.
+    // A single process has no process label.
     until("the process is sampled", || {
         samples(&get(&address, "/metrics", "").1, "workers_process_resident_memory_bytes").len() == 1
     });
 
-    // The service is killed in the middle of a call: its last state is shown on.
+    // The service is killed during a call, and its last state stays exposed.
     service.tell("begin");
     scraped(&address, IN_FLIGHT, 1.0);
     service.kill();
@@ -36,7 +36,7 @@ fn an_agent_takes_over_and_outlives_the_service() {
         samples(&get(&address, "/metrics", "").1, "workers_process_resident_memory_bytes").is_empty()
     });
 
-    // Its next start goes on from there, and has nothing to report.
+    // Its next start continues from there without becoming the reporter.
     let mut service = Worker::start(&directory, port);
     service.tell("call");
     scraped(&address, UP, 1.0);
@@ -44,7 +44,7 @@ fn an_agent_takes_over_and_outlives_the_service() {
     assert_eq!(value(&text, DIED), Some(1.0));
     assert!(!service.is_reporter());
 
-    // The agent is killed: the service takes over.
+    // The agent is killed, and the service takes over.
     agent.kill();
     until("the service reports", || service.is_reporter());
     assert_eq!(value(&scraped(&address, OK, 2.0), UP), Some(1.0));
@@ -52,7 +52,7 @@ fn an_agent_takes_over_and_outlives_the_service() {
 }
 
 #[test]
-fn an_agent_shows_a_run_until_the_next_begins() {
+fn agent_exposes_a_run_until_the_next_begins() {
     let directory = Directory::new();
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
@@ -82,7 +82,7 @@ fn an_agent_shows_a_run_until_the_next_begins() {
 }
 
 #[test]
-fn an_agent_that_ends_leaves_what_a_crash_left() {
+fn ending_agent_keeps_the_state_of_a_crash() {
     let directory = Directory::new();
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
@@ -101,7 +101,7 @@ fn an_agent_that_ends_leaves_what_a_crash_left() {
 }
 
 #[test]
-fn a_service_has_one_agent_and_may_name_its_metrics() {
+fn service_has_one_agent_and_its_own_prefix() {
     let directory = Directory::new();
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
@@ -119,7 +119,7 @@ fn a_service_has_one_agent_and_may_name_its_metrics() {
 }
 
 #[test]
-fn a_sink_of_the_service_to_which_the_agent_does_not_ship_is_flagged() {
+fn sink_without_a_counterpart_at_the_agent_is_flagged() {
     let flag = r#"workers_unhealthy{reason="sink_not_shipped"}"#;
     let directory = Directory::new();
     let port = free_port();

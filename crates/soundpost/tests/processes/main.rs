@@ -1,4 +1,4 @@
-//! Several processes of one service: who serves, who takes over, what a crash leaves.
+//! Tests of several processes of one service: serving, takeover and recovery after a crash.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod agent;
@@ -16,7 +16,7 @@ use soundpost::read::Service;
 use soundpost::sink::JsonLines;
 use soundpost::{Call, Telemetry};
 
-/// A process of the service: this test program again, told what to do line by line.
+/// A process of the service: this test program, controlled by lines on its standard input.
 struct Worker {
     child: Child,
     commands: ChildStdin,
@@ -53,7 +53,7 @@ impl Worker {
         self.answer()
     }
 
-    /// The next line of the worker's own; the test harness writes others.
+    /// Returns the worker's next line; lines of the test harness are skipped.
     fn answer(&mut self) -> String {
         let own = self.answers.find_map(|line| line.unwrap().split_once("> ").map(|(_, own)| own.to_owned()));
         own.expect("the worker ended")
@@ -74,7 +74,7 @@ impl Worker {
     }
 }
 
-/// The workers' side; without the variables it is no test.
+/// Runs a worker; does nothing without its variables.
 #[test]
 fn worker() {
     let (Ok(directory), Ok(port)) =
@@ -89,7 +89,7 @@ fn worker() {
         Ok("agent") => builder.agent(),
         Ok("shipping agent") => builder.agent().sink(lines),
         Ok("shipping") => builder.sink(lines).facade(false),
-        // The agent cannot know.
+        // The agent has no value.
         Ok("renamed") => builder.namespace("renamed").facade(false),
         _ => builder.facade(false),
     };
@@ -133,7 +133,7 @@ const DIED: &str = r#"workers_request_total{operation="synthesize",outcome="died
 const IN_FLIGHT: &str = r#"workers_requests_in_flight{operation="synthesize"}"#;
 
 #[test]
-fn another_takes_over_and_totals_go_on() {
+fn another_process_takes_over_and_totals_continue() {
     let directory = Directory::new();
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
@@ -147,7 +147,7 @@ fn another_takes_over_and_totals_go_on() {
     let (_, text) = get(&address, "/metrics", "");
     assert_eq!(value(&text, OK), Some(3.0));
 
-    // The one that serves is killed in the middle of two calls.
+    // The serving process is killed during two calls.
     let mut first = workers.remove(0);
     first.tell("begin");
     first.tell("begin");
@@ -163,7 +163,7 @@ fn another_takes_over_and_totals_go_on() {
     assert_eq!(value(&text, DIED), Some(2.0));
     assert_eq!(value(&text, IN_FLIGHT), Some(0.0));
 
-    // And the next one, until one is left.
+    // The next ones are killed until one is left.
     for (left, worker) in [(2.0, workers.remove(0)), (1.0, workers.remove(0))] {
         let served = left > 1.0;
         worker.kill();
@@ -174,13 +174,13 @@ fn another_takes_over_and_totals_go_on() {
         }
     }
 
-    // The service died; its next start recovers what it left.
+    // The service died; its next start recovers its records.
     let next = Worker::start(&directory, port);
     let (_, text) = get(&address, "/metrics", "");
     assert_eq!((value(&text, OK), value(&text, DIED)), (Some(3.0), Some(2.0)));
     next.end();
 
-    // And a run that ended in good order is over.
+    // A run that ended cleanly is over.
     let new = Worker::start(&directory, port);
     let (_, text) = get(&address, "/metrics", "");
     assert!(samples(&text, "workers_request_total").is_empty());
@@ -188,7 +188,7 @@ fn another_takes_over_and_totals_go_on() {
 }
 
 #[test]
-fn a_worker_that_leaves_hands_over_its_totals() {
+fn leaving_worker_hands_over_its_totals() {
     let directory = Directory::new();
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
@@ -208,7 +208,7 @@ fn a_worker_that_leaves_hands_over_its_totals() {
     second.end();
 }
 
-/// The service's folder in shared memory, if there is one.
+/// Returns the service's folder in shared memory, if there is one.
 fn shared_folder(directory: &Directory) -> Option<PathBuf> {
     let of = directory.path().join("workers");
     let users = std::fs::read_dir("/dev/shm").unwrap().flatten().map(|entry| entry.path());
@@ -220,7 +220,7 @@ fn shared_folder(directory: &Directory) -> Option<PathBuf> {
 }
 
 #[test]
-fn processes_that_stop_at_once_leave_nothing() {
+fn processes_that_stop_together_leave_nothing() {
     for _ in 0..5 {
         let directory = Directory::new();
         let port = free_port();
@@ -242,7 +242,7 @@ fn processes_that_stop_at_once_leave_nothing() {
 }
 
 #[test]
-fn what_nobody_can_come_back_to_is_reclaimed() {
+fn abandoned_segments_are_reclaimed() {
     let (gone, here) = (Directory::new(), Directory::new());
     let mut worker = Worker::start(&gone, free_port());
     worker.tell("call");
@@ -259,7 +259,7 @@ fn what_nobody_can_come_back_to_is_reclaimed() {
 }
 
 #[test]
-fn the_address_of_a_server_that_was_killed_is_forgotten() {
+fn address_of_a_killed_server_is_removed() {
     let directory = Directory::new();
     let port = free_port();
     let mut worker = Worker::start(&directory, port);
@@ -272,7 +272,7 @@ fn the_address_of_a_server_that_was_killed_is_forgotten() {
 }
 
 #[test]
-fn a_killed_process_does_not_stop_those_that_start() {
+fn killed_process_does_not_block_new_ones() {
     let directory = Directory::new();
     let port = free_port();
     for _ in 0..5 {
@@ -289,7 +289,7 @@ fn a_killed_process_does_not_stop_those_that_start() {
 
 const UP: &str = "workers_up";
 
-/// What is scraped, once `sample` has this value.
+/// Returns a scrape, once `sample` has this value.
 fn scraped(address: &str, sample: &str, expected: f64) -> String {
     let mut text = String::new();
     until(&format!("{sample} is {expected}"), || {
@@ -301,13 +301,13 @@ fn scraped(address: &str, sample: &str, expected: f64) -> String {
 }
 
 #[test]
-fn a_reporter_may_look_at_its_own_service() {
+fn reporter_can_read_its_own_service() {
     let directory = Directory::new();
     let telemetry = directory.serving("workers").start().unwrap();
     let _ending = Ending(telemetry.clone());
     let service = Service::find(directory.path(), "workers").unwrap().unwrap();
     assert_eq!(service.reporter(), Some(std::process::id()));
-    // It still is the one: a file that is closed ends the locks that the process has on it.
+    // It is still the reporter. Closing a file can release the process's locks on it.
     let mut other = Worker::start(&directory, 0);
     assert!(!other.is_reporter());
     other.end();

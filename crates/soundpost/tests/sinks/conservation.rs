@@ -1,4 +1,4 @@
-//! Nothing is lost that is not counted: under random answers, retention, and kills.
+//! Tests that every lost record is counted, under random replies, retention and kills.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ fn chance(of: u64) -> u64 {
 }
 
 #[test]
-fn at_every_look_nothing_is_missing() {
+fn counts_add_up_in_every_scrape() {
     let directory = Directory::new();
     let capture = Capture::new().longest_wait(SHORT).batch(50).judged_by(|lines| {
         if lines.iter().any(|line| id(line).ends_with("13")) {
@@ -50,7 +50,7 @@ fn at_every_look_nothing_is_missing() {
 }
 
 #[test]
-fn what_retention_takes_is_counted() {
+fn records_removed_by_retention_are_counted() {
     let directory = Directory::new();
     let down = Capture::new().longest_wait(SHORT);
     let down = down.judged_by(|_| Verdict::Later { why: "down".into(), retry_after: None });
@@ -74,12 +74,12 @@ const DIRECTORY: &str = "SOUNDPOST_SINK_KILLS_DIRECTORY";
 const URL: &str = "SOUNDPOST_SINK_KILLS_URL";
 const ROUND: &str = "SOUNDPOST_SINK_KILLS_ROUND";
 const SERVICE: &str = "kills";
-/// Records in a batch.
+/// Number of records in a batch.
 const BATCH: usize = 40;
-/// Calls of a round.
+/// Number of calls of a round.
 const CALLS: usize = 400;
 
-/// Not a test by itself: the process that is killed.
+/// Runs the process that is killed; it is not a test by itself.
 #[test]
 fn killed_process() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
@@ -125,14 +125,14 @@ impl Drop for Killed {
     }
 }
 
-/// The request ids in a push of JSON with logfmt, in its order.
+/// Returns the request ids in a JSON push with logfmt, in order.
 pub(crate) fn ids(body: &str) -> Vec<String> {
     let parts = body.split("request_id=").skip(1);
     parts.map(|part| part.split([' ', '"', '\\']).next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn a_kill_repeats_at_most_a_batch_and_loses_nothing() {
+fn kill_repeats_at_most_a_batch_and_loses_nothing() {
     const ROUNDS: usize = 6;
     let directory = Directory::new();
     let has: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -155,7 +155,7 @@ fn a_kill_repeats_at_most_a_batch_and_loses_nothing() {
     for round in 0..ROUNDS {
         let killed = Killed::start(directory.path(), &url, round);
         until("all of the round is recorded", || home.join(round.to_string()).exists());
-        // Somewhere in the middle of it, or before.
+        // At a random time of the delivery, or before.
         let wanted = has.lock().unwrap().len() + chance(2 * CALLS as u64) as usize;
         let patience = Instant::now() + Duration::from_millis(500);
         while has.lock().unwrap().len() < wanted && Instant::now() < patience {
@@ -178,8 +178,8 @@ fn a_kill_repeats_at_most_a_batch_and_loses_nothing() {
     assert_eq!(times.len() as u64, all);
     let repeated = has.len() - times.len();
     assert!(repeated <= BATCH * ROUNDS, "{repeated} repeated");
-    // In the order in which they were recorded, but for those that came twice, and for those that ended at about the
-    // same time, which a request has in the order of the wall clock.
+    // In the order of recording, except duplicates and calls that ended at about the same time, which a request orders
+    // by the wall clock.
     for round in 0..=ROUNDS {
         let mut known = BTreeSet::new();
         let numbers =
@@ -190,7 +190,7 @@ fn a_kill_repeats_at_most_a_batch_and_loses_nothing() {
 }
 
 #[test]
-fn an_agent_ships_to_its_own_sinks_under_the_version_of_the_service() {
+fn agent_ships_to_its_sinks_with_the_version_of_the_service() {
     let directory = Directory::new();
     let server = Server::start(|_| Reply::status(204));
     let capture = Capture::new();

@@ -1,4 +1,4 @@
-//! A service forks while its sinks are in the middle of a request: nobody hangs, nothing is lost or shipped twice.
+//! Tests of a service that forks during its sinks' requests: no process hangs, and no record is lost or duplicated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -19,23 +19,23 @@ use soundpost_testkit::{Reply, Server, ended_well, forked};
 
 const DIRECTORY: &str = "SOUNDPOST_SINK_FORKS_DIRECTORY";
 const URL: &str = "SOUNDPOST_SINK_FORKS_URL";
-/// What the process does: see [`forking_process`].
+/// The role of the process: see [`forking_process`].
 const DOES: &str = "SOUNDPOST_SINK_FORKS_DOES";
 const SERVICE: &str = "forks";
 const SINKS: [&str; 2] = ["loki", "jsonl"];
 const LONG: Duration = Duration::from_secs(10);
-/// Times that a request is held while the service forks, and children of each.
+/// Number of held requests, and children of each.
 const ROUNDS: usize = 4;
 const CHILDREN: usize = 8;
-/// Calls of the parent in a round, and of a child.
+/// Number of calls of the parent in a round, and of a child.
 const CALLS: usize = 40;
 const CHILD_CALLS: usize = 10;
 const BATCH: usize = 25;
-/// Forks while two threads record, each so many calls.
+/// Number of forks while two threads record, and calls of each thread.
 const ANYWHERE: usize = 60;
 const THREAD_CALLS: usize = 1500;
 
-/// Not a test by itself: the process that forks.
+/// Runs the process that forks; it is not a test by itself.
 #[test]
 fn forking_process() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
@@ -53,7 +53,7 @@ fn forking_process() {
     }
 }
 
-/// Forks while a request is held, again and again.
+/// Forks repeatedly while a request is held.
 fn forks_in_requests(telemetry: &Telemetry, directory: &Path) {
     for round in 0..ROUNDS {
         record(telemetry, &format!("p{round}-"), CALLS);
@@ -67,7 +67,7 @@ fn forks_in_requests(telemetry: &Telemetry, directory: &Path) {
     ships(telemetry, ROUNDS * (CALLS + CHILDREN * CHILD_CALLS));
 }
 
-/// Forks at any moment of what its sinks do, while threads record.
+/// Forks at random times while threads record.
 fn forks_anywhere(telemetry: &Telemetry) {
     std::thread::scope(|scope| {
         for thread in 0..2 {
@@ -80,7 +80,7 @@ fn forks_anywhere(telemetry: &Telemetry) {
     ships(telemetry, 2 * THREAD_CALLS + ANYWHERE * CHILD_CALLS);
 }
 
-/// Has so many calls shipped, and looks whether it says so.
+/// Ships a number of calls, and checks the sinks' counts.
 fn ships(telemetry: &Telemetry, calls: usize) {
     assert!(telemetry.flush(LONG));
     let all = calls as f64;
@@ -96,7 +96,7 @@ fn start(directory: &Path, loki: sink::Sink, lines: sink::Sink) -> Telemetry {
     builder.facade(false).start_event(false).sink(loki).sink(lines).start().unwrap()
 }
 
-/// What a child does, one this and another that.
+/// Runs a child, which acts by its number.
 fn uses_it(telemetry: &Telemetry, prefix: &str, child: usize) {
     record(telemetry, prefix, CHILD_CALLS);
     match child % 4 {
@@ -107,7 +107,7 @@ fn uses_it(telemetry: &Telemetry, prefix: &str, child: usize) {
     }
 }
 
-/// Is killed in the middle of a request; the child ships on.
+/// Kills itself during a request, and the child continues to ship.
 fn dies_beside_its_child(telemetry: &Telemetry, directory: &Path) {
     record(telemetry, "p0-", CALLS);
     until("a request is held", || directory.join("held-0").exists());
@@ -127,7 +127,7 @@ fn dies_beside_its_child(telemetry: &Telemetry, directory: &Path) {
     kill(Pid::this(), Signal::SIGKILL).unwrap();
 }
 
-/// A server that holds a request until it is told that the service has forked, once for each round; and what it has.
+/// Starts a server that holds one request of each round until the service has forked. Returns the received ids.
 fn holding(directory: &Path, rounds: usize) -> (Server, Arc<Mutex<Vec<String>>>) {
     let has: Arc<Mutex<Vec<String>>> = Arc::default();
     let (keep, directory) = (has.clone(), directory.to_path_buf());
@@ -152,14 +152,14 @@ fn run(directory: &Path, server: &Server, does: &str) -> Child {
     command.stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// The request ids in the file of lines.
+/// Returns the request ids in the file of lines.
 fn lines(directory: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(directory.join("shipped.jsonl")).unwrap();
     assert!(text.ends_with('\n'));
     text.lines().map(id).collect()
 }
 
-/// The numbers behind each prefix, in the order in which they came first; and how often one came again.
+/// Returns the numbers after each prefix in the order of first arrival, and the number of duplicates.
 fn by_prefix(has: &[String]) -> (BTreeMap<&str, Vec<usize>>, usize) {
     let (mut known, mut numbers) = (BTreeSet::new(), BTreeMap::<_, Vec<_>>::new());
     for id in has.iter().filter(|id| known.insert(*id)) {
@@ -170,7 +170,7 @@ fn by_prefix(has: &[String]) -> (BTreeMap<&str, Vec<usize>>, usize) {
 }
 
 #[test]
-fn children_forked_in_the_middle_of_a_request_neither_hang_nor_ship_anything_twice() {
+fn child_forked_during_a_request_neither_hangs_nor_duplicates() {
     let directory = Directory::new();
     let (server, has) = holding(directory.path(), ROUNDS);
     assert!(run(directory.path(), &server, "forks").wait().unwrap().success());
@@ -179,13 +179,13 @@ fn children_forked_in_the_middle_of_a_request_neither_hang_nor_ship_anything_twi
         assert_eq!((numbers.len(), again), (ROUNDS * (1 + CHILDREN), 0));
         for (prefix, numbers) in &mut numbers {
             let calls = if prefix.starts_with('p') { CALLS } else { CHILD_CALLS };
-            // A request to Loki is in the order of time, and the machine's clock may be put right.
+            // A Loki request is ordered by time, and the machine's clock can be corrected.
             assert!(numbers.iter().enumerate().all(|(place, number)| place.abs_diff(*number) <= BATCH));
             numbers.sort_unstable();
             assert!((0..calls).eq(numbers.iter().copied()), "{prefix}: {numbers:?}");
         }
     }
-    // Whoever was last has taken down what there was to report.
+    // The last process has removed the reporter's state.
     let home = directory.path().join(SERVICE);
     for sink in SINKS {
         let state = stored(&home, sink).unwrap();
@@ -194,7 +194,7 @@ fn children_forked_in_the_middle_of_a_request_neither_hang_nor_ship_anything_twi
 }
 
 #[test]
-fn children_forked_at_any_moment_neither_hang_nor_ship_anything_twice() {
+fn child_forked_at_any_time_neither_hangs_nor_duplicates() {
     let directory = Directory::new();
     let (server, has) = holding(directory.path(), 0);
     assert!(run(directory.path(), &server, "storms").wait().unwrap().success());
@@ -210,7 +210,7 @@ fn children_forked_at_any_moment_neither_hang_nor_ship_anything_twice() {
 }
 
 #[test]
-fn a_child_ships_on_where_its_parent_was_killed_in_the_middle_of_a_request() {
+fn child_continues_after_its_parent_is_killed_in_a_request() {
     let directory = Directory::new();
     let (server, has) = holding(directory.path(), 1);
     let mut parent = run(directory.path(), &server, "dies");

@@ -1,4 +1,4 @@
-//! Sinks that start, go down, come back, and end.
+//! Tests of the life cycle of sinks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,7 +15,7 @@ const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(10);
 
 #[test]
-fn what_is_flushed_has_arrived() {
+fn flushed_records_have_arrived() {
     let directory = Directory::new();
     let capture = Capture::new();
     let telemetry = service(&directory, "flushed").version("V23").sink(capture.clone()).start().unwrap();
@@ -33,7 +33,7 @@ fn what_is_flushed_has_arrived() {
 }
 
 #[test]
-fn two_sinks_do_not_wait_for_each_other() {
+fn sinks_do_not_wait_for_each_other() {
     let directory = Directory::new();
     let (quick, held) = (Capture::new(), Arc::new(AtomicBool::new(true)));
     let wait = held.clone();
@@ -51,7 +51,7 @@ fn two_sinks_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn a_sink_that_is_down_says_so_once_and_loses_nothing() {
+fn outage_is_logged_once_and_loses_nothing() {
     let directory = Directory::new();
     let down = Arc::new(AtomicBool::new(true));
     let is_down = down.clone();
@@ -89,7 +89,7 @@ fn a_sink_that_is_down_says_so_once_and_loses_nothing() {
 }
 
 #[test]
-fn a_sink_that_is_misconfigured_keeps_everything() {
+fn misconfigured_sink_keeps_all_records() {
     let directory = Directory::new();
     let server = Server::start(|_| Reply::said(404, "database not found: \"d\""));
     let url = format!("http://{}", server.address);
@@ -108,7 +108,7 @@ fn a_sink_that_is_misconfigured_keeps_everything() {
 }
 
 #[test]
-fn a_receiver_that_refuses_everything_from_some_day_on_is_not_believed() {
+fn proven_receiver_that_rejects_everything_is_misconfigured() {
     let directory = Directory::new();
     let moved = Arc::new(AtomicBool::new(false));
     let is_moved = moved.clone();
@@ -155,7 +155,7 @@ fn rejected_records_do_not_fill_the_log() {
 }
 
 #[test]
-fn a_flush_does_not_wait_for_a_receiver_that_asks_for_time() {
+fn flush_does_not_wait_for_retry_after() {
     let directory = Directory::new();
     let tried = Arc::new(AtomicBool::new(false));
     let tries = tried.clone();
@@ -176,10 +176,10 @@ fn a_flush_does_not_wait_for_a_receiver_that_asks_for_time() {
 }
 
 #[test]
-fn a_receiver_that_takes_some_of_all_it_is_sent_is_not_left_alone_for_long() {
+fn partial_success_resets_the_backoff() {
     let directory = Directory::new();
     let requests = AtomicU32::new(0);
-    // Without bulk each record is a request, of which every twentieth is one too many.
+    // Without bulk, each record is a request, and every twentieth is throttled.
     let server = Server::start(move |_| match requests.fetch_add(1, Ordering::AcqRel) % 20 {
         19 => Reply::status(429),
         _ => Reply::status(202),
@@ -190,18 +190,18 @@ fn a_receiver_that_takes_some_of_all_it_is_sent_is_not_left_alone_for_long() {
         .unwrap();
     let _ending = Ending(telemetry.clone());
     record(&telemetry, "r", 300);
-    // Waits of up to 30 s would be several minutes.
+    // With delays of up to 30 s, the delivery would take minutes.
     until("all of it arrived", || Scraped::of(&telemetry.render(), "graylog").delivered == 300.0);
 }
 
 #[test]
-fn a_panic_costs_less_than_a_second_and_nothing_else() {
+fn panic_delays_a_sink_by_less_than_a_second() {
     let directory = Directory::new();
     let times = Arc::new(AtomicU32::new(0));
     let panics = times.clone();
     let capture = Capture::new().judged_by(move |_| {
         if panics.fetch_add(1, Ordering::AcqRel) == 0 {
-            // Without the hook, which takes its time to say where.
+            // The slow panic hook is disabled.
             std::panic::resume_unwind(Box::new("on purpose"));
         }
         Verdict::Taken
@@ -219,7 +219,7 @@ fn a_panic_costs_less_than_a_second_and_nothing_else() {
 }
 
 #[test]
-fn what_is_recorded_last_is_shipped_when_the_service_ends() {
+fn last_records_are_shipped_when_the_service_ends() {
     let directory = Directory::new();
     let capture = Capture::new();
     let telemetry = service(&directory, "ending").sink(capture.clone()).start().unwrap();
@@ -228,9 +228,9 @@ fn what_is_recorded_last_is_shipped_when_the_service_ends() {
     assert_eq!(capture.lines().len(), 3000);
 }
 
-/// A server that takes connections and never says anything, and one that is not there.
+/// The receivers are a server that accepts connections and never answers, and a missing one.
 #[test]
-fn the_end_does_not_wait_for_sinks_that_are_down() {
+fn shutdown_does_not_wait_for_failing_sinks() {
     let hangs = Server::start(|_| Reply::Hang);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (name, address) in [("hanging", hangs.address), ("gone", nobody)] {
@@ -249,7 +249,7 @@ fn the_end_does_not_wait_for_sinks_that_are_down() {
 }
 
 #[test]
-fn another_run_goes_on_where_the_last_one_ended() {
+fn next_run_continues_at_the_cursor_of_the_last() {
     let directory = Directory::new();
     let down = Capture::new().judged_by(|_| Verdict::Later { why: "down".into(), retry_after: None });
     let telemetry = service(&directory, "runs").sink(down.clone()).start().unwrap();
@@ -265,7 +265,7 @@ fn another_run_goes_on_where_the_last_one_ended() {
 }
 
 #[test]
-fn what_cannot_be_is_said_at_the_start() {
+fn invalid_options_are_reported_at_the_start() {
     let directory = Directory::new();
     let fault = |builder: soundpost::Builder| match builder.start() {
         Ok(_) => panic!("it started"),
@@ -317,10 +317,10 @@ fn what_cannot_be_is_said_at_the_start() {
     }
 }
 
-/// The same as `cargo run --release -p soundpost --example sink_outage`, without the ten minutes.
+/// A shorter version of `cargo run --release -p soundpost --example sink_outage`.
 #[test]
-fn an_outage_loses_nothing_and_takes_no_memory() {
-    in_a_process("life::an_outage_loses_nothing_and_takes_no_memory", || {
+fn outage_loses_nothing_and_uses_no_memory() {
+    in_a_process("life::outage_loses_nothing_and_uses_no_memory", || {
         let directory = Directory::new();
         let found = crate::outage::outage(directory.path(), 60_000, None);
         assert_eq!((found.arrived, found.repeated, found.lost), (60_000, 0, 0), "{found:?}");

@@ -1,4 +1,4 @@
-//! Sinks of a running service: what is recorded arrives, whatever happens, or is counted.
+//! Tests of the sinks of a running service: every record arrives or is counted.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
@@ -8,8 +8,8 @@ mod forks;
 mod life;
 #[path = "../common/outage.rs"]
 mod outage;
+mod problems;
 mod refusals;
 mod secrets;
 mod state;
-mod problems;
 mod unanswered;

@@ -1,4 +1,4 @@
-//! What is shown of a sink that does not ship: why, since when, and how far behind it is.
+//! Tests of the status of a failing sink: reason, start and backlog.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,14 +10,14 @@ use crate::state::{record, service};
 
 const SHORT: Duration = Duration::from_millis(20);
 
-/// None before anything is known of the sink.
+/// Returns the sink's status; `None` before the first report.
 fn lag(text: &str) -> Option<f64> {
     let line = text.lines().find(|line| line.starts_with("soundpost_sink_lag_seconds{sink=\"capture\"}"))?;
     Some(line.rsplit_once(' ').unwrap().1.parse().unwrap())
 }
 
 #[test]
-fn why_a_sink_does_not_ship_is_kept_as_long_as_that_is_so() {
+fn problem_of_a_sink_is_kept_while_it_lasts() {
     let directory = Directory::new();
     let says = Arc::new(Mutex::new(Verdict::later("connection refused")));
     let verdict = says.clone();
@@ -36,7 +36,7 @@ fn why_a_sink_does_not_ship_is_kept_as_long_as_that_is_so() {
     let before = lag(&telemetry.render()).unwrap();
     assert!((0.001..300.0).contains(&before), "{before}");
     until("it is further behind", || lag(&telemetry.render()) > Some(before));
-    // The last reason, since the same time.
+    // The reason is new, but the start is the same.
     *says.lock().unwrap() =
         Verdict::Misconfigured(format!("401: Bearer hunter2-hunter2-hunter2 {}", "x".repeat(5000)));
     until("it is another", || problems()[0].misconfigured);

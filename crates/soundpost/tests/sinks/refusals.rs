@@ -1,4 +1,4 @@
-//! Receivers that refuse records: what they say of records, and what becomes of the others.
+//! Tests of receivers that reject records.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::common::{Directory, Ending, until};
 use crate::state::{Scraped, id, record, service, stored};
 
 #[test]
-fn what_a_receiver_says_of_records_stops_nothing_however_many_they_are() {
+fn rejections_of_single_records_do_not_stop_delivery() {
     let directory = Directory::new();
     let is_old = |line: &String| id(line).starts_with("old");
     let capture = Capture::new().batch(50).judged_by(move |lines| match lines.iter().any(is_old) {
@@ -17,7 +17,7 @@ fn what_a_receiver_says_of_records_stops_nothing_however_many_they_are() {
     });
     let telemetry = service(&directory, "old").sink(capture.clone()).start().unwrap();
     let _ending = Ending(telemetry.clone());
-    // It has never taken anything.
+    // The receiver has never accepted anything.
     record(&telemetry, "old", 300);
     record(&telemetry, "live", 5);
     until("what it takes has arrived", || Scraped::of(&telemetry.render(), "capture").delivered == 5.0);
@@ -30,7 +30,7 @@ fn what_a_receiver_says_of_records_stops_nothing_however_many_they_are() {
 }
 
 #[test]
-fn what_is_settled_is_in_the_store_while_the_rest_is_waited_for() {
+fn settled_records_are_stored_while_others_wait() {
     let directory = Directory::new();
     let capture = Capture::new().judged_by(|lines| match lines {
         [line] if id(line) == "r0" => Verdict::Refused("not this one".into()),

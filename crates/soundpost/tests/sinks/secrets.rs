@@ -1,4 +1,4 @@
-//! What nobody may see is nowhere to be seen.
+//! Tests that secrets appear nowhere.
 
 use std::fs;
 use std::path::Path;
@@ -15,15 +15,15 @@ const CANARY: &str = "canary-5ecre7";
 /// `user:canary-5ecre7` in base 64.
 const BASIC: &str = "dXNlcjpjYW5hcnktNWVjcmU3";
 
-/// The variable that has the secret.
+/// The variable with the secret.
 const VARIABLE: &str = "SOUNDPOST_TEST_CANARY";
 
-/// Whether a text holds one of the secrets.
+/// Returns whether a text contains one of the secrets.
 fn tells(text: &str) -> bool {
     text.contains(CANARY) || text.contains(BASIC)
 }
 
-/// Files below a directory that hold one of the secrets.
+/// Returns the files below a directory that contain one of the secrets.
 fn found_in(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -42,12 +42,12 @@ fn found_in(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn secrets_are_nowhere_to_be_seen() {
+fn secrets_appear_nowhere() {
     if std::env::var_os(VARIABLE).is_some() {
         return in_a_service();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "secrets::secrets_are_nowhere_to_be_seen", "--nocapture"]);
+    command.args(["--exact", "secrets::secrets_appear_nowhere", "--nocapture"]);
     let output = command.env(VARIABLE, CANARY).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
@@ -56,7 +56,7 @@ fn secrets_are_nowhere_to_be_seen() {
 
 fn in_a_service() {
     let directory = Directory::new();
-    // Servers that say what they were told.
+    // Servers that echo their requests.
     let server = Server::start(|request| {
         let said = format!("{} with {}", request.header("authorization"), request.target);
         match request.target.as_str() {

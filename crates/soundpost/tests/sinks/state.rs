@@ -1,4 +1,4 @@
-//! How sinks stand, as a scrape shows it and as the store has it.
+//! The counts of sinks in scrapes and in the store.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use soundpost_store::{Reader, SinkState};
 
 use crate::common::Directory;
 
-/// A service that samples nothing and is not scraped.
+/// Returns the builder of a service without sampling and endpoint.
 pub(crate) fn service(directory: &Directory, name: &str) -> Builder {
     Telemetry::builder(name)
         .directory(directory.path())
@@ -25,7 +25,7 @@ pub(crate) fn record(telemetry: &Telemetry, prefix: &str, count: usize) {
     }
 }
 
-/// A sink's counts in one scrape.
+/// The counts of a sink in one scrape.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Scraped {
     pub(crate) accepted: f64,
@@ -37,7 +37,7 @@ pub(crate) struct Scraped {
 }
 
 impl Scraped {
-    /// Reads a text; checks that nothing is missing.
+    /// Parses a scrape, and checks that the counts add up.
     pub(crate) fn of(text: &str, sink: &str) -> Self {
         let label = format!("sink=\"{sink}\"");
         let sum = |name: &str| -> f64 {
@@ -58,7 +58,7 @@ impl Scraped {
     }
 }
 
-/// A sink's counts in the store of a directory; checks that nothing is missing.
+/// Returns a sink's counts in the store of a directory, and checks that they add up.
 pub(crate) fn stored(directory: &Path, sink: &str) -> Option<SinkState> {
     let reader = Reader::open(directory).unwrap()?;
     let state = reader.sinks().unwrap().into_iter().find(|state| state.sink == sink)?;
@@ -67,7 +67,7 @@ pub(crate) fn stored(directory: &Path, sink: &str) -> Option<SinkState> {
     Some(state)
 }
 
-/// The request id of a line of JSON.
+/// Returns the request id of a JSON line.
 pub(crate) fn id(line: &str) -> String {
     let (_, rest) = line.split_once("\"request_id\":\"").unwrap();
     rest.split_once('"').unwrap().0.to_owned()

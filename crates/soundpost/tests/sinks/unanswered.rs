@@ -1,4 +1,4 @@
-//! Sinks that nobody answers: a service ships to a GELF server that resets connections, and to files that rotate.
+//! Tests of sinks without replies: GELF over TCP with resets, rotated files and standard output.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -16,7 +16,7 @@ use crate::state::{Scraped, id, record, service};
 const SHORT: Duration = Duration::from_millis(5);
 const LONG: Duration = Duration::from_secs(10);
 
-/// Reads about so many bytes, all that is there then, and resets the connection.
+/// Reads at least a number of bytes and all available data, and resets the connection.
 fn cut(mut stream: TcpStream, bytes: usize) -> Vec<u8> {
     let (mut read, mut part) = (Vec::new(), [0; 4096]);
     while read.len() < bytes {
@@ -25,7 +25,7 @@ fn cut(mut stream: TcpStream, bytes: usize) -> Vec<u8> {
             _ => break,
         }
     }
-    // What it took without reading it would be lost, and nobody could know.
+    // Unread data in the kernel would be lost without being detected.
     stream.set_nonblocking(true).unwrap();
     while let Ok(more @ 1..) = stream.read(&mut part) {
         read.extend_from_slice(&part[..more]);
@@ -34,7 +34,7 @@ fn cut(mut stream: TcpStream, bytes: usize) -> Vec<u8> {
     read
 }
 
-/// The request ids of whole frames, in their order.
+/// Returns the request ids of whole frames, in order.
 fn ids(read: &[u8]) -> Vec<String> {
     let whole = read.iter().rposition(|byte| *byte == 0).map_or(0, |end| end + 1);
     let frames = read[..whole].split(|byte| *byte == 0).filter(|frame| !frame.is_empty());
@@ -43,7 +43,7 @@ fn ids(read: &[u8]) -> Vec<String> {
 
 #[test]
 fn gelf_over_tcp_survives_resets_without_a_loss() {
-    // Connections that are cut, if it takes so many.
+    // Maximum number of connections to reset.
     const CUTS: usize = 12;
     let directory = Directory::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -52,7 +52,7 @@ fn gelf_over_tcp_survives_resets_without_a_loss() {
     let keep = has.clone();
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
-            // All the cuts together are less than what is sent.
+            // The resets together cover less than the sent data.
             let most = if number < CUTS { getrandom::u64().unwrap() as usize % 20_000 } else { usize::MAX };
             keep.lock().unwrap().push(ids(&cut(stream, most)));
         }
@@ -76,7 +76,7 @@ fn gelf_over_tcp_survives_resets_without_a_loss() {
         all.iter().all(|id| has.contains(id))
     });
     assert!(has.lock().unwrap().len() > 1, "no connection was cut");
-    // Over each connection in order, and none twice.
+    // Each connection is ordered and has no duplicates.
     for ids in has.lock().unwrap().iter() {
         let places: Vec<_> = ids.iter().map(|id| all.iter().position(|other| other == id).unwrap()).collect();
         assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
@@ -84,7 +84,7 @@ fn gelf_over_tcp_survives_resets_without_a_loss() {
 }
 
 #[test]
-fn files_have_every_line_once_over_rotations_and_restarts() {
+fn rotated_files_have_every_line_once() {
     let directory = Directory::new();
     let path = directory.path().join("lines.jsonl");
     for round in 0..3 {
@@ -97,7 +97,7 @@ fn files_have_every_line_once_over_rotations_and_restarts() {
     let mut files: Vec<_> =
         std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.to_str().unwrap().starts_with(path.to_str().unwrap()));
-    // By number, and the one without a number last.
+    // Sorted by number; the file without a number is the last.
     files.sort_by_key(|file| (*file == path, file.clone()));
     assert!(files.len() > 5, "{files:?}");
     let texts: Vec<_> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
@@ -108,7 +108,7 @@ fn files_have_every_line_once_over_rotations_and_restarts() {
 }
 
 #[test]
-fn standard_output_has_whole_lines_between_those_of_the_service() {
+fn lines_on_standard_output_are_whole() {
     const CHILD: &str = "SOUNDPOST_STANDARD_OUTPUT";
     if let Some(directory) = std::env::var_os(CHILD) {
         let builder = soundpost::Telemetry::builder("stdout")
@@ -126,7 +126,7 @@ fn standard_output_has_whole_lines_between_those_of_the_service() {
         return telemetry.shutdown(LONG);
     }
     let directory = Directory::new();
-    let test = "unanswered::standard_output_has_whole_lines_between_those_of_the_service";
+    let test = "unanswered::lines_on_standard_output_are_whole";
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env(CHILD, directory.path());
     let output = command.output().unwrap();
@@ -134,7 +134,7 @@ fn standard_output_has_whole_lines_between_those_of_the_service() {
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     let said = text.lines().filter_map(|line| line.split_once("the service says ")).map(|(_, round)| round);
     assert!(said.eq((0..20).map(|round| round.to_string()).collect::<Vec<_>>()), "{text}");
-    // The program of the test says something as well, before the first.
+    // The test program also writes text before the first line.
     let lines = text.lines().filter_map(|line| line.find("{\"time\"").map(|at| &line[at..]));
     let ids: Vec<_> = lines.map(id).collect();
     let rounds = (0..20).flat_map(|round| (0..20).map(move |index| format!("r{round}-{index}")));

@@ -1,4 +1,4 @@
-//! What each call did to GPU memory, from the simulated driver to `call.gpu()`.
+//! Tests of the GPU memory of calls, from the simulated driver to `call.gpu()`.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::worker::Worker;
 
 const GIB: u64 = 1 << 30;
 
-/// A device whose memory is all the service's, so many GiB.
+/// Returns a device whose used memory, in GiB, belongs to the service.
 fn script(gib: u64) -> String {
     format!(
         "device GPU-1\nname Simulated\nmemory_total 24GiB\nmemory_used {gib}GiB\nutilization 50\n\
@@ -20,7 +20,7 @@ fn script(gib: u64) -> String {
     )
 }
 
-/// Asks until the answer has all of these.
+/// Waits until the worker's answer contains all of these.
 #[track_caller]
 fn until(worker: &mut Worker, command: &str, parts: &[String]) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -46,7 +46,7 @@ fn figures(before: u64, peak: u64, delta: i64) -> Vec<String> {
 #[test]
 fn a_call_whose_process_allocates() {
     let (sim, directory) = (Sim::new(&script(2)), Directory::new());
-    // Samples are far apart, so that all between them is from glances.
+    // Regular samples are far apart, so that the values come from fast sampling.
     let interval = [("SOUNDPOST_TEST_INTERVAL", "30")];
     let mut worker = Worker::start(&directory, &sim.path("libnvidia-ml.so.1"), &interval);
     until(&mut worker, "render", &["svc_gpu_memory_used_bytes{".to_owned()]);
@@ -58,7 +58,7 @@ fn a_call_whose_process_allocates() {
     until(&mut worker, "gpu", &figures(2, 7, 1));
     worker.tell("finish");
     until(&mut worker, "gpu", &figures(2, 7, 1));
-    // At rest nobody looks: one glance after the end, and no more.
+    // Without calls, there is one fast sample after the end and no more.
     let looks = || sim.calls("nvmlDeviceGetMemoryInfo_v2");
     let mut before = looks();
     let start = Instant::now();
@@ -76,7 +76,7 @@ fn a_call_whose_process_allocates() {
 }
 
 #[test]
-fn the_store_has_the_figures_of_each_call_and_knows_which_overlapped() {
+fn store_has_the_gpu_use_of_each_call_and_overlaps() {
     let (sim, directory) = (Sim::new(&script(2)), Directory::new());
     let mut worker = Worker::start(&directory, &sim.path("libnvidia-ml.so.1"), &[]);
     until(&mut worker, "render", &["svc_gpu_memory_used_bytes{".to_owned()]);
@@ -91,7 +91,7 @@ fn the_store_has_the_figures_of_each_call_and_knows_which_overlapped() {
     assert_eq!(figures, expected.map(|(id, shared)| (id, Some((2, shared)))));
     let text = worker.tell("render");
     assert!(text.contains("svc_request_gpu_memory_peak_bytes_count{operation=\"synthesize\"} 3"), "{text}");
-    // One that ends right before its service does.
+    // A call that ends right before its service.
     worker.tell("begin");
     worker.tell("finish");
     worker.end();
@@ -101,7 +101,7 @@ fn the_store_has_the_figures_of_each_call_and_knows_which_overlapped() {
 }
 
 #[test]
-fn what_was_sampled_and_a_call_that_died_outlive_their_process() {
+fn samples_and_dead_calls_outlive_their_process() {
     let (sim, directory) = (Sim::new(&script(2)), Directory::new());
     let start = || Worker::start(&directory, &sim.path("libnvidia-ml.so.1"), &[]);
     let mut worker = start();
@@ -115,7 +115,7 @@ fn what_was_sampled_and_a_call_that_died_outlive_their_process() {
     let peak = || {
         let mut reader = HistoryReader::open(&place).unwrap();
         let samples = reader.samples(0..=u64::MAX);
-        // What the figures of the call are made of: the device was asked before the script was another.
+        // The call's values come from samples before the script was replaced.
         let is_memory = |id| reader.get(id).is_some_and(|series| series.name == GPU_PROCESS_MEMORY);
         let values = samples.iter().flat_map(|sample| &sample.values).filter(|(id, _)| is_memory(*id));
         let most = values.filter_map(|(_, value)| *value).fold(0.0, f64::max);
@@ -128,7 +128,7 @@ fn what_was_sampled_and_a_call_that_died_outlive_their_process() {
     until(&mut next, "render", &["svc_gpu_memory_used_bytes{".to_owned()]);
     let (now, most) = peak();
     assert!(now > left && most == 7, "the next run goes on with them: {now}");
-    // What the call that died did is told by the samples of the run before.
+    // The samples of the previous run describe the dead call.
     let died = || {
         let reader = Reader::open(&directory.path().join("svc")).unwrap()?;
         reader.calls(&CallFilter::default()).unwrap().into_iter().find_map(|call| call.gpu)

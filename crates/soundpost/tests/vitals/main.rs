@@ -1,4 +1,4 @@
-//! What `/metrics` says of GPUs, for each thing that a driver may do, with the simulated one.
+//! Tests of the GPU metrics in `/metrics` for each behaviour of the simulated driver.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]

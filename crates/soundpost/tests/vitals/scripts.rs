@@ -1,4 +1,4 @@
-//! One script of the simulated driver after the other.
+//! Tests of scripts of the simulated driver.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::worker::Worker;
 const AVAILABLE: &str = "soundpost_gpu_available{reason=\"\"} 1";
 const REJECTED: &str = "soundpost_observations_rejected_total{reason=\"implausible\"} ";
 
-/// A device of few values.
+/// Returns a device with few values.
 const SMALL: &str = "device GPU-1
 name NVIDIA L4
 memory_total 24GiB
@@ -65,7 +65,7 @@ fn lost_while_running_and_back() {
     worker.must_say(&all(&SAID, &[AVAILABLE, none_rejected()]));
     sim.write(&format!("{}error * gpu_is_lost", SMALL.replace("xid 3600:31", "xid 0.05:79")));
     let lost = r#"soundpost_gpu_available{reason="lost"} 0"#;
-    // The loss itself is an XID error, and shown while nothing else can be.
+    // The loss is an XID error, and exposed while other values are missing.
     worker.must_say(&[lost, &SAID[4].replace("} 0", "} 1"), none_rejected()]);
     sim.write(SMALL);
     let back = Instant::now();
@@ -187,7 +187,7 @@ fn eight_devices() {
 
 #[test]
 fn pids_of_the_host() {
-    // No process here has these pids.
+    // No process of this namespace has these pids.
     let script = format!("{SMALL}process 4194301 compute 4GiB\nprocess 4194302 compute 1GiB\n");
     let (sim, directory) = (Sim::new(&script), Directory::new());
     let mut worker = start(&sim, &directory);

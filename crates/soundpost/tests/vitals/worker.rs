@@ -1,4 +1,5 @@
-//! A process of a service with a GPU, told what to do line by line: each has its own `SOUNDPOST_NVML_PATH`.
+//! A process of a service with a GPU, controlled by lines on its standard input. Each has its own
+//! `SOUNDPOST_NVML_PATH`.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
@@ -9,14 +10,14 @@ use soundpost::Telemetry;
 
 use super::common::Directory;
 
-/// The service's name, which its metrics begin with.
+/// The service's name, which is the prefix of its metrics.
 const SERVICE: &str = "svc";
 
 pub(crate) struct Worker {
     child: Child,
     commands: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
-    /// How long the start of telemetry took.
+    /// Duration of the start of telemetry.
     pub(crate) started: Duration,
 }
 
@@ -48,14 +49,13 @@ impl Worker {
         self.answer()
     }
 
-    /// The next answer of the worker's own; the test harness writes other lines.
+    /// Returns the worker's next answer; lines of the test harness are skipped.
     fn answer(&mut self) -> String {
         let own = self.answers.find_map(|line| line.unwrap().split_once("> ").map(|(_, own)| own.to_owned()));
         own.expect("the worker ended").replace('\t', "\n")
     }
 
-    /// What a scrape would say of GPUs now, the worker's own pid as `PID`, numbers in full, without help and
-    /// types.
+    /// Returns the GPU samples of a scrape, with the worker's pid as `PID`, full numbers, and without help and types.
     pub(crate) fn gpus(&mut self) -> Vec<String> {
         let names =
             ["svc_gpu_", "soundpost_gpu_", "soundpost_observations_rejected_total{reason=\"implausible\"}"];
@@ -69,8 +69,8 @@ impl Worker {
         lines.map(plain).collect()
     }
 
-    /// Waits until it says just this of GPUs, in any order; of `gpu_process_memory_bytes` nothing, because that
-    /// depends on the pid namespace of the machine that runs the test.
+    /// Waits until the GPU samples are exactly these, in any order. `gpu_process_memory_bytes` is ignored, because it
+    /// depends on the machine's PID namespace.
     #[track_caller]
     pub(crate) fn must_say(&mut self, expected: &[&str]) {
         let mut expected = expected.to_vec();
@@ -88,7 +88,7 @@ impl Worker {
         }
     }
 
-    /// Kills the process, as the kernel would.
+    /// Kills the process by SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -107,7 +107,7 @@ impl Drop for Worker {
     }
 }
 
-/// The worker's side; without the variables it is no test.
+/// Runs the worker; does nothing without its variables.
 #[test]
 fn worker() {
     let Ok(directory) = std::env::var("SOUNDPOST_TEST_DIRECTORY") else { return };
@@ -131,7 +131,7 @@ fn worker() {
                 answer("begun");
             }
             "gpu" => answer(&format!("{:?}", call.as_ref().and_then(|call| call.gpu()))),
-            // Two at once, and one behind them.
+            // Two overlapping calls, and one after them.
             "three" => {
                 let [first, second] = ["first", "second"].map(|id| operation.begin().request_id(id).start());
                 first.finish();

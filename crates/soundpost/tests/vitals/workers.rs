@@ -1,4 +1,4 @@
-//! Several processes of one service and one driver.
+//! Tests of several processes of one service with one driver.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::worker::Worker;
 const SCRIPT: &str =
     "device GPU-1\nname Simulated\nmemory_total 24GiB\nmemory_used 6GiB\nutilization 50\ntemperature 40\n";
 
-/// Calls of NVML while so many samples are taken, with this many processes that each have a call in flight.
+/// Returns the number of NVML calls during some samples, with several processes that each have a call in flight.
 fn calls_of(processes: usize) -> usize {
     let (sim, directory) = (Sim::new(SCRIPT), Directory::new());
     let mut workers: Vec<Worker> = (0..processes)
@@ -20,7 +20,7 @@ fn calls_of(processes: usize) -> usize {
     for worker in &mut workers {
         worker.tell("begin");
     }
-    // Temperature is asked once a sample.
+    // Temperature is read once for each sample.
     let samples = || sim.calls("nvmlDeviceGetTemperature");
     let settled = samples() + 5;
     wait_for(|| samples() >= settled);
@@ -40,7 +40,7 @@ fn wait_for(so: impl Fn() -> bool) {
 }
 
 #[test]
-fn eight_processes_ask_the_driver_no_more_than_one() {
+fn eight_processes_read_the_driver_as_often_as_one() {
     let (one, eight) = (calls_of(1), calls_of(8));
     println!("calls of NVML in 20 samples: {one} with one process, {eight} with eight");
     assert!(eight.abs_diff(one) * 10 <= one, "{one} with one process, {eight} with eight");

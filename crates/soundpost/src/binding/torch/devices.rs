@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Some of PyTorch's devices; of those from the 65th on none.
+/// A set of PyTorch's first 64 devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Devices(u64);
 
@@ -11,21 +11,20 @@ impl Devices {
         Self(devices.into_iter().fold(0, |mask, device| mask | bit(device)))
     }
 
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Their numbers, ascending.
+    /// Returns the devices' numbers, ascending.
     pub fn iter(self) -> impl Iterator<Item = u32> {
         (0..u64::BITS).filter(move |device| self.0 & bit(*device) != 0)
     }
 }
 
-/// Devices that hold memory, and whose turn it is among the others.
+/// The devices that hold memory, and the next one of the others.
 ///
-/// The device of a model is the host's affair: `cuda:1` need not be the current one. To read them all
-/// each time would cost eight times as much on a machine with eight.
+/// A model can use any device, not only the current one. Reading all devices each time would be too slow.
 #[derive(Default)]
 pub(super) struct Rota {
     hold: AtomicU64,
@@ -33,7 +32,7 @@ pub(super) struct Rota {
 }
 
 impl Rota {
-    /// Those to read now of `count`.
+    /// Returns the devices to read now, of `count`.
     pub(super) fn next(&self, count: u32) -> Devices {
         let all = Devices::of(0..count.min(u64::BITS));
         let hold = self.hold.load(Ordering::Relaxed) & all.0;

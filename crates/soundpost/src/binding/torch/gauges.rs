@@ -1,4 +1,4 @@
-//! Gauges of the devices of this process, and which GPU each device is.
+//! Gauges of the devices of this process, and the mapping of devices to GPUs.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use soundpost_vitals::{DeviceIdentity, MigIdentity, Visible, select_devices};
 use super::Memory;
 use crate::telemetry::Telemetry;
 
-/// Between two tries to find out which GPU a device is: at first, and at most.
+/// Initial and maximum interval between attempts to identify a device's GPU.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// A forked child begins with none.
+/// The gauges of one process; a forked child starts without any.
 #[derive(Default)]
 pub(super) struct Gauges {
     devices: PerProcess<Mutex<Vec<Device>>>,
@@ -22,7 +22,7 @@ pub(super) struct Gauges {
 struct Device {
     number: u32,
     shown: Option<Shown>,
-    /// How long to wait after the last try, and until when that is.
+    /// Delay after the last attempt, and its end.
     wait: Duration,
     retry: Instant,
 }
@@ -36,7 +36,7 @@ struct Shown {
 }
 
 impl Gauges {
-    /// Whether it is time to find out which GPU a device is.
+    /// Returns whether an attempt to identify a device is due.
     pub(super) fn wants(&self, number: u32) -> bool {
         let devices = self.devices();
         let device = devices.iter().find(|device| device.number == number);
@@ -68,14 +68,14 @@ impl Gauges {
         }
     }
 
-    /// Takes them down.
+    /// Removes the gauges.
     pub(super) fn clear(&self) {
         if self.devices.get().is_none() {
             return;
         }
         for shown in self.devices().drain(..).filter_map(|device| device.shown) {
             for family in &shown.families {
-                // The number of values is right.
+                // The number of label values is correct.
                 let _ = family.remove(&[&shown.gpu, &shown.pid]);
             }
         }
@@ -88,7 +88,7 @@ impl Gauges {
 }
 
 impl Shown {
-    /// None where the names are taken, which was said.
+    /// `None` if the names are in use, which was logged.
     fn new(telemetry: &Telemetry, gpu: u32) -> Option<Self> {
         let (gpu, pid) = (gpu.to_string(), std::process::id().to_string());
         let family = |name: &str, help: &str| {
@@ -118,7 +118,7 @@ impl Shown {
     }
 }
 
-/// A GPU, or a MIG device of one, that the service samples.
+/// A sampled GPU or MIG device.
 struct Card<'a> {
     index: u32,
     uuid: &'a str,
@@ -126,7 +126,7 @@ struct Card<'a> {
     is_mig: bool,
 }
 
-/// The GPUs that the service samples: who samples them, which may be another process, says so in its gauges.
+/// Returns the sampled GPUs, from the gauges of the sampling process, which can be another one.
 fn cards<'a>(snapshot: &'a Snapshot, prefix: &str) -> Vec<Card<'a>> {
     let name = format!("{prefix}_gpu_memory_total_bytes");
     let family = snapshot.families.iter().find(|family| *family.name == *name);
@@ -145,13 +145,13 @@ fn cards<'a>(snapshot: &'a Snapshot, prefix: &str) -> Vec<Card<'a>> {
     family.into_iter().flat_map(|family| &family.series).filter_map(card).collect()
 }
 
-/// NVML's index of the device with this number to CUDA; none where it is not known.
+/// Returns NVML's index of a CUDA device; `None` if it is unknown.
 fn index(cards: &[Card<'_>], number: u32, uuid: Option<&str>, visible: &Visible) -> Option<u32> {
     if let Some(uuid) = uuid {
         return cards.iter().find(|card| bare(card.uuid) == bare(uuid)).map(|card| card.index);
     }
     let most = cards.iter().map(|card| card.index).max().filter(|most| *most < 1024)?;
-    // NVML counts by bus, CUDA the fastest first unless it is told otherwise; alike cards are alike fast.
+    // NVML counts by bus, CUDA by speed unless configured. Equal cards have equal speed.
     let by_number = !visible.devices.as_deref().unwrap_or_default().contains('-');
     let differ = cards.iter().any(|card| !card.is_mig && card.name != cards[0].name);
     if by_number && differ && !visible.by_bus {
@@ -169,7 +169,7 @@ fn index(cards: &[Card<'_>], number: u32, uuid: Option<&str>, visible: &Visible)
     cards.iter().map(|card| card.index).find(|index| *index as usize == choice.device)
 }
 
-/// A UUID without what it is one of.
+/// Returns a UUID without its prefix.
 fn bare(uuid: &str) -> &str {
     uuid.strip_prefix("GPU-").or_else(|| uuid.strip_prefix("MIG-")).unwrap_or(uuid)
 }

@@ -13,7 +13,7 @@ fn visible(devices: &str) -> Visible {
 }
 
 #[test]
-fn a_device_is_known_by_its_uuid_whatever_the_environment_says() {
+fn device_is_identified_by_its_uuid_first() {
     for uuid in ["GPU-cccc-2", "cccc-2"] {
         assert_eq!(index(&ALIKE, 0, Some(uuid), &visible("1")), Some(2));
     }
@@ -23,7 +23,7 @@ fn a_device_is_known_by_its_uuid_whatever_the_environment_says() {
 }
 
 #[test]
-fn without_a_uuid_its_place_in_cuda_visible_devices_says_which_it_is() {
+fn device_without_uuid_is_identified_by_visible_devices() {
     for (devices, number, expected) in [
         ("2,0", 0, Some(2)),
         ("2,0", 1, Some(0)),
@@ -37,7 +37,7 @@ fn without_a_uuid_its_place_in_cuda_visible_devices_says_which_it_is() {
         assert_eq!(index(&ALIKE, number, None, &visible(devices)), expected, "{devices:?} {number}");
     }
     assert_eq!(index(&ALIKE, 1, None, &Visible::default()), Some(1));
-    // Only those that are visible are sampled: the number is of all.
+    // Only visible devices are sampled, but the number counts all.
     assert_eq!(index(&ALIKE[2..], 0, None, &visible("2")), Some(2));
     let mig = || Card { is_mig: true, ..card(1, "MIG-eeee", "A100 1g.5gb") };
     assert_eq!(index(&[mig()], 0, None, &visible("MIG-eeee")), Some(1));
@@ -45,7 +45,7 @@ fn without_a_uuid_its_place_in_cuda_visible_devices_says_which_it_is() {
 }
 
 #[test]
-fn numbers_of_different_cards_are_believed_only_where_cuda_counts_by_bus() {
+fn number_is_used_for_different_cards_only_in_bus_order() {
     let cards = [card(0, "GPU-a", "T4"), card(1, "GPU-b", "H100")];
     assert_eq!(index(&cards, 0, None, &Visible::default()), None);
     assert_eq!(index(&cards, 0, None, &visible("1")), None);
