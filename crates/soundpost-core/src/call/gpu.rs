@@ -1,11 +1,12 @@
 //! The history as calls of this process read it, for their own use of GPU memory.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::clock;
 use crate::history::{CallWindow, GpuUse, HistoryReader};
 use crate::per_process::PerProcess;
 use crate::segment::ServiceDir;
+use crate::thread::lock;
 
 /// Minimum time between two attempts to open the history, nanoseconds.
 const RETRY: u64 = 1_000_000_000;
@@ -26,7 +27,7 @@ struct OpenHistory {
 impl GpuHistory {
     pub(crate) fn gpu_use(&self, dir: &ServiceDir, window: &CallWindow, shared: bool) -> Option<GpuUse> {
         let open = self.open.get_or_make(Mutex::default);
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(open);
         window.gpu_use(open.reader(dir)?, shared)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::ring::SampleRing;
 use super::table::SeriesTable;
-use crate::segment::{Region, ServiceDir, WORD, is_dead, lock_held, open_foreign, open_own};
+use crate::segment::{Region, ServiceDir, WORD, checksum, is_dead, lock_held, open_foreign, open_own};
 use crate::sync::{AtomicU64, Ordering};
 
 /// First word of every history.
@@ -169,11 +169,11 @@ fn check_header(words: &[AtomicU64]) -> io::Result<()> {
 }
 
 fn header_checksum(words: &[AtomicU64]) -> u64 {
-    super::ring::checksum(words[..header::CHECKSUM].iter().map(|word| word.load(Ordering::Relaxed)))
+    checksum(0, words[..header::CHECKSUM].iter().map(|word| word.load(Ordering::Relaxed)))
 }
 
 /// Returns a number for this boot of the machine; 0 where the kernel does not report it.
 fn boot() -> u64 {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    super::ring::checksum(id.trim().bytes().map(u64::from))
+    checksum(0, id.trim().bytes().map(u64::from))
 }

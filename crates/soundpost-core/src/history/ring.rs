@@ -6,6 +6,7 @@
 //! Killed at any step it loses no record between begin and end. Each record holds its position, its length,
 //! the length of its predecessor, and a checksum, so damage is limited to the damaged record.
 
+use crate::segment::checksum;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 const MARK: u64 = 0xA5C7;
@@ -205,13 +206,5 @@ impl<'a> SampleRing<'a> {
 }
 
 fn record_checksum(words: &[u64]) -> u64 {
-    checksum(words[..PREFIX - 1].iter().chain(&words[PREFIX..]).copied())
-}
-
-/// FNV-1a over words.
-pub(super) fn checksum(words: impl Iterator<Item = u64>) -> u64 {
-    words.fold(0xCBF2_9CE4_8422_2325, |sum, word| {
-        let mixed = (sum ^ word).wrapping_mul(0x0000_0100_0000_01B3);
-        mixed ^ mixed >> 29
-    })
+    checksum(0, words[..PREFIX - 1].iter().chain(&words[PREFIX..]).copied())
 }

@@ -3,7 +3,7 @@
 //! A new series is appended to the directory and then read back, as one of another process is.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::append_map::{AppendMap, hash_of};
 use super::core::{FamilyCore, SeriesCore, hash_labels};
@@ -11,6 +11,7 @@ use super::record::{FamilyRecord, LabelPairs, SeriesRecord};
 use super::spec::Repr;
 use super::{Registry, Spec, gauge_cell, name};
 use crate::segment::{Lookup, Owner, RecordKind, SlowPath, slow_path, take_cells};
+use crate::thread::lock;
 
 impl Registry {
     pub(super) fn find_series(&self, family: &FamilyCore, labels: &LabelPairs) -> Option<Arc<SeriesCore>> {
@@ -56,7 +57,7 @@ impl Registry {
         }
         let labels = series.labels.unpack();
         let hash = hash_labels(labels.iter().map(|(name, value)| (&**name, &**value)));
-        let known = family.gauges.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        let known = lock(&family.gauges).get(&hash).cloned();
         for at in known.unwrap_or_default() {
             let Lookup::Record(record) = self.segment.directory().get(at) else { continue };
             let left = SeriesRecord::decode(&record).filter(|left| left.labels == labels);
@@ -144,7 +145,7 @@ impl Registry {
         };
         let hash = hash_labels(record.labels.iter().map(|(name, value)| (&**name, &**value)));
         if family.record.repr == Repr::Gauge {
-            let mut gauges = family.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut gauges = lock(&family.gauges);
             gauges.entry(hash).or_default().push(at);
         }
         let foreign = family.record.repr == Repr::Gauge

@@ -5,7 +5,7 @@
 //! (`http.requests`) become `_`, unless another metric has the resulting name.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use metrics::{Key, KeyName, Metadata, SharedString};
 
@@ -18,6 +18,7 @@ use super::unit::{self, Scale};
 use super::{Counter, Found, Gauge, Histogram, Registry, Spec, Unit, name};
 use crate::error::Error;
 use crate::segment::{Payload, RecordKind, slow_path};
+use crate::thread::lock;
 
 /// Maximum number of rejected keys that are remembered.
 const REFUSED_KEYS: usize = 4096;
@@ -120,7 +121,7 @@ impl MetricsRecorder {
     fn spec(&self, given: &str, kind: MetricKind) -> Result<Spec, Error> {
         let described = {
             let _slow = slow_path();
-            self.described.lock().unwrap_or_else(PoisonError::into_inner).get(given).cloned()
+            lock(&self.described).get(given).cloned()
         };
         let mut spec = match kind {
             MetricKind::Counter => Spec::whole_counter(given),
@@ -164,7 +165,7 @@ impl MetricsRecorder {
         let known;
         {
             let _slow = slow_path();
-            let mut all = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = lock(&self.described);
             let before = all.get(given);
             known = before.is_some_and(|before| before.help == *help);
             let before = before.and_then(|described| described.unit);

@@ -5,6 +5,7 @@
 //! store of the head commits. A writer killed in between leaves a reserved record, which readers skip.
 //! Readers search past a damaged head, word by word, for a head with a valid checksum.
 
+use super::checksum::checksum;
 use super::layout::Layout;
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -94,7 +95,7 @@ impl<'a> Directory<'a> {
             let reserved = Head { kind, state: RESERVED, length }.encode();
             match head.compare_exchange(0, reserved, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
-                    self.words[at + 1].store(checksum(kind, &payload.words), Ordering::Relaxed);
+                    self.words[at + 1].store(record_checksum(kind, &payload.words), Ordering::Relaxed);
                     for (word, value) in self.words[at + PREFIX..].iter().zip(&payload.words) {
                         word.store(*value, Ordering::Relaxed);
                     }
@@ -186,7 +187,7 @@ fn read_record(words: &[AtomicU64], at: usize) -> Result<(Record, usize), Unread
     let sum = body[0].load(Ordering::Relaxed);
     let payload: Vec<u64> = body[1..].iter().map(|word| word.load(Ordering::Relaxed)).collect();
     fence(Ordering::Acquire);
-    if checksum(head.kind, &payload) != sum {
+    if record_checksum(head.kind, &payload) != sum {
         return Err(Unreadable::Damaged);
     }
     let payload = Payload { words: payload };
@@ -261,13 +262,9 @@ impl Iterator for Scan<'_> {
     }
 }
 
-/// Checksum of a record. It includes the kind, so that no record can be read as another kind.
-fn checksum(kind: RecordKind, words: &[u64]) -> u64 {
-    let seed = 0xCBF2_9CE4_8422_2325 ^ kind.code();
-    words.iter().chain([&(words.len() as u64)]).fold(seed, |sum, word| {
-        let mixed = (sum ^ word).wrapping_mul(0x0000_0100_0000_01B3);
-        mixed ^ mixed >> 29
-    })
+/// Returns the checksum of a record. It includes the kind, so that no record can be read as another kind.
+fn record_checksum(kind: RecordKind, words: &[u64]) -> u64 {
+    checksum(kind.code(), words.iter().copied().chain([words.len() as u64]))
 }
 
 /// Words of a record, written and read in the same order.

@@ -4,6 +4,7 @@
 //! no allocation; readers in other processes need only the file.
 
 mod cells;
+mod checksum;
 mod directory;
 mod exemplar;
 mod file;
@@ -24,6 +25,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checksum::checksum;
 pub(crate) use directory::{Directory, Lookup, Payload, PayloadReader, Record, RecordKind};
 pub use exemplar::REQUEST_ID_BYTES;
 pub(crate) use exemplar::{Exemplars, IdWords};

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checksum::checksum;
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
 use super::process::{Owner, Processes};
 use super::region::{Region, WORD};
@@ -323,8 +324,7 @@ fn check_header(words: &[AtomicU64], layout: &Layout) -> io::Result<u64> {
     Ok(word(header::ID))
 }
 
+/// Returns the checksum of a header's constant part.
 pub(super) fn header_checksum(word: impl Fn(usize) -> u64) -> u64 {
-    (0..header::CONSTANT - 1).map(word).fold(0x9E37_79B9_7F4A_7C15, |sum: u64, word| {
-        (sum ^ word).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23)
-    })
+    checksum(0, (0..header::CONSTANT - 1).map(word))
 }
