@@ -62,6 +62,9 @@ pub enum TargetForm {
     Path,
 }
 
+/// Makes a sink for a target, with options by name and text.
+type WithOptions = fn(&str, &[(String, String)]) -> Result<Sink, Error>;
+
 /// Description of a kind of sink.
 #[derive(Clone, Copy, Debug)]
 pub struct RegisteredKind {
@@ -74,8 +77,8 @@ pub struct RegisteredKind {
     /// Form of the place that records are shipped to.
     pub target: TargetForm,
     at: fn(&str) -> Result<Sink, Error>,
-    from_url: fn(&str) -> Result<Sink, Error>,
-    with_options: fn(&str, &[(String, String)]) -> Result<Sink, Error>,
+    parse: fn(&str) -> Result<Sink, Error>,
+    with_options: WithOptions,
     options: fn() -> Vec<OptionRow>,
 }
 
@@ -88,7 +91,7 @@ impl RegisteredKind {
             about: K::ABOUT,
             target: K::TARGET,
             at: |place| K::at(place).map(Sink::from),
-            from_url: |url| from_url::<K>(url).map(Sink::from),
+            parse: |url| parse_url::<K>(url).map(Sink::from),
             with_options: |place, options| with_options::<K>(place, options).map(Sink::from),
             options: || K::OPTIONS.iter().flat_map(|group| group.iter().map(OptionSpec::row)).collect(),
         }
@@ -106,8 +109,8 @@ impl RegisteredKind {
     ///
     /// # Errors
     /// When the URL cannot be understood, or holds a secret.
-    pub(crate) fn from_url(&self, url: &str) -> Result<Sink, Error> {
-        (self.from_url)(url)
+    pub(crate) fn parse(&self, url: &str) -> Result<Sink, Error> {
+        (self.parse)(url)
     }
 
     /// Returns a sink of this kind with options by name and text.
@@ -248,7 +251,7 @@ fn with_options<K: SinkKind>(place: &str, options: &[(String, String)]) -> Resul
     Ok(sink)
 }
 
-fn from_url<K: SinkKind>(url: &str) -> Result<K, Error> {
+fn parse_url<K: SinkKind>(url: &str) -> Result<K, Error> {
     let (_, rest) = url.split_once(':').unwrap_or(("", url));
     if K::TARGET == TargetForm::Path {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

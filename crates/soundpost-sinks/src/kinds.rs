@@ -61,7 +61,7 @@ fn from_url(position: usize, url: &str) -> Result<Sink, Error> {
             beginnings().join(", ")
         ))
     })?;
-    kind.from_url(url)
+    kind.parse(url)
 }
 
 /// Returns the beginnings of URLs of all kinds, such as `loki+http://`.
