@@ -8,6 +8,7 @@
 
 mod fast_sampler;
 mod gpu;
+mod gpu_selection;
 mod host;
 mod publisher;
 mod reading;
@@ -16,7 +17,8 @@ mod schedule;
 mod source;
 
 pub use fast_sampler::FastSampling;
-pub use gpu::{DeviceIdentity, GpuSelection, Gpus, MigIdentity, SelectedDevice, Visible, select_devices};
+pub use gpu::Gpus;
+pub use gpu_selection::{DeviceIdentity, GpuSelection, MigIdentity, SelectedDevice, Visible, select_devices};
 pub use host::{Host, Processes};
 pub use reading::{Quantity, Reading, Readings};
 pub use sampler::{Listener, Sampler, Sampling};

@@ -13,7 +13,7 @@ use soundpost_core::thread::lock;
 use soundpost_core::{Error, Family, Merge, Registry, Spec, thread};
 
 use crate::fast_sampler::{FastSampler, FastSampling};
-use crate::gpu::Visible;
+use crate::gpu_selection::Visible;
 use crate::publisher::GaugePublisher;
 use crate::reading::Readings;
 use crate::schedule::{Interval, Schedule};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::gpu::Visible;
+use crate::gpu_selection::Visible;
 use crate::reading::Readings;
 
 /// A source of samples: the host, the processes of the service, the GPUs, a script in a test.

@@ -10,7 +10,7 @@ use super::namespace::Namespace;
 use super::quantity;
 use super::raw;
 use super::reading::{self, Pcie};
-use super::visible::DeviceIdentity;
+use crate::gpu_selection::DeviceIdentity;
 use crate::reading::Readings;
 
 /// A device with its constant properties.

@@ -16,7 +16,7 @@ use super::quantity;
 use super::raw::Library;
 use super::retry::Retry;
 use super::started::{Started, driver_count};
-use super::visible::{GpuSelection, Visible};
+use crate::gpu_selection::{GpuSelection, Visible};
 use crate::reading::Readings;
 use crate::source::{FastSource, Problem, Source};
 

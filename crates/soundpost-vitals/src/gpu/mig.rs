@@ -5,7 +5,7 @@ use nvml_wrapper::error::NvmlError;
 
 use super::fault::Answers;
 use super::raw;
-use super::visible::MigIdentity;
+use crate::gpu_selection::MigIdentity;
 
 /// Maximum number of MIG devices per device; current hardware has 7.
 const MOST: u32 = 32;

@@ -16,7 +16,5 @@ mod raw;
 mod reading;
 mod retry;
 mod started;
-mod visible;
 
 pub use gpus::Gpus;
-pub use visible::{DeviceIdentity, GpuSelection, MigIdentity, SelectedDevice, Visible, select_devices};

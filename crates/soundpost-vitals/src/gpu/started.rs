@@ -10,7 +10,7 @@ use nvml_wrapper::error::NvmlError;
 use super::card::Card;
 use super::fault::{Fault, no_device, problem};
 use super::raw::Library;
-use super::visible::{DeviceIdentity, GpuSelection, Visible, select_devices};
+use crate::gpu_selection::{DeviceIdentity, GpuSelection, Visible, select_devices};
 use crate::source::Problem;
 
 /// NVML after its start.
