@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use soundpost::read::Service;
 
+use crate::environment::variable;
 use crate::error::CommandError;
-use crate::settings::variable;
 
 /// Options that select a service.
 #[derive(Debug, Args)]

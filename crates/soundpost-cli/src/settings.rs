@@ -8,11 +8,6 @@ use soundpost::settings::{Setting, SettingValue, Settings};
 use crate::error::CommandError;
 use crate::service::ServiceArgs;
 
-/// Returns the value of an environment variable that is not empty.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// Options of `agent` and `run`: each takes precedence over the variable of its setting.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReporterOptions(Vec<(&'static Setting, Vec<String>)>);

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use crate::settings::variable;
+use crate::environment::variable;
 
 /// The terminal of the standard output, if there is one.
 #[derive(Clone, Copy, Debug)]
