@@ -11,10 +11,10 @@ use syn::visit::{self, Visit};
 const MAX_HOPS: usize = 16;
 
 /// A path in code, by its segments.
-pub type Segments = Vec<String>;
+pub(crate) type Segments = Vec<String>;
 
 /// The modules of one crate.
-pub struct Crate {
+pub(crate) struct Crate {
     modules: Vec<Module>,
 }
 
@@ -39,18 +39,18 @@ enum Found {
 }
 
 /// A use of one module's item by another module.
-pub struct Use {
+pub(crate) struct Use {
     /// Path of the module that uses the item; empty for the root.
-    pub from: Segments,
+    pub(crate) from: Segments,
     /// Path of the module that defines it.
-    pub to: Segments,
+    pub(crate) to: Segments,
     /// Name of the item.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl Crate {
     /// Reads the crate whose root file is `root`, without its tests.
-    pub fn read(root: &Path) -> Self {
+    pub(crate) fn read(root: &Path) -> Self {
         let mut krate = Self { modules: Vec::new() };
         krate.read_file(root, None, &root.with_extension(""));
         krate
@@ -58,7 +58,7 @@ impl Crate {
 
     /// Returns the uses between the crate's modules. A name that a module re-exports counts for the module whose
     /// file defines it.
-    pub fn uses(&self) -> Vec<Use> {
+    pub(crate) fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for (at, module) in self.modules.iter().enumerate() {
             for path in &module.paths {
