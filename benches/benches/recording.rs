@@ -46,7 +46,7 @@ fn histogram(criterion: &mut Criterion) {
 
 fn call(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
-    let operation = service.calls.operation("synthesize").labels(["emotion"]).expect("labels");
+    let operation = service.calls.operation("synthesize").labels(["emotion"]).unwrap();
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call");
     group.bench_function("start, finish, 1 label", |b| {
@@ -70,7 +70,7 @@ fn call(criterion: &mut Criterion) {
 /// Measures a call of a service, with room in the event ring and with a full ring.
 fn ring(criterion: &mut Criterion) {
     let service = Service::new(100).unwrap();
-    let operation = service.calls.operation("synthesize").labels(["emotion"]).expect("labels");
+    let operation = service.calls.operation("synthesize").labels(["emotion"]).unwrap();
     let record = || whole_call(&operation);
     let mut drain = service.drain();
     let mut group = criterion.benchmark_group("call, 6 fields, 3 stages");

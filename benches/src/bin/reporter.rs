@@ -62,7 +62,7 @@ fn start(directory: &Path) -> Telemetry {
 }
 
 fn operation(telemetry: &Telemetry) -> Operation {
-    telemetry.operation("synthesize").labels(["emotion"]).expect("labels")
+    telemetry.operation("synthesize").labels(["emotion"]).unwrap()
 }
 
 fn stored(directory: &Path) -> u64 {
@@ -201,7 +201,7 @@ fn fill(directory: &Path) {
     let options = Options { segment_bytes: SEGMENT_OF_4_MIB_RING, ..Options::default() };
     let registry = Registry::open(&place, ServiceIdentity::new(SERVICE), options).unwrap();
     let calls = Calls::new(&registry).unwrap();
-    let operation = calls.operation("synthesize").labels(["emotion"]).expect("labels");
+    let operation = calls.operation("synthesize").labels(["emotion"]).unwrap();
     let mut taken = 0_u64;
     let mut position = registry.events_recorded();
     loop {

@@ -14,6 +14,7 @@
 
 mod arguments;
 mod command;
+mod environment;
 mod error;
 mod format;
 mod notices;

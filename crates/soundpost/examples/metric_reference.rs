@@ -82,7 +82,7 @@ fn record_one_of_everything(telemetry: &Telemetry) {
         call.end(outcome);
     }
     telemetry.set_unhealthy("port_taken", true);
-    soundpost::binding::count_error(&telemetry, "serve");
+    soundpost::binding::count_error(telemetry, "serve");
 }
 
 /// Records the metrics of PyTorch's allocator for a sampled GPU.
