@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 use soundpost_benches::{fields, mixed, request_id, stages};
-use soundpost_core::{GpuUse, Outcome};
+use soundpost_core::{FinishedCall, GpuUse};
 use soundpost_sinks::format::Losses;
 use soundpost_sinks::format::record::{Event, Fields, Level, Origin, Point, Value};
 use soundpost_sinks::graylog::gelf;
@@ -34,35 +34,32 @@ const TIME: Duration = Duration::from_secs(2);
 /// Returns a call with a label, three stages, 6 fields and a GPU.
 fn call(number: u64) -> CallRow {
     let mixed = mixed(number);
-    CallRow {
-        sequence: number,
+    let call = FinishedCall {
         ended_unix: 1_767_323_045_678_901_234 + number * 1_000_003,
         request_id: request_id(mixed),
         operation: "inference_zero_shot".to_owned(),
-        outcome: Outcome::Ok,
-        duration: 900_000_000 + mixed % 1_000_000_000,
+        ended: 900_000_000 + mixed % 1_000_000_000,
         busy: 800_000_000 + mixed % 1_000_000_000,
         queued: Some(1_000_000 + mixed % 1_000_000),
         first_audio: Some(300_000_000 + mixed % 100_000_000),
-        underrun: None,
         audio_seconds: (mixed % 100_000) as f64 / 10_000.0,
         characters: 50 + mixed % 100,
         chunks: 3 + mixed % 10,
         streaming: true,
         pid: 4711,
-        died_in: None,
         gpu: Some(GpuUse {
             memory_before: 20 << 30,
             memory_peak: (20 << 30) + mixed % (1 << 30),
             memory_delta: (mixed % (1 << 20)) as i64,
-            utilization_mean: None,
-            shared: false,
             of_process: true,
+            ..GpuUse::default()
         }),
         labels: vec![("emotion".to_owned(), "happy".to_owned())],
         fields: fields(mixed),
         stages: stages(mixed),
-    }
+        ..FinishedCall::default()
+    };
+    CallRow { sequence: number, call }
 }
 
 /// Returns a log event with 6 fields.

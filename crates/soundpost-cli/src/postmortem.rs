@@ -103,15 +103,16 @@ pub(crate) struct VitalsAt {
 
 impl DeadCall {
     fn from_row(row: &CallRow) -> Self {
+        let call = &row.call;
         Self {
-            request_id: row.request_id.clone(),
-            operation: row.operation.clone(),
-            labels: row.labels.iter().cloned().collect(),
-            duration_ms: row.duration as f64 * 1e-6,
-            stage: row.died_in.clone(),
-            chunks: row.chunks,
-            audio_seconds: row.audio_seconds,
-            pid: row.pid,
+            request_id: call.request_id.clone(),
+            operation: call.operation.clone(),
+            labels: call.labels.iter().cloned().collect(),
+            duration_ms: call.duration() as f64 * 1e-6,
+            stage: call.died_in.clone(),
+            chunks: call.chunks,
+            audio_seconds: call.audio_seconds,
+            pid: call.pid,
         }
     }
 
@@ -226,8 +227,8 @@ fn dead_calls(rows: &[CallRow]) -> Vec<DeadCall> {
 /// Derives the last crash from the calls that the next start of the service found in flight.
 fn unwatched(store: &Reader, service: &str) -> Result<Option<Postmortem>, CommandError> {
     let mut rows = store.calls(&DIED)?;
-    let Some(unix_nanos) = rows.first().map(|row| row.ended_unix) else { return Ok(None) };
-    rows.retain(|row| unix_nanos.saturating_sub(row.ended_unix) < SAME_CRASH);
+    let Some(unix_nanos) = rows.first().map(|row| row.call.ended_unix) else { return Ok(None) };
+    rows.retain(|row| unix_nanos.saturating_sub(row.call.ended_unix) < SAME_CRASH);
     let calls = dead_calls(&rows);
     let samples = store.vitals(unix_nanos.saturating_sub(MINUTE)..unix_nanos, &[])?;
     let last_minute = by_second(&samples, unix_nanos);

@@ -1,9 +1,11 @@
-//! Rows of the store as JSON and CSV, with the names of the store's views.
+//! Rows of the store for programs: JSON objects and lines of CSV, with the names of the store's views.
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
-use soundpost::read::store::{CallRow, Entity, GpuName, VitalsSample};
-use soundpost::{FieldValue, GpuUse};
+use soundpost::FieldValue;
+use soundpost::read::store::{
+    CALL_COLUMNS, CallRow, ColumnValue, Entity, FinishedCall, GpuName, Place, VitalsSample, vitals_columns,
+};
 
 use crate::output::{csv_line, format_rfc3339};
 
@@ -15,8 +17,6 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    const NONE: Self = Self::Value(Value::Null);
-
     fn is_none(&self) -> bool {
         matches!(self, Self::Value(Value::Null))
     }
@@ -46,98 +46,59 @@ impl Serialize for Cell {
     }
 }
 
-/// A row as an object, without null values.
-pub(crate) struct Row<'a>(pub(crate) &'a [&'static str], pub(crate) &'a [Cell]);
+/// Names and cells of a row, serialized as an object without absent values.
+pub(crate) struct Row(Vec<(&'static str, Cell)>);
 
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().zip(self.1).filter(|(_, cell)| !cell.is_none()))
+impl Row {
+    /// Formats the row for CSV.
+    pub(crate) fn csv(&self) -> String {
+        let texts: Vec<String> = self.0.iter().map(|(_, cell)| cell.text()).collect();
+        csv_line(texts.iter().map(String::as_str))
     }
 }
 
-/// Formats a row for CSV.
-pub(crate) fn csv(row: &[Cell]) -> String {
-    let texts: Vec<String> = row.iter().map(Cell::text).collect();
-    csv_line(texts.iter().map(String::as_str))
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let present = self.0.iter().filter(|(_, cell)| !cell.is_none());
+        serializer.collect_map(present.map(|(name, cell)| (name, cell)))
+    }
 }
 
-/// Columns of a call.
-pub(crate) const CALL: [&str; 28] = [
-    "time",
-    "operation",
-    "status",
-    "outcome",
-    "request_id",
-    "duration_ms",
-    "busy_ms",
-    "queue_ms",
-    "first_audio_ms",
-    "underrun_ms",
-    "audio_seconds",
-    "rtf",
-    "char_count",
-    "chunks",
-    "streaming",
-    "died_in",
-    "error_type",
-    "error",
-    "gpu_memory_before_mb",
-    "gpu_memory_peak_mb",
-    "gpu_memory_delta_mb",
-    "gpu_utilization",
-    "gpu_shared",
-    "gpu_of_process",
-    "labels",
-    "fields",
-    "stages",
-    "pid",
-];
-
-/// Returns a call's values in the order of [`CALL`].
-pub(crate) fn call(row: &CallRow) -> [Cell; 28] {
-    let ms = |nanos: u64| Cell::from(json!(nanos as f64 / 1e6));
-    let mb = |bytes: f64| Cell::from(json!(bytes / 1_048_576.0));
-    let gpu = |value: fn(&GpuUse) -> Value| Cell::from(row.gpu.as_ref().map_or(Value::Null, value));
-    let text = |name: &str| Cell::from(field(row, name).map_or(Value::Null, json_of));
-    [
-        json!(format_rfc3339(row.ended_unix)).into(),
-        json!(row.operation).into(),
-        json!(row.outcome.status().name()).into(),
-        json!(row.outcome.name()).into(),
-        json!(row.request_id).into(),
-        ms(row.duration),
-        ms(row.busy),
-        row.queued.map_or(Cell::NONE, ms),
-        row.first_audio.map_or(Cell::NONE, ms),
-        row.underrun.map_or(Cell::NONE, ms),
-        json!(row.audio_seconds).into(),
-        json!(row.real_time_factor()).into(),
-        json!(row.characters).into(),
-        json!(row.chunks).into(),
-        json!(row.streaming).into(),
-        json!(row.died_in).into(),
-        text("error_type"),
-        text("error"),
-        row.gpu.map_or(Cell::NONE, |gpu| mb(gpu.memory_before as f64)),
-        row.gpu.map_or(Cell::NONE, |gpu| mb(gpu.memory_peak as f64)),
-        row.gpu.map_or(Cell::NONE, |gpu| mb(gpu.memory_delta as f64)),
-        gpu(|gpu| json!(gpu.utilization_mean)),
-        gpu(|gpu| json!(gpu.shared)),
-        gpu(|gpu| json!(gpu.of_process)),
-        object(row.labels.iter().map(|(name, value)| (name.clone(), json!(value).into()))),
-        object(row.fields.iter().map(|(name, value)| (name.clone(), json_of(value).into()))),
-        object(row.stages.iter().map(|stage| (stage.name.clone(), stage_of(stage)))),
-        json!(row.pid).into(),
-    ]
+/// Returns the names of the columns of a call.
+pub(crate) fn call_names() -> impl Iterator<Item = &'static str> {
+    CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines)).map(|column| column.name())
 }
 
-fn object(entries: impl Iterator<Item = (String, Cell)>) -> Cell {
-    Cell::Object(entries.collect())
+/// Returns the row of a call.
+pub(crate) fn call(row: &CallRow) -> Row {
+    let columns = CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines));
+    Row(columns.map(|column| (column.name(), cell(column.value(&row.call)))).collect())
+}
+
+fn cell(value: ColumnValue<'_>) -> Cell {
+    let object = |entries: Vec<(String, Cell)>| Cell::Object(entries);
+    match value {
+        ColumnValue::None => Value::Null.into(),
+        ColumnValue::Time(nanos) => json!(format_rfc3339(nanos)).into(),
+        ColumnValue::Text(text) => json!(text).into(),
+        ColumnValue::Int(number) => json!(number).into(),
+        ColumnValue::Float(number) => json!(number).into(),
+        ColumnValue::Bool(truth) => json!(truth).into(),
+        ColumnValue::Labels(labels) => {
+            object(labels.iter().map(|(name, value)| (name.clone(), json!(value).into())).collect())
+        }
+        ColumnValue::Fields(fields) => {
+            object(fields.iter().map(|(name, value)| (name.clone(), json_of(value).into())).collect())
+        }
+        ColumnValue::Stages(stages) => {
+            object(stages.iter().map(|stage| (stage.name.clone(), stage_of(stage))).collect())
+        }
+    }
 }
 
 /// Returns a field of a call.
-pub(crate) fn field<'a>(row: &'a CallRow, name: &str) -> Option<&'a FieldValue> {
-    row.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+pub(crate) fn field<'a>(call: &'a FinishedCall, name: &str) -> Option<&'a FieldValue> {
+    call.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
 }
 
 fn stage_of(stage: &soundpost::StageTime) -> Cell {
@@ -160,61 +121,30 @@ fn json_of(value: &FieldValue) -> Value {
     }
 }
 
-/// Columns of a sample. The store's views have more.
-pub(crate) const VITALS: [&str; 25] = [
-    "time",
-    "entity",
-    "gpu",
-    "uuid",
-    "name",
-    "mig",
-    "pid",
-    "cpu_usage_ratio",
-    "host_memory_used_bytes",
-    "host_memory_total_bytes",
-    "load1",
-    "process_resident_memory_bytes",
-    "process_cpu_seconds",
-    "process_threads",
-    "process_open_fds",
-    "gpu_memory_used_bytes",
-    "gpu_memory_total_bytes",
-    "gpu_utilization_ratio",
-    "gpu_memory_utilization_ratio",
-    "gpu_temperature_celsius",
-    "gpu_power_watts",
-    "gpu_clock_sm_hertz",
-    "gpu_energy_joules",
-    "gpu_xid_errors",
-    "gpu_process_memory_bytes",
-];
+/// Columns that identify a sample.
+const SAMPLE_KEYS: [&str; 7] = ["time", "entity", "gpu", "uuid", "name", "mig", "pid"];
 
-/// Returns a sample's values in the order of [`VITALS`].
-pub(crate) fn vitals(sample: &VitalsSample) -> [Cell; 25] {
+/// Returns the names of the columns of a sample.
+pub(crate) fn vitals_names() -> impl Iterator<Item = &'static str> {
+    SAMPLE_KEYS.into_iter().chain(vitals_columns())
+}
+
+/// Returns the row of a sample.
+pub(crate) fn vitals(sample: &VitalsSample) -> Row {
     let (entity, gpu, pid) = match &sample.entity {
         Entity::Host => ("host", None, None),
         Entity::Process { pid } => ("process", None, Some(*pid)),
         Entity::Gpu(gpu) => ("gpu", Some(gpu.clone()), None),
         Entity::GpuProcess { gpu, pid } => {
-            // Process 0 stands for all other processes, as in the store's view.
+            // All other processes together are 0, as in the store's view.
             ("gpu_process", Some(GpuName { gpu: gpu.clone(), ..GpuName::default() }), Some(pid.unwrap_or(0)))
         }
     };
-    let text = |text: &String| if text.is_empty() { Value::Null } else { json!(text) };
-    VITALS.map(|column| {
-        let of_gpu = |part: fn(&GpuName) -> &String| gpu.as_ref().map_or(Value::Null, |gpu| text(part(gpu)));
-        Cell::Value(match column {
-            "time" => json!(format_rfc3339(sample.unix_nanos)),
-            "entity" => json!(entity),
-            "gpu" => of_gpu(|gpu| &gpu.gpu),
-            "uuid" => of_gpu(|gpu| &gpu.uuid),
-            "name" => of_gpu(|gpu| &gpu.name),
-            "mig" => of_gpu(|gpu| &gpu.mig),
-            "pid" => json!(pid),
-            quantity => {
-                let value = sample.values.iter().find(|(name, _)| *name == quantity);
-                value.map_or(Value::Null, |(_, value)| json!(value))
-            }
-        })
-    })
+    let GpuName { gpu, uuid, name, mig } = gpu.unwrap_or_default();
+    let text = |text: String| if text.is_empty() { Value::Null } else { json!(text) };
+    let time = json!(format_rfc3339(sample.unix_nanos));
+    let keys = [time, json!(entity), text(gpu), text(uuid), text(name), text(mig), json!(pid)];
+    let keys = SAMPLE_KEYS.into_iter().zip(keys);
+    let values = vitals_columns().map(|column| (column, json!(sample.value(column))));
+    Row(keys.chain(values).map(|(name, value)| (name, value.into())).collect())
 }

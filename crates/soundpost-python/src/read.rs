@@ -8,9 +8,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 use soundpost::read::Service;
-use soundpost::read::store::{CallFilter, CallRow, Order, Reader};
+use soundpost::read::store::{CALL_COLUMNS, CallFilter, ColumnValue, FinishedCall, Order, Place, Reader};
 use soundpost::settings::parse_duration;
-use soundpost::{FieldValue, GpuUse, Outcome, Status};
+use soundpost::{FieldValue, Outcome, Status};
 
 use crate::measure::Error;
 use crate::value;
@@ -142,56 +142,40 @@ pub(crate) fn read_calls<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<
         None => Ok(Vec::new()),
     });
     let calls = calls.map_err(|error| Error::new_err(error.to_string()))?;
-    calls.iter().map(|call| to_dict(py, call)).collect()
+    calls.iter().map(|row| to_dict(py, &row.call)).collect()
 }
 
-fn to_dict<'py>(py: Python<'py>, call: &CallRow) -> PyResult<Bound<'py, PyDict>> {
-    let ms = |nanos: u64| nanos as f64 / 1e6;
-    let mb = |bytes: fn(&GpuUse) -> f64| call.gpu.as_ref().map(|gpu| bytes(gpu) / 1_048_576.0);
-    let text = |name: &str| match call.fields.iter().find(|(field, _)| field == name) {
-        Some((_, FieldValue::Text(text))) => Some(text.as_str()),
-        _ => None,
-    };
-    let (labels, fields, stages) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
-    for (name, value) in &call.labels {
-        labels.set_item(name, value)?;
-    }
-    for (name, value) in &call.fields {
-        fields.set_item(name, field(py, value)?)?;
-    }
-    for stage in &call.stages {
-        stages.set_item(&stage.name, (ms(stage.nanos), stage.count, stage.failures))?;
-    }
+fn to_dict<'py>(py: Python<'py>, call: &FinishedCall) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("time", call.ended_unix as f64 / 1e9)?;
-    dict.set_item("operation", &call.operation)?;
-    dict.set_item("status", call.outcome.status().name())?;
-    dict.set_item("outcome", call.outcome.name())?;
-    dict.set_item("request_id", &call.request_id)?;
-    dict.set_item("duration_ms", ms(call.duration))?;
-    dict.set_item("busy_ms", ms(call.busy))?;
-    dict.set_item("queue_ms", call.queued.map(ms))?;
-    dict.set_item("first_audio_ms", call.first_audio.map(ms))?;
-    dict.set_item("underrun_ms", call.underrun.map(ms))?;
-    dict.set_item("audio_seconds", call.audio_seconds)?;
-    dict.set_item("rtf", call.real_time_factor())?;
-    dict.set_item("char_count", call.characters)?;
-    dict.set_item("chunks", call.chunks)?;
-    dict.set_item("streaming", call.streaming)?;
-    dict.set_item("died_in", call.died_in.as_deref())?;
-    dict.set_item("error_type", text("error_type"))?;
-    dict.set_item("error", text("error"))?;
-    dict.set_item("gpu_memory_before_mb", mb(|gpu| gpu.memory_before as f64))?;
-    dict.set_item("gpu_memory_peak_mb", mb(|gpu| gpu.memory_peak as f64))?;
-    dict.set_item("gpu_memory_delta_mb", mb(|gpu| gpu.memory_delta as f64))?;
-    dict.set_item("gpu_utilization", call.gpu.as_ref().and_then(|gpu| gpu.utilization_mean))?;
-    dict.set_item("gpu_shared", call.gpu.as_ref().map(|gpu| gpu.shared))?;
-    dict.set_item("gpu_of_process", call.gpu.as_ref().map(|gpu| gpu.of_process))?;
-    dict.set_item("labels", labels)?;
-    dict.set_item("fields", fields)?;
-    dict.set_item("stages", stages)?;
-    dict.set_item("pid", call.pid)?;
+    for column in CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines)) {
+        dict.set_item(column.name(), cell(py, column.value(call))?)?;
+    }
     Ok(dict)
+}
+
+fn cell<'py>(py: Python<'py>, value: ColumnValue<'_>) -> PyResult<Bound<'py, PyAny>> {
+    let dict = PyDict::new(py);
+    match value {
+        ColumnValue::None => return Ok(py.None().into_bound(py)),
+        ColumnValue::Time(nanos) => return (nanos as f64 / 1e9).into_bound_py_any(py),
+        ColumnValue::Text(text) => return text.into_bound_py_any(py),
+        ColumnValue::Int(number) => return number.into_bound_py_any(py),
+        ColumnValue::Float(number) => return number.into_bound_py_any(py),
+        ColumnValue::Bool(truth) => return truth.into_bound_py_any(py),
+        ColumnValue::Labels(labels) => {
+            labels.iter().try_for_each(|(name, value)| dict.set_item(name, value))?;
+        }
+        ColumnValue::Fields(fields) => {
+            fields.iter().try_for_each(|(name, value)| dict.set_item(name, field(py, value)?))?;
+        }
+        ColumnValue::Stages(stages) => {
+            for stage in stages {
+                let times = (stage.nanos as f64 / 1e6, stage.count, stage.failures);
+                dict.set_item(&stage.name, times)?;
+            }
+        }
+    }
+    Ok(dict.into_any())
 }
 
 fn field<'py>(py: Python<'py>, value: &FieldValue) -> PyResult<Bound<'py, PyAny>> {

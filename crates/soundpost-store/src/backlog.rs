@@ -1,35 +1,35 @@
-//! What waits in memory while the store cannot be written.
+//! Records that wait in memory while the store cannot be written.
 
 use std::collections::VecDeque;
 
 use soundpost_core::FinishedCall;
 
-use super::batch::{Batch, DeathKey, RingEvent};
-use super::vitals::VitalsSample;
-use super::{call_row, event_row};
+use crate::batch::{Batch, DeathKey, RingEvent};
+use crate::record::{call_weight, event_weight};
+use crate::vitals::VitalsSample;
 
-/// Bytes that may wait, by default.
+/// Default limit of memory, bytes.
 const BYTES: usize = 16 << 20;
 
-/// Most rows of a kind in one batch, so that a write after a long wait is not long.
+/// Maximum rows of a kind in one batch, which bounds the time of a write.
 const ROWS: usize = 4096;
 
-/// Rows and cursors that are not stored yet, within a bound of memory. When it is reached, the oldest row of
-/// the kind that takes most goes, and is counted.
+/// Rows and cursors that are not stored yet, within a limit of memory. At the limit, the oldest row of the largest kind is
+/// evicted and counted.
 #[derive(Debug)]
 pub struct Backlog {
     records: Queue<RingEvent>,
     died: Queue<(DeathKey, FinishedCall)>,
     vitals: Queue<VitalsSample>,
-    /// Valid once all rows above are stored.
+    /// Cursors that hold once all rows above are stored.
     cursors: Vec<(u64, u64)>,
     limit: usize,
-    dropped: Dropped,
+    evicted: Evicted,
 }
 
-/// Rows that did not fit.
+/// Rows evicted from the backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
+pub struct Evicted {
     /// Calls, finished or died, and log events.
     pub records: u64,
     /// Samples.
@@ -37,25 +37,25 @@ pub struct Dropped {
 }
 
 impl Default for Backlog {
-    /// With room for 16 MiB.
+    /// Creates a backlog of 16 MiB.
     fn default() -> Self {
         Self::new(BYTES)
     }
 }
 
 impl Backlog {
-    /// With room for so many bytes.
+    /// Creates a backlog with a limit in bytes.
     pub fn new(limit: usize) -> Self {
         let cursors = Vec::new();
         let (records, died, vitals) = (Queue::default(), Queue::default(), Queue::default());
-        Self { records, died, vitals, cursors, limit, dropped: Dropped::default() }
+        Self { records, died, vitals, cursors, limit, evicted: Evicted::default() }
     }
 
     /// Adds a finished call or a log event.
     pub fn record(&mut self, record: RingEvent) {
         let weight = match &record {
-            RingEvent::Call(call) => call_row::weight(call),
-            RingEvent::Log(event) => event_row::weight(event),
+            RingEvent::Call(call) => call_weight(call),
+            RingEvent::Log(event) => event_weight(event),
         };
         self.records.push(weight, record);
         self.shrink();
@@ -63,7 +63,7 @@ impl Backlog {
 
     /// Adds a call whose process died.
     pub fn died(&mut self, key: DeathKey, call: FinishedCall) {
-        self.died.push(call_row::weight(&call), (key, call));
+        self.died.push(call_weight(&call), (key, call));
         self.shrink();
     }
 
@@ -73,7 +73,7 @@ impl Backlog {
         self.shrink();
     }
 
-    /// Says that all of a segment's ring up to a position was added.
+    /// Adds the position up to which a segment's ring was added.
     pub fn cursor(&mut self, segment: u64, position: u64) {
         match self.cursors.iter_mut().find(|(known, _)| *known == segment) {
             Some((_, known)) => *known = position,
@@ -81,41 +81,44 @@ impl Backlog {
         }
     }
 
-    /// What to write next, oldest first. The cursors are in the last batch, after which nothing waits.
+    /// Returns the next batch, oldest rows first. The last batch has the cursors.
     pub fn batch(&mut self) -> Batch<'_> {
-        let whole = self.records.len() <= ROWS && self.died.len() <= ROWS && self.vitals.len() <= ROWS;
+        let is_last = self.fits_one_batch();
         Batch {
             records: self.records.first(),
             died: self.died.first(),
             vitals: self.vitals.first(),
-            cursors: if whole { &self.cursors } else { &[] },
+            cursors: if is_last { &self.cursors } else { &[] },
         }
     }
 
-    /// Forgets what [`Backlog::batch`] gave, because it is stored.
+    /// Removes the batch that [`Backlog::batch`] returned, after it was stored.
     pub fn stored(&mut self) {
-        let whole = self.records.len() <= ROWS && self.died.len() <= ROWS && self.vitals.len() <= ROWS;
-        if whole {
+        if self.fits_one_batch() {
             self.cursors.clear();
         }
-        self.records.forget_first();
-        self.died.forget_first();
-        self.vitals.forget_first();
+        self.records.remove_first();
+        self.died.remove_first();
+        self.vitals.remove_first();
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no row and no cursor waits.
     pub fn is_empty(&self) -> bool {
         self.records.len() + self.died.len() + self.vitals.len() + self.cursors.len() == 0
     }
 
-    /// Bytes that wait, about.
+    /// Estimates the memory of the rows, bytes.
     pub fn bytes(&self) -> usize {
         self.records.bytes + self.died.bytes + self.vitals.bytes
     }
 
-    /// Rows that did not fit since this was last asked.
-    pub fn take_dropped(&mut self) -> Dropped {
-        std::mem::take(&mut self.dropped)
+    /// Returns the rows evicted since the last call.
+    pub fn take_evicted(&mut self) -> Evicted {
+        std::mem::take(&mut self.evicted)
+    }
+
+    fn fits_one_batch(&self) -> bool {
+        self.records.len() <= ROWS && self.died.len() <= ROWS && self.vitals.len() <= ROWS
     }
 
     fn shrink(&mut self) {
@@ -123,19 +126,19 @@ impl Backlog {
             let most = self.bytes().div_ceil(3);
             if self.vitals.bytes >= most {
                 self.vitals.pop();
-                self.dropped.vitals += 1;
+                self.evicted.vitals += 1;
             } else if self.records.bytes >= most {
                 self.records.pop();
-                self.dropped.records += 1;
+                self.evicted.records += 1;
             } else {
                 self.died.pop();
-                self.dropped.records += 1;
+                self.evicted.records += 1;
             }
         }
     }
 }
 
-/// Rows of one kind with the bytes each takes.
+/// Rows of one kind with the memory of each.
 #[derive(Debug)]
 struct Queue<T> {
     rows: VecDeque<T>,
@@ -170,7 +173,7 @@ impl<T> Queue<T> {
         &rows[..rows.len().min(ROWS)]
     }
 
-    fn forget_first(&mut self) {
+    fn remove_first(&mut self) {
         let count = self.len().min(ROWS);
         self.rows.drain(..count);
         self.bytes -= self.weights.drain(..count).sum::<usize>();

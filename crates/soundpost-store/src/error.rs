@@ -1,20 +1,20 @@
-//! What can be wrong with the store, and what to do about it.
+//! Errors of the store, and which of them a retry may solve.
 
 use std::io;
 use std::path::Path;
 
 use rusqlite::{ErrorCode, ffi};
 
-/// Why the store could not do something. The predicates say what helps.
+/// An error of the store. Its predicates distinguish the causes.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
     message: String,
-    kind: Kind,
+    kind: StoreErrorKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StoreErrorKind {
     Full,
     ReadOnly,
     Busy,
@@ -26,104 +26,110 @@ enum Kind {
 }
 
 impl StoreError {
-    /// Whether space is missing. Trying again helps once there is some.
+    /// Returns whether the disk is full. A retry succeeds once there is space.
     pub fn is_full(&self) -> bool {
-        self.kind == Kind::Full
+        self.kind == StoreErrorKind::Full
     }
 
-    /// Whether the file or its file system may not be written. Trying again helps once it may.
+    /// Returns whether the file or its file system is read-only.
     pub fn is_read_only(&self) -> bool {
-        self.kind == Kind::ReadOnly
+        self.kind == StoreErrorKind::ReadOnly
     }
 
-    /// Whether another program holds the file. Trying again helps.
+    /// Returns whether another program holds a lock on the file.
     pub fn is_busy(&self) -> bool {
-        self.kind == Kind::Busy
+        self.kind == StoreErrorKind::Busy
     }
 
-    /// Whether the operating system failed: an error of the disk, no descriptors, no memory. Trying again
-    /// may help.
+    /// Returns whether the operating system failed: a disk error, no descriptors, no memory.
     pub fn is_io(&self) -> bool {
-        self.kind == Kind::Io
+        self.kind == StoreErrorKind::Io
     }
 
-    /// Whether the file is no store, or no longer one. The writer sets it aside by itself.
+    /// Returns whether the file is damaged or not a store. The writer sets such a file aside.
     pub fn is_damaged(&self) -> bool {
-        self.kind == Kind::Damaged
+        self.kind == StoreErrorKind::Damaged
     }
 
-    /// Whether a newer Soundpost wrote the file, which was left alone.
+    /// Returns whether a newer version wrote the file, which is not modified.
     pub fn is_newer(&self) -> bool {
-        self.kind == Kind::Newer
+        self.kind == StoreErrorKind::Newer
     }
 
-    /// Whether the file is a link, or belongs to somebody else.
+    /// Returns whether the file is a link or belongs to another user.
     pub fn is_refused(&self) -> bool {
-        self.kind == Kind::Refused
+        self.kind == StoreErrorKind::Refused
     }
 
-    /// Whether the same may succeed later without anybody changing Soundpost or the file.
+    /// Returns whether a retry may succeed while Soundpost and the file stay as they are.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, Kind::Full | Kind::ReadOnly | Kind::Busy | Kind::Io)
+        matches!(
+            self.kind,
+            StoreErrorKind::Full | StoreErrorKind::ReadOnly | StoreErrorKind::Busy | StoreErrorKind::Io
+        )
     }
 
-    /// What SQLite said while doing something with a file.
-    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+    /// Converts an error of SQLite.
+    pub(crate) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         Self { message: format!("{}: {error}", path.display()), kind: kind(error) }
     }
 
-    pub(super) fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Kind::Full
+                StoreErrorKind::Full
             }
-            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Kind::ReadOnly,
-            _ => Kind::Io,
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => StoreErrorKind::ReadOnly,
+            _ => StoreErrorKind::Io,
         };
         Self { message: format!("{doing} {}: {error}", path.display()), kind }
     }
 
-    pub(super) fn forked(path: &Path) -> Self {
+    pub(crate) fn forked(path: &Path) -> Self {
         let message = format!(
             "{}: this process was forked while its parent was writing the store, and cannot use it",
             path.display()
         );
-        Self { message, kind: Kind::Io }
+        Self { message, kind: StoreErrorKind::Io }
     }
 
-    pub(super) fn newer(path: &Path, found: i64, known: i64) -> Self {
+    pub(crate) fn newer(path: &Path, found: i64, known: i64) -> Self {
         let message = format!(
-            "{} has version {found} of the store, this Soundpost knows {known}: update it, or move the file away",
+            "{} has version {found} of the store, this Soundpost supports {known}: update it, or move the file away",
             path.display()
         );
-        Self { message, kind: Kind::Newer }
+        Self { message, kind: StoreErrorKind::Newer }
     }
 
-    pub(super) fn refused(path: &Path, why: &str) -> Self {
-        Self { message: format!("{} {why}", path.display()), kind: Kind::Refused }
+    pub(crate) fn refused(path: &Path, why: &str) -> Self {
+        Self { message: format!("{} {why}", path.display()), kind: StoreErrorKind::Refused }
     }
 
-    pub(super) fn damaged(path: &Path, what: &str) -> Self {
-        Self { message: format!("{}: {what}", path.display()), kind: Kind::Damaged }
+    pub(crate) fn damaged(path: &Path, what: &str) -> Self {
+        Self { message: format!("{}: {what}", path.display()), kind: StoreErrorKind::Damaged }
     }
 
-    /// The same, of statements that any file of our version must be able to do.
-    pub(super) fn of_preparing(self) -> Self {
-        if self.kind == Kind::Misused { Self { kind: Kind::Damaged, ..self } } else { self }
+    /// Takes an unknown table or column for damage, in statements that every sound file supports.
+    pub(crate) fn of_preparing(self) -> Self {
+        if self.kind == StoreErrorKind::Misused {
+            Self { kind: StoreErrorKind::Damaged, ..self }
+        } else {
+            self
+        }
     }
 
-    /// Whether what was asked for contradicts what the store has.
+    /// Returns whether the call contradicts the state of the store.
     pub fn is_misused(&self) -> bool {
-        self.kind == Kind::Misused
+        self.kind == StoreErrorKind::Misused
     }
 
-    pub(super) fn misused(message: String) -> Self {
-        Self { message, kind: Kind::Misused }
+    pub(crate) fn misused(message: String) -> Self {
+        Self { message, kind: StoreErrorKind::Misused }
     }
 }
 
-/// A result of SQLite, with the file it is about.
-pub(super) trait About<T> {
+/// Adds the file to an error of SQLite.
+pub(crate) trait About<T> {
     fn about(self, path: &Path) -> Result<T, StoreError>;
 }
 
@@ -133,28 +139,30 @@ impl<T> About<T> for rusqlite::Result<T> {
     }
 }
 
-/// `SQLITE_IOERR_*` that mean that what is in the file cannot be right.
+/// `SQLITE_IOERR_*` that mean damage.
 const DAMAGING: [i32; 3] =
     [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS, ffi::SQLITE_IOERR_DATA];
 
-fn kind(error: &rusqlite::Error) -> Kind {
+fn kind(error: &rusqlite::Error) -> StoreErrorKind {
     let rusqlite::Error::SqliteFailure(failure, _) = error else {
-        // A value of another type than the schema has, or a row that must be there and is not.
-        return Kind::Damaged;
+        // A value of an unexpected type, or a missing row.
+        return StoreErrorKind::Damaged;
     };
     match failure.code {
-        ErrorCode::DiskFull => Kind::Full,
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Kind::ReadOnly,
+        ErrorCode::DiskFull => StoreErrorKind::Full,
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreErrorKind::ReadOnly,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-            Kind::Busy
+            StoreErrorKind::Busy
         }
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Kind::Damaged,
-        // We break no constraint: a number that is new to the one table or index is not to the other.
-        ErrorCode::ConstraintViolation => Kind::Damaged,
-        ErrorCode::CannotOpen if failure.extended_code == ffi::SQLITE_CANTOPEN_SYMLINK => Kind::Refused,
-        ErrorCode::SystemIoFailure if DAMAGING.contains(&failure.extended_code) => Kind::Damaged,
-        // `SQLITE_ERROR`: something in a statement that the file does not have.
-        ErrorCode::Unknown => Kind::Misused,
-        _ => Kind::Io,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreErrorKind::Damaged,
+        // Statements break no constraint in a sound file: table and index disagree.
+        ErrorCode::ConstraintViolation => StoreErrorKind::Damaged,
+        ErrorCode::CannotOpen if failure.extended_code == ffi::SQLITE_CANTOPEN_SYMLINK => {
+            StoreErrorKind::Refused
+        }
+        ErrorCode::SystemIoFailure if DAMAGING.contains(&failure.extended_code) => StoreErrorKind::Damaged,
+        // `SQLITE_ERROR`: an unknown table or column.
+        ErrorCode::Unknown => StoreErrorKind::Misused,
+        _ => StoreErrorKind::Io,
     }
 }

@@ -1,53 +1,53 @@
-//! Which calls are asked for.
+//! Filters of calls.
 
 use std::time::Duration;
 
-use rusqlite::types::Value;
+use rusqlite::types::{ToSqlOutput, Value};
 use soundpost_core::{Outcome, Status};
 
-use super::request_id;
-use super::sql::whole;
+use crate::schema::{CALLS, stored_request_id};
+use crate::sql::whole;
 
-/// Which calls, in which order. The default is all of them, newest first.
+/// Filter and order of calls. The default selects all calls, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallFilter {
-    /// That ended at this nanosecond since 1970 or later.
+    /// Earliest end, nanoseconds since 1970.
     pub since: Option<u64>,
-    /// That ended before this one.
+    /// First end that is excluded, nanoseconds since 1970.
     pub until: Option<u64>,
-    /// That ended so.
+    /// Outcome.
     pub outcome: Option<Outcome>,
-    /// That count as this.
+    /// Status.
     pub status: Option<Status>,
-    /// Of this operation.
+    /// Operation.
     pub operation: Option<String>,
-    /// With this request id.
+    /// Request id.
     pub request_id: Option<String>,
-    /// With all of these labels.
+    /// Labels that a call has.
     pub labels: Vec<(String, String)>,
-    /// That took so long or longer.
+    /// Minimum duration.
     pub min_duration: Option<Duration>,
-    /// What comes first.
+    /// Order of the calls.
     pub order: Order,
-    /// At most so many.
+    /// Maximum number of calls.
     pub limit: Option<usize>,
 }
 
-/// What comes first.
+/// Order of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// What ended last.
+    /// By end, latest first.
     #[default]
     Newest,
-    /// What ended first.
+    /// By end, earliest first.
     Oldest,
-    /// What took longest.
+    /// By duration, longest first.
     Slowest,
 }
 
 impl CallFilter {
-    /// The statement for these columns, and its values.
-    pub(super) fn select(&self, columns: &str) -> (String, Vec<Value>) {
+    /// Returns the statement that selects the calls, and its values.
+    pub(crate) fn select(&self) -> (String, Vec<ToSqlOutput<'_>>) {
         let (condition, mut values) = self.condition();
         let order = match self.order {
             Order::Newest => "ended DESC, sequence DESC",
@@ -55,41 +55,42 @@ impl CallFilter {
             Order::Slowest => "duration DESC, sequence DESC",
         };
         let limit = self.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
-        values.push(Value::Integer(limit));
+        values.push(limit.into());
+        let columns = CALLS.names();
         (format!("SELECT {columns} FROM stored_calls{condition} ORDER BY {order} LIMIT ?"), values)
     }
 
-    /// The rows that match, as ` WHERE ...`, and its values.
-    pub(super) fn condition(&self) -> (String, Vec<Value>) {
+    /// Returns ` WHERE ...` with its values, or an empty text.
+    pub(crate) fn condition(&self) -> (String, Vec<ToSqlOutput<'_>>) {
         let mut terms: Vec<String> = Vec::new();
         let mut values = Vec::new();
-        let mut add = |term: &str, value: Value| {
+        let mut add = |term: &str, value| {
             terms.push(term.to_owned());
             values.push(value);
         };
         if let Some(since) = self.since {
-            add("ended >= ?", Value::Integer(whole(since)));
+            add("ended >= ?", whole(since).into());
         }
         if let Some(until) = self.until {
-            add("ended < ?", Value::Integer(whole(until)));
+            add("ended < ?", whole(until).into());
         }
         if let Some(outcome) = self.outcome {
-            add("outcome = ?", Value::Text(outcome.name().to_owned()));
+            add("outcome = ?", outcome.name().into());
         }
         if let Some(operation) = &self.operation {
-            add("kind IN (SELECT id FROM kinds WHERE operation = ?)", Value::Text(operation.clone()));
+            add("series IN (SELECT id FROM call_series WHERE operation = ?)", operation.as_str().into());
         }
         if let Some(request_id) = &self.request_id {
-            add("request_id = ?", request_id::stored(request_id));
+            add("request_id = ?", stored_request_id(request_id));
         }
         if let Some(least) = self.min_duration {
             let nanos = u64::try_from(least.as_nanos()).unwrap_or(u64::MAX);
-            add("duration >= ?", Value::Integer(whole(nanos)));
+            add("duration >= ?", ToSqlOutput::Owned(Value::Integer(whole(nanos))));
         }
         for (name, value) in &self.labels {
-            let label = "kind IN (SELECT kinds.id FROM kinds, json_each(labels) WHERE key = ?";
-            add(label, Value::Text(name.clone()));
-            add("value = ?)", Value::Text(value.clone()));
+            let label = "series IN (SELECT call_series.id FROM call_series, json_each(labels) WHERE key = ?";
+            add(label, name.as_str().into());
+            add("value = ?)", value.as_str().into());
         }
         if let Some(status) = self.status {
             let names: Vec<String> = Outcome::ALL
@@ -99,10 +100,10 @@ impl CallFilter {
                 .collect();
             terms.push(format!("outcome IN ({})", names.join(", ")));
         }
-        let failed = self.outcome.is_some_and(|outcome| outcome != Outcome::Ok)
+        let excludes_ok = self.outcome.is_some_and(|outcome| outcome != Outcome::Ok)
             || self.status.is_some_and(|status| status != Status::Success);
-        if failed {
-            // Says in the words of the index of failed calls that it will do.
+        if excludes_ok {
+            // Repeats the condition of the index of failed calls, so that SQLite uses it.
             terms.push("outcome <> 'ok'".to_owned());
         }
         let condition =

@@ -1,10 +1,8 @@
-//! SQLite and `fork`: a process forks only while no connection is open.
+//! SQLite and `fork`: connections are closed before a fork, and reopened at their next use.
 //!
-//! SQLite keeps in tables of the process which files it has open and which locks it took, and guards them with
-//! mutexes. A forked child would inherit the tables, but not the locks of the kernel behind them: it would take
-//! none, and the next program that opens the store would remove the log under it. A mutex that a thread held
-//! at that moment would stay locked in the child for ever. So connections are closed before a fork, and opened
-//! again when they are next used.
+//! SQLite has process-wide tables of open files and locks, guarded by mutexes. A forked child would inherit the tables,
+//! but not the kernel's locks, and the next program to open the store would remove the log under it. A mutex that
+//! another thread held would stay locked in the child.
 
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
@@ -13,8 +11,8 @@ use std::time::Duration;
 use soundpost_core::thread::lock;
 use soundpost_core::{epoch, install_fork_hooks};
 
-/// A fork waits at most this long for uses to end: a disk may hang. The child then goes without a store.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Maximum delay of a fork while uses end, because a disk may hang; the child then has no store.
+const FORK_TIMEOUT: Duration = Duration::from_millis(200);
 
 static USES: Mutex<Uses> =
     Mutex::new(Uses { count: 0, forking: false, epoch: 0, usable: true, open: Vec::new() });
@@ -25,30 +23,30 @@ thread_local! {
 }
 
 struct Uses {
-    /// How many there are at this moment.
+    /// Current uses.
     count: usize,
-    /// A fork waits for them to end; none begins.
+    /// Whether a fork waits for uses to end; no use begins.
     forking: bool,
-    /// The process that forks.
+    /// Epoch of the process that forks.
     epoch: u32,
-    /// Not in a child that was forked during a use.
+    /// False in a child that was forked during a use.
     usable: bool,
     open: Vec<Weak<dyn Close + Send + Sync>>,
 }
 
-/// A use of SQLite; no fork during it. Uses are not nested: the inner one would wait for the fork that waits for
-/// the outer one.
-pub(super) struct Use(());
+/// A use of SQLite, during which the process does not fork. Uses do not nest: the inner one would wait for a fork that
+/// waits for the outer one.
+pub(crate) struct Use(());
 
-/// Makes forks wait for uses of the store from now on. Call this before threads use a store: a fork during the first
-/// call would leave the child half prepared.
+/// Makes forks wait for uses of the store from now on. Called before threads use a store, because a fork during the first
+/// call would leave the child partly prepared.
 pub fn prepare_for_forks() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| install_fork_hooks(before, after));
 }
 
-/// Begins a use; `None` in a process that was forked while SQLite was at work in its parent.
-pub(super) fn enter() -> Option<Use> {
+/// Begins a use; `None` in a process that was forked during a use of its parent.
+pub(crate) fn enter() -> Option<Use> {
     prepare_for_forks();
     let mut uses = ENDED.wait_while(lock(&USES), |uses| uses.forking).unwrap_or_else(PoisonError::into_inner);
     uses.usable.then(|| {
@@ -67,36 +65,36 @@ impl Drop for Use {
     }
 }
 
-/// What is closed before a fork. Touched only within a [`Use`].
-pub(super) struct Kept<T: Send + 'static>(Arc<Holder<T>>);
+/// A handle that is closed before a fork. Accessed only within a [`Use`].
+pub(crate) struct ForkGuarded<T: Send + 'static>(Arc<Holder<T>>);
 
 struct Holder<T> {
     value: Mutex<Option<T>>,
-    /// Closes it in a hurry.
+    /// Closes the handle before a fork.
     close: fn(T),
 }
 
-impl<T: Send + 'static> Kept<T> {
-    pub(super) fn new(value: Option<T>, close: fn(T)) -> Self {
-        let kept = Arc::new(Holder { value: Mutex::new(value), close });
-        let weak: Weak<Holder<T>> = Arc::downgrade(&kept);
+impl<T: Send + 'static> ForkGuarded<T> {
+    pub(crate) fn new(value: Option<T>, close: fn(T)) -> Self {
+        let holder = Arc::new(Holder { value: Mutex::new(value), close });
+        let weak: Weak<Holder<T>> = Arc::downgrade(&holder);
         let mut uses = lock(&USES);
-        uses.open.retain(|kept| kept.strong_count() > 0);
+        uses.open.retain(|holder| holder.strong_count() > 0);
         uses.open.push(weak);
         drop(uses);
-        Self(kept)
+        Self(holder)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Option<T>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<T>> {
         lock(&self.0.value)
     }
 }
 
-impl<T: Send + 'static> Drop for Kept<T> {
+impl<T: Send + 'static> Drop for ForkGuarded<T> {
     fn drop(&mut self) {
         match enter() {
             Some(_use) => drop(self.lock().take()),
-            // What this process inherited must not be closed either.
+            // An inherited handle must not be closed either.
             None => std::mem::forget(self.0.clone()),
         }
     }
@@ -115,16 +113,16 @@ impl<T> Close for Holder<T> {
 }
 
 fn before() {
-    // A thread that is about to end cannot hold anything across the fork.
+    // A thread that is ending cannot hold the lock across the fork.
     if HELD_FOR_FORK.try_with(|_| ()).is_err() {
         return;
     }
     let mut uses = lock(&USES);
     (uses.forking, uses.epoch) = (true, epoch());
-    let waited = ENDED.wait_timeout_while(uses, PATIENCE, |uses| uses.count > 0);
+    let waited = ENDED.wait_timeout_while(uses, FORK_TIMEOUT, |uses| uses.count > 0);
     let (uses, _) = waited.unwrap_or_else(PoisonError::into_inner);
     if uses.count == 0 {
-        uses.open.iter().filter_map(Weak::upgrade).for_each(|kept| kept.close());
+        uses.open.iter().filter_map(Weak::upgrade).for_each(|holder| holder.close());
     }
     let _ = HELD_FOR_FORK.try_with(|held| held.set(Some(uses)));
 }

@@ -1,53 +1,43 @@
-//! Store of Soundpost: calls, log events and vitals of a service in one SQLite file, written by its reporter and readable by
-//! everybody.
+//! Store of Soundpost: calls, log events and vitals of a service in one SQLite file.
 //!
-//! `docs/guide/store.md` says what is in it. [`Store`] writes, [`Reader`] reads, [`Backlog`] holds what cannot be
-//! written at the moment. Nothing here has a thread or a clock of its own.
-//! Services depend on the crate `soundpost`, not on this one.
+//! The service's reporter writes it with [`Store`]; any process reads it with [`Reader`]. [`Backlog`] holds records while
+//! the file cannot be written. The crate starts no thread and reads no clock but that of [`Limits`].
+//! `docs/guide/store.md` describes the file. Services depend on the crate `soundpost`, not on this one.
 
 #![forbid(unsafe_code)]
 
-mod acknowledgement;
-mod age;
 mod backlog;
 mod batch;
-mod call_row;
-mod column;
+mod clock;
+mod cursor;
 mod error;
-mod event_row;
 mod file;
 mod filter;
 mod fork;
-mod json;
-mod kinds;
 mod limits;
-mod numbers;
 mod open;
 mod reader;
 mod record;
-mod request_id;
+mod record_rows;
 mod retention;
-mod samples;
+mod sample_rows;
 mod schema;
-mod sinks;
+mod series;
 mod sql;
-mod stretch;
 mod vitals;
 mod writer;
 
-pub use acknowledgement::{Acknowledgement, Rejected};
-pub use backlog::{Backlog, Dropped};
+pub use backlog::{Backlog, Evicted};
 pub use batch::{Batch, DeathKey, RingEvent};
-pub use call_row::CallRow;
+pub use cursor::{Acknowledgement, Dropped, RecordKinds, Rejected, SinkState};
 pub use error::StoreError;
 pub use file::FILE;
 pub use filter::{CallFilter, Order};
 pub use fork::prepare_for_forks;
 pub use limits::{Limits, Now};
 pub use reader::{Reader, Summary};
-pub use record::{EventRow, Moment, Record, RecordKinds, Stretch};
+pub use record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
 pub use retention::Progress;
-pub use schema::VERSION;
-pub use sinks::{Missed, SinkState};
-pub use vitals::{Entity, GpuName, VitalsSample};
+pub use schema::{CALL_COLUMNS, ColumnValue, EVENT_COLUMNS, Place, RecordColumn, VERSION};
+pub use vitals::{Entity, GpuName, VitalsSample, vitals_columns};
 pub use writer::Store;

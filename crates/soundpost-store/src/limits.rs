@@ -1,4 +1,4 @@
-//! How much the store keeps.
+//! Limits of retention.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,40 +6,40 @@ use std::time::Duration;
 
 use soundpost_core::clock;
 
-/// What the log may take: it grows by a batch beyond where it is brought into the file.
-pub(super) const LOG_BYTES: u64 = 8 << 20;
+/// Size of the log, bytes: it exceeds the checkpoint by one batch.
+pub(crate) const LOG_BYTES: u64 = 8 << 20;
 
-/// Bounds of the store. What is oldest goes first.
+/// Limits of the store. The oldest records are removed first.
 #[derive(Clone)]
 pub struct Limits {
-    /// How long calls and vitals are kept.
+    /// Maximum age of records.
     pub age: Duration,
-    /// Most bytes on disk; at least 16 MiB, 8 MiB of which are the log's.
+    /// Maximum bytes on disk; at least 16 MiB, of which the log takes 8 MiB.
     pub bytes: u64,
-    /// For how long vitals are kept as they were sampled; then one a minute.
+    /// Age after which vitals are thinned to one sample a minute.
     pub vitals_full_rate: Duration,
-    /// The clocks by which age is measured.
+    /// Clocks that ages are measured by.
     pub clock: Arc<dyn Fn() -> Now + Send + Sync>,
 }
 
-/// What two clocks show, nanoseconds.
+/// Time of two clocks, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// The wall clock, since 1970.
+    /// Wall clock, since 1970.
     pub unix: u64,
-    /// One that nobody sets, and that a suspended machine does not stop.
+    /// Monotonic clock, which advances while the machine is suspended.
     pub monotonic: u64,
 }
 
 impl Now {
-    /// What the machine's clocks show.
+    /// Reads the machine's clocks.
     pub fn read() -> Self {
         Self { unix: clock::unix_nanos(), monotonic: clock::boot_nanos() }
     }
 }
 
 impl Default for Limits {
-    /// 30 days, 512 MiB, vitals at full rate for 24 hours.
+    /// Returns 30 days, 512 MiB, and vitals at full rate for 24 hours.
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self { age: DAY * 30, bytes: 512 << 20, vitals_full_rate: DAY, clock: Arc::new(Now::read) }
@@ -47,18 +47,18 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes of the file, without its log.
-    pub(super) fn file_bytes(&self) -> u64 {
+    /// Returns the maximum size of the file without its log, bytes.
+    pub(crate) fn file_bytes(&self) -> u64 {
         self.bytes.max(2 * LOG_BYTES) - LOG_BYTES
     }
 
-    /// From when on calls and vitals are kept at a time.
-    pub(super) fn kept_from(&self, now: u64) -> u64 {
+    /// Returns the time from which records are kept.
+    pub(crate) fn kept_from(&self, now: u64) -> u64 {
         before(now, self.age)
     }
 
-    /// From when on vitals are kept as they were sampled.
-    pub(super) fn full_rate_from(&self, now: u64) -> u64 {
+    /// Returns the time from which vitals are kept at full rate.
+    pub(crate) fn full_rate_from(&self, now: u64) -> u64 {
         before(now, self.vitals_full_rate)
     }
 }

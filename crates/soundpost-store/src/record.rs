@@ -1,11 +1,9 @@
-//! What sinks are given: records of the store, in the order of their sequence numbers.
+//! Records of the store, and batches of them for sinks.
 
-use soundpost_core::LogEvent;
+use soundpost_core::{FieldValue, FinishedCall, LogEvent, StageTime};
 
-use super::acknowledgement::{Acknowledgement, Rejected};
-use super::call_row::CallRow;
-use super::numbers::Counts;
-use super::vitals::VitalsSample;
+use crate::cursor::{Acknowledgement, Rejected};
+use crate::vitals::VitalsSample;
 
 /// A record of the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,94 +12,69 @@ pub enum Record {
     Call(CallRow),
     /// A log event.
     Event(EventRow),
-    /// What was sampled at one moment.
-    Vitals(Moment),
+    /// The samples of one time.
+    Vitals(VitalsRow),
 }
 
 impl Record {
-    /// Its place among all that was stored, from 1, without gaps.
+    /// Returns the sequence number: from 1, without gaps over all records.
     pub fn sequence(&self) -> u64 {
         match self {
-            Self::Call(call) => call.sequence,
-            Self::Event(event) => event.sequence,
-            Self::Vitals(moment) => moment.sequence,
+            Self::Call(row) => row.sequence,
+            Self::Event(row) => row.sequence,
+            Self::Vitals(row) => row.sequence,
         }
     }
 }
 
-/// A log event as the store has it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EventRow {
-    /// Its place among all that was stored.
+/// A stored call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallRow {
+    /// Sequence number.
     pub sequence: u64,
-    /// The event; the store does not keep its segment, which is 0 here.
+    /// The call. The store does not keep its segment, which is 0, and its monotonic times: it starts at 0.
+    pub call: FinishedCall,
+}
+
+/// A stored log event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventRow {
+    /// Sequence number.
+    pub sequence: u64,
+    /// The event. The store does not keep its segment, which is 0.
     pub event: LogEvent,
 }
 
-/// What was sampled at one moment.
+/// Stored vitals of one time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moment {
-    /// Its place among all that was stored.
+pub struct VitalsRow {
+    /// Sequence number.
     pub sequence: u64,
-    /// When, since 1970, nanoseconds.
+    /// Time, nanoseconds since 1970.
     pub unix_nanos: u64,
-    /// The samples, one for each thing; none where retention has removed them: such a moment is
+    /// Samples, one for each entity. Without samples, which retention removed, the record is
     /// [dropped](Acknowledgement::dropped).
     pub samples: Vec<VitalsSample>,
 }
 
-/// Which kinds of records a sink is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecordKinds {
-    /// Calls that ended.
-    pub calls: bool,
-    /// Log events.
-    pub events: bool,
-    /// Samples of host, processes and GPUs.
-    pub vitals: bool,
-}
-
-impl RecordKinds {
-    /// What is logged: calls and log events.
-    pub const LOGS: Self = Self { calls: true, events: true, vitals: false };
-    /// What is measured: calls and vitals.
-    pub const POINTS: Self = Self { calls: true, events: false, vitals: true };
-    /// All there is.
-    pub const ALL: Self = Self { calls: true, events: true, vitals: true };
-
-    /// Of calls, events and vitals, whether they are wanted.
-    pub(super) fn each(self) -> [bool; 3] {
-        [self.calls, self.events, self.vitals]
-    }
-
-    /// As a number: 1 for calls, 2 for events, 4 for vitals.
-    pub(super) fn bits(self) -> u64 {
-        u64::from(self.calls) | u64::from(self.events) << 1 | u64::from(self.vitals) << 2
-    }
-
-    pub(super) fn from_bits(bits: u64) -> Self {
-        Self { calls: bits & 1 != 0, events: bits & 2 != 0, vitals: bits & 4 != 0 }
-    }
-}
-
-/// Records that follow each other in the store, as far as they are of the kinds that were asked for.
+/// Consecutive records of the store, of the requested kinds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stretch {
-    /// The sequence number after which it begins.
+pub struct RecordBatch {
+    /// Sequence number before the batch.
     pub after: u64,
     /// The records.
     pub records: Vec<Record>,
-    /// The last sequence number that was looked at.
+    /// Last sequence number that was read.
     pub through: u64,
-    /// How many records of these kinds were ever stored up to there.
-    pub(super) passed: u64,
-    /// Whether more records follow that did not fit.
+    /// Records of these kinds ever stored up to there.
+    pub(crate) passed: u64,
+    /// Whether more records follow.
     pub more: bool,
 }
 
-impl Stretch {
-    /// Says that a sink is done with the first `count` records, and with what lies between them; with all of them
-    /// it is done with the whole stretch. `delivered`, `rejected` and `dropped` add up to `count`.
+impl RecordBatch {
+    /// Returns the acknowledgement of the first `count` records, or of the whole batch for all of them. `delivered`,
+    /// `rejected` and `dropped` add up to `count`.
     pub fn acknowledgement(
         &self,
         count: usize,
@@ -120,7 +93,7 @@ impl Stretch {
         Acknowledgement { after: self.after, through, passed, delivered, rejected, dropped }
     }
 
-    /// What follows its first `count` records.
+    /// Returns the batch after its first `count` records.
     #[must_use]
     pub fn skip(mut self, count: usize) -> Self {
         let mut done = self.records.drain(..count.min(self.records.len()));
@@ -132,10 +105,30 @@ impl Stretch {
     }
 }
 
-/// How many records of each kind there were up to some sequence number.
-impl Counts {
-    /// Those of these kinds.
-    pub(super) fn of(&self, kinds: RecordKinds) -> u64 {
-        self.0.iter().zip(kinds.each()).filter(|(_, wanted)| *wanted).map(|(count, _)| count).sum()
-    }
+/// Estimates the memory of a call, bytes.
+pub(crate) fn call_weight(call: &FinishedCall) -> usize {
+    let label = |(name, value): &(String, String)| size_of::<(String, String)>() + name.len() + value.len();
+    let stage = |stage: &StageTime| size_of_val(stage) + stage.name.len();
+    size_of::<FinishedCall>()
+        + call.request_id.len()
+        + call.operation.len()
+        + call.labels.iter().map(label).sum::<usize>()
+        + call.stages.iter().map(stage).sum::<usize>()
+        + fields_weight(&call.fields)
+}
+
+/// Estimates the memory of a log event, bytes.
+pub(crate) fn event_weight(event: &LogEvent) -> usize {
+    let texts =
+        [&event.message, &event.logger, &event.file, &event.thread, &event.request_id, &event.operation];
+    let texts = texts.iter().map(|text| text.len()).sum::<usize>();
+    size_of::<LogEvent>() + texts + fields_weight(&event.fields)
+}
+
+fn fields_weight(fields: &[(String, FieldValue)]) -> usize {
+    let weight = |(name, value): &(String, FieldValue)| {
+        let text = if let FieldValue::Text(text) = value { text.len() } else { 0 };
+        size_of::<(String, FieldValue)>() + name.len() + text
+    };
+    fields.iter().map(weight).sum()
 }

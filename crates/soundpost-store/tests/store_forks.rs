@@ -1,4 +1,4 @@
-//! The store and `fork`: a child has a store of its own, whatever its parent was doing with its.
+//! The store and `fork`: a child uses the store, also if it was forked during a use of its parent.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "store/support.rs"]
@@ -14,19 +14,19 @@ use soundpost_testkit::{ended_well, forked};
 
 use support::*;
 
-/// Forks are one at a time: a child of a test must not hold another's pipes.
+/// Serializes forks, because a child of one test would hold the pipes of another.
 static FORKS: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
-fn say(pipe: &mut PipeWriter) {
+fn notify(pipe: &mut PipeWriter) {
     pipe.write_all(b"x").unwrap();
 }
 
-fn hear(pipe: &mut PipeReader) {
+fn wait_for(pipe: &mut PipeReader) {
     pipe.read_exact(&mut [0]).unwrap();
 }
 
 #[test]
-fn what_the_child_of_a_dead_reporter_stores_is_not_lost_to_a_program_that_looks() {
+fn another_program_keeps_records_of_a_dead_reporters_child() {
     let _alone = FORKS.lock();
     let place = directory();
     let (mut written, mut writes) = pipe().unwrap();
@@ -35,34 +35,34 @@ fn what_the_child_of_a_dead_reporter_stores_is_not_lost_to_a_program_that_looks(
         let mut store = open(place.path());
         write_calls(&mut store, &[call("parent")]);
         forked(|| {
-            // Its parent is dead by the time it stores something.
-            hear(&mut goes_on);
+            // Its parent is dead when it writes.
+            wait_for(&mut goes_on);
             write_calls(&mut store, &[call("first")]);
-            say(&mut writes);
-            hear(&mut goes_on);
+            notify(&mut writes);
+            wait_for(&mut goes_on);
             write_calls(&mut store, &[call("second")]);
-            say(&mut writes);
+            notify(&mut writes);
         });
     });
     assert!(ended_well(reporter));
-    say(&mut go_on);
-    hear(&mut written);
-    // As `sqlite3` does, which brings the log into the file and removes it if nobody else has the file open.
-    let look = || {
-        let looking = rusqlite::Connection::open(place.path().join("store.sqlite")).unwrap();
-        looking.query_row("SELECT count(*) FROM calls", [], |row| row.get::<_, i64>(0)).unwrap()
+    notify(&mut go_on);
+    wait_for(&mut written);
+    // Acts as `sqlite3`, which checkpoints and removes the log if no other process has the file open.
+    let read = || {
+        let reading = rusqlite::Connection::open(place.path().join("store.sqlite")).unwrap();
+        reading.query_row("SELECT count(*) FROM calls", [], |row| row.get::<_, i64>(0)).unwrap()
     };
-    assert_eq!(look(), 2);
-    say(&mut go_on);
-    hear(&mut written);
-    assert_eq!(look(), 3);
+    assert_eq!(read(), 2);
+    notify(&mut go_on);
+    wait_for(&mut written);
+    assert_eq!(read(), 3);
 }
 
-/// A fork waits so long for a write to end; the child of one that did not end has no store.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Maximum delay of a fork while a write ends; after it the child has no store.
+const FORK_TIMEOUT: Duration = Duration::from_millis(200);
 
 #[test]
-fn children_forked_while_the_store_is_written_can_read_it() {
+fn children_forked_during_writes_read_the_store() {
     let _alone = FORKS.lock();
     let place = directory();
     let stop = AtomicBool::new(false);
@@ -77,7 +77,7 @@ fn children_forked_while_the_store_is_written_can_read_it() {
             while !stop.load(Ordering::Relaxed) {
                 match store.write(&batch) {
                     Ok(_) => written += 1,
-                    // A child looks through the log, and something else has the processor.
+                    // A child recovers the log meanwhile.
                     Err(error) => assert!(error.is_busy(), "{error}"),
                 }
             }
@@ -91,7 +91,7 @@ fn children_forked_while_the_store_is_written_can_read_it() {
                 for looked in [opened(), keeps.last_sequence()] {
                     match looked {
                         Ok(last) => assert!(last >= 20),
-                        Err(error) => assert!(error.is_io() && waited >= PATIENCE, "{error}"),
+                        Err(error) => assert!(error.is_io() && waited >= FORK_TIMEOUT, "{error}"),
                     }
                 }
             });

@@ -17,14 +17,16 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::time::ClockId;
 use soundpost::{GpuScope, Outcome, Seconds, Telemetry};
-use soundpost_store::{CallFilter, CallRow, Order, Reader};
+use soundpost_core::FinishedCall;
+use soundpost_store::{CallFilter, Order, Reader};
 
 use common::{Directory, Ending, get, in_a_process, samples, until, value};
 
-fn stored(telemetry_directory: &Path) -> Vec<CallRow> {
+fn stored(telemetry_directory: &Path) -> Vec<FinishedCall> {
     let reader = Reader::open(telemetry_directory).unwrap();
     let filter = CallFilter { order: Order::Oldest, ..CallFilter::default() };
-    reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default()
+    let rows = reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default();
+    rows.into_iter().map(|row| row.call).collect()
 }
 
 #[test]

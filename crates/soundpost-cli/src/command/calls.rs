@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use soundpost::Outcome;
-use soundpost::read::store::{CallFilter, CallRow, Order, Reader};
+use soundpost::read::store::{CallFilter, CallRow, FinishedCall, Order, Reader};
 
 use crate::arguments::{self, Calls};
 use crate::error::CommandError;
@@ -12,7 +12,7 @@ use crate::output::{
     Align, Output, Paint, Table, Terminal, csv_line, format_bytes, format_local, format_span, truncate,
     unix_nanos_now,
 };
-use crate::rows::{self, Row};
+use crate::rows;
 use crate::service::ServiceArgs;
 
 /// Default number of rows of a table.
@@ -33,15 +33,15 @@ pub(super) fn show(
     let limit = command.limit.map_or(default_limit, |limit| if limit == 0 { usize::MAX } else { limit });
     let mut pages = Pages::new(store.as_ref(), filter(command), limit);
     if command.format.csv {
-        out.line(csv_line(rows::CALL))?;
+        out.line(csv_line(rows::call_names()))?;
     }
     let mut rows = Vec::new();
     while let Some(page) = pages.next()? {
         for row in &page {
             if command.format.json {
-                out.json(&Row(&rows::CALL, &rows::call(row)))?;
+                out.json(&rows::call(row))?;
             } else if command.format.csv {
-                out.line(rows::csv(&rows::call(row)))?;
+                out.line(rows::call(row).csv())?;
             }
         }
         if is_table {
@@ -109,7 +109,7 @@ impl<'a> Pages<'a> {
         page.retain(|row| !self.edge.contains(&row.sequence));
         self.left -= page.len().min(self.left);
         match page.last().filter(|_| full && by_time) {
-            Some(last) => self.continue_from(last.ended_unix, &page),
+            Some(last) => self.continue_from(last.call.ended_unix, &page),
             None => self.store = None,
         }
         Ok((!page.is_empty()).then_some(page))
@@ -125,7 +125,7 @@ impl<'a> Pages<'a> {
             self.edge.clear();
         }
         *bound = Some(next);
-        self.edge.extend(page.iter().filter(|row| row.ended_unix == ended).map(|row| row.sequence));
+        self.edge.extend(page.iter().filter(|row| row.call.ended_unix == ended).map(|row| row.sequence));
     }
 }
 
@@ -149,21 +149,21 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
         ("error", Align::Left),
     ]);
     let time = |nanos: Option<u64>| nanos.map(|nanos| format_span(seconds(nanos))).unwrap_or_default();
-    for row in rows {
+    for call in rows.iter().map(|row| &row.call) {
         table.row([
-            format_local(row.ended_unix),
-            row.operation.clone(),
-            row.outcome.name().to_owned(),
-            format_span(seconds(row.duration)),
-            time(row.queued),
-            time(row.first_audio),
-            span_or_nothing(row.audio_seconds),
-            row.real_time_factor().map(|factor| format!("{factor:.2}")).unwrap_or_default(),
-            count_or_nothing(row.characters),
-            row.gpu.map(|gpu| format_bytes(gpu.memory_peak as f64)).unwrap_or_default(),
-            labels_text(row.labels.iter().map(|(name, value)| (name, value))),
-            row.request_id.clone(),
-            error_text(row),
+            format_local(call.ended_unix),
+            call.operation.clone(),
+            call.outcome.name().to_owned(),
+            format_span(seconds(call.duration())),
+            time(call.queued),
+            time(call.first_audio),
+            span_or_nothing(call.audio_seconds),
+            call.real_time_factor().map(|factor| format!("{factor:.2}")).unwrap_or_default(),
+            count_or_nothing(call.characters),
+            call.gpu.map(|gpu| format_bytes(gpu.memory_peak as f64)).unwrap_or_default(),
+            labels_text(call.labels.iter().map(|(name, value)| (name, value))),
+            call.request_id.clone(),
+            error_text(call),
         ]);
     }
     let columns = terminal.columns();
@@ -171,7 +171,7 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
     let paint = terminal.paint;
     let painted = |(index, line): (usize, &String)| {
         let line = truncate(line, columns);
-        match index.checked_sub(1).and_then(|index| rows.get(index)).map(|row| row.outcome) {
+        match index.checked_sub(1).and_then(|index| rows.get(index)).map(|row| row.call.outcome) {
             None => paint.dim(&line),
             Some(Outcome::Ok) => line,
             Some(outcome) if outcome.status() == soundpost::Status::Cancelled => paint.dim(&line),
@@ -182,11 +182,11 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
 }
 
 /// Formats the error of a call.
-fn error_text(row: &CallRow) -> String {
-    if row.outcome == Outcome::Died {
-        return row.died_in.as_ref().map(|stage| format!("in stage {stage}")).unwrap_or_default();
+fn error_text(call: &FinishedCall) -> String {
+    if call.outcome == Outcome::Died {
+        return call.died_in.as_ref().map(|stage| format!("in stage {stage}")).unwrap_or_default();
     }
-    let text = |name: &str| match rows::field(row, name) {
+    let text = |name: &str| match rows::field(call, name) {
         Some(soundpost::FieldValue::Text(text)) => Some(text.clone()),
         _ => None,
     };

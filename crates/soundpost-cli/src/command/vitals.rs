@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::output::{
     Align, Output, Table, csv_line, format_bytes, format_local, format_percent, unix_nanos_now,
 };
-use crate::rows::{self, Row};
+use crate::rows;
 use crate::service::ServiceArgs;
 
 /// Default duration before now.
@@ -37,16 +37,16 @@ pub(super) fn show(
     let (part, line_duration) = ((duration / MAX_PARTS).max(MIN_PART), (duration / LINES).max(SECOND));
     let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
     if command.format.csv {
-        out.line(csv_line(rows::VITALS))?;
+        out.line(csv_line(rows::vitals_names()))?;
     }
     let mut from = range.start;
     while let Some(store) = store.as_ref().filter(|_| from < range.end) {
         let to = range.end.min(from.saturating_add(part));
         for sample in &store.vitals(from..to, &[])? {
             if command.format.json {
-                out.json(&Row(&rows::VITALS, &rows::vitals(sample)))?;
+                out.json(&rows::vitals(sample))?;
             } else if command.format.csv {
-                out.line(rows::csv(&rows::vitals(sample)))?;
+                out.line(rows::vitals(sample).csv())?;
             } else {
                 let line = sample.unix_nanos.saturating_sub(range.start) / line_duration;
                 lines.entry(range.start + line * line_duration).or_default().add(sample);

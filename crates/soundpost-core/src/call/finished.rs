@@ -8,7 +8,7 @@ use crate::segment::{flag, word};
 
 /// A call that has ended. Times are nanoseconds; `started` and `ended` are of the monotonic clock, which all
 /// processes of a host share.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FinishedCall {
     /// Request id: the caller's, the trace's, or generated.
     pub request_id: String,

@@ -1,9 +1,10 @@
 //! Outcomes of calls.
 
 /// Outcome of a call; the guide's page on outcomes defines each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// The call finished with output.
+    #[default]
     Ok,
     /// An error was raised or found in the result.
     Error,

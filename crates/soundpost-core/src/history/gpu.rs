@@ -31,7 +31,7 @@ pub struct CallWindow {
 }
 
 /// GPU memory around a call, from samples; bytes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GpuUse {
     /// Memory in the last sample before the call.
     pub memory_before: u64,

@@ -57,7 +57,7 @@ impl<'a> Log<'a> {
 }
 
 /// A recorded log event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogEvent {
     /// Time by the wall clock, nanoseconds since 1970.
     pub unix_nanos: u64,

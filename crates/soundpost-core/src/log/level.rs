@@ -1,11 +1,12 @@
 //! Severity of log events.
 
 /// Severity of a log event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
     /// Details for debugging.
     Debug,
     /// Normal operation.
+    #[default]
     Info,
     /// Unexpected, but the service continues.
     Warning,

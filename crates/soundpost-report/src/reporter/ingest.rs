@@ -256,7 +256,7 @@ impl Ingest {
         if self.failing.is_some_and(|(since, _)| since.elapsed() >= STORE_TIMEOUT) {
             self.mark_drained();
         }
-        self.metrics.backlog.increment_by(self.backlog.take_dropped().records as f64);
+        self.metrics.backlog.increment_by(self.backlog.take_evicted().records as f64);
     }
 
     fn write(&mut self, store: &mut Store) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use soundpost_store::{Acknowledgement, Reader, RecordKinds, SinkState, StoreError, Stretch};
+use soundpost_store::{Acknowledgement, Reader, RecordBatch, RecordKinds, SinkState, StoreError};
 
 /// Reads the records after a sink's cursor.
 pub(crate) struct Feed {
@@ -23,7 +23,7 @@ impl Feed {
     ///
     /// # Errors
     /// When the store cannot be read. The next call reopens it.
-    pub(crate) fn next(&mut self, limit: usize) -> Result<Option<Stretch>, StoreError> {
+    pub(crate) fn next(&mut self, limit: usize) -> Result<Option<RecordBatch>, StoreError> {
         let read = self.read(limit);
         if read.is_err() {
             self.reset();
@@ -31,7 +31,7 @@ impl Feed {
         read
     }
 
-    fn read(&mut self, limit: usize) -> Result<Option<Stretch>, StoreError> {
+    fn read(&mut self, limit: usize) -> Result<Option<RecordBatch>, StoreError> {
         if self.cursor.is_none() {
             let state = self.state()?;
             self.has_delivered |= state.as_ref().is_some_and(|state| state.delivered > 0);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use soundpost_core::thread::lock;
-use soundpost_store::{Record, Rejected, Stretch};
+use soundpost_store::{Record, RecordBatch, Rejected};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -164,7 +164,7 @@ impl Worker {
     async fn ship(
         &mut self,
         transport: &mut dyn Transport,
-        mut stretch: Stretch,
+        mut stretch: RecordBatch,
         limits: Limits,
     ) -> ControlFlow<()> {
         while !stretch.records.is_empty() {
@@ -267,7 +267,7 @@ impl Worker {
     }
 
     /// Acknowledges settled records. Returns false if the store has another cursor for the sink.
-    fn acknowledge(&mut self, stretch: &Stretch, settled: usize, rejected: Rejected) -> bool {
+    fn acknowledge(&mut self, stretch: &RecordBatch, settled: usize, rejected: Rejected) -> bool {
         if settled == 0 {
             return true;
         }
@@ -295,7 +295,7 @@ impl Worker {
 
 /// Returns whether retention removed the contents of a record.
 fn is_gone(record: &Record) -> bool {
-    matches!(record, Record::Vitals(moment) if moment.samples.is_empty())
+    matches!(record, Record::Vitals(row) if row.samples.is_empty())
 }
 
 /// Returns how many of the first records fit into a batch; at least one.

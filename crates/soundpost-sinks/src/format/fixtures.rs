@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use soundpost_core::{FieldValue, GpuUse, LogEvent, Outcome};
+use soundpost_core::{FieldValue, FinishedCall, GpuUse, LogEvent, Outcome};
 use soundpost_store::{CallRow, EventRow};
 
 use super::record::{Event, Field, Fields, Level, Origin, Value};
@@ -14,44 +14,46 @@ pub(crate) const ORIGIN: Origin<'_> =
 /// Returns a call that failed.
 pub(crate) fn call() -> CallRow {
     let text = |text: &str| FieldValue::Text(text.to_owned());
-    CallRow {
-        sequence: 41_005,
+    let call = FinishedCall {
         ended_unix: 1_767_323_045_678_901_234,
         request_id: "req-7d8e9f".into(),
         operation: "synthesize".into(),
         outcome: Outcome::Oom,
-        duration: 940_000_000,
+        ended: 940_000_000,
         busy: 924_000_000,
         queued: Some(1_500_000),
-        first_audio: None,
-        underrun: None,
         audio_seconds: 4.2,
         characters: 37,
         chunks: 3,
         streaming: true,
         pid: 7,
-        died_in: None,
         gpu: Some(GpuUse {
             memory_before: 1 << 30,
             memory_peak: 3 << 30,
             memory_delta: -(1 << 20),
-            utilization_mean: None,
-            shared: false,
             of_process: true,
+            ..GpuUse::default()
         }),
         labels: vec![("emotion".into(), "angry, very".into())],
         fields: vec![
             ("error".into(), text("CUDA out of memory:\n\"2 GiB\"")),
             ("seed".into(), FieldValue::Int(1)),
         ],
-        stages: vec![],
-    }
+        ..FinishedCall::default()
+    };
+    CallRow { sequence: 41_005, call }
+}
+
+/// Returns the call with this sequence number and as many characters.
+pub(crate) fn numbered_call(sequence: u64) -> CallRow {
+    CallRow { sequence, call: FinishedCall { characters: sequence, ..call().call } }
 }
 
 /// Returns a call that measured only its time, with its characters as a field.
 pub(crate) fn bare_call() -> CallRow {
     let count = ("char_count".into(), FieldValue::Int(37));
-    CallRow { audio_seconds: 0.0, chunks: 0, fields: vec![count], ..call() }
+    let CallRow { sequence, call } = call();
+    CallRow { sequence, call: FinishedCall { audio_seconds: 0.0, chunks: 0, fields: vec![count], ..call } }
 }
 
 /// Returns a logged exception.

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use soundpost_core::Outcome;
+use soundpost_core::FinishedCall;
 use soundpost_sinks::format::record::Origin;
 use soundpost_sinks::kinds::{Graylog, InfluxDb, Loki, LokiEncoding, Sink};
 use soundpost_sinks::{Answer, Batch, BatchBisect, Step, Transport};
@@ -128,28 +128,20 @@ pub(crate) fn calls(count: u64) -> Vec<Record> {
 }
 
 pub(crate) fn call(index: u64) -> CallRow {
-    CallRow {
-        sequence: index + 1,
+    let call = FinishedCall {
         ended_unix: 1_767_323_045_000_000_000 + index * 1_000_000,
         request_id: format!("r{index}"),
         operation: "synthesize".into(),
-        outcome: Outcome::Ok,
-        duration: 940_000_000,
+        ended: 940_000_000,
         busy: 924_000_000,
-        queued: None,
-        first_audio: None,
-        underrun: None,
         audio_seconds: 4.2,
         characters: 37,
         chunks: 1,
-        streaming: false,
         pid: 7,
-        died_in: None,
-        gpu: None,
         labels: vec![("emotion".into(), "neutral".into())],
-        fields: vec![],
-        stages: vec![],
-    }
+        ..FinishedCall::default()
+    };
+    CallRow { sequence: index + 1, call }
 }
 
 /// Runs a future in the runtime of a worker.

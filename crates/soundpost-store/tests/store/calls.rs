@@ -1,4 +1,4 @@
-//! Calls go in and come out as they were.
+//! Calls: written, read, and filtered.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn any_call() -> impl Strategy<Value = FinishedCall> {
 
 proptest! {
     #[test]
-    fn come_back_as_they_were(calls in proptest::collection::vec(any_call(), 1..4)) {
+    fn calls_read_equal_calls_written(calls in proptest::collection::vec(any_call(), 1..4)) {
         let place = directory();
         write_calls(&mut open(place.path()), &calls);
         let wanted: Vec<_> = (1..).zip(&calls).map(|(sequence, call)| row(sequence, call)).collect();
@@ -62,13 +62,13 @@ proptest! {
 }
 
 #[test]
-fn numbers_that_json_has_no_word_for_are_no_numbers() {
+fn non_finite_numbers_are_read_as_nan() {
     let place = directory();
     let fields = vec![("gain".to_owned(), FieldValue::Float(f64::INFINITY))];
     write_calls(&mut open(place.path()), &[FinishedCall { fields, audio_seconds: f64::NAN, ..call("a") }]);
     let found = all_calls(place.path());
-    assert!(matches!(found[0].fields[0].1, FieldValue::Float(number) if number.is_nan()));
-    assert_eq!(found[0].audio_seconds, 0.0);
+    assert!(matches!(found[0].call.fields[0].1, FieldValue::Float(number) if number.is_nan()));
+    assert_eq!(found[0].call.audio_seconds, 0.0);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_call_that_died_is_stored_once() {
 }
 
 #[test]
-fn cursors_are_stored_with_what_they_stand_for() {
+fn segment_cursors_are_stored_and_deleted() {
     let place = directory();
     let mut store = open(place.path());
     assert_eq!(store.segment_cursor(7).unwrap(), None);
@@ -102,7 +102,7 @@ fn cursors_are_stored_with_what_they_stand_for() {
 }
 
 #[test]
-fn filters_find_what_they_say() {
+fn filters_find_matching_calls() {
     let place = directory();
     let labels = |emotion: &str| vec![("emotion".to_owned(), emotion.to_owned())];
     let made = |id: &str, outcome, seconds: u64| FinishedCall {
@@ -143,7 +143,7 @@ fn filters_find_what_they_say() {
 }
 
 #[test]
-fn readers_see_what_is_written_and_need_no_writer() {
+fn readers_read_new_calls_without_a_writer() {
     let place = directory();
     assert!(Reader::open(place.path()).unwrap().is_none());
     assert!(Reader::open(&place.path().join("nowhere")).unwrap().is_none());

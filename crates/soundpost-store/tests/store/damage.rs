@@ -1,15 +1,15 @@
-//! Files that are no store, or no longer: set aside as they are, and a new one begun.
+//! Damaged and foreign files: set aside unchanged, and replaced.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use soundpost_store::{Batch, CallFilter, Missed, Reader, RecordKinds, Rejected, Store, VERSION};
+use soundpost_store::{Batch, CallFilter, Dropped, Reader, RecordKinds, Rejected, Store, VERSION};
 
 use super::support::*;
 use tempfile::TempDir;
 
-/// A store with some of everything, closed, so that all is in one file.
+/// Returns the file of a closed store with records of several kinds.
 fn template() -> Vec<u8> {
     let place = directory();
     let mut store = open(place.path());
@@ -37,9 +37,9 @@ fn damaged_files(place: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Does with a store whatever is done with one, and reads it; whether something was set aside.
+/// Uses a store in all ways, and reads it. Returns whether a file was set aside.
 fn use_it(place: &Path) -> bool {
-    // A reader may find damage too, and says so.
+    // A reader may return an error of damage.
     let read = || {
         let Ok(Some(reader)) = Reader::open(place) else { return };
         let _ = reader.calls(&CallFilter::default());
@@ -65,18 +65,18 @@ fn use_it(place: &Path) -> bool {
     aside
 }
 
-/// Bytes of a file before its first page's content.
+/// Size of the header of a file, bytes.
 const HEADER: usize = 100;
-/// Where a file has its version.
+/// Position of the version in a file.
 const USER_VERSION: std::ops::Range<usize> = 60..64;
 
-/// Whether a file says that a newer program wrote it.
+/// Returns whether the version of a file is newer.
 fn is_newer(contents: &[u8]) -> bool {
     let version = contents[USER_VERSION].try_into().unwrap();
     i64::from(i32::from_be_bytes(version)) > VERSION
 }
 
-/// Opens a file of a newer version: it stays as it is; set aside, if nothing else of its header can be trusted.
+/// Opens a file of a newer version, which is not modified. With a damaged header it is set aside.
 fn open_newer(contents: &[u8], sound: bool) {
     let place = with_file(contents);
     let aside = match Store::open(place.path(), Clock::new().limits()) {
@@ -90,7 +90,7 @@ fn open_newer(contents: &[u8], sound: bool) {
             damaged_files(place.path()).remove(0)
         }
     };
-    assert!(fs::read(aside).unwrap() == contents, "it is kept as it was");
+    assert!(fs::read(aside).unwrap() == contents, "the file is unchanged");
 }
 
 fn newest_ids(place: &Path) -> Vec<String> {
@@ -98,16 +98,16 @@ fn newest_ids(place: &Path) -> Vec<String> {
 }
 
 #[test]
-fn cut_files() {
+fn truncated_files_are_set_aside() {
     let whole = template();
     let step = if std::env::var_os("SOUNDPOST_TEST_FULL").is_some() { 61 } else { 4_001 };
     for length in (1..whole.len()).step_by(step) {
         let place = with_file(&whole[..length]);
         if use_it(place.path()) {
             let aside = damaged_files(place.path());
-            assert_eq!(fs::read(&aside[0]).unwrap().len(), length, "it is kept as it was");
+            assert_eq!(fs::read(&aside[0]).unwrap().len(), length, "the file is unchanged");
         } else {
-            // SQLite has no sums over its pages: what is missing at the end of the last one, it cannot tell.
+            // SQLite has no checksums of pages: it does not detect a missing end of the last page.
             assert!(length > whole.len() - 4096, "{length} of {} bytes", whole.len());
         }
         assert_eq!(newest_ids(place.path()), ["after"; 6]);
@@ -119,10 +119,10 @@ proptest! {
         std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
     ))]
 
-    /// Whatever bytes are changed, nothing panics, and what is written afterwards is there or the file set aside. One
-    /// that says that it is newer is not touched.
+    /// With any changed bytes, the store does not panic, and either has the new records or sets the file aside. A file of
+    /// a newer version is not modified.
     #[test]
-    fn changed_files(
+    fn changed_files_are_used_or_set_aside(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
         version in proptest::option::of(0..2 * VERSION as u32 + 3),
         bit in 0..64_u32,
@@ -142,9 +142,9 @@ proptest! {
         }
     }
 
-    /// A damaged log costs what is in it and nothing else.
+    /// A damaged log loses its own records and no other.
     #[test]
-    fn changed_logs(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+    fn changed_logs_lose_only_their_records(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
         let made = directory();
         let mut store = open(made.path());
         write_calls(&mut store, &[call("a"), call("b")]);
@@ -163,7 +163,7 @@ proptest! {
 }
 
 #[test]
-fn foreign_files() {
+fn foreign_files_are_set_aside() {
     let foreign: [&[u8]; 4] = [b"\n", b"not a database", &[0; 4096], &[0xFF; 100_000]];
     for contents in foreign {
         let place = with_file(contents);
@@ -180,12 +180,12 @@ fn foreign_files() {
 }
 
 #[test]
-fn a_newer_file_is_left_as_it_is() {
+fn a_file_of_a_newer_version_is_not_modified() {
     let place = with_file(&template());
     let path = place.path().join("store.sqlite");
     let newer = rusqlite::Connection::open(&path).unwrap();
     newer.pragma_update(None, "user_version", VERSION + 1).unwrap();
-    // And made it in a way that only its SQLite reads.
+    // Its table has a syntax that only a newer SQLite reads.
     newer
         .execute_batch(
             "CREATE TABLE of_the_future (x); PRAGMA writable_schema = ON; \
@@ -196,7 +196,7 @@ fn a_newer_file_is_left_as_it_is() {
     let before = fs::read(&path).unwrap();
     let error = Store::open(place.path(), Clock::new().limits()).err().unwrap();
     assert!(error.is_newer() && !error.is_retryable());
-    let (newer, known) = (format!("version {}", VERSION + 1), format!("knows {VERSION}"));
+    let (newer, known) = (format!("version {}", VERSION + 1), format!("supports {VERSION}"));
     assert!(error.to_string().contains(&newer) && error.to_string().contains(&known), "{error}");
     assert!(Reader::open(place.path()).err().unwrap().is_newer());
     assert!(fs::read(&path).unwrap() == before);
@@ -204,17 +204,17 @@ fn a_newer_file_is_left_as_it_is() {
 }
 
 #[test]
-fn damage_while_the_store_is_open() {
+fn damage_while_open_is_detected_and_counted() {
     let place = with_file(&template());
     let mut store = open(place.path());
     store.add_sink("graylog", RecordKinds::LOGS).unwrap();
     let pending = store.sinks().unwrap();
     assert_eq!((pending[1].sink.as_str(), pending[1].pending), ("loki", 200));
     let size = fs::metadata(place.path().join("store.sqlite")).unwrap().len();
-    // All but the head, which SQLite has looked at already.
+    // SQLite has read the first page already.
     let file = fs::OpenOptions::new().write(true).open(place.path().join("store.sqlite")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xAA; size as usize - 4096], 4096).unwrap();
-    // Its own pages are in memory for a while: what counts is that it finds out, and goes on.
+    // Cached pages delay the detection.
     let mut notice = None;
     for number in 0..2_000 {
         write_calls(&mut store, &[call(&format!("call-{number}"))]);
@@ -223,23 +223,23 @@ fn damage_while_the_store_is_open() {
             break;
         }
     }
-    let notice = notice.expect("the damage was found");
+    let notice = notice.expect("the damage is detected");
     let aside = damaged_files(place.path());
     assert!(notice.contains(aside[aside.len() - 1].parent().unwrap().to_str().unwrap()), "{notice}");
-    // Numbers go on, and what was lost is counted.
+    // Sequence numbers continue, and lost records are counted.
     let last = all_calls(place.path()).last().unwrap().sequence;
     assert!(last > 200, "{last}");
     for state in store.sinks().unwrap() {
         assert_eq!(state.accepted, accounted(&state));
-        let stretch = reader(place.path()).records(state.cursor, RecordKinds::LOGS, usize::MAX).unwrap();
-        assert_eq!((stretch.records.len() as u64, stretch.through), (state.pending, last));
-        let done = stretch.acknowledgement(stretch.records.len(), state.pending, Rejected::default(), 0);
+        let batch = reader(place.path()).records(state.cursor, RecordKinds::LOGS, usize::MAX).unwrap();
+        assert_eq!((batch.records.len() as u64, batch.through), (state.pending, last));
+        let done = batch.acknowledgement(batch.records.len(), state.pending, Rejected::default(), 0);
         store.acknowledge(&state.sink, done).unwrap();
     }
 }
 
 #[test]
-fn a_file_that_was_removed() {
+fn a_removed_file_is_created_again() {
     let place = directory();
     let mut store = open(place.path());
     store.add_sink("loki", RecordKinds::LOGS).unwrap();
@@ -249,28 +249,28 @@ fn a_file_that_was_removed() {
     assert!(store.take_notice().unwrap().contains("removed"));
     write_calls(&mut store, &[call("b")]);
     let calls = all_calls(place.path());
-    assert_eq!((calls[0].request_id.as_str(), calls[0].sequence), ("b", 2));
+    assert_eq!((calls[0].call.request_id.as_str(), calls[0].sequence), ("b", 2));
     let sink = &store.sinks().unwrap()[0];
-    assert_eq!((sink.accepted, sink.dropped, sink.pending), (2, Missed { retention: 0, damage: 1 }, 1));
+    assert_eq!((sink.accepted, sink.dropped, sink.pending), (2, Dropped { retention: 0, damage: 1 }, 1));
     drop(store);
     assert_eq!(all_request_ids(place.path()), ["b"]);
 }
 
-/// As a second copy of SQLite in the writer's process brings about: closing the file there ends the writer's locks, and
-/// the next program that opens it removes the log.
+/// A second copy of SQLite in the writer's process has this effect: closing the file there releases the writer's locks,
+/// and the next program to open it removes the log.
 #[test]
-fn a_log_that_was_removed_costs_nothing() {
+fn a_removed_log_loses_no_record() {
     let place = directory();
     let mut store = open(place.path());
     write_calls(&mut store, &[call("a")]);
     let file = place.path().join("store.sqlite");
     drop(fs::File::open(&file).unwrap());
     drop(fs::File::open(place.path().join("store.sqlite-shm")).unwrap());
-    let looked = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "damage::another_program"])
-        .env(LOOK_AT, &file)
+    let read = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "damage::another_program_reads"])
+        .env(READ_FILE, &file)
         .status();
-    assert!(looked.unwrap().success() && !place.path().join("store.sqlite-wal").exists());
+    assert!(read.unwrap().success() && !place.path().join("store.sqlite-wal").exists());
     write_calls(&mut store, &[call("b")]);
     assert!(store.take_notice().unwrap().contains("removed"));
     write_calls(&mut store, &[call("c")]);
@@ -278,18 +278,18 @@ fn a_log_that_was_removed_costs_nothing() {
     assert_eq!(all_request_ids(place.path()), ["a", "b", "c"]);
 }
 
-const LOOK_AT: &str = "SOUNDPOST_TEST_LOOK_AT";
+const READ_FILE: &str = "SOUNDPOST_TEST_READ_FILE";
 
-/// Plays the other program; by itself it does nothing.
+/// Acts as the other program; does nothing without the variable.
 #[test]
-fn another_program() {
-    let Some(file) = std::env::var_os(LOOK_AT) else { return };
-    let looking = rusqlite::Connection::open(file).unwrap();
-    looking.query_row("SELECT count(*) FROM calls", [], |row| row.get::<_, i64>(0)).unwrap();
+fn another_program_reads() {
+    let Some(file) = std::env::var_os(READ_FILE) else { return };
+    let reading = rusqlite::Connection::open(file).unwrap();
+    reading.query_row("SELECT count(*) FROM calls", [], |row| row.get::<_, i64>(0)).unwrap();
 }
 
 #[test]
-fn links_and_other_things_are_refused() {
+fn links_and_directories_are_refused() {
     let (place, outside) = (directory(), directory());
     let target = outside.path().join("target");
     fs::write(&target, "theirs").unwrap();
@@ -301,7 +301,7 @@ fn links_and_other_things_are_refused() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(Store::open(place.path(), Clock::new().limits()).err().unwrap().is_refused());
-    // A link to the directory itself is the user's own doing.
+    // The operator may link to the directory itself.
     let link = outside.path().join("link");
     fs::remove_dir(&path).unwrap();
     std::os::unix::fs::symlink(place.path(), &link).unwrap();
@@ -310,7 +310,7 @@ fn links_and_other_things_are_refused() {
 }
 
 #[test]
-fn only_the_owner_may_read() {
+fn files_are_readable_by_the_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = directory();
     let mut store = open(place.path());

@@ -1,4 +1,4 @@
-//! Log events: what is stored of them, and in which order sinks get them.
+//! Log events: written, and read in order.
 
 use soundpost_core::{Level, LogEvent};
 use soundpost_store::{Batch, Record, RecordKinds, RingEvent};
@@ -6,7 +6,7 @@ use soundpost_store::{Batch, Record, RecordKinds, RingEvent};
 use super::support::*;
 
 #[test]
-fn an_event_is_read_as_it_was_written() {
+fn events_read_equal_events_written() {
     let place = directory();
     let bare = LogEvent {
         level: Level::Debug,
@@ -27,8 +27,8 @@ fn an_event_is_read_as_it_was_written() {
     ];
     let records: Vec<_> = given.iter().cloned().map(RingEvent::Log).collect();
     open(place.path()).write(&Batch { records: &records, ..Batch::default() }).unwrap();
-    let stretch = reader(place.path()).records(0, RecordKinds::LOGS, 10).unwrap();
-    let events: Vec<_> = stretch
+    let batch = reader(place.path()).records(0, RecordKinds::LOGS, 10).unwrap();
+    let events: Vec<_> = batch
         .records
         .iter()
         .map(|record| if let Record::Event(row) = record { row.event.clone() } else { panic!("{record:?}") })
@@ -47,7 +47,7 @@ fn an_event_is_read_as_it_was_written() {
 }
 
 #[test]
-fn calls_and_events_keep_their_order_also_where_a_stretch_is_large() {
+fn records_keep_their_order_over_large_batches() {
     let place = directory();
     let mut store = open(place.path());
     let large = LogEvent { message: "x".repeat(60_000), ..event("") };
@@ -62,13 +62,13 @@ fn calls_and_events_keep_their_order_also_where_a_stretch_is_large() {
         .collect();
     store.write(&Batch { records: &records, ..Batch::default() }).unwrap();
     let reader = reader(place.path());
-    let (mut after, mut stretches, mut numbers) = (0, 0, Vec::new());
+    let (mut after, mut batches, mut numbers) = (0, 0, Vec::new());
     while after < 800 {
-        let stretch = reader.records(after, RecordKinds::LOGS, 1000).unwrap();
-        numbers.extend(stretch.records.iter().map(Record::sequence));
-        assert!(stretch.records.len() < 260, "a few megabytes at most");
-        (after, stretches) = (stretch.through, stretches + 1);
+        let batch = reader.records(after, RecordKinds::LOGS, 1000).unwrap();
+        numbers.extend(batch.records.iter().map(Record::sequence));
+        assert!(batch.records.len() < 260, "a few megabytes at most");
+        (after, batches) = (batch.through, batches + 1);
     }
     assert_eq!(numbers, (1..=800).collect::<Vec<_>>());
-    assert!(stretches > 3);
+    assert!(batches > 3);
 }

@@ -1,4 +1,4 @@
-//! No space, or nothing may be written: an error that says so, nothing half written, and recovery by itself.
+//! Full disks and read-only files: a distinct error, whole batches, and recovery.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,11 +7,11 @@ use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
-use soundpost_store::{Backlog, Batch, DeathKey, Dropped, Entity, Limits, RingEvent, Store, VitalsSample};
+use soundpost_store::{Backlog, Batch, DeathKey, Entity, Evicted, Limits, RingEvent, Store, VitalsSample};
 
 use super::support::*;
 
-/// Runs a test in a process of its own, because it limits what the process may do.
+/// Runs a test in its own process, because it sets limits of the process.
 fn in_a_process(test: &str, body: fn()) {
     const CHILD: &str = "SOUNDPOST_STORE_TEST";
     if std::env::var_os(CHILD).is_some_and(|running| running == test) {
@@ -26,7 +26,7 @@ fn in_a_process(test: &str, body: fn()) {
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
 }
 
-/// Lets files of this process grow to so many bytes; writes beyond fail, without a signal.
+/// Limits the size of files, bytes; writes beyond fail without a signal.
 fn limit_files(bytes: u64) {
     #[expect(unsafe_code, reason = "a signal is ignored, by a handler that runs no code")]
     // SAFETY: `SIG_IGN` runs nothing.
@@ -43,8 +43,8 @@ fn write(store: &mut Store, number: usize) -> Result<(), soundpost_store::StoreE
 }
 
 #[test]
-fn a_full_disk() {
-    in_a_process("full::a_full_disk", || {
+fn a_full_disk_keeps_whole_batches() {
+    in_a_process("full::a_full_disk_keeps_whole_batches", || {
         let place = directory();
         let mut store = open(place.path());
         let free = getrlimit(Resource::RLIMIT_FSIZE).unwrap().0;
@@ -65,7 +65,7 @@ fn a_full_disk() {
                 let _ = store.retain();
                 let _ = store.sync();
             }
-            // What is there is all there and nothing else: whole batches, with their cursor.
+            // The file has whole batches with their cursor.
             assert_eq!(all_calls(place.path()).len(), number * 50);
             assert_eq!(store.segment_cursor(1).unwrap(), Some(number as u64));
             assert_eq!(store.take_notice(), None);
@@ -81,8 +81,8 @@ fn a_full_disk() {
 }
 
 #[test]
-fn a_full_disk_at_the_start() {
-    in_a_process("full::a_full_disk_at_the_start", || {
+fn a_full_disk_at_the_start_is_retryable() {
+    in_a_process("full::a_full_disk_at_the_start_is_retryable", || {
         let free = getrlimit(Resource::RLIMIT_FSIZE).unwrap().0;
         for limit in [0, 1, 4_096, 10_000, 40_000, 70_000] {
             let place = directory();
@@ -97,7 +97,7 @@ fn a_full_disk_at_the_start() {
 }
 
 #[test]
-fn a_read_only_directory() {
+fn a_read_only_directory_can_be_read() {
     let place = directory();
     write_calls(&mut open(place.path()), &[call("a")]);
     let file = place.path().join("store.sqlite");
@@ -109,7 +109,7 @@ fn a_read_only_directory() {
         let error = Store::open(place.path(), Limits::default()).err().unwrap();
         assert!(error.is_read_only() || error.is_io(), "{error:?}");
         assert!(error.is_retryable());
-        assert_eq!(all_request_ids(place.path()), ["a"], "it can be read all the same");
+        assert_eq!(all_request_ids(place.path()), ["a"], "reading works");
     }
     mode(place.path(), 0o700);
     mode(&file, 0o600);
@@ -117,9 +117,9 @@ fn a_read_only_directory() {
     assert_eq!(all_request_ids(place.path()), ["a", "b"]);
 }
 
-/// Somebody with `sqlite3` in the middle of a write: the store says so and goes on afterwards.
+/// Another program, such as `sqlite3`, holds a write transaction.
 #[test]
-fn a_file_that_is_held() {
+fn a_locked_file_is_busy_and_retryable() {
     let place = directory();
     let mut store = open(place.path());
     let other = rusqlite::Connection::open(place.path().join("store.sqlite")).unwrap();
@@ -131,7 +131,7 @@ fn a_file_that_is_held() {
 }
 
 #[test]
-fn what_waits_is_bounded_and_comes_in_order() {
+fn the_backlog_is_bounded_and_keeps_the_order() {
     let place = directory();
     let mut store = open(place.path());
     let mut backlog = Backlog::new(2_000_000);
@@ -148,12 +148,12 @@ fn what_waits_is_bounded_and_comes_in_order() {
         backlog.cursor(1, number);
         assert!(backlog.bytes() <= 2_000_000);
     }
-    let dropped = backlog.take_dropped();
-    assert!(dropped.records > 10_000 && dropped.vitals == 0, "{dropped:?}");
-    assert_eq!(backlog.take_dropped(), Dropped::default());
+    let evicted = backlog.take_evicted();
+    assert!(evicted.records > 10_000 && evicted.vitals == 0, "{evicted:?}");
+    assert_eq!(backlog.take_evicted(), Evicted::default());
     let mut batches = 0;
     while !backlog.is_empty() {
-        // Only when all is stored is the ring's position.
+        // The last batch stores the position of the ring.
         assert_eq!(store.segment_cursor(1).unwrap(), None);
         store.write(&backlog.batch()).unwrap();
         backlog.stored();
@@ -162,7 +162,7 @@ fn what_waits_is_bounded_and_comes_in_order() {
     assert_eq!((batches, backlog.bytes()), (1, 0));
     assert_eq!(store.segment_cursor(1).unwrap(), Some(19_999));
     let ids = all_request_ids(place.path());
-    let first = dropped.records as usize;
+    let first = evicted.records as usize;
     let wanted: Vec<_> =
         (first..20_000).map(|number| format!("{number:05}")).chain(["died".to_owned()]).collect();
     assert!(ids == wanted, "{} of {}", ids.len(), wanted.len());

@@ -1,4 +1,4 @@
-//! The guide's page: its queries run, and its table has the view's columns.
+//! The guide's page on the store: its queries run, and its table lists the columns of the view.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn guide() -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// A store in which every query of the guide finds something.
+/// Returns a store in which every query of the guide finds a row.
 fn filled() -> (TempDir, Connection) {
     let now = soundpost_core::clock::unix_nanos();
     let place = directory();
@@ -41,7 +41,7 @@ fn filled() -> (TempDir, Connection) {
 }
 
 #[test]
-fn queries_find_something() {
+fn queries_of_the_guide_find_rows() {
     let (_place, connection) = filled();
     let guide = guide();
     let queries: Vec<&str> =
@@ -54,7 +54,7 @@ fn queries_find_something() {
 }
 
 #[test]
-fn columns_are_those_of_the_guide() {
+fn the_guide_lists_the_columns_of_the_view() {
     let (_place, connection) = filled();
     let statement = connection.prepare("SELECT * FROM calls").unwrap();
     let guide = guide();
@@ -70,7 +70,7 @@ fn columns_are_those_of_the_guide() {
 }
 
 #[test]
-fn a_row_says_what_the_call_was() {
+fn the_view_has_the_numbers_of_a_call() {
     let (_place, connection) = filled();
     let row = "SELECT duration_ms, busy_ms, queue_ms, rtf, gpu_memory_peak_mb, gpu_utilization FROM calls";
     let numbers: [f64; 6] = connection
@@ -86,7 +86,7 @@ fn a_row_says_what_the_call_was() {
 }
 
 #[test]
-fn statuses_are_those_of_the_outcomes() {
+fn the_view_has_the_status_of_each_outcome() {
     let place = directory();
     let calls: Vec<_> =
         Outcome::ALL.iter().map(|outcome| FinishedCall { outcome: *outcome, ..call("a") }).collect();
@@ -103,7 +103,7 @@ fn statuses_are_those_of_the_outcomes() {
 }
 
 #[test]
-fn times_are_rfc_3339() {
+fn the_view_has_times_in_rfc_3339() {
     let place = directory();
     write_calls(&mut open(place.path()), &[FinishedCall { ended_unix: NOW + 678_000_000, ..call("a") }]);
     let connection = Connection::open(place.path().join("store.sqlite")).unwrap();

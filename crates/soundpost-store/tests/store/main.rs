@@ -1,4 +1,4 @@
-//! The store, through its public doors.
+//! Tests of the store through its public API.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
@@ -6,6 +6,7 @@ mod damage;
 mod events;
 mod full;
 mod guide;
+mod migration;
 mod model;
 mod retention;
 mod support;

@@ -1,4 +1,4 @@
-//! Store and cursors of sinks against a model, by any sequence of what can happen to them.
+//! The store and the cursors of sinks against a model, over random sequences of steps.
 //!
 //! `SOUNDPOST_CASES` sets the number of cases, for the long run of `docs/reliability.md`.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use soundpost_store::{Missed, RecordKinds, Rejected, SinkState, Stretch};
+use soundpost_store::{Dropped, RecordBatch, RecordKinds, Rejected, SinkState};
 
 use super::support::SECOND;
 use run::Run;
@@ -20,8 +20,8 @@ const SINKS: [(&str, RecordKinds); 3] =
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Calls that ended and events that happened (which is which) so many seconds ago; calls in these slots of dead
-    /// processes; samples of now; a cursor of segment 1.
+    /// Writes calls (true) and events (false) with their ages in seconds, calls that died in these slots, samples, and a
+    /// cursor of segment 1.
     Write {
         ages: Vec<(bool, u64)>,
         sampled: bool,
@@ -29,20 +29,20 @@ enum Step {
         cursor: Option<u64>,
     },
     AddSink(usize),
-    /// A sink reads on from its cursor.
+    /// A sink reads from its cursor.
     Ship {
         sink: usize,
         most: usize,
     },
-    /// The receiver took or refused some of what the sink read, from the front.
+    /// The receiver accepted or refused the first records that the sink read.
     Acknowledge {
         sink: usize,
         done: usize,
         refused: u8,
     },
-    /// The sink forgets what it read: it was restarted.
+    /// The sink restarts and reads again.
     Forget(usize),
-    /// A sink says something that cannot be.
+    /// A sink acknowledges wrong numbers.
     Lie {
         sink: usize,
         after: u64,
@@ -51,9 +51,9 @@ enum Step {
     },
     Wait(u64),
     Retain,
-    /// The process is killed: the files stay as they are.
+    /// The process is killed, which leaves the files unchanged.
     Crash,
-    /// It ends properly.
+    /// The store is closed and opened.
     Restart,
 }
 
@@ -78,20 +78,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a sink must have.
+/// Expected state of a sink.
 #[derive(Debug, Default)]
 struct Sink {
     start: u64,
     cursor: u64,
     delivered: BTreeSet<u64>,
     rejected: BTreeSet<u64>,
-    /// Removed by retention before the store was told what became of them.
+    /// Records that retention removed before their acknowledgement.
     missed: BTreeSet<u64>,
-    /// What it read and has not acknowledged.
-    read: Stretch,
+    /// Batch that is not acknowledged.
+    read: RecordBatch,
 }
 
-/// What the store must have.
+/// Kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Call,
@@ -109,47 +109,47 @@ impl Kind {
     }
 }
 
-/// What tells a record from others, and its time.
+/// Kind, name and time of a record.
 type Known = (Kind, String, u64);
 
 #[derive(Debug, Default)]
 struct Model {
     last: u64,
-    /// Each record, by sequence number.
+    /// Stored records, by sequence number.
     records: BTreeMap<u64, Known>,
-    /// The same, with those that were removed.
+    /// Stored and removed records, by sequence number.
     ever: BTreeMap<u64, Known>,
     deleted: u64,
     deaths: BTreeMap<u32, u64>,
     cursor: Option<u64>,
     sinks: BTreeMap<usize, Sink>,
-    age: Age,
+    clock: ModelClock,
 }
 
-/// The time that the store believes: while it is closed the clock may be set, so what passed then is doubted.
+/// Trusted time of the store. The clock may be set while the store is closed, so that time is suspect.
 #[derive(Debug, Default)]
-struct Age {
-    believed: u64,
-    doubted: bool,
-    /// When it was last looked at; none since the store was opened.
-    looked: Option<u64>,
+struct ModelClock {
+    trusted: u64,
+    suspect: bool,
+    /// Time of the last reading since the store was opened.
+    last_read: Option<u64>,
     saved: (u64, bool),
 }
 
-impl Age {
-    fn at(&mut self, now: u64) -> u64 {
-        const RIGHT: u64 = 60 * SECOND;
+impl ModelClock {
+    fn advance(&mut self, now: u64) -> u64 {
+        const TRUSTED_STEP: u64 = 60 * SECOND;
         let first = self.saved.0 == 0;
-        let expected = match self.looked.replace(now) {
-            Some(looked) => self.believed + (now - looked),
+        let expected = match self.last_read.replace(now) {
+            Some(last_read) => self.trusted + (now - last_read),
             None => self.saved.0,
         };
-        self.doubted = !first && now > expected + RIGHT;
-        self.believed = if self.doubted { expected } else { now };
-        if self.saved.1 != self.doubted || self.believed.abs_diff(self.saved.0) >= RIGHT {
-            self.saved = (self.believed, self.doubted);
+        self.suspect = !first && now > expected + TRUSTED_STEP;
+        self.trusted = if self.suspect { expected } else { now };
+        if self.saved.1 != self.suspect || self.trusted.abs_diff(self.saved.0) >= TRUSTED_STEP {
+            self.saved = (self.trusted, self.suspect);
         }
-        self.believed
+        self.trusted
     }
 }
 
@@ -161,13 +161,13 @@ impl Model {
         self.ever.insert(self.last, known);
     }
 
-    /// Numbers of the records of these kinds, also of those that were removed.
+    /// Returns the sequence numbers of these kinds, also of removed records.
     fn numbers(&self, range: impl std::ops::RangeBounds<u64>, kinds: RecordKinds) -> BTreeSet<u64> {
         self.ever.range(range).filter(|(_, known)| known.0.is_of(kinds)).map(|(number, _)| *number).collect()
     }
 
     fn retain(&mut self, now: u64) {
-        let old = self.age.at(now) - AGE.as_nanos() as u64;
+        let old = self.clock.advance(now) - AGE.as_nanos() as u64;
         while let Some(first) = self.records.first_entry().filter(|first| first.get().2 < old) {
             self.deleted = *first.key();
             first.remove();
@@ -186,7 +186,7 @@ impl Model {
                 accepted: count(sink.start + 1, self.last),
                 delivered: sink.delivered.len() as u64,
                 rejected: Rejected { refused: sink.rejected.len() as u64, ..Rejected::default() },
-                dropped: Missed { retention: sink.missed.len() as u64 + gone, damage: 0 },
+                dropped: Dropped { retention: sink.missed.len() as u64 + gone, damage: 0 },
                 pending: count(sink.cursor.max(self.deleted) + 1, self.last),
                 first_unix: self
                     .records
@@ -202,7 +202,7 @@ impl Model {
 }
 
 #[test]
-fn the_store_is_what_the_model_is() {
+fn the_store_equals_the_model() {
     let cases = std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     runner

@@ -1,10 +1,10 @@
-//! What is too old or too much goes, oldest first, in small steps.
+//! Retention removes old and excess records, oldest first, in small steps.
 
 use std::time::Duration;
 
 use soundpost_core::FinishedCall;
 use soundpost_store::{
-    Batch, CallFilter, DeathKey, Entity, Limits, Missed, Progress, Record, RecordKinds, Rejected, Store,
+    Batch, CallFilter, DeathKey, Dropped, Entity, Limits, Progress, Record, RecordKinds, Rejected, Store,
     VitalsSample,
 };
 
@@ -12,7 +12,7 @@ use super::support::*;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Retains until there is nothing more to do; what was removed.
+/// Runs all steps of retention. Returns the removed records.
 fn retain(store: &mut Store) -> Progress {
     let mut done = Progress::default();
     loop {
@@ -41,12 +41,12 @@ fn sample(unix_nanos: u64, entity: Entity) -> VitalsSample {
 }
 
 #[test]
-fn what_was_removed_stays_counted_as_that() {
+fn removed_records_stay_counted_as_dropped() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), clock.limits());
     store.add_sink("loki", RecordKinds::LOGS).unwrap();
     write_calls(&mut store, &calls_at(clock.now(), 3));
-    // A batch is on its way when what it was read from is removed.
+    // The records of a batch are removed while it is delivered.
     let sent = reader(place.path()).records(0, RecordKinds::LOGS, 2).unwrap();
     clock.advance(31 * DAY);
     assert_eq!(retain(&mut store).records, 3);
@@ -56,20 +56,20 @@ fn what_was_removed_stays_counted_as_that() {
         assert_eq!(state.accepted, accounted(&state));
         (state.dropped, state.pending)
     };
-    let three = Missed { retention: 3, damage: 0 };
+    let three = Dropped { retention: 3, damage: 0 };
     assert_eq!(missed(&mut store), (three, 4));
     store.acknowledge("loki", sent.acknowledgement(2, 2, Rejected::default(), 0)).unwrap();
     assert_eq!(missed(&mut store), (three, 4));
-    // Another version of the service has other kinds.
+    // Another version of the service selects other kinds.
     store.add_sink("loki", RecordKinds::POINTS).unwrap();
     assert_eq!(missed(&mut store), (three, 4));
     clock.advance(31 * DAY);
     assert_eq!(retain(&mut store).records, 4);
     write_calls(&mut store, &[call("last")]);
     store.add_sink("loki", RecordKinds::ALL).unwrap();
-    let seven = Missed { retention: 7, damage: 0 };
+    let seven = Dropped { retention: 7, damage: 0 };
     assert_eq!(missed(&mut store), (seven, 1));
-    // So is what was in a file that is lost.
+    // Records of a removed file are dropped too.
     write_calls(&mut store, &calls_at(clock.now(), 1));
     clock.advance(31 * DAY);
     while store.retain().unwrap().more {}
@@ -81,7 +81,7 @@ fn what_was_removed_stays_counted_as_that() {
 }
 
 #[test]
-fn calls_go_when_they_are_too_old() {
+fn old_calls_are_removed() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), clock.limits());
     write_calls(&mut store, &calls_at(clock.now(), 5_000));
@@ -95,13 +95,13 @@ fn calls_go_when_they_are_too_old() {
     clock.advance(DAY);
     assert_eq!(retain(&mut store).records, 10);
     drop(store);
-    // The numbers go on where they were.
+    // Sequence numbers continue.
     write_calls(&mut open_with(place.path(), clock.limits()), &[call("next")]);
     assert_eq!(all_calls(place.path())[0].sequence, 5_011);
 }
 
 #[test]
-fn a_clock_that_is_ahead_for_a_while_has_nothing_removed() {
+fn a_clock_ahead_for_less_than_a_day_removes_nothing() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), clock.limits());
     let samples =
@@ -119,7 +119,7 @@ fn a_clock_that_is_ahead_for_a_while_has_nothing_removed() {
     let right = clock.now();
     clock.set(right + 365 * DAY.as_nanos() as u64);
     assert_eq!(retain(&mut store), Progress::default());
-    // Also in the next process, which finds records of that time.
+    // The next process finds records of that time.
     write(&mut store);
     drop(store);
     let mut store = open_with(place.path(), clock.limits());
@@ -128,7 +128,7 @@ fn a_clock_that_is_ahead_for_a_while_has_nothing_removed() {
     clock.advance(DAY);
     assert_eq!(retain(&mut store), Progress::default());
     assert_eq!(left(), (20, 240));
-    // One that stays ahead is right.
+    // A clock that stays ahead is trusted.
     clock.set(right + 365 * DAY.as_nanos() as u64);
     assert_eq!(retain(&mut store), Progress::default());
     clock.advance(DAY);
@@ -140,7 +140,7 @@ fn a_clock_that_is_ahead_for_a_while_has_nothing_removed() {
 }
 
 #[test]
-fn what_became_of_a_dead_call_is_known_as_long_as_the_call_is() {
+fn a_death_is_stored_as_long_as_its_call() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), clock.limits());
     let died = [(DeathKey { segment: 1, slot: 2, sequence: 3 }, call("a"))];
@@ -156,14 +156,14 @@ fn what_became_of_a_dead_call_is_known_as_long_as_the_call_is() {
 }
 
 #[test]
-fn old_vitals_are_thinned_to_one_a_minute_and_go_at_last() {
+fn old_vitals_are_thinned_and_removed() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), clock.limits());
     let start = NOW / (60 * SECOND) * 60 * SECOND;
     let entities = |second: u64| {
         let gpu = || Entity::GpuProcess { gpu: "0".to_owned(), pid: None };
         let process = |pid| Entity::Process { pid };
-        // The second process comes in the middle of the second minute.
+        // The second process starts in the middle of the second minute.
         let young = (second >= 90).then_some(process(2));
         [Some(Entity::Host), Some(process(1)), young, Some(gpu())].into_iter().flatten()
     };
@@ -192,7 +192,7 @@ fn old_vitals_are_thinned_to_one_a_minute_and_go_at_last() {
     assert_eq!(reader(place.path()).vitals(0..u64::MAX, &[]).unwrap(), []);
 }
 
-/// Samples of a second each, from the begin of a minute on.
+/// Returns a sample a second, from the start of a minute.
 fn seconds(count: u64, entities: u32) -> Vec<VitalsSample> {
     let start = NOW / (60 * SECOND) * 60 * SECOND;
     let at = |second| (0..entities).map(move |pid| sample(start + second * SECOND, Entity::Process { pid }));
@@ -200,7 +200,7 @@ fn seconds(count: u64, entities: u32) -> Vec<VitalsSample> {
 }
 
 #[test]
-fn vitals_that_a_sink_is_still_to_ship_are_not_thinned() {
+fn unshipped_vitals_are_not_thinned() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), clock.limits());
     store.add_sink("influxdb", RecordKinds::POINTS).unwrap();
@@ -208,18 +208,17 @@ fn vitals_that_a_sink_is_still_to_ship_are_not_thinned() {
     store.write(&Batch { vitals: &seconds(20 * 60, 1), ..Batch::default() }).unwrap();
     clock.advance(2 * DAY);
     assert_eq!(retain(&mut store), Progress::default());
-    // It ships half of it, up to the middle of a minute.
+    // The sink ships half of them, up to the middle of a minute.
     let read = reader(place.path()).records(0, RecordKinds::POINTS, 10 * 60 + 30).unwrap();
     store.acknowledge("influxdb", read.acknowledgement(630, 630, Rejected::default(), 0)).unwrap();
     assert_eq!(retain(&mut store).samples, 10 * 59);
     let rest = reader(place.path()).records(630, RecordKinds::POINTS, 1000).unwrap();
-    let has_samples =
-        |record: &Record| matches!(record, Record::Vitals(moment) if !moment.samples.is_empty());
+    let has_samples = |record: &Record| matches!(record, Record::Vitals(row) if !row.samples.is_empty());
     assert_eq!(
         (rest.records.len(), rest.records.iter().filter(|record| has_samples(record)).count()),
         (570, 570)
     );
-    // A sink that the service has no more keeps nothing.
+    // A sink that the service removed keeps no vitals.
     drop(store);
     let mut store = open_with(place.path(), clock.limits());
     store.add_sink("loki", RecordKinds::LOGS).unwrap();
@@ -227,7 +226,7 @@ fn vitals_that_a_sink_is_still_to_ship_are_not_thinned() {
 }
 
 #[test]
-fn vitals_that_a_sink_is_still_to_ship_are_thinned_before_calls_have_to_go() {
+fn unshipped_vitals_are_thinned_before_calls_are_removed() {
     let (place, clock) = (directory(), Clock::new());
     let mut store = open_with(place.path(), Limits { bytes: 12 << 20, ..clock.limits() });
     store.add_sink("influxdb", RecordKinds::POINTS).unwrap();
@@ -244,7 +243,7 @@ fn vitals_that_a_sink_is_still_to_ship_are_thinned_before_calls_have_to_go() {
 }
 
 #[test]
-fn the_file_stays_within_its_size_and_shrinks_when_that_shrinks() {
+fn the_file_keeps_its_limit_and_shrinks_with_it() {
     let (place, clock) = (directory(), Clock::new());
     const MIB: u64 = 1 << 20;
     let limits = |bytes| Limits { bytes, ..clock.limits() };
@@ -262,11 +261,11 @@ fn the_file_stays_within_its_size_and_shrinks_when_that_shrinks() {
     }
     let left = all_calls(place.path());
     assert!(left.len() > 10_000 && left.len() < written, "{} of {written}", left.len());
-    // The moments of the rounds before have numbers as well.
+    // Vitals of the rounds before have sequence numbers too.
     assert_eq!(left.last().unwrap().sequence, written as u64 + 59);
-    // Vitals of the time that is gone are gone as well.
+    // Vitals older than the oldest call are removed.
     let vitals = reader(place.path()).vitals(0..u64::MAX, &[]).unwrap();
-    assert!(vitals[0].unix_nanos >= left[0].ended_unix, "vitals are older than the oldest call");
+    assert!(vitals[0].unix_nanos >= left[0].call.ended_unix, "vitals are older than the oldest call");
     drop(store);
     let mut store = open_with(place.path(), limits(16 * MIB));
     retain(&mut store);
@@ -277,7 +276,7 @@ fn the_file_stays_within_its_size_and_shrinks_when_that_shrinks() {
 }
 
 #[test]
-fn damaged_files_that_were_set_aside_go_with_their_time_and_all_but_the_last_two() {
+fn damaged_files_are_removed_but_for_two_recent_ones() {
     let (place, clock) = (directory(), Clock::new());
     let aside = || {
         let names = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());

@@ -1,4 +1,4 @@
-//! A store in a directory of its own, and things to put in it.
+//! Stores in temporary directories, and records for them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use soundpost_core::{FieldValue, FinishedCall, GpuUse, Level, LogEvent, Outcome, StageTime};
 use soundpost_store::{
-    Batch, CallFilter, CallRow, Limits, Now, Reader, Record, RecordKinds, RingEvent, SinkState, Store,
-    Stretch,
+    Batch, CallFilter, CallRow, Limits, Now, Reader, Record, RecordBatch, RecordKinds, RingEvent, SinkState,
+    Store,
 };
 
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ pub(crate) const SECOND: u64 = 1_000_000_000;
 /// 2026-01-02T03:04:05Z.
 pub(crate) const NOW: u64 = 1_767_323_045 * SECOND;
 
-/// Clocks that only a test moves.
+/// Clocks that a test advances.
 #[derive(Clone)]
 pub(crate) struct Clock {
     unix: Arc<AtomicU64>,
@@ -33,13 +33,13 @@ impl Clock {
         self.unix.load(Ordering::Relaxed)
     }
 
-    /// Time passes.
+    /// Advances both clocks.
     pub(crate) fn advance(&self, by: Duration) {
         self.unix.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
         self.monotonic.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock.
     pub(crate) fn set(&self, unix_nanos: u64) {
         self.unix.store(unix_nanos, Ordering::Relaxed);
     }
@@ -51,12 +51,12 @@ impl Clock {
     }
 }
 
-/// In memory where there is some, because many tests wait for the disk alone.
+/// Returns a temporary directory, in memory where possible, because a disk is slow.
 pub(crate) fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// A store that has nothing to say.
+/// Opens a store, which has no notice.
 pub(crate) fn open(directory: &Path) -> Store {
     open_with(directory, Clock::new().limits())
 }
@@ -73,42 +73,42 @@ pub(crate) fn reader(directory: &Path) -> Reader {
 
 pub(crate) fn all_calls(directory: &Path) -> Vec<CallRow> {
     let (reader, mut calls, mut after) = (reader(directory), Vec::new(), 0);
-    // A stretch has some megabytes.
+    // A batch has some megabytes.
     loop {
-        let stretch = reader.records(after, RecordKinds::ALL, usize::MAX).unwrap();
-        calls.extend(calls_of(&stretch));
-        if stretch.through == after {
+        let batch = reader.records(after, RecordKinds::ALL, usize::MAX).unwrap();
+        calls.extend(calls_of(&batch));
+        if batch.through == after {
             return calls;
         }
-        after = stretch.through;
+        after = batch.through;
     }
 }
 
-/// The calls of a stretch.
-pub(crate) fn calls_of(stretch: &Stretch) -> Vec<CallRow> {
+/// Returns the calls of a batch.
+pub(crate) fn calls_of(batch: &RecordBatch) -> Vec<CallRow> {
     let call = |record: &Record| if let Record::Call(call) = record { Some(call.clone()) } else { None };
-    stretch.records.iter().filter_map(call).collect()
+    batch.records.iter().filter_map(call).collect()
 }
 
-/// All that a sink has an account of.
+/// Returns the sum of all records that a sink accounts for.
 pub(crate) fn accounted(state: &SinkState) -> u64 {
     state.delivered + state.rejected.total() + state.dropped.total() + state.pending
 }
 
-/// What the drain would give for these calls.
+/// Returns the calls as events of a ring.
 pub(crate) fn recorded(calls: &[FinishedCall]) -> Vec<RingEvent> {
     calls.iter().cloned().map(RingEvent::Call).collect()
 }
 
 pub(crate) fn all_request_ids(directory: &Path) -> Vec<String> {
-    all_calls(directory).into_iter().map(|call| call.request_id).collect()
+    all_calls(directory).into_iter().map(|row| row.call.request_id).collect()
 }
 
 pub(crate) fn write_calls(store: &mut Store, calls: &[FinishedCall]) {
     store.write(&Batch { records: &recorded(calls), ..Batch::default() }).unwrap();
 }
 
-/// A call with a little of everything.
+/// Returns a call with a value in each column.
 pub(crate) fn call(request_id: &str) -> FinishedCall {
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let stage = |name: &str, nanos| StageTime { name: name.to_owned(), count: 1, failures: 0, nanos };
@@ -153,7 +153,7 @@ pub(crate) fn call(request_id: &str) -> FinishedCall {
     }
 }
 
-/// A log event with a little of everything.
+/// Returns a log event with a value in each column.
 pub(crate) fn event(message: &str) -> LogEvent {
     LogEvent {
         unix_nanos: NOW,
@@ -171,33 +171,12 @@ pub(crate) fn event(message: &str) -> LogEvent {
     }
 }
 
-/// The row a call must become.
+/// Returns the row that a call is stored as.
 pub(crate) fn row(sequence: u64, call: &FinishedCall) -> CallRow {
-    let call = call.clone();
-    CallRow {
-        sequence,
-        ended_unix: call.ended_unix,
-        duration: call.duration(),
-        request_id: call.request_id,
-        operation: call.operation,
-        outcome: call.outcome,
-        busy: call.busy,
-        queued: call.queued,
-        first_audio: call.first_audio,
-        underrun: call.underrun,
-        audio_seconds: call.audio_seconds,
-        characters: call.characters,
-        chunks: call.chunks,
-        streaming: call.streaming,
-        pid: call.pid,
-        died_in: call.died_in,
-        gpu: call.gpu,
-        labels: call.labels,
-        fields: call.fields,
-        stages: call.stages,
-    }
+    let call = FinishedCall { segment: 0, started: 0, ended: call.duration(), ..call.clone() };
+    CallRow { sequence, call }
 }
 
 pub(crate) fn newest(directory: &Path, filter: CallFilter) -> Vec<String> {
-    reader(directory).calls(&filter).unwrap().into_iter().map(|call| call.request_id).collect()
+    reader(directory).calls(&filter).unwrap().into_iter().map(|row| row.call.request_id).collect()
 }

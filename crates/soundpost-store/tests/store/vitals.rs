@@ -1,11 +1,11 @@
-//! Samples go in and come out as they were, as exactly as their columns are.
+//! Samples: written, and read by column.
 
 use soundpost_store::{Batch, Entity, VitalsSample};
 
 use super::support::*;
 
 #[test]
-fn only_what_is_asked_for_comes_back() {
+fn only_requested_columns_are_read() {
     let place = directory();
     let host = |second: u64, load| VitalsSample {
         unix_nanos: NOW + second * SECOND,

@@ -7,15 +7,17 @@
 //! let directory = soundpost::default_directory().join("indextts2");
 //! if let Some(store) = Reader::open(&directory)? {
 //!     let slowest = CallFilter { order: Order::Slowest, limit: Some(10), ..CallFilter::default() };
-//!     for call in store.calls(&slowest)? {
-//!         println!("{} {} ms", call.request_id, call.duration / 1_000_000);
+//!     for row in store.calls(&slowest)? {
+//!         println!("{} {} ms", row.call.request_id, row.call.duration() / 1_000_000);
 //!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
 
+pub use soundpost_core::FinishedCall;
 pub use soundpost_store::{
-    CallFilter, CallRow, Entity, FILE, GpuName, Limits, Missed, Order, Progress, Reader, Rejected, SinkState,
-    Store, StoreError, Summary, VitalsSample,
+    CALL_COLUMNS, CallFilter, CallRow, ColumnValue, Dropped, Entity, FILE, GpuName, Limits, Order, Place,
+    Progress, Reader, RecordColumn, Rejected, SinkState, Store, StoreError, Summary, VitalsSample,
+    vitals_columns,
 };

@@ -13,7 +13,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
 use soundpost::read::Service;
 use soundpost::{Builder, Telemetry};
-use soundpost_store::{CallFilter, CallRow, Order, Reader};
+use soundpost_core::FinishedCall;
+use soundpost_store::{CallFilter, Order, Reader};
 
 const ROLE: &str = "SOUNDPOST_KILLS_ROLE";
 const DIRECTORY: &str = "SOUNDPOST_KILLS_DIRECTORY";
@@ -153,10 +154,11 @@ pub fn millis_below(limit: u64) -> Duration {
 }
 
 /// Returns all calls in a store.
-pub fn stored(directory: &Path) -> Vec<CallRow> {
+pub fn stored(directory: &Path) -> Vec<FinishedCall> {
     let filter = CallFilter { order: Order::Oldest, ..CallFilter::default() };
     let reader = Reader::open(directory).unwrap();
-    reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default()
+    let rows = reader.map(|reader| reader.calls(&filter).unwrap()).unwrap_or_default();
+    rows.into_iter().map(|row| row.call).collect()
 }
 
 /// Creates the progress file of a recorder. Returns its name.
@@ -223,11 +225,11 @@ pub fn check(directory: &Path, times: u64, kills: &mut Kills) {
     assert!(telemetry.recover(Duration::from_secs(120)), "recovery ends");
     kills.recovery = started.elapsed();
     kills.processor = processor_time() - processor;
-    let rows = stored(&service);
+    let calls = stored(&service);
     let mut seen: HashMap<String, u64> = HashMap::new();
-    for row in &rows {
-        *seen.entry(row.request_id.clone()).or_default() += 1;
-        match row.outcome {
+    for call in &calls {
+        *seen.entry(call.request_id.clone()).or_default() += 1;
+        match call.outcome {
             soundpost::Outcome::Died => kills.died += 1,
             _ => kills.finished += 1,
         }

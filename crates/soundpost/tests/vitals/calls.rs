@@ -85,7 +85,9 @@ fn store_has_the_gpu_use_of_each_call_and_overlaps() {
     let calls = reader.calls(&CallFilter { order: Order::Oldest, ..CallFilter::default() }).unwrap();
     let figures: Vec<_> = calls
         .iter()
-        .map(|call| (call.request_id.as_str(), call.gpu.map(|gpu| (gpu.memory_peak / GIB, gpu.shared))))
+        .map(|row| {
+            (row.call.request_id.as_str(), row.call.gpu.map(|gpu| (gpu.memory_peak / GIB, gpu.shared)))
+        })
         .collect();
     let expected = [("first", true), ("second", true), ("third", false)];
     assert_eq!(figures, expected.map(|(id, shared)| (id, Some((2, shared)))));
@@ -97,7 +99,7 @@ fn store_has_the_gpu_use_of_each_call_and_overlaps() {
     worker.end();
     let reader = Reader::open(&directory.path().join("svc")).unwrap().unwrap();
     let calls = reader.calls(&CallFilter { order: Order::Oldest, ..CallFilter::default() }).unwrap();
-    assert_eq!(calls.last().and_then(|call| call.gpu).map(|gpu| gpu.memory_peak / GIB), Some(2));
+    assert_eq!(calls.last().and_then(|row| row.call.gpu).map(|gpu| gpu.memory_peak / GIB), Some(2));
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn samples_and_dead_calls_outlive_their_process() {
     // The samples of the previous run describe the dead call.
     let died = || {
         let reader = Reader::open(&directory.path().join("svc")).unwrap()?;
-        reader.calls(&CallFilter::default()).unwrap().into_iter().find_map(|call| call.gpu)
+        reader.calls(&CallFilter::default()).unwrap().into_iter().find_map(|row| row.call.gpu)
     };
     let deadline = Instant::now() + Duration::from_secs(10);
     let gpu = loop {

@@ -1,15 +1,16 @@
-//! Records of a log event.
+//! Events of a log event.
 
-use soundpost_core::FieldValue;
-use soundpost_store::EventRow;
+use soundpost_core::{FieldValue, LogEvent};
+use soundpost_store::{EVENT_COLUMNS, EventRow, Place};
 
+use super::call::scalar;
 use super::{Event, Fields, Said, Value, text_of};
 
-/// The field that an event's trace is.
+/// Field that holds the traceback.
 const TRACE: &str = "traceback";
 
 impl<'a> Event<'a> {
-    /// The event of a log event, under its own names.
+    /// Returns the event of a log event.
     pub fn of_log(row: &'a EventRow) -> Self {
         let event = &row.event;
         Self {
@@ -27,19 +28,21 @@ impl<'a> Event<'a> {
             thread: &event.thread,
             request_id: &event.request_id,
             operation: &event.operation,
-            fields: Fields::Log(row),
+            fields: Fields::Log(event),
         }
     }
 }
 
-/// Its fields, without the trace; the process's id is one of them, unless another has its name.
-pub(crate) fn each_field(row: &EventRow, mut field: impl FnMut(&str, &Value<'_>)) {
-    let event = &row.event;
+/// Passes the fields of an event without its traceback, then the columns that no field has the name of.
+pub(super) fn each_field(event: &LogEvent, mut field: impl FnMut(&str, &Value<'_>)) {
     event.fields.iter().for_each(|(name, value)| match value {
         FieldValue::Text(_) if name == TRACE => (),
         _ => field(name, &value.into()),
     });
-    if !event.fields.iter().any(|(name, _)| name == "pid") {
-        field("pid", &Value::Int(event.pid.into()));
+    for column in EVENT_COLUMNS.iter().filter(|column| column.is_in(Place::Events)) {
+        let is_given = event.fields.iter().any(|(name, _)| name == column.name());
+        if let Some(value) = column.shipped_value(event).filter(|_| !is_given).and_then(scalar) {
+            field(column.name(), &value);
+        }
     }
 }

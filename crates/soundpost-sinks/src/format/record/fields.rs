@@ -1,4 +1,4 @@
-//! The fields of an event.
+//! Fields of an event.
 
 use super::{Fields, Value, call, event};
 
@@ -7,18 +7,18 @@ impl Fields<'_> {
     pub fn each(&self, mut field: impl FnMut(&str, &Value<'_>)) {
         match self {
             Self::Given(fields) => fields.iter().for_each(|(name, value)| field(name, value)),
-            Self::Call(row) => call::each_field(row, field),
-            Self::Log(row) => event::each_field(row, field),
+            Self::Call(call) => call::each_field(call, field),
+            Self::Log(log) => event::each_field(log, field),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use soundpost_core::{LogEvent, StageTime};
+    use soundpost_core::{FinishedCall, LogEvent, StageTime};
     use soundpost_store::{CallRow, EventRow};
 
-    use super::super::{Event, Level};
+    use super::super::Event;
     use super::*;
     use crate::format::fixtures;
 
@@ -29,18 +29,20 @@ mod tests {
     }
 
     #[test]
-    fn a_call_has_its_figures_then_its_stages_then_what_the_caller_gave() {
+    fn a_call_has_columns_then_stages_labels_and_fields() {
         let stage = |name: &str| StageTime { name: name.into(), count: 1, failures: 0, nanos: 1_500_000 };
-        let call = CallRow {
+        let CallRow { sequence, call } = fixtures::call();
+        let call = FinishedCall {
             first_audio: Some(1),
             underrun: Some(2),
             died_in: Some("llm".into()),
             stages: vec![stage("frontend"), stage("llm")],
-            ..fixtures::call()
+            ..call
         };
+        let call = CallRow { sequence, call };
         let event = Event::of_call(&call);
-        let expected = "status outcome duration_ms busy_ms queue_ms first_audio_ms audio_seconds rtf char_count \
-                        chunks gpu_memory_peak_mb gpu_memory_delta_mb gpu_memory_used_gb underrun_ms pid died_in \
+        let expected = "status outcome duration_ms busy_ms queue_ms first_audio_ms underrun_ms audio_seconds rtf \
+                        char_count chunks died_in gpu_memory_peak_mb gpu_memory_delta_mb gpu_memory_used_gb pid \
                         stage_frontend_ms stage_llm_ms emotion error seed";
         assert_eq!(names(&event).join(" "), expected);
         event.fields.each(|name, value| {
@@ -49,22 +51,13 @@ mod tests {
     }
 
     #[test]
-    fn a_log_event_has_its_process_unless_it_says_one() {
+    fn a_log_event_has_its_process_unless_a_field_has_the_name() {
         let log = |fields: &[&str]| EventRow {
             sequence: 1,
             event: LogEvent {
-                unix_nanos: 1,
-                level: Level::Info,
-                message: "m".into(),
-                logger: String::new(),
-                file: String::new(),
-                line: None,
-                thread: String::new(),
-                request_id: String::new(),
-                operation: String::new(),
                 fields: fields.iter().map(|name| ((*name).into(), 7.into())).collect(),
                 pid: 8,
-                segment: 0,
+                ..LogEvent::default()
             },
         };
         assert_eq!(names(&Event::of_log(&log(&["a"]))), ["a", "pid"]);

@@ -8,9 +8,8 @@ mod vitals;
 
 use std::borrow::Cow;
 
-use soundpost_core::FieldValue;
 pub use soundpost_core::Level;
-use soundpost_store::{CallRow, EventRow};
+use soundpost_core::{FieldValue, FinishedCall, LogEvent};
 pub(crate) use stored::weight;
 
 /// Who writes; the same in all records of a service on a host.
@@ -84,10 +83,10 @@ pub type Field<'a> = (Cow<'a, str>, Value<'a>);
 pub enum Fields<'a> {
     /// Names and values.
     Given(Vec<Field<'a>>),
-    /// Figures, stages, labels and fields of a finished call.
-    Call(&'a CallRow),
-    /// Fields of a log event, and the id of its process.
-    Log(&'a EventRow),
+    /// Columns, stages, labels and fields of a finished call.
+    Call(&'a FinishedCall),
+    /// Fields and columns of a log event.
+    Log(&'a LogEvent),
 }
 
 /// One structured log record. An empty text is one that is not there.

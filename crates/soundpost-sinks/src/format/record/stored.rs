@@ -14,7 +14,7 @@ impl<'a> Event<'a> {
     /// Returns a record as an event; `None` for vitals.
     pub fn from_record(record: &'a Record) -> Option<Self> {
         match record {
-            Record::Call(call) => Some(Self::of_call(call)),
+            Record::Call(row) => Some(Self::of_call(row)),
             Record::Event(row) => Some(Self::of_log(row)),
             Record::Vitals(_) => None,
         }
@@ -25,9 +25,9 @@ impl<'a> Point<'a> {
     /// Returns a record as points; none for log events.
     pub fn from_record(origin: &Origin<'a>, record: &'a Record) -> Vec<Self> {
         match record {
-            Record::Call(call) => vec![Self::of_call(origin, call)],
+            Record::Call(row) => vec![Self::of_call(origin, row)],
             Record::Event(_) => Vec::new(),
-            Record::Vitals(moment) => Self::of_vitals(origin, &moment.samples),
+            Record::Vitals(row) => Self::of_vitals(origin, &row.samples),
         }
     }
 }
@@ -35,7 +35,8 @@ impl<'a> Point<'a> {
 /// Estimates the encoded size of a record, bytes.
 pub(crate) fn weight(record: &Record) -> usize {
     match record {
-        Record::Call(call) => {
+        Record::Call(row) => {
+            let call = &row.call;
             let labels =
                 call.labels.iter().map(|(name, value)| FIELD_BYTES + name.len() + value.len()).sum::<usize>();
             FIXED_BYTES + labels + fields(&call.fields) + call.stages.len() * 2 * FIELD_BYTES
@@ -45,8 +46,8 @@ pub(crate) fn weight(record: &Record) -> usize {
             let texts = [&event.logger, &event.file, &event.thread, &event.message];
             FIXED_BYTES + texts.iter().map(|text| text.len()).sum::<usize>() + fields(&event.fields)
         }
-        Record::Vitals(moment) => {
-            FIXED_BYTES + moment.samples.iter().map(|sample| sample.values.len() * FIELD_BYTES).sum::<usize>()
+        Record::Vitals(row) => {
+            FIXED_BYTES + row.samples.iter().map(|sample| sample.values.len() * FIELD_BYTES).sum::<usize>()
         }
     }
 }

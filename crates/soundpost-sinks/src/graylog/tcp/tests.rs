@@ -10,16 +10,14 @@ use serde_json::Value as Json;
 use soundpost_store::Record;
 
 use super::*;
-use crate::format::fixtures::{ORIGIN, call};
+use crate::format::fixtures::{ORIGIN, numbered_call};
 
 /// A grace period longer than a test.
 const NEVER: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(20);
 
 fn records(sequences: std::ops::Range<u64>) -> Vec<Record> {
-    sequences
-        .map(|sequence| Record::Call(soundpost_store::CallRow { sequence, characters: sequence, ..call() }))
-        .collect()
+    sequences.map(numbered_call).map(Record::Call).collect()
 }
 
 fn transport(listener: &TcpListener, grace: Duration) -> GelfTcp {
@@ -139,15 +137,18 @@ async fn stalled_server_gets_each_record_once() {
     let batch: Vec<_> = (0..40)
         .map(|sequence| {
             let fields = vec![("long".into(), soundpost_core::FieldValue::Text("x".repeat(30_000)))];
-            Record::Call(soundpost_store::CallRow { sequence, characters: sequence, fields, ..call() })
+            let mut row = numbered_call(sequence);
+            row.call.fields = fields;
+            Record::Call(row)
         })
         .collect();
     let batch: Vec<_> = (0..25_u64)
         .flat_map(|round| batch.iter().cloned().map(move |record| (round, record)))
         .map(|(round, record)| {
-            let Record::Call(row) = record else { panic!("it is a call") };
-            let sequence = round * 40 + row.sequence;
-            Record::Call(soundpost_store::CallRow { sequence, characters: sequence, ..row })
+            let Record::Call(mut row) = record else { panic!("it is a call") };
+            row.sequence += round * 40;
+            row.call.characters = row.sequence;
+            Record::Call(row)
         })
         .collect();
     let mut settled = deliver(&mut transport, &batch).await.settled;
@@ -225,9 +226,9 @@ async fn hostile_records_are_truncated_and_delivered() {
     let mut batch = records(0..3);
     let Record::Call(row) = &mut batch[1] else { panic!("no call") };
     // Texts beyond the limits of the ring.
-    row.request_id = "\0x".repeat(1 << 19);
-    row.fields = vec![("a\0\"".into(), text("\u{fffd}\"\\\0".repeat(5 << 20)))];
-    row.fields.extend((0..10_000).map(|number| (format!("f{number}"), text("x".repeat(1000)))));
+    row.call.request_id = "\0x".repeat(1 << 19);
+    row.call.fields = vec![("a\0\"".into(), text("\u{fffd}\"\\\0".repeat(5 << 20)))];
+    row.call.fields.extend((0..10_000).map(|number| (format!("f{number}"), text("x".repeat(1000)))));
     let answer = deliver(&mut transport, &batch).await;
     assert_eq!((answer.settled, answer.rest), (3, Verdict::Taken));
     // Both texts, the fields beyond the limit, and a name.

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use soundpost_store::Record;
 
 use super::*;
-use crate::format::fixtures::{ORIGIN, call, said};
+use crate::format::fixtures::{ORIGIN, numbered_call, said};
 use crate::format::record::{Event, Fields, Value};
 
 /// Assembles datagrams of several messages in any order by the protocol's rules.
@@ -112,8 +112,7 @@ proptest! {
 }
 
 fn records(count: u64) -> Vec<Record> {
-    let row = |sequence| soundpost_store::CallRow { sequence, characters: sequence, ..call() };
-    (0..count).map(|sequence| Record::Call(row(sequence))).collect()
+    (0..count).map(numbered_call).map(Record::Call).collect()
 }
 
 fn transport(port: u16) -> GelfUdp {

@@ -88,8 +88,8 @@ fn a_moment_is_a_point_of_the_host_and_one_of_each_gpu() {
         lines,
         "system_metrics,env=test,host=pod-a,host_=mine,service=cosyvoice3,version=V\\ 23 cpu_usage_percent=25.0,\
          memory_used_mb=512.0,process_resident_memory_mb=150.0,requests_in_flight=2i 1767323045678000000\n\
-         system_metrics,env=test,gpu=0,host=pod-a,host_=mine,service=cosyvoice3,version=V\\ 23 gpu_utilization_percent=50.0,\
-         gpu_temperature_c=61.0,gpu_memory_used_mb=1024.0,gpu_memory_total_mb=2048.0,gpu_power_watts=150.5 \
+         system_metrics,env=test,gpu=0,host=pod-a,host_=mine,service=cosyvoice3,version=V\\ 23 gpu_memory_used_mb=1024.0,\
+         gpu_memory_total_mb=2048.0,gpu_utilization_percent=50.0,gpu_temperature_c=61.0,gpu_power_watts=150.5 \
          1767323045678000000\n"
     );
     assert_eq!(Point::of_vitals(&ORIGIN, &[]), []);

@@ -12,11 +12,10 @@ use serde_json::Value as Json;
 use soundpost_store::Record;
 
 use super::*;
-use crate::format::fixtures::{ORIGIN, call};
+use crate::format::fixtures::{ORIGIN, numbered_call};
 
 fn records(sequences: std::ops::Range<u64>) -> Vec<Record> {
-    let row = |sequence| soundpost_store::CallRow { sequence, characters: sequence, ..call() };
-    sequences.map(|sequence| Record::Call(row(sequence))).collect()
+    sequences.map(numbered_call).map(Record::Call).collect()
 }
 
 fn lines(path: &Path) -> Lines {
@@ -149,9 +148,10 @@ fn hostile_records_are_truncated_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("calls.jsonl");
     let long = "\0é".repeat(5 << 20);
-    let mut row = call();
-    row.fields = vec![("long".into(), soundpost_core::FieldValue::Text(long))];
-    row.fields
+    let mut row = numbered_call(1);
+    row.call.fields = vec![("long".into(), soundpost_core::FieldValue::Text(long))];
+    row.call
+        .fields
         .extend((0..10_000).map(|number| (format!("f{number}"), soundpost_core::FieldValue::Int(number))));
     let answer = write(&mut lines(&path), &[Record::Call(row)]);
     assert_eq!((answer.settled, answer.losses.shortened), (1, 1));

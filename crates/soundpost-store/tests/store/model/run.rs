@@ -1,4 +1,4 @@
-//! A store that goes through the steps, and the model beside it.
+//! A store and its model, which run the same steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use soundpost_core::{FinishedCall, LogEvent};
 use soundpost_store::{
-    Acknowledgement, Batch, DeathKey, Entity, Limits, Reader, Record, RecordKinds, Rejected, RingEvent,
-    SinkState, Store, Stretch, VitalsSample,
+    Acknowledgement, Batch, DeathKey, Entity, Limits, Reader, Record, RecordBatch, RecordKinds, Rejected,
+    RingEvent, SinkState, Store, VitalsSample,
 };
 
 use super::{AGE, Kind, Known, Model, SINKS, Sink, Step};
 use crate::support::*;
 use tempfile::TempDir;
 
-/// A store, and the model that it is compared with.
+/// A store and the model that it is compared with.
 pub(super) struct Run {
     place: TempDir,
     clock: Clock,
     store: Option<Store>,
     reader: Reader,
     model: Model,
-    /// The counters of sinks at the last look.
+    /// Counters of sinks at the last check.
     seen: BTreeMap<String, [u64; 4]>,
 }
 
@@ -31,7 +31,7 @@ impl Run {
         let store = open_with(place.path(), limits(&clock));
         let reader = reader(place.path());
         let mut model = Model::default();
-        model.age.at(clock.now());
+        model.clock.advance(clock.now());
         Self { place, clock, store: Some(store), reader, model, seen: BTreeMap::new() }
     }
 
@@ -52,7 +52,7 @@ impl Run {
             Step::Acknowledge { sink, done, refused } => self.acknowledge(sink, done, refused),
             Step::Forget(sink) => {
                 if let Some(sink) = self.model.sinks.get_mut(&sink) {
-                    sink.read = Stretch::default();
+                    sink.read = RecordBatch::default();
                 }
             }
             Step::Lie { sink, after, through, delivered } => self.lie(sink, after, through, delivered),
@@ -81,13 +81,13 @@ impl Run {
         self.store = Some(open_with(place.path(), limits(&self.clock)));
         self.reader = reader(place.path());
         self.place = place;
-        self.model.age.looked = None;
-        self.model.age.at(self.clock.now());
-        self.model.sinks.values_mut().for_each(|sink| sink.read = Stretch::default());
+        self.model.clock.last_read = None;
+        self.model.clock.advance(self.clock.now());
+        self.model.sinks.values_mut().for_each(|sink| sink.read = RecordBatch::default());
     }
 
     fn write(&mut self, ages: &[(bool, u64)], sampled: bool, died: &[u32], cursor: Option<u64>) {
-        // Samples are kept to the millisecond, and what has one is one moment.
+        // Samples of one millisecond are one record.
         self.clock.advance(Duration::from_millis(1));
         let now = self.clock.now();
         let made = |name: String, age| FinishedCall { ended_unix: now - age * SECOND, ..call(&name) };
@@ -139,14 +139,14 @@ impl Run {
             .map(|(sequence, known)| (*sequence, known.clone()))
             .collect();
         let got: Vec<_> = read.records.iter().map(|record| (record.sequence(), known(record))).collect();
-        assert_eq!(got, wanted, "what a sink reads");
+        assert_eq!(got, wanted, "records that a sink reads");
         sink.read = read;
     }
 
     fn acknowledge(&mut self, name: usize, done: usize, refused: u8) {
         let Some(sink) = self.model.sinks.get(&name) else { return };
         let done = done.min(sink.read.records.len());
-        if sink.read.after != sink.cursor || sink.read == Stretch::default() {
+        if sink.read.after != sink.cursor || sink.read == RecordBatch::default() {
             return;
         }
         let numbers: Vec<u64> = sink.read.records[..done].iter().map(Record::sequence).collect();
@@ -166,7 +166,7 @@ impl Run {
         } else {
             BTreeSet::new()
         };
-        // So many of what it read were removed since. Nobody knows which of them were delivered: most are taken for it.
+        // Some records were removed after the sink read them. The store counts delivered ones as dropped first.
         let late = numbers.iter().filter(|number| **number <= self.model.deleted).count();
         let late: BTreeSet<u64> = delivered.iter().chain(&rejected).copied().take(late).collect();
         let Some(sink) = self.model.sinks.get_mut(&name) else { return };
@@ -182,7 +182,7 @@ impl Run {
         }
     }
 
-    /// Whatever does not account for each record between the cursor and its end is refused.
+    /// Sends an acknowledgement that does not account for each record, which is refused.
     fn lie(&mut self, name: usize, after: u64, through: u64, delivered: u64) {
         let (sink_name, kinds) = SINKS[name];
         let passed = self.model.numbers(..=through, kinds).len() as u64;
@@ -220,7 +220,7 @@ impl Run {
         assert_eq!(stored, self.model.records);
     }
 
-    /// Every sink ships the rest; then each record that it was given is in one of its sets.
+    /// Ships the rest to every sink, and checks that each accepted record is in one of its sets.
     pub(super) fn finish(&mut self) {
         for name in 0..SINKS.len() {
             self.ship(name, usize::MAX);
@@ -243,19 +243,17 @@ impl Run {
     }
 }
 
-/// What a sink counts, which never falls.
+/// Returns the counters of a sink, which never decrease.
 fn counters(state: &SinkState) -> [u64; 4] {
     [state.accepted, state.delivered, state.rejected.total(), state.dropped.total()]
 }
 
-/// What tells a stored record from others.
+/// Returns kind, name and time of a stored record.
 fn known(record: &Record) -> Known {
     match record {
-        Record::Call(call) => (Kind::Call, call.request_id.clone(), call.ended_unix),
+        Record::Call(row) => (Kind::Call, row.call.request_id.clone(), row.call.ended_unix),
         Record::Event(row) => (Kind::Event, row.event.message.clone(), row.event.unix_nanos),
-        Record::Vitals(moment) => {
-            (Kind::Vitals, format!("{} samples", moment.samples.len()), moment.unix_nanos)
-        }
+        Record::Vitals(row) => (Kind::Vitals, format!("{} samples", row.samples.len()), row.unix_nanos),
     }
 }
 

@@ -1,25 +1,25 @@
-//! Request ids: as bytes where they are the 32 hexadecimal digits that we and traces make, which takes half.
+//! Request ids in the store: 32 hexadecimal digits, the usual form, as 16 bytes.
 
-use rusqlite::types::{FromSqlResult, Value, ValueRef};
+use rusqlite::types::{FromSqlResult, ToSqlOutput, Value, ValueRef};
 
-/// What is stored for an id.
-pub(super) fn stored(id: &str) -> Value {
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Returns the stored form of an id.
+pub(crate) fn stored(id: &str) -> ToSqlOutput<'_> {
     match bytes(id.as_bytes()) {
-        Some(bytes) => Value::Blob(bytes),
-        None => Value::Text(id.to_owned()),
+        Some(bytes) => ToSqlOutput::Owned(Value::Blob(bytes)),
+        None => id.into(),
     }
 }
 
-/// The id of what is stored.
+/// Returns the id of a stored form; empty for NULL.
 pub(super) fn read(stored: ValueRef<'_>) -> FromSqlResult<String> {
     if let ValueRef::Blob(bytes) = stored {
         let digit = |digit: u8| char::from(DIGITS[usize::from(digit)]);
         return Ok(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect());
     }
-    stored.as_str().map(str::to_owned)
+    stored.as_str_or_null().map(|id| id.unwrap_or_default().to_owned())
 }
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn bytes(id: &[u8]) -> Option<Vec<u8>> {
     if id.len() != 32 {

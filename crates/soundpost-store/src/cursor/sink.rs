@@ -1,0 +1,263 @@
+//! Cursors of sinks. A sink reads the store from its cursor on and deletes nothing.
+//!
+//! Records are numbered without gaps, and retention removes from the front. So all counts are differences, and
+//! `accepted = delivered + rejected + dropped + pending` holds by construction.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::acknowledgement::{Acknowledgement, Rejected};
+use super::kinds::RecordKinds;
+use super::sequence::{CALLS, EVENTS, SAMPLES, Sequence, TABLES};
+use crate::error::StoreError;
+use crate::sql::{count, places, whole};
+
+/// Records lost before their delivery, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Retention removed them before they were acknowledged: the store was too small, or the outage too long.
+    pub retention: u64,
+    /// Their file was damaged or removed.
+    pub damage: u64,
+}
+
+impl Dropped {
+    /// Returns the sum over all reasons.
+    pub fn total(&self) -> u64 {
+        self.retention + self.damage
+    }
+}
+
+/// Counts of a sink since it was added to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkState {
+    /// Name of the sink.
+    pub sink: String,
+    /// Sequence number after which the sink continues.
+    pub cursor: u64,
+    /// Records stored for the sink.
+    pub accepted: u64,
+    /// Records that the receiver has.
+    pub delivered: u64,
+    /// Records that the receiver will never get.
+    pub rejected: Rejected,
+    /// Records lost before their delivery.
+    pub dropped: Dropped,
+    /// Records that follow the cursor.
+    pub pending: u64,
+    /// Time of the first pending record by the wall clock, nanoseconds since 1970.
+    pub first_unix: Option<u64>,
+}
+
+/// A row of `sink_cursors`.
+#[derive(Clone, Debug)]
+pub(crate) struct SinkRow {
+    sink: String,
+    kinds: RecordKinds,
+    start: u64,
+    cursor: u64,
+    passed: u64,
+    delivered: u64,
+    rejected: Rejected,
+    dropped: Dropped,
+}
+
+impl SinkRow {
+    /// Creates a sink that receives records of these kinds after `last`.
+    pub(crate) fn new(sink: &str, kinds: RecordKinds, last: &Sequence) -> Self {
+        let start = last.count(kinds);
+        Self {
+            sink: sink.to_owned(),
+            kinds,
+            start,
+            cursor: last.number,
+            passed: start,
+            delivered: 0,
+            rejected: Rejected::default(),
+            dropped: Dropped::default(),
+        }
+    }
+
+    pub(crate) fn kinds(&self) -> RecordKinds {
+        self.kinds
+    }
+
+    pub(crate) fn name(&self) -> &String {
+        &self.sink
+    }
+
+    pub(crate) fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// Changes the kinds; `cursor` has the numbers at the sink's cursor.
+    pub(crate) fn change_kinds(&mut self, kinds: RecordKinds, cursor: &Sequence) {
+        let done = self.passed - self.start;
+        (self.kinds, self.cursor) = (kinds, self.cursor.max(cursor.number));
+        self.passed = cursor.count(kinds);
+        // Counters never decrease: earlier records stay counted, as if all had been of these kinds.
+        self.start = self.passed.saturating_sub(done);
+        self.passed = self.start + done;
+    }
+
+    /// Returns the counts of all sinks of the file, whose newest record is `last`.
+    pub(crate) fn states(connection: &Connection, last: &Sequence) -> rusqlite::Result<Vec<SinkState>> {
+        let deleted = Sequence::deleted(connection)?;
+        let state = |row: &Self| {
+            Ok(SinkState { first_unix: row.first_pending(connection)?, ..row.state(last, &deleted) })
+        };
+        Self::all(connection)?.iter().map(state).collect()
+    }
+
+    /// Returns the time of the first record after the cursor, nanoseconds.
+    fn first_pending(&self, connection: &Connection) -> rusqlite::Result<Option<u64>> {
+        let mut first: Option<(i64, i64)> = None;
+        for ((table, time), _) in TIMES.iter().zip(self.kinds.each()).filter(|(_, wanted)| *wanted) {
+            let sql =
+                format!("SELECT sequence, {time} FROM {table} WHERE sequence > ?1 ORDER BY sequence LIMIT 1");
+            let found = connection
+                .prepare_cached(&sql)?
+                .query_row([whole(self.cursor)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            first = first.into_iter().chain(found).min();
+        }
+        Ok(first.map(|(_, nanos)| count(nanos)))
+    }
+
+    fn state(&self, last: &Sequence, deleted: &Sequence) -> SinkState {
+        let removed = self.removed(deleted);
+        let all = last.count(self.kinds).max(self.passed);
+        let dropped = Dropped { retention: self.dropped.retention + removed, ..self.dropped };
+        SinkState {
+            sink: self.sink.clone(),
+            cursor: self.cursor,
+            accepted: all - self.start,
+            delivered: self.delivered,
+            rejected: self.rejected,
+            dropped,
+            pending: all - self.passed - removed,
+            first_unix: None,
+        }
+    }
+
+    /// Returns how many records after the cursor retention removed.
+    fn removed(&self, deleted: &Sequence) -> u64 {
+        deleted.count(self.kinds).saturating_sub(self.passed)
+    }
+
+    /// Moves the cursor.
+    pub(crate) fn acknowledge(
+        &mut self,
+        done: Acknowledgement,
+        last: &Sequence,
+        deleted: &Sequence,
+    ) -> Result<(), StoreError> {
+        let wrong = |why: &str| {
+            Err(StoreError::misused(format!("{done:?} of {:?} at {}: {why}", self.sink, self.cursor)))
+        };
+        if done.after != self.cursor {
+            return wrong("does not begin at the cursor");
+        }
+        if done.through < done.after || done.through > last.number {
+            return wrong("does not end at a record after it");
+        }
+        if done.passed > last.count(self.kinds) {
+            return wrong("passes more records than there are");
+        }
+        let reported = [done.delivered, done.rejected.total(), done.dropped];
+        let reported = reported.iter().try_fold(0_u64, |sum, number| sum.checked_add(*number));
+        // A record that is not reported was removed before the sink read.
+        let passed = done.passed.checked_sub(self.passed).zip(reported);
+        let unread = passed.and_then(|(passed, reported)| passed.checked_sub(reported));
+        match unread {
+            Some(unread) if unread <= self.removed(deleted) => {
+                // Records removed since then were exposed as dropped, and stay dropped: counters never decrease.
+                let exposed = self.removed(deleted).min(done.passed - self.passed);
+                let mut late = exposed.saturating_sub(unread + done.dropped);
+                let dropped = unread + done.dropped + late;
+                let mut without_late = |count: u64| {
+                    let left = count.saturating_sub(late);
+                    late -= count - left;
+                    left
+                };
+                self.delivered += without_late(done.delivered);
+                self.rejected.refused += without_late(done.rejected.refused);
+                self.rejected.too_large += without_late(done.rejected.too_large);
+                self.rejected.empty += without_late(done.rejected.empty);
+                self.dropped.retention += dropped;
+                (self.cursor, self.passed) = (done.through, done.passed);
+                Ok(())
+            }
+            _ => wrong("does not account for each record"),
+        }
+    }
+
+    /// Moves the cursor over removed records.
+    pub(crate) fn skip_removed(&mut self, deleted: &Sequence) {
+        let removed = self.removed(deleted);
+        self.dropped.retention += removed;
+        (self.passed, self.cursor) = (self.passed + removed, self.cursor.max(deleted.number));
+    }
+
+    /// Counts pending records as dropped, because their file was set aside.
+    pub(crate) fn drop_damaged(&mut self, last: &Sequence) {
+        let all = last.count(self.kinds);
+        self.dropped.damage += all.saturating_sub(self.passed);
+        (self.passed, self.cursor) = (self.passed.max(all), self.cursor.max(last.number));
+    }
+
+    /// Returns the sink of this name.
+    pub(crate) fn find(connection: &Connection, sink: &str) -> rusqlite::Result<Option<Self>> {
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sink_cursors WHERE sink = ?1"))?;
+        statement.query_map([sink], Self::read)?.next().transpose()
+    }
+
+    /// Returns all sinks, by name.
+    pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sink_cursors ORDER BY sink"))?;
+        statement.query_map([], Self::read)?.collect()
+    }
+
+    pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let insertion = format!("INSERT OR REPLACE INTO sink_cursors ({COLUMNS}) VALUES ({})", places(11));
+        let Self { rejected, dropped, .. } = self;
+        connection
+            .prepare_cached(&insertion)?
+            .execute(params![
+                self.sink,
+                whole(self.kinds.bits()),
+                whole(self.start),
+                whole(self.cursor),
+                whole(self.passed),
+                whole(self.delivered),
+                whole(rejected.refused),
+                whole(rejected.too_large),
+                whole(rejected.empty),
+                whole(dropped.retention),
+                whole(dropped.damage),
+            ])
+            .map(drop)
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let number = |column: usize| row.get(column).map(count);
+        Ok(Self {
+            sink: row.get(0)?,
+            kinds: RecordKinds::from_bits(number(1)?),
+            start: number(2)?,
+            cursor: number(3)?,
+            passed: number(4)?,
+            delivered: number(5)?,
+            rejected: Rejected { refused: number(6)?, too_large: number(7)?, empty: number(8)? },
+            dropped: Dropped { retention: number(9)?, damage: number(10)? },
+        })
+    }
+}
+
+/// Tables of records, as in [`TABLES`], and their times in nanoseconds.
+const TIMES: [(&str, &str); TABLES.len()] =
+    [(TABLES[CALLS], "ended"), (TABLES[EVENTS], "time"), (TABLES[SAMPLES], "time * 1000000")];
+
+const COLUMNS: &str = "sink, kinds, start, cursor, passed, delivered, rejected_refused, rejected_too_large, \
+    rejected_empty, dropped_retention, dropped_damage";

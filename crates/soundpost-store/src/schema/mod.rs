@@ -1,0 +1,167 @@
+//! The schema: tables that follow from columns, versions, and migration.
+
+mod column;
+mod columns;
+mod json;
+mod request_id;
+mod samples;
+mod stored;
+mod table;
+
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::{About as _, StoreError};
+
+pub use column::{ColumnValue, Place, RecordColumn};
+pub use columns::{CALL_COLUMNS, EVENT_COLUMNS};
+pub(crate) use json::{labels as labels_text, read as read_json, read_labels};
+pub(crate) use request_id::stored as stored_request_id;
+pub(crate) use samples::{SampleColumn, SampleTable};
+pub(crate) use table::{CALLS, EVENTS};
+
+use table::Definition;
+
+/// Tables and indexes that do not follow from columns.
+const TABLES: &str = include_str!("tables.sql");
+
+/// Statements that make a version of the one before, from version 1 on. A missing column needs no version.
+const STEPS: [&str; 1] = [include_str!("version_2.sql")];
+
+/// `PRAGMA application_id` of a store: `Ausc`.
+const APPLICATION: i64 = 0x4175_7363;
+
+/// Version that this program writes.
+pub const VERSION: i64 = 1 + STEPS.len() as i64;
+
+/// Columns of [`TABLES`] that the statements prepared at the start do not name.
+const WRITTEN: [&str; 6] = [
+    "SELECT id, operation, labels, last FROM call_series",
+    "SELECT segment, slot, sequence, call FROM deaths",
+    "SELECT segment, position FROM segment_cursors",
+    "SELECT name, value FROM state",
+    "SELECT sequence, ordinal, time FROM vitals_samples",
+    "SELECT id, gpu, uuid, name, mig FROM gpus",
+];
+
+/// Checks that tables have the columns of this version; otherwise the file is damaged.
+pub(crate) fn check(connection: &Connection) -> rusqlite::Result<()> {
+    WRITTEN.iter().try_for_each(|written| connection.prepare(written).map(drop))
+}
+
+fn definitions() -> impl Iterator<Item = Definition> {
+    let samples = SampleTable::ALL.map(SampleTable::definition);
+    [CALLS.definition(), EVENTS.definition()].into_iter().chain(samples)
+}
+
+/// Returns the views by name, each after those that it reads.
+fn views() -> Vec<(&'static str, String)> {
+    let all = format!("CREATE VIEW vitals AS {}", samples::all_vitals());
+    definitions().map(|table| (table.view, table.create_view())).chain([("vitals", all)]).collect()
+}
+
+/// Returns the version of a store; 0 for an empty file.
+///
+/// # Errors
+/// When the version is newer than [`VERSION`], or the file is not a store.
+pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    // One transaction, because a writer may be creating the file.
+    let _transaction = connection.unchecked_transaction().about(path)?;
+    let number =
+        |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).about(path);
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application == APPLICATION && version > VERSION {
+        // Checked before the tables are read: this SQLite may take their definitions for damage.
+        return Err(StoreError::newer(path, version, VERSION));
+    }
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).about(path)?;
+    match (tables, application, version) {
+        (0, 0 | APPLICATION, 0) => Ok(0),
+        (1.., APPLICATION, version @ 1..) => Ok(version),
+        _ => Err(StoreError::damaged(path, "is no store")),
+    }
+}
+
+/// Creates the tables, or brings those of an older version up to date, in one transaction.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let from = version(connection, path)?;
+    // A statement that fails here names something that a sound file has.
+    bring_up_to_date(connection, from, &STEPS).about(path).map_err(StoreError::of_preparing)
+}
+
+fn bring_up_to_date(connection: &mut Connection, from: i64, steps: &[&str]) -> rusqlite::Result<()> {
+    let to = 1 + steps.len() as i64;
+    if from == to && missing(connection)?.is_empty() && has_views(connection)? {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if from == 0 {
+        definitions().try_for_each(|table| transaction.execute_batch(&table.create()))?;
+        transaction.execute_batch(TABLES)?;
+    } else {
+        drop_views(&transaction)?;
+        let due = steps.get(usize::try_from(from - 1).unwrap_or(0)..).unwrap_or_default();
+        due.iter().try_for_each(|step| transaction.execute_batch(step))?;
+        for (table, column) in missing(&transaction)? {
+            transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
+        }
+    }
+    views().iter().try_for_each(|(_, view)| transaction.execute_batch(view))?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", to)?;
+    transaction.commit()
+}
+
+/// Returns the columns that a file lacks: table, and name with type.
+fn missing(connection: &Connection) -> rusqlite::Result<Vec<(&'static str, String)>> {
+    let mut missing = Vec::new();
+    for table in definitions() {
+        let columns = table.missing(connection)?;
+        missing.extend(columns.iter().map(|(name, sql_type)| (table.table, format!("{name} {sql_type}"))));
+    }
+    Ok(missing)
+}
+
+fn has_views(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut found = connection.prepare("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?1")?;
+    for (name, view) in views() {
+        let mut rows = found.query([name])?;
+        if rows.next()?.map(|row| row.get::<_, String>(0)).transpose()?.as_ref() != Some(&view) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn drop_views(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    // The last view reads the others.
+    views()
+        .iter()
+        .rev()
+        .try_for_each(|(name, _)| transaction.execute_batch(&format!("DROP VIEW IF EXISTS {name}")))
+}
+
+/// Gives a reader the names of this version in a file of an older one, as temporary views.
+pub(crate) fn adapt(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    if version == 1 {
+        connection.execute_batch(include_str!("read_1.sql"))?;
+    }
+    for table in definitions() {
+        let missing = table.missing(connection)?;
+        if missing.is_empty() {
+            continue;
+        }
+        let name = table.table;
+        let value = |column: &str| if (version, column) == (1, "series") { "kind" } else { "NULL" };
+        let missing = missing.iter().map(|(column, _)| format!(", {} AS {column}", value(column)));
+        let missing: String = missing.collect();
+        connection
+            .execute_batch(&format!("CREATE TEMP VIEW {name} AS SELECT *{missing} FROM main.{name}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

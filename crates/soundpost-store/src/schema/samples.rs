@@ -1,0 +1,204 @@
+//! The columns of vitals: the one list from which tables, views, JSON, CSV and sinks' fields follow.
+
+use super::table::Definition;
+
+/// A table of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SampleTable {
+    Host,
+    Process,
+    Gpu,
+    GpuProcess,
+}
+
+impl SampleTable {
+    pub(crate) const ALL: [Self; 4] = [Self::Host, Self::Process, Self::Gpu, Self::GpuProcess];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host_samples",
+            Self::Process => "process_samples",
+            Self::Gpu => "gpu_samples",
+            Self::GpuProcess => "gpu_process_samples",
+        }
+    }
+
+    /// Returns the columns that identify a sample, with their types.
+    fn all_keys(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Host => &[("time", "INTEGER PRIMARY KEY")],
+            Self::Process => &[("time", "INTEGER NOT NULL"), ("pid", "INTEGER NOT NULL")],
+            Self::Gpu => &[("time", "INTEGER NOT NULL"), ("id", "INTEGER NOT NULL")],
+            // Process id 0 stands for all processes outside the service.
+            Self::GpuProcess => {
+                &[("time", "INTEGER NOT NULL"), ("gpu", "TEXT NOT NULL"), ("pid", "INTEGER NOT NULL")]
+            }
+        }
+    }
+
+    /// Returns the columns that identify the entity.
+    pub(crate) fn keys(self) -> impl Iterator<Item = &'static str> {
+        self.all_keys().iter().skip(1).map(|(name, _)| *name)
+    }
+
+    pub(crate) fn columns(self) -> &'static [SampleColumn] {
+        match self {
+            Self::Host => HOST,
+            Self::Process => PROCESS,
+            Self::Gpu => GPU,
+            Self::GpuProcess => GPU_PROCESS,
+        }
+    }
+
+    /// Returns view, entity, columns that identify the entity there, and tables.
+    fn view(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::Host => ("vitals_host", "host", "", "host_samples"),
+            Self::Process => ("vitals_process", "process", "pid, ", "process_samples"),
+            Self::Gpu => ("vitals_gpu", "gpu", "gpu, uuid, name, mig, ", "gpu_samples JOIN gpus USING (id)"),
+            Self::GpuProcess => ("vitals_gpu_process", "gpu_process", "gpu, pid, ", "gpu_process_samples"),
+        }
+    }
+
+    pub(super) fn definition(self) -> Definition {
+        let keys: Vec<&str> = self.all_keys().iter().map(|(name, _)| *name).collect();
+        let end = match self {
+            Self::Host => ") STRICT".to_owned(),
+            _ => format!(", PRIMARY KEY ({})) STRICT, WITHOUT ROWID", keys.join(", ")),
+        };
+        let (view, _, entity, from) = self.view();
+        let values: Vec<String> = self.columns().iter().map(SampleColumn::expression).collect();
+        Definition {
+            table: self.name(),
+            keys: self.all_keys(),
+            columns: self.columns().iter().map(|column| (column.name, "INTEGER")).collect(),
+            end,
+            view,
+            select: format!(
+                "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', time / 1e3, 'unixepoch') AS time, time / 1e3 AS unix, \
+                 {entity}{} FROM {from}",
+                values.join(", ")
+            ),
+        }
+    }
+}
+
+/// Returns the statement of the view `vitals`: all samples, with the columns of all views.
+pub(super) fn all_vitals() -> String {
+    let selects = SampleTable::ALL.map(|table| {
+        let (view, entity, keys, _) = table.view();
+        let key = |name: &str| if keys.contains(name) { name.to_owned() } else { format!("NULL AS {name}") };
+        let values = SampleTable::ALL.into_iter().flat_map(|other| {
+            let prefix = if other == table { "" } else { "NULL AS " };
+            other.columns().iter().map(move |column| format!("{prefix}{}", column.name))
+        });
+        let columns: Vec<String> = [key("gpu"), key("pid")].into_iter().chain(values).collect();
+        format!("SELECT time, unix, '{entity}' AS entity, {} FROM {view}", columns.join(", "))
+    });
+    selects.join(" UNION ALL ")
+}
+
+/// A column of a table of samples.
+#[derive(Debug)]
+pub(crate) struct SampleColumn {
+    /// Name of the quantity, with the value of its last label in it where that does not identify the entity.
+    pub(crate) name: &'static str,
+    pub(crate) quantity: &'static str,
+    pub(crate) label: Option<&'static str>,
+    /// Multiplier that makes the value a short integer.
+    scale: f64,
+    /// Field of sinks, and the multiplier that gives its unit.
+    pub(crate) shipped: Option<(&'static str, f64)>,
+}
+
+impl SampleColumn {
+    /// Returns the stored form of a value; `None` for a value that is not finite.
+    pub(crate) fn stored(&self, value: f64) -> Option<i64> {
+        value.is_finite().then(|| (value * self.scale).round() as i64)
+    }
+
+    /// Returns the value of a stored form.
+    pub(crate) fn value(&self, stored: i64) -> f64 {
+        // Divides or multiplies by an integer, which gives the nearest number.
+        if self.scale < 1.0 { stored as f64 * (1.0 / self.scale).round() } else { stored as f64 / self.scale }
+    }
+
+    fn expression(&self) -> String {
+        let name = self.name;
+        match self.scale {
+            1.0 => name.to_owned(),
+            scale if scale < 1.0 => format!("{name} * {:e} AS {name}", (1.0 / scale).round()),
+            scale => format!("{name} / {scale:e} AS {name}"),
+        }
+    }
+
+    const fn labelled(self, quantity: &'static str, label: &'static str) -> Self {
+        Self { quantity, label: Some(label), ..self }
+    }
+
+    const fn shipped(self, field: &'static str, multiplier: f64) -> Self {
+        Self { shipped: Some((field, multiplier)), ..self }
+    }
+}
+
+const fn whole(name: &'static str) -> SampleColumn {
+    scaled(name, 1.0)
+}
+
+const fn scaled(name: &'static str, scale: f64) -> SampleColumn {
+    SampleColumn { name, quantity: name, label: None, scale, shipped: None }
+}
+
+const PERCENT: f64 = 100.0;
+const MIB: f64 = 1.0 / (1_u64 << 20) as f64;
+
+const CLOCK: &str = "gpu_clock_hertz";
+const PCIE: &str = "gpu_pcie_bytes_per_second";
+const THROTTLED: &str = "gpu_throttled";
+const ECC: &str = "gpu_ecc_errors";
+
+const HOST: &[SampleColumn] = &[
+    scaled("cpu_usage_ratio", 1e4).shipped("cpu_usage_percent", PERCENT),
+    scaled("cpu_limit_cores", 1e3),
+    scaled("cpu_throttled_seconds", 1e3),
+    whole("host_memory_used_bytes").shipped("memory_used_mb", MIB),
+    whole("host_memory_total_bytes"),
+    scaled("load1", 1e2),
+    whole("requests_in_flight"),
+];
+
+const PROCESS: &[SampleColumn] = &[
+    whole("process_resident_memory_bytes"),
+    scaled("process_cpu_seconds", 1e3),
+    whole("process_threads"),
+    whole("process_open_fds"),
+];
+
+const GPU: &[SampleColumn] = &[
+    whole("gpu_memory_used_bytes").shipped("gpu_memory_used_mb", MIB),
+    whole("gpu_memory_total_bytes").shipped("gpu_memory_total_mb", MIB),
+    scaled("gpu_utilization_ratio", 1e4).shipped("gpu_utilization_percent", PERCENT),
+    scaled("gpu_memory_utilization_ratio", 1e4),
+    scaled("gpu_temperature_celsius", 1e1).shipped("gpu_temperature_c", 1.0),
+    scaled("gpu_power_watts", 1e2).shipped("gpu_power_watts", 1.0),
+    scaled("gpu_power_limit_watts", 1e2),
+    scaled("gpu_fan_ratio", 1e2),
+    scaled("gpu_clock_graphics_hertz", 1e-6).labelled(CLOCK, "graphics"),
+    scaled("gpu_clock_sm_hertz", 1e-6).labelled(CLOCK, "sm"),
+    scaled("gpu_clock_memory_hertz", 1e-6).labelled(CLOCK, "memory"),
+    scaled("gpu_clock_video_hertz", 1e-6).labelled(CLOCK, "video"),
+    scaled("gpu_pcie_send_bytes_per_second", 1e-3).labelled(PCIE, "send"),
+    scaled("gpu_pcie_receive_bytes_per_second", 1e-3).labelled(PCIE, "receive"),
+    whole("gpu_throttled_power_cap").labelled(THROTTLED, "power_cap"),
+    whole("gpu_throttled_hardware_slowdown").labelled(THROTTLED, "hardware_slowdown"),
+    whole("gpu_throttled_sync_boost").labelled(THROTTLED, "sync_boost"),
+    whole("gpu_throttled_thermal").labelled(THROTTLED, "thermal"),
+    whole("gpu_throttled_hardware_thermal").labelled(THROTTLED, "hardware_thermal"),
+    whole("gpu_throttled_power_brake").labelled(THROTTLED, "power_brake"),
+    whole("gpu_energy_joules"),
+    whole("gpu_ecc_errors_corrected").labelled(ECC, "corrected"),
+    whole("gpu_ecc_errors_uncorrected").labelled(ECC, "uncorrected"),
+    whole("gpu_xid_errors"),
+];
+
+const GPU_PROCESS: &[SampleColumn] = &[whole("gpu_process_memory_bytes")];
