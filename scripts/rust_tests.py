@@ -18,6 +18,12 @@ DURATIONS = (
     ROOT / "target" / "test-durations.json"
 )  # of the last run, so that the longest programs start first
 
+# Tests of a procedural macro link the compiler's libraries.
+SYSROOT = subprocess.run(
+    ["rustc", "--print", "sysroot"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+).stdout
+LIBRARIES = f"{SYSROOT.strip()}/lib:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":")
+
 Job = tuple[str, list[str], Path]  # name, command, working directory
 
 
@@ -35,7 +41,11 @@ def jobs(arguments: list[str]) -> list[Job]:
 
 def run(job: Job) -> tuple[str, float, bool]:
     name, command, folder = job
-    environment = os.environ | {"CARGO": CARGO, "CARGO_MANIFEST_DIR": str(folder)}
+    environment = os.environ | {
+        "CARGO": CARGO,
+        "CARGO_MANIFEST_DIR": str(folder),
+        "LD_LIBRARY_PATH": LIBRARIES,
+    }
     began = time.monotonic()
     done = subprocess.run(
         command, cwd=folder, env=environment, stdout=-1, stderr=subprocess.STDOUT, check=False

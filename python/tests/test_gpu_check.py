@@ -171,6 +171,7 @@ cuda.empty_cache = empty_cache
 """
 
 
+@pytest.mark.timed  # it compares the time of a reading with its limit
 def test_allocating_calls_are_checked(check, tmp_path):
     (tmp_path / "torch.py").write_text(TORCH)
     ran = check("--only", "calls", path=os.pathsep.join([str(tmp_path), str(pathlib.Path(__file__).parent)]))
