@@ -49,7 +49,7 @@ lint: .venv/wheel ## Check format, lints, types, stubs, licences and prose
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	python scripts/licences.py
-	python scripts/prose.py --report
+	python scripts/prose.py
 	ruff check .
 	ruff format --check .
 	mypy --strict python/soundpost

@@ -31,7 +31,7 @@ def test_the_endpoint_serves_what_render_gives(telemetry, name):
     assert os.path.isdir(telemetry.directory)
 
 
-def test_what_is_well_says_so(python):
+def test_healthy_process_reports_health(python):
     """In a process of its own: that of the other tests has met a poisoned GPU."""
     ran = python(
         """
@@ -132,7 +132,7 @@ def test_everything_can_be_called_before_init_and_after_shutdown(python):
     assert ran.stderr.count("this is logged once") == 2
 
 
-def test_what_is_recorded_before_init_is_dropped(python):
+def test_records_before_init_are_dropped(python):
     ran = python(
         """
         import soundpost
@@ -258,7 +258,7 @@ def test_address_and_directory_without_an_endpoint(python, tmp_path):
     assert directory.startswith(str(tmp_path / "state"))
 
 
-def test_what_the_core_says_after_init_is_logged(python):
+def test_notices_of_the_core_are_logged(python):
     ran = python(
         """
         import logging, time

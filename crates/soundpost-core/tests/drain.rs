@@ -1,4 +1,4 @@
-//! What the drain takes out of the event rings: finished calls and log events whole, in order and once, and calls
+//! Records that a ring reader takes out of the event rings: finished calls and log events whole, in order and once, and calls
 //! that died.
 #![allow(clippy::expect_used)]
 
@@ -39,7 +39,7 @@ fn child_process() {
                     call.finish();
                     returned.write_all_at(&index.to_le_bytes(), thread * 8).expect("written");
                     registry.beat();
-                    // What a full ring drops is another test's.
+                    // Drops of a full ring have a test of their own.
                     while registry.events_recorded() > registry.events_stored() + 100_000 {
                         std::thread::yield_now();
                     }
@@ -130,7 +130,7 @@ fn a_finished_call_has_everything_that_was_said_of_it() {
 }
 
 #[test]
-fn what_is_not_ready_waits_with_all_behind_it_and_what_is_not_stored_stays() {
+fn unready_and_unstored_records_stay_in_the_ring() {
     let home = Home::new();
     let (registry, calls, mut drain) = service(&home);
     let operation = calls.operation("op");
@@ -261,7 +261,7 @@ fn a_log_event_has_everything_that_was_said_and_its_place_among_the_calls() {
 }
 
 #[test]
-fn what_of_an_event_is_too_long_is_cut_and_counted() {
+fn long_parts_of_an_event_are_cut_and_counted() {
     let home = Home::new();
     let (registry, _, mut drain) = service(&home);
     let mut fields = LogFields::new();
@@ -369,7 +369,7 @@ fn labels_on_everything_are_on_calls_and_log_events_of_those_who_had_them() {
         let identity = ServiceIdentity::new("svc").label("env", env).expect("a label");
         Registry::open(&home.place("svc"), identity, Options::default()).expect("a registry")
     };
-    // What one of another run has left is drained by the next.
+    // The next run drains the remains of another one.
     let left = of("staging");
     Calls::new(&left).expect("request metrics").operation("left").start().finish();
     let registry = of("production");

@@ -1,4 +1,4 @@
-//! What a call says of its own use of GPU memory, from a history as a reporter writes it.
+//! Use of GPU memory by a call, from a history as a reporter writes it.
 #![allow(clippy::expect_used)]
 
 use soundpost_core::history::{GPU_PROCESS_MEMORY, HistoryWriter, Point};
@@ -73,7 +73,7 @@ fn figures_so_far_and_in_all() {
     call.finish();
     sample(&writer, 900 * MIB, 150 * MIB);
     assert_eq!(figures(call.gpu()), (100 * MIB, 300 * MIB, 50 * MIB as i64, false));
-    // What happens afterwards is no affair of the call.
+    // Later samples do not change the call.
     let next = operation.start();
     sample(&writer, 900 * MIB, 800 * MIB);
     assert_eq!(figures(call.gpu()), (100 * MIB, 300 * MIB, 50 * MIB as i64, false));

@@ -247,7 +247,7 @@ fn events_of_soundpost_and_of_its_threads_are_left_out() {
         tracing::error!(target: "soundpost_core", "ours");
         tracing::error!(target: "soundposts", "the host's");
         tracing::error!(target: "soundpost_app::api", "the host's, too");
-        // What recording has to say is not recorded: the pattern of an overflow and a fault are both ours.
+        // Messages about recording itself are not recorded.
         service.registry.diagnostics().warn_once("serve", "a fault");
     });
     let own = soundpost_core::thread::spawn("soundpost-test", move || {
@@ -291,7 +291,7 @@ fn long_and_many_values_are_cut_and_counted() {
 }
 
 #[test]
-fn what_must_not_be_recorded_is_not() {
+fn secrets_are_not_recorded() {
     let mut service = Service::new();
     with_default(service.subscriber(), || {
         tracing::info!(

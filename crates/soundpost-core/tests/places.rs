@@ -236,7 +236,7 @@ fn a_full_file_system_is_known_at_the_start_and_no_signal_later() {
     });
     processes::wait(child);
     assert!(home.segment_files().is_empty(), "nothing half made is left");
-    // What the folder in shared memory belongs to is small enough.
+    // The file that names the owner of the folder in shared memory may remain.
     let half_made = |path: &PathBuf| !path.is_dir() && !path.ends_with("of");
     assert!(!below(home.path()).iter().any(half_made), "{:?}", below(home.path()));
 }

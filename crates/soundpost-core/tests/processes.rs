@@ -37,7 +37,7 @@ fn forks_from_recording_threads_hang_and_lose_nothing() {
 }
 
 #[test]
-fn what_a_forked_child_inherited_is_its_parents_to_end() {
+fn inherited_call_is_ended_by_the_parent() {
     let home = Home::new();
     let registry = home.registry();
     let mut puppet = Puppet::start(home.path());
@@ -128,7 +128,7 @@ fn the_last_process_that_ends_in_good_order_leaves_nothing() {
 }
 
 #[test]
-fn what_a_crashed_run_left_is_in_the_next_ones_totals() {
+fn totals_of_a_crashed_run_continue_in_the_next() {
     let home = Home::new();
     let mut puppet = Puppet::start(home.path());
     puppet.tell("count 3");

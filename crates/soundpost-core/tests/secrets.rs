@@ -1,4 +1,4 @@
-//! What must not be recorded is nowhere to be found behind it: not in the segment, not in what is read from it.
+//! Secrets appear neither in the segment nor in records that are read from it.
 #![allow(clippy::expect_used)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! What a sample of the host and of some processes costs.
+//! Cost of a sample of the host and of some processes.
 //!
 //! `cargo run --release -p soundpost-vitals --example host_cost [PID...]`: without pids it starts four processes.
 //! Prints the CPU time of a sample, and the share of a core that it takes at one sample a second: once in a tight

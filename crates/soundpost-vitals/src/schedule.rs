@@ -81,8 +81,8 @@ fn refusal(argument: &str, seconds: f64) -> Error {
 
 /// When samples are due: on a grid that begins with the first, whatever each of them takes.
 ///
-/// Whoever comes late by several periods takes one sample, and the next is due at a time of the grid that is yet
-/// to come: samples are skipped and never pile up. There is no clock inside; `now` is of the monotonic one.
+/// If several ticks were missed, one sample is taken and the schedule resumes on the next future tick, so samples
+/// never pile up. There is no clock inside; `now` is of the monotonic one.
 ///
 /// ```
 /// use std::time::{Duration, Instant};

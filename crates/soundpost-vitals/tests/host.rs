@@ -144,7 +144,7 @@ fn v1_hierarchies_together_and_apart() {
 }
 
 #[test]
-fn what_cannot_be_read_is_absent() {
+fn unreadable_values_are_absent() {
     let machine = Machine::new();
     machine.v2("/a", "/").v2_group("/a", "1073741824", GIB / 2, 0, "100000 100000", 1);
     for file in ["memory.stat", "cpu.stat"] {
@@ -166,7 +166,7 @@ fn what_cannot_be_read_is_absent() {
 }
 
 #[test]
-fn what_cannot_be_true_is_dropped() {
+fn impossible_values_are_dropped() {
     let machine = Machine::new();
     machine.v2("/a", "/").v2_group("/a", "1073741824", 99 * GIB, 0, "100000 100000", 1);
     let mut host = Sampled::new(&machine);

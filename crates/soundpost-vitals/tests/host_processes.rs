@@ -67,7 +67,7 @@ fn the_label_is_there_when_there_are_several() {
 }
 
 #[test]
-fn who_is_gone_is_absent_and_so_is_who_took_the_pid() {
+fn ended_process_and_reused_pid_are_absent() {
     let machine = Machine::new();
     put(&machine, 10, 500);
     put(&machine, 11, 500);
@@ -79,7 +79,7 @@ fn who_is_gone_is_absent_and_so_is_who_took_the_pid() {
     put(&machine, 10, 900);
     machine.write("proc/11/stat", line(11, 'Z', 500));
     assert!(sample(&mut processes).readings.is_empty());
-    // Who took the pid stays absent, even if it looks like the first again.
+    // A process with a reused pid stays absent, even if it resembles the first.
     put(&machine, 10, 500);
     assert!(sample(&mut processes).readings.is_empty());
     processes.set_pids(&[11, 12]);
@@ -89,7 +89,7 @@ fn who_is_gone_is_absent_and_so_is_who_took_the_pid() {
 }
 
 #[test]
-fn what_may_not_be_read_is_absent_and_the_rest_is_there() {
+fn forbidden_values_are_absent_and_others_present() {
     let machine = Machine::new();
     machine.write("proc/10/stat", line(10, 'S', 500));
     machine.write("proc/stat", "cpu 1 2 3 4\n");
@@ -104,7 +104,7 @@ fn what_may_not_be_read_is_absent_and_the_rest_is_there() {
 }
 
 #[test]
-fn what_cannot_be_true_is_dropped() {
+fn impossible_values_are_dropped() {
     let machine = Machine::new();
     let huge = format!("10 (a) S 1 1 1 0 -1 4 9 0 0 0 1 1 7 8 20 0 {0} 0 {0} 99 {0} 1\n", u64::MAX);
     machine.write("proc/10/stat", huge);

@@ -19,7 +19,7 @@ static SHOWN: Quantity =
     Quantity { name: "shown", help: "", unit: Unit::None, counter: false, labels: &["which"] };
 static ASIDE: Quantity = Quantity { name: "aside", ..SHOWN };
 
-/// What the source does next.
+/// Next action of the source.
 #[derive(Clone, Debug, PartialEq)]
 enum Does {
     /// Reads these, by label.
@@ -152,7 +152,7 @@ impl Bench {
 const SOON: Duration = Duration::from_millis(100);
 
 #[test]
-fn what_is_shown_is_kept_and_what_is_gone_is_kept_as_gone() {
+fn shown_and_removed_values_are_kept_in_the_history() {
     let bench = bench(SOON, Does::Reads(vec![("a", 1.0), ("b", 2.0)]));
     until(|| bench.value("svc_shown", "b") == Some(2.0));
     bench.does(Does::Reads(vec![("a", 3.0)]));

@@ -1,4 +1,4 @@
-//! What is said of the commands, in the program and in the guide.
+//! Help of the commands, in the program and in the guide.
 
 use std::process::Stdio;
 
@@ -134,7 +134,7 @@ fn commands_of_the_guide_are_accepted() {
     assert!(commands.len() > 30, "{commands:#?}");
     let program = env!("CARGO_BIN_EXE_soundpost");
     for line in commands {
-        // What follows is for other programs; in the help, what it does.
+        // The rest of the line is for other programs, or describes the command.
         let line = line.split(" | ").next().unwrap().split(" > ").next().unwrap();
         let line = line.split("    ").next().unwrap().trim();
         let arguments = line.strip_prefix("soundpost ").unwrap();

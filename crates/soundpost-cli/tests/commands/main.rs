@@ -1,4 +1,4 @@
-//! What the other commands print, and how they end.
+//! Output and exit status of the other commands.
 #![allow(clippy::unwrap_used)]
 
 mod calls;
@@ -54,7 +54,7 @@ fn call(request_id: &str, outcome: Outcome, ended: u64) -> FinishedCall {
     }
 }
 
-/// What the drain would give for these calls.
+/// Returns the events that a ring reader would return for these calls.
 fn recorded(calls: &[FinishedCall]) -> Vec<RingEvent> {
     calls.iter().cloned().map(RingEvent::Call).collect()
 }

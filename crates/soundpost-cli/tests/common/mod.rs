@@ -1,4 +1,4 @@
-//! What the tests share: the built program, a service to watch, and waiting with a deadline.
+//! Fixtures of the tests: the built program, a service to watch, and waiting with a deadline.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +18,7 @@ pub const SERVICE: &str = "speech";
 /// No test waits for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A directory for one test. What its services leave in shared memory goes with it.
+/// A directory for one test. Dropping it also removes the remains of its services in shared memory.
 pub struct Directory(tempfile::TempDir);
 
 impl Directory {
@@ -75,7 +75,7 @@ impl Drop for Directory {
     }
 }
 
-/// The other side of [`Directory::service`]: no test without the variable. What it is told, word by word.
+/// The other side of [`Directory::service`]: no test without the variable. Its script is a list of words.
 pub fn service() {
     let Ok(script) = std::env::var("SOUNDPOST_TEST") else { return };
     let telemetry = Telemetry::builder(std::env::var("SOUNDPOST_SERVICE").unwrap_or(SERVICE.to_owned()))
@@ -217,7 +217,7 @@ impl Running {
             status = child.try_wait().unwrap();
             status.is_some()
         });
-        // What it started may hold its output open, and is not waited for.
+        // Processes that it started may hold its output open; they are not awaited.
         for written in [&mut self.out, &mut self.err] {
             let thread = written.thread.take().unwrap();
             let deadline = Instant::now() + Duration::from_secs(1);
@@ -247,7 +247,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// What `/metrics` shows, if somebody serves it.
+/// Returns the text of `/metrics`, if a server answers.
 pub fn scrape(address: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;

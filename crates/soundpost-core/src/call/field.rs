@@ -130,7 +130,7 @@ mod tests {
     use crate::field::decode;
 
     #[test]
-    fn what_a_call_took_beyond_what_is_kept_is_given_back_at_its_end() {
+    fn large_buffer_is_released_at_the_end_of_its_call() {
         let mut buffer = FieldBuffer::default();
         for field in 0..7 {
             assert!(buffer.set(1, &field.to_string(), FieldRef::Text(&"x".repeat(8192))));

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_a_hole_is_no_part_of_an_exceptions_text() {
+    fn text_after_a_hole_begins_with_a_frame() {
         let cause = traceback(3, &"secret line\n".repeat(1000));
         let text = format!("{cause}\nDuring handling:\n{}", traceback(2, "last"));
         let short = shortened(&text, 4096).into_owned();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_or_is_none_stays() {
+    fn short_text_and_other_text_stay() {
         assert_eq!(shortened("short", 5), "short");
         assert_eq!(shortened("no traceback", 4), "no t");
         for limit in 0..3000 {

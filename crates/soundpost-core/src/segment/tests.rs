@@ -57,7 +57,7 @@ mod unit {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_appended_is_read_back(
+        fn appended_records_are_read_back(
             records in prop::collection::vec((0..6_usize, prop::collection::vec(any::<u64>(), 0..40)), 0..60),
         ) {
             let region = region(1024);

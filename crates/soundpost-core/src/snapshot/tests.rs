@@ -54,7 +54,7 @@ fn a_step_of_the_wall_clock_moves_exemplars_and_no_duration() {
 
 /// The writer is stopped in its record, or its liveness is unknown.
 #[test]
-fn what_lies_behind_a_record_that_is_not_finished_is_not_held_up_for_ever() {
+fn unfinished_record_delays_later_ones_for_a_limited_time() {
     let root = tempfile::tempdir().expect("a directory");
     let (place, registry) = registry(root.path());
     let calls = Calls::new(&registry).expect("request metrics");

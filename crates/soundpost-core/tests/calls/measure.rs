@@ -1,4 +1,4 @@
-//! What is measured of a call.
+//! Measurements of a call.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ fn the_request_metrics_of_a_call_are_exact() {
 }
 
 #[test]
-fn what_a_call_did_not_have_is_not_recorded() {
+fn absent_measurements_are_not_recorded() {
     let service = Service::new();
     service.start().finish();
     for name in [

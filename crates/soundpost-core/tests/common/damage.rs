@@ -96,7 +96,7 @@ impl Bench {
         std::fs::write(&self.file, bytes).expect("written");
     }
 
-    /// What a new reader sees, and how much damage it counted.
+    /// Returns the values that a new reader shows, and the damage that it counted.
     pub(crate) fn read(&self) -> (Shown, f64) {
         let mut collector = self.collector();
         let before = self.damage(&mut Collector::new(self.home.place("nobody"), self.registry.clone()));

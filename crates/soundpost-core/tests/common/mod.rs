@@ -1,4 +1,4 @@
-//! What all tests of the core need: directories of their own, and looking values up in a snapshot.
+//! Fixtures of the core's tests: directories of their own, and values of a snapshot.
 #![allow(dead_code)]
 
 use std::path::Path;
@@ -149,7 +149,7 @@ pub(crate) fn rejected(snapshot: &Snapshot) -> f64 {
     value(snapshot, "soundpost_observations_rejected", &[("reason", "non_finite")]).expect("always there")
 }
 
-/// What a snapshot promises: sorted, and nothing twice.
+/// Checks that a snapshot is sorted and has nothing twice.
 pub(crate) fn assert_well_formed(snapshot: &Snapshot) {
     assert!(snapshot.families.windows(2).all(|pair| pair[0].name < pair[1].name), "families sorted");
     for family in &snapshot.families {

@@ -1,4 +1,4 @@
-//! What comes through the facade of `metrics`.
+//! Metrics recorded through the facade of `metrics`.
 
 use metrics::Recorder;
 use soundpost_core::{BYTES_BUCKETS, LATENCY_BUCKETS, Options, RATIO_BUCKETS, Unit};

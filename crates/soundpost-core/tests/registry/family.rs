@@ -1,4 +1,4 @@
-//! What a family is called and consists of.
+//! Names and series of a family.
 
 use std::sync::Arc;
 

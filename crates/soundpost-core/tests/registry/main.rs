@@ -127,7 +127,7 @@ fn segments_of_one_service_are_one_snapshot_by_every_merge_rule() {
         assert_eq!(value(&home.snapshot(&first), name, &[]), Some(expected), "{name}");
         assert_eq!(value(&home.snapshot(&second), name, &[]), Some(expected), "{name} from the other");
     }
-    // What only one has set is not hidden by the other's 0.
+    // A value that one process set is not hidden by the other's 0.
     for registry in [&first, &second] {
         let family = registry.family(Spec::gauge("lonely").merge(Merge::Min)).expect("a family");
         let gauge = family.gauge(&[]).expect("a gauge");
@@ -139,7 +139,7 @@ fn segments_of_one_service_are_one_snapshot_by_every_merge_rule() {
 }
 
 #[test]
-fn what_two_processes_call_differently_is_left_out_and_counted() {
+fn contradicting_families_are_left_out_and_counted() {
     let home = Home::new();
     let (first, second) = (home.registry(), home.registry());
     counter(&first.metrics_recorder(), "x", &[]).increment(1);

@@ -52,7 +52,7 @@ fn beyond_the_limit_the_overflow_series_takes_the_rest_exactly() {
     assert_eq!(total(&snapshot, "hits", &[]), 10_000.0, "nothing is lost");
     assert_eq!(value(&snapshot, "soundpost_series_overflow", &[]), Some(4900.0));
     assert_eq!(value(&snapshot, "other", &[("user", "1")]), Some(1.0), "a limit of each family by itself");
-    // What had a series keeps it.
+    // Existing series stay.
     counter(&facade, "hits", &[("user", "7")]).increment(1);
     assert_eq!(value(&home.snapshot(&registry), "hits", &[("user", "7")]), Some(3.0));
 }
@@ -84,7 +84,7 @@ fn a_removed_series_leaves_room_for_another() {
 }
 
 #[test]
-fn what_is_not_finite_is_rejected_and_counted() {
+fn non_finite_values_are_rejected_and_counted() {
     let home = Home::new();
     let registry = home.registry();
     let spec = |name: &str| Spec::histogram(name, &[1.0]);

@@ -20,7 +20,7 @@ pub(crate) struct Address {
     pub(crate) path: String,
 }
 
-/// What a URL says.
+/// Parts of a URL.
 pub(crate) struct Parts {
     pub(crate) address: Address,
     pub(crate) user: Option<String>,
@@ -51,7 +51,7 @@ impl Address {
         }
         let authority = uri.authority().map_or("", hyper::http::uri::Authority::as_str);
         let (login, place) = authority.rsplit_once('@').map_or((None, authority), |(a, b)| (Some(a), b));
-        // What is behind the host and cannot be a port is no URL's.
+        // A text after the host that is no port is an error.
         let has_port = place.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
         let port = match uri.port_u16() {
             Some(0) => return Err("the URL has port 0".into()),

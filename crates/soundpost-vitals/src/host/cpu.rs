@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_idle_is_busy() {
+    fn time_that_is_not_idle_is_busy() {
         let before = ticks("cpu  100 10 20 800 50 5 5 10 3 0").unwrap();
         let after = ticks("cpu  130 10 30 850 55 5 5 15 3 0").unwrap();
         assert_eq!(after.cpus, 2);

@@ -1,4 +1,4 @@
-//! What the tests share: waiting with a deadline.
+//! Waiting with a deadline, for all tests.
 
 use std::time::{Duration, Instant};
 

@@ -67,7 +67,7 @@ fn no_device_is_visible() {
 fn a_lost_device_keeps_its_number() {
     let sim = Sim::new(&format!("{FULL}error * gpu_is_lost\n{}", eight()));
     assert_eq!(used(&sim, visible("2")), [2]);
-    // One that this container may not use has none.
+    // A device that this container may not use has no values.
     let sim = Sim::new(&format!("{FULL}error * no_permission\n{}", eight()));
     assert_eq!(used(&sim, visible("2")), [3]);
 }

@@ -15,7 +15,7 @@ fn script() -> String {
     demo.to_owned() + &card.replace("GPU-5e1f", "GPU-b000")
 }
 
-/// What the child prints, with these additions to its environment.
+/// Returns the output of a child with these additions to its environment.
 fn child(environment: &[(&str, &str)]) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", "environment::the_child"])

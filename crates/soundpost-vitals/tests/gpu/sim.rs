@@ -120,7 +120,7 @@ impl Sim {
     }
 }
 
-/// What a sample gives, as lines of an exposition in order.
+/// Returns a sample as lines of an exposition, in order.
 pub(crate) fn lines(gpus: &mut Gpus) -> Vec<String> {
     let (lines, dropped) = sample(gpus).unwrap();
     assert_eq!(dropped, [""; 0]);
@@ -151,7 +151,7 @@ fn text(readings: &[Reading]) -> Vec<String> {
     lines
 }
 
-/// What a fast sample gives, as lines in order, and beside it what is for the history alone.
+/// Returns a fast sample as lines in order, and the values for the history alone.
 pub(crate) fn fast_sample(gpus: &mut Gpus) -> Result<(Vec<String>, Vec<String>), Problem> {
     let mut readings = Readings::default();
     gpus.fast_source().unwrap().fast_sample(&mut readings)?;

@@ -183,7 +183,7 @@ fn drivers_to_come_have_newer_functions() {
 }
 
 #[test]
-fn what_does_not_change_is_not_asked_again() {
+fn constant_values_are_read_once() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(GpuSelection::All);
     (0..10).for_each(|_| drop(lines(&mut gpus)));

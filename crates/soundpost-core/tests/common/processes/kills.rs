@@ -74,7 +74,7 @@ pub(super) fn recorder(root: &Path) {
     });
 }
 
-/// What many kills showed.
+/// Results of many kills.
 #[derive(Debug, Default)]
 pub(crate) struct Kills {
     pub(crate) kills: u64,

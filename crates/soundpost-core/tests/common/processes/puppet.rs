@@ -128,7 +128,7 @@ pub(super) fn puppet(root: &Path) {
                     wait(child);
                 }
             }
-            // What a forked child inherited is its parent's: dropping or ending it there ends nothing.
+            // An inherited call belongs to the parent: dropping or ending it in the child ends nothing.
             "fork-and-drop" => {
                 let stage = told.running.last().map(|call| call.stage("s"));
                 let child = fork(|| {

@@ -1,4 +1,4 @@
-//! What a snapshot has to say in a format, worked out from the rules and not by the encoders.
+//! Expected content of an exposition, derived from the rules and not by the encoders.
 
 use soundpost_core::Unit;
 use soundpost_core::snapshot::{Distribution, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot};

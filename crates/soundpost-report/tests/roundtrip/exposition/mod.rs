@@ -1,5 +1,5 @@
-//! What an exposition says, read in three ways: from the snapshot, by a strict reader of our own,
-//! and by a parser that is not ours.
+//! Content of an exposition, read in three ways: from the snapshot, by a strict reader of this
+//! crate, and by an independent parser.
 
 pub(crate) mod arbitrary;
 pub(crate) mod canonical;

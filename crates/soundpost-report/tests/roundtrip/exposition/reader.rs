@@ -85,7 +85,7 @@ fn unescape(text: &str, quoted: bool) -> Result<String, String> {
     Ok(out)
 }
 
-/// What is left of a line.
+/// Rest of a line.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {

@@ -1,4 +1,4 @@
-//! What a sink is given: events and points as plain, borrowed data.
+//! Events and points: the records of a sink as plain, borrowed data.
 
 mod call;
 mod event;
@@ -12,7 +12,7 @@ pub use soundpost_core::Level;
 use soundpost_core::{FieldValue, FinishedCall, LogEvent};
 pub(crate) use stored::weight;
 
-/// Who writes; the same in all records of a service on a host.
+/// Origin of records: the same for all records of a service on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin<'a> {
     /// The machine's name.
@@ -96,9 +96,9 @@ pub struct Event<'a> {
     pub unix_nanos: i64,
     /// How much it matters.
     pub level: Level,
-    /// What happened.
+    /// Message.
     pub message: Cow<'a, str>,
-    /// What a line for people says after the message, in this order.
+    /// Details that follow the message in a line of text, in this order.
     pub detail: Vec<(&'static str, Said<'a>)>,
     /// Where it happened, in lines for people: the traceback of an exception.
     pub trace: &'a str,
@@ -119,7 +119,7 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// What went wrong, where something did.
+    /// Returns the error, if there is one.
     pub(crate) fn error(&self) -> Option<&str> {
         self.detail.iter().find_map(|(name, said)| match said {
             Said::Text(text) if *name == "error" => Some(*text),
@@ -131,11 +131,11 @@ impl Event<'_> {
 /// Values of one moment in a series of such.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point<'a> {
-    /// What is measured.
+    /// Name of the measurement.
     pub measurement: &'a str,
-    /// What tells series apart; those with an empty value do not count.
+    /// Tags, which identify the series; empty ones are ignored.
     pub tags: Vec<(&'a str, &'a str)>,
-    /// What was measured.
+    /// Measured values.
     pub fields: Vec<Field<'a>>,
     /// When, since 1970, nanoseconds.
     pub unix_nanos: i64,

@@ -86,7 +86,7 @@ fn a_writer_that_slept_for_a_round_takes_nothing_of_the_next() {
 }
 
 #[test]
-fn whoever_meets_a_claim_whose_writer_was_killed_moves_the_head() {
+fn writer_moves_the_head_past_a_killed_writers_claim() {
     let memory = Memory::new();
     let ring = memory.ring();
     let claim = Head { phase: CLAIMED, length: 5, owner: Owner::UNKNOWN.short() };
