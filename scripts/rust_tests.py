@@ -18,11 +18,8 @@ DURATIONS = (
     ROOT / "target" / "test-durations.json"
 )  # of the last run, so that the longest programs start first
 
-# Tests of a procedural macro link the compiler's libraries.
-SYSROOT = subprocess.run(
-    ["rustc", "--print", "sysroot"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-).stdout
-LIBRARIES = f"{SYSROOT.strip()}/lib:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":")
+# The tests of a procedural macro link the compiler's standard library.
+LIBRARIES = subprocess.check_output(["rustc", "--print", "target-libdir"], cwd=ROOT, text=True).strip()
 
 Job = tuple[str, list[str], Path]  # name, command, working directory
 
