@@ -18,7 +18,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 FORBIDDEN = re.compile(r"\bAGPL|Affero|\bSSPL|Server Side Public", re.I)
-# The licences that mention the AGPL only to say how they combine with it.
+# Licences that mention the AGPL only to define how they combine with it.
 COMBINED = re.compile(
     r"13\. Use with the GNU Affero.*?14\. Revised|means either the GNU General Public.*?licenses", re.S
 )

@@ -93,7 +93,7 @@ struct Bench {
     _root: tempfile::TempDir,
 }
 
-/// A sampler with a sample each `interval`, and fast samples each 50 ms while the activity says so.
+/// A sampler with a sample each `interval`, and fast samples each 50 ms while calls are active.
 fn bench(interval: Duration, does: Does) -> Bench {
     bench_with(interval, does, None)
 }

@@ -219,7 +219,7 @@ impl Drop for GeneratorRecorder {
         if self.is_started.load(Ordering::Relaxed) {
             self.active.end_finalized(Recording::abandon);
         } else {
-            // A generator that a function returned and nobody started is no call.
+            // A generator that was returned and never started is no call.
             self.active.end_finalized(|recording| recording.core().discard());
         }
     }

@@ -34,7 +34,7 @@ impl Graylog {
     /// Returns a sink for the input at a URL (`tcp`, `tls`, `udp`, `http` or `https`), such as `tcp://graylog:12201`. The
     /// URL's query sets options by the names of the methods here.
     ///
-    /// Only `http` and `https` are answered by the server: the guide tells what that means for an outage.
+    /// Only `http` and `https` are answered by the server: the guide describes the effect on an outage.
     ///
     /// # Errors
     /// When the URL cannot be understood, or holds a secret in its query.

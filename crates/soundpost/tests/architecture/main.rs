@@ -191,7 +191,7 @@ fn encoders_use_no_clock_lock_file_or_socket() {
 fn delivery_uses_no_wall_clock() {
     let files = rust_files(&root().join("crates/soundpost-sinks/src/delivery"));
     assert!(!files.is_empty(), "the folder of delivery has moved");
-    // The status file tells operators since when a sink has failed.
+    // The status file shows operators since when a sink has failed.
     for file in files.iter().filter(|file| !file.ends_with("status.rs")) {
         let text = fs::read_to_string(file).unwrap();
         for wall in ["SystemTime", "unix", "chrono", "httpdate"] {
