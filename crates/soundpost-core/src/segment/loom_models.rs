@@ -161,7 +161,7 @@ fn loom_in_flight_read() {
             })
         };
         for call in InFlight::new(&region, &layout).read() {
-            let seen = [word::OWNER, word::OPERATION, word::STARTED, word::CHARACTERS];
+            let seen = [word::OWNER, word::OPERATION, word::QUEUED, word::RESUMED];
             let seen = seen.map(|word| call.words[word]);
             assert!(seen == [1; 4] || seen == [2; 4], "{seen:?}");
         }
