@@ -100,19 +100,9 @@ fn every_field_unsupported() {
 
 #[test]
 fn a_driver_that_hangs() {
-    let sim = Sim::new(&format!("hang nvmlInit_v2 30\n{SMALL}"));
-    // Other test programs may take the processor during one start, and hardly during five.
-    let starts: Vec<_> = (0..5)
-        .map(|_| {
-            let directory = Directory::new();
-            let worker = start(&sim, &directory);
-            (worker.started, worker.end()).0
-        })
-        .collect();
-    let fastest = starts.iter().min().unwrap();
-    assert!(*fastest < Duration::from_millis(100), "the starts took {starts:?}");
-    let directory = Directory::new();
+    let (sim, directory) = (Sim::new(&format!("hang nvmlInit_v2 30\n{SMALL}")), Directory::new());
     let mut worker = start(&sim, &directory);
+    assert!(worker.started < Duration::from_millis(100), "the start took {:?}", worker.started);
     let asked = Instant::now();
     worker.gpus();
     assert!(asked.elapsed() < Duration::from_millis(500), "a scrape took {:?}", asked.elapsed());
