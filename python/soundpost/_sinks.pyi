@@ -132,8 +132,8 @@ class Loki(Sink):
             url: `http://` (port 80), `https://` (port 443); in the list of `SOUNDPOST_SINKS` with `loki+`
                 before it.
             tenant: Tenant, sent as `X-Scope-OrgID`. Default: none.
-            extras: TargetForm of fields: `metadata` (structured metadata), or `logfmt` (at the end of the
-                line, for servers without structured metadata). A server that refuses metadata gets logfmt by
+            extras: Place of fields: `metadata` (structured metadata), or `logfmt` (at the end of the line,
+                for servers without structured metadata). A server that refuses metadata gets logfmt by
                 itself. Default: `metadata`.
             encoding: Encoding of requests: `protobuf`, or `json` for servers that accept nothing else.
                 Default: `protobuf`.

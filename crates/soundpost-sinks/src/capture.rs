@@ -19,7 +19,6 @@ use crate::transport::{Batch, Delivering, Limits, Transport};
 
 const LIMITS: Limits = Limits { records: 1000, bytes: 1 << 20 };
 
-/// Decides the result of a batch of lines.
 pub(crate) type Judge = Arc<dyn Fn(&[String]) -> Verdict + Send + Sync>;
 
 /// Keeps log events, and each finished call as one, as the lines of JSON that [`JsonLines`](crate::JsonLines) writes.
@@ -99,7 +98,7 @@ impl fmt::Debug for Capture {
 
 impl Transport for Capture {
     fn limits(&self) -> Limits {
-        Limits { records: self.common.batch.unwrap_or(LIMITS.records), ..LIMITS }
+        LIMITS.with_records(self.common.batch)
     }
 
     fn deliver<'a>(&'a mut self, batch: Batch<'a>) -> Delivering<'a> {
@@ -108,7 +107,7 @@ impl Transport for Capture {
 }
 
 impl Capture {
-    fn take(&self, batch: Batch<'_>) -> Answer {
+    fn take(&self, batch: Batch<'_>) -> Result<Answer, Verdict> {
         let (mut lines, mut losses) = (Vec::with_capacity(batch.records.len()), Losses::default());
         for event in batch.records.iter().filter_map(Event::from_record) {
             let mut line = Vec::new();
@@ -119,9 +118,9 @@ impl Capture {
         match self.judge.as_ref().map_or(Verdict::Taken, |judge| judge(&lines)) {
             Verdict::Taken => {
                 lock(&self.lines).extend(lines);
-                Answer::taken(batch.records.len(), losses)
+                Ok(Answer::taken(batch.records.len(), losses))
             }
-            verdict => Answer::none(verdict),
+            verdict => Err(verdict),
         }
     }
 }

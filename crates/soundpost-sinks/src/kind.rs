@@ -5,7 +5,7 @@ use std::fmt;
 use soundpost_core::Error;
 use soundpost_store::RecordKinds;
 
-use crate::options::address::{Address, Parts, decoded, pairs};
+use crate::options::address::{Address, Parts};
 use crate::options::common::Common;
 use crate::options::declare::{OptionRow, OptionSpec};
 use crate::transport::Transport;
@@ -62,9 +62,6 @@ pub enum TargetForm {
     Path,
 }
 
-/// Makes a sink for a target, with options by name and text.
-type WithOptions = fn(&str, &[(String, String)]) -> Result<Sink, Error>;
-
 /// Description of a kind of sink.
 #[derive(Clone, Copy, Debug)]
 pub struct RegisteredKind {
@@ -76,14 +73,12 @@ pub struct RegisteredKind {
     pub about: &'static str,
     /// Form of the place that records are shipped to.
     pub target: TargetForm,
-    at: fn(&str) -> Result<Sink, Error>,
-    parse: fn(&str) -> Result<Sink, Error>,
-    with_options: WithOptions,
+    /// Returns a sink at a URL or path.
+    pub(crate) at: fn(&str) -> Result<Sink, Error>,
     options: fn() -> Vec<OptionRow>,
 }
 
 impl RegisteredKind {
-    /// Describes the kind `K`.
     pub(crate) const fn of<K: SinkKind>() -> Self {
         Self {
             name: K::NAME,
@@ -91,34 +86,8 @@ impl RegisteredKind {
             about: K::ABOUT,
             target: K::TARGET,
             at: |place| K::at(place).map(Sink::from),
-            parse: |url| parse_url::<K>(url).map(Sink::from),
-            with_options: |place, options| with_options::<K>(place, options).map(Sink::from),
-            options: || K::OPTIONS.iter().flat_map(|group| group.iter().map(OptionSpec::row)).collect(),
+            options: || K::OPTIONS.iter().copied().flatten().map(|option| option.row).collect(),
         }
-    }
-
-    /// Returns a sink of this kind at a URL or path.
-    ///
-    /// # Errors
-    /// When the place cannot be understood.
-    pub fn at(&self, place: &str) -> Result<Sink, Error> {
-        (self.at)(place)
-    }
-
-    /// Returns a sink of this kind from a URL of a list; `url` begins with the kind's name.
-    ///
-    /// # Errors
-    /// When the URL cannot be understood, or holds a secret.
-    pub(crate) fn parse(&self, url: &str) -> Result<Sink, Error> {
-        (self.parse)(url)
-    }
-
-    /// Returns a sink of this kind with options by name and text.
-    ///
-    /// # Errors
-    /// When the place or an option cannot be understood.
-    pub fn with_options(&self, place: &str, options: &[(String, String)]) -> Result<Sink, Error> {
-        (self.with_options)(place, options)
     }
 
     /// Returns the options of this kind.
@@ -157,6 +126,11 @@ impl Sink {
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
         self.0.prepare().map_err(|error| wrong(self.name(), &error))
     }
+
+    /// Sets options by name and text; a query of a URL may hold no secret.
+    pub(crate) fn set(&mut self, options: &[(String, String)], is_query: bool) -> Result<(), Error> {
+        self.0.set(options, is_query)
+    }
 }
 
 impl<K: SinkKind> From<K> for Sink {
@@ -191,6 +165,7 @@ trait Configured: fmt::Debug + Send + Sync {
     fn prepare(&mut self) -> Result<(), String>;
     fn open(&self) -> Result<Box<dyn Transport>, String>;
     fn boxed(&self) -> Box<dyn Configured>;
+    fn set(&mut self, options: &[(String, String)], is_query: bool) -> Result<(), Error>;
 }
 
 impl<K: SinkKind> Configured for K {
@@ -217,6 +192,24 @@ impl<K: SinkKind> Configured for K {
     fn boxed(&self) -> Box<dyn Configured> {
         Box::new(self.clone())
     }
+
+    fn set(&mut self, options: &[(String, String)], is_query: bool) -> Result<(), Error> {
+        for (name, value) in options {
+            if is_query && SECRETS.contains(&name.as_str()) {
+                let instead = "use token_file, token_env, password_file or password_env";
+                return Err(wrong(
+                    K::NAME,
+                    &format!("the URL has a secret in its query ({name}); {instead}"),
+                ));
+            }
+            let option = K::OPTIONS.iter().copied().flatten().find(|option| option.row.name == name);
+            let Some(option) = option else {
+                return Err(wrong(K::NAME, &format!("{name:?} is no option of it")));
+            };
+            (option.set)(self, value).map_err(|error| wrong(K::NAME, &format!("{name}: {error}")))?;
+        }
+        Ok(())
+    }
 }
 
 /// Reads the URL of a sink of kind `K`.
@@ -225,49 +218,12 @@ pub(crate) fn url_parts<K: SinkKind>(url: &str) -> Result<Parts, Error> {
     Address::parse(url, K::NAME, schemes).map_err(|error| wrong(K::NAME, &error))
 }
 
-/// Sets the options of a URL's query, where no secret may stand.
+/// Sets the options of a URL's query.
 pub(crate) fn set_query<K: SinkKind>(mut sink: K, query: &[(String, String)]) -> Result<K, Error> {
-    for (name, value) in query {
-        if SECRETS.contains(&name.as_str()) {
-            let instead = "use token_file, token_env, password_file or password_env";
-            return Err(wrong(K::NAME, &format!("the URL has a secret in its query ({name}); {instead}")));
-        }
-        set(&mut sink, name, value)?;
-    }
+    sink.set(query, true)?;
     Ok(sink)
 }
 
-fn set<K: SinkKind>(sink: &mut K, name: &str, value: &str) -> Result<(), Error> {
-    let spec = K::OPTIONS.iter().flat_map(|group| group.iter()).find(|spec| spec.name == name);
-    let Some(spec) = spec else { return Err(wrong(K::NAME, &format!("{name:?} is no option of it"))) };
-    (spec.set)(sink, value).map_err(|error| wrong(K::NAME, &format!("{name}: {error}")))
-}
-
-fn with_options<K: SinkKind>(place: &str, options: &[(String, String)]) -> Result<K, Error> {
-    let mut sink = K::at(place)?;
-    for (name, value) in options {
-        set(&mut sink, name, value)?;
-    }
-    Ok(sink)
-}
-
-fn parse_url<K: SinkKind>(url: &str) -> Result<K, Error> {
-    let (_, rest) = url.split_once(':').unwrap_or(("", url));
-    if K::TARGET == TargetForm::Path {
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let read = |error: String| wrong(K::NAME, &error);
-        return set_query(K::at(&decoded(path).map_err(read)?)?, &pairs(query).map_err(read)?);
-    }
-    let sink = K::at(url)?;
-    // Checked here and not in the types: in code a password may come from wherever the service has it.
-    if rest.split(['/', '?']).nth(2).is_some_and(|authority| authority.contains('@')) {
-        let instead = "use user=, and password_file= or password_env=";
-        return Err(wrong(K::NAME, &format!("the URL has a user or password; {instead}")));
-    }
-    Ok(sink)
-}
-
-/// Returns the error of a sink.
 pub(crate) fn wrong(sink: &str, error: &str) -> Error {
     Error::config(format!("sink {sink}: {error}"))
 }

@@ -7,13 +7,14 @@ use soundpost_core::Error;
 
 pub use crate::capture::Capture;
 pub use crate::delivery::status::SinkProblem;
-pub use crate::graylog::options::Graylog;
-pub use crate::influxdb::options::{InfluxApi, InfluxDb};
-pub use crate::json_lines::options::JsonLines;
+pub use crate::graylog::Graylog;
+pub use crate::influxdb::{InfluxApi, InfluxDb};
+pub use crate::json_lines::JsonLines;
 use crate::kind::wrong;
 pub use crate::kind::{RegisteredKind, Sink, TargetForm};
-pub use crate::loki::options::{Loki, LokiEncoding};
 pub use crate::loki::push::Extras as LokiExtras;
+pub use crate::loki::{Loki, LokiEncoding};
+use crate::options::address::{decoded, pairs};
 pub use crate::options::declare::OptionRow;
 pub use crate::transport::answer::Verdict;
 
@@ -45,12 +46,15 @@ impl Sink {
         let known = KINDS.iter().find(|known| known.name == kind);
         let known =
             known.ok_or_else(|| Error::config(format!("sinks: there is no sink of kind {kind:?}")))?;
-        known.with_options(place, options)
+        let mut sink = (known.at)(place)?;
+        sink.set(options, false)?;
+        Ok(sink)
     }
 }
 
 fn from_url(position: usize, url: &str) -> Result<Sink, Error> {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    let scheme = scheme.to_ascii_lowercase();
     let (name, transport) = scheme.split_once('+').unwrap_or((&scheme, ""));
     let fits = |kind: &&RegisteredKind| {
         kind.name == name && (kind.target == TargetForm::Path) == transport.is_empty()
@@ -61,7 +65,20 @@ fn from_url(position: usize, url: &str) -> Result<Sink, Error> {
             beginnings().join(", ")
         ))
     })?;
-    kind.parse(url)
+    if kind.target == TargetForm::Path {
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let read = |error: String| wrong(kind.name, &error);
+        let mut sink = (kind.at)(&decoded(path).map_err(read)?)?;
+        sink.set(&pairs(query).map_err(read)?, true)?;
+        return Ok(sink);
+    }
+    let sink = (kind.at)(url)?;
+    // Checked here and not in the types: in code a password may come from wherever the service has it.
+    if rest.split(['/', '?']).nth(2).is_some_and(|authority| authority.contains('@')) {
+        let instead = "use user=, and password_file= or password_env=";
+        return Err(wrong(kind.name, &format!("the URL has a user or password; {instead}")));
+    }
+    Ok(sink)
 }
 
 /// Returns the beginnings of URLs of all kinds, such as `loki+http://`.

@@ -21,8 +21,8 @@ mod transport;
 
 pub use delivery::ack_queue::AckQueue;
 pub use delivery::bisect::{BatchBisect, Step};
-pub use delivery::context::FlushAcks;
 pub use delivery::origin::OwnedOrigin;
+pub use delivery::worker::FlushAcks;
 pub use delivery::workers::Workers;
 pub use kind::{Sink, SinkKind};
 pub use kinds::prepared;

@@ -50,9 +50,6 @@ impl Feed {
     }
 
     /// Returns the sink's counts; `None` while it is not registered in the store.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
     pub(crate) fn state(&mut self) -> Result<Option<SinkState>, StoreError> {
         let Some(reader) = self.reader()? else { return Ok(None) };
         Ok(reader.sinks()?.into_iter().find(|state| state.sink == self.sink))
@@ -63,7 +60,6 @@ impl Feed {
         self.has_delivered
     }
 
-    /// Moves the cursor to the end of an acknowledgement.
     pub(crate) fn advance(&mut self, done: &Acknowledgement) {
         self.cursor = Some(done.through);
     }

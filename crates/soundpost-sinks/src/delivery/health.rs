@@ -1,5 +1,6 @@
 //! Metrics, status file and log messages of a sink.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,8 @@ const ALTERED: [&str; 4] = ["shortened", "cleaned", "left_out", "saturated"];
 /// The flags and the status file that all sinks share.
 pub(crate) struct SinkStatus {
     directory: ServiceDir,
-    /// Problems of the failing sinks; `None` before the first report.
-    problems: Mutex<Option<Vec<SinkProblem>>>,
+    /// Problems of the failing sinks by name; `None` before the first report.
+    problems: Mutex<Option<BTreeMap<String, SinkProblem>>>,
 }
 
 impl SinkStatus {
@@ -35,19 +36,14 @@ impl SinkStatus {
     fn set(&self, calls: &Calls, name: &str, problem: Option<SinkProblem>) {
         let mut shown = lock(&self.problems);
         let mut problems = shown.clone().unwrap_or_default();
-        let before = problems.iter().position(|known| known.sink == name);
-        let before = before.map(|index| problems.swap_remove(index));
-        problems.extend(problem.map(|problem| match &before {
-            Some(before) => problem.following(before),
-            None => problem,
-        }));
-        problems.sort_by(|a, b| a.sink.cmp(&b.sink));
+        let earlier = problems.remove(name);
+        problems.extend(problem.map(|problem| (name.to_owned(), problem.following(earlier))));
         if shown.as_ref() == Some(&problems) {
             return;
         }
-        SinkProblem::write(&self.directory, &problems);
+        SinkProblem::write(&self.directory, problems.values());
         for (reason, misconfigured) in [(DOWN, false), (MISCONFIGURED, true)] {
-            calls.set_unhealthy(reason, problems.iter().any(|known| known.misconfigured == misconfigured));
+            calls.set_unhealthy(reason, problems.values().any(|known| known.misconfigured == misconfigured));
         }
         *shown = Some(problems);
     }
@@ -56,13 +52,11 @@ impl SinkStatus {
 /// The metrics and log messages of one sink.
 pub(crate) struct SinkMetrics {
     name: String,
-    /// The sink's name and address.
     label: String,
     calls: Arc<Calls>,
     status: Arc<SinkStatus>,
     up: Gauge,
     altered: [Counter; 4],
-    /// Start of the outage.
     failing: Option<Instant>,
     /// The verdict in the status file.
     reported: Option<Verdict>,
@@ -70,8 +64,6 @@ pub(crate) struct SinkMetrics {
 }
 
 impl SinkMetrics {
-    /// # Errors
-    /// When another metric has the name of one of its metrics.
     pub(crate) fn new(
         name: &str,
         label: String,
@@ -126,7 +118,6 @@ impl SinkMetrics {
         }
     }
 
-    /// Reports a failed delivery.
     pub(crate) fn mark_failing(&mut self, verdict: &Verdict, pending: impl FnOnce() -> Option<u64>) {
         let since = *self.failing.get_or_insert_with(Instant::now);
         let (state, why) = match verdict {

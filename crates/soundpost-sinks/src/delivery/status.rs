@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use soundpost_core::{ServiceDir, clock};
 
-/// Name of the file.
 const FILE: &str = "sinks.json";
 /// Maximum length of a reason, bytes.
 const WHY: usize = 1024;
@@ -49,18 +48,13 @@ impl SinkProblem {
     }
 
     /// Returns this problem with the start of an earlier one of the same sink.
-    pub(crate) fn following(self, earlier: &Self) -> Self {
-        Self { since_unix: earlier.since_unix, ..self }
+    pub(crate) fn following(self, earlier: Option<Self>) -> Self {
+        Self { since_unix: earlier.map_or(self.since_unix, |earlier| earlier.since_unix), ..self }
     }
 
     /// Writes the file. An error is ignored, because the log has the problems as well.
-    pub(crate) fn write(place: &ServiceDir, problems: &[Self]) {
-        let all: Value = problems.iter().map(Self::as_json).collect();
-        let _ = place.write(FILE, &all.to_string());
-    }
-
-    fn as_json(&self) -> Value {
-        let Self { sink, misconfigured, since_unix, why } = self;
-        json!({ "sink": sink, "misconfigured": misconfigured, "since_unix": since_unix, "why": why })
+    pub(crate) fn write<'p>(place: &ServiceDir, problems: impl Iterator<Item = &'p Self>) {
+        let as_json = |Self { sink, misconfigured, since_unix, why }: &Self| json!({ "sink": sink, "misconfigured": misconfigured, "since_unix": since_unix, "why": why });
+        let _ = place.write(FILE, &problems.map(as_json).collect::<Value>().to_string());
     }
 }

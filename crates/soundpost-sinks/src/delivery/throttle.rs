@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 /// Minimum interval between two messages of the same kind: down, misconfigured, rejected records.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The condition of a sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Condition {
     #[default]

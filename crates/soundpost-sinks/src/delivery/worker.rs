@@ -1,22 +1,25 @@
 //! The worker of one sink: reads the store, delivers batches and acknowledges them.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use soundpost_core::Calls;
 use soundpost_core::thread::lock;
 use soundpost_store::{Record, RecordBatch, Rejected};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::ack_queue::AckQueue;
 use super::backoff::{Backoff, chance};
 use super::bisect::{BatchBisect, Step};
 use super::breaker::RejectionBreaker;
-use super::context::SinkContext;
 use super::feed::Feed;
-use super::health::SinkMetrics;
+use super::health::{SinkMetrics, SinkStatus};
+use super::origin::OwnedOrigin;
 use crate::format::record::weight;
 use crate::kind::Sink;
 use crate::transport::answer::{Answer, Verdict};
@@ -31,7 +34,6 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval between reads of the store without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The command to all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signal {
     /// Number of requested flushes.
@@ -39,7 +41,6 @@ pub(crate) struct Signal {
     pub(crate) phase: Phase,
 }
 
-/// Phase of the workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// Ship records as they are stored.
@@ -49,6 +50,18 @@ pub(crate) enum Phase {
     Drain,
     /// Stop immediately.
     Stop,
+}
+
+/// Wakes the store's thread to store the queued acknowledgements.
+pub type FlushAcks = Arc<dyn Fn() + Send + Sync>;
+
+pub(crate) struct SinkContext {
+    pub(crate) directory: PathBuf,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) names: Mutex<Arc<OwnedOrigin>>,
+    pub(crate) status: Arc<SinkStatus>,
+    pub(crate) acks: Arc<AckQueue>,
+    pub(crate) flush_acks: FlushAcks,
 }
 
 /// The worker of one sink's thread. A restarted worker continues at the cursor in the store.
@@ -91,9 +104,6 @@ impl Worker {
     }
 
     /// Runs until the phase is [`Phase::Stop`].
-    ///
-    /// # Errors
-    /// When the runtime cannot be created.
     pub(crate) fn run(mut self) -> std::io::Result<()> {
         // Host names are resolved on separate threads, which may hang.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -160,7 +170,6 @@ impl Worker {
         }
     }
 
-    /// Ships the records in batches.
     async fn ship(
         &mut self,
         transport: &mut dyn Transport,
@@ -200,7 +209,7 @@ impl Worker {
             let sent = range.len();
             let batch = Batch { origin: names.origin(), records: &records[range] };
             let answer = tokio::select! {
-                answer = transport.deliver(batch) => answer,
+                answer = transport.deliver(batch) => answer.unwrap_or_else(Answer::none),
                 _ = self.signal.wait_for(|signal| signal.phase == Phase::Stop) => return ControlFlow::Break(()),
             };
             let answer = self.breaker.judge(sent, answer);
@@ -217,7 +226,6 @@ impl Worker {
         ControlFlow::Continue(Step::Continue)
     }
 
-    /// Updates the metrics with an answer.
     fn update_health(&mut self, sent: usize, answer: &Answer) {
         self.health.count_losses(answer.losses);
         if matches!(answer.rest, Verdict::Taken | Verdict::Faulty(_)) || answer.settled > 0 {

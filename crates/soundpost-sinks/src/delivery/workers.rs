@@ -10,10 +10,9 @@ use soundpost_core::{Calls, ServiceDir};
 use tokio::sync::watch;
 
 use super::ack_queue::AckQueue;
-use super::context::{FlushAcks, SinkContext};
 use super::health::SinkStatus;
 use super::origin::OwnedOrigin;
-use super::worker::{Phase, Signal, Worker};
+use super::worker::{FlushAcks, Phase, Signal, SinkContext, Worker};
 use crate::kind::Sink;
 
 /// Interval between checks whether threads have ended.

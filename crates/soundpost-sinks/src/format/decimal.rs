@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 /// Smallest number that is written with an exponent.
 const EXPONENT_FROM: f64 = 1e16;
-
 /// The product with 100 is rounded correctly if it is below `EXACT` and farther than `NEAR` from the middle between
 /// two hundredths.
 const NEAR: f64 = 1e-6;

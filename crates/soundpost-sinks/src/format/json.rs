@@ -62,7 +62,6 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 /// A format's rules for the fields of an event.
 pub(crate) struct Dialect {
-    /// Prefix of a name.
     pub(crate) prefix: &'static str,
     /// Names that fields cannot have, with the prefix.
     pub(crate) reserved: &'static Reserved,
@@ -112,7 +111,6 @@ impl<'o> Object<'o> {
         write(self.out, &mut self.losses);
     }
 
-    /// Writes a text, unless it is empty.
     pub(crate) fn text(&mut self, name: &str, text: &str) {
         if !text.is_empty() {
             self.field(name, &Value::from(text));
@@ -160,7 +158,6 @@ impl<'o> Object<'o> {
         });
     }
 
-    /// Ends the object.
     pub(crate) fn end(self) -> Losses {
         self.out.push(b'}');
         self.losses

@@ -6,7 +6,6 @@ use super::losses::Losses;
 
 /// Maximum number of fields of an event or a point.
 pub(crate) const FIELDS: usize = 256;
-
 /// Maximum length of a name, bytes.
 pub(crate) const NAME: usize = 256;
 
@@ -42,7 +41,6 @@ pub(crate) fn push_allowed(out: &mut Vec<u8>, name: &str, allowed: &Alphabet, lo
     losses.cleaned += 1;
 }
 
-/// Names that fields cannot have.
 pub(crate) struct Reserved {
     names: &'static [&'static str],
     marks: Marks,
@@ -50,27 +48,26 @@ pub(crate) struct Reserved {
 
 impl Reserved {
     pub(crate) const fn new(names: &'static [&'static str]) -> Self {
-        let mut marks = Marks::NONE;
+        let mut marks = Marks([0; 16]);
         let mut at = 0;
         while at < names.len() {
-            marks.set(Mark::of(names[at].as_bytes()));
+            marks.set(Marks::of(names[at].as_bytes()));
             at += 1;
         }
         Self { names, marks }
     }
 }
 
-/// A name that was written.
 pub(crate) struct Name {
     pub(crate) place: Range<usize>,
-    mark: Mark,
+    mark: u16,
 }
 
 impl Name {
     /// Returns the name from `start` on.
     #[inline]
     pub(crate) fn written(out: &[u8], start: usize) -> Self {
-        Self { place: start..out.len(), mark: Mark::of(&out[start..]) }
+        Self { place: start..out.len(), mark: Marks::of(&out[start..]) }
     }
 }
 
@@ -83,7 +80,6 @@ pub(crate) struct UsedNames {
 }
 
 impl UsedNames {
-    /// Creates a set of the reserved names.
     pub(crate) fn new(reserved: &'static Reserved) -> Self {
         Self { reserved, names: Vec::with_capacity(32), marks: reserved.marks }
     }
@@ -131,37 +127,27 @@ impl UsedNames {
     }
 }
 
-/// A short hash of a name.
+/// A set of short hashes of names.
 #[derive(Clone, Copy)]
-struct Mark(u16);
-
-impl Mark {
-    const BITS: u32 = 10;
-
-    #[inline]
-    const fn of(name: &[u8]) -> Self {
-        let Some(last) = name.len().checked_sub(1) else { return Self(0) };
-        let some = [name[last], name[last / 2], name[last / 4], name[last - last / 4]];
-        let mixed = (u32::from_le_bytes(some) ^ name.len() as u32).wrapping_mul(0x9E37_79B1);
-        Self((mixed >> (u32::BITS - Self::BITS)) as u16)
-    }
-}
-
-/// A set of marks.
-#[derive(Clone, Copy)]
-struct Marks([u64; 1 << Mark::BITS >> 6]);
+struct Marks([u64; 16]);
 
 impl Marks {
-    const NONE: Self = Self([0; 1 << Mark::BITS >> 6]);
-
     #[inline]
-    const fn set(&mut self, mark: Mark) {
-        self.0[(mark.0 >> 6) as usize] |= 1 << (mark.0 & 63);
+    const fn of(name: &[u8]) -> u16 {
+        let Some(last) = name.len().checked_sub(1) else { return 0 };
+        let some = [name[last], name[last / 2], name[last / 4], name[last - last / 4]];
+        let mixed = (u32::from_le_bytes(some) ^ name.len() as u32).wrapping_mul(0x9E37_79B1);
+        (mixed >> 22) as u16
     }
 
     #[inline]
-    fn has(&self, mark: Mark) -> bool {
-        self.0[usize::from(mark.0 >> 6)] >> (mark.0 & 63) & 1 == 1
+    const fn set(&mut self, mark: u16) {
+        self.0[(mark >> 6) as usize] |= 1 << (mark & 63);
+    }
+
+    #[inline]
+    fn has(&self, mark: u16) -> bool {
+        self.0[usize::from(mark >> 6)] >> (mark & 63) & 1 == 1
     }
 }
 

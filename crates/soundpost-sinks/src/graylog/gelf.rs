@@ -13,19 +13,14 @@ use crate::format::record::{Event, Origin};
 
 /// Maximum length of a frame in Graylog's TCP input by default, including the final NUL, bytes.
 pub const FRAME: usize = 2 * 1024 * 1024;
-
 /// Maximum length of a host name, bytes.
 const HOST: usize = 255;
-
 /// Earliest representable time, nanoseconds since 1970. Earlier times are replaced by it.
 const EARLIEST: i64 = 1_000_000;
-
 /// Maximum length of a datagram of a chunked message, bytes.
 pub(crate) const CHUNK: usize = 1420;
-
 /// Maximum number of chunks of a message.
 const CHUNKS: usize = 128;
-
 const HEADER: usize = 12;
 
 static RESERVED: Reserved = Reserved::new(&["_id", "_message", "_source", "_timestamp", "_full_message"]);

@@ -1,72 +1,58 @@
 //! Events to a GELF input over HTTP, the only one that confirms them.
 
-use hyper::Uri;
-use soundpost_core::thread;
 use soundpost_store::Record;
 
 use crate::format::losses::Losses;
 use crate::format::record::{Event, Origin};
+use crate::graylog::Graylog;
 use crate::graylog::gelf;
-use crate::graylog::options::Graylog;
-use crate::net::http::{Client, Request, Scheme, gzip, headers, path};
+use crate::net::http::{Client, uri};
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Maximum length of an uncompressed body, bytes. Graylog's input accepts 64 KiB by default.
 const BODY: usize = 65_000;
 
-/// Sends requests to one input.
 pub(crate) struct GelfHttp {
     client: Client,
-    uri: Uri,
     bulk: bool,
     limits: Limits,
     body: Vec<u8>,
 }
 
 impl GelfHttp {
-    /// # Errors
-    /// When the settings are invalid.
     pub(crate) fn new(settings: &Graylog) -> Result<Self, String> {
-        let address = &settings.server.address;
-        let own = if address.path.is_empty() { "/gelf" } else { "" };
+        let Graylog { common, server, bulk } = settings;
+        let own = if server.address.path.is_empty() { "/gelf" } else { "" };
+        let uri = uri(&server.address, own, &[])?;
+        // A bulk batch fits one request, so bisection works as for other sinks.
+        let limits = Limits { records: 1000, bytes: if *bulk { BODY } else { 1 << 20 } };
         Ok(Self {
-            client: Client::new(&settings.server, settings.common.timeout, Scheme::Bearer)?,
-            uri: path(address, own, &[])?,
-            bulk: settings.bulk,
-            limits: Limits {
-                records: settings.common.batch.unwrap_or(1000),
-                // A bulk batch fits one request, so bisection works as for other sinks.
-                bytes: if settings.bulk { BODY } else { 1 << 20 },
-            },
+            client: Client::new(server, uri, common.timeout, "Bearer")?,
+            bulk: *bulk,
+            limits: limits.with_records(common.batch),
             body: Vec::new(),
         })
     }
 
     /// Sends records in requests of as many as fit, and stops at the first failure.
-    async fn send(&mut self, batch: Batch<'_>) -> Answer {
+    async fn send(&mut self, batch: Batch<'_>) -> Result<Answer, Verdict> {
         let mut answer = Answer::taken(0, Losses::default());
         while answer.settled < batch.records.len() {
             let rest = &batch.records[answer.settled..];
-            let (records, losses) = match thread::guarded(|| self.encode(&batch.origin, rest)) {
+            let (records, losses) = match Verdict::of_panic(|| self.encode(&batch.origin, rest)) {
                 Ok(encoded) => encoded,
-                Err(panic) => {
-                    answer.rest = Verdict::unwritable(&panic);
-                    return answer;
-                }
+                Err(rest) => return Ok(Answer { rest, ..answer }),
             };
             match self.post().await {
-                Verdict::Taken => {
+                Ok(Verdict::Taken) => {
                     answer.settled += records;
                     answer.losses += losses;
                 }
-                verdict => {
-                    (answer.rest, answer.suspects) = (verdict, records);
-                    return answer;
-                }
+                Ok(rest) | Err(rest) => return Ok(Answer { rest, suspects: records, ..answer }),
             }
         }
-        answer
+        Ok(answer)
     }
 
     /// Encodes as many of the first records as fit into a body, at least one.
@@ -97,17 +83,12 @@ impl GelfHttp {
         (taken, losses)
     }
 
-    async fn post(&mut self) -> Verdict {
+    async fn post(&mut self) -> Result<Verdict, Verdict> {
         if self.body.is_empty() {
-            return Verdict::Taken;
+            return Ok(Verdict::Taken);
         }
-        let zip = self.bulk;
-        let body = if zip { gzip(&self.body) } else { self.body.clone().into() };
-        let request = Request { path: self.uri.clone(), headers: headers("application/json", zip), body };
-        match self.client.post(&request).await {
-            Ok(reply) => reply.verdict(),
-            Err(verdict) => verdict,
-        }
+        let body = std::mem::take(&mut self.body);
+        Ok(self.client.post("application/json", body, self.bulk).await?.verdict(&[]))
     }
 }
 

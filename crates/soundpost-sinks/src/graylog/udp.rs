@@ -1,41 +1,31 @@
 //! GELF over UDP, without any confirmation.
 
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use soundpost_core::{CloseInChild, close_in_child, thread};
+use soundpost_core::{CloseInChild, close_in_child};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::format::losses::Losses;
 use crate::format::record::{Event, Origin};
+use crate::graylog::Graylog;
 use crate::graylog::gelf;
-use crate::graylog::options::Graylog;
-use crate::graylog::stopped::Stopped;
+use crate::net::gzip::gzip;
 use crate::options::address::Address;
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Time to wait for an ICMP error after a batch.
 const GRACE: Duration = Duration::from_millis(50);
-
 /// Interval between lookups of the host's name, because no reply reveals that it has moved.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
-
 /// Maximum records per millisecond. A server's socket holds a few hundred datagrams, and more are lost.
 const PACE: usize = 48;
+/// Default maximum of a batch.
+const LIMITS: Limits = Limits { records: 12_288, bytes: 12 * 1024 * 1024 };
 
-/// Default batch size, records.
-const RECORDS: usize = 12_288;
-
-/// Maximum memory of a batch, bytes.
-const BYTES: usize = 12 * 1024 * 1024;
-
-/// Sends datagrams to an input for GELF over UDP.
 pub(crate) struct GelfUdp {
     address: Address,
     timeout: Duration,
@@ -52,34 +42,28 @@ struct Socket {
 
 impl GelfUdp {
     pub(crate) fn new(settings: &Graylog) -> Self {
-        let records = settings.common.batch.unwrap_or(RECORDS);
         Self {
             address: settings.server.address.clone(),
             timeout: settings.common.timeout,
-            limits: Limits { records, bytes: BYTES },
+            limits: LIMITS.with_records(settings.common.batch),
             socket: None,
         }
     }
 
-    async fn send(&mut self, batch: Batch<'_>) -> Answer {
+    async fn send(&mut self, batch: Batch<'_>) -> Result<Answer, Verdict> {
         // Ends before the sink's own timeout.
-        match timeout(self.timeout * 9 / 10, self.try_send(batch)).await {
-            Ok(Ok(losses)) => Answer::taken(batch.records.len(), losses),
-            Ok(Err(Stopped::Failed(error))) => Answer::none(self.later(&error)),
-            Ok(Err(Stopped::Unwritable(panic))) => Answer::none(Verdict::unwritable(&panic)),
-            Err(_) => Answer::none(self.later(&"not sent within the timeout")),
-        }
+        let sent = timeout(self.timeout * 9 / 10, self.try_send(batch)).await;
+        let losses = sent.unwrap_or_else(|_| Err(self.address.later(&"not sent within the timeout")))?;
+        Ok(Answer::taken(batch.records.len(), losses))
     }
 
-    fn later(&self, why: &dyn Display) -> Verdict {
-        Verdict::later(format!("{}: {why}", self.address))
-    }
-
-    async fn try_send(&mut self, batch: Batch<'_>) -> Result<Losses, Stopped> {
+    async fn try_send(&mut self, batch: Batch<'_>) -> Result<Losses, Verdict> {
+        let address = &self.address;
+        let later = |error: io::Error| address.later(&error);
         let known = self.socket.take().filter(|socket| socket.looked_up.elapsed() < LOOKUP_INTERVAL);
         let socket = match known {
             Some(socket) => socket,
-            None => Socket::new(&self.address).await?,
+            None => Socket::new(address).await.map_err(later)?,
         };
         let mut losses = Losses::default();
         let begun = Instant::now();
@@ -88,16 +72,16 @@ impl GelfUdp {
                 sleep_until(begun + Duration::from_millis((sent / PACE) as u64)).await;
             }
             let Some(event) = Event::from_record(record) else { continue };
-            let (datagrams, lost) =
-                thread::guarded(|| datagrams(&batch.origin, &event)).map_err(Stopped::Unwritable)??;
+            let encoded = Verdict::of_panic(|| datagrams(&batch.origin, &event))?;
+            let (datagrams, lost) = encoded.map_err(later)?;
             losses += lost;
             for datagram in datagrams {
-                socket.socket.send(&datagram).await?;
+                socket.socket.send(&datagram).await.map_err(later)?;
             }
         }
         sleep(GRACE).await;
-        if let Some(error) = socket.socket.take_error()? {
-            return Err(error.into());
+        if let Some(error) = socket.socket.take_error().map_err(later)? {
+            return Err(later(error));
         }
         self.socket = Some(socket);
         Ok(losses)
@@ -144,7 +128,7 @@ fn datagrams(origin: &Origin<'_>, event: &Event<'_>) -> io::Result<(Vec<Vec<u8>>
         let losses = gelf::push(&mut message, origin, event, limit);
         // Most messages fit uncompressed, and servers accept both.
         if message.len() > gelf::CHUNK {
-            message = gzipped(&message)?;
+            message = gzip(&message);
         }
         let mut id = [0; 8];
         // The system's random numbers differ in a forked child.
@@ -154,12 +138,6 @@ fn datagrams(origin: &Origin<'_>, event: &Event<'_>) -> io::Result<(Vec<Vec<u8>>
             None => limit /= 2,
         }
     }
-}
-
-fn gzipped(message: &[u8]) -> io::Result<Vec<u8>> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(message)?;
-    gzip.finish()
 }
 
 #[cfg(test)]

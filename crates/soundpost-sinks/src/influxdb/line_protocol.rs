@@ -15,10 +15,8 @@ use crate::format::replace::Rules;
 
 /// Maximum length of an escaped tag value, bytes.
 const TAG_VALUE: usize = 1024;
-
 /// Maximum length of measurement and tags together, bytes. v1 rejects more than 65,535.
 const SERIES: usize = 60_000;
-
 /// Maximum length of an escaped field text, bytes.
 const TEXT: usize = 64 * 1024;
 

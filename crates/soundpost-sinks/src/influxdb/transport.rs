@@ -1,83 +1,49 @@
 //! Calls and vitals as line protocol, to InfluxDB.
 
-use hyper::Uri;
-use soundpost_core::thread;
-use soundpost_store::Rejected;
-
 use crate::format::losses::Losses;
 use crate::format::record::Point;
-use crate::influxdb::line_protocol;
-use crate::influxdb::options::{InfluxApi, InfluxDb};
-use crate::net::http::{Client, Reply, Request, Scheme, gzip, headers, path};
+use crate::influxdb::{InfluxApi, InfluxDb, line_protocol};
+use crate::net::http::{Client, uri};
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Maximum lines in a request, and their bytes before compression.
 const LIMITS: Limits = Limits { records: 5000, bytes: 1 << 20 };
 
-/// Writes to one database or bucket.
 pub(crate) struct InfluxTransport {
     client: Client,
-    uri: Uri,
     limits: Limits,
 }
 
 impl InfluxTransport {
-    /// # Errors
-    /// When the settings are invalid.
     pub(crate) fn new(settings: &InfluxDb) -> Result<Self, String> {
-        let address = &settings.server.address;
-        let InfluxDb { org, bucket, database, retention_policy, .. } = settings;
-        let way = settings.effective_api();
-        let query: &[(&str, &str)] = match way {
+        let InfluxDb { common, server, org, bucket, database, retention_policy, .. } = settings;
+        let api = settings.effective_api();
+        let query: &[(&str, &str)] = match api {
             InfluxApi::V1 => &[("db", database), ("rp", retention_policy), ("precision", "ns")],
             InfluxApi::V2 => &[("org", org), ("bucket", bucket), ("precision", "ns")],
             InfluxApi::V3 => &[("db", database), ("precision", "nanosecond")],
         };
-        let uri = path(address, way.path(), query)?;
-        let scheme = if way == InfluxApi::V3 { Scheme::Bearer } else { Scheme::Token };
-        Ok(Self {
-            client: Client::new(&settings.server, settings.common.timeout, scheme)?,
-            uri,
-            limits: Limits { records: settings.common.batch.unwrap_or(LIMITS.records), ..LIMITS },
-        })
+        let scheme = if api == InfluxApi::V3 { "Bearer" } else { "Token" };
+        let uri = uri(&server.address, api.path(), query)?;
+        let client = Client::new(server, uri, common.timeout, scheme)?;
+        Ok(Self { client, limits: LIMITS.with_records(common.batch) })
     }
 
-    async fn send(&mut self, batch: Batch<'_>) -> Answer {
-        let encoded = match thread::guarded(|| encode(batch)) {
-            Ok(encoded) => encoded,
-            // The record is found by bisection, as a rejected one.
-            Err(panic) => return Answer::none(Verdict::unwritable(&panic)),
-        };
-        let Encoded { lines, points, records, losses } = encoded;
+    async fn send(&mut self, batch: Batch<'_>) -> Result<Answer, Verdict> {
+        let Encoded { lines, points, records, losses } = Verdict::of_panic(|| encode(batch))?;
         let taken = Answer::taken(batch.records.len(), losses);
         if lines.is_empty() {
-            return taken;
+            return Ok(taken);
         }
         if lines.len() > self.limits.bytes && batch.records.len() > 1 {
-            return Answer::none(Verdict::TooLarge("more lines than are sent at once".into()));
+            return Err(Verdict::TooLarge("more lines than are sent at once".into()));
         }
-        let headers = headers("text/plain; charset=utf-8", true);
-        let request = Request { path: self.uri.clone(), headers, body: gzip(&lines) };
-        let reply = match self.client.post(&request).await {
-            Ok(reply) => reply,
-            Err(verdict) => return Answer::none(verdict),
-        };
-        match verdict(&reply) {
-            Verdict::Taken => taken,
-            rest @ Verdict::Faulty(_) => match refused(&reply.text, points, records) {
-                Some(refused) => {
-                    let rejected = Rejected { refused, ..taken.rejected };
-                    Answer { rejected, rest, ..taken }
-                }
-                None => Answer::none(rest),
-            },
-            verdict => Answer::none(verdict),
-        }
+        let reply = self.client.post("text/plain; charset=utf-8", lines, true).await?;
+        taken.judged(reply.verdict(&OF_POINTS), || refused(&reply.text, points, records))
     }
 }
 
-/// An encoded batch.
 struct Encoded {
     lines: Vec<u8>,
     points: u64,
@@ -107,16 +73,6 @@ fn encode(batch: Batch<'_>) -> Encoded {
 const PARTIAL: &str = "partial write";
 /// InfluxDB's messages on single points.
 const OF_POINTS: [&str; 3] = [PARTIAL, "unable to parse", "field type conflict"];
-
-/// Returns the verdict on a reply; InfluxDB's messages on single points are [`Verdict::Faulty`].
-fn verdict(reply: &Reply) -> Verdict {
-    match reply.verdict() {
-        Verdict::Refused(text) if OF_POINTS.iter().any(|words| reply.text.contains(words)) => {
-            Verdict::Faulty(text)
-        }
-        verdict => verdict,
-    }
-}
 
 /// Returns how many records of a request InfluxDB rejected, if it stored the others and the number is exact.
 ///

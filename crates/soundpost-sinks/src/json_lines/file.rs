@@ -6,22 +6,18 @@
 mod mend;
 mod rotation;
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
 use soundpost_core::{CloseInChild, close_in_child};
 
 pub(crate) use rotation::Rotation;
 
-/// Appends lines to a file.
 pub(crate) struct LineFile {
     path: PathBuf,
-    /// Permissions of a new file.
     mode: u32,
     rotation: Rotation,
     open: Option<Open>,
@@ -32,7 +28,6 @@ struct Open {
     // Dropped before the file, because its descriptor can be reused as soon as it is closed.
     _closed_in_child: CloseInChild,
     file: File,
-    /// Its device and inode.
     identity: (u64, u64),
     length: u64,
     /// Rotation period of the last write.
@@ -55,10 +50,6 @@ impl LineFile {
         self.try_append(lines, unix_nanos).map_err(|error| self.named(error))
     }
 
-    /// Syncs the appended lines to the disk.
-    ///
-    /// # Errors
-    /// When the disk fails.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         let synced = self.open.as_mut().map_or(Ok(()), Open::sync);
         synced.map_err(|error| self.named(error))
@@ -97,7 +88,6 @@ impl LineFile {
         self.open()
     }
 
-    /// Opens the file, or creates it.
     fn open(&self) -> io::Result<Open> {
         let file = match options().open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.create()?,
@@ -174,17 +164,8 @@ fn options() -> OpenOptions {
 /// The lock belongs to the open file description, so it stays when the service opens and closes the same file. A
 /// forked child closes its copy, so that it does not hold the lock after its parent ends.
 fn lock(file: &File) -> io::Result<()> {
-    let whole = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&whole)) {
-        Err(Errno::EAGAIN | Errno::EACCES) => {
-            Err(io::Error::new(ErrorKind::ResourceBusy, "another writes to it"))
-        }
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(ErrorKind::ResourceBusy, "another writes to it")),
         _ => Ok(()),
     }
 }

@@ -8,7 +8,6 @@ use crate::format::record::{Event, Origin};
 
 /// Maximum length of a line with its line feed, bytes. A message takes at most half of it.
 pub const LINE: usize = 1024 * 1024;
-
 /// Start of each line.
 pub(crate) const BEGINNING: &[u8] = b"{\"time\":\"";
 

@@ -14,7 +14,6 @@ use nix::unistd::write;
 /// Maximum length of an atomic write to a pipe, bytes. A writable pipe accepts it without blocking.
 const PART: usize = libc::PIPE_BUF;
 
-/// Writes lines to a shared descriptor.
 #[derive(Default)]
 pub(crate) struct SharedLines {
     /// Rest of a partially written line.

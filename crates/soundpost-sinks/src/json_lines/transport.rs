@@ -3,27 +3,21 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use soundpost_core::{clock, thread};
+use soundpost_core::clock;
 
 use crate::format::losses::Losses;
 use crate::format::record::Event;
 use crate::json_lines::file::{LineFile, Rotation};
-use crate::json_lines::lines;
-use crate::json_lines::options::JsonLines;
 use crate::json_lines::shared::SharedLines;
+use crate::json_lines::{JsonLines, lines};
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
-/// Default batch size, records.
-const RECORDS: usize = 4096;
-
-/// Maximum memory of a batch, bytes.
-const BYTES: usize = 4 * 1024 * 1024;
-
+/// Default maximum of a batch.
+const LIMITS: Limits = Limits { records: 4096, bytes: 4 * 1024 * 1024 };
 /// Timeout for the reader of standard output.
 const STDOUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes lines to a file or to standard output.
 pub(crate) struct Lines {
     to: To,
     limits: Limits,
@@ -31,52 +25,40 @@ pub(crate) struct Lines {
 
 enum To {
     File(LineFile),
-    /// Standard output.
     Shared(SharedLines),
 }
 
 impl Lines {
     pub(crate) fn new(settings: &JsonLines) -> Self {
-        let rotation =
-            Rotation { bytes: settings.rotate_bytes, age: settings.rotate_age, keep: settings.keep };
-        let to = match &settings.path {
-            Some(path) => To::File(LineFile::new(path.clone(), settings.mode, rotation)),
+        let JsonLines { common, path, rotate_bytes, rotate_age, keep, mode } = settings;
+        let rotation = Rotation { bytes: *rotate_bytes, age: *rotate_age, keep: *keep };
+        let to = match path {
+            Some(path) => To::File(LineFile::new(path.clone(), *mode, rotation)),
             None => To::Shared(SharedLines::default()),
         };
-        Self { to, limits: Limits { records: settings.common.batch.unwrap_or(RECORDS), bytes: BYTES } }
+        Self { to, limits: LIMITS.with_records(common.batch) }
     }
 
-    fn write(&mut self, batch: Batch<'_>) -> Answer {
-        let (lines, ends) = match thread::guarded(|| encoded(batch)) {
-            Ok(encoded) => encoded,
-            Err(panic) => {
-                return Answer::none(Verdict::unwritable(&panic));
-            }
-        };
+    fn write(&mut self, batch: Batch<'_>) -> Result<Answer, Verdict> {
+        let (lines, ends) = Verdict::of_panic(|| encoded(batch))?;
         let written = match &mut self.to {
             // Acknowledged lines are durable.
-            To::File(file) => file
-                .append(&lines, clock::unix_nanos())
-                .and_then(|()| file.sync())
-                .map(|()| lines.len())
-                .map_err(|error| verdict(&error)),
+            To::File(file) => {
+                let appended = file.append(&lines, clock::unix_nanos()).and_then(|()| file.sync());
+                appended.map(|()| lines.len()).map_err(|error| verdict(&error))?
+            }
             To::Shared(shared) => shared
                 .write(io::stdout(), &lines, STDOUT_TIMEOUT)
-                .map_err(|error| Verdict::later(format!("standard output: {error}"))),
+                .map_err(|error| Verdict::later(format!("standard output: {error}")))?,
         };
-        match written {
-            Ok(written) => {
-                let settled = ends.partition_point(|(end, _)| *end <= written);
-                let mut losses = Losses::default();
-                ends[..settled].iter().for_each(|(_, lost)| losses += *lost);
-                let rest = match settled == ends.len() {
-                    true => Verdict::Taken,
-                    false => Verdict::later("standard output: nobody reads it"),
-                };
-                Answer { settled, losses, ..Answer::none(rest) }
-            }
-            Err(verdict) => Answer::none(verdict),
-        }
+        let settled = ends.partition_point(|(end, _)| *end <= written);
+        let mut losses = Losses::default();
+        ends[..settled].iter().for_each(|(_, lost)| losses += *lost);
+        let rest = match settled == ends.len() {
+            true => Verdict::Taken,
+            false => Verdict::later("standard output: nobody reads it"),
+        };
+        Ok(Answer { settled, losses, ..Answer::none(rest) })
     }
 }
 

@@ -1,31 +1,23 @@
 //! Events to Loki's push API.
 
-use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
-use soundpost_core::thread;
-use soundpost_store::Rejected;
 
 use crate::format::losses::Losses;
 use crate::format::record::{Event, Origin};
-use crate::loki::options::{Loki, LokiEncoding, PUSH};
 use crate::loki::push::{Encoder, Extras};
-use crate::net::http::{Client, Reply, Request, Scheme, gzip, headers, path};
+use crate::loki::{Loki, LokiEncoding, PUSH};
+use crate::net::http::{Client, Reply, uri};
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
 
 /// Maximum entries in a request, and their bytes before compression.
 const LIMITS: Limits = Limits { records: 1000, bytes: 1 << 20 };
-
 const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
-
 /// Status of a request that Loki discarded.
 const DISCARDED: u16 = 260;
 
-/// Pushes to one tenant.
 pub(crate) struct LokiTransport {
     client: Client,
-    uri: Uri,
-    tenant: Option<HeaderValue>,
     extras: Extras,
     json: bool,
     encoder: Encoder,
@@ -33,59 +25,39 @@ pub(crate) struct LokiTransport {
 }
 
 impl LokiTransport {
-    /// # Errors
-    /// When the settings are invalid.
     pub(crate) fn new(settings: &Loki) -> Result<Self, String> {
-        let tenant = Some(&settings.tenant).filter(|tenant| !tenant.is_empty());
-        let tenant = tenant.map(|tenant| HeaderValue::from_str(tenant)).transpose();
-        Ok(Self {
-            client: Client::new(&settings.server, settings.common.timeout, Scheme::Bearer)?,
-            uri: path(&settings.server.address, PUSH, &[])?,
-            tenant: tenant.map_err(|_| "the tenant has characters that no header can have".to_owned())?,
-            extras: settings.extras,
-            json: settings.encoding == LokiEncoding::Json,
-            encoder: Encoder::default(),
-            limits: Limits { records: settings.common.batch.unwrap_or(LIMITS.records), ..LIMITS },
-        })
+        let Loki { common, server, tenant, extras, encoding } = settings;
+        let uri = uri(&server.address, PUSH, &[])?;
+        let mut client = Client::new(server, uri, common.timeout, "Bearer")?;
+        if !tenant.is_empty() {
+            let tenant = HeaderValue::from_str(tenant);
+            let tenant = tenant.map_err(|_| "the tenant has characters that no header can have")?;
+            client = client.with_header(TENANT, tenant);
+        }
+        let (extras, json) = (*extras, *encoding == LokiEncoding::Json);
+        let (encoder, limits) = (Encoder::default(), LIMITS.with_records(common.batch));
+        Ok(Self { client, extras, json, encoder, limits })
     }
 
-    async fn send(&mut self, batch: Batch<'_>) -> Answer {
+    async fn send(&mut self, batch: Batch<'_>) -> Result<Answer, Verdict> {
         let events = || batch.records.iter().filter_map(Event::from_record);
         if events().next().is_none() {
-            return Answer::taken(batch.records.len(), Losses::default());
+            return Ok(Answer::taken(batch.records.len(), Losses::default()));
         }
         loop {
-            let encoded = thread::guarded(|| self.encode(&batch.origin, events()));
-            let (request, losses) = match encoded {
-                Ok(Some(encoded)) => encoded,
-                Ok(None) => return Answer::none(Verdict::TooLarge("longer than snappy can be".into())),
-                Err(panic) => {
-                    return Answer::none(Verdict::unwritable(&panic));
-                }
-            };
-            let reply = match self.client.post(&request).await {
-                Ok(reply) => reply,
-                Err(verdict) => return Answer::none(verdict),
-            };
+            let encoded = Verdict::of_panic(|| self.encode(&batch.origin, events()))?;
+            let too_long = || Verdict::TooLarge("longer than snappy can be".into());
+            let (body, losses) = encoded.ok_or_else(too_long)?;
+            let content = if self.json { "application/json" } else { "application/x-protobuf" };
+            let reply = self.client.post(content, body, self.json).await?;
             if self.extras == Extras::Metadata && rejects_metadata(&reply) {
                 self.extras = Extras::Logfmt;
                 continue;
             }
-            let records = batch.records.len();
-            return match verdict(&reply) {
-                Verdict::Taken => Answer::taken(records, losses),
-                rest @ Verdict::Faulty(_) => {
-                    let events: Vec<_> = events().collect();
-                    match ignored(&reply, &events).or_else(|| out_of_time(&reply, &events)) {
-                        Some(refused) => {
-                            let rejected = Rejected { refused, ..Rejected::default() };
-                            Answer { rejected, rest, ..Answer::taken(records, losses) }
-                        }
-                        None => Answer::none(rest),
-                    }
-                }
-                verdict => Answer::none(verdict),
-            };
+            return Answer::taken(batch.records.len(), losses).judged(verdict(&reply), || {
+                let events: Vec<_> = events().collect();
+                ignored(&reply, &events).or_else(|| out_of_time(&reply, &events))
+            });
         }
     }
 
@@ -93,16 +65,11 @@ impl LokiTransport {
         &mut self,
         origin: &Origin<'_>,
         events: impl Iterator<Item = Event<'a>>,
-    ) -> Option<(Request, Losses)> {
-        let (body, mut headers, losses) = if self.json {
-            let (body, losses) = self.encoder.json(origin, events, self.extras);
-            (gzip(&body), headers("application/json", true), losses)
-        } else {
-            let (body, losses) = self.encoder.protobuf(origin, events, self.extras)?;
-            (body.into(), headers("application/x-protobuf", false), losses)
-        };
-        headers.extend(self.tenant.iter().map(|tenant| (TENANT, tenant.clone())));
-        Some((Request { path: self.uri.clone(), headers, body }, losses))
+    ) -> Option<(Vec<u8>, Losses)> {
+        match self.json {
+            true => Some(self.encoder.json(origin, events, self.extras)),
+            false => self.encoder.protobuf(origin, events, self.extras),
+        }
     }
 }
 
@@ -121,17 +88,11 @@ const IGNORED: &str = "total ignored: ";
 const TOO_OLD: &str = "' has timestamp too old: ";
 const TOO_NEW: &str = "' has timestamp too new: ";
 
-/// Returns the verdict on a reply. A discarded request is a misconfiguration; Loki's messages on single entries are
-/// [`Verdict::Faulty`].
+/// Returns the verdict on a reply. A discarded request is a misconfiguration.
 fn verdict(reply: &Reply) -> Verdict {
-    match reply.verdict() {
-        _ if reply.status == DISCARDED => {
-            Verdict::Misconfigured(format!("the server discards what it gets: {}", reply.summary()))
-        }
-        Verdict::Refused(text) if OF_ENTRIES.iter().any(|words| reply.text.contains(words)) => {
-            Verdict::Faulty(text)
-        }
-        verdict => verdict,
+    match reply.status {
+        DISCARDED => Verdict::Misconfigured(format!("the server discards what it gets: {}", reply.summary())),
+        _ => reply.verdict(&OF_ENTRIES),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,17 +18,16 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::counted::Counted;
-use super::tls::connector;
 use crate::options::address::Address;
+use crate::options::certificates::certificates;
 use crate::options::common::Server;
 use crate::transport::answer::Verdict;
 
 /// Timeout for connecting to one address of a host.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Opens connections to one server.
 pub(crate) struct Connector {
-    address: Address,
+    pub(crate) address: Address,
     timeout: Duration,
     tls: Option<Tls>,
 }
@@ -74,12 +75,12 @@ impl Connector {
     pub(crate) async fn connect(&self) -> Result<Connection, Verdict> {
         match timeout(self.timeout, self.attempt()).await {
             Ok(connected) => connected,
-            Err(_) => Err(self.later("no connection within the time it may take")),
+            Err(_) => Err(self.address.later(&"no connection within the time it may take")),
         }
     }
 
     async fn attempt(&self) -> Result<Connection, Verdict> {
-        let stream = self.tcp().await.map_err(|error| self.later(&error.to_string()))?;
+        let stream = self.tcp().await.map_err(|error| self.address.later(&error))?;
         let closed_in_child = close_in_child(stream.as_raw_fd());
         let _ = stream.set_nodelay(true);
         let stream = Counted::new(stream);
@@ -111,13 +112,8 @@ impl Connector {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match tls {
             Some(tls) => Verdict::Misconfigured(format!("{}: TLS: {tls}", self.address)),
-            None => self.later(&error.to_string()),
+            None => self.address.later(error),
         }
-    }
-
-    /// Returns a verdict to retry later, with the address.
-    pub(crate) fn later(&self, why: &str) -> Verdict {
-        Verdict::later(format!("{}: {why}", self.address))
     }
 }
 
@@ -125,6 +121,26 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     timeout(CONNECT, TcpStream::connect(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Returns a connector that trusts the system's certificates and those of a file.
+pub(crate) fn connector(ca_file: Option<&Path>, protocol: Option<&[u8]>) -> Result<TlsConnector, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+    }
+    // The explicit provider prevents other crates of the service from changing it.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocol.iter().map(|name| name.to_vec()).collect();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 impl Connection {

@@ -2,5 +2,5 @@
 
 pub(crate) mod connect;
 mod counted;
+pub(crate) mod gzip;
 pub(crate) mod http;
-pub(crate) mod tls;

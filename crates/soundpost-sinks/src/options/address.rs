@@ -7,8 +7,8 @@ use hyper::Uri;
 use percent_encoding::percent_decode_str;
 
 use super::secret::Secret;
+use crate::transport::answer::Verdict;
 
-/// Where a server is.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     /// Without what names the kind of sink: `http`, `https`, `tcp`, `tls`, `udp`.
@@ -20,7 +20,6 @@ pub(crate) struct Address {
     pub(crate) path: String,
 }
 
-/// Parts of a URL.
 pub(crate) struct Parts {
     pub(crate) address: Address,
     pub(crate) user: Option<String>,
@@ -85,7 +84,6 @@ impl Address {
         })
     }
 
-    /// Whether what is sent is encrypted.
     pub(crate) fn is_encrypted(&self) -> bool {
         matches!(&*self.scheme, "https" | "tls")
     }
@@ -96,6 +94,11 @@ impl Address {
             ("http", 80) | ("https", 443) => self.bracketed().into_owned(),
             _ => format!("{}:{}", self.bracketed(), self.port),
         }
+    }
+
+    /// Returns a verdict to retry later, with the address.
+    pub(crate) fn later(&self, why: &dyn fmt::Display) -> Verdict {
+        Verdict::later(format!("{self}: {why}"))
     }
 
     fn bracketed(&self) -> Cow<'_, str> {

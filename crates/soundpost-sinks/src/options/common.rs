@@ -86,7 +86,6 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// Returns true if there are no credentials.
     pub(crate) fn is_empty(&self) -> bool {
         self.user.is_none() && self.password.is_none() && self.token.is_none()
     }

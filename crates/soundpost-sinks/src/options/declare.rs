@@ -3,10 +3,7 @@
 
 /// An option of the sink `S` by name and text.
 pub struct OptionSpec<S> {
-    pub(crate) name: &'static str,
-    pub(crate) python: &'static str,
-    pub(crate) default: &'static str,
-    pub(crate) help: &'static str,
+    pub(crate) row: OptionRow,
     /// Reads the text and sets the option. The error completes `name: `.
     pub(crate) set: fn(&mut S, &str) -> Result<(), String>,
 }
@@ -22,12 +19,6 @@ pub struct OptionRow {
     pub default: &'static str,
     /// Description, in Markdown.
     pub help: &'static str,
-}
-
-impl<S> OptionSpec<S> {
-    pub(crate) fn row(&self) -> OptionRow {
-        OptionRow { name: self.name, python: self.python, default: self.default, help: self.help }
-    }
 }
 
 /// Declares options of a sink: `/// Help.`, then `name(argument): value type, "default" => how it is set;`.
@@ -50,10 +41,12 @@ macro_rules! options {
             /// Options by name and text.
             pub(crate) const $table: &'static [$crate::options::declare::OptionSpec<Self>] = &[
                 $($crate::options::declare::OptionSpec {
-                    name: stringify!($name),
-                    python: <$value as $crate::options::value::OptionValue>::PYTHON,
-                    default: $default,
-                    help: concat!($($doc),+),
+                    row: $crate::options::declare::OptionRow {
+                        name: stringify!($name),
+                        python: <$value as $crate::options::value::OptionValue>::PYTHON,
+                        default: $default,
+                        help: concat!($($doc),+),
+                    },
                     set: |sink, text| {
                         let set: fn(&mut Self, $value) = $set;
                         set(sink, <$value as $crate::options::value::OptionValue>::read(text)?);

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-/// Maximum length of a secret, bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// A text that no message shows.
@@ -32,16 +31,13 @@ impl fmt::Debug for Secret {
 /// Source of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The option itself.
     Text(Secret),
     /// A file. It is read again when the server refuses the secret.
     File(PathBuf),
-    /// A variable of the environment.
     Variable(String),
 }
 
 impl Source {
-    /// Returns a source for a text.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(Secret::new(text))
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use soundpost_core::thread;
 use soundpost_store::Rejected;
 
 use crate::format::losses::Losses;
@@ -57,6 +58,26 @@ impl Answer {
         if self.suspects == 0 { rest } else { self.suspects.min(rest) }
     }
 
+    /// Changes the result of an accepted batch by the verdict. With [`Verdict::Faulty`], `refused` returns how many
+    /// records were rejected, if the receiver accepted the others.
+    ///
+    /// # Errors
+    /// The verdict, if no record is settled.
+    pub(crate) fn judged(
+        self,
+        rest: Verdict,
+        refused: impl FnOnce() -> Option<u64>,
+    ) -> Result<Self, Verdict> {
+        match rest {
+            Verdict::Taken => Ok(self),
+            Verdict::Faulty(_) => match refused() {
+                Some(refused) => Ok(Self { rejected: Rejected { refused, ..self.rejected }, rest, ..self }),
+                None => Err(rest),
+            },
+            rest => Err(rest),
+        }
+    }
+
     /// Returns a result without settled records.
     pub fn none(rest: Verdict) -> Self {
         Self { settled: 0, rejected: Rejected::default(), losses: Losses::default(), rest, suspects: 0 }
@@ -69,8 +90,8 @@ impl Verdict {
         Self::Later { why: why.into(), retry_after: None }
     }
 
-    /// Returns the verdict on records at which the encoder panicked.
-    pub(crate) fn unwritable(panic: &str) -> Self {
-        Self::Refused(format!("it cannot be encoded: {panic}"))
+    /// Runs an encoder. A record at which it panics is rejected.
+    pub(crate) fn of_panic<T>(encode: impl FnOnce() -> T) -> Result<T, Self> {
+        thread::guarded(encode).map_err(|panic| Self::Refused(format!("it cannot be encoded: {panic}")))
     }
 }

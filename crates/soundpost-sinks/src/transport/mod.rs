@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use soundpost_store::Record;
 
-use self::answer::Answer;
+use self::answer::{Answer, Verdict};
 use crate::format::record::Origin;
 
 /// A batch: at least one record, in the order of the store.
@@ -27,8 +27,16 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-/// A delivery in progress. If it is dropped, the records may have reached the receiver or not.
-pub type Delivering<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+impl Limits {
+    /// Returns these limits with another number of records, if there is one.
+    pub(crate) fn with_records(self, records: Option<usize>) -> Self {
+        Self { records: records.unwrap_or(self.records), ..self }
+    }
+}
+
+/// A delivery in progress, with a verdict as the error if no record is settled. If it is dropped, the records may have
+/// reached the receiver or not.
+pub type Delivering<'a> = Pin<Box<dyn Future<Output = Result<Answer, Verdict>> + 'a>>;
 
 /// Sends records to one receiver. It runs in the Tokio runtime of its sink's thread, so it may block. A delivery must
 /// end within the sink's timeout.

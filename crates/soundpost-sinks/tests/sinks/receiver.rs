@@ -159,7 +159,7 @@ pub(crate) fn opened(sink: impl Into<Sink>) -> Box<dyn Transport> {
 
 /// Sends a batch once.
 pub(crate) async fn send(transport: &mut dyn Transport, records: &[Record]) -> Answer {
-    transport.deliver(Batch { origin: ORIGIN, records }).await
+    transport.deliver(Batch { origin: ORIGIN, records }).await.unwrap_or_else(Answer::none)
 }
 
 /// Delivers records without delays, in batches of the transport's size.

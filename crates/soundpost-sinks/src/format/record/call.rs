@@ -9,7 +9,6 @@ use super::{Event, Fields, Level, Origin, Point, Said, Value, text_of};
 
 /// Resolution of the times of points, nanoseconds: see [`Point::of_call`].
 const DISTINCT_NANOS: u64 = 1000;
-
 /// Column that a caller's field of the same name repeats.
 const CHAR_COUNT: &str = "char_count";
 

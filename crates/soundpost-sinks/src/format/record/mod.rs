@@ -2,7 +2,6 @@
 
 mod call;
 mod event;
-mod fields;
 mod stored;
 mod vitals;
 
@@ -89,6 +88,17 @@ pub enum Fields<'a> {
     Log(&'a LogEvent),
 }
 
+impl Fields<'_> {
+    /// Calls `field` for each field, in order.
+    pub fn each(&self, mut field: impl FnMut(&str, &Value<'_>)) {
+        match self {
+            Self::Given(fields) => fields.iter().for_each(|(name, value)| field(name, value)),
+            Self::Call(call) => call::each_field(call, field),
+            Self::Log(log) => event::each_field(log, field),
+        }
+    }
+}
+
 /// One structured log record. An empty text is one that is not there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event<'a> {
@@ -119,7 +129,6 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// Returns the error, if there is one.
     pub(crate) fn error(&self) -> Option<&str> {
         self.detail.iter().find_map(|(name, said)| match said {
             Said::Text(text) if *name == "error" => Some(*text),
@@ -141,10 +150,12 @@ pub struct Point<'a> {
     pub unix_nanos: i64,
 }
 
-/// The text of this name.
 fn text_of<'a>(fields: &'a [(String, FieldValue)], name: &str) -> Option<&'a str> {
     fields.iter().find_map(|(other, value)| match value {
         FieldValue::Text(text) if other == name => Some(text.as_str()),
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

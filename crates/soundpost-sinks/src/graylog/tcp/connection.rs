@@ -14,10 +14,8 @@ use crate::net::connect;
 
 /// Timeout for the peer's kernel to acknowledge sent data. After it, the connection breaks.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
-
 /// Idle time before a keepalive probe, and interval between probes.
 const IDLE: Duration = Duration::from_secs(20);
-
 /// Maximum consecutive reads of unexpected data before the connection is closed.
 const TALK: usize = 64;
 
@@ -26,7 +24,6 @@ pub(crate) struct Connection {
     io: connect::Connection,
     acked: Acked,
     queued: Vec<u8>,
-    /// Number of queued bytes that are written.
     begun: usize,
     flushed: bool,
 }
@@ -43,7 +40,6 @@ impl Connection {
         Self { io, acked, queued: Vec::new(), begun: 0, flushed: true }
     }
 
-    /// Returns the buffer for the next data.
     pub(crate) fn queue(&mut self) -> &mut Vec<u8> {
         self.queued.drain(..self.begun);
         self.begun = 0;
@@ -51,7 +47,6 @@ impl Connection {
         &mut self.queued
     }
 
-    /// Returns whether the kernel has all queued data.
     pub(crate) fn is_flushed(&self) -> bool {
         self.flushed
     }

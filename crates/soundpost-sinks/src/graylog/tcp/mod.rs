@@ -4,16 +4,14 @@ mod acked;
 mod connection;
 mod unconfirmed;
 
+use std::io;
 use std::time::Duration;
 
-use soundpost_core::thread;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::format::losses::Losses;
 use crate::format::record::Event;
-use crate::graylog::gelf;
-use crate::graylog::options::Graylog;
-use crate::graylog::stopped::Stopped;
+use crate::graylog::{Graylog, gelf};
 use crate::net::connect::Connector;
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Delivering, Limits, Transport};
@@ -23,22 +21,15 @@ use unconfirmed::Unconfirmed;
 /// Grace period after the server's kernel has a record. A server reads it within milliseconds, or resets the
 /// connection when it ends before.
 const GRACE: Duration = Duration::from_millis(200);
-
 /// Interval between reads of the acknowledged bytes.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-
 /// Timeout for detecting that an idle connection was closed.
 const CLOSE_CHECK: Duration = Duration::from_millis(1);
-
 /// Approximate bytes of frames that are written together.
 const SLICE: usize = 128 * 1024;
-
 /// Default batch size, records. A batch takes the grace period, so this size allows 25,000 records a second.
 const RECORDS: usize = 12_288;
-
-/// Minimum batch size for a slow server, records.
 const FEWEST: usize = 16;
-
 /// Maximum memory of a batch, bytes.
 const BYTES: usize = 12 * 1024 * 1024;
 
@@ -64,9 +55,20 @@ struct Sent {
     losses: Losses,
 }
 
+/// Reason why the rest of a batch was not sent.
+enum Stopped {
+    Failed(io::Error),
+    /// The encoder panicked at a record, not necessarily the first.
+    Unwritable(Verdict),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl GelfTcp {
-    /// # Errors
-    /// As [`Connector::new`].
     pub(crate) fn new(settings: &Graylog) -> Result<Self, String> {
         // The other half of the timeout is for the records.
         let timeout = settings.common.timeout;
@@ -75,43 +77,39 @@ impl GelfTcp {
         Ok(Self { connector, timeout, grace: GRACE, most, records: most, link: None })
     }
 
-    async fn send(&mut self, batch: Batch<'_>) -> Answer {
+    async fn send(&mut self, batch: Batch<'_>) -> Result<Answer, Verdict> {
         let begun = Instant::now();
         // Ends before the sink's own timeout.
         let deadline = begun + self.timeout * 9 / 10;
         let mut link = match self.known_link(batch).await {
             Some(link) => link,
-            None => match self.connector.connect().await {
-                Ok(connection) => {
-                    Link { connection: Connection::new(connection), sent: Unconfirmed::new(self.grace) }
-                }
-                Err(verdict) => return Answer::none(verdict),
-            },
+            None => {
+                let connection = Connection::new(self.connector.connect().await?);
+                Link { connection, sent: Unconfirmed::new(self.grace) }
+            }
         };
         let mut answer = Answer::none(Verdict::Taken);
-        let sent = link.send(batch, deadline, &mut answer).await;
-        let (all, half) = (answer.settled == batch.records.len(), self.timeout / 2);
-        match sent {
+        match link.send(batch, deadline, &mut answer).await {
             Ok(()) => {}
             Err(Stopped::Failed(error)) => {
-                answer.rest = self.connector.broken(&error);
-                return answer;
+                return Ok(Answer { rest: self.connector.broken(&error), ..answer });
             }
-            Err(Stopped::Unwritable(panic)) => {
+            Err(Stopped::Unwritable(rest)) => {
                 self.link = Some(link);
-                answer.rest = Verdict::unwritable(&panic);
-                return answer;
+                return Ok(Answer { rest, ..answer });
             }
         }
+        let (all, half) = (answer.settled == batch.records.len(), self.timeout / 2);
         if !all {
             self.records = (self.records / 2).max(FEWEST.min(self.most));
-            answer.rest = self.connector.later("not all that was sent was acknowledged within the timeout");
+            answer.rest =
+                self.connector.address.later(&"not all that was sent was acknowledged within the timeout");
         } else if begun.elapsed() < half {
             self.records = (self.records * 2).min(self.most);
         }
         // The connection is kept, because unacknowledged data may still arrive.
         self.link = Some(link);
-        answer
+        Ok(answer)
     }
 
     /// Returns the existing connection, if this batch can continue on it.
@@ -187,16 +185,16 @@ impl Link {
                 return Ok(done);
             }
             let (before, mut losses) = (out.len(), Losses::default());
-            let encoded = thread::guarded(|| {
+            let encoded = Verdict::of_panic(|| {
                 if let Some(event) = Event::from_record(record) {
                     losses = gelf::push(out, &batch.origin, &event, gelf::FRAME - 1);
                     out.push(0);
                 }
             });
-            if let Err(panic) = encoded {
+            if let Err(verdict) = encoded {
                 out.truncate(before);
                 // The records before it are queued.
-                return if done > 0 { Ok(done) } else { Err(Stopped::Unwritable(panic)) };
+                return if done > 0 { Ok(done) } else { Err(Stopped::Unwritable(verdict)) };
             }
             self.sent.push(Sent { sequence: record.sequence(), losses });
         }

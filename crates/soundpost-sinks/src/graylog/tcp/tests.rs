@@ -30,7 +30,7 @@ fn listen() -> TcpListener {
 }
 
 async fn deliver(transport: &mut GelfTcp, records: &[Record]) -> Answer {
-    transport.deliver(Batch { origin: ORIGIN, records }).await
+    transport.deliver(Batch { origin: ORIGIN, records }).await.unwrap_or_else(Answer::none)
 }
 
 /// Returns the number of a record. Zero characters are omitted.

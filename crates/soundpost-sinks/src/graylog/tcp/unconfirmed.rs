@@ -30,7 +30,6 @@ impl<T> Unconfirmed<T> {
         self.sent.iter().map(|sent| &sent.record)
     }
 
-    /// Adds a record that is about to be written.
     pub(crate) fn push(&mut self, record: T) {
         self.sent.push_back(Sent { record, end: None, arrived: None });
     }

@@ -16,7 +16,6 @@ use crate::json_lines::lines::BEGINNING;
 const SECOND: u64 = 1_000_000_000;
 /// A time far after those of the test files, which are of the machine.
 const NOW: u64 = 4_000_000_000 * SECOND;
-
 const ENDLESS: Rotation = Rotation { bytes: u64::MAX, age: None, keep: 1000 };
 
 fn line(number: usize, length: usize) -> String {

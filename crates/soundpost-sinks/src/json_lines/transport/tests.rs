@@ -23,7 +23,7 @@ fn lines(path: &Path) -> Lines {
 }
 
 fn write(lines: &mut Lines, records: &[Record]) -> Answer {
-    lines.write(Batch { origin: ORIGIN, records })
+    lines.write(Batch { origin: ORIGIN, records }).unwrap_or_else(Answer::none)
 }
 
 fn numbers(path: &Path) -> Vec<u64> {

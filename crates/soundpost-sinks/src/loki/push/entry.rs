@@ -21,16 +21,12 @@ pub enum Extras {
 
 /// Maximum length of a line, bytes.
 const LINE: usize = 256 * 1024;
-
 /// Length reserved for the part of a line after the message, bytes.
 const AFTER: usize = 32 * 1024;
-
 /// Maximum names of an entry. Loki accepts 128, and adds some.
 const PAIRS: usize = 120;
-
 /// Maximum length of an entry's names and values together, bytes. Loki accepts 64 KiB.
 const METADATA: usize = 60 * 1024;
-
 /// Maximum length of a value, bytes.
 const VALUE: usize = 8 * 1024;
 
@@ -111,7 +107,6 @@ impl Entry {
         self.set_line(event, losses);
     }
 
-    /// Returns the line, UTF-8.
     pub(crate) fn line(&self) -> &[u8] {
         &self.line
     }

@@ -18,7 +18,6 @@ pub use entry::Extras;
 use protobuf::{ENTRIES, LABELS, LINE, NANOS, SECONDS, STREAMS, TIMESTAMP};
 use protobuf::{push_bytes, push_length, varint};
 
-/// Nanoseconds in a second.
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// Maximum length of a label's value, bytes.
 const LABEL_VALUE: usize = 1024;

@@ -4,26 +4,20 @@ use std::ops::Range;
 
 /// `PushRequest.streams`
 pub(crate) const STREAMS: u8 = 1;
-
 /// `StreamAdapter.labels`
 pub(crate) const LABELS: u8 = 1;
-
 /// `StreamAdapter.entries`
 pub(crate) const ENTRIES: u8 = 2;
-
 /// `EntryAdapter.timestamp`, `.line`, `.structuredMetadata`
 pub(crate) const TIMESTAMP: u8 = 1;
 pub(crate) const LINE: u8 = 2;
 pub(crate) const METADATA: u8 = 3;
-
 /// `LabelPairAdapter.name`, `.value`
 pub(crate) const NAME: u8 = 1;
 pub(crate) const VALUE: u8 = 2;
-
 /// `Timestamp.seconds`, `.nanos`
 pub(crate) const SECONDS: u8 = 1;
 pub(crate) const NANOS: u8 = 2;
-
 const VARINT: u8 = 0;
 const LENGTH_DELIMITED: u8 = 2;
 
@@ -33,7 +27,6 @@ pub(crate) fn push_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends the header of a field of `length` bytes.
 pub(crate) fn push_length(out: &mut Vec<u8>, field: u8, length: usize) {
     out.push(field << 3 | LENGTH_DELIMITED);
     push_varint(out, length as u64);

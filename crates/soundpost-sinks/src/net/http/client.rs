@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Response, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -17,32 +17,24 @@ use tokio::time::timeout;
 use super::reply_text::cleaned;
 use super::status::{Reply, retry_after};
 use crate::net::connect::Connector;
+use crate::net::gzip::gzip;
 use crate::options::common::{Login, Server};
+use crate::options::secret::Source;
 use crate::transport::answer::Verdict;
 
 /// Maximum number of bytes read from a reply.
 const MAX_REPLY_BYTES: usize = 4096;
-
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("soundpost/", env!("CARGO_PKG_VERSION")));
 
-/// The authorization scheme of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    /// `Token`, for InfluxDB.
-    Token,
-    /// `Bearer`, for other servers.
-    Bearer,
-}
-
-/// Sends requests to one server over a persistent connection. It follows no redirects and uses no proxy.
+/// Posts bodies to one URL over a persistent connection. It follows no redirects and uses no proxy.
 pub(crate) struct Client {
     connector: Connector,
-    host: HeaderValue,
+    uri: Uri,
+    /// Headers of each request, with an authorization until the server rejects it.
+    headers: HeaderMap,
     timeout: Duration,
     login: Login,
-    scheme: Scheme,
-    /// Header made from the login, until the server rejects it.
-    authorization: Option<HeaderValue>,
+    scheme: &'static str,
     /// Texts to hide in the server's replies.
     secrets: Vec<String>,
     open: Option<Open>,
@@ -53,44 +45,59 @@ struct Open {
     driver: JoinHandle<()>,
 }
 
-/// A POST request.
-#[derive(Clone)]
-pub(crate) struct Request {
-    pub(crate) path: Uri,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) body: Bytes,
-}
-
 impl Client {
-    /// Creates a client with a timeout for each request.
-    ///
-    /// # Errors
-    /// When the server's settings are invalid.
-    pub(crate) fn new(server: &Server, timeout: Duration, scheme: Scheme) -> Result<Self, String> {
+    /// Creates a client for a URL of a server, with the authorization scheme of its tokens. `timeout` is that of each
+    /// request.
+    pub(crate) fn new(
+        server: &Server,
+        uri: Uri,
+        timeout: Duration,
+        scheme: &'static str,
+    ) -> Result<Self, String> {
         let host = HeaderValue::from_str(&server.address.authority());
+        let host = host.map_err(|_| "the host has characters that no header can have".to_owned())?;
         Ok(Self {
             connector: Connector::new(server, timeout, Some(b"http/1.1"))?,
-            host: host.map_err(|_| "the host has characters that no header can have".to_owned())?,
+            uri,
+            headers: HeaderMap::from_iter([(header::HOST, host), (header::USER_AGENT, AGENT)]),
             timeout,
             login: server.login.clone(),
             scheme,
-            authorization: None,
             secrets: Vec::new(),
             open: None,
         })
     }
 
-    /// Sends a request and returns the reply.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Posts a body, compressed with gzip if `zip`, and returns the reply.
     ///
     /// # Errors
     /// A verdict to retry later, or a misconfigured login.
-    pub(crate) async fn post(&mut self, request: &Request) -> Result<Reply, Verdict> {
+    pub(crate) async fn post(
+        &mut self,
+        content_type: &'static str,
+        body: Vec<u8>,
+        zip: bool,
+    ) -> Result<Reply, Verdict> {
         self.log_in()?;
-        let exchange = timeout(self.timeout, self.exchange(request)).await;
+        let mut request = Request::new(Full::new(if zip { gzip(&body) } else { body }.into()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.extend(zip.then(|| (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))));
+        let exchange = timeout(self.timeout, self.exchange(&request)).await;
         let answered =
             exchange.unwrap_or_else(|_| Err(Verdict::later("no answer within the time it may take")));
         match &answered {
-            Ok(reply) if matches!(reply.status, 401 | 403) => self.authorization = None,
+            Ok(reply) if matches!(reply.status, 401 | 403) => {
+                drop(self.headers.remove(header::AUTHORIZATION))
+            }
             Ok(_) => {}
             // The next request must not read a late reply to this one.
             Err(_) => self.open = None,
@@ -100,23 +107,20 @@ impl Client {
 
     /// Reads the secrets again if the server rejected the previous ones.
     fn log_in(&mut self) -> Result<(), Verdict> {
-        if self.authorization.is_some() || self.login.is_empty() {
+        if self.headers.contains_key(header::AUTHORIZATION) || self.login.is_empty() {
             return Ok(());
         }
-        let read = |what: &str, source: &crate::options::secret::Source| {
-            source.read(what).map_err(Verdict::Misconfigured)
-        };
+        let read = |what: &str, source: &Source| source.read(what).map_err(Verdict::Misconfigured);
         let text = match (&self.login.token, &self.login.user) {
             (Some(token), _) => {
                 let token = read("token", token)?;
-                let scheme = if self.scheme == Scheme::Token { "Token" } else { "Bearer" };
                 self.hide(&[token.reveal()]);
-                format!("{scheme} {}", token.reveal())
+                format!("{} {}", self.scheme, token.reveal())
             }
             (None, user) => {
                 let user = user.as_deref().unwrap_or_default();
-                let password =
-                    self.login.password.as_ref().map(|password| read("password", password)).transpose()?;
+                let password = self.login.password.as_ref().map(|password| read("password", password));
+                let password = password.transpose()?;
                 let password = password.as_ref().map_or("", |password| password.reveal());
                 let both = STANDARD.encode(format!("{user}:{password}"));
                 self.hide(&[password, &both]);
@@ -128,7 +132,7 @@ impl Client {
             Verdict::Misconfigured("the secret has characters that no header can have".into())
         })?;
         header.set_sensitive(true);
-        self.authorization = Some(header);
+        self.headers.insert(header::AUTHORIZATION, header);
         Ok(())
     }
 
@@ -141,11 +145,11 @@ impl Client {
         }
     }
 
-    async fn exchange(&mut self, request: &Request) -> Result<Reply, Verdict> {
+    async fn exchange(&mut self, request: &Request<Full<Bytes>>) -> Result<Reply, Verdict> {
         let lost = |error: hyper::Error| Verdict::later(format!("the connection broke: {}", why(&error)));
         if let Some(mut open) = self.open.take()
             && open.sender.ready().await.is_ok()
-            && let Ok(response) = open.sender.send_request(self.message(request)).await
+            && let Ok(response) = open.sender.send_request(request.clone()).await
         {
             return self.reply(open, response).await;
         }
@@ -156,20 +160,8 @@ impl Client {
             let _ = connection.await;
         });
         let mut open = Open { sender, driver };
-        let response = open.sender.send_request(self.message(request)).await.map_err(lost)?;
+        let response = open.sender.send_request(request.clone()).await.map_err(lost)?;
         self.reply(open, response).await
-    }
-
-    fn message(&self, request: &Request) -> hyper::Request<Full<Bytes>> {
-        let mut message = hyper::Request::new(Full::new(request.body.clone()));
-        *message.method_mut() = Method::POST;
-        *message.uri_mut() = request.path.clone();
-        let headers: &mut HeaderMap = message.headers_mut();
-        headers.insert(header::HOST, self.host.clone());
-        headers.insert(header::USER_AGENT, AGENT);
-        headers.extend(self.authorization.iter().map(|value| (header::AUTHORIZATION, value.clone())));
-        headers.extend(request.headers.iter().cloned());
-        message
     }
 
     /// Reads the start of a reply, and keeps the connection if the reply was complete.
@@ -209,7 +201,6 @@ impl Drop for Open {
     }
 }
 
-/// Returns an error's text with its source.
 fn why(error: &hyper::Error) -> String {
     let source = std::error::Error::source(error);
     source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))

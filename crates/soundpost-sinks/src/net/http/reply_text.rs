@@ -1,6 +1,5 @@
 //! Makes a server's reply readable.
 
-/// Replacement for a secret.
 const HIDDEN: &str = "***";
 
 /// Returns a text in one line and without secrets. A truncated text also loses the start of a secret at its end.

@@ -9,25 +9,27 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// Maximum length of the reply in a message, bytes.
 const SUMMARY_BYTES: usize = 512;
 
-/// The reply of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
     /// The first kilobytes of its body, in one line and without secrets.
     pub(crate) text: String,
-    /// Whether the body was truncated.
     pub(crate) cut: bool,
 }
 
 impl Reply {
-    /// Returns the verdict that applies to every sink. Unknown statuses keep the records, as the data may be valid.
-    pub(crate) fn verdict(&self) -> Verdict {
+    /// Returns the verdict. Unknown statuses keep the records, as the data may be valid. A rejection with one of the
+    /// words in `faults` concerns single records.
+    pub(crate) fn verdict(&self, faults: &[&str]) -> Verdict {
         match self.status {
             204 => Verdict::Taken,
             200..=202 if !self.reports_failure() => Verdict::Taken,
             200..=299 => {
                 Verdict::Misconfigured(format!("this is no answer of such a receiver: {}", self.summary()))
+            }
+            400 | 422 if faults.iter().any(|words| self.text.contains(words)) => {
+                Verdict::Faulty(self.summary())
             }
             400 | 422 => Verdict::Refused(self.summary()),
             413 => Verdict::TooLarge(self.summary()),

@@ -11,10 +11,7 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
 
 /// Appends a path to that of the address, with a query. Pairs without a value are omitted.
-///
-/// # Errors
-/// When the result is not a valid URL.
-pub(crate) fn path(address: &Address, path: &str, query: &[(&str, &str)]) -> Result<Uri, String> {
+pub(crate) fn uri(address: &Address, path: &str, query: &[(&str, &str)]) -> Result<Uri, String> {
     let mut text = utf8_percent_encode(&address.path, PATH).to_string();
     text.push_str(path);
     let mut before = '?';

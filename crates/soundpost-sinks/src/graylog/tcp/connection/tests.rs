@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::time::timeout;
 
 use super::*;
-use crate::graylog::options::Graylog;
+use crate::graylog::Graylog;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
