@@ -92,7 +92,6 @@ pub(crate) struct Top {
     pub(crate) once: bool,
 }
 
-/// Time range of the records.
 #[derive(Debug, Args)]
 pub(crate) struct TimeRange {
     /// Only records of the given duration before now, e.g. 1h
@@ -107,7 +106,6 @@ pub(crate) struct TimeRange {
     pub(crate) until: Option<u64>,
 }
 
-/// Format of rows.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct RowFormat {
     /// Print one JSON object per line

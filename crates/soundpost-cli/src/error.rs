@@ -7,16 +7,13 @@ use soundpost::read::store::StoreError;
 /// Reason why a command ended early.
 #[derive(Debug)]
 pub(crate) enum CommandError {
-    /// The arguments cannot be used.
     Usage(String),
-    /// The command failed.
     Failed(String),
     /// The reader of the standard output closed it, which is not a fault.
     BrokenPipe,
 }
 
 impl CommandError {
-    /// Returns a failure of an action.
     pub(crate) fn failed(doing: &str, error: &impl std::fmt::Display) -> Self {
         Self::Failed(format!("{doing}: {error}"))
     }

@@ -1,9 +1,11 @@
 //! Texts that several commands show.
 
-use soundpost::InFlightCall;
-
-use crate::output::{Align, Table, format_bytes, format_percent, format_span, plain};
+use crate::output::{Table, format_bytes, format_percent, format_span, plain};
+use crate::postmortem::OpenCall;
 use crate::summary::{GpuSummary, Machine};
+
+/// Minimum time without progress that is shown, seconds.
+const STALL_SECONDS: f64 = 30.0;
 
 /// Formats host and GPUs, a line each.
 pub(crate) fn machine_lines(machine: &Machine) -> Vec<String> {
@@ -47,11 +49,6 @@ pub(crate) fn gpu_details(gpu: &GpuSummary) -> impl Iterator<Item = String> {
     parts.into_iter().flatten()
 }
 
-/// Returns the oldest call in flight.
-pub(crate) fn oldest_call(calls: &[InFlightCall]) -> Option<&InFlightCall> {
-    calls.iter().max_by_key(|call| call.age)
-}
-
 /// Converts nanoseconds to seconds.
 pub(crate) fn seconds(nanos: u64) -> f64 {
     nanos as f64 * 1e-9
@@ -73,45 +70,17 @@ pub(crate) fn span_or_nothing(seconds: f64) -> String {
     if seconds > 0.0 { format_span(seconds) } else { String::new() }
 }
 
-/// A call in flight, as the tables of `top` and `postmortem` show it.
-pub(crate) struct CallLine<'a> {
-    pub(crate) request_id: &'a str,
-    pub(crate) operation: &'a str,
-    pub(crate) labels: String,
-    pub(crate) seconds: f64,
-    /// Time without progress, where it is worth a mention.
-    pub(crate) stalled: String,
-    pub(crate) stage: Option<&'a String>,
-    pub(crate) chunks: u64,
-    pub(crate) audio_seconds: f64,
-    pub(crate) pid: u32,
-}
-
 /// Makes the table of calls in flight.
-pub(crate) fn call_table<'a>(calls: impl IntoIterator<Item = CallLine<'a>>) -> Table {
-    let mut table = Table::new(&[
-        ("request id", Align::Left),
-        ("operation", Align::Left),
-        ("labels", Align::Left),
-        ("for", Align::Right),
-        ("no progress for", Align::Right),
-        ("stage", Align::Left),
-        ("chunks", Align::Right),
-        ("audio", Align::Right),
-        ("process", Align::Right),
-    ]);
-    for call in calls {
-        table.row([
-            call.request_id.to_owned(),
-            call.operation.to_owned(),
-            call.labels,
-            format_span(call.seconds),
-            call.stalled,
-            call.stage.cloned().unwrap_or_default(),
-            count_or_nothing(call.chunks),
-            span_or_nothing(call.audio_seconds),
-            call.pid.to_string(),
-        ]);
-    }
-    table
+pub(crate) fn call_table(calls: &[OpenCall]) -> Table<&OpenCall> {
+    let idle = |call: &&OpenCall| Some(call.idle_seconds).filter(|idle| *idle >= STALL_SECONDS);
+    Table::new(calls)
+        .left("request id", |call| call.request_id.clone())
+        .left("operation", |call| call.operation.clone())
+        .left("labels", |call| labels_text(&call.labels))
+        .right("for", |call| format_span(call.duration_ms * 1e-3))
+        .right("no progress for", |call| idle(call).map(format_span).unwrap_or_default())
+        .left("stage", |call| call.stage.clone().unwrap_or_default())
+        .right("chunks", |call| count_or_nothing(call.chunks))
+        .right("audio", |call| span_or_nothing(call.audio_seconds))
+        .right("process", |call| call.pid.to_string())
 }

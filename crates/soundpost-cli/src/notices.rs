@@ -11,7 +11,6 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
-    /// Prints the new notices.
     pub(crate) fn print_new(&mut self, telemetry: &Telemetry) {
         for notice in telemetry.notices(self.next) {
             self.next = notice.number + 1;

@@ -41,9 +41,7 @@ const DIED: CallFilter = CallFilter {
 /// Crash of a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Postmortem {
-    /// Time, RFC 3339.
     pub(crate) time: String,
-    /// The same in nanoseconds since 1970.
     pub(crate) unix_nanos: u64,
     pub(crate) service: String,
     pub(crate) cause: Cause,
@@ -57,7 +55,7 @@ pub(crate) struct Postmortem {
     pub(crate) pid: Option<u32>,
     pub(crate) ran_seconds: Option<f64>,
     /// Calls that were in flight, the oldest first.
-    pub(crate) calls: Vec<DeadCall>,
+    pub(crate) calls: Vec<OpenCall>,
     /// Last vitals before the crash.
     #[serde(default)]
     pub(crate) machine: Machine,
@@ -79,13 +77,16 @@ pub(crate) enum Cause {
     Unknown,
 }
 
-/// A call that was in flight.
+/// A call that is or was in flight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct DeadCall {
+pub(crate) struct OpenCall {
     pub(crate) request_id: String,
     pub(crate) operation: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) duration_ms: f64,
+    /// Time without progress while it is in flight, seconds.
+    #[serde(skip)]
+    pub(crate) idle_seconds: f64,
     /// Its stage at the end.
     pub(crate) stage: Option<String>,
     pub(crate) chunks: u64,
@@ -101,7 +102,7 @@ pub(crate) struct VitalsAt {
     pub(crate) machine: Machine,
 }
 
-impl DeadCall {
+impl OpenCall {
     fn from_row(row: &CallRow) -> Self {
         let call = &row.call;
         Self {
@@ -109,6 +110,7 @@ impl DeadCall {
             operation: call.operation.clone(),
             labels: call.labels.iter().cloned().collect(),
             duration_ms: call.duration() as f64 * 1e-6,
+            idle_seconds: 0.0,
             stage: call.died_in.clone(),
             chunks: call.chunks,
             audio_seconds: call.audio_seconds,
@@ -122,19 +124,24 @@ impl DeadCall {
             operation: call.operation.clone(),
             labels: call.labels.iter().cloned().collect(),
             duration_ms: call.age as f64 * 1e-6,
+            idle_seconds: call.since_progress as f64 * 1e-9,
             stage: call.stage.clone(),
             chunks: call.chunks,
             audio_seconds: call.audio_seconds,
             pid: call.pid,
         }
     }
+
+    /// Describes the call.
+    pub(crate) fn text(&self) -> String {
+        let stage = self.stage.as_ref().map(|stage| format!(", in stage {}", plain(stage)));
+        let (operation, id) = (plain(&self.operation), plain(&self.request_id));
+        format!("{operation} {id}, for {}{}", format_span(self.duration_ms * 1e-3), stage.unwrap_or_default())
+    }
 }
 
 impl Postmortem {
     /// Appends the postmortem to the service's file.
-    ///
-    /// # Errors
-    /// When the service's directory cannot be written.
     pub(crate) fn record(&self, service: &Service) -> std::io::Result<()> {
         let mut lines = lines(service.directory());
         lines.push(serde_json::to_string(self)?);
@@ -142,7 +149,6 @@ impl Postmortem {
         service.write(FILE, &(text + "\n"))
     }
 
-    /// Describes the cause.
     pub(crate) fn cause_text(&self) -> String {
         let ran = self.ran_seconds.map(|ran| format!(" after {}", format_span(ran))).unwrap_or_default();
         let pid = self.pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
@@ -156,21 +162,13 @@ impl Postmortem {
         }
     }
 
-    /// Describes the calls in flight.
     pub(crate) fn calls_text(&self) -> String {
         let Some(oldest) = self.calls.first() else { return "no call was in flight".to_owned() };
         let count = match self.calls.len() {
             1 => "1 call in flight:".to_owned(),
             count => format!("{count} calls in flight; the oldest:"),
         };
-        let stage = oldest.stage.as_ref().map(|stage| format!(", in stage {}", plain(stage)));
-        format!(
-            "{count} {} {}, for {}{}",
-            plain(&oldest.operation),
-            plain(&oldest.request_id),
-            format_span(oldest.duration_ms * 1e-3),
-            stage.unwrap_or_default()
-        )
+        format!("{count} {}", oldest.text())
     }
 
     /// Returns the recorded postmortems, the latest last. Damaged lines are skipped.
@@ -212,14 +210,14 @@ pub(crate) fn all(service: &Service) -> Result<Vec<Postmortem>, CommandError> {
 }
 
 /// Returns the calls that died since a time, the longest first; `None` where the store cannot be read.
-pub(crate) fn died_since(directory: &Path, unix_nanos: u64) -> Option<Vec<DeadCall>> {
+pub(crate) fn died_since(directory: &Path, unix_nanos: u64) -> Option<Vec<OpenCall>> {
     let store = Reader::open(directory).ok()??;
     let filter = CallFilter { since: Some(unix_nanos), ..DIED };
     Some(dead_calls(&store.calls(&filter).ok()?))
 }
 
-fn dead_calls(rows: &[CallRow]) -> Vec<DeadCall> {
-    let mut calls: Vec<DeadCall> = rows.iter().map(DeadCall::from_row).collect();
+fn dead_calls(rows: &[CallRow]) -> Vec<OpenCall> {
+    let mut calls: Vec<OpenCall> = rows.iter().map(OpenCall::from_row).collect();
     calls.sort_by(|one, other| other.duration_ms.total_cmp(&one.duration_ms));
     calls
 }

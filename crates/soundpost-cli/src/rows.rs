@@ -7,7 +7,7 @@ use soundpost::read::store::{
     CALL_COLUMNS, CallRow, ColumnValue, Entity, FinishedCall, GpuName, Place, VitalsSample, vitals_columns,
 };
 
-use crate::output::{csv_line, format_rfc3339};
+use crate::output::format_rfc3339;
 
 /// A value, or an object whose entries keep their order.
 #[derive(Debug)]
@@ -50,7 +50,6 @@ impl Serialize for Cell {
 pub(crate) struct Row(Vec<(&'static str, Cell)>);
 
 impl Row {
-    /// Formats the row for CSV.
     pub(crate) fn csv(&self) -> String {
         let texts: Vec<String> = self.0.iter().map(|(_, cell)| cell.text()).collect();
         csv_line(texts.iter().map(String::as_str))
@@ -69,7 +68,6 @@ pub(crate) fn call_names() -> impl Iterator<Item = &'static str> {
     CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines)).map(|column| column.name())
 }
 
-/// Returns the row of a call.
 pub(crate) fn call(row: &CallRow) -> Row {
     let columns = CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines));
     Row(columns.map(|column| (column.name(), cell(column.value(&row.call)))).collect())
@@ -96,7 +94,6 @@ fn cell(value: ColumnValue<'_>) -> Cell {
     }
 }
 
-/// Returns a field of a call.
 pub(crate) fn field<'a>(call: &'a FinishedCall, name: &str) -> Option<&'a FieldValue> {
     call.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
 }
@@ -129,7 +126,6 @@ pub(crate) fn vitals_names() -> impl Iterator<Item = &'static str> {
     SAMPLE_KEYS.into_iter().chain(vitals_columns())
 }
 
-/// Returns the row of a sample.
 pub(crate) fn vitals(sample: &VitalsSample) -> Row {
     let (entity, gpu, pid) = match &sample.entity {
         Entity::Host => ("host", None, None),
@@ -147,4 +143,24 @@ pub(crate) fn vitals(sample: &VitalsSample) -> Row {
     let keys = SAMPLE_KEYS.into_iter().zip(keys);
     let values = vitals_columns().map(|column| (column, json!(sample.value(column))));
     Row(keys.chain(values).map(|(name, value)| (name, value.into())).collect())
+}
+
+/// Formats a record without its line end.
+pub(crate) fn csv_line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted = |cell: &str| match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
+    };
+    cells.into_iter().map(quoted).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::csv_line;
+
+    #[test]
+    fn cells_with_separators_are_quoted() {
+        let cells = ["a", "b,c", "say \"so\"", "two\nlines", ""];
+        assert_eq!(csv_line(cells), "a,\"b,c\",\"say \"\"so\"\"\",\"two\nlines\",");
+    }
 }

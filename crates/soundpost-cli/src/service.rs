@@ -21,7 +21,6 @@ pub(crate) struct ServiceArgs {
 }
 
 impl ServiceArgs {
-    /// Returns the directory of the services' files.
     pub(crate) fn directory(&self) -> PathBuf {
         self.directory.clone().unwrap_or_else(soundpost::default_directory)
     }

@@ -36,9 +36,6 @@ impl ReporterOptions {
 }
 
 /// Returns the address that a service would serve; `None`: none.
-///
-/// # Errors
-/// When the option or a variable cannot be used.
 pub(crate) fn listen(option: Option<&str>) -> Result<Option<SocketAddr>, CommandError> {
     let mut settings = Settings::default();
     if let Some(address) = option {
@@ -49,9 +46,6 @@ pub(crate) fn listen(option: Option<&str>) -> Result<Option<SocketAddr>, Command
 }
 
 /// Whether the environment disables GPU samples.
-///
-/// # Errors
-/// When a variable cannot be used.
 pub(crate) fn is_without_gpus() -> Result<bool, CommandError> {
     Ok(Settings::from_environment()?.value("gpu") == SettingValue::Bool(false))
 }

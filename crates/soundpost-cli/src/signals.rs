@@ -12,7 +12,6 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 /// `si_code` of a signal from the kernel, such as for a key of the terminal.
 const SI_KERNEL: i32 = 0x80;
 
-/// A received signal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceivedSignal {
     pub(crate) signal: Signal,
@@ -29,9 +28,6 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Blocks these signals, except ignored ones.
-    ///
-    /// # Errors
-    /// When the system has no free descriptor.
     pub(crate) fn block(signals: &[Signal]) -> io::Result<Self> {
         let ignored = ignored();
         let mut set = SigSet::empty();
@@ -54,9 +50,6 @@ impl Signals {
     }
 
     /// Returns the next signal within `timeout`.
-    ///
-    /// # Errors
-    /// When polling fails.
     pub(crate) fn wait(&self, timeout: Duration) -> io::Result<Option<ReceivedSignal>> {
         if let Some(received) = self.next()? {
             return Ok(Some(received));
@@ -85,9 +78,6 @@ impl Drop for Signals {
 }
 
 /// Waits until one of the descriptors can be read, and returns which can.
-///
-/// # Errors
-/// When polling fails.
 pub(crate) fn readable<const N: usize>(
     descriptors: [BorrowedFd<'_>; N],
     timeout: Duration,

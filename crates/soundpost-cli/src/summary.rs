@@ -18,7 +18,6 @@ pub(crate) struct ServiceSummary {
     pub(crate) machine: Machine,
 }
 
-/// Calls of one operation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OperationSummary {
     pub(crate) in_flight: u64,
@@ -58,7 +57,6 @@ pub(crate) struct GpuSummary {
     pub(crate) gpu_power_watts: Option<f64>,
 }
 
-/// Histogram of observations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Buckets {
     bounds: Vec<f64>,
@@ -146,7 +144,6 @@ impl OperationSummary {
 }
 
 impl Machine {
-    /// Adds a sample of the store.
     pub(crate) fn add_sample(&mut self, sample: &VitalsSample) {
         for (name, value) in &sample.values {
             match &sample.entity {

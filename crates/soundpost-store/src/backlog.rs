@@ -10,7 +10,6 @@ use crate::vitals::VitalsSample;
 
 /// Default limit of memory, bytes.
 const BYTES: usize = 16 << 20;
-
 /// Maximum rows of a kind in one batch, which bounds the time of a write.
 const ROWS: usize = 4096;
 

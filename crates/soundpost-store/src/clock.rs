@@ -10,7 +10,6 @@ use crate::sql::{set_state, state, whole};
 const TRUSTED_STEP_NANOS: u64 = 60_000_000_000;
 /// Time after which a larger step is trusted, nanoseconds.
 const TRUSTED_AFTER_NANOS: u64 = 24 * 60 * 60_000_000_000;
-
 /// Names in the table `state`.
 const TRUSTED: &str = "believed";
 const SUSPECT: &str = "doubted";

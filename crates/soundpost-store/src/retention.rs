@@ -11,13 +11,10 @@ use crate::sql::{count, set_state, state, whole};
 
 /// Maximum rows that a step removes from a table, which takes some milliseconds.
 const STEP_ROWS: i64 = 1024;
-
 /// Interval between thinned samples, milliseconds.
 const MINUTE_MILLIS: i64 = 60_000;
-
 /// Maximum time range that a step thins, milliseconds.
 const THIN_MILLIS: i64 = 5 * MINUTE_MILLIS;
-
 /// Maximum pages that a step returns to the file system.
 const VACUUM_PAGES: i64 = 64;
 

@@ -13,12 +13,10 @@ use crate::signals::Signals;
 
 /// Signals that end an agent.
 const END_SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
-/// Timeout of the shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval between two polls of notices and address.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reports until a signal arrives.
 pub(super) fn report(service: &ServiceArgs, command: &Agent) -> Result<i32, CommandError> {
     let settings = command.reporter.settings(service)?;
     if settings.is_disabled() {

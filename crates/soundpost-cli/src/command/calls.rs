@@ -9,8 +9,7 @@ use crate::arguments::{self, Calls};
 use crate::error::CommandError;
 use crate::format::{count_or_nothing, labels_text, seconds, span_or_nothing};
 use crate::output::{
-    Align, Output, Paint, Table, Terminal, csv_line, format_bytes, format_local, format_span, truncate,
-    unix_nanos_now,
+    Output, Paint, Table, Terminal, format_bytes, format_local, format_span, truncate, unix_nanos_now,
 };
 use crate::rows;
 use crate::service::ServiceArgs;
@@ -20,7 +19,6 @@ const DEFAULT_LIMIT: usize = 100;
 /// Number of rows of one read, which bounds the memory and the time of the read.
 const PAGE_ROWS: usize = 2000;
 
-/// Shows the calls that match.
 pub(super) fn show(
     service: &ServiceArgs,
     command: &Calls,
@@ -33,7 +31,7 @@ pub(super) fn show(
     let limit = command.limit.map_or(default_limit, |limit| if limit == 0 { usize::MAX } else { limit });
     let mut pages = Pages::new(store.as_ref(), filter(command), limit);
     if command.format.csv {
-        out.line(csv_line(rows::call_names()))?;
+        out.line(rows::csv_line(rows::call_names()))?;
     }
     let mut rows = Vec::new();
     while let Some(page) = pages.next()? {
@@ -133,39 +131,23 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let mut table = Table::new(&[
-        ("ended", Align::Left),
-        ("operation", Align::Left),
-        ("outcome", Align::Left),
-        ("took", Align::Right),
-        ("queued", Align::Right),
-        ("first audio", Align::Right),
-        ("audio", Align::Right),
-        ("RTF", Align::Right),
-        ("characters", Align::Right),
-        ("GPU peak", Align::Right),
-        ("labels", Align::Left),
-        ("request id", Align::Left),
-        ("error", Align::Left),
-    ]);
     let time = |nanos: Option<u64>| nanos.map(|nanos| format_span(seconds(nanos))).unwrap_or_default();
-    for call in rows.iter().map(|row| &row.call) {
-        table.row([
-            format_local(call.ended_unix),
-            call.operation.clone(),
-            call.outcome.name().to_owned(),
-            format_span(seconds(call.duration())),
-            time(call.queued),
-            time(call.first_audio),
-            span_or_nothing(call.audio_seconds),
-            call.real_time_factor().map(|factor| format!("{factor:.2}")).unwrap_or_default(),
-            count_or_nothing(call.characters),
-            call.gpu.map(|gpu| format_bytes(gpu.memory_peak as f64)).unwrap_or_default(),
-            labels_text(call.labels.iter().map(|(name, value)| (name, value))),
-            call.request_id.clone(),
-            error_text(call),
-        ]);
-    }
+    let table = Table::new(rows.iter().map(|row| &row.call))
+        .left("ended", |call| format_local(call.ended_unix))
+        .left("operation", |call| call.operation.clone())
+        .left("outcome", |call| call.outcome.name().to_owned())
+        .right("took", |call| format_span(seconds(call.duration())))
+        .right("queued", |call| time(call.queued))
+        .right("first audio", |call| time(call.first_audio))
+        .right("audio", |call| span_or_nothing(call.audio_seconds))
+        .right("RTF", |call| call.real_time_factor().map(|factor| format!("{factor:.2}")).unwrap_or_default())
+        .right("characters", |call| count_or_nothing(call.characters))
+        .right("GPU peak", |call| {
+            call.gpu.map(|gpu| format_bytes(gpu.memory_peak as f64)).unwrap_or_default()
+        })
+        .left("labels", |call| labels_text(call.labels.iter().map(|(name, value)| (name, value))))
+        .left("request id", |call| call.request_id.clone())
+        .left("error", |call| error_text(call));
     let columns = terminal.columns();
     let lines = table.lines(Paint::default());
     let paint = terminal.paint;
@@ -181,7 +163,6 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
     lines.iter().enumerate().map(painted).collect()
 }
 
-/// Formats the error of a call.
 fn error_text(call: &FinishedCall) -> String {
     if call.outcome == Outcome::Died {
         return call.died_in.as_ref().map(|stage| format!("in stage {stage}")).unwrap_or_default();

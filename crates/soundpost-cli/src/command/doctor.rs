@@ -18,7 +18,6 @@ use crate::service::ServiceArgs;
 use crate::settings;
 use crate::summary::ServiceSummary;
 
-/// Directory of shared memory.
 const SHARED_MEMORY: &str = "/dev/shm";
 /// Minimum free shared memory, bytes: eight default segments. With less, segments lie in the state directory.
 const MIN_SHARED_BYTES: u64 = 64 * 1024 * 1024;
@@ -26,11 +25,11 @@ const MIN_SHARED_BYTES: u64 = 64 * 1024 * 1024;
 const MIN_FREE_BYTES: u64 = 256 * 1024 * 1024;
 /// Timeout of the driver and of the endpoint.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-
+/// Advice for a store of a newer version.
+const NEWER_ADVICE: &str = "upgrade soundpost; the file is left as it is";
 /// Advice for a store that cannot be read.
 const DAMAGED_ADVICE: &str = "the service's next start sets a damaged file aside and creates a new one";
 
-/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Severity {
@@ -39,7 +38,6 @@ enum Severity {
     Fault,
 }
 
-/// Result of a check.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,
@@ -76,25 +74,20 @@ pub(super) fn examine(
         Some(name) => vec![name],
         None => Service::all(&directory),
     };
+    let here = directory.display();
     if services.is_empty() {
-        findings.push(Finding::note(
-            "service",
-            format!("no service has files in {} yet", directory.display()),
-            "start a service with the user and the directory of this command",
-        ));
+        let advice = "start a service with the user and the directory of this command";
+        findings.push(Finding::note("service", format!("no service has files in {here} yet"), advice));
     }
     let mut served = Vec::new();
     for name in &services {
-        match Service::find(&directory, name)? {
-            Some(mut service) => {
-                served.extend(service.address());
-                findings.extend(check_service(&mut service));
-            }
-            None => findings.push(Finding::wrong(
-                "service",
-                format!("{} has no files in {}", plain(name), directory.display()),
-                "start it with the user and the directory of this command, or check the spelling",
-            )),
+        if let Some(mut service) = Service::find(&directory, name)? {
+            served.extend(service.address());
+            findings.extend(check_service(&mut service));
+        } else {
+            let advice = "start it with the user and the directory of this command, or check the spelling";
+            let message = format!("{} has no files in {here}", plain(name));
+            findings.push(Finding::wrong("service", message, advice));
         }
     }
     findings.extend(listen.and_then(|listen| check_port(listen, &served)));
@@ -123,8 +116,12 @@ fn lines(finding: &Finding, paint: Paint) -> Vec<String> {
 fn check_directory(directory: &Path) -> Finding {
     let check = "directory";
     let path = directory.display();
-    let metadata = match std::fs::symlink_metadata(directory) {
-        Ok(metadata) => metadata,
+    let wrong = |message: String, advice: &str| Finding::wrong(check, message, advice);
+    match std::fs::symlink_metadata(directory) {
+        Ok(metadata) if metadata.is_dir() || directory.is_dir() => {}
+        Ok(_) => {
+            return wrong(format!("{path} is not a directory"), "set SOUNDPOST_DIRECTORY to a directory");
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Finding::note(
                 check,
@@ -133,56 +130,35 @@ fn check_directory(directory: &Path) -> Finding {
             );
         }
         Err(error) => {
-            return Finding::wrong(
-                check,
-                format!("{path}: {error}"),
-                "set SOUNDPOST_DIRECTORY to a directory of this user",
-            );
+            return wrong(format!("{path}: {error}"), "set SOUNDPOST_DIRECTORY to a directory of this user");
         }
-    };
-    if !metadata.is_dir() && !directory.is_dir() {
-        return Finding::wrong(
-            check,
-            format!("{path} is not a directory"),
-            "set SOUNDPOST_DIRECTORY to a directory",
-        );
     }
     // Permissions and mounts alone do not show whether a file can be created.
     let probe = directory.join(format!(".doctor.{}", std::process::id()));
-    match std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)) {
-        Err(error) => Finding::wrong(
-            check,
-            format!("{path} cannot be written: {error}"),
-            "give it to the user of the service, or set SOUNDPOST_DIRECTORY to another directory",
-        ),
-        Ok(()) => match free(directory) {
-            Some(free) if free < MIN_FREE_BYTES => Finding::wrong(
-                check,
-                format!("{path} can be written, {} are free", format_bytes(free as f64)),
-                "free space on its file system; `soundpost prune` deletes old records",
-            ),
-            Some(free) => {
-                Finding::ok(check, format!("{path} can be written, {} are free", format_bytes(free as f64)))
-            }
-            None => Finding::ok(check, format!("{path} can be written")),
-        },
+    if let Err(error) = std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)) {
+        let advice = "give it to the user of the service, or set SOUNDPOST_DIRECTORY to another directory";
+        return wrong(format!("{path} cannot be written: {error}"), advice);
     }
+    let Some(free) = free(directory) else { return Finding::ok(check, format!("{path} can be written")) };
+    let message = format!("{path} can be written, {} are free", format_bytes(free as f64));
+    if free < MIN_FREE_BYTES {
+        return wrong(message, "free space on its file system; `soundpost prune` deletes old records");
+    }
+    Finding::ok(check, message)
 }
 
 fn check_shared_memory() -> Finding {
     let check = "shared memory";
     let fallback = "segments lie in the state directory instead";
-    match free(Path::new(SHARED_MEMORY)) {
-        Some(free) if free >= MIN_SHARED_BYTES => {
-            Finding::ok(check, format!("{SHARED_MEMORY} has {} free", format_bytes(free as f64)))
-        }
-        Some(free) => Finding::note(
-            check,
-            format!("{SHARED_MEMORY} has {} free: {fallback}", format_bytes(free as f64)),
-            "in a container, give it more: docker run --shm-size 1g",
-        ),
-        None => Finding::note(check, format!("there is no {SHARED_MEMORY}: {fallback}"), ""),
+    let Some(free) = free(Path::new(SHARED_MEMORY)) else {
+        return Finding::note(check, format!("there is no {SHARED_MEMORY}: {fallback}"), "");
+    };
+    let message = format!("{SHARED_MEMORY} has {} free", format_bytes(free as f64));
+    if free >= MIN_SHARED_BYTES {
+        return Finding::ok(check, message);
     }
+    let advice = "in a container, give it more: docker run --shm-size 1g";
+    Finding::note(check, format!("{message}: {fallback}"), advice)
 }
 
 fn check_gpus() -> Result<Finding, CommandError> {
@@ -191,20 +167,19 @@ fn check_gpus() -> Result<Finding, CommandError> {
         return Ok(Finding::ok(check, "not sampled, by SOUNDPOST_GPU"));
     }
     Ok(match soundpost::read::gpus(ANSWER_TIMEOUT) {
-        Ok(gpus) if gpus.is_empty() => Finding::note(
-            check,
-            "NVML shows no GPU that is visible to this user",
-            "check CUDA_VISIBLE_DEVICES",
-        ),
+        Ok(gpus) if gpus.is_empty() => {
+            let message = "NVML shows no GPU that is visible to this user";
+            Finding::note(check, message, "check CUDA_VISIBLE_DEVICES")
+        }
         Ok(gpus) => {
             let gpus: Vec<String> = gpus.iter().map(|gpu| format!("{} {}", gpu.index, gpu.name)).collect();
             Finding::ok(check, format!("NVML reports {}", gpus.join(", ")))
         }
-        Err(reason) => Finding::note(
-            check,
-            format!("not sampled: {reason}"),
-            "none on a machine without a GPU; in a container, install the NVIDIA container toolkit",
-        ),
+        Err(reason) => {
+            let advice =
+                "none on a machine without a GPU; in a container, install the NVIDIA container toolkit";
+            Finding::note(check, format!("not sampled: {reason}"), advice)
+        }
     })
 }
 
@@ -218,25 +193,21 @@ fn check_service(service: &mut Service) -> Vec<Finding> {
             let reporter = if agent == Some(pid) { "its agent" } else { "its own process" };
             Finding::ok("service", format!("{name} runs, {reporter} {pid} reports"))
         }
-        (true, None, _) => Finding::wrong(
-            "service",
-            format!("{name} runs without a reporter"),
-            "restart it; if that does not help, file an issue with the log of the service",
-        ),
-        (false, Some(pid), _) => Finding::wrong(
-            "service",
-            format!("{name} does not run, but its agent {pid} does"),
-            format!("start it; soundpost postmortem --service {name} shows how it ended"),
-        ),
+        (true, None, _) => {
+            let advice = "restart it; if that does not help, file an issue with the log of the service";
+            Finding::wrong("service", format!("{name} runs without a reporter"), advice)
+        }
+        (false, Some(pid), _) => {
+            let advice = format!("start it; soundpost postmortem --service {name} shows how it ended");
+            Finding::wrong("service", format!("{name} does not run, but its agent {pid} does"), advice)
+        }
         (false, None, _) => Finding::note("service", format!("{name} does not run"), ""),
     };
     findings.push(running);
     if !summary.unhealthy.is_empty() {
-        findings.push(Finding::wrong(
-            "health",
-            format!("{name}: {}", summary.unhealthy.join(", ")),
-            "docs/guide/troubleshooting.md has a row for each",
-        ));
+        let message = format!("{name}: {}", summary.unhealthy.join(", "));
+        let advice = "docs/guide/troubleshooting.md has a row for each";
+        findings.push(Finding::wrong("health", message, advice));
     }
     findings.push(check_store(service));
     if let Some(address) = service.address() {
@@ -268,25 +239,18 @@ fn check_permissions(service: &Service) -> Finding {
 fn check_store(service: &Service) -> Finding {
     let check = "store";
     let name = plain(service.name());
-    let store = match Reader::open(service.directory()) {
-        Ok(Some(store)) => store,
-        Ok(None) => return Finding::note(check, format!("{name} has stored no call yet"), ""),
-        Err(error) if error.is_newer() => {
-            let advice = "upgrade soundpost; the file is left as it is";
-            return Finding::wrong(check, error.to_string(), advice);
+    let read = Reader::open(service.directory());
+    match read.and_then(|store| store.map(|store| store.summary(&CallFilter::default())).transpose()) {
+        Ok(None) => Finding::note(check, format!("{name} has stored no call yet"), ""),
+        Ok(Some(summary)) => {
+            let since = summary.ended.map(|(first, _)| format!(" since {}", format_local(first)));
+            let (calls, since) = (format_count(summary.total()), since.unwrap_or_default());
+            Finding::ok(check, format!("{name} has {calls} calls{since}"))
         }
         Err(error) => {
-            let advice = DAMAGED_ADVICE;
-            return Finding::wrong(check, error.to_string(), advice);
+            let advice = if error.is_newer() { NEWER_ADVICE } else { DAMAGED_ADVICE };
+            Finding::wrong(check, error.to_string(), advice)
         }
-    };
-    match store.summary(&CallFilter::default()) {
-        Ok(summary) => {
-            let since =
-                summary.ended.map(|(first, _)| format!(" since {}", format_local(first))).unwrap_or_default();
-            Finding::ok(check, format!("{name} has {} calls{since}", format_count(summary.total())))
-        }
-        Err(error) => Finding::wrong(check, error.to_string(), DAMAGED_ADVICE),
     }
 }
 
@@ -296,18 +260,17 @@ fn check_endpoint(name: &str, address: &str) -> Finding {
         Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
             Finding::ok(check, format!("http://{address}/healthz of {name} answers"))
         }
-        Ok(answer) if answer.starts_with("HTTP/1.1 503") => Finding::wrong(
-            check,
-            format!("http://{address}/healthz of {name} reports that the service is unusable"),
-            "restart the service: a process does not recover from a CUDA error that poisons it",
-        ),
+        Ok(answer) if answer.starts_with("HTTP/1.1 503") => {
+            let message = format!("http://{address}/healthz of {name} reports that the service is unusable");
+            let advice = "restart the service: a process does not recover from a CUDA error that poisons it";
+            Finding::wrong(check, message, advice)
+        }
         // TLS, for example.
         Ok(_) => Finding::note(check, format!("{address} of {name} answers, but not in plain HTTP"), ""),
-        Err(error) => Finding::wrong(
-            check,
-            format!("{address} of {name} does not answer: {error}"),
-            "check the log of the service, and firewalls between the network namespaces",
-        ),
+        Err(error) => {
+            let advice = "check the log of the service, and firewalls between the network namespaces";
+            Finding::wrong(check, format!("{address} of {name} does not answer: {error}"), advice)
+        }
     }
 }
 
@@ -342,19 +305,15 @@ fn check_port(listen: SocketAddr, served: &[String]) -> Option<Finding> {
     }
     Some(match TcpListener::bind(listen) {
         Ok(_) => Finding::ok(check, format!("{listen} is free")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::wrong(
-            check,
-            format!("{listen} is in use by another program"),
-            format!(
-                "find it by ss -ltnp 'sport = :{}', or set SOUNDPOST_LISTEN to another port",
-                listen.port()
-            ),
-        ),
-        Err(error) => Finding::wrong(
-            check,
-            format!("{listen} cannot be bound: {error}"),
-            "set SOUNDPOST_LISTEN to an address of this machine and a port above 1023",
-        ),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let find = format!("find it by ss -ltnp 'sport = :{}'", listen.port());
+            let advice = format!("{find}, or set SOUNDPOST_LISTEN to another port");
+            Finding::wrong(check, format!("{listen} is in use by another program"), advice)
+        }
+        Err(error) => {
+            let advice = "set SOUNDPOST_LISTEN to an address of this machine and a port above 1023";
+            Finding::wrong(check, format!("{listen} cannot be bound: {error}"), advice)
+        }
     })
 }
 

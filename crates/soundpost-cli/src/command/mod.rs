@@ -17,9 +17,6 @@ use crate::output::{Output, Terminal};
 use crate::{supervise, top};
 
 /// Runs the command, and returns the exit status.
-///
-/// # Errors
-/// When the command fails.
 pub(crate) fn execute(arguments: &Arguments) -> Result<i32, CommandError> {
     let service = &arguments.service;
     let mut writer = io::BufWriter::new(io::stdout().lock());

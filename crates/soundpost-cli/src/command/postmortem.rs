@@ -2,10 +2,8 @@
 
 use crate::arguments::Postmortem as PostmortemArgs;
 use crate::error::CommandError;
-use crate::format::{CallLine, call_table, labels_text, machine_lines};
-use crate::output::{
-    Align, Output, Paint, Table, format_bytes, format_local, format_percent, format_span, plain,
-};
+use crate::format::{call_table, machine_lines};
+use crate::output::{Output, Paint, Table, format_bytes, format_local, format_percent, format_span, plain};
 use crate::postmortem::{self, Postmortem, VitalsAt};
 use crate::service::ServiceArgs;
 use crate::summary::GpuSummary;
@@ -13,7 +11,6 @@ use crate::summary::GpuSummary;
 /// Samples of the last minute that share a line.
 const SAMPLES_PER_LINE: usize = 5;
 
-/// Shows the last crash, or lists all.
 pub(super) fn show(
     service: &ServiceArgs,
     command: &PostmortemArgs,
@@ -50,50 +47,28 @@ fn lines(postmortem: &Postmortem, paint: Paint) -> Vec<String> {
     lines.extend(postmortem.program.iter().map(|program| format!("  command: {}", plain(program))));
     lines.push(format!("  {}", postmortem.calls_text()));
     lines.extend(machine_lines(&postmortem.machine).into_iter().map(|line| format!("  {line}")));
-    let calls = call_table(postmortem.calls.iter().map(|call| CallLine {
-        request_id: &call.request_id,
-        operation: &call.operation,
-        labels: labels_text(&call.labels),
-        seconds: call.duration_ms * 1e-3,
-        stalled: String::new(),
-        stage: call.stage.as_ref(),
-        chunks: call.chunks,
-        audio_seconds: call.audio_seconds,
-        pid: call.pid,
-    }));
-    for (title, table) in
-        [("Calls in flight", calls), ("The minute before", last_minute(&postmortem.last_minute))]
-    {
+    let calls = call_table(&postmortem.calls).lines(paint);
+    let minute = last_minute(&postmortem.last_minute).lines(paint);
+    for (title, table) in [("Calls in flight", calls), ("The minute before", minute)] {
         if !table.is_empty() {
             lines.extend([String::new(), paint.bold(title)]);
-            lines.extend(table.lines(paint));
+            lines.extend(table);
         }
     }
     lines
 }
 
-fn last_minute(samples: &[VitalsAt]) -> Table {
-    let mut table = Table::new(&[
-        ("before", Align::Right),
-        ("cpu", Align::Right),
-        ("host memory", Align::Right),
-        ("the service's", Align::Right),
-        ("GPU busy", Align::Left),
-        ("GPU memory", Align::Left),
-    ]);
-    for sample in samples.iter().rev().step_by(SAMPLES_PER_LINE).rev() {
-        let machine = &sample.machine;
-        let gpus = |text: &dyn Fn(&GpuSummary) -> Option<String>| {
-            machine.gpus.iter().filter_map(text).collect::<Vec<_>>().join(", ")
-        };
-        table.row([
-            format_span(sample.seconds_before),
-            machine.cpu_usage_ratio.map(format_percent).unwrap_or_default(),
-            machine.host_memory_used_bytes.map(format_bytes).unwrap_or_default(),
-            machine.process_resident_memory_bytes.map(format_bytes).unwrap_or_default(),
-            gpus(&|gpu| gpu.gpu_utilization_ratio.map(format_percent)),
-            gpus(&|gpu| gpu.gpu_memory_used_bytes.map(format_bytes)),
-        ]);
-    }
-    table
+fn last_minute(samples: &[VitalsAt]) -> Table<&VitalsAt> {
+    let gpus = |sample: &VitalsAt, text: &dyn Fn(&GpuSummary) -> Option<String>| {
+        sample.machine.gpus.iter().filter_map(text).collect::<Vec<_>>().join(", ")
+    };
+    let bytes = |bytes: Option<f64>| bytes.map(format_bytes).unwrap_or_default();
+    let percent = |ratio: Option<f64>| ratio.map(format_percent);
+    Table::new(samples.iter().rev().step_by(SAMPLES_PER_LINE).rev())
+        .right("before", |sample| format_span(sample.seconds_before))
+        .right("cpu", |sample| percent(sample.machine.cpu_usage_ratio).unwrap_or_default())
+        .right("host memory", |sample| bytes(sample.machine.host_memory_used_bytes))
+        .right("the service's", |sample| bytes(sample.machine.process_resident_memory_bytes))
+        .left("GPU busy", |sample| gpus(sample, &|gpu| percent(gpu.gpu_utilization_ratio)))
+        .left("GPU memory", |sample| gpus(sample, &|gpu| gpu.gpu_memory_used_bytes.map(format_bytes)))
 }

@@ -12,7 +12,6 @@ use crate::service::ServiceArgs;
 
 /// Maximum wait for the reporter to release the store.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Interval between two tries.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 const MIB: u64 = 1024 * 1024;
 
@@ -64,7 +63,6 @@ pub(super) fn prune(
     Ok(0)
 }
 
-/// Returns the size of the store's files.
 fn store_bytes(service: &Service) -> u64 {
     let entries = service.directory().read_dir().into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(FILE.as_bytes()));

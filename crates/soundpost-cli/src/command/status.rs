@@ -1,7 +1,6 @@
 //! `soundpost status`: state of services.
 
 use serde::Serialize;
-use soundpost::InFlightCall;
 use soundpost::read::Service;
 use soundpost::read::snapshot::{MetricSeries, MetricValue, Snapshot};
 use soundpost::read::store::{Reader, SinkState};
@@ -9,8 +8,9 @@ use soundpost::sink::SinkProblem;
 
 use crate::arguments::Status;
 use crate::error::CommandError;
-use crate::format::{machine_lines, oldest_call, seconds};
+use crate::format::{machine_lines, seconds};
 use crate::output::{Output, Paint, format_count, format_span, plain, unix_nanos_now};
+use crate::postmortem::OpenCall;
 use crate::service::ServiceArgs;
 use crate::summary::{Machine, ServiceSummary};
 
@@ -140,15 +140,15 @@ pub(super) fn show(
     for (index, mut service) in services.into_iter().enumerate() {
         let snapshot = service.snapshot();
         let summary = ServiceSummary::of_snapshot(&snapshot, service.prefix());
-        let calls = service.in_flight();
+        let oldest = service.in_flight().iter().max_by_key(|call| call.age).map(OpenCall::from_in_flight);
         let sinks = Sink::all(&service, &snapshot);
         if command.json {
-            out.json(&line(&mut service, &summary, &calls, &sinks))?;
+            out.json(&line(&mut service, &summary, oldest.as_ref(), &sinks))?;
         } else {
             if index > 0 {
                 out.line("")?;
             }
-            out.lines(lines(&mut service, &summary, &calls, &sinks, out.terminal.paint))?;
+            out.lines(lines(&mut service, &summary, oldest.as_ref(), &sinks, out.terminal.paint))?;
         }
     }
     Ok(0)
@@ -157,7 +157,7 @@ pub(super) fn show(
 fn line<'a>(
     service: &'a mut Service,
     summary: &'a ServiceSummary,
-    calls: &[InFlightCall],
+    oldest: Option<&OpenCall>,
     sinks: &'a [Sink],
 ) -> Line<'a> {
     let mut outcomes = std::collections::BTreeMap::new();
@@ -174,7 +174,7 @@ fn line<'a>(
         versions: summary.builds.iter().map(|(version, _)| version.as_str()).collect(),
         unhealthy: &summary.unhealthy,
         requests_in_flight: summary.in_flight(),
-        oldest_seconds: oldest_call(calls).map(|call| seconds(call.age)),
+        oldest_seconds: oldest.map(|call| call.duration_ms * 1e-3),
         outcomes,
         sinks,
         machine: &summary.machine,
@@ -186,7 +186,7 @@ fn line<'a>(
 fn lines(
     service: &mut Service,
     summary: &ServiceSummary,
-    calls: &[InFlightCall],
+    oldest: Option<&OpenCall>,
     sinks: &[Sink],
     paint: Paint,
 ) -> Vec<String> {
@@ -221,7 +221,8 @@ fn lines(
         add("unhealthy", paint.bad(&plain(&summary.unhealthy.join(", "))));
     }
     if summary.up {
-        add("in flight", in_flight(summary, calls));
+        let oldest = oldest.map(|call| format!("; the oldest, {}", call.text())).unwrap_or_default();
+        add("in flight", format_count(summary.in_flight()) + &oldest);
     }
     for (name, operation) in summary.operations.iter().filter(|(_, operation)| operation.finished() > 0) {
         let outcomes = operation.outcomes.iter().filter(|(_, calls)| **calls > 0);
@@ -241,17 +242,4 @@ fn lines(
     }
     add("files", plain(&service.directory().display().to_string()));
     lines
-}
-
-fn in_flight(summary: &ServiceSummary, calls: &[InFlightCall]) -> String {
-    let Some(oldest) = oldest_call(calls) else { return format_count(summary.in_flight()) };
-    let stage = oldest.stage.as_ref().map(|stage| format!(", in stage {}", plain(stage)));
-    format!(
-        "{}; the oldest, {} {}, for {}{}",
-        format_count(summary.in_flight()),
-        plain(&oldest.operation),
-        plain(&oldest.request_id),
-        format_span(seconds(oldest.age)),
-        stage.unwrap_or_default()
-    )
 }

@@ -8,9 +8,7 @@ use soundpost::read::store::{Entity, Reader, VitalsSample};
 
 use crate::arguments::{TimeRange, Vitals};
 use crate::error::CommandError;
-use crate::output::{
-    Align, Output, Table, csv_line, format_bytes, format_local, format_percent, unix_nanos_now,
-};
+use crate::output::{Output, Table, format_bytes, format_local, format_percent, unix_nanos_now};
 use crate::rows;
 use crate::service::ServiceArgs;
 
@@ -21,10 +19,8 @@ const LINES: u64 = 40;
 const SECOND: u64 = 1_000_000_000;
 /// Minimum time range of one read, nanoseconds.
 const MIN_PART: u64 = 600 * SECOND;
-/// Maximum number of reads.
 const MAX_PARTS: u64 = 500;
 
-/// Shows the samples of a time range.
 pub(super) fn show(
     service: &ServiceArgs,
     command: &Vitals,
@@ -37,7 +33,7 @@ pub(super) fn show(
     let (part, line_duration) = ((duration / MAX_PARTS).max(MIN_PART), (duration / LINES).max(SECOND));
     let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
     if command.format.csv {
-        out.line(csv_line(rows::vitals_names()))?;
+        out.line(rows::csv_line(rows::vitals_names()))?;
     }
     let mut from = range.start;
     while let Some(store) = store.as_ref().filter(|_| from < range.end) {
@@ -55,12 +51,10 @@ pub(super) fn show(
         from = to;
     }
     if !command.format.json && !command.format.csv {
-        let table = table(&lines);
-        if table.is_empty() {
+        if lines.is_empty() {
             eprintln!("soundpost: no samples in this time range");
-            return Ok(0);
         }
-        out.lines(table.lines(out.terminal.paint))?;
+        out.lines(table(&lines).lines(out.terminal.paint))?;
     }
     Ok(0)
 }
@@ -105,37 +99,27 @@ impl Line {
     }
 }
 
-fn table(lines: &BTreeMap<u64, Line>) -> Table {
-    let mut table = Table::new(&[
-        ("from", Align::Left),
-        ("cpu", Align::Right),
-        ("load", Align::Right),
-        ("host memory", Align::Right),
-        ("the service's", Align::Right),
-        ("GPU busy", Align::Left),
-        ("GPU memory", Align::Left),
-        ("GPU °C", Align::Left),
-        ("GPU W", Align::Left),
-    ]);
-    for (from, line) in lines {
-        let value = |name: &str, text: fn(f64) -> String| {
-            line.values.get(name).copied().map(text).unwrap_or_default()
-        };
-        let gpus = |name: &str, text: fn(f64) -> String| {
+/// Start of an interval, and its maxima.
+type Row<'l> = (&'l u64, &'l Line);
+
+fn table(lines: &BTreeMap<u64, Line>) -> Table<Row<'_>> {
+    let value = |name: &'static str, text: fn(f64) -> String| {
+        move |(_, line): &Row<'_>| line.values.get(name).copied().map(text).unwrap_or_default()
+    };
+    let gpus = |name: &'static str, text: fn(f64) -> String| {
+        move |(_, line): &Row<'_>| {
             let texts = line.gpus.values().filter_map(|gpu| gpu.get(name).copied().map(text));
             texts.collect::<Vec<_>>().join(", ")
-        };
-        table.row([
-            format_local(*from),
-            value("cpu_usage_ratio", format_percent),
-            value("load1", |load| format!("{load:.2}")),
-            value("host_memory_used_bytes", format_bytes),
-            value("process_resident_memory_bytes", format_bytes),
-            gpus("gpu_utilization_ratio", format_percent),
-            gpus("gpu_memory_used_bytes", format_bytes),
-            gpus("gpu_temperature_celsius", |degrees| format!("{degrees:.0}")),
-            gpus("gpu_power_watts", |watts| format!("{watts:.0}")),
-        ]);
-    }
-    table
+        }
+    };
+    Table::new(lines)
+        .left("from", |(from, _)| format_local(**from))
+        .right("cpu", value("cpu_usage_ratio", format_percent))
+        .right("load", value("load1", |load| format!("{load:.2}")))
+        .right("host memory", value("host_memory_used_bytes", format_bytes))
+        .right("the service's", value("process_resident_memory_bytes", format_bytes))
+        .left("GPU busy", gpus("gpu_utilization_ratio", format_percent))
+        .left("GPU memory", gpus("gpu_memory_used_bytes", format_bytes))
+        .left("GPU °C", gpus("gpu_temperature_celsius", |degrees| format!("{degrees:.0}")))
+        .left("GPU W", gpus("gpu_power_watts", |watts| format!("{watts:.0}")))
 }

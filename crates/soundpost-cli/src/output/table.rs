@@ -3,63 +3,62 @@
 use super::paint::Paint;
 use super::text::{display_width, plain, truncate};
 
-/// Alignment of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
-    Left,
-    Right,
-}
-
-/// Rows under headings. Columns without text are left out.
-pub(crate) struct Table {
-    headings: Vec<(&'static str, Align)>,
-    rows: Vec<Vec<String>>,
-}
-
 /// Columns between two cells.
 const GAP: usize = 2;
 /// Maximum width of a cell, columns.
 const MAX_CELL_WIDTH: usize = 60;
 
-impl Table {
-    pub(crate) fn new(headings: &[(&'static str, Align)]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+/// Rows under headings. Columns without text are left out.
+pub(crate) struct Table<R> {
+    rows: Vec<R>,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    heading: &'static str,
+    is_right: bool,
+    cells: Vec<String>,
+}
+
+impl<R> Table<R> {
+    pub(crate) fn new(rows: impl IntoIterator<Item = R>) -> Self {
+        Self { rows: rows.into_iter().collect(), columns: Vec::new() }
     }
 
-    /// Adds a row with a cell for each heading.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|cell| truncate(&plain(cell), MAX_CELL_WIDTH)).collect());
+    /// Adds a column that is aligned to the left.
+    pub(crate) fn left(self, heading: &'static str, text: impl Fn(&R) -> String) -> Self {
+        self.column(heading, false, text)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// Adds a column that is aligned to the right.
+    pub(crate) fn right(self, heading: &'static str, text: impl Fn(&R) -> String) -> Self {
+        self.column(heading, true, text)
     }
 
-    /// Returns the lines of the table, its headings first.
+    fn column(mut self, heading: &'static str, is_right: bool, text: impl Fn(&R) -> String) -> Self {
+        let cell = |row: &R| truncate(&plain(&text(row)), MAX_CELL_WIDTH);
+        let cells: Vec<String> = self.rows.iter().map(cell).collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            self.columns.push(Column { heading, is_right, cells });
+        }
+        self
+    }
+
+    /// Returns the lines of the table, its headings first; none without rows.
     pub(crate) fn lines(&self, paint: Paint) -> Vec<String> {
-        let headings: Vec<String> = self.headings.iter().map(|(heading, _)| (*heading).to_owned()).collect();
-        let width = |column: usize| {
-            let widths = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| display_width(cell));
-            let widest = widths.max().filter(|widest| *widest > 0);
-            widest.map_or(0, |widest| widest.max(display_width(&headings[column])))
-        };
-        let widths: Vec<usize> = (0..headings.len()).map(width).collect();
-        let line = |row: &Vec<String>| {
-            let mut line = String::new();
-            for ((text, (_, align)), width) in row.iter().zip(&self.headings).zip(&widths) {
-                if *width == 0 {
-                    continue;
-                }
-                let padding = " ".repeat(width - display_width(text).min(*width));
-                match align {
-                    Align::Left => line.extend([text, &*padding]),
-                    Align::Right => line.extend([&*padding, text]),
-                }
+        let mut lines = vec![String::new(); self.rows.len() + 1];
+        for Column { heading, is_right, cells } in &self.columns {
+            let cells = || std::iter::once(*heading).chain(cells.iter().map(String::as_str));
+            let width = cells().map(display_width).max().unwrap_or_default();
+            for (line, cell) in lines.iter_mut().zip(cells()) {
+                let padding = " ".repeat(width - display_width(cell));
+                line.extend(if *is_right { [&*padding, cell] } else { [cell, &*padding] });
                 line.push_str(&" ".repeat(GAP));
             }
-            line.trim_end().to_owned()
-        };
-        std::iter::once(paint.dim(&line(&headings))).chain(self.rows.iter().map(line)).collect()
+        }
+        lines.iter_mut().for_each(|line| line.truncate(line.trim_end().len()));
+        lines[0] = paint.dim(&lines[0]);
+        if self.rows.is_empty() { Vec::new() } else { lines }
     }
 }
 
@@ -69,10 +68,11 @@ mod tests {
 
     #[test]
     fn empty_column_is_left_out() {
-        let mut table =
-            Table::new(&[("name", Align::Left), ("none", Align::Left), ("seconds", Align::Right)]);
-        table.row(["情感".to_owned(), String::new(), "1.25".to_owned()]);
-        table.row(["a\x1b[31m".to_owned(), String::new(), "12".to_owned()]);
+        let rows = [("情感", "1.25"), ("a\x1b[31m", "12")];
+        let table = Table::new(rows)
+            .left("name", |row| row.0.to_owned())
+            .left("none", |_| String::new())
+            .right("seconds", |row| row.1.to_owned());
         assert_eq!(
             table.lines(Paint::default()),
             ["name    seconds", "情感       1.25", "a\u{fffd}[31m       12"]

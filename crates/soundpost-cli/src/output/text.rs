@@ -12,7 +12,6 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Returns the number of columns of a text.
 pub(crate) fn display_width(text: &str) -> usize {
     text.width()
 }

@@ -21,9 +21,6 @@ pub(crate) fn format_local(unix_nanos: u64) -> String {
 }
 
 /// Parses a time to nanoseconds since 1970: RFC 3339, a local date with or without a time, or a duration before now.
-///
-/// # Errors
-/// When the text is none of these; the message gives examples.
 pub(crate) fn parse_moment(text: &str) -> Result<u64, String> {
     let local = |time: DateTime| Some(time.to_zoned(TimeZone::system()).ok()?.timestamp());
     let timestamp = text
@@ -36,7 +33,6 @@ pub(crate) fn parse_moment(text: &str) -> Result<u64, String> {
     nanos.ok_or_else(|| format!("{text:?} is not a time; use 2026-01-02T03:04:05Z, 2026-01-02 03:04 or 2h"))
 }
 
-/// Returns the current time, nanoseconds since 1970.
 pub(crate) fn unix_nanos_now() -> u64 {
     u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0)
 }

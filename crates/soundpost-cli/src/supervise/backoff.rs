@@ -5,7 +5,6 @@ use std::time::Duration;
 
 /// Delay after the first failure.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// Maximum delay.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 /// Run time after which the delays begin anew.
 const HEALTHY_RUN: Duration = Duration::from_secs(60);
@@ -28,7 +27,6 @@ impl Backoff {
     }
 }
 
-/// Returns a random number from 0 to 1.
 fn random_ratio() -> f64 {
     let random = std::hash::RandomState::new().build_hasher().finish();
     random as f64 / u64::MAX as f64

@@ -16,12 +16,10 @@ const NOT_FOUND: i32 = 127;
 /// Exit status of a command that cannot be executed.
 const NOT_EXECUTABLE: i32 = 126;
 
-/// The running command.
 pub(super) struct Child {
     pid: Pid,
 }
 
-/// Exit of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
     Exited(i32),

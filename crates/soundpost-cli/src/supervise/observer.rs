@@ -41,7 +41,6 @@ impl ServiceObserver {
         self.oom.has_kills()
     }
 
-    /// Returns the last vitals.
     pub(super) fn machine(&self) -> Machine {
         self.samples.back().map(|(_, machine)| machine.clone()).unwrap_or_default()
     }

@@ -9,7 +9,6 @@ pub(super) struct OomCounter {
 }
 
 impl OomCounter {
-    /// Counts from now on.
     pub(super) fn start() -> Self {
         Self { before: kills() }
     }

@@ -7,7 +7,7 @@ use super::child::Exit;
 use super::{CommandRun, Supervisor};
 use crate::format::machine_lines;
 use crate::output::{Paint, format_rfc3339, format_setting, format_span, plain, unix_nanos_now};
-use crate::postmortem::{self, Cause, DeadCall, Postmortem};
+use crate::postmortem::{self, Cause, OpenCall, Postmortem};
 
 /// Signals that a program raises by its own fault.
 const FAULT_SIGNALS: [i32; 5] = [4, 6, 7, 8, 11];
@@ -47,9 +47,9 @@ impl CrashReport<'_> {
     }
 
     /// Returns the calls in flight, the oldest first: those that recovery found, else those of the last sample.
-    fn calls(&self) -> Vec<DeadCall> {
+    fn calls(&self) -> Vec<OpenCall> {
         let Supervisor { telemetry, observer, .. } = self.supervisor;
-        let sampled = || observer.calls.iter().map(DeadCall::from_in_flight).collect();
+        let sampled = || observer.calls.iter().map(OpenCall::from_in_flight).collect();
         let stored = postmortem::died_since(telemetry.directory(), self.run.started_unix);
         stored.filter(|_| self.is_recovered).unwrap_or_else(sampled)
     }
@@ -83,7 +83,6 @@ impl CrashReport<'_> {
     }
 }
 
-/// Advises what to check.
 fn advice(postmortem: &Postmortem) -> &'static str {
     match (postmortem.signal, postmortem.exit_status) {
         (Some(SIGKILL), _) if postmortem.out_of_memory => {

@@ -2,19 +2,16 @@
 
 use std::time::Instant;
 
-use soundpost::InFlightCall;
 use soundpost::read::Service;
 
-use super::window::Window;
-use crate::format::{
-    CallLine, call_table, gpu_details, labels_text, seconds, span_or_nothing, used_of_total,
-};
+use super::window::{Recent, Window};
+use crate::format::{call_table, gpu_details, span_or_nothing, used_of_total};
 use crate::output::{
-    Align, Paint, Table, display_width, format_count, format_percent, format_span, plain, truncate,
+    Paint, Table, display_width, format_count, format_percent, format_span, plain, truncate,
 };
-use crate::summary::{Machine, ServiceSummary};
+use crate::postmortem::OpenCall;
+use crate::summary::{Buckets, Machine, ServiceSummary};
 
-/// Size of the output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
     pub(super) columns: usize,
@@ -30,25 +27,21 @@ impl Size {
 
 /// Width of a bar, columns.
 const BAR_COLUMNS: usize = 20;
-/// Minimum time without progress that is shown, seconds.
-const STALL_SECONDS: f64 = 30.0;
 
 pub(super) struct Frame<'a> {
     service: &'a mut Service,
     window: &'a Window,
-    calls: Vec<InFlightCall>,
+    calls: Vec<OpenCall>,
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the service's state.
     pub(super) fn read(service: &'a mut Service, window: &'a mut Window) -> Self {
         let snapshot = service.snapshot();
         window.add(Instant::now(), ServiceSummary::of_snapshot(&snapshot, service.prefix()));
-        let calls = service.in_flight();
+        let calls = service.in_flight().iter().map(OpenCall::from_in_flight).collect();
         Self { service, window, calls }
     }
 
-    /// Returns as many lines as fit.
     pub(super) fn lines(&self, size: Size, paint: Paint) -> Vec<String> {
         let nothing = ServiceSummary::default();
         let summary = self.window.last().unwrap_or(&nothing);
@@ -80,69 +73,42 @@ impl<'a> Frame<'a> {
     }
 
     fn operations(&self, summary: &ServiceSummary, paint: Paint) -> Vec<String> {
-        let mut table = Table::new(&[
-            ("operation", Align::Left),
-            ("in flight", Align::Right),
-            ("calls/s", Align::Right),
-            ("calls", Align::Right),
-            ("failed", Align::Right),
-            ("p50", Align::Right),
-            ("p95", Align::Right),
-            ("first audio p50", Align::Right),
-            ("p95", Align::Right),
-            ("RTF p50", Align::Right),
-            ("audio", Align::Right),
-        ]);
-        for name in summary.operations.keys() {
-            let Some(recent) = self.window.recent(name) else { continue };
-            let operation = &recent.operation;
-            let time = |seconds: Option<f64>| seconds.map(format_span).unwrap_or_default();
-            let number =
-                |number: Option<f64>| number.map(|number| format!("{number:.2}")).unwrap_or_default();
-            table.row([
-                name.clone(),
-                operation.in_flight.to_string(),
-                number(recent.time.map(|time| operation.finished() as f64 / time.as_secs_f64())),
-                format_count(operation.finished()),
-                format_count(operation.failed),
-                time(operation.duration.quantile(0.5)),
-                time(operation.duration.quantile(0.95)),
-                time(operation.first_audio.quantile(0.5)),
-                time(operation.first_audio.quantile(0.95)),
-                number(operation.real_time_factor.quantile(0.5)),
-                span_or_nothing(operation.audio_seconds),
-            ]);
-        }
+        let rows = summary.operations.keys();
+        let rows = rows.filter_map(|name| Some((name, self.window.recent(name)?)));
+        let time =
+            |buckets: &Buckets, quantile| buckets.quantile(quantile).map(format_span).unwrap_or_default();
+        let number = |number: Option<f64>| number.map(|number| format!("{number:.2}")).unwrap_or_default();
+        let rate = |recent: &Recent| Some(recent.operation.finished() as f64 / recent.time?.as_secs_f64());
+        let table = Table::new(rows)
+            .left("operation", |(name, _)| (*name).clone())
+            .right("in flight", |(_, recent)| recent.operation.in_flight.to_string())
+            .right("calls/s", |(_, recent)| number(rate(recent)))
+            .right("calls", |(_, recent)| format_count(recent.operation.finished()))
+            .right("failed", |(_, recent)| format_count(recent.operation.failed))
+            .right("p50", |(_, recent)| time(&recent.operation.duration, 0.5))
+            .right("p95", |(_, recent)| time(&recent.operation.duration, 0.95))
+            .right("first audio p50", |(_, recent)| time(&recent.operation.first_audio, 0.5))
+            .right("p95", |(_, recent)| time(&recent.operation.first_audio, 0.95))
+            .right("RTF p50", |(_, recent)| number(recent.operation.real_time_factor.quantile(0.5)))
+            .right("audio", |(_, recent)| span_or_nothing(recent.operation.audio_seconds));
         let title = match self.window.time() {
             Some(time) => format!("Calls of the last {}", format_span(time.as_secs_f64().round())),
             None => "Calls of this run".to_owned(),
         };
-        titled(&title, &table, paint).unwrap_or_else(|| vec!["no call was recorded yet".to_owned()])
+        titled(&title, &table, paint, "no call was recorded yet")
     }
 
     fn in_flight(&self, paint: Paint) -> Vec<String> {
-        let table = call_table(self.calls.iter().map(|call| {
-            let idle = seconds(call.since_progress);
-            CallLine {
-                request_id: &call.request_id,
-                operation: &call.operation,
-                labels: labels_text(call.labels.iter().map(|(name, value)| (name, value))),
-                seconds: seconds(call.age),
-                stalled: if idle >= STALL_SECONDS { format_span(idle) } else { String::new() },
-                stage: call.stage.as_ref(),
-                chunks: call.chunks,
-                audio_seconds: call.audio_seconds,
-                pid: call.pid,
-            }
-        }));
-        titled("In flight", &table, paint).unwrap_or_else(|| vec!["no call is in flight".to_owned()])
+        titled("In flight", &call_table(&self.calls), paint, "no call is in flight")
     }
 }
 
-/// Returns a table under a title; `None` where it is empty.
-fn titled(title: &str, table: &Table, paint: Paint) -> Option<Vec<String>> {
-    let lines = || std::iter::once(paint.bold(title)).chain(table.lines(paint)).collect();
-    (!table.is_empty()).then(lines)
+/// Returns a table under a title, or a text where it is empty.
+fn titled<R>(title: &str, table: &Table<R>, paint: Paint, empty: &str) -> Vec<String> {
+    match table.lines(paint) {
+        lines if lines.is_empty() => vec![empty.to_owned()],
+        lines => [vec![paint.bold(title)], lines].concat(),
+    }
 }
 
 /// Returns a line with bars for the host and for each GPU.
@@ -171,7 +137,6 @@ fn machine_bars(machine: &Machine, paint: Paint) -> Vec<String> {
     line("host", host_busy, host_memory, load).into_iter().chain(gpus).collect()
 }
 
-/// Draws a ratio as a bar.
 fn bar(ratio: f64, paint: Paint) -> String {
     let full = (ratio.clamp(0.0, 1.0) * BAR_COLUMNS as f64).round() as usize;
     let text = "█".repeat(full);

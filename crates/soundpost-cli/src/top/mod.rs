@@ -14,7 +14,6 @@ use frame::{Frame, Size};
 use screen::{Event, Screen};
 use window::Window;
 
-/// Minimum refresh interval.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Shows the service until the user quits; once without a terminal.

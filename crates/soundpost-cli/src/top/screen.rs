@@ -18,11 +18,9 @@ const TO_SCREEN_END: &str = "\x1b[J";
 /// Fallback terminal size.
 const DEFAULT_SIZE: Size = Size { columns: 80, rows: 24 };
 
-/// Event that ends a wait.
 pub(super) enum Event {
     /// The interval passed, or the terminal was resized.
     Refresh,
-    /// The user quits.
     Quit,
 }
 
@@ -35,9 +33,6 @@ pub(super) struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     /// Switches the terminal to the live view.
-    ///
-    /// # Errors
-    /// When signals cannot be blocked, or the terminal cannot be written.
     pub(super) fn open(out: &'a mut dyn Write) -> io::Result<Self> {
         let signals = Signals::block(&[
             Signal::SIGWINCH,
@@ -69,7 +64,6 @@ impl<'a> Screen<'a> {
         self.out.flush()
     }
 
-    /// Waits for a key, a signal, or the end of the interval.
     pub(super) fn wait(&mut self, interval: Duration) -> io::Result<Event> {
         let next = Instant::now() + interval;
         loop {

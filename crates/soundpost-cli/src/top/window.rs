@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::summary::{OperationSummary, ServiceSummary};
 
-/// Length of the window.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Summaries of the last minute.
@@ -22,7 +21,6 @@ pub(super) struct Recent {
 }
 
 impl Window {
-    /// Adds a summary.
     pub(super) fn add(&mut self, time: Instant, summary: ServiceSummary) {
         // The last summary before the window is its start.
         while self.summaries.get(1).is_some_and(|(second, _)| time.duration_since(*second) >= WINDOW) {

@@ -7,7 +7,6 @@ use crate::sql::{count, set_state, state, whole};
 
 /// Tables of records; all have `sequence` and `ordinal`.
 pub(crate) const TABLES: [&str; 3] = ["stored_calls", "stored_events", "vitals_samples"];
-
 /// Positions in [`TABLES`].
 pub(crate) const CALLS: usize = 0;
 pub(crate) const EVENTS: usize = 1;

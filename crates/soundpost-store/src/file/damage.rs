@@ -9,10 +9,8 @@ use crate::error::StoreError;
 /// Suffixes of the files of a store, in the order in which they are set aside: SQLite would apply a remaining log to the
 /// next file.
 const PARTS: [&str; 3] = [LOG, "-shm", ""];
-
 /// Suffix of a damaged file, before the second.
 const SUFFIX: &str = ".damaged-";
-
 /// Maximum number of damaged files, which may be as large as the store.
 const MAX_DAMAGED: usize = 2;
 

@@ -24,19 +24,14 @@ pub(crate) use identity::{Identity, identity};
 
 /// Name of the store's file in the service's directory.
 pub const FILE: &str = "store.sqlite";
-
 /// Suffix of the log, which holds the changes since the last checkpoint.
 const LOG: &str = "-wal";
-
 /// Minimum size of a database: SQLite's smallest page.
 const MIN_PAGE_BYTES: u64 = 512;
-
 /// Timeout of a write while another program holds a lock; the reporter retries later.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
-
 /// Pages of the log after which a commit runs a checkpoint; 4 MiB.
 const CHECKPOINT_PAGES: i64 = 1000;
-
 /// Size of the page cache in KiB, negative for SQLite.
 const CACHE_KIB: i64 = -2048;
 

@@ -25,13 +25,10 @@ use table::Definition;
 
 /// Tables and indexes that do not follow from columns.
 const TABLES: &str = include_str!("tables.sql");
-
 /// Statements that make a version of the one before, from version 1 on. A missing column needs no version.
 const STEPS: [&str; 1] = [include_str!("version_2.sql")];
-
 /// `PRAGMA application_id` of a store: `Ausc`.
 const APPLICATION: i64 = 0x4175_7363;
-
 /// Version that this program writes.
 pub const VERSION: i64 = 1 + STEPS.len() as i64;
 

@@ -151,7 +151,6 @@ const fn scaled(name: &'static str, scale: f64) -> SampleColumn {
 
 const PERCENT: f64 = 100.0;
 const MIB: f64 = 1.0 / (1_u64 << 20) as f64;
-
 const CLOCK: &str = "gpu_clock_hertz";
 const PCIE: &str = "gpu_pcie_bytes_per_second";
 const THROTTLED: &str = "gpu_throttled";

@@ -33,7 +33,6 @@ const ECC: u8 = UTILIZATION + 14;
 const FAN: u8 = UTILIZATION + 16;
 /// Maximum number of fans per device.
 const MOST_FANS: u32 = 8;
-
 const CELSIUS: RangeInclusive<f64> = 0.0..=150.0;
 const WATTS: RangeInclusive<f64> = 0.0..=10_000.0;
 const HERTZ: RangeInclusive<f64> = 0.0..=2.0e10;
@@ -45,7 +44,6 @@ const BYTES_PER_SECOND: RangeInclusive<f64> = 0.0..=1.0e12;
 /// A kilowatt for 30 years.
 const JOULES: RangeInclusive<f64> = 0.0..=1.0e12;
 const ERRORS: RangeInclusive<f64> = 0.0..=1.0e15;
-
 /// Minimum time between two calls of `nvmlDeviceGetPcieThroughput`, which measures each direction for 20 ms.
 const PCIE_EVERY: Duration = Duration::from_secs(5);
 
