@@ -1,4 +1,4 @@
-# Generated from the code by `cargo run -p soundpost --example sink_reference -- python`.
+# Generated from the code by `cargo run -p soundpost --features sinks --example sink_reference -- python`.
 """Sinks: where `init(sinks=[...])` ships what is stored. `init` checks what they hold."""
 
 import os

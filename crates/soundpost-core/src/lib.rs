@@ -12,6 +12,7 @@ pub mod clock;
 mod error;
 mod field;
 pub mod history;
+#[cfg(feature = "tracing")]
 mod layer;
 mod log;
 mod per_process;
@@ -30,6 +31,7 @@ pub use call::{
 pub use error::Error;
 pub use field::{FieldRef, FieldValue};
 pub use history::GpuUse;
+#[cfg(feature = "tracing")]
 pub use layer::LogLayer;
 pub use log::{EventBuilder, Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;

@@ -3,17 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "sinks")]
 use soundpost_sinks::Sink;
+#[cfg(feature = "store")]
 use soundpost_store::Limits;
+#[cfg(feature = "vitals")]
 use soundpost_vitals::{GpuSelection, Interval};
 
+#[cfg(not(feature = "store"))]
+use crate::absent::Limits;
+#[cfg(not(feature = "server"))]
+use crate::absent::ServerConfig;
+#[cfg(not(feature = "sinks"))]
+use crate::absent::Sink;
+#[cfg(not(feature = "vitals"))]
+use crate::absent::{GpuSelection, Interval};
+#[cfg(feature = "server")]
 use crate::server::ServerConfig;
+
+/// Name of the file with the address at which the service's metrics are served.
+pub const ADDRESS: &str = "address";
 
 /// Returns text that another exporter rendered.
 pub type Appendix = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Configuration of a reporter.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Config {
     /// The scrape server; `None` disables it.
     pub server: Option<ServerConfig>,

@@ -5,15 +5,20 @@
 
 #![forbid(unsafe_code)]
 
+mod absent;
 mod config;
 mod context;
 mod election;
 pub mod exposition;
 mod reporter;
+#[cfg(feature = "server")]
 mod server;
+mod sources;
 
-pub use config::{Appendix, Config};
+pub use config::{ADDRESS, Appendix, Config};
 pub use election::{agent, reporter};
+pub use reporter::Reporter;
 pub use reporter::attribution::Attribution;
-pub use reporter::{ADDRESS, Reporter};
-pub use server::{Auth, Health, Limits, Server, ServerConfig, Sources, TlsFiles};
+#[cfg(feature = "server")]
+pub use server::{Auth, Limits, Server, ServerConfig, TlsFiles};
+pub use sources::{Health, Sources};

@@ -1,29 +1,33 @@
 //! The reporter: it takes part in the election of a service's processes, and reports while it is elected.
 
+#[cfg_attr(not(feature = "sinks"), path = "reporter/absent/acks.rs")]
+mod acks;
 pub(crate) mod attribution;
 mod deps;
 mod elected;
 mod ingest;
+#[cfg_attr(not(feature = "vitals"), path = "reporter/absent/sample.rs")]
 mod sample;
+#[cfg_attr(not(all(feature = "vitals", feature = "store")), path = "reporter/absent/samples.rs")]
 mod samples;
+#[cfg_attr(not(feature = "server"), path = "reporter/absent/serve.rs")]
 mod serve;
+#[cfg_attr(not(feature = "sinks"), path = "reporter/absent/ship.rs")]
 mod ship;
+#[cfg_attr(not(feature = "store"), path = "reporter/absent/storage.rs")]
+mod storage;
 mod store_thread;
 mod thread;
-
-pub use serve::ADDRESS;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use soundpost_core::snapshot::Snapshot;
 use soundpost_core::{Calls, Error, InFlightCall, PerProcess, Registry, ServiceDir, Spec, Unit};
-use soundpost_sinks::{Sink, prepared};
-use soundpost_store::prepare_for_forks;
 
 use crate::config::Config;
 use crate::context::ReporterContext;
-use crate::{election, exposition, server};
+use crate::{election, exposition};
 use thread::ReporterThread;
 
 /// Upper bounds of the buckets for the duration of a scrape, seconds.
@@ -48,20 +52,15 @@ impl Reporter {
         calls: Arc<Calls>,
         mut config: Config,
     ) -> Result<Arc<Self>, Error> {
-        if let Some(server) = &config.server {
-            server.check().map_err(|error| Error::config(error.to_string()))?;
-        }
-        config.sinks = prepared(std::mem::take(&mut config.sinks))?;
-        prepare_for_forks();
-        if config.store.is_none() && !config.sinks.is_empty() {
-            return Err(Error::config("sinks: they ship what the store has, and there is to be no store"));
-        }
+        serve::check(&config)?;
+        ship::prepare(&mut config)?;
+        storage::prepare_for_forks();
         let spec = Spec::histogram("soundpost_scrape_duration_seconds", &SCRAPE_BUCKETS)
             .unit(Unit::Seconds)
             .help("Time to read all segments, render and compress one scrape.");
         let scrape_seconds = registry.family(spec)?.histogram(&[])?;
-        let names: Vec<&str> = config.sinks.iter().map(Sink::name).collect();
-        let announced = config.agent.then(|| election::announce(&place, &names)).transpose()?;
+        let announced =
+            config.agent.then(|| election::announce(&place, &ship::names(&config))).transpose()?;
         let context = Arc::new(ReporterContext { place, registry, calls, config, scrape_seconds });
         let reporter = Arc::new(Self { context, thread: PerProcess::new() });
         reporter.thread().announce(announced);
@@ -107,7 +106,7 @@ impl Reporter {
         match (&self.context.config.appendix, openmetrics) {
             (Some(appendix), _) => {
                 let mut text = exposition::text(&snapshot);
-                server::append(&mut text, &snapshot, &appendix());
+                exposition::append(&mut text, &snapshot, &appendix());
                 text
             }
             (None, true) => exposition::openmetrics(&snapshot),

@@ -20,7 +20,10 @@ impl GpuSelection {
     pub fn from_environment() -> Self {
         Self::Visible(vec![Visible::from_environment()])
     }
+}
 
+#[cfg(feature = "gpu")]
+impl GpuSelection {
     /// Returns the indices of the devices and MIG devices to sample, each once.
     pub(super) fn choices(&self, devices: &[DeviceIdentity]) -> Vec<SelectedDevice> {
         let mut choices: Vec<SelectedDevice> = match self {

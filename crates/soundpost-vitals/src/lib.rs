@@ -7,8 +7,10 @@
 #![deny(unsafe_code)]
 
 mod fast_sampler;
+#[cfg(feature = "gpu")]
 mod gpu;
 mod gpu_selection;
+#[cfg(feature = "host")]
 mod host;
 mod publisher;
 mod reading;
@@ -17,8 +19,10 @@ mod schedule;
 mod source;
 
 pub use fast_sampler::FastSampling;
+#[cfg(feature = "gpu")]
 pub use gpu::Gpus;
 pub use gpu_selection::{DeviceIdentity, GpuSelection, MigIdentity, SelectedDevice, Visible, select_devices};
+#[cfg(feature = "host")]
 pub use host::{Host, Processes};
 pub use reading::{Quantity, Reading, Readings};
 pub use sampler::{Listener, Sampler, Sampling};
@@ -27,5 +31,12 @@ pub use source::{FastSource, Problem, Source};
 
 /// All quantities of this crate's sources, for the reference.
 pub fn quantities() -> impl Iterator<Item = &'static Quantity> {
-    host::quantity::ALL.into_iter().chain(gpu::quantity::ALL)
+    let none = std::iter::empty::<&[&'static Quantity]>();
+    let all = none.chain([
+        #[cfg(feature = "host")]
+        &host::quantity::ALL[..],
+        #[cfg(feature = "gpu")]
+        &gpu::quantity::ALL[..],
+    ]);
+    all.flatten().copied()
 }

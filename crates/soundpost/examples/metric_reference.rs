@@ -1,7 +1,7 @@
 //! Prints `docs/metrics.md`: records every metric with its own telemetry, and describes the snapshot.
 //!
 //! ```sh
-//! cargo run -p soundpost --example metric_reference > docs/metrics.md
+//! cargo run -p soundpost --features sinks --example metric_reference > docs/metrics.md
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ const SAMPLED: &str = "gpu_memory_total_bytes";
 const HEAD: &str = "\
 # Metric reference
 
-`cargo run -p soundpost --example metric_reference > docs/metrics.md` generates this page; a test fails if it is out of
+`cargo run -p soundpost --features sinks --example metric_reference > docs/metrics.md` generates this page; a test fails if it is out of
 date. `{ns}` is the service's name made a metric name (`tts-demo` becomes `tts_demo`), or the value of `namespace`.
 
 Every metric also has the labels given to `init(labels=...)` or `Builder::label`. The metrics of calls and stages also

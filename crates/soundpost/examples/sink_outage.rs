@@ -1,7 +1,7 @@
 //! Measures a sink whose server is down for ten minutes while 5,000 calls a second are recorded.
 //!
 //! ```sh
-//! cargo run --release -p soundpost --example sink_outage [SECONDS [CALLS_A_SECOND]]
+//! cargo run --release -p soundpost --features sinks --example sink_outage [SECONDS [CALLS_A_SECOND]]
 //! ```
 
 #[path = "../tests/common/outage.rs"]

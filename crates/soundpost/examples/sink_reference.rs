@@ -1,6 +1,6 @@
 //! Prints the options of all sinks, as the guide's page or as stubs of the Python classes:
-//! `cargo run -p soundpost --example sink_reference -- guide > docs/guide/sink-options.md`, and
-//! `cargo run -p soundpost --example sink_reference -- python > python/soundpost/_sinks.pyi`.
+//! `cargo run -p soundpost --features sinks --example sink_reference -- guide > docs/guide/sink-options.md`, and
+//! `cargo run -p soundpost --features sinks --example sink_reference -- python > python/soundpost/_sinks.pyi`.
 
 use soundpost::sink::{KINDS, OptionRow, RegisteredKind, TargetForm};
 
@@ -18,7 +18,7 @@ fn main() {
 pub(crate) fn guide() -> String {
     let mut page = String::from(
         "# Options of sinks\n\n\
-         Generated from the code by `cargo run -p soundpost --example sink_reference -- guide`.\n\n\
+         Generated from the code by `cargo run -p soundpost --features sinks --example sink_reference -- guide`.\n\n\
          An option has one name everywhere: the argument in Python, the method in Rust, and the query of a URL in\n\
          `SOUNDPOST_SINKS`. [Sinks](sinks.md) describes their delivery.\n",
     );
@@ -51,7 +51,7 @@ fn places(kind: &RegisteredKind) -> String {
 /// Returns the stubs of the Python classes.
 pub(crate) fn stubs() -> String {
     let mut text = String::from(
-        "# Generated from the code by `cargo run -p soundpost --example sink_reference -- python`.\n\
+        "# Generated from the code by `cargo run -p soundpost --features sinks --example sink_reference -- python`.\n\
          \"\"\"Sinks: where `init(sinks=[...])` ships what is stored. `init` checks what they hold.\"\"\"\n\n\
          import os\nfrom typing import Literal\n\n\
          class Sink:\n    \"\"\"A sink of any kind.\"\"\"\n\n\

@@ -1,14 +1,24 @@
 //! The builder of a service's telemetry: a typed face of [`Settings`].
 
-use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "sinks")]
+mod sinks;
+#[cfg(feature = "store")]
+mod store;
+#[cfg(feature = "vitals")]
+mod vitals;
+
+#[cfg(feature = "server")]
+pub use server::Endpoint;
+#[cfg(feature = "gpu")]
+pub use vitals::GpuScope;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use soundpost_core::{Calls, Error, Options, ProcessRole, Registry, ServiceDir, ServiceIdentity};
-use soundpost_report::{Appendix, Auth, Config, Reporter, ServerConfig, TlsFiles};
-use soundpost_sinks::Sink;
-use soundpost_store::Limits;
-use soundpost_vitals::{GpuSelection, Interval};
+use soundpost_report::{Appendix, Config, Reporter};
 
 use crate::commit;
 use crate::settings::{SettingValue, Settings, SinkList};
@@ -32,28 +42,6 @@ pub struct Builder {
     pub(crate) options: Options,
     pub(crate) facade: bool,
     pub(crate) appendix: Option<Appendix>,
-}
-
-/// Address of the endpoint, or no endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// No endpoint.
-    Off,
-    /// A socket address.
-    Address(SocketAddr),
-    /// `host:port`, or a port, as in `SOUNDPOST_LISTEN`.
-    Text(String),
-}
-
-/// GPUs that are sampled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GpuScope {
-    /// None; NVML is not loaded.
-    None,
-    /// The GPUs in `CUDA_VISIBLE_DEVICES`.
-    Visible,
-    /// All GPUs of the machine.
-    All,
 }
 
 impl Telemetry {
@@ -108,18 +96,6 @@ impl Builder {
         self
     }
 
-    /// Sets the address that serves `/metrics`; port 0 selects a free port. `None`, the default, serves nothing.
-    pub fn listen(self, address: impl Into<Endpoint>) -> Self {
-        self.set(
-            "listen",
-            match address.into() {
-                Endpoint::Off => SettingValue::Off,
-                Endpoint::Address(address) => SettingValue::Address(address),
-                Endpoint::Text(text) => SettingValue::Text(text),
-            },
-        )
-    }
-
     /// Adds a label to every metric, call and log event.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((name.into(), value.into()));
@@ -137,46 +113,6 @@ impl Builder {
         self.set("idle_limit", Some(limit))
     }
 
-    /// Sets the interval between samples of host, processes and GPUs, 0.1 s to 60 s; default: 1 s. `None` samples
-    /// nothing.
-    pub fn sample_interval(self, interval: impl Into<Option<Duration>>) -> Self {
-        self.set("sample_interval", interval.into())
-    }
-
-    /// Sets the GPU sampling interval while calls are in flight, 0.05 s to 1 s; default: 0.1 s. It attributes GPU
-    /// memory to calls. `None` uses only the regular samples.
-    pub fn gpu_memory_interval(self, interval: impl Into<Option<Duration>>) -> Self {
-        self.set("gpu_memory_interval", interval.into())
-    }
-
-    /// Sets which GPUs are sampled; default: [`GpuScope::Visible`].
-    pub fn gpu(self, scope: GpuScope) -> Self {
-        self.set(
-            "gpu",
-            match scope {
-                GpuScope::None => "none",
-                GpuScope::Visible => "visible",
-                GpuScope::All => "all",
-            },
-        )
-    }
-
-    /// Sets whether finished calls, log events and vitals are stored on disk; default: true. Without a store, calls
-    /// are only counted.
-    pub fn store(self, is_kept: bool) -> Self {
-        self.set("store", is_kept)
-    }
-
-    /// Sets the retention of the store, days; default: 30.
-    pub fn store_days(self, days: f64) -> Self {
-        self.set("store_days", SettingValue::Float(days))
-    }
-
-    /// Sets the maximum size of the store, at least 16 MiB; default: 512 MiB.
-    pub fn store_bytes(self, bytes: u64) -> Self {
-        self.set("store_bytes", bytes)
-    }
-
     /// Adds a pattern, in the syntax of the crate `regex`, of text that must not be recorded, in addition to the
     /// built-in rules. It is removed from messages, fields, errors and labels before they are recorded.
     pub fn redact(mut self, pattern: impl Into<String>) -> Self {
@@ -188,38 +124,6 @@ impl Builder {
     /// their length.
     pub fn record_text(self, is_recorded: bool) -> Self {
         self.set("record_text", is_recorded)
-    }
-
-    /// Adds a [sink](crate::sink) that stored records are shipped to. `SOUNDPOST_SINKS` is ignored then.
-    pub fn sink(mut self, sink: impl Into<Sink>) -> Self {
-        self.sinks.get_or_insert_with(|| Vec::new().into()).push(sink.into());
-        self
-    }
-
-    /// Replaces the [sinks](crate::sink); an empty list ships nothing. `SOUNDPOST_SINKS` is ignored then.
-    pub fn sinks(mut self, sinks: impl IntoIterator<Item = Sink>) -> Self {
-        self.sinks = Some(sinks.into_iter().collect::<Vec<_>>().into());
-        self
-    }
-
-    /// Sets the name of this instance of the service in shipped records; default: the host's name.
-    pub fn instance(self, instance: impl Into<String>) -> Self {
-        self.set("instance", instance.into())
-    }
-
-    /// Requires `Authorization: Bearer <token>` of a scrape.
-    pub fn bearer_token(self, token: impl Into<String>) -> Self {
-        self.set("bearer_token", token.into())
-    }
-
-    /// Requires this user and password of a scrape.
-    pub fn basic_auth(self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.set("basic_auth", SettingValue::List(vec![user.into(), password.into()]))
-    }
-
-    /// Serves over TLS, with a certificate chain and its private key from PEM files.
-    pub fn tls(self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.set("tls_cert", certificate.into()).set("tls_key", key.into())
     }
 
     /// Sets the size of this process's segment, bytes; default: 8 MiB.
@@ -286,7 +190,7 @@ impl Builder {
         }
         self.options.redact = settings.list("redact");
         self.options.record_text = settings.switch("record_text");
-        let config = Config { appendix: self.appendix, ..config(&settings, agent)? };
+        let config = Config { appendix: self.appendix, agent, ..config(&settings)? };
         let records_start = self.records_start && config.store.is_some() && !agent;
         let place = ServiceDir::open(&settings.directory(), &service)?;
         let registry = Registry::open(&place, identity, self.options)?;
@@ -322,69 +226,18 @@ impl Builder {
     }
 }
 
-/// The reporter's configuration.
-fn config(settings: &Settings, agent: bool) -> Result<Config, Error> {
-    let address =
-        if let SettingValue::Address(address) = settings.value("listen") { Some(address) } else { None };
-    let basic = <[String; 2]>::try_from(settings.list("basic_auth")).ok();
-    let auth = settings.text("bearer_token").map(|token| Auth::Bearer { token });
-    let auth = auth.or_else(|| basic.map(|[user, password]| Auth::Basic { user, password }));
-    let tls = settings.path("tls_cert").zip(settings.path("tls_key"));
-    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
-    let interval = settings.duration("sample_interval");
-    let during_calls = settings.duration("gpu_memory_interval");
-    let limits = Limits::default();
-    let limits = Limits {
-        age: settings.duration("store_days").unwrap_or(limits.age),
-        bytes: settings.bytes("store_bytes").unwrap_or(limits.bytes),
-        ..limits
-    };
-    Ok(Config {
-        server: address.map(|listen| ServerConfig { auth, tls, ..ServerConfig::new(listen) }),
-        idle_limit: settings.duration("idle_limit").unwrap_or(Duration::MAX),
-        appendix: None,
-        sample_interval: interval.map(|interval| Interval::new("sample_interval", interval)).transpose()?,
-        gpu_memory_interval: during_calls
-            .map(|interval| Interval::fast("gpu_memory_interval", interval))
-            .transpose()?,
-        gpus: match settings.value("gpu") {
-            SettingValue::Bool(true) => Some(GpuSelection::from_environment()),
-            SettingValue::Text(_) => Some(GpuSelection::All),
-            _ => None,
-        },
-        store: settings.switch("store").then_some(limits),
-        sinks: if let SettingValue::Sinks(list) = settings.value("sinks") { list.sinks } else { Vec::new() },
-        instance: settings.text("instance"),
-        agent,
-    })
-}
-
-impl From<SocketAddr> for Endpoint {
-    fn from(address: SocketAddr) -> Self {
-        Self::Address(address)
-    }
-}
-
-impl From<([u8; 4], u16)> for Endpoint {
-    fn from((host, port): ([u8; 4], u16)) -> Self {
-        Self::Address((Ipv4Addr::from(host), port).into())
-    }
-}
-
-impl From<(Ipv4Addr, u16)> for Endpoint {
-    fn from(address: (Ipv4Addr, u16)) -> Self {
-        Self::Address(address.into())
-    }
-}
-
-impl From<Option<SocketAddr>> for Endpoint {
-    fn from(address: Option<SocketAddr>) -> Self {
-        address.map_or(Self::Off, Self::Address)
-    }
-}
-
-impl From<&str> for Endpoint {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
+/// Returns the reporter's configuration, with the parts that this build has.
+#[cfg_attr(not(any(feature = "server", feature = "vitals", feature = "store")), expect(unused_mut))]
+fn config(settings: &Settings) -> Result<Config, Error> {
+    let idle_limit = settings.duration("idle_limit").unwrap_or(Duration::MAX);
+    let mut config = Config { idle_limit, ..Config::default() };
+    #[cfg(feature = "server")]
+    server::configure(settings, &mut config);
+    #[cfg(feature = "vitals")]
+    vitals::configure(settings, &mut config)?;
+    #[cfg(feature = "store")]
+    store::configure(settings, &mut config);
+    #[cfg(feature = "sinks")]
+    sinks::configure(settings, &mut config);
+    Ok(config)
 }

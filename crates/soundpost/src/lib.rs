@@ -24,6 +24,24 @@
 //!
 //! Only configuration can fail. After [`Builder::start`], recording never returns an error, blocks or panics; faults
 //! are counted in `soundpost_errors_total`.
+//!
+//! # Features
+//!
+//! Each adds a part and changes no other. Without features, recording and [`Telemetry::render`] remain, and the crate
+//! needs no C compiler and no async runtime.
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `macros` | yes | `#[instrument]` |
+//! | `tracing` | yes | the layer for a `tracing` subscriber |
+//! | `server` | yes | the scrape endpoint |
+//! | `tls` | | the scrape endpoint over TLS |
+//! | `host` | yes | samples of the host and the service's processes |
+//! | `gpu` | yes | samples of GPUs through NVML |
+//! | `store` | yes | the store of finished calls, log events and vitals (SQLite) |
+//! | `sinks` | | sinks that stored records are shipped to; includes `store` |
+//! | `announced-text` | yes | redaction of texts to synthesise that only words announce |
+//! | `metrics-exporter-prometheus` | | use beside that exporter |
 
 #![forbid(unsafe_code)]
 
@@ -38,15 +56,22 @@ pub mod settings;
 mod start;
 mod telemetry;
 
-pub use builder::{Builder, Endpoint, GpuScope};
+pub use builder::Builder;
+#[cfg(feature = "server")]
+pub use builder::Endpoint;
+#[cfg(feature = "gpu")]
+pub use builder::GpuScope;
 pub use settings::{Settings, default_directory};
+#[cfg(feature = "tracing")]
+pub use soundpost_core::LogLayer;
 pub use soundpost_core::{
     BYTES_BUCKETS, Call, CallBuilder, CallHandle, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
-    Histogram, InFlightCall, LATENCY_BUCKETS, LogLayer, Merge, Notice, Operation, Outcome, RATIO_BUCKETS,
-    RequestId, Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
+    Histogram, InFlightCall, LATENCY_BUCKETS, Merge, Notice, Operation, Outcome, RATIO_BUCKETS, RequestId,
+    Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
 };
 /// Records calls of a function: see the crate's guide for its arguments.
 #[cfg(feature = "macros")]
 pub use soundpost_macros::instrument;
+#[cfg(feature = "sinks")]
 pub use soundpost_sinks::kinds as sink;
 pub use telemetry::{Telemetry, global};

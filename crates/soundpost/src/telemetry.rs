@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+#[cfg(feature = "tracing")]
+use soundpost_core::LogLayer;
 use soundpost_core::{
-    Calls, Error, Family, InFlightCall, LogLayer, Notice, Operation, Registry, ServiceDir, ServiceIdentity,
-    Spec, Stage, set_once, thread,
+    Calls, Error, Family, InFlightCall, Notice, Operation, Registry, ServiceDir, ServiceIdentity, Spec,
+    Stage, set_once, thread,
 };
 use soundpost_report::Reporter;
 
@@ -72,6 +74,7 @@ impl Telemetry {
     }
 
     /// Returns a layer for a `tracing` subscriber that records events as log events, with the current call's id.
+    #[cfg(feature = "tracing")]
     pub fn layer(&self) -> LogLayer {
         LogLayer::new(self.registry().clone())
     }

@@ -76,7 +76,7 @@ fn metric_reference_is_up_to_date() {
         let made = metric_reference::reference().unwrap();
         assert!(
             written == made,
-            "docs/metrics.md is out of date; run: cargo run -p soundpost --example metric_reference > docs/metrics.md"
+            "docs/metrics.md is out of date; run: cargo run -p soundpost --features sinks --example metric_reference > docs/metrics.md"
         );
     });
 }
@@ -99,7 +99,9 @@ fn sink_options_are_up_to_date() {
     ];
     for (file, argument, expected) in generated {
         let written = fs::read_to_string(root().join(file)).unwrap_or_default();
-        let command = format!("cargo run -p soundpost --example sink_reference -- {argument} > {file}");
+        let command = format!(
+            "cargo run -p soundpost --features sinks --example sink_reference -- {argument} > {file}"
+        );
         assert!(written == expected, "{file} is out of date; run: {command}");
     }
 }

@@ -100,6 +100,7 @@ impl<'a> EventBuilder<'a> {
     }
 
     /// Adds a field that was redacted before.
+    #[cfg(feature = "tracing")]
     pub(crate) fn redacted_field(&mut self, name: &str, value: FieldRef<'_>) {
         self.fields.push(name, value);
     }

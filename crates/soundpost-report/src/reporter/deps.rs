@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use soundpost_core::snapshot::Collector;
-use soundpost_sinks::AckQueue;
 
+use super::acks::{AckQueue, ack_queue};
 use super::attribution::Attribution;
 use super::samples::SampleBatcher;
 use crate::context::ReporterContext;
@@ -22,8 +22,7 @@ impl Deps {
     pub(crate) fn new(context: Arc<ReporterContext>) -> Self {
         let collector = Collector::new(context.place.clone(), context.registry.clone()).keep_undrained();
         let attribution = Attribution::new(context.calls.clone());
-        let sinks = context.config.sinks.iter().map(|sink| (sink.name().to_owned(), sink.kinds()));
-        let acks = Arc::new(AckQueue::new(sinks.collect()));
+        let acks = Arc::new(ack_queue(&context.config));
         Self {
             collector: Mutex::new(collector),
             attribution,

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use soundpost_core::thread::lock;
-use soundpost_sinks::Workers;
 
 use super::deps::Deps;
 use super::sample::Vitals;
 use super::serve::ServerThread;
-use super::ship::{start_workers, update_names};
+use super::ship::SinkThreads;
 use super::store_thread::StoreThread;
 use crate::election::Lease;
-use crate::server::Sources;
+use crate::sources::Sources;
 
 /// Part of the time to stop that is reserved for closing the store after the sinks have stopped.
 const CLOSE_TIME: Duration = Duration::from_millis(300);
@@ -23,7 +22,7 @@ pub(super) struct Elected {
     server: ServerThread,
     vitals: Option<Vitals>,
     store: Option<Arc<StoreThread>>,
-    workers: Option<Arc<Workers>>,
+    sinks: SinkThreads,
 }
 
 impl Elected {
@@ -33,7 +32,7 @@ impl Elected {
             server: ServerThread::default(),
             vitals: None,
             store: None,
-            workers: None,
+            sinks: SinkThreads::default(),
         }
     }
 
@@ -45,8 +44,8 @@ impl Elected {
         self.store.clone()
     }
 
-    pub(super) fn workers(&self) -> Option<Arc<Workers>> {
-        self.workers.clone()
+    pub(super) fn sinks(&self) -> SinkThreads {
+        self.sinks.clone()
     }
 
     /// Keeps the scrape server running.
@@ -72,11 +71,8 @@ impl Elected {
 
     /// Keeps the sinks' workers running.
     pub(super) fn ship(&mut self, deps: &Deps) {
-        let Some(store) = self.store.as_ref().filter(|_| !deps.acks.is_empty()) else { return };
-        let workers = self.workers.get_or_insert_with(|| start_workers(deps, store));
-        workers.check();
-        if deps.context.config.agent {
-            update_names(deps, workers);
+        if let Some(store) = &self.store {
+            self.sinks.keep_running(deps, store);
         }
     }
 
@@ -91,9 +87,7 @@ impl Elected {
     /// Stops everything, and leaves the rest to another process.
     pub(super) fn step_back(mut self, deps: &Deps, deadline: Instant) {
         self.stop_serving(deps, deadline);
-        if let Some(workers) = self.workers {
-            workers.stop(Instant::now());
-        }
+        self.sinks.stop(Instant::now());
         if let Some(store) = self.store {
             store.stop(deadline);
         }
@@ -107,7 +101,8 @@ impl Elected {
             if !deps.acks.is_empty() {
                 let deadline = deadline.checked_sub(CLOSE_TIME).unwrap_or_else(Instant::now);
                 StoreThread::store_all(Some(&store), deps, deadline);
-                self.workers.unwrap_or_else(|| start_workers(deps, &store)).stop(deadline);
+                self.sinks.keep_running(deps, &store);
+                self.sinks.stop(deadline);
             }
             store.stop(deadline);
         }

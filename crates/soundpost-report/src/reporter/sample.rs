@@ -6,14 +6,14 @@ use std::time::Instant;
 use soundpost_core::history::{HistoryWriter, history_bytes};
 use soundpost_core::snapshot::Collector;
 use soundpost_core::thread::lock;
-use soundpost_core::{Calls, Error, clock};
-use soundpost_store::Entity;
-use soundpost_vitals::{
-    FastSampling, Gpus, Host, Interval, Listener, Processes, Readings, Sampler, Sampling, Source, Visible,
-};
+use soundpost_core::{Calls, Error};
+#[cfg(feature = "gpu")]
+use soundpost_vitals::Gpus;
+use soundpost_vitals::{FastSampling, Interval, Listener, Sampler, Sampling, Source, Visible};
+#[cfg(feature = "host")]
+use soundpost_vitals::{Host, Processes};
 
 use super::deps::Deps;
-use super::samples::samples;
 
 /// Environment variables that select the GPUs of a process. Each process publishes its own.
 const FACTS: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
@@ -59,7 +59,11 @@ fn start(deps: &Arc<Deps>, interval: Interval, processes: &SampledProcesses) -> 
         context.warn("history", &message);
     }
     context.calls.set_unhealthy("history_not_shared", history.fallback().is_some());
-    let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Host::new()), Box::new(Processes::new())];
+    #[cfg_attr(not(any(feature = "host", feature = "gpu")), expect(unused_mut))]
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    #[cfg(feature = "host")]
+    sources.extend([Box::new(Host::new()) as Box<dyn Source>, Box::new(Processes::new())]);
+    #[cfg(feature = "gpu")]
     if let Some(selection) = &context.config.gpus {
         let mut gpus = Gpus::new(selection.clone());
         gpus.set_visible(&processes.visible);
@@ -71,29 +75,17 @@ fn start(deps: &Arc<Deps>, interval: Interval, processes: &SampledProcesses) -> 
         interval,
         fast: fast_interval.map(|interval| FastSampling { interval, activity }),
         history: Some(history.clone()),
-        listener: Some(Listener(Arc::new(move |readings| batch(&listening, readings)))),
+        listener: Some(Listener(Arc::new(move |readings| {
+            listening.samples.add(readings, || {
+                let mut collector = lock(&listening.collector);
+                (collector.in_flight().len(), collector.pids())
+            });
+        }))),
     };
     let sampler = Sampler::start(&context.registry, &sampling, sources)?;
     processes.set(&sampler);
     deps.attribution.set_history(history);
     Ok(sampler)
-}
-
-/// Adds the readings to the samples that wait for the store.
-fn batch(deps: &Deps, readings: &Readings) {
-    let mut samples = samples(clock::unix_nanos(), readings);
-    let (in_flight, pids) = {
-        let mut collector = lock(&deps.collector);
-        (collector.in_flight().len(), collector.pids())
-    };
-    for sample in &mut samples {
-        match (&mut sample.entity, &pids[..]) {
-            (Entity::Host, _) => sample.values.push(("requests_in_flight", in_flight as f64)),
-            (Entity::Process { pid }, [only]) if *pid == 0 => *pid = *only,
-            _ => {}
-        }
-    }
-    deps.samples.add(samples);
 }
 
 impl SampledProcesses {

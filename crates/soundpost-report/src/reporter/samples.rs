@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use soundpost_core::clock;
 use soundpost_core::thread::lock;
-use soundpost_store::{Entity, GpuName, VitalsSample};
+use soundpost_store::{Backlog, Entity, GpuName, VitalsSample};
 use soundpost_vitals::{Reading, Readings};
 
 /// Maximum number of samples that wait for the store.
@@ -28,8 +29,23 @@ struct Waiting {
 }
 
 impl SampleBatcher {
+    /// Adds the readings of a source. The host's sample gets the number of calls in flight, and the process without a
+    /// number is the service's only one; `service` returns both.
+    pub(super) fn add(&self, readings: &Readings, service: impl FnOnce() -> (usize, Vec<u32>)) {
+        let mut samples = samples(clock::unix_nanos(), readings);
+        let (in_flight, pids) = service();
+        for sample in &mut samples {
+            match (&mut sample.entity, &pids[..]) {
+                (Entity::Host, _) => sample.values.push(("requests_in_flight", in_flight as f64)),
+                (Entity::Process { pid }, [only]) if *pid == 0 => *pid = *only,
+                _ => {}
+            }
+        }
+        self.push(samples);
+    }
+
     /// Adds samples; beyond the maximum the oldest are dropped.
-    pub(crate) fn add(&self, samples: Vec<VitalsSample>) {
+    fn push(&self, samples: Vec<VitalsSample>) {
         let now = Instant::now();
         let mut waiting = lock(&self.0);
         for mut sample in samples {
@@ -43,17 +59,17 @@ impl SampleBatcher {
         waiting.samples.drain(..surplus);
     }
 
-    /// Removes the samples of complete groups, or of all groups in the `last` round.
-    pub(crate) fn take_settled(&self, last: bool) -> Vec<VitalsSample> {
+    /// Moves the samples of complete groups to the backlog, or of all groups in the `last` round.
+    pub(super) fn move_settled(&self, last: bool, backlog: &mut Backlog) {
         let is_settled = |(arrived, _): &(Instant, VitalsSample)| last || arrived.elapsed() >= SETTLED_AGE;
         let mut waiting = lock(&self.0);
         let settled = waiting.samples.iter().take_while(|sample| is_settled(sample)).count();
-        waiting.samples.drain(..settled).map(|(_, sample)| sample).collect()
+        waiting.samples.drain(..settled).for_each(|(_, sample)| backlog.vitals(sample));
     }
 }
 
 /// Returns one sample for each entity, in the order in which the readings name them.
-pub(crate) fn samples(unix_nanos: u64, readings: &Readings) -> Vec<VitalsSample> {
+fn samples(unix_nanos: u64, readings: &Readings) -> Vec<VitalsSample> {
     let mut samples: Vec<VitalsSample> = Vec::new();
     for reading in &readings.readings {
         let Some((entity, column)) = place(reading) else { continue };

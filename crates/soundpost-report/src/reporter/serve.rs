@@ -3,16 +3,25 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soundpost_core::thread;
+use soundpost_core::{Error, thread};
 use tokio::sync::watch;
 
+use crate::config::{ADDRESS, Config};
 use crate::context::ReporterContext;
-use crate::server::{Server, Sources};
+use crate::server::Server;
+use crate::sources::Sources;
 
-/// Name of the file with the address at which the service's metrics are served.
-pub const ADDRESS: &str = "address";
 /// Interval between attempts to listen on a port that is in use.
 const PORT_RETRY: Duration = Duration::from_secs(5);
+
+/// Checks the configuration of the server.
+///
+/// # Errors
+/// When it is invalid.
+pub(super) fn check(config: &Config) -> Result<(), Error> {
+    let checked = config.server.as_ref().map_or(Ok(()), |server| server.check());
+    checked.map_err(|error| Error::config(error.to_string()))
+}
 
 /// The scrape server, which is started again if its thread ends.
 #[derive(Default)]

@@ -2,18 +2,66 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
+use soundpost_core::snapshot::{Labels, Snapshot};
 use soundpost_core::thread::lock;
-use soundpost_sinks::{OwnedOrigin, Sink, Workers};
+use soundpost_core::{Error, clock};
+use soundpost_sinks::{OwnedOrigin, Sink, Workers, add_sink_families, prepared};
 use soundpost_store::{Reader, SinkState};
 
 use super::deps::Deps;
 use super::store_thread::StoreThread;
+use crate::config::Config;
 use crate::context::ReporterContext;
 use crate::election;
 
-/// Starts the workers of the configured sinks. They deliver stored records, and queue acknowledgements for the store.
-pub(super) fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
+/// Completes the configured sinks.
+///
+/// # Errors
+/// When a sink is invalid, or there is no store to ship from.
+pub(super) fn prepare(config: &mut Config) -> Result<(), Error> {
+    config.sinks = prepared(std::mem::take(&mut config.sinks))?;
+    match config.store.is_none() && !config.sinks.is_empty() {
+        true => Err(Error::config("sinks: they ship what the store has, and there is to be no store")),
+        false => Ok(()),
+    }
+}
+
+/// Returns the names of the configured sinks.
+pub(super) fn names(config: &Config) -> Vec<&str> {
+    config.sinks.iter().map(Sink::name).collect()
+}
+
+/// The sinks' workers: they deliver stored records, and queue acknowledgements for the store.
+#[derive(Clone, Default)]
+pub(super) struct SinkThreads(Option<Arc<Workers>>);
+
+impl SinkThreads {
+    /// Starts the workers of the configured sinks, and starts those again that ended.
+    pub(super) fn keep_running(&mut self, deps: &Deps, store: &Arc<StoreThread>) {
+        if deps.acks.is_empty() {
+            return;
+        }
+        let workers = self.0.get_or_insert_with(|| start_workers(deps, store));
+        workers.check();
+        if deps.context.config.agent {
+            update_names(deps, workers);
+        }
+    }
+
+    /// Waits until the stored records are shipped, except to receivers that do not accept them.
+    pub(super) fn flush(&self, deadline: Instant) {
+        self.0.iter().for_each(|workers| workers.flush(deadline));
+    }
+
+    /// Ships the rest until `deadline`, and ends the workers.
+    pub(super) fn stop(&self, deadline: Instant) {
+        self.0.iter().for_each(|workers| workers.stop(deadline));
+    }
+}
+
+fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
     let (context, store) = (&deps.context, store.clone());
     let identity = context.registry.identity();
     let names =
@@ -30,7 +78,7 @@ pub(super) fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Worker
 }
 
 /// Updates version and labels of an agent's records to those of the service's processes.
-pub(super) fn update_names(deps: &Deps, workers: &Workers) {
+fn update_names(deps: &Deps, workers: &Workers) {
     let (version, labels) = {
         let collector = lock(&deps.collector);
         (collector.version(), collector.constant_labels())
@@ -44,8 +92,17 @@ pub(super) fn update_names(deps: &Deps, workers: &Workers) {
     });
 }
 
+/// Adds the families of the sinks to a snapshot, from the store where another process reports.
+pub(super) fn add_families(deps: &Deps, snapshot: &mut Snapshot, labels: &Labels, is_elected: bool) {
+    let states = match deps.acks.is_empty() || is_elected {
+        true => deps.acks.states(),
+        false => stored_states(&deps.context),
+    };
+    add_sink_families(snapshot, &states, labels, clock::unix_nanos());
+}
+
 /// Reads the states of this process's sinks from the store, which another process writes.
-pub(super) fn stored_states(context: &ReporterContext) -> Vec<SinkState> {
+fn stored_states(context: &ReporterContext) -> Vec<SinkState> {
     let reader = Reader::open(context.place.directory()).ok().flatten();
     let states = reader.and_then(|reader| reader.sinks().ok()).unwrap_or_default();
     let own = |state: &SinkState| context.config.sinks.iter().any(|sink| sink.name() == state.sink);
@@ -63,7 +120,7 @@ impl UnshippedSinks {
     /// Compares the sinks of this process with those of the agent. The agent has settings of its own.
     pub(super) fn check(&self, context: &ReporterContext) {
         let Some(shipped) = election::agents_sinks(&context.place) else { return };
-        let mut unshipped: Vec<&str> = context.config.sinks.iter().map(Sink::name).collect();
+        let mut unshipped = names(&context.config);
         unshipped.retain(|name| !shipped.iter().any(|shipped| shipped == name));
         if unshipped.is_empty() {
             return self.clear(context);

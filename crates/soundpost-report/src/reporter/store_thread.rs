@@ -80,6 +80,7 @@ impl StoreThread {
     }
 
     /// Stores the queued acknowledgements as soon as possible.
+    #[cfg(feature = "sinks")]
     pub(super) fn flush_acks(&self) {
         lock(&self.signal).acknowledged = true;
         self.wake.notify_all();

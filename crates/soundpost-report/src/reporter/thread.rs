@@ -12,18 +12,16 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::{MetricValue, Snapshot};
 use soundpost_core::thread::lock;
 use soundpost_core::{InFlightCall, clock, thread};
-use soundpost_sinks::add_sink_families;
-use soundpost_store::SinkState;
 
 use super::deps::Deps;
 use super::elected::Elected;
 use super::sample::publish_facts;
-use super::serve::ADDRESS;
-use super::ship::{UnshippedSinks, stored_states};
+use super::ship::{UnshippedSinks, add_families};
 use super::store_thread::{StoreThread, poll_until};
+use crate::config::ADDRESS;
 use crate::context::ReporterContext;
 use crate::election::{self, Announced, Lease};
-use crate::server::{Health, Sources};
+use crate::sources::{Health, Sources};
 
 /// Interval between ticks: another process takes over within 2 s.
 const TICK: Duration = Duration::from_millis(500);
@@ -103,16 +101,8 @@ impl ReporterThread {
             let mut collector = lock(&self.deps.collector);
             (collector.snapshot(), collector.constant_labels())
         };
-        add_sink_families(&mut snapshot, &self.sink_states(), &labels, clock::unix_nanos());
+        add_families(&self.deps, &mut snapshot, &labels, self.is_elected());
         snapshot
-    }
-
-    /// Returns the states of the sinks, from the store where another process reports.
-    fn sink_states(&self) -> Vec<SinkState> {
-        match self.deps.acks.is_empty() || self.is_elected() {
-            true => self.deps.acks.states(),
-            false => stored_states(self.context()),
-        }
     }
 
     pub(crate) fn in_flight(&self) -> Vec<InFlightCall> {
@@ -147,8 +137,7 @@ impl ReporterThread {
         let deadline = clock::deadline(timeout);
         let store = self.if_elected(|elected| elected.store()).flatten();
         let stored = StoreThread::store_all(store.as_ref(), &self.deps, deadline);
-        let workers = self.if_elected(|elected| elected.workers()).flatten();
-        workers.iter().for_each(|workers| workers.flush(deadline));
+        self.if_elected(|elected| elected.sinks()).iter().for_each(|sinks| sinks.flush(deadline));
         stored
     }
 

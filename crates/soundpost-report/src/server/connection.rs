@@ -11,12 +11,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep_until;
-use tokio_rustls::TlsAcceptor;
 
 use super::config::Limits;
 use super::progress::{Progress, Watched};
 use super::respond::Responder;
 use super::socket::Socket;
+use super::tls::Acceptor;
 
 /// Maximum length of a request's header, bytes; hyper responds with 431 to a longer one.
 const HEADER_BYTES: usize = 8 * 1024;
@@ -24,7 +24,7 @@ const HEADER_BYTES: usize = 8 * 1024;
 /// Serves one client until it leaves, violates the protocol, or misses a deadline.
 pub(super) async fn run(
     socket: Socket,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Acceptor>,
     responder: Arc<Responder>,
     progress: Arc<Progress>,
     limits: Limits,

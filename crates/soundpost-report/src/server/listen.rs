@@ -11,7 +11,6 @@ use soundpost_core::{CloseInChild, close_in_child};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until};
-use tokio_rustls::TlsAcceptor;
 
 use super::auth::Gate;
 use super::config::{Limits, ServerConfig};
@@ -19,8 +18,8 @@ use super::progress::Progress;
 use super::respond::Responder;
 use super::slots::Slots;
 use super::socket::Socket;
-use super::sources::Sources;
 use super::{connection, tls};
+use crate::sources::Sources;
 
 /// Pause after a failed accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -45,7 +44,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     gate: Option<Gate>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<tls::Acceptor>,
     limits: Limits,
 }
 
@@ -58,7 +57,7 @@ impl Server {
     /// bound.
     pub fn bind(config: &ServerConfig) -> io::Result<Self> {
         let gate = config.auth.as_ref().map(Gate::new).transpose()?;
-        let tls = config.tls.as_ref().map(tls::load).transpose()?.map(TlsAcceptor::from);
+        let tls = config.tls.as_ref().map(tls::load).transpose()?;
         let limits = Limits { connections: config.limits.connections.max(1), ..config.limits.clone() };
         // The standard library sets SO_REUSEADDR, so a port is free again at the end of its process.
         let listener = TcpListener::bind(config.listen)?;

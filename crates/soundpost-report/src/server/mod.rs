@@ -3,7 +3,6 @@
 //! It is one future on the reporter's current-thread runtime: no thread for each client, and no lock shared with the
 //! host. It has at most [`Limits::connections`] sockets, so no client can exhaust memory or lock out others.
 
-mod appendix;
 mod auth;
 mod body;
 mod config;
@@ -14,10 +13,8 @@ mod progress;
 mod respond;
 mod slots;
 mod socket;
-mod sources;
+#[cfg_attr(not(feature = "tls"), path = "absent/tls.rs")]
 mod tls;
 
-pub(crate) use appendix::append;
 pub use config::{Auth, Limits, ServerConfig, TlsFiles};
 pub use listen::Server;
-pub use sources::{Health, Sources};

@@ -15,13 +15,12 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::appendix::append;
 use super::auth::Gate;
 use super::body::Page;
 use super::negotiate::{self, Format};
 use super::progress::Progress;
-use super::sources::Sources;
-use crate::exposition;
+use crate::exposition::{self, append};
+use crate::sources::Sources;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";

@@ -6,11 +6,25 @@ use std::{fs, io};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::config::TlsFiles;
+use super::socket::Socket;
+
+/// Accepts TLS connections.
+#[derive(Clone)]
+pub(super) struct Acceptor(TlsAcceptor);
+
+impl Acceptor {
+    /// Completes a client's handshake.
+    pub(super) async fn accept(&self, socket: Socket) -> io::Result<TlsStream<Socket>> {
+        self.0.accept(socket).await
+    }
+}
 
 /// Reads the files; an error names the invalid one.
-pub(super) fn load(files: &TlsFiles) -> io::Result<Arc<rustls::ServerConfig>> {
+pub(super) fn load(files: &TlsFiles) -> io::Result<Acceptor> {
     let certificates = read("certificate", &files.certificate)?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&certificates)
         .collect::<Result<_, _>>()
@@ -37,7 +51,7 @@ pub(super) fn load(files: &TlsFiles) -> io::Result<Arc<rustls::ServerConfig>> {
             invalid("key", &files.key, &with)
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Acceptor(TlsAcceptor::from(Arc::new(config))))
 }
 
 fn read(what: &str, path: &Path) -> io::Result<Vec<u8>> {

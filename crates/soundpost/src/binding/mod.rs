@@ -1,6 +1,7 @@
 //! Items for `#[soundpost::instrument]` and the Python binding. They are not part of the public interface.
 
 mod site;
+#[cfg(feature = "gpu")]
 pub mod torch;
 
 pub use site::{AsError, AsText, Begun, Failure, Site};

@@ -1,7 +1,12 @@
 //! Access to a service's metrics, store and state from any process.
 
+#[cfg(feature = "gpu")]
+mod gpus;
 mod service;
 pub mod snapshot;
+#[cfg(feature = "store")]
 pub mod store;
 
-pub use service::{Gpu, Service, gpus};
+#[cfg(feature = "gpu")]
+pub use gpus::{Gpu, gpus};
+pub use service::Service;

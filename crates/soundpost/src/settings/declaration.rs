@@ -37,6 +37,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Page of the guide with more about it, as the target of a link; empty without one.
     pub guide: &'static str,
+    /// Feature of this crate that the setting needs; empty without one.
+    feature: &'static str,
     kind: Kind,
     none: NoneMeans,
 }
@@ -52,9 +54,20 @@ const SETTING: Setting = Setting {
     default_note: "",
     help: "",
     guide: "",
+    feature: "",
     kind: Kind::Text,
     none: NoneMeans::Default,
 };
+
+/// Features that settings need, and whether this build has them.
+const FEATURES: [(&str, bool); 6] = [
+    ("server", cfg!(feature = "server")),
+    ("tls", cfg!(feature = "tls")),
+    ("vitals", cfg!(feature = "vitals")),
+    ("gpu", cfg!(feature = "gpu")),
+    ("store", cfg!(feature = "store")),
+    ("sinks", cfg!(feature = "sinks")),
+];
 
 const MIN_STORE_BYTES: u64 = 16 << 20;
 
@@ -86,6 +99,7 @@ impl Setting {
             guide: "endpoint.md",
             kind: Kind::Address,
             none: NoneMeans::Off,
+            feature: "server",
             ..SETTING
         },
         Setting {
@@ -106,6 +120,7 @@ impl Setting {
             help: "Servers and files that stored records are shipped to",
             guide: "sinks.md",
             kind: Kind::Sinks,
+            feature: "sinks",
             ..SETTING
         },
         Setting {
@@ -136,6 +151,7 @@ impl Setting {
             default_note: "the host's name",
             help: "Name of this instance in shipped records; set it in containers",
             guide: "sinks.md#service-instance-and-host",
+            feature: "sinks",
             ..SETTING
         },
         Setting {
@@ -155,6 +171,7 @@ impl Setting {
             guide: "vitals.md",
             kind: Kind::Choice { on: "visible", word: "all" },
             none: NoneMeans::Refused,
+            feature: "gpu",
             ..SETTING
         },
         Setting {
@@ -168,6 +185,7 @@ impl Setting {
             guide: "vitals.md",
             kind: Kind::Time { least: Duration::from_millis(100), most: Duration::from_secs(60) },
             none: NoneMeans::Off,
+            feature: "vitals",
             ..SETTING
         },
         Setting {
@@ -181,6 +199,7 @@ impl Setting {
             guide: "vitals.md",
             kind: Kind::Time { least: Duration::from_millis(50), most: Duration::from_secs(1) },
             none: NoneMeans::Off,
+            feature: "gpu",
             ..SETTING
         },
         Setting {
@@ -202,6 +221,7 @@ impl Setting {
             guide: "store.md",
             kind: Kind::Switch,
             none: NoneMeans::Refused,
+            feature: "store",
             ..SETTING
         },
         Setting {
@@ -212,6 +232,7 @@ impl Setting {
             default: "30",
             help: "Retention of the store",
             kind: Kind::Days,
+            feature: "store",
             ..SETTING
         },
         Setting {
@@ -222,6 +243,7 @@ impl Setting {
             default: "512MiB",
             help: "Maximum size of the store; the oldest records are deleted first",
             kind: Kind::Size { least: MIN_STORE_BYTES, most: u64::MAX },
+            feature: "store",
             ..SETTING
         },
         Setting {
@@ -258,6 +280,7 @@ impl Setting {
             help: "Token that a scrape must send",
             guide: "endpoint.md",
             kind: Kind::Secret,
+            feature: "server",
             ..SETTING
         },
         Setting {
@@ -266,6 +289,7 @@ impl Setting {
             value_name: "FILE",
             help: "File with the token that a scrape must send, read at start",
             kind: Kind::Path,
+            feature: "server",
             ..SETTING
         },
         Setting {
@@ -273,6 +297,7 @@ impl Setting {
             builder: "basic_auth",
             help: "User and password that a scrape must send; in Python `(user, password)`",
             kind: Kind::Login,
+            feature: "server",
             ..SETTING
         },
         Setting {
@@ -282,6 +307,7 @@ impl Setting {
             builder: "tls",
             help: "Certificate chain of the endpoint, PEM",
             kind: Kind::Path,
+            feature: "tls",
             ..SETTING
         },
         Setting {
@@ -291,6 +317,7 @@ impl Setting {
             builder: "tls",
             help: "Private key of the certificate, PEM",
             kind: Kind::Path,
+            feature: "tls",
             ..SETTING
         },
         Setting {
@@ -336,6 +363,7 @@ impl Setting {
             default_note: "the driver's",
             help: "Path of the NVML library",
             kind: Kind::Path,
+            feature: "gpu",
             ..SETTING
         },
     ];
@@ -361,8 +389,20 @@ impl Setting {
         matches!(self.kind, Kind::Labels | Kind::Sinks | Kind::Patterns)
     }
 
-    /// Parses and checks a value.
+    /// Parses and checks a value. A part that this build lacks can only be switched off.
     pub(super) fn check(&self, value: SettingValue) -> Result<SettingValue, String> {
+        let value = self.parse(value)?;
+        match matches!(value, SettingValue::Off | SettingValue::Bool(false)) || self.is_built() {
+            true => Ok(value),
+            false => Err(format!("this build lacks the feature `{}` of the crate soundpost", self.feature)),
+        }
+    }
+
+    fn is_built(&self) -> bool {
+        !FEATURES.contains(&(self.feature, false))
+    }
+
+    fn parse(&self, value: SettingValue) -> Result<SettingValue, String> {
         match (&value, self.none) {
             (SettingValue::Off, NoneMeans::Default | NoneMeans::Off) => Ok(SettingValue::Off),
             (SettingValue::Text(text), NoneMeans::Off)

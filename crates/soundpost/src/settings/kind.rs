@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use soundpost_core::{Error, ServiceIdentity};
 
+use super::sinks::SinkList;
 use super::text::{parse_duration, parse_size, parse_switch};
-use super::value::{SettingValue, SinkList};
+use super::value::SettingValue;
 
 /// Longest duration of a setting, about 32 years.
 const MAX_SECONDS: f64 = 1e9;

@@ -5,6 +5,8 @@
 
 mod declaration;
 mod kind;
+#[cfg_attr(not(feature = "sinks"), path = "absent/sinks.rs")]
+mod sinks;
 mod text;
 mod value;
 
@@ -17,8 +19,9 @@ use std::time::Duration;
 use soundpost_core::Error;
 
 pub use declaration::Setting;
+pub use sinks::{SinkList, SinkParts};
 pub use text::parse_duration;
-pub use value::{SettingValue, SinkList, SinkParts};
+pub use value::SettingValue;
 
 /// Settings of which only one can be in effect.
 const CREDENTIALS: [&str; 3] = ["bearer_token", "bearer_token_file", "basic_auth"];

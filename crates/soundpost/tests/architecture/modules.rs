@@ -115,6 +115,10 @@ impl Crate {
                         self.read_file(&path, Some(at), &inside)
                     }
                 };
+                for twin in twins(&module.attrs) {
+                    let twin = self.read_file(&file.with_file_name(twin), Some(at), &folder.join(&name));
+                    self.modules[twin].name.clone_from(&name);
+                }
                 self.modules[child].name.clone_from(&name);
                 self.modules[at].children.insert(name, child);
                 continue;
@@ -283,6 +287,14 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
         syn::Item::Use(item) => &item.attrs,
         _ => &[],
     }
+}
+
+/// Returns the files that replace a module in builds without a feature: `#[cfg_attr(..., path = "FILE")]`.
+fn twins(attributes: &[syn::Attribute]) -> Vec<String> {
+    let conditional = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg_attr"));
+    let tokens =
+        conditional.filter_map(|attribute| Some(attribute.meta.require_list().ok()?.tokens.to_string()));
+    tokens.filter_map(|text| Some(text.split_once("path = \"")?.1.split_once('"')?.0.to_owned())).collect()
 }
 
 /// Returns true for an item that is compiled for tests alone.

@@ -317,7 +317,7 @@ fn invalid_options_are_reported_at_the_start() {
     }
 }
 
-/// A shorter version of `cargo run --release -p soundpost --example sink_outage`.
+/// A shorter version of `cargo run --release -p soundpost --features sinks --example sink_outage`.
 #[test]
 fn outage_loses_nothing_and_uses_no_memory() {
     in_a_process("life::outage_loses_nothing_and_uses_no_memory", || {

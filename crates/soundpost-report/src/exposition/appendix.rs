@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use soundpost_core::snapshot::{MetricKind, Snapshot};
 
-use crate::exposition::name_in_text;
+use super::name_in_text;
 
 /// Suffixes of the samples of one family in text 0.0.4.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];

@@ -42,7 +42,7 @@ pub struct Health {
 
 impl Health {
     /// Returns `{"status":"ok","flags":["a","b"]}`, or `"failing"`.
-    pub(super) fn to_json(&self) -> String {
+    pub fn to_json(&self) -> String {
         let mut out = String::from(if self.healthy {
             "{\"status\":\"ok\",\"flags\":["
         } else {

@@ -1,0 +1,36 @@
+//! Options of the store.
+
+use soundpost_report::Config;
+use soundpost_store::Limits;
+
+use super::Builder;
+use crate::settings::{SettingValue, Settings};
+
+impl Builder {
+    /// Sets whether finished calls, log events and vitals are stored on disk; default: true. Without a store, calls
+    /// are only counted.
+    pub fn store(self, is_kept: bool) -> Self {
+        self.set("store", is_kept)
+    }
+
+    /// Sets the retention of the store, days; default: 30.
+    pub fn store_days(self, days: f64) -> Self {
+        self.set("store_days", SettingValue::Float(days))
+    }
+
+    /// Sets the maximum size of the store, at least 16 MiB; default: 512 MiB.
+    pub fn store_bytes(self, bytes: u64) -> Self {
+        self.set("store_bytes", bytes)
+    }
+}
+
+/// Configures the store.
+pub(super) fn configure(settings: &Settings, config: &mut Config) {
+    let limits = Limits::default();
+    let limits = Limits {
+        age: settings.duration("store_days").unwrap_or(limits.age),
+        bytes: settings.bytes("store_bytes").unwrap_or(limits.bytes),
+        ..limits
+    };
+    config.store = settings.switch("store").then_some(limits);
+}
