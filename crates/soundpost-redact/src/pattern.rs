@@ -99,26 +99,10 @@ fn is_number(value: &[u8]) -> bool {
 
 /// Returns whether this is a token, and not a word of a sentence about one.
 fn is_bearer(given: &[u8]) -> bool {
-    const WORDS: [&str; 16] = [
-        "token",
-        "tokens",
-        "auth",
-        "authentication",
-        "authorization",
-        "credentials",
-        "challenge",
-        "required",
-        "missing",
-        "expected",
-        "rejected",
-        "expired",
-        "invalid",
-        "realm",
-        "scheme",
-        "header",
-    ];
+    const WORDS: &str = "token tokens auth authentication authorization credentials challenge required missing \
+        expected rejected expired invalid realm scheme header";
     let given = given.strip_suffix(b".").unwrap_or(given);
-    let is_word = WORDS.iter().any(|word| given.eq_ignore_ascii_case(word.as_bytes()));
+    let is_word = WORDS.split_ascii_whitespace().any(|word| given.eq_ignore_ascii_case(word.as_bytes()));
     given.len() >= 6 && !is_word && !given.starts_with(b"realm=")
 }
 

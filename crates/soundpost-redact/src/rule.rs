@@ -29,48 +29,38 @@ pub enum Rule {
     Own,
 }
 
+/// Name and mark of each rule.
+const NAMES_AND_MARKS: [(&str, &str); Rule::ALL.len()] = [
+    ("key", "[REDACTED:key]"),
+    ("text", "[REDACTED:text]"),
+    ("authorization", "[REDACTED:authorization]"),
+    ("api_key", "[REDACTED:api_key]"),
+    ("jwt", "[REDACTED:jwt]"),
+    ("private_key", "[REDACTED:private_key]"),
+    ("url", "[REDACTED:url]"),
+    ("email", "[REDACTED:email]"),
+    ("resident_id", "[REDACTED:resident_id]"),
+    ("mobile", "[REDACTED:mobile]"),
+    ("card", "[REDACTED:card]"),
+    ("own", "[REDACTED:own]"),
+];
+
 impl Rule {
     /// All rules, in the order of their declaration.
+    #[rustfmt::skip]
     pub const ALL: [Self; 12] = [
-        Self::Key,
-        Self::Text,
-        Self::Authorization,
-        Self::ApiKey,
-        Self::Jwt,
-        Self::PrivateKey,
-        Self::Url,
-        Self::Email,
-        Self::ResidentId,
-        Self::Mobile,
-        Self::Card,
-        Self::Own,
+        Self::Key, Self::Text, Self::Authorization, Self::ApiKey, Self::Jwt, Self::PrivateKey, Self::Url, Self::Email,
+        Self::ResidentId, Self::Mobile, Self::Card, Self::Own,
     ];
 
     /// Returns the value of the label `rule` of `soundpost_redactions_total`.
     pub fn name(self) -> &'static str {
-        self.name_and_mark().0
+        NAMES_AND_MARKS[self as usize].0
     }
 
     /// Returns the mark in the place of a match. A text to synthesise becomes its length instead.
     pub fn mark(self) -> &'static str {
-        self.name_and_mark().1
-    }
-
-    fn name_and_mark(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Key => ("key", "[REDACTED:key]"),
-            Self::Text => ("text", "[REDACTED:text]"),
-            Self::Authorization => ("authorization", "[REDACTED:authorization]"),
-            Self::ApiKey => ("api_key", "[REDACTED:api_key]"),
-            Self::Jwt => ("jwt", "[REDACTED:jwt]"),
-            Self::PrivateKey => ("private_key", "[REDACTED:private_key]"),
-            Self::Url => ("url", "[REDACTED:url]"),
-            Self::Email => ("email", "[REDACTED:email]"),
-            Self::ResidentId => ("resident_id", "[REDACTED:resident_id]"),
-            Self::Mobile => ("mobile", "[REDACTED:mobile]"),
-            Self::Card => ("card", "[REDACTED:card]"),
-            Self::Own => ("own", "[REDACTED:own]"),
-        }
+        NAMES_AND_MARKS[self as usize].1
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cursor::Cursor;
 use crate::harmless::is_nothing;
-use crate::value::{bracket, is_pair};
+use crate::value::{bracket, is_pair, quote};
 
 /// Ends of known messages, behind the text.
 const ENDS: [&str; 2] = [" too short than prompt text ", ", this may lead to bad performance"];
@@ -10,25 +10,16 @@ const ENDS: [&str; 2] = [" too short than prompt text ", ", this may lead to bad
 /// Returns the range of the text whose value begins at `start`. With `quoted`, a quote there is around the text and no part
 /// of it. `opening` is the quote before the name or the announcement.
 pub(crate) fn extent(cursor: &Cursor<'_>, start: usize, quoted: bool, opening: Option<u8>) -> (usize, usize) {
-    let prefix =
-        matches!(cursor.bytes.get(start), Some(b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F'));
-    let quotes = |at: usize| matches!(cursor.bytes.get(at), Some(b'"' | b'\'' | b'`' | b'\\'));
-    let open = if prefix && quotes(start + 1) { start + 1 } else { start };
-    let quote_at = cursor.run(open, |byte| byte == b'\\');
-    match cursor.bytes.get(quote_at).copied() {
-        Some(quote @ (b'"' | b'\'' | b'`')) => {
-            let (end, sure) = closing(cursor, quote_at + 1, quote, quote_at - open);
-            if sure || quoted {
-                return (quote_at + 1, end);
-            }
+    if let Some((sign, depth, from)) = quote(cursor, start) {
+        let (end, sure) = closing(cursor, from, sign, depth);
+        if sure || quoted {
+            return (from, end);
         }
-        Some(b'{' | b'[' | b'(') if quote_at == start => {
-            let end = bracket(cursor, start);
-            if quoted && opening.is_some() || end == cursor.bytes.len() || closes(cursor, end) {
-                return (start, end);
-            }
+    } else if matches!(cursor.bytes.get(start), Some(b'{' | b'[' | b'(')) {
+        let end = bracket(cursor, start);
+        if quoted && opening.is_some() || end == cursor.bytes.len() || closes(cursor, end) {
+            return (start, end);
         }
-        _ => {}
     }
     bare(cursor, start, opening)
 }

@@ -5,16 +5,10 @@ use crate::cursor::{Cursor, is_name};
 /// Returns the range in the quotes or brackets that open at `start`. Without a closing one, it extends to the end.
 pub(crate) fn quoted(cursor: &Cursor<'_>, start: usize) -> Option<(usize, usize)> {
     let bytes = cursor.bytes;
-    let prefix = matches!(bytes.get(start), Some(b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F'));
-    let opens = |at: usize| matches!(bytes.get(at), Some(b'"' | b'\'' | b'`' | b'\\'));
-    let start = if prefix && opens(start + 1) { start + 1 } else { start };
-    let quote_at = cursor.run(start, |byte| byte == b'\\');
-    let Some(quote) = bytes.get(quote_at).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`')) else {
+    let Some((quote, depth, from)) = quote(cursor, start) else {
         let open = bytes.get(start).is_some_and(|byte| matches!(byte, b'{' | b'[' | b'('));
         return open.then(|| (start, bracket(cursor, start)));
     };
-    let depth = quote_at - start;
-    let from = quote_at + 1;
     let mut slashes = 0;
     for (at, byte) in bytes.iter().enumerate().skip(from) {
         match byte {
@@ -26,6 +20,16 @@ pub(crate) fn quoted(cursor: &Cursor<'_>, start: usize) -> Option<(usize, usize)
         }
     }
     Some((from, bytes.len()))
+}
+
+/// Returns the quote that opens at `start` or behind a prefix there, the number of backslashes before it, and its end.
+pub(crate) fn quote(cursor: &Cursor<'_>, start: usize) -> Option<(u8, usize, usize)> {
+    let byte = |at: usize| cursor.bytes.get(at).copied().unwrap_or(b' ');
+    let prefix = matches!(byte(start), b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F');
+    let opens = matches!(byte(start + 1), b'"' | b'\'' | b'`' | b'\\');
+    let open = if prefix && opens { start + 1 } else { start };
+    let at = cursor.run(open, |byte| byte == b'\\');
+    matches!(byte(at), b'"' | b'\'' | b'`').then(|| (byte(at), at - open, at + 1))
 }
 
 /// Returns the end of the bracket that opens at `start`.
