@@ -69,7 +69,6 @@ impl StoreError {
         )
     }
 
-    /// Converts an error of SQLite.
     pub(crate) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         Self { message: format!("{}: {error}", path.display()), kind: kind(error) }
     }
@@ -128,7 +127,6 @@ impl StoreError {
     }
 }
 
-/// Adds the file to an error of SQLite.
 pub(crate) trait About<T> {
     fn about(self, path: &Path) -> Result<T, StoreError>;
 }

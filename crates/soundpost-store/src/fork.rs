@@ -23,7 +23,6 @@ thread_local! {
 }
 
 struct Uses {
-    /// Current uses.
     count: usize,
     /// Whether a fork waits for uses to end; no use begins.
     forking: bool,
@@ -70,7 +69,6 @@ pub(crate) struct ForkGuarded<T: Send + 'static>(Arc<Holder<T>>);
 
 struct Holder<T> {
     value: Mutex<Option<T>>,
-    /// Closes the handle before a fork.
     close: fn(T),
 }
 

@@ -11,23 +11,15 @@ use crate::file::{self, Identity};
 use crate::sample_rows::SampleWriter;
 use crate::schema;
 use crate::series::SeriesIds;
-use crate::sql::whole;
+use crate::sql::{run, whole};
 
 /// Maximum number of prepared statements.
 const STATEMENTS: usize = 32;
 
-/// Statements that insert calls and events.
-struct Insertions {
-    call: String,
-    event: String,
-}
-
-/// An open file.
 pub(crate) struct OpenFile {
     pub(crate) connection: Connection,
     pub(crate) series: SeriesIds,
     samples: SampleWriter,
-    insertions: Insertions,
     pub(crate) identity: Identity,
 }
 
@@ -35,13 +27,12 @@ impl OpenFile {
     pub(crate) fn new(connection: Connection, path: &Path) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let samples = SampleWriter::new(&connection)?;
-        let insertions = Insertions { call: schema::CALLS.insertion(), event: schema::EVENTS.insertion() };
-        connection.prepare_cached(&insertions.call)?;
-        connection.prepare_cached(&insertions.event)?;
+        connection.prepare_cached(schema::CALLS.insertion())?;
+        connection.prepare_cached(schema::EVENTS.insertion())?;
         schema::check(&connection)?;
         SinkRow::all(&connection)?;
         let identity = file::identity(path);
-        Ok(Self { connection, series: SeriesIds::default(), samples, insertions, identity })
+        Ok(Self { connection, series: SeriesIds::default(), samples, identity })
     }
 
     /// Returns the sinks as far as a damaged file has them; `last` is its newest record.
@@ -68,9 +59,9 @@ impl OpenFile {
 
     /// Stores a batch. Returns the numbers of its last record.
     pub(crate) fn write(&mut self, batch: &Batch<'_>, last: Sequence) -> rusqlite::Result<Sequence> {
-        let Self { connection, series, samples, insertions, .. } = self;
+        let Self { connection, series, samples, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let written = write_records(&transaction, insertions, series, batch, last).and_then(|mut last| {
+        let written = write_records(&transaction, series, batch, last).and_then(|mut last| {
             samples.write(&transaction, batch.vitals, &mut last)?;
             write_cursors(&transaction, batch.cursors)?;
             step::reach("store-commit");
@@ -88,13 +79,12 @@ impl OpenFile {
 
 fn write_records(
     transaction: &Transaction<'_>,
-    insertions: &Insertions,
     series: &mut SeriesIds,
     batch: &Batch<'_>,
     mut last: Sequence,
 ) -> rusqlite::Result<Sequence> {
-    let mut insert_call = transaction.prepare_cached(&insertions.call)?;
-    let mut insert_event = transaction.prepare_cached(&insertions.event)?;
+    let mut insert_call = transaction.prepare_cached(schema::CALLS.insertion())?;
+    let mut insert_event = transaction.prepare_cached(schema::EVENTS.insertion())?;
     let mut add_call = |call: &FinishedCall, last: &mut Sequence| {
         let (sequence, ordinal) = last.next(CALLS);
         let keys = [whole(sequence), whole(ordinal), series.id(transaction, call, sequence)?];
@@ -120,19 +110,16 @@ fn write_records(
 
 /// Stores a death. Returns whether it is new.
 fn insert_death(transaction: &Transaction<'_>, key: &DeathKey, sequence: u64) -> rusqlite::Result<bool> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT OR IGNORE INTO deaths (segment, slot, sequence, call) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+    let insert = "INSERT OR IGNORE INTO deaths (segment, slot, sequence, call) VALUES (?1, ?2, ?3, ?4)";
     let [segment, slot_use] = [key.segment, key.sequence].map(u64::cast_signed);
-    Ok(statement.execute(params![segment, key.slot, slot_use, whole(sequence)])? == 1)
+    Ok(run(transaction, insert, params![segment, key.slot, slot_use, whole(sequence)])? == 1)
 }
 
 fn write_cursors(transaction: &Transaction<'_>, cursors: &[(u64, u64)]) -> rusqlite::Result<()> {
-    let mut statement = transaction
-        .prepare_cached("INSERT OR REPLACE INTO segment_cursors (segment, position) VALUES (?1, ?2)")?;
+    let insert = "INSERT OR REPLACE INTO segment_cursors (segment, position) VALUES (?1, ?2)";
     for (segment, position) in cursors {
         step::reach("cursor-save");
-        statement.execute([segment.cast_signed(), position.cast_signed()])?;
+        run(transaction, insert, [segment.cast_signed(), position.cast_signed()])?;
     }
     Ok(())
 }

@@ -5,6 +5,9 @@ use soundpost_core::{FieldValue, FinishedCall, LogEvent, StageTime};
 use crate::cursor::{Acknowledgement, Rejected};
 use crate::vitals::VitalsSample;
 
+/// Minimum memory of a record of vitals, bytes.
+const ROW_BYTES: usize = 128;
+
 /// A record of the store.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
@@ -23,6 +26,15 @@ impl Record {
             Self::Call(row) => row.sequence,
             Self::Event(row) => row.sequence,
             Self::Vitals(row) => row.sequence,
+        }
+    }
+
+    /// Estimates the memory of the record, bytes.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Call(row) => call_weight(&row.call),
+            Self::Event(row) => event_weight(&row.event),
+            Self::Vitals(row) => ROW_BYTES + row.samples.iter().map(VitalsSample::weight).sum::<usize>(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Params, Row};
 
 use crate::cursor::{RecordKinds, Sequence};
-use crate::record::{CallRow, EventRow, Record, RecordBatch, VitalsRow, call_weight, event_weight};
+use crate::record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
 use crate::sample_rows::{self, NANOS};
 use crate::schema::{CALLS, EVENTS, SampleTable};
 use crate::series::CallSeries;
@@ -11,8 +11,6 @@ use crate::sql::{count, whole};
 
 /// Maximum memory of a batch for each table, bytes.
 const BATCH_BYTES: usize = 8 << 20;
-/// Minimum memory of a record of vitals, bytes.
-const ROW_BYTES: usize = 128;
 
 /// Returns the calls of a statement that selects the columns of [`CALLS`].
 pub(crate) fn calls(
@@ -46,16 +44,13 @@ pub(crate) fn batch(
         Reading { connection: &transaction, after, limit, horizon: u64::MAX, records: Vec::new() };
     if kinds.calls {
         let mut series = CallSeries::new(&transaction)?;
-        reading.table("stored_calls", &CALLS.names(), |row| {
-            let row = call(row, &mut series)?;
-            Ok((call_weight(&row.call), Record::Call(row)))
-        })?;
+        reading.table("stored_calls", &CALLS.names(), |row| call(row, &mut series).map(Record::Call))?;
     }
     if kinds.events {
         reading.table("stored_events", &EVENTS.names(), |row| {
             let mut event = EventRow { sequence: count(row.get(0)?), ..EventRow::default() };
             EVENTS.read(row, &mut event.event)?;
-            Ok((event_weight(&event.event), Record::Event(event)))
+            Ok(Record::Event(event))
         })?;
     }
     if kinds.vitals {
@@ -84,12 +79,11 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads a table; `read` returns the estimated memory of a record with it.
     fn table(
         &mut self,
         table: &str,
         columns: &str,
-        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<(usize, Record)>,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<Record>,
     ) -> rusqlite::Result<()> {
         let sql = format!("SELECT {columns} FROM {table} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -101,8 +95,8 @@ impl Reading<'_> {
                 self.horizon = self.horizon.min(last);
                 return Ok(());
             }
-            let (weight, record) = read(row)?;
-            (bytes, count, last) = (bytes + weight, count + 1, record.sequence());
+            let record = read(row)?;
+            (bytes, count, last) = (bytes + record.weight(), count + 1, record.sequence());
             self.records.push(record);
         }
         if count >= self.limit {
@@ -112,7 +106,7 @@ impl Reading<'_> {
     }
 }
 
-fn vitals(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(usize, Record)> {
+fn vitals(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Record> {
     let sequence = count(row.get(0)?);
     let unix_nanos = count(row.get(2)?) * NANOS;
     let mut samples = Vec::new();
@@ -121,6 +115,5 @@ fn vitals(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(usize, Re
         samples.extend(sample_rows::read(connection, table, &range, table.columns())?);
     }
     samples.retain(|sample| !sample.values.is_empty());
-    let weight = ROW_BYTES + samples.iter().map(|sample| sample.weight()).sum::<usize>();
-    Ok((weight, Record::Vitals(VitalsRow { sequence, unix_nanos, samples })))
+    Ok(Record::Vitals(VitalsRow { sequence, unix_nanos, samples }))
 }

@@ -1,13 +1,12 @@
 //! Retention in small steps: removes old and excess records, and thins old vitals to one a minute.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::cursor::{SAMPLES, Sequence, SinkRow, TABLES};
 use crate::limits::{LOG_BYTES, Limits};
 use crate::sample_rows::NANOS;
 use crate::schema::SampleTable;
-use crate::series;
-use crate::sql::{count, set_state, state, whole};
+use crate::sql::{count, first, run, set_state, state, whole};
 
 /// Maximum rows that a step removes from a table, which takes some milliseconds.
 const STEP_ROWS: i64 = 1024;
@@ -96,12 +95,11 @@ fn remove_old(transaction: &Transaction<'_>, nanos: i64) -> rusqlite::Result<Pro
     let mut progress = Progress::default();
     // Removes only from the front, so that a sink drops consecutive records. A record with a future time, of a wrong
     // clock, keeps those after it until its time has come or room is needed.
-    let last: Option<i64> = transaction
-        .prepare_cached(&format!(
-            "{FRONT} SELECT max(sequence) FROM front \
-             WHERE sequence < coalesce((SELECT min(sequence) FROM front WHERE time >= ?2), 1 << 62)"
-        ))?
-        .query_row([STEP_ROWS, nanos], |row| row.get(0))?;
+    let old = format!(
+        "{FRONT} SELECT max(sequence) FROM front \
+         WHERE sequence < coalesce((SELECT min(sequence) FROM front WHERE time >= ?2), 1 << 62)"
+    );
+    let last = first(transaction, &old, [STEP_ROWS, nanos])?.flatten();
     if let Some(last) = last {
         progress.records = remove_records(transaction, last)?;
     }
@@ -112,17 +110,11 @@ fn remove_old(transaction: &Transaction<'_>, nanos: i64) -> rusqlite::Result<Pro
     Ok(progress)
 }
 
-/// Removes the oldest records or samples.
 fn remove_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Progress> {
-    let first_record: Option<i64> = transaction
-        .prepare_cached(&format!("{FRONT} SELECT time FROM front"))?
-        .query_row([1], |row| row.get(0))
-        .optional()?;
+    let first_record: Option<i64> = first(transaction, &format!("{FRONT} SELECT time FROM front"), [1])?;
     let mut first_sample: Option<(i64, SampleTable)> = None;
     for table in SampleTable::ALL {
-        let time: Option<i64> = transaction
-            .prepare_cached(&format!("SELECT min(time) FROM {}", table.name()))?
-            .query_row([], |row| row.get(0))?;
+        let time = first(transaction, &format!("SELECT min(time) FROM {}", table.name()), [])?.flatten();
         if let Some(time) = time.filter(|time| first_sample.is_none_or(|(first, _)| *time < first)) {
             first_sample = Some((time, table));
         }
@@ -133,10 +125,8 @@ fn remove_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Progress> {
             progress.samples = remove_samples(transaction, table, i64::MAX)?;
         }
         (Some(_), _) => {
-            let last: i64 = transaction
-                .prepare_cached(&format!("{FRONT} SELECT max(sequence) FROM front"))?
-                .query_row([STEP_ROWS], |row| row.get(0))?;
-            progress.records = remove_records(transaction, last)?;
+            let last = first(transaction, &format!("{FRONT} SELECT max(sequence) FROM front"), [STEP_ROWS])?;
+            progress.records = remove_records(transaction, last.flatten().unwrap_or_default())?;
         }
         (None, _) => return Ok(progress),
     }
@@ -149,12 +139,12 @@ fn remove_records(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<
     let deleted = Sequence::through(transaction, count(last))?;
     let mut rows = 0;
     for table in TABLES {
-        let delete = format!("DELETE FROM {table} WHERE sequence <= ?1");
-        let removed = transaction.prepare_cached(&delete)?.execute([last])?;
+        let removed = run(transaction, &format!("DELETE FROM {table} WHERE sequence <= ?1"), [last])?;
         rows += if table == TABLES[SAMPLES] { 0 } else { removed };
     }
-    transaction.prepare_cached("DELETE FROM deaths WHERE call <= ?1")?.execute([last])?;
-    series::delete_unused(transaction, last)?;
+    run(transaction, "DELETE FROM deaths WHERE call <= ?1", [last])?;
+    // A series whose calls are all removed.
+    run(transaction, "DELETE FROM call_series WHERE last <= ?1", [last])?;
     deleted.set_deleted(transaction)?;
     Ok(rows as u64)
 }
@@ -162,27 +152,23 @@ fn remove_records(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<
 /// Removes the oldest samples of a table before a time, milliseconds.
 fn remove_samples(transaction: &Transaction<'_>, table: SampleTable, before: i64) -> rusqlite::Result<u64> {
     let name = table.name();
-    let removed = transaction
-        .prepare_cached(&format!(
-            "DELETE FROM {name} WHERE time < ?1 AND time <= \
-             (SELECT max(time) FROM (SELECT time FROM {name} ORDER BY time LIMIT ?2))"
-        ))?
-        .execute([before, STEP_ROWS])?;
-    Ok(removed as u64)
+    let delete = format!(
+        "DELETE FROM {name} WHERE time < ?1 AND time <= \
+         (SELECT max(time) FROM (SELECT time FROM {name} ORDER BY time LIMIT ?2))"
+    );
+    Ok(run(transaction, &delete, [before, STEP_ROWS])? as u64)
 }
 
 /// Returns the time of the first vitals that one of these sinks has not shipped, milliseconds.
 fn first_unshipped(transaction: &Transaction<'_>, sinks: &[String]) -> rusqlite::Result<i64> {
-    let mut first = i64::MAX;
-    let sinks = SinkRow::all(transaction)?.into_iter().filter(|row| sinks.contains(row.name()));
-    for sink in sinks.filter(|row| row.kinds().vitals) {
-        let time: Option<i64> = transaction
-            .prepare_cached("SELECT time FROM vitals_samples WHERE sequence > ?1 ORDER BY sequence LIMIT 1")?
-            .query_row([whole(sink.cursor())], |row| row.get(0))
-            .optional()?;
-        first = first.min(time.unwrap_or(i64::MAX));
+    let next = "SELECT time FROM vitals_samples WHERE sequence > ?1 ORDER BY sequence LIMIT 1";
+    let mut earliest = i64::MAX;
+    for row in SinkRow::all(transaction)? {
+        if row.kinds.vitals && sinks.contains(&row.sink) {
+            earliest = earliest.min(first(transaction, next, [whole(row.cursor)])?.unwrap_or(i64::MAX));
+        }
     }
-    Ok(first)
+    Ok(earliest)
 }
 
 /// Keeps the first sample of each minute and entity, within the next time range that is old enough.
@@ -192,20 +178,17 @@ fn thin(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<Progress
         let name = table.name();
         let mark = format!("thinned_{name}");
         let thinned = whole(state(transaction, &mark)?);
-        let first: Option<i64> = transaction
-            .prepare_cached(&format!("SELECT min(time) FROM {name} WHERE time >= ?1"))?
-            .query_row([thinned], |row| row.get(0))?;
-        let Some(first) = first.filter(|first| *first < before) else { continue };
+        let next = first(transaction, &format!("SELECT min(time) FROM {name} WHERE time >= ?1"), [thinned])?;
+        let Some(first) = next.flatten().filter(|first: &i64| *first < before) else { continue };
         let from = first / MINUTE_MILLIS * MINUTE_MILLIS;
         let to = (from + THIN_MILLIS).min(before);
         let keys = table.keys().map(|key| format!(", {key}")).collect::<String>();
-        let removed = transaction
-            .prepare_cached(&format!(
-                "DELETE FROM {name} WHERE time >= ?1 AND time < ?2 AND (time{keys}) NOT IN \
-                 (SELECT min(time){keys} FROM {name} WHERE time >= ?1 AND time < ?2 \
-                 GROUP BY time / {MINUTE_MILLIS}{keys})"
-            ))?
-            .execute([from, to])?;
+        let delete = format!(
+            "DELETE FROM {name} WHERE time >= ?1 AND time < ?2 AND (time{keys}) NOT IN \
+             (SELECT min(time){keys} FROM {name} WHERE time >= ?1 AND time < ?2 \
+             GROUP BY time / {MINUTE_MILLIS}{keys})"
+        );
+        let removed = run(transaction, &delete, [from, to])?;
         set_state(transaction, &mark, to)?;
         return Ok(Progress { records: 0, samples: removed as u64, more: true });
     }

@@ -4,21 +4,19 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
 use crate::cursor::{SAMPLES, Sequence};
 use crate::schema::{SampleColumn, SampleTable};
-use crate::sql::{count, places, whole};
+use crate::sql::{count, first, places, run, whole};
 use crate::vitals::{Entity, GpuName, VitalsSample};
 
 /// Unit of stored times, nanoseconds.
 pub(crate) const NANOS: u64 = 1_000_000;
 
-/// Writer of samples.
 #[derive(Debug)]
 pub(crate) struct SampleWriter {
     insertions: [String; 4],
-    /// Ids of GPUs.
     gpus: HashMap<GpuName, i64>,
     /// Newest time, milliseconds.
     newest: Option<i64>,
@@ -50,11 +48,8 @@ impl SampleWriter {
             let time = whole(sample.unix_nanos / NANOS);
             if self.newest.replace(time) != Some(time) {
                 let (sequence, ordinal) = last.next(SAMPLES);
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO vitals_samples (sequence, ordinal, time) VALUES (?1, ?2, ?3)",
-                    )?
-                    .execute([whole(sequence), whole(ordinal), time])?;
+                let insert = "INSERT INTO vitals_samples (sequence, ordinal, time) VALUES (?1, ?2, ?3)";
+                run(transaction, insert, [whole(sequence), whole(ordinal), time])?;
             }
             let mut row = vec![Value::Integer(time)];
             match &sample.entity {
@@ -71,7 +66,7 @@ impl SampleWriter {
                 let stored = sample.value(column.name).and_then(|value| column.stored(value));
                 stored.map_or(Value::Null, Value::Integer)
             }));
-            transaction.prepare_cached(&self.insertions[table as usize])?.execute(params_from_iter(row))?;
+            run(transaction, &self.insertions[table as usize], params_from_iter(row))?;
         }
         Ok(())
     }
@@ -82,16 +77,11 @@ impl SampleWriter {
             return Ok(*id);
         }
         let names = params![name.gpu, name.uuid, name.name, name.mig];
-        let found = transaction
-            .prepare_cached("SELECT id FROM gpus WHERE gpu = ?1 AND uuid = ?2 AND name = ?3 AND mig = ?4")?
-            .query_row(names, |row| row.get(0))
-            .optional()?;
-        let id = match found {
+        let find = "SELECT id FROM gpus WHERE gpu = ?1 AND uuid = ?2 AND name = ?3 AND mig = ?4";
+        let id = match first(transaction, find, names)? {
             Some(id) => id,
             None => {
-                transaction
-                    .prepare_cached("INSERT INTO gpus (gpu, uuid, name, mig) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(names)?;
+                run(transaction, "INSERT INTO gpus (gpu, uuid, name, mig) VALUES (?1, ?2, ?3, ?4)", names)?;
                 transaction.last_insert_rowid()
             }
         };

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Transaction, params};
 use soundpost_core::FinishedCall;
 
 use crate::schema::{labels_text, read_json, read_labels};
-use crate::sql::whole;
+use crate::sql::{first, run, whole};
 
 /// Maximum number of series that the writer caches; a service has tens.
 const CACHED: usize = 4096;
@@ -84,24 +84,13 @@ impl SeriesIds {
 }
 
 fn find_or_insert(transaction: &Transaction<'_>, call: &FinishedCall) -> rusqlite::Result<i64> {
-    let labels = labels_text(&call.labels);
-    let found = transaction
-        .prepare_cached("SELECT id FROM call_series WHERE operation = ?1 AND labels = ?2")?
-        .query_row(params![call.operation, labels], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = found {
+    let key = params![call.operation, labels_text(&call.labels)];
+    let find = "SELECT id FROM call_series WHERE operation = ?1 AND labels = ?2";
+    if let Some(id) = first(transaction, find, key)? {
         return Ok(id);
     }
-    transaction
-        .prepare_cached("INSERT INTO call_series (operation, labels, last) VALUES (?1, ?2, 0)")?
-        .execute(params![call.operation, labels])?;
+    run(transaction, "INSERT INTO call_series (operation, labels, last) VALUES (?1, ?2, 0)", key)?;
     Ok(transaction.last_insert_rowid())
-}
-
-/// Deletes the series whose calls are all removed.
-pub(crate) fn delete_unused(transaction: &Transaction<'_>, deleted_through: i64) -> rusqlite::Result<()> {
-    let mut statement = transaction.prepare_cached("DELETE FROM call_series WHERE last <= ?1")?;
-    statement.execute([deleted_through]).map(drop)
 }
 
 /// Series by id, as a reader of calls caches them.
@@ -117,7 +106,6 @@ impl<'a> CallSeries<'a> {
         Ok(Self { statement, cached: HashMap::new() })
     }
 
-    /// Returns operation and labels.
     pub(crate) fn get(&mut self, id: i64) -> rusqlite::Result<(String, Vec<(String, String)>)> {
         match self.cached.entry(id) {
             Entry::Occupied(cached) => Ok(cached.get().clone()),

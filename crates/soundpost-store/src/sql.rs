@@ -1,6 +1,21 @@
 //! Parts of statements and rows.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension as _, Params};
+
+/// Runs a statement, which is cached. Returns the number of changed rows.
+pub(crate) fn run(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute(values)
+}
+
+/// Returns the first column of the first row of a query, which is cached; `None` without a row.
+pub(crate) fn first<T: FromSql>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+) -> rusqlite::Result<Option<T>> {
+    connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
+}
 
 /// Returns `?1, ?2, ...`: placeholders for `count` values.
 pub(crate) fn places(count: usize) -> String {
@@ -19,17 +34,9 @@ pub(crate) fn count(number: i64) -> u64 {
 
 /// Returns a number of the table `state`; 0 if it has none.
 pub(crate) fn state(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
-    let value: Option<i64> = connection
-        .prepare_cached("SELECT value FROM state WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))
-        .optional()?;
-    Ok(value.map_or(0, count))
+    Ok(first(connection, "SELECT value FROM state WHERE name = ?1", [name])?.map_or(0, count))
 }
 
-/// Stores a number in the table `state`.
 pub(crate) fn set_state(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO state (name, value) VALUES (?1, ?2)")?
-        .execute((name, value))
-        .map(drop)
+    run(connection, "INSERT OR REPLACE INTO state (name, value) VALUES (?1, ?2)", (name, value)).map(drop)
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::OptionalExtension as _;
 use soundpost_core::step;
 
 use crate::batch::Batch;
@@ -14,18 +13,18 @@ use crate::fork::{ForkGuarded, enter};
 use crate::limits::Limits;
 use crate::open::OpenFile;
 use crate::retention::{self, Progress};
+use crate::sql::{first, run};
 
 /// Writer of a store: the reporter of the service.
 ///
-/// Methods return an error if the file cannot be read or written. The store stays usable, and the call can be retried. A damaged file is set aside, and a new one
-/// created, within the call that detects the damage.
+/// Methods return an error if the file cannot be read or written. The store stays usable, and the call can be retried.
+/// A damaged file is set aside, and a new one created, within the call that detects the damage.
 pub struct Store {
     path: PathBuf,
     limits: Limits,
     clock: Option<TrustedClock>,
     /// `None` after a fork, and if a new file could not be created in place of a damaged one.
     open: ForkGuarded<OpenFile>,
-    /// Numbers of the newest record.
     last: Sequence,
     /// Sinks that this process added; those of earlier runs may be gone for good.
     sinks: Vec<String>,
@@ -89,20 +88,16 @@ impl Store {
     /// Returns the position up to which a segment's ring is stored.
     pub fn segment_cursor(&mut self, segment: u64) -> Result<Option<u64>, StoreError> {
         self.with(|open, _| {
-            open.connection
-                .prepare_cached("SELECT position FROM segment_cursors WHERE segment = ?1")?
-                .query_row([segment.cast_signed()], |row| row.get(0).map(i64::cast_unsigned))
-                .optional()
+            let position = "SELECT position FROM segment_cursors WHERE segment = ?1";
+            Ok(first(&open.connection, position, [segment.cast_signed()])?.map(i64::cast_unsigned))
         })
     }
 
     /// Deletes the cursor of a segment whose file was removed.
     pub fn forget_segment(&mut self, segment: u64) -> Result<(), StoreError> {
         self.with(|open, _| {
-            open.connection
-                .prepare_cached("DELETE FROM segment_cursors WHERE segment = ?1")?
-                .execute([segment.cast_signed()])
-                .map(drop)
+            let delete = "DELETE FROM segment_cursors WHERE segment = ?1";
+            run(&open.connection, delete, [segment.cast_signed()]).map(drop)
         })
     }
 
@@ -158,10 +153,10 @@ impl Store {
             self.sinks.push(sink.to_owned());
         }
         self.with(|open, last| match SinkRow::find(&open.connection, sink)? {
-            Some(row) if row.kinds() == kinds => Ok(()),
+            Some(row) if row.kinds == kinds => Ok(()),
             Some(mut row) => {
                 row.skip_removed(&Sequence::deleted(&open.connection)?);
-                let cursor = Sequence::through(&open.connection, row.cursor())?;
+                let cursor = Sequence::through(&open.connection, row.cursor)?;
                 row.change_kinds(kinds, &cursor);
                 row.save(&open.connection)
             }

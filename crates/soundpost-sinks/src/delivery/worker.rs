@@ -20,7 +20,6 @@ use super::breaker::RejectionBreaker;
 use super::feed::Feed;
 use super::health::{SinkMetrics, SinkStatus};
 use super::origin::OwnedOrigin;
-use crate::format::record::weight;
 use crate::kind::Sink;
 use crate::transport::answer::{Answer, Verdict};
 use crate::transport::{Batch, Limits, Transport};
@@ -310,7 +309,7 @@ fn is_gone(record: &Record) -> bool {
 fn fitting(records: &[Record], limits: Limits) -> usize {
     let mut bytes = 0;
     let fits = |record: &&Record| {
-        bytes += weight(record);
+        bytes += record.weight();
         bytes <= limits.bytes
     };
     records.iter().take(limits.records).take_while(fits).count().max(1)

@@ -9,7 +9,7 @@ use super::acknowledgement::{Acknowledgement, Rejected};
 use super::kinds::RecordKinds;
 use super::sequence::{CALLS, EVENTS, SAMPLES, Sequence, TABLES};
 use crate::error::StoreError;
-use crate::sql::{count, places, whole};
+use crate::sql::{count, places, run, whole};
 
 /// Records lost before their delivery, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,13 +48,12 @@ pub struct SinkState {
     pub first_unix: Option<u64>,
 }
 
-/// A row of `sink_cursors`.
 #[derive(Clone, Debug)]
 pub(crate) struct SinkRow {
-    sink: String,
-    kinds: RecordKinds,
+    pub(crate) sink: String,
+    pub(crate) kinds: RecordKinds,
     start: u64,
-    cursor: u64,
+    pub(crate) cursor: u64,
     passed: u64,
     delivered: u64,
     rejected: Rejected,
@@ -75,18 +74,6 @@ impl SinkRow {
             rejected: Rejected::default(),
             dropped: Dropped::default(),
         }
-    }
-
-    pub(crate) fn kinds(&self) -> RecordKinds {
-        self.kinds
-    }
-
-    pub(crate) fn name(&self) -> &String {
-        &self.sink
-    }
-
-    pub(crate) fn cursor(&self) -> u64 {
-        self.cursor
     }
 
     /// Changes the kinds; `cursor` has the numbers at the sink's cursor.
@@ -144,7 +131,6 @@ impl SinkRow {
         deleted.count(self.kinds).saturating_sub(self.passed)
     }
 
-    /// Moves the cursor.
     pub(crate) fn acknowledge(
         &mut self,
         done: Acknowledgement,
@@ -205,14 +191,12 @@ impl SinkRow {
         (self.passed, self.cursor) = (self.passed.max(all), self.cursor.max(last.number));
     }
 
-    /// Returns the sink of this name.
     pub(crate) fn find(connection: &Connection, sink: &str) -> rusqlite::Result<Option<Self>> {
         let mut statement =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sink_cursors WHERE sink = ?1"))?;
         statement.query_map([sink], Self::read)?.next().transpose()
     }
 
-    /// Returns all sinks, by name.
     pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
         let mut statement =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sink_cursors ORDER BY sink"))?;
@@ -222,22 +206,20 @@ impl SinkRow {
     pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let insertion = format!("INSERT OR REPLACE INTO sink_cursors ({COLUMNS}) VALUES ({})", places(11));
         let Self { rejected, dropped, .. } = self;
-        connection
-            .prepare_cached(&insertion)?
-            .execute(params![
-                self.sink,
-                whole(self.kinds.bits()),
-                whole(self.start),
-                whole(self.cursor),
-                whole(self.passed),
-                whole(self.delivered),
-                whole(rejected.refused),
-                whole(rejected.too_large),
-                whole(rejected.empty),
-                whole(dropped.retention),
-                whole(dropped.damage),
-            ])
-            .map(drop)
+        let values = params![
+            self.sink,
+            whole(self.kinds.bits()),
+            whole(self.start),
+            whole(self.cursor),
+            whole(self.passed),
+            whole(self.delivered),
+            whole(rejected.refused),
+            whole(rejected.too_large),
+            whole(rejected.empty),
+            whole(dropped.retention),
+            whole(dropped.damage),
+        ];
+        run(connection, &insertion, values).map(drop)
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {

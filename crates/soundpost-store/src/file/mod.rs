@@ -1,7 +1,6 @@
 //! The file: created, opened, synced, and set aside when it is damaged.
 
 mod damage;
-mod identity;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -20,7 +19,6 @@ use crate::limits::LOG_BYTES;
 use crate::schema;
 
 pub(crate) use damage::{remove_damaged, set_aside};
-pub(crate) use identity::{Identity, identity};
 
 /// Name of the store's file in the service's directory.
 pub const FILE: &str = "store.sqlite";
@@ -106,13 +104,18 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     // Without shared memory (some network file systems), SQLite keeps its mode, which works too.
     let synchronous = if mode == "wal" { "NORMAL" } else { "FULL" };
     connection.pragma_update(None, "synchronous", synchronous).about(path)?;
-    connection.pragma_update(None, "cache_size", CACHE_KIB).about(path)?;
-    connection.pragma_update(None, "mmap_size", 0).about(path)?;
-    connection.pragma_update(None, "temp_store", "MEMORY").about(path)?;
-    connection.pragma_update(None, "trusted_schema", false).about(path)?;
-    // A log that grew during a long read shrinks to this.
-    connection.pragma_update(None, "journal_size_limit", LOG_BYTES.cast_signed()).about(path)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).about(path)?;
+    let pragmas = [
+        ("cache_size", CACHE_KIB),
+        ("mmap_size", 0),
+        ("temp_store", 2), // In memory.
+        ("trusted_schema", 0),
+        // A log that grew during a long read shrinks to this.
+        ("journal_size_limit", LOG_BYTES.cast_signed()),
+        ("wal_autocheckpoint", CHECKPOINT_PAGES),
+    ];
+    for (name, value) in pragmas {
+        connection.pragma_update(None, name, value).about(path)?;
+    }
     schema::migrate(connection, path)
 }
 
@@ -128,7 +131,14 @@ pub(crate) fn abandon(connection: Connection) {
     drop(connection);
 }
 
-/// Appends a suffix to a path.
+/// Device and inode of the file and of its log, where they exist.
+pub(crate) type Identity = [Option<(u64, u64)>; 2];
+
+pub(crate) fn identity(path: &Path) -> Identity {
+    ["", LOG]
+        .map(|suffix| fs::symlink_metadata(beside(path, suffix)).ok().map(|found| (found.dev(), found.ino())))
+}
+
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

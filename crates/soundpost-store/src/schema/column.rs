@@ -10,9 +10,9 @@ use super::stored::NULL;
 pub struct RecordColumn<R: 'static> {
     name: &'static str,
     /// Name and SQL type in the table; `None` for a value made of other columns.
-    stored: Option<(&'static str, &'static str)>,
-    store: fn(&R) -> ToSqlOutput<'_>,
-    load: fn(&mut R, ValueRef<'_>) -> FromSqlResult<()>,
+    pub(super) stored: Option<(&'static str, &'static str)>,
+    pub(super) store: fn(&R) -> ToSqlOutput<'_>,
+    pub(super) load: fn(&mut R, ValueRef<'_>) -> FromSqlResult<()>,
     scale: Scale,
     show: Option<fn(&R) -> ColumnValue<'_>>,
     /// Expression of the view, where the scale does not give it.
@@ -111,7 +111,6 @@ impl Scale {
 pub(super) const RATIO: f64 = 1e4;
 
 impl<R> RecordColumn<R> {
-    /// Declares a stored column.
     pub(super) const fn stored(
         column: &'static str,
         sql_type: &'static str,
@@ -139,7 +138,6 @@ impl<R> RecordColumn<R> {
         Self { name, scale, ..self }.in_places(VIEW | LINES)
     }
 
-    /// Sets the expression of the view.
     pub(super) const fn expressed(self, expression: &'static str) -> Self {
         Self { expression: Some(expression), ..self }
     }
@@ -184,19 +182,6 @@ impl<R> RecordColumn<R> {
             ColumnValue::Float(number) if self.places & UNLESS_ZERO != 0 && number <= 0.0 => None,
             value => Some(value),
         }
-    }
-
-    /// Returns name and SQL type in the table.
-    pub(super) fn in_table(&self) -> Option<(&'static str, &'static str)> {
-        self.stored
-    }
-
-    pub(super) fn to_sql<'r>(&self, record: &'r R) -> ToSqlOutput<'r> {
-        (self.store)(record)
-    }
-
-    pub(super) fn read_into(&self, record: &mut R, value: ValueRef<'_>) -> FromSqlResult<()> {
-        (self.load)(record, value)
     }
 
     /// Returns the column's line in the view.

@@ -4,11 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use rusqlite::types::{FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use soundpost_core::{FieldValue, StageTime};
 
-/// Returns an object of labels.
 pub(crate) fn labels(labels: &[(String, String)]) -> String {
     object(labels.iter().map(|(name, value)| (name, value.as_str()))).unwrap_or_else(|| "{}".to_owned())
 }
@@ -33,12 +32,10 @@ pub(super) fn stage_failures(stages: &[StageTime]) -> Option<String> {
     object(stages.iter().filter(|stage| stage.failures > 0).map(|stage| (&stage.name, stage.failures)))
 }
 
-/// Returns the column of an object.
 pub(super) fn output(object: Option<String>) -> ToSqlOutput<'static> {
     ToSqlOutput::Owned(object.map_or(Value::Null, Value::Text))
 }
 
-/// Reads a column of JSON.
 pub(crate) fn read<T>(
     value: ValueRef<'_>,
     parse: fn(Option<&str>) -> serde_json::Result<T>,
@@ -46,14 +43,25 @@ pub(crate) fn read<T>(
     parse(value.as_str_or_null()?).map_err(FromSqlError::other)
 }
 
-/// Returns the labels of an object.
 pub(crate) fn read_labels(text: Option<&str>) -> serde_json::Result<Vec<(String, String)>> {
     entries(text)
 }
 
-/// Returns the fields of an object.
 pub(super) fn read_fields(text: Option<&str>) -> serde_json::Result<Vec<(String, FieldValue)>> {
-    Ok(entries(text)?.into_iter().map(|(name, OwnedField(value))| (name, value)).collect())
+    let field = |(name, value): (String, serde_json::Value)| {
+        let value = match value {
+            serde_json::Value::String(text) => FieldValue::Text(text),
+            serde_json::Value::Bool(truth) => FieldValue::Bool(truth),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(whole) => FieldValue::Int(whole),
+                None => FieldValue::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            serde_json::Value::Null => FieldValue::Float(f64::NAN),
+            _ => return Err(serde_json::Error::custom("not text, a number or a truth value")),
+        };
+        Ok((name, value))
+    };
+    entries(text)?.into_iter().map(field).collect()
 }
 
 /// Returns the stages of an object of milliseconds, each entered once.
@@ -108,7 +116,6 @@ impl Serialize for Field<'_> {
     }
 }
 
-/// Entries of an object, in their order.
 struct Entries<T>(Vec<(String, T)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
@@ -130,46 +137,5 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
             }
         }
         deserializer.deserialize_map(Object(PhantomData))
-    }
-}
-
-struct OwnedField(FieldValue);
-
-impl<'de> Deserialize<'de> for OwnedField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Scalar;
-        impl Visitor<'_> for Scalar {
-            type Value = OwnedField;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("text, a number or a truth value")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<OwnedField, E> {
-                Ok(OwnedField(FieldValue::Text(text.to_owned())))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<OwnedField, E> {
-                Ok(OwnedField(FieldValue::Int(number)))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<OwnedField, E> {
-                let whole = i64::try_from(number).map(FieldValue::Int);
-                Ok(OwnedField(whole.unwrap_or(FieldValue::Float(number as f64))))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<OwnedField, E> {
-                Ok(OwnedField(FieldValue::Float(number)))
-            }
-
-            fn visit_bool<E>(self, truth: bool) -> Result<OwnedField, E> {
-                Ok(OwnedField(FieldValue::Bool(truth)))
-            }
-
-            fn visit_unit<E>(self) -> Result<OwnedField, E> {
-                Ok(OwnedField(FieldValue::Float(f64::NAN)))
-            }
-        }
-        deserializer.deserialize_any(Scalar)
     }
 }

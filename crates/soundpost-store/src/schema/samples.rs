@@ -2,7 +2,6 @@
 
 use super::table::Definition;
 
-/// A table of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SampleTable {
     Host,

@@ -1,5 +1,7 @@
 //! Tables that follow from their columns: creation, missing columns, views.
 
+use std::sync::OnceLock;
+
 use rusqlite::{Connection, Row, Statement};
 use soundpost_core::{FinishedCall, LogEvent};
 
@@ -17,7 +19,6 @@ pub(super) struct Definition {
     /// Constraints and options after the columns.
     pub(super) end: String,
     pub(super) view: &'static str,
-    /// Statement of the view.
     pub(super) select: String,
 }
 
@@ -55,9 +56,9 @@ pub(crate) struct RecordTable<R: 'static> {
     view: &'static str,
     /// Tables that the view reads.
     from: &'static str,
+    insertion: OnceLock<String>,
 }
 
-/// Calls that ended.
 pub(crate) static CALLS: RecordTable<FinishedCall> = RecordTable {
     name: "stored_calls",
     keys: &[
@@ -68,15 +69,16 @@ pub(crate) static CALLS: RecordTable<FinishedCall> = RecordTable {
     columns: CALL_COLUMNS,
     view: "calls",
     from: "stored_calls JOIN call_series ON call_series.id = series",
+    insertion: OnceLock::new(),
 };
 
-/// Log events.
 pub(crate) static EVENTS: RecordTable<LogEvent> = RecordTable {
     name: "stored_events",
     keys: &[("sequence", "INTEGER PRIMARY KEY"), ("ordinal", "INTEGER NOT NULL")],
     columns: EVENT_COLUMNS,
     view: "events",
     from: "stored_events",
+    insertion: OnceLock::new(),
 };
 
 impl<R> RecordTable<R> {
@@ -85,7 +87,7 @@ impl<R> RecordTable<R> {
         Definition {
             table: self.name,
             keys: self.keys,
-            columns: self.columns.iter().filter_map(RecordColumn::in_table).collect(),
+            columns: self.columns.iter().filter_map(|column| column.stored).collect(),
             end: ") STRICT".to_owned(),
             view: self.view,
             select: format!("SELECT {} FROM {}", shown.join(", "), self.from),
@@ -94,15 +96,17 @@ impl<R> RecordTable<R> {
 
     /// Returns the names of the table's columns, keys first: the order of [`Self::insert`] and [`Self::read`].
     pub(crate) fn names(&self) -> String {
-        let columns = self.columns.iter().filter_map(RecordColumn::in_table);
+        let columns = self.columns.iter().filter_map(|column| column.stored);
         let names: Vec<&str> = self.keys.iter().copied().chain(columns).map(|(name, _)| name).collect();
         names.join(", ")
     }
 
     /// Returns the statement of [`Self::insert`].
-    pub(crate) fn insertion(&self) -> String {
-        let names = self.names();
-        format!("INSERT INTO {} ({names}) VALUES ({})", self.name, places(names.split(',').count()))
+    pub(crate) fn insertion(&self) -> &str {
+        self.insertion.get_or_init(|| {
+            let names = self.names();
+            format!("INSERT INTO {} ({names}) VALUES ({})", self.name, places(names.split(',').count()))
+        })
     }
 
     /// Writes a record under its keys.
@@ -115,18 +119,18 @@ impl<R> RecordTable<R> {
         for (place, key) in (1..).zip(keys) {
             statement.raw_bind_parameter(place, key)?;
         }
-        let stored = self.columns.iter().filter(|column| column.in_table().is_some());
+        let stored = self.columns.iter().filter(|column| column.stored.is_some());
         for (place, column) in (1 + self.keys.len()..).zip(stored) {
-            statement.raw_bind_parameter(place, column.to_sql(record))?;
+            statement.raw_bind_parameter(place, (column.store)(record))?;
         }
         statement.raw_execute().map(drop)
     }
 
     /// Reads the columns of a row after its keys.
     pub(crate) fn read(&self, row: &Row<'_>, record: &mut R) -> rusqlite::Result<()> {
-        let stored = self.columns.iter().filter(|column| column.in_table().is_some());
+        let stored = self.columns.iter().filter(|column| column.stored.is_some());
         for (place, column) in (self.keys.len()..).zip(stored) {
-            column.read_into(record, row.get_ref(place)?)?;
+            (column.load)(record, row.get_ref(place)?)?;
         }
         Ok(())
     }

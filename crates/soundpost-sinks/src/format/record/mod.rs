@@ -2,14 +2,13 @@
 
 mod call;
 mod event;
-mod stored;
 mod vitals;
 
 use std::borrow::Cow;
 
 pub use soundpost_core::Level;
 use soundpost_core::{FieldValue, FinishedCall, LogEvent};
-pub(crate) use stored::weight;
+use soundpost_store::Record;
 
 /// Origin of records: the same for all records of a service on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +127,17 @@ pub struct Event<'a> {
     pub fields: Fields<'a>,
 }
 
+impl<'a> Event<'a> {
+    /// Returns a record as an event; `None` for vitals.
+    pub fn from_record(record: &'a Record) -> Option<Self> {
+        match record {
+            Record::Call(row) => Some(Self::of_call(row)),
+            Record::Event(row) => Some(Self::of_log(row)),
+            Record::Vitals(_) => None,
+        }
+    }
+}
+
 impl Event<'_> {
     pub(crate) fn error(&self) -> Option<&str> {
         self.detail.iter().find_map(|(name, said)| match said {
@@ -148,6 +158,17 @@ pub struct Point<'a> {
     pub fields: Vec<Field<'a>>,
     /// When, since 1970, nanoseconds.
     pub unix_nanos: i64,
+}
+
+impl<'a> Point<'a> {
+    /// Returns a record as points; none for log events.
+    pub fn from_record(origin: &Origin<'a>, record: &'a Record) -> Vec<Self> {
+        match record {
+            Record::Call(row) => vec![Self::of_call(origin, row)],
+            Record::Event(_) => Vec::new(),
+            Record::Vitals(row) => Self::of_vitals(origin, &row.samples),
+        }
+    }
 }
 
 fn text_of<'a>(fields: &'a [(String, FieldValue)], name: &str) -> Option<&'a str> {
