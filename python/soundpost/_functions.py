@@ -7,9 +7,10 @@ arguments before it waits for anything.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import keyword
-from types import CellType, FunctionType
+from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from soundpost._enabled import ENABLED
@@ -22,32 +23,40 @@ if TYPE_CHECKING:
     from soundpost._native import CoroutineRecorder, GeneratorRecorder
 
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+_CALL = "__call__"
 PREFIX = "_soundpost_"
 """Prefix of a wrapper's own names; no parameter has it."""
 
+# Python raises an interrupt after any call, also between `begin` and the assignment of its result.
+# `end_failed` then gets the value of `active` from before, and finds the call that began.
 _CALLS = """
 def {name}({declaration}):
     if not {p}enabled:
         return {p}function({forward})
-    {p}active = {p}begin({values})
+    {p}values = {values}
+    {p}active = {p}anything
     try:
+        {p}active = {p}begin({p}values)
         {p}result = {p}function({forward})
+        return {p}end({p}active, {p}result)
     except {p}anything as {p}error:
         {p}end_failed({p}active, {p}error)
         raise
-    return {p}end({p}active, {p}result)
 """
 _AWAITS = """
 async def {name}({declaration}):
     {p}coroutine = {p}function({forward})
-    {p}active = {p}begin({values}) if {p}enabled else None
+    {p}values = {values} if {p}enabled else None
     {forget}
+    {p}active = {p}anything
     try:
+        {p}active = {p}values if {p}values is None else {p}begin({p}values)
+        del {p}values
         {p}result = await {p}coroutine
+        return {p}end({p}active, {p}result)
     except {p}anything as {p}error:
         {p}end_failed({p}active, {p}error)
         raise
-    return {p}end({p}active, {p}result)
 """
 _ITERATES = """
 {defines} {name}({declaration}):
@@ -69,13 +78,29 @@ _ITEM = "{p}recorder.record({waits}{p}recorder.resume({p}given)())"
 _MEASURED_ITEM = "{p}recorder.record_as({p}measure({p}recorder.hold({waits}{p}recorder.resume({p}given)())))"
 
 
+def _innermost(function: object) -> object:
+    """Returns the function that runs: inside partials, bound methods and callable objects."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, MethodType):
+            function = function.__func__
+        elif isinstance(own := getattr(type(function), _CALL, None), FunctionType):
+            function = own
+        else:
+            return function
+
+
 def kind_of(function: object) -> int:
-    """Returns the code flag of a function's kind, 0 for a plain one; unwraps partials and bound methods."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    flags: int = getattr(code, "co_flags", 0)
-    return flags & (_GENERATOR | _COROUTINE | _ASYNC_GENERATOR)
+    """Returns the code flag of a function's kind, 0 for a plain one."""
+    flags = getattr(getattr(_innermost(function), "__code__", None), "co_flags", 0)
+    return flags & (_GENERATOR | _COROUTINE | _ASYNC_GENERATOR) if isinstance(flags, int) else 0
+
+
+def _globals_of(function: object) -> dict[str, Any]:
+    """Returns the globals of the function that runs; for one without any, those of an empty module."""
+    own = getattr(_innermost(function), "__globals__", None)
+    return own if isinstance(own, dict) else {"__builtins__": builtins, "__name__": __name__}
 
 
 def is_undecoratable(function: object, name: str, decorator: str) -> bool:
@@ -137,7 +162,7 @@ def wrapped(
         "measure": measure,
     }
     cells = {PREFIX + name: value for name, value in free.items()} | parameters.constants
-    wrapper = _compiled(name, source, cells, getattr(function, "__globals__", {}))
+    wrapper = _compiled(name, source, cells, _globals_of(function))
     wrapper.__defaults__ = getattr(function, "__defaults__", None)
     wrapper.__kwdefaults__ = getattr(function, "__kwdefaults__", None)
     return functools.update_wrapper(wrapper, function)
@@ -174,12 +199,7 @@ def _end_measured(recorder: Recorder, measure: Callable[[Any], Any]) -> Callable
         # A generator or coroutine is no output yet.
         if active is None or recorder.is_deferred(result):
             return recorder.end(active, result)
-        try:
-            answer = measure(result)
-        except BaseException as error:
-            recorder.end_failed(active, error)
-            raise
-        return recorder.end_as(active, result, answer)
+        return recorder.end_as(active, result, measure(result))
 
     return end
 
@@ -199,11 +219,11 @@ def reporting(
     return call
 
 
-def staged(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def staged(function: Callable[..., Any], name: str | None) -> Callable[..., Any]:
     """Returns the function as a stage, as `@soundpost.stage(name)` does."""
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(staged(function.__func__, name))
-    if is_undecoratable(function, name, "stage"):
+    if name is None or is_undecoratable(function, name, "stage"):
         return function
     return wrapped(function, Recorder(name, stage=True), Parameters(function, PREFIX))
 
@@ -217,7 +237,7 @@ def _driver(kind: int, *, measured: bool) -> Callable[..., Any]:
         "recorder": PREFIX + "generator",
         "forget": f"del {PREFIX}generator",
     }
-    return _compiled("drive", _generator_source(kind, measured, fields), {}, {})
+    return _compiled("drive", _generator_source(kind, measured, fields), {}, globals())
 
 
 def drive(recorder: GeneratorRecorder, measure: Callable[[Any], Any] | None) -> Generator[Any, Any, Any]:
@@ -239,12 +259,12 @@ async def drive_coroutine(
     coroutine: Coroutine[Any, Any, Any], recorder: Recorder, begun: CoroutineRecorder
 ) -> Any:
     """Records the coroutine that a plain function returned."""
-    active = begun.begin()
+    measure = recorder.measure_function
+    end = recorder.end if measure is None else _end_measured(recorder, measure)
+    active: object = BaseException
     try:
-        result = await coroutine
+        active = begun.begin()
+        return end(active, await coroutine)
     except BaseException as error:
         recorder.end_failed(active, error)
         raise
-    measure = recorder.measure_function
-    end = recorder.end if measure is None else _end_measured(recorder, measure)
-    return end(active, result)

@@ -1,6 +1,6 @@
 """The binding: see `crates/soundpost-python`."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from logging import LogRecord
 from pathlib import Path
 from types import TracebackType
@@ -312,7 +312,7 @@ class Metric:
         cls,
         name: str,
         documentation: str,
-        labelnames: Sequence[str] = ...,
+        labelnames: Iterable[str] = ...,
         namespace: str = "",
         subsystem: str = "",
         unit: str = "",
@@ -328,7 +328,7 @@ class Metric:
     def clear(self) -> None:
         """Removes all series from the exposition."""
 
-@final
+@disjoint_base
 class Counter(Metric):
     """A count that only grows, exposed with the suffix `_total`."""
 
@@ -337,7 +337,7 @@ class Counter(Metric):
     def count_exceptions(self, exception: _Exception | None = None) -> MetricContext:
         """Counts exceptions of a block or function: `with c.count_exceptions():`, `@c.count_exceptions()`."""
 
-@final
+@disjoint_base
 class Gauge(Metric):
     """A value that goes up and down.
 
@@ -350,7 +350,7 @@ class Gauge(Metric):
         cls,
         name: str,
         documentation: str,
-        labelnames: Sequence[str] = ...,
+        labelnames: Iterable[str] = ...,
         namespace: str = "",
         subsystem: str = "",
         unit: str = "",
@@ -372,23 +372,26 @@ class Gauge(Metric):
     def time(self) -> MetricContext:
         """Sets the gauge to the seconds that a block or function took."""
 
-@final
+@disjoint_base
 class Histogram(Metric):
     """Counts observations by size. `buckets` are inclusive upper bounds; a missing `+Inf` is added.
 
     With `exemplars=True` each bucket keeps its last `exemplar`.
     """
 
+    DEFAULT_BUCKETS: ClassVar[tuple[float, ...]]
+    """The buckets without `buckets=`, upper bounds in seconds."""
+
     def __new__(
         cls,
         name: str,
         documentation: str,
-        labelnames: Sequence[str] = ...,
+        labelnames: Iterable[str] = ...,
         namespace: str = "",
         subsystem: str = "",
         unit: str = "",
         registry: None = None,
-        buckets: Sequence[float] | None = None,
+        buckets: Iterable[float] | None = None,
         *,
         exemplars: bool = False,
     ) -> Self: ...
@@ -401,7 +404,7 @@ class Histogram(Metric):
     def time(self) -> MetricContext:
         """Observes the seconds that a block or function took."""
 
-@final
+@disjoint_base
 class Summary(Metric):
     """Count and sum of observations."""
 
@@ -410,14 +413,14 @@ class Summary(Metric):
     def time(self) -> MetricContext:
         """Observes the seconds that a block or function took."""
 
-@final
+@disjoint_base
 class Info(Metric):
     """Facts as labels of a constant 1, exposed with the suffix `_info`."""
 
     def info(self, val: dict[str, str]) -> None:
         """Sets the facts: a dict of names to texts, with the same names in every call."""
 
-@final
+@disjoint_base
 class Enum(Metric):
     """One of several states: one series per state, 1 for the current one. The first is the initial state."""
 
@@ -425,12 +428,12 @@ class Enum(Metric):
         cls,
         name: str,
         documentation: str,
-        labelnames: Sequence[str] = ...,
+        labelnames: Iterable[str] = ...,
         namespace: str = "",
         subsystem: str = "",
         unit: str = "",
         registry: None = None,
-        states: Sequence[str] = ...,
+        states: Iterable[str] = ...,
     ) -> Self: ...
     def state(self, state: str) -> None:
         """Sets the state."""

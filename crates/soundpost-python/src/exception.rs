@@ -52,6 +52,14 @@ impl Failure {
     }
 }
 
+/// Returns an `Exception`.
+///
+/// # Errors
+/// With any other error, such as `KeyboardInterrupt`, which ends the host's code.
+pub(crate) fn or_exit(py: Python<'_>, error: PyErr) -> PyResult<PyErr> {
+    if error.is_instance_of::<PyException>(py) { Ok(error) } else { Err(error) }
+}
+
 /// Formats an exception as `Class: text`.
 pub(crate) fn describe(py: Python<'_>, error: &PyErr) -> String {
     let failure = Failure::new(py, error);

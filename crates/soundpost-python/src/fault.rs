@@ -3,9 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::exception;
+use crate::import;
 use crate::measure::Error;
 use crate::state::{self, lock};
 
@@ -33,6 +35,9 @@ pub(crate) fn is_strict() -> bool {
 }
 
 /// Counts a fault, and logs the first of each part and subject; under `SOUNDPOST_STRICT` it is the error.
+///
+/// # Errors
+/// With the cause if it is no `Exception`, such as `KeyboardInterrupt`.
 #[cold]
 pub(crate) fn report(
     py: Python<'_>,
@@ -41,6 +46,7 @@ pub(crate) fn report(
     cause: Option<PyErr>,
     text: &str,
 ) -> PyResult<()> {
+    let cause = cause.map(|cause| exception::or_exit(py, cause)).transpose()?;
     count(part);
     let text = match &cause {
         Some(cause) => format!("{text}: {}", exception::describe(py, cause)),
@@ -54,7 +60,7 @@ pub(crate) fn report(
     if is_first(part, subject) {
         let text = state::telemetry()
             .map_or(text.clone(), |telemetry| soundpost::binding::redacted(&telemetry, &text));
-        log(py, &format!("{text}; this is logged once"));
+        return log(py, &format!("{text}; this is logged once"));
     }
     Ok(())
 }
@@ -91,12 +97,11 @@ fn is_first(part: &str, subject: &str) -> bool {
     true
 }
 
-fn log(py: Python<'_>, text: &str) {
-    let logged = py
-        .import("logging")
-        .and_then(|logging| logging.call_method1("getLogger", ("soundpost",)))
+fn log(py: Python<'_>, text: &str) -> PyResult<()> {
+    let logged = import::object(py, intern!(py, "logging"), intern!(py, "getLogger"))
+        .and_then(|get_logger| get_logger.call1(("soundpost",)))
         .and_then(|logger| logger.call_method1("warning", ("%s", text)));
-    drop(logged);
+    logged.map(drop).or_else(|error| exception::or_exit(py, error).map(drop))
 }
 
 /// The generation of the telemetry whose notices were taken, and how many.

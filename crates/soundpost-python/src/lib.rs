@@ -9,6 +9,7 @@
 
 mod exception;
 mod fault;
+mod import;
 mod log;
 mod measure;
 mod metrics;
@@ -52,7 +53,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::recording::prepare(module.py())?;
-        crate::torch::prepare(module.py())
+        crate::import::prepare(module.py())?;
+        crate::recording::prepare(module.py())
     }
 }

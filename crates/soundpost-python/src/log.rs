@@ -4,14 +4,16 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pyo3::exceptions::{PyBaseException, PyException};
+use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use pyo3::{Borrowed, intern};
 use soundpost::binding::{EventBuilder, FieldRef, Level, Log, LogFields};
 
+use crate::exception::or_exit;
 use crate::fault::{self, part};
+use crate::import;
 use crate::recording;
 use crate::state;
 use crate::value;
@@ -165,17 +167,12 @@ fn recorded<'py>(record: &Bound<'py, PyAny>, message: Option<Bound<'py, PyString
     let Err(error) = Parts::read(record).and_then(|parts| put(&telemetry, record, &parts, message)) else {
         return Ok(());
     };
-    propagate_exit(py, error)?;
+    or_exit(py, error)?;
     fault::count(part::LOG);
     // Raises the error again inside `logging`.
-    py.import(intern!(py, "soundpost._logging"))
-        .and_then(|module| module.call_method1(intern!(py, "report_format_error"), (record,)))
-        .map_or_else(|error| propagate_exit(py, error), |_| Ok(()))
-}
-
-/// Returns an error that is no `Exception`, such as `SystemExit`.
-fn propagate_exit(py: Python<'_>, error: PyErr) -> PyResult<()> {
-    if error.is_instance_of::<PyException>(py) { Ok(()) } else { Err(error) }
+    import::object(py, intern!(py, "soundpost._logging"), intern!(py, "report_format_error"))
+        .and_then(|report| report.call1((record,)))
+        .map_or_else(|error| or_exit(py, error).map(drop), |_| Ok(()))
 }
 
 fn put<'py>(
@@ -250,8 +247,9 @@ fn level(number: i64) -> Level {
 fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<Bound<'py, PyString>> {
     static RECORD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = record.py();
-    let class =
-        RECORD.get_or_try_init(py, || PyResult::Ok(py.import("logging")?.getattr("LogRecord")?.unbind()))?;
+    let class = RECORD.get_or_try_init(py, || {
+        import::object(py, intern!(py, "logging"), intern!(py, "LogRecord")).map(Bound::unbind)
+    })?;
     // A subclass may override the message.
     if record.get_type_ptr().cast() != class.as_ptr() {
         return record.call_method0(intern!(py, "getMessage"))?.str();
@@ -306,19 +304,13 @@ fn scalar(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) ->
 #[cold]
 fn other(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = value.py();
-    let shown = py
-        .import(intern!(py, "soundpost._logging"))
-        .and_then(|module| module.call_method1(intern!(py, "to_field"), (value,)));
+    let shown = import::object(py, intern!(py, "soundpost._logging"), intern!(py, "to_field"))
+        .and_then(|to_field| to_field.call1((value,)));
     match shown {
-        Ok(shown) => match (shown.cast::<PyFloat>(), shown.extract::<i64>(), shown.cast::<PyString>()) {
-            (Ok(number), ..) => draft.field(name, FieldRef::Float(number.value())),
-            (_, Ok(number), _) => draft.field(name, FieldRef::Int(number)),
-            (.., Ok(text)) => draft.field(name, FieldRef::Text(&text.to_string_lossy())),
-            _ => {}
-        },
+        Ok(shown) => return scalar(draft, name, &shown),
         Err(error) => {
             let class = error.get_type(py).name().map(|name| name.to_string()).unwrap_or_default();
-            propagate_exit(py, error)?;
+            or_exit(py, error)?;
             fault::count(part::LOG);
             draft.field(name, FieldRef::Text(&format!("[raised {class}]")));
         }
@@ -339,7 +331,7 @@ fn exception(draft: &mut EventBuilder<'_>, parts: &Parts<'_>) -> PyResult<()> {
     let class = error.get_type().name().map(|name| name.to_string()).unwrap_or_default();
     let text = match error.str() {
         Ok(text) => Some(value::with_text(&text, MAX_CHARACTERS, str::to_owned)?),
-        Err(error) => propagate_exit(py, error).map(|()| None)?,
+        Err(error) => or_exit(py, error).map(|_| None)?,
     };
     let traceback = match parts.text(at::EXC_TEXT).filter(|text| !text.to_string_lossy().trim().is_empty()) {
         Some(written) => written.to_string_lossy().into_owned(),
@@ -352,14 +344,13 @@ fn exception(draft: &mut EventBuilder<'_>, parts: &Parts<'_>) -> PyResult<()> {
 /// Returns the text of a traceback; empty without one.
 fn traceback_of(info: &Bound<'_, PyTuple>) -> PyResult<String> {
     let py = info.py();
-    let made = py
-        .import(intern!(py, "soundpost._logging"))
-        .and_then(|module| module.call_method1(intern!(py, "traceback_of"), (info,)));
+    let made = import::object(py, intern!(py, "soundpost._logging"), intern!(py, "traceback_of"))
+        .and_then(|traceback_of| traceback_of.call1((info,)));
     match made {
         Ok(made) => {
             Ok(made.cast::<PyString>().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default())
         }
-        Err(error) => propagate_exit(py, error).map(|()| String::new()),
+        Err(error) => or_exit(py, error).map(|_| String::new()),
     }
 }
 

@@ -11,10 +11,10 @@ use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
 use soundpost::binding::torch::{Allocator, Devices, Memory, Reading};
 
 use crate::fault::{self, part};
+use crate::import;
 use crate::state;
 
 /// The functions that are called; `None` for a PyTorch that was built without CUDA.
@@ -56,23 +56,13 @@ pub(crate) fn read_end(py: Python<'_>, call: &soundpost::Call, devices: Option<D
     }
 }
 
-/// Looks up `sys.modules`, at import; see [`crate::recording::prepare`].
-pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
-    modules(py).map(drop)
-}
-
-fn modules(py: Python<'_>) -> PyResult<&'static Py<PyDict>> {
-    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    MODULES.get_or_try_init(py, || PyResult::Ok(py.import("sys")?.getattr("modules")?.cast_into()?.unbind()))
-}
-
 /// Returns the functions, if torch is imported completely and built with CUDA.
 #[inline]
 fn functions(py: Python<'_>) -> PyResult<Option<&'static Functions>> {
     if let Some(known) = FUNCTIONS.get(py) {
         return Ok(known.as_ref());
     }
-    match modules(py)?.bind(py).get_item(intern!(py, "torch"))? {
+    match import::modules(py)?.get_item(intern!(py, "torch"))? {
         None => Ok(None),
         Some(torch) => find(py, &torch),
     }

@@ -1,25 +1,115 @@
-//! Python values as label texts and field values.
+//! Python values as numbers, texts, label values and field values.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::time::Duration;
 
-use pyo3::intern;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PySlice, PyString};
+use pyo3::types::{PyBool, PyFloat, PyInt, PyMapping, PySlice, PyString};
+use pyo3::{Borrowed, intern};
 use soundpost::FieldValue;
 
 /// Maximum length in bytes of the text of a field; the core truncates further, after redaction.
 const MAX_FIELD_BYTES: usize = 16_384;
+/// Maximum number of characters that are read of a name or label value; the core counts and cuts a longer one.
+const MAX_NAME_CHARACTERS: usize = 300;
 /// Maximum number of label values that are resolved without an allocation.
 const STACK_VALUES: usize = 4;
 
-/// Returns the text of a label value: the string itself, or its `str()`.
+/// A number as a caller gave it: anything that `float()` accepts. The error is for the caller of this crate to report.
+pub(crate) struct Number(pub(crate) PyResult<f64>);
+
+impl<'py> FromPyObject<'_, 'py> for Number {
+    type Error = Infallible;
+
+    #[inline]
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        Ok(Self(number(&value)))
+    }
+}
+
+/// A name as a caller gave it; lone surrogates become U+FFFD.
+#[derive(Default)]
+pub(crate) struct Text(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        name(&value).map(Self)
+    }
+}
+
+/// Several names, from any iterable but a text.
+#[derive(Default)]
+pub(crate) struct Texts(pub(crate) Vec<String>);
+
+impl<'py> FromPyObject<'_, 'py> for Texts {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if value.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err("give a list of texts, not a text"));
+        }
+        value.try_iter()?.map(|item| name(&item?)).collect::<PyResult<_>>().map(Self)
+    }
+}
+
+/// Returns a number, as Python's `float()` does.
+#[inline]
+pub(crate) fn number(value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    match value.cast_exact::<PyFloat>() {
+        Ok(float) => Ok(float.value()),
+        Err(_) => converted(value),
+    }
+}
+
+fn converted(value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if value.is_exact_instance_of::<PyInt>() {
+        return value.extract();
+    }
+    value.py().get_type::<PyFloat>().call1((value,))?.extract()
+}
+
+/// Returns the beginning of a name.
+///
+/// # Errors
+/// `TypeError` for an object that is no text.
+pub(crate) fn name(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return Err(PyTypeError::new_err(format!("it was given a {}, not a text", class_of(value))));
+    };
+    with_text(text, MAX_NAME_CHARACTERS, str::to_owned)
+}
+
+/// Returns the name of an object's class.
+pub(crate) fn class_of(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Returns the pairs of a mapping.
+///
+/// # Errors
+/// `TypeError` for an object that is none, and what its methods raise.
+pub(crate) fn pairs<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+    let Ok(mapping) = value.cast::<PyMapping>() else {
+        return Err(PyTypeError::new_err(format!("it was given a {}, not a dict", class_of(value))));
+    };
+    mapping.items()?.iter().map(|pair| pair.extract()).collect()
+}
+
+/// Returns the text of a label value: the string itself, or its `str()`; of a long one only the beginning.
 #[inline]
 pub(crate) fn text<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
-    match value.cast_into_exact::<PyString>() {
-        Ok(text) => Ok(text),
-        Err(other) => other.into_inner().str(),
+    let text = match value.cast_into_exact::<PyString>() {
+        Ok(text) => text,
+        Err(other) => other.into_inner().str()?,
+    };
+    if text.is_exact_instance_of::<PyString>() && text.len()? <= MAX_NAME_CHARACTERS {
+        return Ok(text);
     }
+    beginning(&text, MAX_NAME_CHARACTERS)
 }
 
 /// Calls `use_texts` with the texts of `count` values.
@@ -77,6 +167,14 @@ fn beginning<'py>(text: &Bound<'py, PyString>, most: usize) -> PyResult<Bound<'p
     Ok(beginning.cast_into::<PyString>()?)
 }
 
+/// Calls `use_text` with the beginning of a field's text.
+pub(crate) fn with_field_text<R>(
+    text: &Bound<'_, PyString>,
+    use_text: impl FnOnce(&str) -> R,
+) -> PyResult<R> {
+    with_text(text, MAX_FIELD_BYTES, |text| use_text(&text[..text.floor_char_boundary(MAX_FIELD_BYTES)]))
+}
+
 /// Returns a field's value; `None` for Python's `None`, which is left out.
 ///
 /// # Errors
@@ -86,7 +184,7 @@ pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
         return Ok(None);
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return with_text(text, MAX_FIELD_BYTES, |text| Some(FieldValue::from(shortened(text))));
+        return with_field_text(text, |text| Some(FieldValue::from(text)));
     }
     if let Ok(truth) = value.cast::<PyBool>() {
         return Ok(Some(FieldValue::from(truth.is_true())));
@@ -94,7 +192,7 @@ pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
     if value.is_instance_of::<PyInt>() {
         return Ok(Some(match value.extract::<i64>() {
             Ok(number) => FieldValue::from(number),
-            Err(_) => FieldValue::from(shortened(&value.str()?.to_string_lossy())),
+            Err(_) => return with_field_text(&value.str()?, |text| Some(FieldValue::from(text))),
         }));
     }
     if value.is_instance_of::<PyFloat>() {
@@ -105,20 +203,16 @@ pub(crate) fn field(value: &Bound<'_, PyAny>) -> PyResult<Option<FieldValue>> {
         let scalar = value.getattr(intern!(py, "shape"))?.len().is_ok_and(|dimensions| dimensions == 0);
         let on_device = value.hasattr(intern!(py, "is_cuda"))?;
         if !scalar || on_device {
-            return Err(pyo3::exceptions::PyTypeError::new_err(
-                "a field takes a number, a text or a truth value",
-            ));
+            return Err(PyTypeError::new_err("a field takes a number, a text or a truth value"));
         }
-        return Ok(Some(match value.extract::<i64>() {
-            Ok(number) => FieldValue::from(number),
-            Err(_) => FieldValue::from(value.extract::<f64>()?),
-        }));
+        // The scalar of NumPy as a value of Python, which may be a text, a truth value or a date.
+        let item = value.getattr_opt(intern!(py, "item"))?.map(|item| item.call0()).transpose()?;
+        return match item {
+            Some(item) if !item.hasattr(intern!(py, "shape"))? => field(&item),
+            _ => number(value).map(|number| Some(FieldValue::from(number))),
+        };
     }
-    with_text(&value.str()?, MAX_FIELD_BYTES, |text| Some(FieldValue::from(shortened(text))))
-}
-
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_FIELD_BYTES)]
+    with_field_text(&value.str()?, |text| Some(FieldValue::from(text)))
 }
 
 /// Returns a duration; `None` for a negative or non-finite number of seconds.

@@ -13,6 +13,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::header::{self, Length};
 use super::measured::{Measured, unmeasurable};
+use crate::import;
 
 /// Maximum sample of silence, as a share of full scale: -60 dBFS.
 const SILENCE_RATIO: f64 = 0.001;
@@ -310,7 +311,7 @@ fn pcm_is_silent(bytes: &[u8]) -> bool {
 fn measure_file(path: &Bound<'_, PyAny>) -> PyResult<Measured> {
     let py = path.py();
     // A text that cannot be a path is the path of no file.
-    let Ok(path) = py.import(intern!(py, "os"))?.call_method1(intern!(py, "fsencode"), (path,)) else {
+    let Ok(path) = import::object(py, intern!(py, "os"), intern!(py, "fsencode"))?.call1((path,)) else {
         return Ok(Measured::Nothing);
     };
     let path = path.cast::<PyBytes>()?.as_bytes().to_owned();

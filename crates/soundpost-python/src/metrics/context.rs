@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::metric::Metric;
+use crate::import;
 use crate::state::lock;
 
 /// The measurement around a block.
@@ -70,10 +71,12 @@ impl MetricContext {
             }
             Measurement::InProgress => metric.get().record(py, |handle| handle.add(-1.0)),
             Measurement::Exceptions(types) => match error {
-                Some(error) if error.is_instance(types.bind(py))? => {
-                    metric.get().record(py, |handle| handle.add(1.0))
-                }
-                _ => Ok(()),
+                Some(error) => match error.is_instance(types.bind(py)) {
+                    Ok(true) => metric.get().record(py, |handle| handle.add(1.0)),
+                    Ok(false) => Ok(()),
+                    Err(cause) => metric.get().fault_of(py, "count_exceptions: give exception types", cause),
+                },
+                None => Ok(()),
             },
         }
     }
@@ -81,7 +84,8 @@ impl MetricContext {
     /// Decorates a function of any kind.
     fn __call__<'py>(slf: &Bound<'py, Self>, f: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        py.import(intern!(py, "soundpost._metric_context"))?.call_method1(intern!(py, "decorated"), (f, slf))
+        import::object(py, intern!(py, "soundpost._metric_context"), intern!(py, "decorated"))?
+            .call1((f, slf))
     }
 
     /// Returns a copy for one more invocation.

@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use soundpost::{Error, Merge, Spec, Telemetry, Unit};
 
+use super::merge;
 use crate::state::{self, lock};
+use crate::value::{Text, Texts};
 
 /// Every family that was defined, for `init` to bind. Families live as long as the process.
 static FAMILIES: Mutex<Vec<Arc<Family>>> = Mutex::new(Vec::new());
@@ -59,9 +62,8 @@ pub(crate) enum Handle {
 
 /// The arguments that the constructors of all metrics share.
 pub(crate) struct Definition<'a, 'py> {
-    pub(super) name: &'a str,
-    pub(super) documentation: &'a str,
-    pub(super) labelnames: Vec<String>,
+    pub(super) documentation: Text,
+    pub(super) labelnames: Texts,
     pub(super) namespace: &'a str,
     pub(super) subsystem: &'a str,
     pub(super) unit: &'a str,
@@ -73,13 +75,19 @@ impl Family {
     ///
     /// # Errors
     /// `ValueError` for a family that cannot be exposed, or that contradicts another one of its name.
-    pub(super) fn define(definition: Definition<'_, '_>, kind: Kind) -> PyResult<Arc<Self>> {
-        let Definition { documentation, labelnames: labels, registry, .. } = definition;
-        if registry.is_some() {
-            let text = format!("metric {:?}: registry: soundpost has one; leave it out", definition.name);
-            return Err(PyValueError::new_err(text));
+    pub(super) fn define(name: &str, definition: Definition<'_, '_>, kind: Kind) -> PyResult<Arc<Self>> {
+        let (Text(help), Texts(labels)) = (definition.documentation, definition.labelnames);
+        let refusal = match kind {
+            _ if definition.registry.is_some() => Some("registry: soundpost has one; leave it out"),
+            Kind::Info if !definition.unit.is_empty() => Some("unit: an info has none"),
+            Kind::StateSet(_) if !definition.unit.is_empty() => Some("unit: an enum has none"),
+            Kind::StateSet(ref states) if states.is_empty() => Some("states: give at least one"),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            return Err(PyValueError::new_err(format!("metric {name:?}: {refusal}")));
         }
-        let parts = [definition.namespace, definition.subsystem, definition.name];
+        let parts = [definition.namespace, definition.subsystem, name];
         let mut name = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("_");
         // A unit that is no base unit is only a part of the name.
         let unit = Unit::from_suffix(definition.unit).unwrap_or(Unit::None);
@@ -101,7 +109,7 @@ impl Family {
         };
         let family = Arc::new(Self {
             name,
-            help: documentation.to_owned(),
+            help,
             unit,
             labels,
             kind,
@@ -115,6 +123,27 @@ impl Family {
         }
         lock(&FAMILIES).push(family.clone());
         Ok(family)
+    }
+
+    /// Returns the arguments by which the class makes this family again.
+    pub(super) fn arguments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let arguments = PyDict::new(py);
+        arguments.set_item("name", &self.name)?;
+        arguments.set_item("documentation", &self.help)?;
+        arguments.set_item("labelnames", &self.labels)?;
+        match &self.kind {
+            Kind::Counter | Kind::Summary | Kind::Info => {}
+            Kind::Gauge(rule) => arguments.set_item("multiprocess_mode", merge::mode(*rule))?,
+            Kind::Histogram { bounds, exemplars } => {
+                arguments.set_item("buckets", bounds)?;
+                arguments.set_item("exemplars", exemplars)?;
+            }
+            Kind::StateSet(states) => arguments.set_item("states", states)?,
+        }
+        if self.unit != Unit::None {
+            arguments.set_item("unit", self.unit.suffix())?;
+        }
+        Ok(arguments)
     }
 
     /// Checks the definition without a registry.

@@ -2,17 +2,15 @@
 
 use std::sync::Mutex;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use super::family::{Definition, Kind};
-use super::metric::Metric;
+use super::metric::{Metric, Name};
 use crate::state::lock;
-use crate::value;
+use crate::value::{self, Text, Texts};
 
 /// Facts as labels of a constant 1, exposed with the suffix `_info`.
-#[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[pyclass(frozen, subclass, extends = Metric, module = "soundpost")]
 #[derive(Default)]
 pub(crate) struct Info {
     /// The family and label values of the facts that are exposed now.
@@ -23,37 +21,40 @@ pub(crate) struct Info {
 impl Info {
     #[new]
     #[pyo3(signature = (
-        name, documentation, labelnames=Vec::new(), namespace="", subsystem="", unit="", registry=None
+        name, documentation, labelnames=Texts::default(), namespace="", subsystem="", unit="", registry=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
-        name: &str,
-        documentation: &str,
-        labelnames: Vec<String>,
+        name: Name,
+        documentation: Text,
+        labelnames: Texts,
         namespace: &str,
         subsystem: &str,
         unit: &str,
         registry: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        if !unit.is_empty() {
-            return Err(PyValueError::new_err(format!("metric {name:?}: unit: an info has none")));
-        }
-        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
-        Metric::define(py, definition, Kind::Info)
+        let definition = Definition { documentation, labelnames, namespace, subsystem, unit, registry };
+        Metric::define(py, name, definition, Kind::Info)
     }
 
     /// Sets the facts: a dict of names to texts, with the same names in every call.
-    fn info(slf: &Bound<'_, Self>, val: &Bound<'_, PyDict>) -> PyResult<()> {
+    fn info(slf: &Bound<'_, Self>, val: &Bound<'_, PyAny>) -> PyResult<()> {
         let (py, metric) = (slf.py(), slf.as_super().get());
         let Some(given) = metric.values() else {
             return metric.fault(py, "labels are missing; use .labels(...)");
         };
-        let mut facts = Vec::with_capacity(val.len());
-        for (name, fact) in val {
-            let clean = |text| value::text(text).map(|text| text.to_string_lossy().into_owned());
-            facts.push((clean(name)?, clean(fact)?));
-        }
+        let clean = |text| value::text(text).map(|text| text.to_string_lossy().into_owned());
+        let facts = value::pairs(val).and_then(|facts| {
+            facts
+                .into_iter()
+                .map(|(name, fact)| Ok((clean(name)?, clean(fact)?)))
+                .collect::<PyResult<Vec<_>>>()
+        });
+        let mut facts = match facts {
+            Ok(facts) => facts,
+            Err(cause) => return metric.fault_of(py, "info: give a dict of texts", cause),
+        };
         facts.sort();
         let names: Vec<&str> = facts.iter().map(|(name, _)| name.as_str()).collect();
         let family = match metric.family.with_facts(&names) {

@@ -8,6 +8,7 @@ mod family;
 mod gauge;
 mod histogram;
 mod info;
+mod merge;
 mod metric;
 mod state_set;
 mod summary;

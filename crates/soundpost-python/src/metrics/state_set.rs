@@ -1,13 +1,13 @@
 //! `Enum`.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::family::{Definition, Handle, Kind};
-use super::metric::Metric;
+use super::metric::{Metric, Name};
+use crate::value::{self, Text, Texts};
 
 /// One of several states: one series per state, 1 for the current one. The first is the initial state.
-#[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[pyclass(frozen, subclass, extends = Metric, module = "soundpost")]
 #[derive(Default)]
 pub(crate) struct Enum;
 
@@ -15,36 +15,34 @@ pub(crate) struct Enum;
 impl Enum {
     #[new]
     #[pyo3(signature = (
-        name, documentation, labelnames=Vec::new(), namespace="", subsystem="", unit="", registry=None,
-        states=Vec::new()
+        name, documentation, labelnames=Texts::default(), namespace="", subsystem="", unit="", registry=None,
+        states=Texts::default()
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
-        name: &str,
-        documentation: &str,
-        labelnames: Vec<String>,
+        name: Name,
+        documentation: Text,
+        labelnames: Texts,
         namespace: &str,
         subsystem: &str,
         unit: &str,
         registry: Option<&Bound<'_, PyAny>>,
-        states: Vec<String>,
+        states: Texts,
     ) -> PyResult<PyClassInitializer<Self>> {
-        if states.is_empty() {
-            return Err(PyValueError::new_err(format!("metric {name:?}: states: give at least one")));
-        }
-        if !unit.is_empty() {
-            return Err(PyValueError::new_err(format!("metric {name:?}: unit: an enum has none")));
-        }
-        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
-        Metric::define(py, definition, Kind::StateSet(states))
+        let definition = Definition { documentation, labelnames, namespace, subsystem, unit, registry };
+        Metric::define(py, name, definition, Kind::StateSet(states.0))
     }
 
     /// Sets the state.
-    fn state(slf: &Bound<'_, Self>, state: &str) -> PyResult<()> {
+    fn state(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let (py, metric) = (slf.py(), slf.as_super().get());
         let Kind::StateSet(states) = &metric.family.kind else { return Ok(()) };
-        let Some(at) = states.iter().position(|known| known == state) else {
+        let state = match value::name(state) {
+            Ok(state) => state,
+            Err(cause) => return metric.fault_of(py, "state", cause),
+        };
+        let Some(at) = states.iter().position(|known| *known == state) else {
             return metric.fault(py, &format!("state {state:?} is none of {states:?}"));
         };
         metric.record(py, |handle| {

@@ -3,11 +3,12 @@
 use pyo3::prelude::*;
 
 use super::context::{Measurement, MetricContext};
-use super::family::{Definition, Kind};
-use super::metric::Metric;
+use super::family::{Definition, Handle, Kind};
+use super::metric::{Metric, Name};
+use crate::value::{Number, Text, Texts};
 
 /// Count and sum of observations.
-#[pyclass(frozen, extends = Metric, module = "soundpost")]
+#[pyclass(frozen, subclass, extends = Metric, module = "soundpost")]
 #[derive(Default)]
 pub(crate) struct Summary;
 
@@ -15,26 +16,26 @@ pub(crate) struct Summary;
 impl Summary {
     #[new]
     #[pyo3(signature = (
-        name, documentation, labelnames=Vec::new(), namespace="", subsystem="", unit="", registry=None
+        name, documentation, labelnames=Texts::default(), namespace="", subsystem="", unit="", registry=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
-        name: &str,
-        documentation: &str,
-        labelnames: Vec<String>,
+        name: Name,
+        documentation: Text,
+        labelnames: Texts,
         namespace: &str,
         subsystem: &str,
         unit: &str,
         registry: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let definition = Definition { name, documentation, labelnames, namespace, subsystem, unit, registry };
-        Metric::define(py, definition, Kind::Summary)
+        let definition = Definition { documentation, labelnames, namespace, subsystem, unit, registry };
+        Metric::define(py, name, definition, Kind::Summary)
     }
 
     /// Adds one observation.
-    fn observe(slf: &Bound<'_, Self>, amount: f64) -> PyResult<()> {
-        slf.as_super().get().record(slf.py(), |handle| handle.observe_or_set(amount))
+    fn observe(slf: &Bound<'_, Self>, amount: Number) -> PyResult<()> {
+        slf.as_super().get().record_number(slf.py(), amount, Handle::observe_or_set)
     }
 
     /// Observes the seconds that a block or function took.

@@ -1,15 +1,22 @@
 //! The recording of one invocation: a call, a stage of the call around it, or nothing.
 
+use std::cell::Cell;
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
-use super::call::Call;
+use super::call::{Call, current};
 use super::output::Recording;
 use crate::exception::Failure;
 use crate::fault::{self, part};
 use crate::measure::{Measure, Measured};
 use crate::state::lock;
+
+thread_local! {
+    /// The call that a wrapper on this thread entered last, and the wrapper's recorder, by their addresses.
+    static LAST_ENTERED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
 
 /// The recording of one invocation.
 pub(crate) enum Active {
@@ -29,13 +36,14 @@ impl Active {
         stage.map_or(Self::Off, |stage| Self::Stage(Mutex::new(Some(stage))))
     }
 
-    /// Makes the recording current, and returns the object that a wrapper holds meanwhile.
+    /// Makes the recording of a recorder current, and returns the object that a wrapper holds meanwhile.
     #[inline]
-    pub(super) fn into_entered(self, py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    pub(super) fn into_entered(self, py: Python<'_>, recorder: usize) -> PyResult<Option<Bound<'_, PyAny>>> {
         Ok(match self {
             Self::Off => None,
             Self::Call(call) => {
                 call.get().enter(py, &call);
+                LAST_ENTERED.set((call.as_ptr().addr(), recorder));
                 Some(call.into_bound(py).into_any())
             }
             Self::Stage(stage) => Some(Bound::new(py, StageGuard { stage })?.into_any()),
@@ -52,6 +60,21 @@ impl Active {
         match entered.cast_exact::<StageGuard>() {
             Ok(guard) => Self::stage(lock(&guard.get().stage).take()),
             Err(_) => Self::Off,
+        }
+    }
+
+    /// Reverses [`Active::into_entered`] after an exception. Without its result, an interrupt came right after it, and
+    /// the current call is the one that it entered.
+    #[cold]
+    pub(super) fn from_interrupted(entered: &Bound<'_, PyAny>, recorder: usize) -> Self {
+        match current(entered.py()) {
+            Some(call)
+                if entered.is_instance_of::<PyType>()
+                    && LAST_ENTERED.get() == (call.as_ptr().addr(), recorder) =>
+            {
+                Self::from_entered(&call)
+            }
+            _ => Self::from_entered(entered),
         }
     }
 

@@ -9,19 +9,23 @@ use pyo3::types::PyDict;
 use super::active::Active;
 use super::awaitable::ReadyAwaitable;
 use super::call::{Call, current};
-use super::operation::{LazyOperation, Origin, elapsed_since, id_text};
+use super::operation::{LazyOperation, Origin, id_text, queued, streams};
 use super::output::Recording;
+use crate::fault::{self, part};
 use crate::state::{self, lock, take};
 use crate::value;
+
+/// Operation of a call that was given an object that is no name.
+const UNNAMED: &str = "unknown";
 
 /// A call around a block of code, also with `async with`. Inside another call the block is one of its stages.
 #[pyclass(frozen, module = "soundpost", name = "call")]
 pub(crate) struct CallBlock {
     operation: String,
     labels: Vec<(String, Py<PyAny>)>,
-    request_id: Option<Py<PyAny>>,
-    traceparent: Option<Py<PyAny>>,
-    queued_at: Option<f64>,
+    request_id: Py<PyAny>,
+    traceparent: Py<PyAny>,
+    queued_at: Py<PyAny>,
     streaming: bool,
     fields: Mutex<Option<Py<PyDict>>>,
     entered: Mutex<Option<Active>>,
@@ -31,28 +35,38 @@ pub(crate) struct CallBlock {
 #[pymethods]
 impl CallBlock {
     #[new]
-    #[pyo3(signature = (
-        operation, *, labels=None, request_id=None, traceparent=None, queued_at=None, streaming=true, **fields
-    ))]
+    #[pyo3(
+        signature = (
+            operation, *, labels=None, request_id=None, traceparent=None, queued_at=None, streaming=None, **fields
+        ),
+        text_signature = "(operation, *, labels=None, request_id=None, traceparent=None, queued_at=None, \
+                          streaming=True, **fields)"
+    )]
+    #[allow(clippy::too_many_arguments)]
     fn new(
-        operation: String,
-        labels: Option<&Bound<'_, PyDict>>,
+        py: Python<'_>,
+        operation: &Bound<'_, PyAny>,
+        labels: Option<&Bound<'_, PyAny>>,
         request_id: Option<Py<PyAny>>,
         traceparent: Option<Py<PyAny>>,
-        queued_at: Option<f64>,
-        streaming: bool,
+        queued_at: Option<Py<PyAny>>,
+        streaming: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let labels = labels.into_iter().flatten();
-        let labels = labels
-            .map(|(name, value)| Ok((value::text(name)?.to_string_lossy().into_owned(), value.unbind())));
+        let operation =
+            fault::report_error(py, part::OPERATION, "call", "operation", value::name(operation))?;
+        let operation = operation.unwrap_or_else(|| UNNAMED.to_owned());
+        let or_none = |given: Option<Py<PyAny>>| given.unwrap_or_else(|| py.None());
         Ok(Self {
+            labels: match labels {
+                Some(labels) => named(&operation, labels)?,
+                None => Vec::new(),
+            },
+            request_id: or_none(request_id),
+            traceparent: or_none(traceparent),
+            queued_at: or_none(queued_at),
+            streaming: streaming.map_or(Ok(None), |given| streams(&operation, given))?.unwrap_or(true),
             operation,
-            labels: labels.collect::<PyResult<_>>()?,
-            request_id,
-            traceparent,
-            queued_at,
-            streaming,
             fields: Mutex::new(fields.map(|fields| fields.clone().unbind())),
             entered: Mutex::new(None),
             call: OnceLock::new(),
@@ -109,10 +123,7 @@ impl CallBlock {
 
 impl CallBlock {
     fn begin(&self, py: Python<'_>) -> PyResult<(Active, Py<Call>)> {
-        let id = |name: &str, id: &Option<Py<PyAny>>| match id {
-            Some(id) => id_text(&self.operation, name, id.bind(py).clone()),
-            None => Ok(None),
-        };
+        let id = |name: &str, id: &Py<PyAny>| id_text(&self.operation, name, id.bind(py).clone());
         let request_id = id("request_id", &self.request_id)?;
         let off = |request_id: Option<String>| {
             let call = Call::off(&self.operation, request_id.as_deref().unwrap_or_default());
@@ -127,11 +138,21 @@ impl CallBlock {
         let operation = LazyOperation::shared(&self.operation, &labels);
         let Some(resolved) = operation.resolve(py, generation)? else { return off(request_id) };
         let traceparent = id("traceparent", &self.traceparent)?;
-        let origin = Origin { request_id, traceparent, queued: self.queued_at.and_then(elapsed_since) };
+        let queued = queued(&self.operation, self.queued_at.bind(py))?;
+        let origin = Origin { request_id, traceparent, queued };
         let label = |index: usize| Ok(self.labels[index].1.bind(py).clone());
         let recording =
             operation.start(py, &resolved, &origin, label, |builder| builder.streaming(self.streaming))?;
         let call = Py::new(py, Call::own(recording))?;
         Ok((Active::Call(call.clone_ref(py)), call))
     }
+}
+
+/// Returns the names and values of `labels=`; an object that has none is a fault.
+fn named(operation: &str, labels: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Py<PyAny>)>> {
+    let pairs = value::pairs(labels).and_then(|pairs| {
+        pairs.into_iter().map(|(name, value)| Ok((value::name(&name)?, value.unbind()))).collect()
+    });
+    let pairs = fault::report_error(labels.py(), part::LABEL, operation, "labels", pairs)?;
+    Ok(pairs.unwrap_or_default())
 }

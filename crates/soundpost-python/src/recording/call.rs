@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 use soundpost::Outcome;
 
 use super::awaitable::ReadyAwaitable;
@@ -15,9 +15,10 @@ use super::gpu_use::GpuUse;
 use super::output::Recording;
 use crate::exception::Failure;
 use crate::fault::{self, part};
+use crate::import;
 use crate::measure::Measured;
 use crate::state::{self, lock, take};
-use crate::value;
+use crate::value::{self, Number};
 
 /// One request for generated output, while it runs.
 #[pyclass(frozen, module = "soundpost", weakref)]
@@ -100,6 +101,11 @@ impl Call {
         self.recording().map(|recording| recording.core().stage(name))
     }
 
+    /// Returns a number of seconds; any other object is a fault.
+    fn seconds(&self, py: Python<'_>, name: &str, Number(seconds): Number) -> PyResult<Option<f64>> {
+        fault::report_error(py, part::AUDIO, self.operation(), name, seconds)
+    }
+
     pub(super) fn set_field(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(recording) = self.recording() else { return Ok(()) };
         let core = recording.core();
@@ -143,19 +149,23 @@ impl Call {
     }
 
     /// Records a chunk of output and its audio in seconds; 0 for a header or a piece without audio.
-    #[pyo3(signature = (audio_seconds=0.0))]
-    fn chunk(&self, audio_seconds: f64) {
+    #[pyo3(signature = (audio_seconds=Number(Ok(0.0))), text_signature = "($self, audio_seconds=0.0)")]
+    fn chunk(&self, py: Python<'_>, audio_seconds: Number) -> PyResult<()> {
+        let seconds = self.seconds(py, "chunk", audio_seconds)?;
         match self.own_recording() {
-            Some(recording) => recording.record_chunk(&Measured::Seconds(audio_seconds)),
+            Some(recording) => recording.record_chunk(&seconds.map_or(Measured::Output, Measured::Seconds)),
             None => self.progress(),
         }
+        Ok(())
     }
 
     /// Records audio that is part of one result, in seconds.
-    fn audio(&self, seconds: f64) {
-        if let Some(recording) = self.own_recording() {
+    fn audio(&self, py: Python<'_>, seconds: Number) -> PyResult<()> {
+        let seconds = self.seconds(py, "audio", seconds)?;
+        if let (Some(recording), Some(seconds)) = (self.own_recording(), seconds) {
             recording.add_audio(seconds);
         }
+        Ok(())
     }
 
     /// Marks progress; resets the stall and idle timers.
@@ -166,7 +176,7 @@ impl Call {
     }
 
     /// Returns a named, timed part of this call: `with call.stage("vocoder"): ...`.
-    fn stage(slf: &Bound<'_, Self>, name: &str) -> Stage {
+    fn stage(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Stage> {
         Stage::new_in(name, Some(slf.clone().unbind()))
     }
 
@@ -185,7 +195,9 @@ impl Call {
         let failure = if error.is_instance_of::<PyBaseException>() {
             Failure::new(py, &PyErr::from_value(error.clone()))
         } else {
-            Failure::from_text(value::text(error.clone())?.to_string_lossy().into_owned())
+            let text = error.str().and_then(|text| value::with_field_text(&text, str::to_owned));
+            let text = fault::report_error(py, part::FIELD, self.operation(), "error", text)?;
+            Failure::from_text(text.unwrap_or_default())
         };
         recording.end(py, |recording| recording.fail_with(&failure))
     }
@@ -212,41 +224,48 @@ pub(crate) fn current_call(py: Python<'_>) -> Option<Bound<'_, Call>> {
 /// Use it as `@soundpost.stage("vocoder")` on any kind of function, or as `with soundpost.stage("vocoder"):`.
 #[pyclass(frozen, module = "soundpost", name = "stage")]
 pub(crate) struct Stage {
-    name: String,
+    /// `None` for an object that is no name, which records nothing.
+    name: Option<String>,
     call: Option<Py<Call>>,
     /// The stages that were entered and not left, with the thread of each: several threads may share this object.
     entered: Mutex<Vec<(ThreadId, soundpost::Stage)>>,
 }
 
 impl Stage {
-    fn new_in(name: &str, call: Option<Py<Call>>) -> Self {
-        Self { name: name.to_owned(), call, entered: Mutex::new(Vec::new()) }
+    fn new_in(name: &Bound<'_, PyAny>, call: Option<Py<Call>>) -> PyResult<Self> {
+        let name = fault::report_error(name.py(), part::OPERATION, "stage", "name", value::name(name))?;
+        Ok(Self { name, call, entered: Mutex::new(Vec::new()) })
     }
 }
 
 #[pymethods]
 impl Stage {
     #[new]
-    fn new(name: &str) -> Self {
+    fn new(name: &Bound<'_, PyAny>) -> PyResult<Self> {
         Self::new_in(name, None)
     }
 
     /// The name of the stage.
     #[getter]
     fn name(&self) -> &str {
-        &self.name
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (Option<String>,)) {
+        (slf.get_type(), (slf.get().name.clone(),))
     }
 
     /// Decorates a function of any kind.
     fn __call__<'py>(&self, py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        py.import(intern!(py, "soundpost._functions"))?
-            .call_method1(intern!(py, "staged"), (function, &self.name))
+        import::object(py, intern!(py, "soundpost._functions"), intern!(py, "staged"))?
+            .call1((function, self.name.as_deref()))
     }
 
     fn __enter__(&self, py: Python<'_>) {
-        let begun = state::generation().and_then(|_| match &self.call {
-            Some(call) => call.get().begin_stage(&self.name),
-            None => begin_stage(py, &self.name),
+        let name = state::generation().and(self.name.as_deref());
+        let begun = name.and_then(|name| match &self.call {
+            Some(call) => call.get().begin_stage(name),
+            None => begin_stage(py, name),
         });
         if let Some(begun) = begun {
             lock(&self.entered).push((thread::current().id(), begun));
@@ -288,6 +307,6 @@ impl Stage {
     }
 
     fn __repr__(&self) -> String {
-        format!("soundpost.stage({:?})", self.name)
+        format!("soundpost.stage({:?})", self.name())
     }
 }

@@ -12,11 +12,13 @@ use crate::state::take;
 #[pyclass(frozen, module = "soundpost._native")]
 pub(crate) struct CoroutineRecorder {
     active: Mutex<Option<Active>>,
+    /// The recorder that began, see [`Active::into_entered`].
+    recorder: usize,
 }
 
 impl CoroutineRecorder {
-    pub(super) fn new(active: Active) -> Self {
-        Self { active: Mutex::new(Some(active)) }
+    pub(super) fn new(active: Active, recorder: usize) -> Self {
+        Self { active: Mutex::new(Some(active)), recorder }
     }
 }
 
@@ -26,7 +28,7 @@ impl CoroutineRecorder {
     fn begin<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(active) = take(&self.active) else { return Ok(None) };
         active.resume();
-        active.into_entered(py)
+        active.into_entered(py, self.recorder)
     }
 }
 

@@ -128,17 +128,40 @@ impl Origin {
     }
 }
 
-/// Returns the text of an id of a call, unless there is none; a fault if it has no text.
-pub(super) fn id_text(operation: &str, name: &str, id: Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    if id.is_none() {
+/// Reads an argument of a call, unless it is `None`; a value that cannot be read is a fault.
+#[inline]
+pub(super) fn argument<'py, T>(
+    operation: &str,
+    part: &str,
+    name: &str,
+    value: &Bound<'py, PyAny>,
+    read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
+) -> PyResult<Option<T>> {
+    if value.is_none() {
         return Ok(None);
     }
-    let text = fault::report_error(id.py(), part::REQUEST_ID, operation, name, value::text(id))?;
+    fault::report_error(value.py(), part, operation, name, read(value))
+}
+
+/// Returns the time since the value of `queued_at=`.
+pub(super) fn queued(operation: &str, queued_at: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    let queued_at = argument(operation, part::REQUEST_ID, "queued_at", queued_at, value::number)?;
+    Ok(queued_at.and_then(elapsed_since))
+}
+
+/// Returns the value of `streaming=`.
+pub(super) fn streams(operation: &str, streaming: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    argument(operation, part::STREAMING, "streaming", streaming, |value| value.is_truthy())
+}
+
+/// Returns the text of an id of a call, unless there is none; a fault if it has no text.
+pub(super) fn id_text(operation: &str, name: &str, id: Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let text = argument(operation, part::REQUEST_ID, name, &id, |id| value::text(id.clone()))?;
     Ok(text.map(|text| text.to_string_lossy().into_owned()))
 }
 
 /// Returns the time since a value of `time.monotonic()`, which is the clock of calls.
-pub(super) fn elapsed_since(monotonic: f64) -> Option<Duration> {
-    let now = monotonic_nanos() as f64 / 1e9;
-    value::seconds((now - monotonic).max(0.0))
+fn elapsed_since(monotonic: f64) -> Option<Duration> {
+    let waited = monotonic_nanos() as f64 / 1e9 - monotonic;
+    value::seconds(if waited < 0.0 { 0.0 } else { waited })
 }

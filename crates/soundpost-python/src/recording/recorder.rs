@@ -19,11 +19,12 @@ use super::call::{self, Call, current};
 use super::coroutine::CoroutineRecorder;
 use super::deferred::DeferredKind;
 use super::generator::GeneratorRecorder;
-use super::operation::{LazyOperation, Origin, elapsed_since, id_text};
+use super::operation::{self, LazyOperation, Origin, id_text};
 use super::output::Recording;
-use crate::fault::{self, part};
+use crate::import;
 use crate::measure::Measure;
 use crate::state;
+use crate::value::{Text, Texts};
 
 /// The recorder of one decorated function.
 ///
@@ -48,15 +49,15 @@ pub(crate) struct Recorder {
 impl Recorder {
     #[new]
     #[pyo3(signature = (
-        operation, *, stage=false, labels=Vec::new(), fields=Vec::new(), request_id=None, traceparent=None,
+        operation, *, stage=false, labels=Texts::default(), fields=Texts::default(), request_id=None, traceparent=None,
         queued_at=None, streaming=None, audio=None, measure_function=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
-        operation: String,
+        operation: Text,
         stage: bool,
-        labels: Vec<String>,
-        fields: Vec<String>,
+        labels: Texts,
+        fields: Texts,
         request_id: Option<usize>,
         traceparent: Option<usize>,
         queued_at: Option<usize>,
@@ -64,11 +65,11 @@ impl Recorder {
         audio: Option<Py<Measure>>,
         measure_function: Option<Py<PyAny>>,
     ) -> Self {
-        let (operation, is_stage) = (LazyOperation::new(operation, labels), stage);
+        let (operation, is_stage) = (LazyOperation::new(operation.0, labels.0), stage);
         Self {
             operation,
             is_stage,
-            fields,
+            fields: fields.0,
             request_id,
             traceparent,
             queued_at,
@@ -86,7 +87,7 @@ impl Recorder {
 
     /// Begins a call, or a stage inside another call. Returns the argument for the `end` methods.
     fn begin<'py>(&self, values: &Bound<'py, PyTuple>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.activate(values, false)?.into_entered(values.py())
+        self.activate(values, false)?.into_entered(values.py(), self.id())
     }
 
     /// Ends the recording with a result, and returns the result.
@@ -119,10 +120,11 @@ impl Recorder {
         Ok(result)
     }
 
-    /// Ends the recording with an exception.
+    /// Ends the recording with an exception. `active` is what `begin` returned, or another object if an interrupt came
+    /// before the wrapper had that.
     fn end_failed<'py>(&self, active: Option<&Bound<'py, PyAny>>, error: &Bound<'py, PyAny>) -> PyResult<()> {
         let Some(active) = active else { return Ok(()) };
-        let (py, active) = (active.py(), Active::from_entered(active));
+        let (py, active) = (active.py(), Active::from_interrupted(active, self.id()));
         if error.is_instance_of::<PyGeneratorExit>() {
             active.end(py, |recording| recording.core().end(Outcome::Cancelled))
         } else {
@@ -153,6 +155,11 @@ impl Recorder {
 }
 
 impl Recorder {
+    /// Returns the address of this recorder, which identifies it while it lives.
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     #[inline]
     fn activate(&self, values: &Bound<'_, PyTuple>, is_generator: bool) -> PyResult<Active> {
         let py = values.py();
@@ -179,8 +186,8 @@ impl Recorder {
         is_generator: bool,
     ) -> PyResult<Recording> {
         let origin = Origin {
-            request_id: self.id(values, "request_id", self.request_id)?,
-            traceparent: self.id(values, "traceparent", self.traceparent)?,
+            request_id: self.id_text(values, "request_id", self.request_id)?,
+            traceparent: self.id_text(values, "traceparent", self.traceparent)?,
             queued: self.queued(values)?,
         };
         let streaming = self.streams(values)?.unwrap_or(is_generator);
@@ -194,36 +201,23 @@ impl Recorder {
         )
     }
 
-    fn id(&self, values: &Bound<'_, PyTuple>, name: &str, index: Option<usize>) -> PyResult<Option<String>> {
+    fn id_text(
+        &self,
+        values: &Bound<'_, PyTuple>,
+        name: &str,
+        index: Option<usize>,
+    ) -> PyResult<Option<String>> {
         index.map_or(Ok(None), |index| id_text(&self.operation.name, name, values.get_item(index)?))
     }
 
     fn queued(&self, values: &Bound<'_, PyTuple>) -> PyResult<Option<Duration>> {
-        let queued_at = self
-            .value(values, self.queued_at, part::REQUEST_ID, "queued_at", |value| value.extract::<f64>())?;
-        Ok(queued_at.and_then(elapsed_since))
+        self.queued_at
+            .map_or(Ok(None), |index| operation::queued(&self.operation.name, &values.get_item(index)?))
     }
 
     fn streams(&self, values: &Bound<'_, PyTuple>) -> PyResult<Option<bool>> {
-        self.value(values, self.streaming, part::STREAMING, "streaming", |value| value.is_truthy())
-    }
-
-    /// Reads one of the values, unless it is `None`; a value that cannot be read is a fault.
-    #[inline]
-    fn value<'py, T>(
-        &self,
-        values: &Bound<'py, PyTuple>,
-        index: Option<usize>,
-        part: &str,
-        name: &str,
-        read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
-    ) -> PyResult<Option<T>> {
-        let Some(index) = index else { return Ok(None) };
-        let value = values.get_borrowed_item(index)?;
-        if value.is_none() {
-            return Ok(None);
-        }
-        fault::report_error(values.py(), part, &self.operation.name, name, read(&value))
+        self.streaming
+            .map_or(Ok(None), |index| operation::streams(&self.operation.name, &values.get_item(index)?))
     }
 
     /// Goes on recording in the generator or coroutine that a plain function returned.
@@ -238,10 +232,10 @@ impl Recorder {
         if let Some(recording) = active.recording() {
             recording.core().suspend();
         }
-        let functions = py.import(intern!(py, "soundpost._functions"))?;
+        let function = |name| import::object(py, intern!(py, "soundpost._functions"), name);
         if let DeferredKind::Coroutine = kind {
-            let coroutine = Bound::new(py, CoroutineRecorder::new(active))?;
-            return functions.call_method1(intern!(py, "drive_coroutine"), (result, slf, coroutine));
+            let coroutine = Bound::new(py, CoroutineRecorder::new(active, recorder.id()))?;
+            return function(intern!(py, "drive_coroutine"))?.call1((result, slf, coroutine));
         }
         if let Some(recording) = active.recording() {
             recording.core().expects_output();
@@ -254,7 +248,7 @@ impl Recorder {
             DeferredKind::Generator | DeferredKind::Coroutine => intern!(py, "drive"),
         };
         let generator = Bound::new(py, recorder.generator_recorder(result, active)?)?;
-        functions.call_method1(drive, (generator, recorder.measure_function(py)))
+        function(drive)?.call1((generator, recorder.measure_function(py)))
     }
 
     fn generator_recorder(&self, generator: Bound<'_, PyAny>, active: Active) -> PyResult<GeneratorRecorder> {
