@@ -48,8 +48,14 @@ class CallRecord:
     rtf: float | None
     """Busy seconds per second of audio."""
     char_count: int
+    speech_seconds_per_character: float | None
+    video_seconds: float
     chunks: int
     streaming: bool
+    warmup: bool
+    """Whether the call prepared the service; no metric counts it."""
+    cold: bool
+    """Whether this was the first call of its operation in the process."""
     died_in: str | None
     """The stage during which the process died."""
     error_type: str | None

@@ -137,10 +137,8 @@ fn call(number: u64) -> FinishedCall {
         audio_seconds: 4.2,
         characters: 50 + number % 100,
         streaming: true,
-        died_in: None,
-        stages: vec![],
         fields: fields(number),
-        gpu: None,
+        ..FinishedCall::default()
     }
 }
 

@@ -62,7 +62,6 @@ fn fill(calls: &mut Vec<RingEvent>, count: usize, first: u64, from: u64, apart: 
             audio_seconds: (mixed % 100_000) as f64 / 10_000.0,
             characters: 50 + mixed % 100,
             streaming: true,
-            died_in: None,
             stages: stages(mixed),
             fields: fields(mixed),
             gpu: Some(GpuUse {
@@ -73,6 +72,7 @@ fn fill(calls: &mut Vec<RingEvent>, count: usize, first: u64, from: u64, apart: 
                 shared: number % 2 == 0,
                 of_process: true,
             }),
+            ..FinishedCall::default()
         })
     }));
 }

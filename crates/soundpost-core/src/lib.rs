@@ -25,8 +25,8 @@ mod sync;
 pub mod thread;
 
 pub use call::{
-    Call, CallBuilder, CallFuture, CallHandle, Calls, Entered, FinishedCall, InFlightCall, Operation,
-    Outcome, RequestId, Seconds, Stage, StageTime, Status, current_call, enter,
+    AudioLevels, Call, CallBuilder, CallFuture, CallHandle, Calls, Entered, FinishedCall, InFlightCall,
+    Operation, Outcome, RequestId, SILENCE_RATIO, Seconds, Stage, StageTime, Status, current_call, enter,
 };
 pub use error::Error;
 pub use field::{FieldRef, FieldValue};
@@ -37,8 +37,8 @@ pub use log::{EventBuilder, Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;
 pub use registry::{
     BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Diagnostics, Family, Gauge, Histogram, LATENCY_BUCKETS,
-    Merge, MetricKind, MetricsRecorder, Notice, OVERFLOW, Options, RATIO_BUCKETS, Registry, ServiceIdentity,
-    Spec, Unit, sanitized,
+    Merge, MetricKind, MetricsRecorder, Notice, OVERFLOW, Options, PACE_BUCKETS, RATIO_BUCKETS, Registry,
+    SHARE_BUCKETS, ServiceIdentity, Spec, Unit, sanitized,
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, ProcessRole, REQUEST_ID_BYTES,

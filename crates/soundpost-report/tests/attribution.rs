@@ -66,17 +66,7 @@ fn finished(id: &str, pid: u32, started: u64, ended: u64) -> FinishedCall {
         started,
         ended,
         busy: ended - started,
-        queued: None,
-        first_audio: None,
-        underrun: None,
-        chunks: 0,
-        audio_seconds: 0.0,
-        characters: 0,
-        streaming: false,
-        died_in: None,
-        stages: Vec::new(),
-        fields: Vec::new(),
-        gpu: None,
+        ..FinishedCall::default()
     }
 }
 

@@ -79,6 +79,8 @@ fn record_one_of_everything(telemetry: &Telemetry) {
         call.stage("vocoder").fail();
         call.chunk(Seconds(0.5));
         call.chunk(Seconds(0.5));
+        call.video(Seconds(1.0));
+        call.levels(&soundpost::AudioLevels::measure(&[0.5], |sample| sample));
         call.end(outcome);
     }
     telemetry.set_unhealthy("port_taken", true);
@@ -213,8 +215,13 @@ fn bounds(family: &MetricFamily) -> Option<(Vec<f64>, bool)> {
 }
 
 fn title(bounds: &[f64]) -> String {
-    let known: [(&str, &[f64]); 3] =
-        [("latency", &LATENCY_BUCKETS), ("ratio", &RATIO_BUCKETS), ("bytes", &BYTES_BUCKETS)];
+    let known: [(&str, &[f64]); 5] = [
+        ("latency", &LATENCY_BUCKETS),
+        ("ratio", &RATIO_BUCKETS),
+        ("bytes", &BYTES_BUCKETS),
+        ("share", &soundpost_core::SHARE_BUCKETS),
+        ("pace", &soundpost_core::PACE_BUCKETS),
+    ];
     let known = known.into_iter().find(|(_, known)| *known == bounds).map(|(name, _)| name);
     known.unwrap_or("scrape").to_owned()
 }

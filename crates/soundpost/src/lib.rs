@@ -65,9 +65,10 @@ pub use settings::{Settings, default_directory};
 #[cfg(feature = "tracing")]
 pub use soundpost_core::LogLayer;
 pub use soundpost_core::{
-    BYTES_BUCKETS, Call, CallBuilder, CallHandle, Counter, Entered, Error, Family, FieldValue, Gauge, GpuUse,
-    Histogram, InFlightCall, LATENCY_BUCKETS, Merge, Notice, Operation, Outcome, RATIO_BUCKETS, RequestId,
-    Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
+    AudioLevels, BYTES_BUCKETS, Call, CallBuilder, CallHandle, Counter, Entered, Error, Family, FieldValue,
+    Gauge, GpuUse, Histogram, InFlightCall, LATENCY_BUCKETS, Merge, Notice, Operation, Outcome,
+    RATIO_BUCKETS, RequestId, SILENCE_RATIO, Seconds, Spec, Stage, StageTime, Status, Unit, current_call,
+    enter, sanitized,
 };
 /// Records calls of a function: see the crate's guide for its arguments.
 #[cfg(feature = "macros")]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::end::judge;
 use super::handle::{CallHandle, Seconds, suspend};
+use super::levels::AudioLevels;
 use super::outcome::Outcome;
 use super::request_id::RequestId;
 use super::series::OperationSeries;
@@ -71,6 +73,54 @@ impl Call {
         self.handle.audio(audio);
     }
 
+    /// Records a chunk of silence, which has a length and is not the first audio. A call with nothing else is `silent`.
+    pub fn silence(&self, audio: Seconds) {
+        self.chunk(Seconds(0.0));
+        self.handle.silence(audio);
+    }
+
+    /// Adds video of a result.
+    pub fn video(&self, video: Seconds) {
+        self.handle.video(video);
+    }
+
+    /// Records output of unknown length.
+    #[inline]
+    pub fn output(&self) {
+        self.set_flag(flag::OUTPUT);
+    }
+
+    /// Records an item without output. A consumer who leaves after nothing else leaves an `empty` call.
+    pub fn nothing(&self) {
+        self.progress();
+        self.set_flag(flag::NOTHING);
+    }
+
+    /// Records that the last item is handed over: a consumer who leaves now has all of it.
+    pub fn last(&self) {
+        self.set_flag(flag::LAST);
+    }
+
+    /// Records the levels of all audio of the call, as fields and metrics. Samples that are not finite mark the call
+    /// as `corrupt`.
+    pub fn levels(&self, levels: &AudioLevels) {
+        self.handle.record_levels(levels);
+    }
+
+    /// Reports whether this is the first call of its operation in the process.
+    pub fn is_cold(&self) -> bool {
+        self.handle.is_cold()
+    }
+
+    #[inline]
+    fn set_flag(&self, bit: u64) {
+        self.handle.with_slot(|slot| {
+            if slot[word::FLAGS].load(Ordering::Relaxed) & bit == 0 {
+                slot[word::FLAGS].fetch_or(bit, Ordering::Relaxed);
+            }
+        });
+    }
+
     /// Marks progress without output.
     pub fn progress(&self) {
         self.handle.progress();
@@ -108,9 +158,7 @@ impl Call {
 
     /// Declares that the call has output: without any it ends as `empty`.
     pub fn expects_output(&self) {
-        self.handle.with_slot(|slot| {
-            slot[word::FLAGS].fetch_or(flag::EXPECTS_OUTPUT, Ordering::Relaxed);
-        });
+        self.set_flag(flag::EXPECTS_OUTPUT);
     }
 
     /// Sets a field, see [`CallHandle::field`].
@@ -123,14 +171,11 @@ impl Call {
         self.handle.fields()
     }
 
-    /// Ends the call as `ok`, or as `empty` when output was expected and none came.
+    /// Ends the call as it was marked, or else as `ok`; as `empty` when output was expected and none came, and as
+    /// `silent` when all of it was.
     #[inline]
     pub fn finish(&self) {
-        self.handle.conclude(|slot| {
-            let expected = slot(word::FLAGS) & flag::EXPECTS_OUTPUT != 0;
-            let none = slot(word::CHUNKS) == 0 && f64::from_bits(slot(word::AUDIO)) <= 0.0;
-            if expected && none { Outcome::Empty } else { Outcome::Ok }
-        });
+        self.handle.conclude(|slot| judge(slot, false));
     }
 
     /// Ends the call with the outcome of an error: `oom`, `poisoned`, `timeout` or `error`.
@@ -145,26 +190,34 @@ impl Call {
 
     /// Ends the call with an outcome and an error, whose type and text become the fields `error_type` and `error`.
     pub fn end_with(&self, outcome: Outcome, error_type: &str, text: &str) {
-        if self.is_active() {
-            for (name, value) in [("error_type", error_type), ("error", text)] {
-                if !value.is_empty() {
-                    self.field(name, value);
-                }
-            }
-        }
+        self.handle.set_error(error_type, text);
         self.end(outcome);
+    }
+
+    /// Ends the call with an error that left it. If a failure was marked before, that is the cause and the outcome.
+    pub fn end_raised(&self, outcome: Outcome, error_type: &str, text: &str) {
+        match self.handle.marked_failure() {
+            Some(cause) => self.end(cause),
+            None => self.end_with(outcome, error_type, text),
+        }
+    }
+
+    /// Marks the call with an outcome without ending it, see [`CallHandle::mark`].
+    pub fn mark(&self, outcome: Outcome) {
+        self.handle.mark(outcome);
+    }
+
+    /// Marks the call as failed with an error, see [`CallHandle::mark`].
+    pub fn mark_error(&self, error: &(dyn std::error::Error + 'static)) {
+        self.handle.mark_error(error);
     }
 
     /// Ends the call because its consumer dropped it.
     ///
-    /// The outcome is `abandoned`, or `ok` when the call does not stream and handed over audio: several services
-    /// read their one result that way.
+    /// The outcome is `abandoned`, unless the call was marked, has handed over its last item, only silence or only
+    /// items without output, or does not stream and handed over audio.
     pub fn abandon(&self) {
-        self.handle.conclude(|slot| {
-            let streaming = slot(word::FLAGS) & flag::STREAMING != 0;
-            let audio = slot(word::FIRST_AUDIO) > 0;
-            if !streaming && audio { Outcome::Ok } else { Outcome::Abandoned }
-        });
+        self.handle.conclude(|slot| judge(slot, true));
     }
 
     /// Removes the call without a record, for a generator that was made and never started.
@@ -234,9 +287,18 @@ impl CallBuilder {
         self
     }
 
+    /// Sets whether the call prepares the service: it is stored and marked, and not counted.
+    pub fn warmup(mut self, warmup: bool) -> Self {
+        self.flags = flag::with(self.flags, flag::WARMUP, warmup);
+        self
+    }
+
     /// Starts the call.
     #[inline]
-    pub fn start(self) -> Call {
+    pub fn start(mut self) -> Call {
+        if self.series.is_first_call() {
+            self.flags |= flag::COLD;
+        }
         let id = self.id.unwrap_or_else(RequestId::random);
         let begin = Begin {
             owner: self.series.registry.segment().owner(),

@@ -64,6 +64,28 @@ impl FieldBuffer {
         }
     }
 
+    /// Removes a field.
+    pub(crate) fn remove(&mut self, ticket: u64, name: &str) {
+        if self.ticket == ticket
+            && let Some(known) = self.find(name)
+        {
+            self.words.drain(known);
+            self.count -= 1;
+        }
+    }
+
+    /// Returns the place of a field.
+    fn find(&self, name: &str) -> Option<std::ops::Range<usize>> {
+        let mut rest = self.words.as_slice();
+        while let Some((other, _, after)) = split(rest) {
+            if other.is(name) {
+                return Some(self.words.len() - rest.len()..self.words.len() - after.len());
+            }
+            rest = after;
+        }
+        None
+    }
+
     /// Sets or replaces a field. Returns false without room. Ignored if the slot has been reused by a newer
     /// call.
     pub(crate) fn set(&mut self, ticket: u64, name: &str, value: FieldRef<'_>) -> bool {
@@ -76,15 +98,7 @@ impl FieldBuffer {
             self.words.clear();
         }
         let name = cut(name, NAME);
-        let mut rest = self.words.as_slice();
-        let mut known = None;
-        while let Some((other, _, after)) = split(rest) {
-            if other.is(name) {
-                known = Some(self.words.len() - rest.len()..self.words.len() - after.len());
-                break;
-            }
-            rest = after;
-        }
+        let known = self.find(name);
         let length = words_of(name, value);
         let replaced = known.as_ref().map_or(0, ExactSizeIterator::len);
         if known.is_none() && self.count == FIELDS || self.words.len() - replaced + length > WORDS {

@@ -42,8 +42,14 @@ pub struct FinishedCall {
     pub audio_seconds: f64,
     /// Characters of input text.
     pub characters: u64,
+    /// Video produced, seconds.
+    pub video_seconds: f64,
     /// Whether the consumer took chunks while they were made.
     pub streaming: bool,
+    /// Whether the call prepared the service, and is not counted.
+    pub warmup: bool,
+    /// Whether this was the first call of its operation in the process.
+    pub cold: bool,
     /// Stage in which the process died.
     pub died_in: Option<String>,
     /// Stages, in the order in which each name first occurred.
@@ -71,7 +77,8 @@ impl FinishedCall {
     pub(crate) fn new(record: CallRecord, origin: CallOrigin) -> Self {
         let get = |word: usize| record.words[word];
         let (started, first_audio) = (get(word::STARTED), get(word::FIRST_AUDIO));
-        let streaming = get(word::FLAGS) & flag::STREAMING != 0;
+        let is = |bit: u64| get(word::FLAGS) & bit != 0;
+        let streaming = is(flag::STREAMING);
         let audible = first_audio > 0;
         Self {
             request_id: record.request_id,
@@ -90,12 +97,20 @@ impl FinishedCall {
             chunks: get(word::CHUNKS),
             audio_seconds: f64::from_bits(get(word::AUDIO)),
             characters: get(word::CHARACTERS),
+            video_seconds: f64::from_bits(get(word::VIDEO)),
             streaming,
+            warmup: is(flag::WARMUP),
+            cold: is(flag::COLD),
             died_in: origin.died_in,
             stages: origin.stages,
             fields: record.fields,
             gpu: None,
         }
+    }
+
+    /// Returns seconds of audio per character of input text; `None` without either.
+    pub fn seconds_per_character(&self) -> Option<f64> {
+        (self.audio_seconds > 0.0 && self.characters > 0).then(|| self.audio_seconds / self.characters as f64)
     }
 
     /// Returns the time from start to end, nanoseconds.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::end::CallEnd;
 use super::field::{self, FieldBuffer};
+use super::levels::AudioLevels;
 use super::outcome::Outcome;
 use super::request_id::RequestId;
 use super::series::OperationSeries;
@@ -12,7 +13,7 @@ use crate::clock::{self, seconds};
 use crate::field::{FieldValue, decode};
 use crate::history::{CallWindow, GpuUse};
 use crate::registry::Truncation;
-use crate::segment::{Begin, CALL_WORDS, InFlight, Ticket, epoch, fill, word};
+use crate::segment::{Begin, CALL_WORDS, InFlight, SUSPENDED, Ticket, epoch, fill, flag, word};
 use crate::sync::{AtomicU64, Ordering};
 use crate::thread::lock;
 
@@ -28,6 +29,7 @@ pub struct CallHandle {
     id: RequestId,
     epoch: u32,
     started: u64,
+    is_cold: bool,
     /// End of the call, if this handle ended it; 0 before.
     ended: LocalU64,
 }
@@ -63,7 +65,8 @@ impl CallHandle {
             }
         };
         series.record_start();
-        Self { series, storage, id, epoch: epoch(), started: begin.now, ended: LocalU64::new(0) }
+        let is_cold = begin.flags & flag::COLD != 0;
+        Self { series, storage, id, epoch: epoch(), started: begin.now, is_cold, ended: LocalU64::new(0) }
     }
 
     /// Returns the request id: the caller's, the trace's, or a generated one.
@@ -115,12 +118,62 @@ impl CallHandle {
 
     /// Adds audio of a result that is not handed over in chunks.
     pub fn audio(&self, audio: Seconds) {
+        self.add_seconds(&[word::AUDIO], audio);
+    }
+
+    /// Adds silent audio of a result that is not handed over in chunks.
+    pub fn silence(&self, audio: Seconds) {
+        self.add_seconds(&[word::AUDIO, word::SILENCE], audio);
+    }
+
+    /// Adds video of a result.
+    pub fn video(&self, video: Seconds) {
+        self.add_seconds(&[word::VIDEO], video);
+    }
+
+    fn add_seconds(&self, words: &[usize], seconds: Seconds) {
         self.with_slot(|slot| {
-            if let Some(audio) = self.accepted(audio) {
-                let total = f64::from_bits(slot[word::AUDIO].load(Ordering::Relaxed)) + audio;
-                slot[word::AUDIO].store(total.to_bits(), Ordering::Relaxed);
+            let Some(seconds) = self.accepted(seconds) else { return };
+            for word in words {
+                let total = f64::from_bits(slot[*word].load(Ordering::Relaxed)) + seconds;
+                slot[*word].store(total.to_bits(), Ordering::Relaxed);
             }
         });
+    }
+
+    /// Reports whether all audio so far is silent; true without audio.
+    pub fn is_silent(&self) -> bool {
+        let mut is_silent = true;
+        self.with_slot(|slot| {
+            let seconds = |word: usize| f64::from_bits(slot[word].load(Ordering::Relaxed));
+            is_silent = seconds(word::SILENCE) >= seconds(word::AUDIO);
+        });
+        is_silent
+    }
+
+    /// Reports whether this is the first call of its operation in the process.
+    pub fn is_cold(&self) -> bool {
+        self.is_cold
+    }
+
+    /// Records levels, see [`Call::levels`](crate::Call::levels).
+    pub(super) fn record_levels(&self, levels: &AudioLevels) {
+        if levels.samples() == 0 || !self.is_active() {
+            return;
+        }
+        self.field("audio_peak", levels.peak());
+        self.field("audio_rms", levels.rms());
+        self.field("audio_clipped_ratio", levels.clipped_ratio());
+        self.field("audio_silence_ratio", levels.silence_ratio());
+        if levels.non_finite() > 0 {
+            self.field("audio_nonfinite_samples", levels.non_finite());
+            self.mark(Outcome::Corrupt);
+        }
+        let mut is_counted = true;
+        self.with_slot(|slot| is_counted = slot[word::FLAGS].load(Ordering::Relaxed) & flag::WARMUP == 0);
+        if is_counted {
+            self.series.record_levels(levels);
+        }
     }
 
     /// Marks progress without output.
@@ -157,6 +210,24 @@ impl CallHandle {
         let mut fields = Vec::new();
         self.with_fields(|words| fields = decode(words));
         fields
+    }
+
+    pub(super) fn remove_error(&self) {
+        self.with_slot(|_| {
+            let remove = |buffer: &mut FieldBuffer, ticket: u64| {
+                ["error_type", "error"].iter().for_each(|name| buffer.remove(ticket, name));
+            };
+            match &self.storage {
+                CallStorage::Slot(ticket) => {
+                    self.series
+                        .fields
+                        .get(ticket.index)
+                        .iter_mut()
+                        .for_each(|buffer| remove(buffer, ticket.sequence));
+                }
+                CallStorage::Heap(call) => remove(&mut lock(&call.fields), HEAP_SEQUENCE),
+            }
+        });
     }
 
     fn with_fields<R>(&self, use_words: impl FnOnce(&[u64]) -> R) -> R {
@@ -230,7 +301,8 @@ impl CallHandle {
         set(word::PROGRESS, now);
         set(word::CHUNKS, get(word::CHUNKS) + 1);
         let last = get(word::LAST_CHUNK);
-        if last > 0 {
+        let is_counted = get(word::FLAGS) & flag::WARMUP == 0;
+        if last > 0 && is_counted {
             self.series.record_chunk_gap(now.saturating_sub(last));
         }
         set(word::LAST_CHUNK, now);
@@ -239,8 +311,10 @@ impl CallHandle {
         let first = get(word::FIRST_AUDIO);
         if first == 0 {
             set(word::FIRST_AUDIO, now);
-            let waited = now.saturating_sub(get(word::STARTED));
-            self.series.record_first_audio(waited, &self.id.words(), now);
+            if is_counted {
+                let waited = now.saturating_sub(get(word::STARTED));
+                self.series.record_first_audio(waited, &self.id.words(), now);
+            }
         } else {
             let dry = seconds(now.saturating_sub(first)) - before;
             let worst = get(word::UNDERRUN);
@@ -300,8 +374,9 @@ impl Clone for CallHandle {
 /// Adds the time since the call was resumed to its busy time, and stops it.
 #[inline]
 pub(super) fn suspend(slot: &[AtomicU64], now: u64) {
-    let resumed = slot[word::RESUMED].swap(0, Ordering::Relaxed);
-    if resumed > 0 {
+    let resumed = slot[word::RESUMED].load(Ordering::Relaxed);
+    if resumed & SUSPENDED == 0 {
+        slot[word::RESUMED].store(now | SUSPENDED, Ordering::Relaxed);
         let busy = slot[word::BUSY].load(Ordering::Relaxed) + now.saturating_sub(resumed);
         slot[word::BUSY].store(busy, Ordering::Relaxed);
     }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::gpu::GpuHistory;
 use crate::error::Error;
-use crate::registry::{BYTES_BUCKETS, FamilyCore, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Registry, Spec};
+use crate::registry::{
+    BYTES_BUCKETS, FamilyCore, LATENCY_BUCKETS, Merge, PACE_BUCKETS, RATIO_BUCKETS, Registry, SHARE_BUCKETS,
+    Spec,
+};
 
 /// Families that calls record to.
 pub(crate) struct RequestMetrics {
@@ -18,6 +21,10 @@ pub(crate) struct RequestMetrics {
     pub(crate) real_time_factor: Arc<FamilyCore>,
     pub(crate) audio_seconds: Arc<FamilyCore>,
     pub(crate) characters: Arc<FamilyCore>,
+    pub(crate) seconds_per_character: Arc<FamilyCore>,
+    pub(crate) video_seconds: Arc<FamilyCore>,
+    pub(crate) clipped: Arc<FamilyCore>,
+    pub(crate) silence: Arc<FamilyCore>,
     pub(crate) stage_duration: Arc<FamilyCore>,
     pub(crate) stage_failure: Arc<FamilyCore>,
     pub(crate) gpu_memory_peak: Arc<FamilyCore>,
@@ -73,6 +80,26 @@ impl RequestMetrics {
                 "Audio produced.",
             )?,
             characters: family(&Spec::whole_counter, "characters", "Characters of input text.")?,
+            seconds_per_character: family(
+                &|name| Spec::histogram(name, &PACE_BUCKETS),
+                "speech_seconds_per_character",
+                "Audio produced per character of input text; unusual values are a sign of cut or runaway speech.",
+            )?,
+            video_seconds: family(
+                &|name| Spec::counter(name).unit(crate::Unit::Seconds),
+                "video_seconds",
+                "Video produced.",
+            )?,
+            clipped: family(
+                &|name| Spec::histogram(name, &SHARE_BUCKETS).unit(crate::Unit::Ratio),
+                "audio_clipped_ratio",
+                "Share of a call's samples at full scale or above.",
+            )?,
+            silence: family(
+                &|name| Spec::histogram(name, &SHARE_BUCKETS).unit(crate::Unit::Ratio),
+                "audio_silence_ratio",
+                "Share of a call's samples below -60 dBFS.",
+            )?,
             stage_duration: family(&seconds, "stage_duration_seconds", "Wall time of stages of calls.")?,
             stage_failure: family(&Spec::whole_counter, "stage_failure", "Stages that ended in an error.")?,
             gpu_memory_peak: family(

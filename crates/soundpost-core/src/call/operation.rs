@@ -1,13 +1,13 @@
 //! Operations with their label names, and all calls of one process.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::call::{Call, CallBuilder};
-use super::end::CallEnd;
+use super::end::{CallEnd, judge};
 use super::field::Fields;
 use super::metrics::RequestMetrics;
-use super::outcome::Outcome;
 use super::series::OperationSeries;
 use super::stage::Stage;
 use crate::clock;
@@ -27,6 +27,8 @@ pub struct Calls {
     /// Series by the position of their directory record.
     by_position: AppendMap<u32, Arc<OperationSeries>>,
     operations: AppendMap<OperationKey, Arc<SeriesByValues>>,
+    /// Whether a call has begun, by operation.
+    begun: AppendMap<Box<str>, Arc<AtomicBool>>,
     fields: Arc<Fields>,
 }
 
@@ -43,8 +45,14 @@ impl Calls {
     pub fn new(registry: &Arc<Registry>) -> Result<Arc<Self>, Error> {
         let metrics = Arc::new(RequestMetrics::register(registry)?);
         let fields = Arc::new(Fields::new(registry.segment().layout().call_slots));
-        let (by_position, operations) = (AppendMap::new(), AppendMap::new());
-        Ok(Arc::new(Self { registry: registry.clone(), metrics, by_position, operations, fields }))
+        Ok(Arc::new(Self {
+            registry: registry.clone(),
+            metrics,
+            by_position: AppendMap::new(),
+            operations: AppendMap::new(),
+            begun: AppendMap::new(),
+            fields,
+        }))
     }
 
     /// Returns the operation of this name without labels, see [`Operation::labels`].
@@ -80,12 +88,21 @@ impl Calls {
         Operation { calls: self.clone(), name: operation, labels, expects_output: false, series }
     }
 
+    /// Returns the flag whether a call of this operation has begun.
+    fn has_begun(&self, operation: &str) -> Arc<AtomicBool> {
+        let slow = slow_path();
+        let known = self.begun.get(hash_of(operation), |key| **key == *operation);
+        known
+            .unwrap_or_else(|| self.begun.insert(&slow, hash_of(operation), operation.into(), Arc::default()))
+            .clone()
+    }
+
     /// Begins a stage without a call, for example in a worker thread. Its operation is `unknown`.
     pub fn stage(self: &Arc<Self>, name: &str) -> Stage {
         Stage::begin(self.operation(NO_OPERATION).series::<&str>(&[]).stage(name), None)
     }
 
-    /// Ends calls of this process without progress for `limit` as `abandoned`. Returns their number.
+    /// Ends calls of this process without progress for `limit` as if their consumer had left. Returns their number.
     pub fn reap_idle(&self, limit: Duration) -> usize {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         let (owner, now) = (self.registry.segment().owner(), clock::monotonic_nanos());
@@ -99,7 +116,7 @@ impl Calls {
                 let slot = in_flight.slot(call.index);
                 let id = IdWords::new(&call.request_id().unwrap_or_default());
                 let words = |word: usize| call.words[word];
-                let end = CallEnd::new(words, Outcome::Abandoned, now, id);
+                let end = CallEnd::new(words, judge(words, true), now, id);
                 let mut buffer = self.fields.get(call.index);
                 let fields = buffer.as_ref().map_or(&[][..], |fields| fields.words(call.sequence));
                 series.append(slot, &words, &end, fields);
@@ -260,8 +277,16 @@ impl Operation {
         let mut labels: Vec<(Box<str>, Box<str>)> =
             pairs.map(|(name, value)| (name.clone(), registry.redacted_label(name, value).into())).collect();
         labels.sort();
+        let has_begun = calls.has_begun(&self.name);
         // Made before the lock is taken, because it may call the global recorder. A second one is dropped.
-        let series = OperationSeries::new(registry, &calls.metrics, &calls.fields, &self.name, labels.into());
+        let series = OperationSeries::new(
+            registry,
+            &calls.metrics,
+            &calls.fields,
+            &self.name,
+            labels.into(),
+            &has_begun,
+        );
         let slow = slow_path();
         if let Some(series) = self.series.get(hash, |key| same(key)) {
             return series.clone();

@@ -26,6 +26,10 @@ pub enum Outcome {
     Cancelled,
     /// The consumer went away, or the call made no progress for the idle limit.
     Abandoned,
+    /// The request was at fault, and not the service.
+    Invalid,
+    /// The output has samples that are not finite.
+    Corrupt,
 }
 
 /// Status that an outcome counts as.
@@ -37,11 +41,13 @@ pub enum Status {
     Error,
     /// `cancelled` and `abandoned`.
     Cancelled,
+    /// `invalid`: the request's fault.
+    Rejected,
 }
 
 impl Status {
     /// All statuses.
-    pub const ALL: [Self; 3] = [Self::Success, Self::Error, Self::Cancelled];
+    pub const ALL: [Self; 4] = [Self::Success, Self::Error, Self::Cancelled, Self::Rejected];
 
     /// Returns the label value.
     pub fn name(self) -> &'static str {
@@ -49,6 +55,7 @@ impl Status {
             Self::Success => "success",
             Self::Error => "error",
             Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -60,11 +67,13 @@ const OOM_TEXTS: [&str; 4] =
 const POISON_TEXTS: [&str; 3] =
     ["device-side assert", "illegal memory access", "CUDA error: unspecified launch failure"];
 const TIMEOUT_CLASSES: [&str; 1] = ["TimeoutError"];
+/// Class names of errors that find fault with the request.
+const INVALID_CLASSES: [&str; 2] = ["ValidationError", "RequestValidationError"];
 const CANCELLED_CLASSES: [&str; 3] = ["CancelledError", "KeyboardInterrupt", "SystemExit"];
 
 impl Outcome {
     /// All outcomes, in the order of their declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Ok,
         Self::Error,
         Self::Oom,
@@ -76,6 +85,8 @@ impl Outcome {
         Self::Died,
         Self::Cancelled,
         Self::Abandoned,
+        Self::Invalid,
+        Self::Corrupt,
     ];
 
     /// Returns the label value.
@@ -92,6 +103,8 @@ impl Outcome {
             Self::Died => "died",
             Self::Cancelled => "cancelled",
             Self::Abandoned => "abandoned",
+            Self::Invalid => "invalid",
+            Self::Corrupt => "corrupt",
         }
     }
 
@@ -105,6 +118,7 @@ impl Outcome {
         match self {
             Self::Ok => Status::Success,
             Self::Cancelled | Self::Abandoned => Status::Cancelled,
+            Self::Invalid => Status::Rejected,
             _ => Status::Error,
         }
     }
@@ -122,6 +136,8 @@ impl Outcome {
             Self::Oom
         } else if class(&TIMEOUT_CLASSES) {
             Self::Timeout
+        } else if class(&INVALID_CLASSES) {
+            Self::Invalid
         } else {
             Self::Error
         }

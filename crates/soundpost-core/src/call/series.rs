@@ -1,9 +1,11 @@
 //! The series of one operation and one set of label values, resolved once.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use super::end::CallEnd;
 use super::field::Fields;
+use super::levels::AudioLevels;
 use super::metrics::RequestMetrics;
 use super::outcome::{Outcome, Status};
 use super::record::CallRecordWriter;
@@ -23,6 +25,8 @@ pub(crate) struct OperationSeries {
     pub(crate) at: u32,
     pub(crate) operation: Arc<str>,
     labels: LabelPairs,
+    /// Whether the process has begun a call of the operation.
+    has_begun: Arc<AtomicBool>,
     totals: [OnceLock<Counter>; Outcome::ALL.len()],
     durations: [OnceLock<Histogram>; Status::ALL.len()],
     busy: OnceLock<Histogram>,
@@ -33,6 +37,10 @@ pub(crate) struct OperationSeries {
     real_time_factor: OnceLock<Histogram>,
     audio_seconds: OnceLock<Counter>,
     characters: OnceLock<Counter>,
+    seconds_per_character: OnceLock<Histogram>,
+    video_seconds: OnceLock<Counter>,
+    clipped: OnceLock<Histogram>,
+    silence: OnceLock<Histogram>,
     stages: AppendMap<Box<str>, Arc<StageSeries>>,
     /// Number of calls in flight in the forwarding recorder; this registry reads it from the slots.
     forwarded_in_flight: Option<metrics::Gauge>,
@@ -53,6 +61,7 @@ impl OperationSeries {
         fields: &Arc<Fields>,
         operation: &Arc<str>,
         labels: LabelPairs,
+        has_begun: &Arc<AtomicBool>,
     ) -> Self {
         let record = OperationRecord { operation: operation.to_string(), labels: labels.clone() };
         // With a full directory the call in flight has no name; the call itself is still recorded.
@@ -68,6 +77,7 @@ impl OperationSeries {
                 labels.iter().map(|(name, value)| (&**name, &**value)).chain([("operation", &**operation)]),
             ),
             labels,
+            has_begun: has_begun.clone(),
             totals: Default::default(),
             durations: Default::default(),
             busy: OnceLock::new(),
@@ -78,8 +88,19 @@ impl OperationSeries {
             real_time_factor: OnceLock::new(),
             audio_seconds: OnceLock::new(),
             characters: OnceLock::new(),
+            seconds_per_character: OnceLock::new(),
+            video_seconds: OnceLock::new(),
+            clipped: OnceLock::new(),
+            silence: OnceLock::new(),
             stages: AppendMap::new(),
         }
+    }
+
+    /// Reports whether no call of the operation began in this process before.
+    #[inline]
+    pub(crate) fn is_first_call(&self) -> bool {
+        use std::sync::atomic::Ordering::Relaxed;
+        !self.has_begun.load(Relaxed) && !self.has_begun.swap(true, Relaxed)
     }
 
     /// Counts the start of a call in the forwarding recorder.
@@ -117,6 +138,9 @@ impl OperationSeries {
     #[inline]
     pub(crate) fn record_end(&self, slot: impl Fn(usize) -> u64, count: impl FnOnce(), end: &CallEnd) {
         self.record_discarded();
+        if slot(word::FLAGS) & flag::WARMUP != 0 {
+            return count();
+        }
         let CallEnd { outcome, now, busy, id } = end;
         let duration = now.saturating_sub(slot(word::STARTED));
         let total = self.total(*outcome);
@@ -138,11 +162,25 @@ impl OperationSeries {
             let factor = seconds(*busy) / audio;
             let family = &self.metrics.real_time_factor;
             self.histogram(&self.real_time_factor, family).observe_exemplar(factor, id, *now);
+            if characters > 0 {
+                let family = &self.metrics.seconds_per_character;
+                self.histogram(&self.seconds_per_character, family).observe(audio / characters as f64);
+            }
+        }
+        let video = f64::from_bits(slot(word::VIDEO));
+        if video > 0.0 {
+            self.counter(&self.video_seconds, &self.metrics.video_seconds).increment_by(video);
         }
         if slot(word::FIRST_AUDIO) > 0 && slot(word::FLAGS) & flag::STREAMING != 0 {
             let underrun = seconds(slot(word::UNDERRUN));
             self.histogram(&self.underrun, &self.metrics.underrun).observe(underrun);
         }
+    }
+
+    /// Records the levels of a call's audio.
+    pub(crate) fn record_levels(&self, levels: &AudioLevels) {
+        self.histogram(&self.clipped, &self.metrics.clipped).observe(levels.clipped_ratio());
+        self.histogram(&self.silence, &self.metrics.silence).observe(levels.silence_ratio());
     }
 
     /// Records the time to first audio.

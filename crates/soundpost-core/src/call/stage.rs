@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::handle::CallHandle;
+use super::outcome::Outcome;
 use super::series::StageSeries;
 use crate::clock::{self, seconds};
-use crate::segment::{add_stage, epoch, word};
+use crate::segment::{add_stage, epoch, flag, word};
 use crate::sync::Ordering;
 
 /// A running stage, which ends when the value is dropped. Stages of one call may overlap.
@@ -15,6 +16,8 @@ pub struct Stage {
     series: Arc<StageSeries>,
     started: u64,
     failed: AtomicBool,
+    decides: bool,
+    is_counted: bool,
     epoch: u32,
     /// The call, and the stage that the call was in before.
     call: Option<(CallHandle, u64)>,
@@ -30,20 +33,39 @@ impl CallHandle {
 impl Stage {
     pub(crate) fn begin(series: Arc<StageSeries>, call: Option<CallHandle>) -> Self {
         let started = clock::monotonic_nanos();
+        let mut is_counted = true;
         let call = call.map(|call| {
             let mut before = 0;
             call.with_slot(|slot| {
                 before = slot[word::STAGE].swap(u64::from(series.at) + 1, Ordering::Relaxed);
                 slot[word::PROGRESS].store(started, Ordering::Relaxed);
+                is_counted = slot[word::FLAGS].load(Ordering::Relaxed) & flag::WARMUP == 0;
             });
             (call, before)
         });
-        Self { series, started, failed: AtomicBool::new(false), epoch: epoch(), call }
+        let failed = AtomicBool::new(false);
+        Self { series, started, failed, decides: false, is_counted, epoch: epoch(), call }
+    }
+
+    /// Sets whether a failure of the stage marks its call, see [`CallHandle::mark`].
+    pub fn decides(mut self, decides: bool) -> Self {
+        self.decides = decides;
+        self
     }
 
     /// Marks the stage as failed.
     pub fn fail(&self) {
-        self.failed.store(true, Relaxed);
+        self.fail_with(Outcome::Error, "", "");
+    }
+
+    /// Marks the stage as failed, with the outcome and the error that a deciding stage marks its call with.
+    pub fn fail_with(&self, outcome: Outcome, error_type: &str, text: &str) {
+        if !self.failed.swap(true, Relaxed)
+            && self.decides
+            && let Some((call, _)) = &self.call
+        {
+            call.mark_with(outcome, error_type, text);
+        }
     }
 }
 
@@ -55,10 +77,15 @@ impl Drop for Stage {
         }
         let now = clock::monotonic_nanos();
         let nanos = now.saturating_sub(self.started);
-        self.series.duration.observe(seconds(nanos));
-        let failed = *self.failed.get_mut() || std::thread::panicking();
-        if failed {
-            self.series.failures.increment();
+        if std::thread::panicking() {
+            self.fail();
+        }
+        let failed = *self.failed.get_mut();
+        if self.is_counted {
+            self.series.duration.observe(seconds(nanos));
+            if failed {
+                self.series.failures.increment();
+            }
         }
         if let Some((call, before)) = &self.call {
             call.with_slot(|slot| {

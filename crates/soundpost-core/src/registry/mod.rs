@@ -43,7 +43,7 @@ pub(crate) use record::{FamilyRecord, LabelPairs, Meta, OperationRecord, SeriesR
 pub use recorder::MetricsRecorder;
 use redaction::Redactions;
 pub(crate) use spec::Repr;
-pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, RATIO_BUCKETS, Spec};
+pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, PACE_BUCKETS, RATIO_BUCKETS, SHARE_BUCKETS, Spec};
 pub use unit::Unit;
 
 use std::io;
@@ -58,8 +58,14 @@ use crate::segment::{Payload, ProcessRole, RecordKind, Segment, SegmentState, Se
 /// Label value of the series that takes updates beyond the series limit.
 pub const OVERFLOW: &str = "overflow";
 /// Names after the service's prefix that only a snapshot has, see `snapshot/live.rs`.
-const READ_FAMILIES: [&str; 5] =
-    ["requests_in_flight", "request_stalled_seconds", "up", "build", "build_info"];
+const READ_FAMILIES: [&str; 6] = [
+    "requests_in_flight",
+    "request_stalled_seconds",
+    "request_suspended_seconds",
+    "up",
+    "build",
+    "build_info",
+];
 /// Such a name without the prefix.
 const READ_SERIES: &str = "soundpost_series";
 

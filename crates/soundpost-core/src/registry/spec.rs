@@ -12,6 +12,11 @@ pub const LATENCY_BUCKETS: [f64; 20] = [
 ];
 /// Upper bounds for real-time factors and other ratios around 1.
 pub const RATIO_BUCKETS: [f64; 11] = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 5.0, 10.0];
+/// Upper bounds for shares of a whole.
+pub const SHARE_BUCKETS: [f64; 12] = [0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0];
+/// Upper bounds for seconds of speech per character.
+pub const PACE_BUCKETS: [f64; 14] =
+    [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0];
 /// Upper bounds for sizes, bytes: powers of four from 1 KiB to 64 GiB.
 pub const BYTES_BUCKETS: [f64; 14] = [
     1024.0,

@@ -24,7 +24,7 @@ pub(crate) mod word {
     pub(crate) const PROGRESS: usize = 6;
     /// Busy nanoseconds up to the last suspension.
     pub(crate) const BUSY: usize = 7;
-    /// Time of the last resume; 0 while the consumer has the call.
+    /// Time of the last resume; while the consumer has the call, time of the suspension and [`super::SUSPENDED`].
     pub(crate) const RESUMED: usize = 8;
     pub(crate) const CHUNKS: usize = 9;
     /// Seconds, as the bits of an f64.
@@ -44,13 +44,19 @@ pub(crate) mod word {
     pub(crate) const RECORDED: usize = 26;
     /// Position of the call's record in the event ring plus one; 0 before it is written.
     pub(crate) const RECORD_AT: usize = 27;
+    /// Outcome that the call was marked with, plus one; 0 without a mark.
+    pub(crate) const MARK: usize = 28;
+    /// The part of the audio that is silent throughout: seconds, as the bits of an f64.
+    pub(crate) const SILENCE: usize = 29;
+    /// Video produced: seconds, as the bits of an f64.
+    pub(crate) const VIDEO: usize = 30;
     /// Stages by name: key (see [`super::RawStage`]) and nanoseconds, in the order of their first end. Names
     /// beyond the slot's end are only in the metrics.
     pub(crate) const STAGES: usize = 32;
 }
 
 /// Words of a slot that the record of a finished call copies.
-pub(crate) const RECORDED_WORDS: [usize; 10] = [
+pub(crate) const RECORDED_WORDS: [usize; 11] = [
     word::OWNER,
     word::OPERATION,
     word::STARTED,
@@ -61,7 +67,11 @@ pub(crate) const RECORDED_WORDS: [usize; 10] = [
     word::AUDIO,
     word::CHARACTERS,
     word::FLAGS,
+    word::VIDEO,
 ];
+
+/// Bit of [`word::RESUMED`] while the consumer has the call.
+pub(crate) const SUSPENDED: u64 = 1 << 63;
 
 /// Bits of [`word::FLAGS`].
 pub(crate) mod flag {
@@ -69,6 +79,16 @@ pub(crate) mod flag {
     pub(crate) const STREAMING: u64 = 1;
     /// The call has output: without any it is `empty`.
     pub(crate) const EXPECTS_OUTPUT: u64 = 2;
+    /// An item without output was recorded.
+    pub(crate) const NOTHING: u64 = 4;
+    /// The last item was handed over; the consumer may leave.
+    pub(crate) const LAST: u64 = 8;
+    /// The call prepares the service; it is stored, and not counted.
+    pub(crate) const WARMUP: u64 = 16;
+    /// The first call of its operation in the process.
+    pub(crate) const COLD: u64 = 32;
+    /// Output of unknown length was recorded.
+    pub(crate) const OUTPUT: u64 = 64;
 
     /// Returns `flags` with a bit set or cleared.
     pub(crate) fn with(flags: u64, bit: u64, on: bool) -> u64 {
@@ -332,6 +352,9 @@ pub(crate) fn fill(slot: &[AtomicU64], begin: &Begin) {
     set(word::COUNTED, 0);
     set(word::RECORDED, 0);
     set(word::RECORD_AT, 0);
+    set(word::MARK, 0);
+    set(word::SILENCE, 0);
+    set(word::VIDEO, 0);
     for entry in slot[word::STAGES..].chunks_exact(2) {
         if entry[0].load(Ordering::Relaxed) == 0 {
             break;

@@ -3,7 +3,7 @@
 use super::region::WORD;
 
 /// Version of the layout; a reader rejects any other.
-pub(crate) const LAYOUT_VERSION: u64 = 4;
+pub(crate) const LAYOUT_VERSION: u64 = 5;
 /// First word of every segment.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"sndpost\x01");
 

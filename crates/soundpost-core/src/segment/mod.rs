@@ -33,7 +33,7 @@ pub use file::user_id;
 pub(crate) use file::{is_dead, lock_held, open_foreign, open_own, random};
 pub use fork::{CloseInChild, close_in_child, epoch, install_fork_hooks, set_once};
 pub(crate) use fork::{SlowPath, slow_path};
-pub(crate) use inflight::{Begin, InFlight, RECORDED_WORDS, RawCall, Ticket, fill, flag, word};
+pub(crate) use inflight::{Begin, InFlight, RECORDED_WORDS, RawCall, SUSPENDED, Ticket, fill, flag, word};
 pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
 pub(crate) use process::{Owner, Processes, take_cells};

@@ -203,7 +203,7 @@ mod unit {
         assert!(Source::open(&path).is_ok());
         let cases = [
             (header::VERSION, 0, "layout version 0"),
-            (header::VERSION, LAYOUT_VERSION + 1, "layout version 5"),
+            (header::VERSION, LAYOUT_VERSION + 1, "layout version 6"),
             (header::VERSION, u64::MAX, "layout version"),
             (header::WORDS, 1, "words"),
             (header::WORDS, u64::MAX, "words"),

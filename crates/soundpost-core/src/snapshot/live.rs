@@ -8,15 +8,25 @@ use super::merge::Living;
 use super::model::{Labels, MetricFamily, MetricSeries, MetricValue};
 use crate::clock::seconds;
 use crate::registry::{Meta, MetricKind, Unit};
-use crate::segment::{ProcessRole, word};
+use crate::segment::{ProcessRole, SUSPENDED, flag, word};
 
 /// Calls of all segments at one moment.
 #[derive(Default)]
 pub(super) struct LiveCalls {
-    /// Number of calls in flight by labels, and the longest time without progress; 0 for idle operations.
-    in_flight: BTreeMap<Labels, (u64, u64)>,
+    /// Calls in flight, by labels; zeros for idle operations.
+    in_flight: BTreeMap<Labels, InFlight>,
     /// Calls of dead processes, by labels of `request_total`.
     pub(super) died: BTreeMap<Labels, u64>,
+}
+
+/// Calls in flight of the same labels. Times are nanoseconds.
+#[derive(Default)]
+struct InFlight {
+    count: u64,
+    /// Longest time without progress of a call that runs.
+    stalled: u64,
+    /// Longest time of a call with its consumer.
+    suspended: u64,
 }
 
 impl LiveCalls {
@@ -35,23 +45,29 @@ impl LiveCalls {
             for call in attached.source.in_flight().read_uncounted() {
                 let at = call.words[word::OPERATION] as u32;
                 if dead || !living.is_alive(sources, index, call.owner()) {
-                    if let Some(set) = attached.operations.get(&at) {
+                    let is_counted = call.words[word::FLAGS] & flag::WARMUP == 0;
+                    if is_counted && let Some(set) = attached.operations.get(&at) {
                         let died = attached.call_labels(set, &[("status", "error"), ("outcome", "died")]);
                         *running.died.entry(died).or_default() += 1;
                     }
                 } else if let Some(labels) = labels.get(&at).filter(|_| !call.ending) {
-                    let (count, stalled) = running.in_flight.entry(labels.clone()).or_default();
-                    *count += 1;
-                    *stalled = (*stalled).max(now.saturating_sub(call.words[word::PROGRESS]));
+                    let running = running.in_flight.entry(labels.clone()).or_default();
+                    running.count += 1;
+                    let (resumed, progress) = (call.words[word::RESUMED], call.words[word::PROGRESS]);
+                    let (longest, since) = match resumed & SUSPENDED {
+                        0 => (&mut running.stalled, progress.max(resumed)),
+                        _ => (&mut running.suspended, resumed & !SUSPENDED),
+                    };
+                    *longest = (*longest).max(now.saturating_sub(since));
                 }
             }
         }
         running
     }
 
-    /// Makes `requests_in_flight` and `request_stalled_seconds`.
-    pub(super) fn families(&self, prefix: &str) -> [MetricFamily; 2] {
-        let gauge = |name: &str, help: &str, unit: Unit, value: &dyn Fn(&(u64, u64)) -> f64| {
+    /// Makes `requests_in_flight`, `request_stalled_seconds` and `request_suspended_seconds`.
+    pub(super) fn families(&self, prefix: &str) -> [MetricFamily; 3] {
+        let gauge = |name: &str, help: &str, unit: Unit, value: &dyn Fn(&InFlight) -> f64| {
             let series = self.in_flight.iter().map(|(labels, running)| MetricSeries {
                 labels: labels.clone(),
                 value: MetricValue::Float(value(running)),
@@ -59,12 +75,18 @@ impl LiveCalls {
             family(&format!("{prefix}_{name}"), MetricKind::Gauge, help, unit, series.collect())
         };
         [
-            gauge("requests_in_flight", "Calls in flight.", Unit::None, &|running| running.0 as f64),
+            gauge("requests_in_flight", "Calls in flight.", Unit::None, &|running| running.count as f64),
             gauge(
                 "request_stalled_seconds",
-                "Longest time without progress among the calls in flight.",
+                "Longest time without progress among the calls in flight that run; not those with their consumer.",
                 Unit::Seconds,
-                &|running| seconds(running.1),
+                &|running| seconds(running.stalled),
+            ),
+            gauge(
+                "request_suspended_seconds",
+                "Longest time that a call in flight has waited for its consumer to take the next chunk.",
+                Unit::Seconds,
+                &|running| seconds(running.suspended),
             ),
         ]
     }

@@ -4,7 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod future;
+mod judgement;
 mod label;
+mod levels;
 mod measure;
 mod outcome;
 mod request_id;

@@ -32,9 +32,10 @@ fn every_outcome_is_counted_under_its_status() {
 #[test]
 fn statuses_are_those_of_the_vocabulary() {
     use Outcome::*;
-    for outcome in [Error, Oom, Poisoned, Empty, Silent, Truncated, Timeout, Died] {
+    for outcome in [Error, Oom, Poisoned, Empty, Silent, Truncated, Timeout, Died, Corrupt] {
         assert_eq!(outcome.status().name(), "error");
     }
+    assert_eq!(Invalid.status().name(), "rejected");
     assert_eq!(Ok.status().name(), "success");
     assert_eq!((Cancelled.status().name(), Abandoned.status().name()), ("cancelled", "cancelled"));
     assert_eq!(Outcome::from_name("nonsense"), None);
@@ -42,7 +43,7 @@ fn statuses_are_those_of_the_vocabulary() {
 
 #[test]
 fn errors_are_classified_by_class_and_text() {
-    let cases: [(&[&str], &str, Outcome); 18] = [
+    let cases: [(&[&str], &str, Outcome); 20] = [
         (&["RuntimeError"], "boom", Outcome::Error),
         (&[], "", Outcome::Error),
         (&["torch.cuda.OutOfMemoryError", "OutOfMemoryError", "RuntimeError"], "", Outcome::Oom),
@@ -61,6 +62,8 @@ fn errors_are_classified_by_class_and_text() {
         (&["SystemExit"], "", Outcome::Cancelled),
         (&["CancelledError"], "CUDA out of memory", Outcome::Cancelled),
         (&["RuntimeError"], "out of patience", Outcome::Error),
+        (&["ValidationError", "ValueError"], "1 validation error for Request", Outcome::Invalid),
+        (&["ValidationError"], "CUDA out of memory", Outcome::Oom),
     ];
     for (classes, text, expected) in cases {
         assert_eq!(Outcome::classify(classes, text), expected, "{classes:?} {text:?}");

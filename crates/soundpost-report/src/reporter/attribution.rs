@@ -89,7 +89,7 @@ impl Attribution {
                 shared: is_shared(by_end.get_or_insert_with(|| state.by_end()), call, &running),
                 ..used
             });
-            if let Some(gpu) = call.gpu {
+            if let Some(gpu) = call.gpu.filter(|_| !call.warmup) {
                 let FinishedCall { operation, labels, request_id, .. } = call;
                 self.calls.observe_gpu_peak(operation, labels, gpu.memory_peak, request_id);
             }

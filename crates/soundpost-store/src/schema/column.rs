@@ -178,7 +178,7 @@ impl<R> RecordColumn<R> {
     pub fn shipped_value<'r>(&self, record: &'r R) -> Option<ColumnValue<'r>> {
         match self.value(record) {
             ColumnValue::None => None,
-            ColumnValue::Int(0) if self.places & UNLESS_ZERO != 0 => None,
+            ColumnValue::Int(0) | ColumnValue::Bool(false) if self.places & UNLESS_ZERO != 0 => None,
             ColumnValue::Float(number) if self.places & UNLESS_ZERO != 0 && number <= 0.0 => None,
             value => Some(value),
         }

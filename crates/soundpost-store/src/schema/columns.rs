@@ -80,12 +80,14 @@ macro_rules! rfc3339 {
 }
 
 const STATUS: &str = "CASE outcome WHEN 'ok' THEN 'success' WHEN 'cancelled' THEN 'cancelled' \
-    WHEN 'abandoned' THEN 'cancelled' ELSE 'error' END";
+    WHEN 'abandoned' THEN 'cancelled' WHEN 'invalid' THEN 'rejected' ELSE 'error' END";
 const REQUEST_ID: &str = "CASE typeof(request_id) WHEN 'blob' THEN lower(hex(request_id)) \
     ELSE coalesce(request_id, '') END";
 const LEVEL: &str = "CASE level WHEN 0 THEN 'debug' WHEN 1 THEN 'info' WHEN 2 THEN 'warning' \
     WHEN 3 THEN 'error' ELSE 'critical' END";
 const REAL_TIME_FACTOR: &str = "CASE WHEN audio_seconds > 0 THEN busy / 1e9 / audio_seconds END";
+const SECONDS_PER_CHARACTER: &str =
+    "CASE WHEN audio_seconds > 0 AND characters > 0 THEN audio_seconds / characters END";
 const GIB: f64 = (1_u64 << 30) as f64;
 
 /// Columns of a call, in the order of the view.
@@ -126,8 +128,13 @@ pub const CALL_COLUMNS: &[CallColumn] = &[
     call!("audio_seconds", audio_seconds).shown("audio_seconds", Plain).shipped().in_places(UNLESS_ZERO),
     CallColumn::derived("rtf", REAL_TIME_FACTOR, real_time_factor).in_places(VIEW | LINES).shipped(),
     call!("characters", characters).shown("char_count", Plain).shipped().in_places(UNLESS_ZERO),
+    CallColumn::derived("speech_seconds_per_character", SECONDS_PER_CHARACTER, seconds_per_character)
+        .in_places(VIEW | LINES),
+    call!("video_seconds", video_seconds).shown("video_seconds", Plain).shipped().in_places(UNLESS_ZERO),
     call!("chunks", chunks).shown("chunks", Plain).shipped().in_places(UNLESS_ZERO),
     call!("streaming", streaming).shown("streaming", Truth),
+    call!("warmup", warmup).shown("warmup", Truth).shipped().in_places(UNLESS_ZERO),
+    call!("cold", cold).shown("cold", Truth).shipped().in_places(UNLESS_ZERO),
     call!("died_in", died_in).shown("died_in", Plain).in_places(EVENTS),
     CallColumn::derived("error_type", "fields ->> '$.error_type'", |call| field_of(call, "error_type"))
         .in_places(VIEW | LINES),
@@ -213,6 +220,10 @@ pub const EVENT_COLUMNS: &[EventColumn] = &[
 
 fn real_time_factor(call: &FinishedCall) -> Shown<'_> {
     call.real_time_factor().map_or(Shown::None, Shown::Float)
+}
+
+fn seconds_per_character(call: &FinishedCall) -> Shown<'_> {
+    call.seconds_per_character().map_or(Shown::None, Shown::Float)
 }
 
 fn field_of<'c>(call: &'c FinishedCall, name: &str) -> Shown<'c> {

@@ -129,7 +129,10 @@ pub(crate) fn call(request_id: &str) -> FinishedCall {
         chunks: 7,
         audio_seconds: 4.2,
         characters: 128,
+        video_seconds: 1.5,
         streaming: true,
+        warmup: true,
+        cold: true,
         died_in: None,
         stages: vec![
             stage("frontend", 12_345_678),

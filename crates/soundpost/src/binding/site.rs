@@ -103,7 +103,7 @@ pub trait AsError {
 
 impl<E: Error + 'static> AsError for &Failure<'_, E> {
     fn fail(&self, call: &Call) {
-        call.fail(self.0);
+        call.end_raised(Outcome::of_error(self.0), "", &self.0.to_string());
     }
 }
 
@@ -116,7 +116,7 @@ pub trait AsText {
 impl<E: Display + ?Sized> AsText for Failure<'_, E> {
     fn fail(&self, call: &Call) {
         let text = format!("{:#}", self.0);
-        call.end_with(Outcome::classify(&[], &text), "", &text);
+        call.end_raised(Outcome::classify(&[], &text), "", &text);
     }
 }
 

@@ -13,7 +13,7 @@ const DISTINCT_NANOS: u64 = 1000;
 const CHAR_COUNT: &str = "char_count";
 
 impl<'a> Event<'a> {
-    /// Returns the event of a finished call: `Audio generation completed`, `failed` or `cancelled`, with the call's
+    /// Returns the event of a finished call: `Audio generation completed`, `failed`, `cancelled` or `rejected`, with the call's
     /// figures, its labels and its fields.
     pub fn of_call(row: &'a CallRow) -> Self {
         let call = &row.call;
@@ -21,6 +21,7 @@ impl<'a> Event<'a> {
             Status::Success => (Level::Info, "Audio generation completed"),
             Status::Error => (Level::Error, "Audio generation failed"),
             Status::Cancelled => (Level::Info, "Audio generation cancelled"),
+            Status::Rejected => (Level::Warning, "Audio generation rejected"),
         };
         Self {
             unix_nanos: signed(call.ended_unix),
