@@ -40,17 +40,14 @@ fn call(request_id: &str, outcome: Outcome, ended: u64) -> FinishedCall {
         started: 0,
         ended: 942_000_000,
         busy: 900_000_000,
-        queued: None,
         first_audio: Some(310_000_000),
-        underrun: None,
         chunks: 3,
         audio_seconds: 4.5,
         characters: 128,
         streaming: true,
-        died_in: None,
         stages: vec![StageTime { name: "vocoder".to_owned(), count: 2, failures: 0, nanos: 500_000_000 }],
         fields: vec![("model_version".to_owned(), FieldValue::Text("V23".to_owned()))],
-        gpu: None,
+        ..FinishedCall::default()
     }
 }
 
