@@ -23,7 +23,6 @@ impl fmt::Debug for FastSampling {
     }
 }
 
-/// Fast sampling of one source.
 pub(crate) struct FastSampler {
     sampling: FastSampling,
     schedule: Schedule,

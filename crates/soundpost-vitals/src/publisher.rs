@@ -19,7 +19,6 @@ pub(crate) struct GaugePublisher {
     sample: u64,
 }
 
-/// A quantity and the values of its labels.
 type Key = (&'static Quantity, Vec<String>);
 
 struct PublishedGauge {
@@ -28,11 +27,6 @@ struct PublishedGauge {
 }
 
 impl GaugePublisher {
-    /// Makes a publisher without gauges.
-    ///
-    /// # Errors
-    ///
-    /// When the name of its own counter is taken.
     pub(crate) fn new(registry: &Arc<Registry>, history: Option<Arc<HistoryWriter>>) -> Result<Self, Error> {
         let rejected = Spec::counter("soundpost_observations_rejected")
             .help("Values rejected, by reason.")
@@ -42,7 +36,6 @@ impl GaugePublisher {
         Ok(Self { registry: registry.clone(), families, published, rejected, history, sample: 0 })
     }
 
-    /// Publishes a sample.
     pub(crate) fn publish(&mut self, readings: &Readings) {
         self.sample += 1;
         // Append first, so that a call that starts when the gauges change finds the sample in the history.
@@ -73,7 +66,6 @@ impl GaugePublisher {
         self.append_history(readings, &[]);
     }
 
-    /// Retracts all gauges.
     pub(crate) fn clear(&mut self) {
         let gone = self.retract(|_| true);
         self.append_history(&Readings::default(), &gone);

@@ -1,5 +1,7 @@
 //! Readings of a source: quantities with labels and values.
 
+use std::ops::RangeInclusive;
+
 use soundpost_core::{Merge, Spec, Unit};
 
 /// A sampled quantity; its exposed name, kind and unit follow from it.
@@ -18,6 +20,26 @@ pub struct Quantity {
 }
 
 impl Quantity {
+    /// Makes a quantity that may rise and fall.
+    pub const fn gauge(
+        name: &'static str,
+        unit: Unit,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self { name, help, unit, counter: false, labels }
+    }
+
+    /// Makes a quantity that only rises.
+    pub const fn counter(
+        name: &'static str,
+        unit: Unit,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self { name, help, unit, counter: true, labels }
+    }
+
     /// Returns the family of this quantity under a service's prefix.
     pub fn spec(&self, prefix: &str) -> Spec {
         let name = format!("{prefix}_{}", self.name);
@@ -65,6 +87,21 @@ impl Readings {
     pub fn push_if(&mut self, quantity: &'static Quantity, labels: &[&str], value: Option<f64>) {
         if let Some(value) = value {
             self.push(quantity, labels, value);
+        }
+    }
+
+    /// Adds a value if it is present and plausible, or counts an implausible one.
+    pub fn push_within(
+        &mut self,
+        quantity: &'static Quantity,
+        labels: &[&str],
+        value: Option<f64>,
+        range: &RangeInclusive<f64>,
+    ) {
+        match value {
+            Some(value) if range.contains(&value) => self.push(quantity, labels, value),
+            Some(_) => self.reject(quantity),
+            None => {}
         }
     }
 

@@ -21,9 +21,7 @@ use crate::source::{Problem, Source};
 
 /// Duration of a sample after which the source counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
-/// Reason of a hanging source.
 const HANGS: &str = "hangs";
-/// Reason of a source that panicked.
 const PANICKED: &str = "panicked";
 
 /// Configuration of the sampler.
@@ -55,7 +53,6 @@ pub struct Sampler {
     lanes: Vec<(Arc<SourceSampler>, Option<JoinHandle<()>>)>,
 }
 
-/// Sampling of one source.
 struct SourceSampler {
     name: &'static str,
     registry: Arc<Registry>,
@@ -68,7 +65,6 @@ struct State {
     publisher: GaugePublisher,
     pids: Vec<u32>,
     visible: Vec<(u32, Visible)>,
-    /// Start of the running sample.
     sampling_since: Option<Instant>,
     stopping: bool,
 }

@@ -1,5 +1,6 @@
 //! Schedule of samples.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use soundpost_core::Error;
@@ -9,27 +10,6 @@ use soundpost_core::Error;
 pub struct Interval(Duration);
 
 impl Interval {
-    /// Minimum.
-    pub const SHORTEST: Self = Self(Duration::from_millis(100));
-    /// Maximum.
-    pub const LONGEST: Self = Self(Duration::from_secs(60));
-
-    /// Maximum between fast samples, which can be twice as frequent as samples.
-    const FAST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
-    /// Makes the interval of fast samples for the argument of this name.
-    ///
-    /// # Errors
-    ///
-    /// When it is not from 0.05 s to 1 s; the message names the argument.
-    pub fn fast(argument: &str, interval: Duration) -> Result<Self, Error> {
-        if (Self::FAST.0..=Self::FAST.1).contains(&interval) {
-            return Ok(Self(interval));
-        }
-        let seconds = interval.as_secs_f64();
-        Err(Error::config(format!("{argument} is {seconds} s, and must be from 0.05 s to 1 s")))
-    }
-
     /// An interval for the argument of this name.
     ///
     /// ```
@@ -46,20 +26,23 @@ impl Interval {
     /// # Errors
     /// When it is not from 0.1 s to 60 s; the message names the argument.
     pub fn new(argument: &str, interval: Duration) -> Result<Self, Error> {
-        if (Self::SHORTEST.0..=Self::LONGEST.0).contains(&interval) {
-            return Ok(Self(interval));
-        }
-        Err(refusal(argument, interval.as_secs_f64()))
+        Self::within(argument, interval, 0.1..=60.0)
     }
 
-    /// Makes an interval from any number of seconds.
+    /// Makes the interval of fast samples for the argument of this name.
     ///
     /// # Errors
-    ///
-    /// When it is not from 0.1 s to 60 s; the message names the argument.
-    pub fn from_secs_f64(argument: &str, seconds: f64) -> Result<Self, Error> {
-        let interval = Duration::try_from_secs_f64(seconds).map_err(|_| refusal(argument, seconds))?;
-        Self::new(argument, interval)
+    /// When it is not from 0.05 s to 1 s; the message names the argument.
+    pub fn fast(argument: &str, interval: Duration) -> Result<Self, Error> {
+        Self::within(argument, interval, 0.05..=1.0)
+    }
+
+    fn within(argument: &str, interval: Duration, range: RangeInclusive<f64>) -> Result<Self, Error> {
+        let (seconds, least, most) = (interval.as_secs_f64(), range.start(), range.end());
+        if range.contains(&seconds) {
+            return Ok(Self(interval));
+        }
+        Err(Error::config(format!("{argument} is {seconds} s, and must be from {least} s to {most} s")))
     }
 
     /// Returns the time between two samples.
@@ -73,10 +56,6 @@ impl Default for Interval {
     fn default() -> Self {
         Self(Duration::from_secs(1))
     }
-}
-
-fn refusal(argument: &str, seconds: f64) -> Error {
-    Error::config(format!("{argument} is {seconds} s, and must be from 0.1 s to 60 s"))
 }
 
 /// When samples are due: on a grid that begins with the first, whatever each of them takes.

@@ -4,21 +4,19 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 use super::fault::Answers;
-use super::memory::{Lists, Memory, memory};
+use super::memory::Lists;
 use super::mig::{Mig, migs};
 use super::namespace::Namespace;
 use super::quantity;
 use super::raw;
-use super::reading::{self, Pcie};
+use super::reading::{DeviceReader, Pcie};
 use crate::gpu_selection::DeviceIdentity;
 use crate::reading::Readings;
 
 /// A device with its constant properties.
 #[derive(Debug)]
 pub(super) struct Card {
-    /// Index of NVML.
     pub(super) index: u32,
-    /// Index as a label.
     pub(super) label: String,
     pub(super) uuid: String,
     pub(super) name: String,
@@ -27,7 +25,6 @@ pub(super) struct Card {
     pub(super) migs: Vec<Mig>,
     /// Address of the handle, to recognise the device in an event.
     pub(super) address: usize,
-    /// Whether its XID errors are watched.
     pub(super) watched: bool,
     power_limit: Option<u32>,
     fans: u32,
@@ -43,11 +40,7 @@ pub(super) struct Processes<'a> {
 }
 
 impl Card {
-    /// Reads the constant properties.
-    ///
-    /// # Errors
-    ///
-    /// When the device does not exist, is lost, or access is denied.
+    /// Reads the constant properties. Fails if the device does not exist, is lost, or access is denied.
     pub(super) fn discover(nvml: &Nvml, index: u32) -> Result<Self, NvmlError> {
         let device = nvml.device_by_index(index)?;
         let (uuid, name) = (device.uuid(), device.name());
@@ -106,11 +99,11 @@ impl Card {
         let Some(device) = self.device(nvml) else { return };
         let busy = self.look(&device, processes, readings, true);
         let labels = [self.label.as_str(), &self.uuid, &self.name, ""];
-        let answers = &mut self.answers;
-        reading::load(&device, answers, &labels, busy, readings);
-        reading::power_limit(readings, &labels, self.power_limit);
-        reading::speed(&device, answers, self.fans, &labels, readings);
-        reading::totals(&device, answers, &self.pcie, &labels, readings);
+        let mut reader = DeviceReader { device: &device, answers: &mut self.answers, labels, readings };
+        reader.load(busy);
+        reader.power_limit(self.power_limit);
+        reader.speed(self.fans);
+        reader.totals(&self.pcie);
     }
 
     /// Reads the values of a fast sample: memory, its processes, utilization.
@@ -136,22 +129,24 @@ impl Card {
     ) -> bool {
         let labels = [self.label.as_str(), &self.uuid, &self.name, ""];
         let answers = &mut self.answers;
-        let total = push_memory(readings, &labels, memory(device, answers));
-        let busy = reading::utilization(device, answers, &labels, readings);
+        let mut reader = DeviceReader { device, answers, labels, readings };
+        let total = reader.memory();
+        let busy = reader.utilization();
         processes.lists.clear();
         // With MIG, the device's own list needs a privilege that the lists of its parts do not.
-        let mut listed = !self.migs.is_empty() || processes.lists.add(device, answers);
+        let mut listed = !self.migs.is_empty() || processes.lists.add(device, &mut self.answers);
         for mig in self.migs.iter_mut().filter(|mig| self.whole || mig.chosen) {
-            let Some(device) = mig_device(device, mig) else {
+            let Ok(device) = device.mig_device_by_index(mig.index) else {
                 listed = false;
                 continue;
             };
             let labels = [self.label.as_str(), &mig.identity.uuid, &mig.name, &mig.label];
-            push_memory(readings, &labels, memory(&device, &mut mig.answers));
+            let mut reader = DeviceReader { device: &device, answers: &mut mig.answers, labels, readings };
+            reader.memory();
             // Only some drivers report utilization of a MIG device.
-            let busy = reading::utilization(&device, &mut mig.answers, &labels, readings);
+            let busy = reader.utilization();
             if full {
-                reading::load(&device, &mut mig.answers, &labels, busy, readings);
+                reader.load(busy);
             }
             listed &= processes.lists.add(&device, &mut mig.answers);
         }
@@ -204,20 +199,4 @@ impl Card {
             readings.push_aside(&quantity::PROCESS_MEMORY, &[&self.label, &pid.to_string()], 0.0);
         }
     }
-}
-
-fn mig_device<'nvml>(parent: &Device<'nvml>, mig: &Mig) -> Option<Device<'nvml>> {
-    parent.mig_device_by_index(mig.index).ok()
-}
-
-/// Adds total and used memory. Returns the total where it is known, for checking other values.
-fn push_memory(readings: &mut Readings, labels: &[&str; 4], memory: Option<Memory>) -> Option<u64> {
-    let memory = memory?;
-    if !memory.is_plausible() {
-        readings.reject(&quantity::MEMORY_USED);
-        return None;
-    }
-    readings.push(&quantity::MEMORY_USED, labels, memory.used as f64);
-    readings.push(&quantity::MEMORY_TOTAL, labels, memory.total as f64);
-    Some(memory.total)
 }

@@ -4,14 +4,12 @@ use nvml_wrapper::error::NvmlError;
 
 use crate::source::Problem;
 
-/// Reaction to a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Not supported or not permitted: not retried soon.
     Unsupported,
     /// The device or the library is gone: start NVML again.
     Lost,
-    /// Failed this time.
     Passing,
 }
 
@@ -72,7 +70,6 @@ impl Answers {
         self.lost
     }
 
-    /// Marks the device as lost.
     pub(super) fn lose(&mut self) {
         self.lost = true;
     }
@@ -104,7 +101,6 @@ pub(super) fn problem(error: &NvmlError) -> Problem {
     Problem { reason, message: format!("{advice} ({error})") }
 }
 
-/// No device to sample.
 pub(super) fn no_device(message: &str) -> Problem {
     Problem { reason: "no_device", message: message.to_owned() }
 }

@@ -61,7 +61,6 @@ pub struct Gpus {
     xids: BTreeMap<String, Xids>,
 }
 
-/// XID errors of a device.
 #[derive(Debug)]
 struct Xids {
     gpu: String,
@@ -146,7 +145,6 @@ impl Gpus {
         }
     }
 
-    /// Samples all selected devices.
     fn read_cards(
         &mut self,
         readings: &mut Readings,
@@ -163,7 +161,6 @@ impl Gpus {
         }
     }
 
-    /// Resets the backoff.
     fn settle(&mut self) {
         if self.started.as_ref().is_some_and(|started| !started.has_lost()) {
             self.retry.settle();

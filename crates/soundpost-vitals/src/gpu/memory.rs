@@ -23,7 +23,6 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Reports whether the values are plausible.
     pub(super) fn is_plausible(self) -> bool {
         self.total > 0 && self.used <= self.total
     }

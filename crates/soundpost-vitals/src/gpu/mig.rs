@@ -13,13 +13,10 @@ const MOST: u32 = 32;
 /// A MIG device with its constant properties.
 #[derive(Debug)]
 pub(super) struct Mig {
-    /// Index of NVML on the device.
     pub(super) index: u32,
-    /// Index as a label.
     pub(super) label: String,
     pub(super) identity: MigIdentity,
     pub(super) name: String,
-    /// Whether it is sampled.
     pub(super) chosen: bool,
     pub(super) answers: Answers,
 }

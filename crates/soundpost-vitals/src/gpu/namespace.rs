@@ -28,7 +28,6 @@ impl Namespace {
         self.host
     }
 
-    /// Reports whether this process exists here.
     pub(super) fn exists(&self, pid: u32) -> bool {
         pid != 0 && self.root.join(pid.to_string()).exists()
     }

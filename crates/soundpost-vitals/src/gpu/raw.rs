@@ -17,7 +17,6 @@ use super::processes::Listed;
 
 /// Maximum number of listed processes per device.
 const MOST_PROCESSES: usize = 4096;
-/// Initial capacity of a list.
 const USUAL_PROCESSES: usize = 64;
 
 /// A loaded and started NVML with its set of events.
@@ -28,7 +27,6 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// Loads and starts NVML.
     pub(super) fn open(path: &OsStr) -> Result<Self, NvmlError> {
         Nvml::builder().lib_path(path).init().map(|nvml| Self { events: 0, nvml })
     }
@@ -151,7 +149,6 @@ fn number(
     Ok(number)
 }
 
-/// Kind of a list of processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Compute,
@@ -186,36 +183,26 @@ fn processes_by(
     let lib = device.nvml().lib();
     // SAFETY: the handle is used while the device and its library are borrowed.
     let handle = unsafe { device.handle() };
+    if version == 1 {
+        let list = nvml_sym(match kind {
+            Kind::Compute => lib.nvmlDeviceGetComputeRunningProcesses.as_ref(),
+            Kind::Graphics => lib.nvmlDeviceGetGraphicsRunningProcesses.as_ref(),
+        })?;
+        let empty = nvmlProcessInfo_v1_t { pid: 0, usedGpuMemory: 0 };
+        let listed = |info: &nvmlProcessInfo_v1_t| Listed::new(info.pid, info.usedGpuMemory);
+        // SAFETY: `fill` gives room for `count` entries.
+        return fill(empty, into, listed, |count, infos| unsafe { list(handle, count, infos) });
+    }
+    let list = nvml_sym(match (version, kind) {
+        (2, Kind::Compute) => lib.nvmlDeviceGetComputeRunningProcesses_v2.as_ref(),
+        (2, Kind::Graphics) => lib.nvmlDeviceGetGraphicsRunningProcesses_v2.as_ref(),
+        (_, Kind::Compute) => lib.nvmlDeviceGetComputeRunningProcesses_v3.as_ref(),
+        (_, Kind::Graphics) => lib.nvmlDeviceGetGraphicsRunningProcesses_v3.as_ref(),
+    })?;
     let empty = nvmlProcessInfo_t { pid: 0, usedGpuMemory: 0, gpuInstanceId: 0, computeInstanceId: 0 };
     let listed = |info: &nvmlProcessInfo_t| Listed::new(info.pid, info.usedGpuMemory);
-    match (version, kind) {
-        (1, _) => {
-            let list = nvml_sym(match kind {
-                Kind::Compute => lib.nvmlDeviceGetComputeRunningProcesses.as_ref(),
-                Kind::Graphics => lib.nvmlDeviceGetGraphicsRunningProcesses.as_ref(),
-            })?;
-            let empty = nvmlProcessInfo_v1_t { pid: 0, usedGpuMemory: 0 };
-            let listed = |info: &nvmlProcessInfo_v1_t| Listed::new(info.pid, info.usedGpuMemory);
-            // SAFETY: `fill` gives room for `count` entries.
-            fill(empty, into, listed, |count, infos| unsafe { list(handle, count, infos) })
-        }
-        (2, _) => {
-            let list = nvml_sym(match kind {
-                Kind::Compute => lib.nvmlDeviceGetComputeRunningProcesses_v2.as_ref(),
-                Kind::Graphics => lib.nvmlDeviceGetGraphicsRunningProcesses_v2.as_ref(),
-            })?;
-            // SAFETY: `fill` gives room for `count` entries.
-            fill(empty, into, listed, |count, infos| unsafe { list(handle, count, infos) })
-        }
-        _ => {
-            let list = nvml_sym(match kind {
-                Kind::Compute => lib.nvmlDeviceGetComputeRunningProcesses_v3.as_ref(),
-                Kind::Graphics => lib.nvmlDeviceGetGraphicsRunningProcesses_v3.as_ref(),
-            })?;
-            // SAFETY: `fill` gives room for `count` entries.
-            fill(empty, into, listed, |count, infos| unsafe { list(handle, count, infos) })
-        }
-    }
+    // SAFETY: `fill` gives room for `count` entries.
+    fill(empty, into, listed, |count, infos| unsafe { list(handle, count, infos) })
 }
 
 /// Calls a function that fills a list, and again with more room if it requests it.

@@ -13,7 +13,7 @@ use nvml_wrapper::enum_wrappers::device::{
 };
 
 use super::fault::Answers;
-use super::memory::NEXT_QUESTION;
+use super::memory::{NEXT_QUESTION, memory};
 use super::quantity;
 use super::raw;
 use crate::reading::{Quantity, Readings};
@@ -36,9 +36,9 @@ const MOST_FANS: u32 = 8;
 const CELSIUS: RangeInclusive<f64> = 0.0..=150.0;
 const WATTS: RangeInclusive<f64> = 0.0..=10_000.0;
 const HERTZ: RangeInclusive<f64> = 0.0..=2.0e10;
-const PERCENT: RangeInclusive<f64> = 0.0..=100.0;
+const RATIO: RangeInclusive<f64> = 0.0..=1.0;
 /// "This value may exceed 100 % in certain cases": `nvmlDeviceGetFanSpeed_v2`.
-const FAN_PERCENT: RangeInclusive<f64> = 0.0..=200.0;
+const FAN_RATIO: RangeInclusive<f64> = 0.0..=2.0;
 /// PCIe 7.0 with 16 lanes is below 0.3 TB/s.
 const BYTES_PER_SECOND: RangeInclusive<f64> = 0.0..=1.0e12;
 /// A kilowatt for 30 years.
@@ -47,6 +47,9 @@ const ERRORS: RangeInclusive<f64> = 0.0..=1.0e15;
 /// Minimum time between two calls of `nvmlDeviceGetPcieThroughput`, which measures each direction for 20 ms.
 const PCIE_EVERY: Duration = Duration::from_secs(5);
 
+/// Clocks by label.
+const CLOCKS: [(&str, Clock); 4] =
+    [("graphics", Clock::Graphics), ("sm", Clock::SM), ("memory", Clock::Memory), ("video", Clock::Video)];
 /// Reasons that slow a GPU down; idleness and configured clocks are none.
 const REASONS: [(&str, ThrottleReasons); 6] = [
     ("power_cap", ThrottleReasons::SW_POWER_CAP),
@@ -79,126 +82,122 @@ impl Pcie {
     }
 }
 
-/// Adds a plausible value, or counts an implausible one.
-pub(super) fn judge(
-    readings: &mut Readings,
-    quantity: &'static Quantity,
-    labels: &[&str],
-    value: Option<f64>,
-    range: &RangeInclusive<f64>,
-    scale: f64,
-) {
-    match value {
-        Some(value) if range.contains(&(value * scale)) => readings.push(quantity, labels, value * scale),
-        Some(_) => readings.reject(quantity),
-        None => {}
+/// Reader of one device: its handle, the results of its calls, its labels gpu, uuid, name and mig, and the readings.
+pub(super) struct DeviceReader<'a> {
+    pub(super) device: &'a Device<'a>,
+    pub(super) answers: &'a mut Answers,
+    pub(super) labels: [&'a str; 4],
+    pub(super) readings: &'a mut Readings,
+}
+
+impl DeviceReader<'_> {
+    fn push(&mut self, quantity: &'static Quantity, value: Option<f64>, range: &RangeInclusive<f64>) {
+        self.readings.push_within(quantity, &self.labels, value, range);
     }
-}
 
-/// Adds a percentage as a ratio.
-fn percent(readings: &mut Readings, quantity: &'static Quantity, labels: &[&str], value: u32) {
-    match f64::from(value) {
-        value if PERCENT.contains(&value) => readings.push(quantity, labels, value / 100.0),
-        _ => readings.reject(quantity),
+    /// Adds a value of a part of the device, with the part as the last label.
+    fn push_part(
+        &mut self,
+        quantity: &'static Quantity,
+        part: &str,
+        value: Option<f64>,
+        range: &RangeInclusive<f64>,
+    ) {
+        let [gpu, uuid, name, mig] = self.labels;
+        self.readings.push_within(quantity, &[gpu, uuid, name, mig, part], value, range);
     }
-}
 
-/// Adds the power limit in milliwatts, which rarely changes.
-pub(super) fn power_limit(readings: &mut Readings, labels: &[&str; 4], milliwatts: Option<u32>) {
-    let milliwatts = milliwatts.map(f64::from);
-    judge(readings, &quantity::POWER_LIMIT, labels, milliwatts, &(0.001..=*WATTS.end()), 1e-3);
-}
-
-/// Adds the utilization of a device. Returns whether a kernel ran. Labels: gpu, uuid, name, mig.
-pub(super) fn utilization(
-    device: &Device<'_>,
-    answers: &mut Answers,
-    labels: &[&str; 4],
-    readings: &mut Readings,
-) -> bool {
-    let Some(rates) = answers.ask(UTILIZATION, || device.utilization_rates()) else { return false };
-    percent(readings, &quantity::UTILIZATION, labels, rates.gpu);
-    percent(readings, &quantity::MEMORY_UTILIZATION, labels, rates.memory);
-    rates.gpu > 0
-}
-
-/// Adds temperature and power of a busy or idle device.
-pub(super) fn load(
-    device: &Device<'_>,
-    answers: &mut Answers,
-    labels: &[&str; 4],
-    busy: bool,
-    readings: &mut Readings,
-) {
-    let temperature = answers
-        .ask(TEMPERATURE, || device.temperature(TemperatureSensor::Gpu))
-        .or_else(|| answers.ask(TEMPERATURE_NEW, || raw::temperature(device)));
-    judge(readings, &quantity::TEMPERATURE, labels, temperature.map(f64::from), &CELSIUS, 1.0);
-    match answers.ask(POWER, || device.power_usage()) {
-        Some(0) if busy => readings.reject(&quantity::POWER),
-        power => judge(readings, &quantity::POWER, labels, power.map(f64::from), &WATTS, 1e-3),
+    /// Adds the power limit in milliwatts, which rarely changes.
+    pub(super) fn power_limit(&mut self, milliwatts: Option<u32>) {
+        self.push(&quantity::POWER_LIMIT, milliwatts.map(thousandths), &(0.001..=*WATTS.end()));
     }
-}
 
-/// Adds clocks, the fan and throttle reasons.
-pub(super) fn speed(
-    device: &Device<'_>,
-    answers: &mut Answers,
-    fans: u32,
-    labels: &[&str; 4],
-    readings: &mut Readings,
-) {
-    let [gpu, uuid, name, mig] = *labels;
-    let clocks = [Clock::Graphics, Clock::SM, Clock::Memory, Clock::Video];
-    for (place, clock) in (0..).zip(clocks) {
-        let label = ["graphics", "sm", "memory", "video"][usize::from(place)];
-        let megahertz = answers.ask(CLOCK + place, || device.clock_info(clock)).map(f64::from);
-        let labels = [gpu, uuid, name, mig, label];
-        judge(readings, &quantity::CLOCK, &labels, megahertz, &HERTZ, 1e6);
-    }
-    let fastest = (0..fans.min(MOST_FANS))
-        .filter_map(|fan| answers.ask(FAN + fan as u8, || device.fan_speed(fan)))
-        .max()
-        .or_else(|| answers.ask(FAN_V1, || raw::fan_speed_v1(device)));
-    match fastest.map(f64::from) {
-        Some(speed) if FAN_PERCENT.contains(&speed) => {
-            readings.push(&quantity::FAN, labels, speed / 100.0);
+    /// Adds total and used memory. Returns the total where it is known, for checking other values.
+    pub(super) fn memory(&mut self) -> Option<u64> {
+        let memory = memory(self.device, self.answers)?;
+        if !memory.is_plausible() {
+            self.readings.reject(&quantity::MEMORY_USED);
+            return None;
         }
-        Some(_) => readings.reject(&quantity::FAN),
-        None => {}
+        self.readings.push(&quantity::MEMORY_USED, &self.labels, memory.used as f64);
+        self.readings.push(&quantity::MEMORY_TOTAL, &self.labels, memory.total as f64);
+        Some(memory.total)
     }
-    let reasons = answers.ask(THROTTLE, || device.current_throttle_reasons());
-    let reasons = reasons.or_else(|| {
-        answers.ask(THROTTLE_NEW, || raw::event_reasons(device)).map(ThrottleReasons::from_bits_truncate)
-    });
-    if let Some(now) = reasons {
-        for (reason, bit) in REASONS {
-            let labels = [gpu, uuid, name, mig, reason];
-            readings.push(&quantity::THROTTLED, &labels, f64::from(u8::from(now.contains(bit))));
+
+    /// Adds the utilization. Returns whether a kernel ran.
+    pub(super) fn utilization(&mut self) -> bool {
+        let Some(rates) = self.answers.ask(UTILIZATION, || self.device.utilization_rates()) else {
+            return false;
+        };
+        self.push(&quantity::UTILIZATION, Some(hundredths(rates.gpu)), &RATIO);
+        self.push(&quantity::MEMORY_UTILIZATION, Some(hundredths(rates.memory)), &RATIO);
+        rates.gpu > 0
+    }
+
+    /// Adds temperature and power of a busy or idle device.
+    pub(super) fn load(&mut self, busy: bool) {
+        let device = self.device;
+        let temperature = self.answers.ask(TEMPERATURE, || device.temperature(TemperatureSensor::Gpu));
+        let temperature =
+            temperature.or_else(|| self.answers.ask(TEMPERATURE_NEW, || raw::temperature(device)));
+        self.push(&quantity::TEMPERATURE, temperature.map(f64::from), &CELSIUS);
+        match self.answers.ask(POWER, || device.power_usage()) {
+            Some(0) if busy => self.readings.reject(&quantity::POWER),
+            power => self.push(&quantity::POWER, power.map(thousandths), &WATTS),
         }
     }
+
+    /// Adds clocks, the fan and throttle reasons.
+    pub(super) fn speed(&mut self, fans: u32) {
+        let device = self.device;
+        for (place, (label, clock)) in (0..).zip(CLOCKS) {
+            let megahertz = self.answers.ask(CLOCK + place, || device.clock_info(clock));
+            let hertz = megahertz.map(|megahertz| f64::from(megahertz) * 1e6);
+            self.push_part(&quantity::CLOCK, label, hertz, &HERTZ);
+        }
+        let fastest = (0..fans.min(MOST_FANS))
+            .filter_map(|fan| self.answers.ask(FAN + fan as u8, || device.fan_speed(fan)))
+            .max()
+            .or_else(|| self.answers.ask(FAN_V1, || raw::fan_speed_v1(device)));
+        self.push(&quantity::FAN, fastest.map(hundredths), &FAN_RATIO);
+        let reasons = self.answers.ask(THROTTLE, || device.current_throttle_reasons());
+        let newer = || raw::event_reasons(device).map(ThrottleReasons::from_bits_truncate);
+        if let Some(now) = reasons.or_else(|| self.answers.ask(THROTTLE_NEW, newer)) {
+            for (reason, bit) in REASONS {
+                self.push_part(
+                    &quantity::THROTTLED,
+                    reason,
+                    Some(u8::from(now.contains(bit)).into()),
+                    &RATIO,
+                );
+            }
+        }
+    }
+
+    /// Adds traffic, energy and memory errors.
+    pub(super) fn totals(&mut self, pcie: &Pcie) {
+        let (device, [gpu, uuid, name, _]) = (self.device, self.labels);
+        for (direction, kilobytes) in ["send", "receive"].into_iter().zip(pcie.kilobytes) {
+            let bytes = kilobytes.map(|kilobytes| f64::from(kilobytes) * 1e3);
+            self.push_part(&quantity::PCIE, direction, bytes, &BYTES_PER_SECOND);
+        }
+        let energy = self.answers.ask(ENERGY, || device.total_energy_consumption());
+        let energy = energy.map(|millijoules| millijoules as f64 * 1e-3);
+        self.readings.push_within(&quantity::ENERGY, &[gpu, uuid, name], energy, &JOULES);
+        let kinds = [("corrected", MemoryError::Corrected), ("uncorrected", MemoryError::Uncorrected)];
+        for (place, (label, kind)) in (0..).zip(kinds) {
+            let errors =
+                self.answers.ask(ECC + place, || device.total_ecc_errors(kind, EccCounter::Volatile));
+            let errors = errors.map(|errors| errors as f64);
+            self.readings.push_within(&quantity::ECC_ERRORS, &[gpu, uuid, name, label], errors, &ERRORS);
+        }
+    }
 }
 
-/// Adds traffic, energy and memory errors.
-pub(super) fn totals(
-    device: &Device<'_>,
-    answers: &mut Answers,
-    pcie: &Pcie,
-    labels: &[&str; 4],
-    readings: &mut Readings,
-) {
-    let [gpu, uuid, name, mig] = *labels;
-    for (direction, kilobytes) in ["send", "receive"].into_iter().zip(pcie.kilobytes) {
-        let labels = [gpu, uuid, name, mig, direction];
-        judge(readings, &quantity::PCIE, &labels, kilobytes.map(f64::from), &BYTES_PER_SECOND, 1e3);
-    }
-    let energy = answers.ask(ENERGY, || device.total_energy_consumption()).map(|energy| energy as f64);
-    judge(readings, &quantity::ENERGY, &[gpu, uuid, name], energy, &JOULES, 1e-3);
-    for (place, kind) in (0..).zip([MemoryError::Corrected, MemoryError::Uncorrected]) {
-        let label = ["corrected", "uncorrected"][usize::from(place)];
-        let errors = answers
-            .ask(ECC + place, || device.total_ecc_errors(kind, EccCounter::Volatile))
-            .map(|errors| errors as f64);
-        judge(readings, &quantity::ECC_ERRORS, &[gpu, uuid, name, label], errors, &ERRORS, 1.0);
-    }
+fn hundredths(percent: u32) -> f64 {
+    f64::from(percent) / 100.0
+}
+
+fn thousandths(number: u32) -> f64 {
+    f64::from(number) * 1e-3
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 /// Initial delay: starting NVML takes 10 ms to a second and wakes the devices.
 const FIRST: Duration = Duration::from_secs(4);
-/// Maximum delay.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Number of attempts before the delay doubles.
 const TRIES: u32 = 8;
@@ -28,14 +27,12 @@ impl Retry {
         self.due.is_none_or(|due| now >= due)
     }
 
-    /// Records an attempt.
     pub(super) fn tried(&mut self, now: Instant) {
         let doubled = (self.tries / TRIES).min(16);
         self.tries = self.tries.saturating_add(1);
         self.due = Some(now + self.first.saturating_mul(1 << doubled).min(LONGEST));
     }
 
-    /// Resets the backoff.
     pub(super) fn settle(&mut self) {
         *self = Self::first(self.first);
     }

@@ -13,7 +13,6 @@ use super::raw::Library;
 use crate::gpu_selection::{DeviceIdentity, GpuSelection, Visible, select_devices};
 use crate::source::Problem;
 
-/// NVML after its start.
 pub(super) struct Started {
     pub(super) library: Library,
     pub(super) cards: Vec<Card>,

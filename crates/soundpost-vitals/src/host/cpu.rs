@@ -12,11 +12,9 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// A ratio of CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Share {
-    /// 0 to 1.
     Ratio(f64),
     /// Too early, or not readable.
     Absent,
-    /// Implausible.
     Impossible,
 }
 

@@ -6,10 +6,9 @@ use std::time::Instant;
 use crate::host::cgroup::{CpuGroups, Hierarchies, MemoryGroups};
 use crate::host::cpu::{GroupShare, Share, Ticks};
 use crate::host::file::{Buffer, Watched};
-use crate::host::memory::Memory;
-use crate::host::parse::{decimal, lines, words};
+use crate::host::parse::{decimal, keyed, lines, words};
 use crate::host::quantity::{CPU_LIMIT, CPU_THROTTLED, CPU_USAGE, LOAD1, MEMORY_TOTAL, MEMORY_USED};
-use crate::reading::{Quantity, Readings};
+use crate::reading::Readings;
 use crate::source::{Problem, Source};
 
 /// Number of samples between two lookups of the cgroup: a process can be moved, and a group can get a
@@ -131,13 +130,13 @@ impl Host {
             },
         };
         readings.push(&MEMORY_TOTAL, &[], total as f64);
-        put_below(readings, &MEMORY_USED, used.map(|used| used as f64), most as f64);
+        readings.push_within(&MEMORY_USED, &[], used.map(|used| used as f64), &(0.0..=most as f64));
     }
 
     fn load(&mut self, readings: &mut Readings) {
         let text = self.loadavg.read(&mut self.buffer);
         let load = text.and_then(|text| decimal(words(lines(text).next()?).next()?));
-        put_below(readings, &LOAD1, load, MOST_LOAD);
+        readings.push_within(&LOAD1, &[], load, &(0.0..=MOST_LOAD));
     }
 }
 
@@ -157,19 +156,28 @@ impl Source for Host {
     }
 }
 
+/// From `/proc/meminfo`, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Memory {
+    total: u64,
+    /// The kernel's estimate of the memory available without swapping: free and reclaimable.
+    available: Option<u64>,
+}
+
+impl Memory {
+    fn parse(meminfo: &[u8]) -> Option<Self> {
+        let bytes = |key| keyed(meminfo, key).and_then(|kibibytes| kibibytes.checked_mul(1024));
+        Some(Self {
+            total: bytes("MemTotal:").filter(|&total| total > 0)?,
+            available: bytes("MemAvailable:"),
+        })
+    }
+}
+
 fn put(readings: &mut Readings, share: Share) {
     match share {
         Share::Ratio(ratio) => readings.push(&CPU_USAGE, &[], ratio),
         Share::Absent => {}
         Share::Impossible => readings.reject(&CPU_USAGE),
-    }
-}
-
-/// Adds a value of at most `most`, or counts an implausible one.
-fn put_below(readings: &mut Readings, quantity: &'static Quantity, value: Option<f64>, most: f64) {
-    match value {
-        Some(value) if value <= most => readings.push(quantity, &[], value),
-        Some(_) => readings.reject(quantity),
-        None => {}
     }
 }

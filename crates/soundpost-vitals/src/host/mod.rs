@@ -9,7 +9,6 @@ mod cgroup;
 mod cpu;
 mod file;
 mod machine;
-mod memory;
 mod parse;
 mod process;
 mod processes;

@@ -19,7 +19,6 @@ pub(super) struct Process {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Not read yet.
     New,
     /// Read; started this many ticks after the machine.
     Known(u64),
@@ -27,7 +26,6 @@ enum State {
     Gone,
 }
 
-/// Values of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Figures {
     pub(super) stat: Stat,

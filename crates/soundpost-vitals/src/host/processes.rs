@@ -9,7 +9,7 @@ use crate::host::file::{Buffer, read_once};
 use crate::host::parse::{lines, number};
 use crate::host::process::{Figures, Process};
 use crate::host::quantity::{CPU_SECONDS, OPEN_FDS, RESIDENT, START_TIME, THREADS};
-use crate::reading::{Quantity, Readings};
+use crate::reading::Readings;
 use crate::source::{Problem, Source};
 
 /// Maximum memory: 4 PiB, the address space of x86-64.
@@ -118,16 +118,15 @@ impl Machine {
         let start = self.boot.zip(seconds(stat.started)).map(|(boot, after)| boot + after);
         let cpu = seconds(stat.ticks);
         let descriptors = figures.descriptors.map(|count| count as f64);
-        let mut put = |quantity: &'static Quantity, value: Option<f64>, most: f64| match value {
-            Some(value) if value <= most => readings.push(quantity, &[label], value),
-            Some(_) => readings.reject(quantity),
-            None => {}
-        };
-        put(&RESIDENT, resident, MOST_MEMORY);
-        put(&CPU_SECONDS, cpu, LATEST);
-        put(&THREADS, Some(stat.threads as f64), MOST_THREADS);
-        put(&OPEN_FDS, descriptors, MOST_DESCRIPTORS);
-        put(&START_TIME, start, LATEST);
+        for (quantity, value, most) in [
+            (&RESIDENT, resident, MOST_MEMORY),
+            (&CPU_SECONDS, cpu, LATEST),
+            (&THREADS, Some(stat.threads as f64), MOST_THREADS),
+            (&OPEN_FDS, descriptors, MOST_DESCRIPTORS),
+            (&START_TIME, start, LATEST),
+        ] {
+            readings.push_within(quantity, &[label], value, &(0.0..=most));
+        }
     }
 }
 

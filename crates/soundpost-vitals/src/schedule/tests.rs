@@ -9,10 +9,11 @@ fn milliseconds(count: u64) -> Duration {
 #[test]
 fn intervals_are_checked_and_named() {
     for seconds in [0.1, 1.0, 60.0] {
-        assert_eq!(Interval::from_secs_f64("a", seconds).unwrap().get().as_secs_f64(), seconds);
+        let interval = Interval::new("a", Duration::from_secs_f64(seconds)).unwrap();
+        assert_eq!(interval.get().as_secs_f64(), seconds);
     }
-    for seconds in [0.0, -1.0, 0.099, 60.1, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let error = Interval::from_secs_f64("sample_interval", seconds).unwrap_err();
+    for seconds in [0.0, 0.099, 60.1, 1e12] {
+        let error = Interval::new("sample_interval", Duration::from_secs_f64(seconds)).unwrap_err();
         assert!(error.is_config());
         assert!(error.to_string().starts_with("sample_interval is "), "{error}");
     }

@@ -35,9 +35,7 @@ enum Quota {
 /// The lowest limit among the parent groups.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::host) struct CpuLimit<'groups> {
-    /// Cores allowed.
     pub(in crate::host) cores: f64,
-    /// Group with the limit.
     pub(in crate::host) group: &'groups Path,
     /// CPU seconds used by this group and its children.
     pub(in crate::host) used: Option<f64>,

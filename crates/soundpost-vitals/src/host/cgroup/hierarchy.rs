@@ -25,14 +25,12 @@ pub(in crate::host) enum Version {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::host) struct Hierarchy {
     pub(in crate::host) version: Version,
-    /// Mount point.
     pub(in crate::host) mount: PathBuf,
     /// Groups as paths below the mount, the process's own first, the mount itself (empty) last.
     pub(in crate::host) levels: Vec<PathBuf>,
 }
 
 impl Hierarchy {
-    /// Returns the directories, in the order of the levels.
     pub(in crate::host) fn directories(&self) -> impl Iterator<Item = PathBuf> {
         self.levels.iter().map(|level| self.mount.join(level))
     }
@@ -93,7 +91,6 @@ fn member<'line>(line: &'line [u8], version: Version, controller: &[u8]) -> Opti
     ours.then(|| Path::new(OsStr::from_bytes(path)))
 }
 
-/// A mount of a cgroup hierarchy.
 struct Mount {
     /// Mounted part of the hierarchy.
     root: PathBuf,

@@ -22,7 +22,6 @@ struct Level {
 /// The lowest limit among the parent groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::host) struct MemoryLimit {
-    /// Bytes allowed.
     pub(in crate::host) total: u64,
     /// Bytes used in the group with the limit, without inactive page cache.
     pub(in crate::host) used: Option<u64>,
