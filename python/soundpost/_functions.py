@@ -67,9 +67,10 @@ _ITERATES = """
         try:
             {p}given = yield {item}
         except {p}anything as {p}error:
-            if not {p}recorder.is_thrown_in({p}error):
-                if {p}recorder.is_return({p}error):
-                    {returns}
+            {p}forwards = {p}recorder.caught({p}error)
+            if {p}forwards is None:
+                {returns}
+            if not {p}forwards:
                 raise
             {p}given = None
 """

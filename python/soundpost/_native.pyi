@@ -285,12 +285,10 @@ class GeneratorRecorder:
         """Holds an item while the user's `audio=` function measures it."""
     def record_as(self, answer: object) -> Any:
         """Records the held item by what the user's function returned, and returns the item to be yielded."""
-    def is_thrown_in(self, error: BaseException) -> bool:
-        """Returns whether the consumer threw in this exception, which the next resumption forwards."""
-    def is_return(self, error: BaseException) -> bool:
-        """Ends the recording with an exception of the generator.
+    def caught(self, error: BaseException) -> bool | None:
+        """Returns whether the consumer threw in this exception, which the next resumption forwards.
 
-        Returns whether the exception is its normal return.
+        Otherwise ends the recording with it, and returns None if it is the generator's normal return.
         """
     def returned_value(self) -> Any:
         """Returns the value that the generator returned; only once."""
@@ -328,7 +326,6 @@ class Metric:
     def clear(self) -> None:
         """Removes all series from the exposition."""
 
-@disjoint_base
 class Counter(Metric):
     """A count that only grows, exposed with the suffix `_total`."""
 
@@ -337,7 +334,6 @@ class Counter(Metric):
     def count_exceptions(self, exception: _Exception | None = None) -> MetricContext:
         """Counts exceptions of a block or function: `with c.count_exceptions():`, `@c.count_exceptions()`."""
 
-@disjoint_base
 class Gauge(Metric):
     """A value that goes up and down.
 
@@ -372,7 +368,6 @@ class Gauge(Metric):
     def time(self) -> MetricContext:
         """Sets the gauge to the seconds that a block or function took."""
 
-@disjoint_base
 class Histogram(Metric):
     """Counts observations by size. `buckets` are inclusive upper bounds; a missing `+Inf` is added.
 
@@ -404,7 +399,6 @@ class Histogram(Metric):
     def time(self) -> MetricContext:
         """Observes the seconds that a block or function took."""
 
-@disjoint_base
 class Summary(Metric):
     """Count and sum of observations."""
 
@@ -420,7 +414,6 @@ class Info(Metric):
     def info(self, val: dict[str, str]) -> None:
         """Sets the facts: a dict of names to texts, with the same names in every call."""
 
-@disjoint_base
 class Enum(Metric):
     """One of several states: one series per state, 1 for the current one. The first is the initial state."""
 

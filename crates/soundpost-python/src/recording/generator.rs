@@ -154,34 +154,30 @@ impl GeneratorRecorder {
     }
 
     /// Returns whether the consumer threw in this exception, which the next resumption forwards.
-    fn is_thrown_in(&self, error: &Bound<'_, PyAny>) -> bool {
-        if self.is_running.load(Ordering::Relaxed) || lock(&self.inner).is_none() {
-            return false;
-        }
-        let before = lock(&self.thrown).replace(error.clone().unbind());
-        drop(before);
-        true
-    }
-
-    /// Ends the recording with an exception of the generator. Returns whether the exception is its normal return.
-    fn is_return<'py>(&self, error: &Bound<'py, PyAny>) -> PyResult<bool> {
+    ///
+    /// Otherwise ends the recording with it, and returns `None` if it is the generator's normal return.
+    fn caught(&self, error: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
         let py = error.py();
-        if !self.is_running.load(Ordering::Relaxed) {
-            return Ok(false);
+        if !self.is_running.swap(false, Ordering::Relaxed) {
+            if lock(&self.inner).is_none() {
+                return Ok(Some(false));
+            }
+            let before = lock(&self.thrown).replace(error.clone().unbind());
+            drop(before);
+            return Ok(Some(true));
         }
-        self.is_running.store(false, Ordering::Relaxed);
         self.active.leave(py);
         drop(take(&self.inner));
         if self.is_async && error.is_instance_of::<PyStopAsyncIteration>() {
-            return self.active.finish(py).map(|()| true);
+            return self.active.finish(py).map(|()| None);
         }
         if !self.is_async && error.is_instance_of::<PyStopIteration>() {
             let value = error.getattr(intern!(py, "value"))?.unbind();
             let before = lock(&self.held).replace(value);
             drop(before);
-            return self.active.finish(py).map(|()| true);
+            return self.active.finish(py).map(|()| None);
         }
-        self.active.fail(py, &PyErr::from_value(error.clone())).map(|()| false)
+        self.active.fail(py, &PyErr::from_value(error.clone())).map(|()| Some(false))
     }
 
     /// Returns the value that the generator returned; only once.
