@@ -78,7 +78,9 @@ impl CallBlock {
             return Ok(call.bind(py).clone());
         }
         let (active, call) = self.begin(py)?;
-        active.enter(py);
+        if let Active::Call(call) = &active {
+            call.get().enter_block(py, call)?;
+        }
         *lock(&self.entered) = Some(active);
         let call = self.call.get_or_init(|| call).bind(py).clone();
         let fields = take(&self.fields).map(|fields| fields.into_bound(py));
@@ -95,7 +97,9 @@ impl CallBlock {
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let Some(active) = take(&self.entered) else { return Ok(()) };
-        active.leave(py);
+        if let Active::Call(call) = &active {
+            call.get().leave_block(py);
+        }
         match error {
             None => active.finish(py),
             // The generator around the block was closed.
@@ -145,6 +149,18 @@ impl CallBlock {
             operation.start(py, &resolved, &origin, label, |builder| builder.streaming(self.streaming))?;
         let call = Py::new(py, Call::own(recording))?;
         Ok((Active::Call(call.clone_ref(py)), call))
+    }
+}
+
+impl Drop for CallBlock {
+    /// Ends the call of a block that was entered and never left.
+    fn drop(&mut self) {
+        if let Some(active) = take(&self.entered) {
+            active.end_finalized(Recording::abandon);
+            if let Active::Call(call) = &active {
+                call.get().block().inspect(|block| block.end());
+            }
+        }
     }
 }
 

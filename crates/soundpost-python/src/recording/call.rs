@@ -1,6 +1,6 @@
 //! A running call and its stages, as Python sees them.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::thread::{self, ThreadId};
 
 use pyo3::exceptions::PyBaseException;
@@ -12,6 +12,7 @@ use soundpost::Outcome;
 use super::awaitable::ReadyAwaitable;
 use super::context::{self, Token};
 use super::gpu_use::GpuUse;
+use super::nesting::BlockPlace;
 use super::output::Recording;
 use crate::exception::Failure;
 use crate::fault::{self, part};
@@ -26,19 +27,40 @@ pub(crate) struct Call(CallRef);
 
 /// The call that a [`Call`] records to.
 enum CallRef {
-    /// Its own call; with the call that was current before it.
-    Own(Recording, Mutex<Option<Token>>),
+    /// Its own call, and where it is current.
+    Own(Recording, Place),
     /// The call around it: only progress, stages and fields are recorded there.
     Outer(Py<Call>),
     /// None: only the operation and the caller's id are known.
     Off(Box<str>, Box<str>),
 }
 
+/// Where a call is current.
+#[derive(Default)]
+struct Place {
+    /// The context of a wrapper's call, which was entered after another one.
+    token: Mutex<Option<Token>>,
+    /// The place of a block's call.
+    block: OnceLock<Box<BlockPlace>>,
+}
+
 /// Returns the call that runs in this context.
 #[inline]
 pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Call>> {
-    let call = context::current(py)?.cast_into::<Call>().ok()?;
-    call.get().recording().is_some_and(|recording| recording.core().is_active()).then_some(call)
+    let mut call = context::current(py)?.cast_into::<Call>().ok()?;
+    while !call.get().is_current(&call) {
+        call = call.get().outer_call(py)?;
+    }
+    Some(call)
+}
+
+/// Returns the call that was entered last in this context and has not ended, also if its generator is suspended.
+fn last_entered(py: Python<'_>) -> Option<Bound<'_, Call>> {
+    let mut call = context::current(py)?.cast_into::<Call>().ok()?;
+    while !call.get().is_active() {
+        call = call.get().outer_call(py)?;
+    }
+    Some(call)
 }
 
 /// Begins a stage of the current call, or of the operation `unknown` where there is no call.
@@ -52,7 +74,7 @@ pub(super) fn begin_stage(py: Python<'_>, name: &str) -> Option<soundpost::Stage
 impl Call {
     #[inline]
     pub(super) fn own(recording: Recording) -> Self {
-        Self(CallRef::Own(recording, Mutex::new(None)))
+        Self(CallRef::Own(recording, Place::default()))
     }
 
     pub(super) fn outer(outer: Py<Self>) -> Self {
@@ -80,9 +102,9 @@ impl Call {
     /// Makes this call the current one of the context, until [`Call::leave`].
     #[inline]
     pub(super) fn enter(&self, py: Python<'_>, this: &Py<Self>) {
-        if let CallRef::Own(_, entered) = &self.0 {
+        if let CallRef::Own(_, place) = &self.0 {
             let token = context::enter(py, this.as_any());
-            let before = lock(entered).replace(token);
+            let before = lock(&place.token).replace(token);
             drop(before);
         }
     }
@@ -90,11 +112,67 @@ impl Call {
     /// Restores the call that was current before.
     #[inline]
     pub(super) fn leave(&self, py: Python<'_>) {
-        if let CallRef::Own(_, entered) = &self.0
-            && let Some(token) = take(entered)
+        if let CallRef::Own(_, place) = &self.0
+            && let Some(token) = take(&place.token)
         {
             context::leave(py, &token);
         }
+    }
+
+    /// Makes the call of a block the current one, until [`Call::leave_block`].
+    ///
+    /// # Errors
+    /// With an interrupt.
+    pub(super) fn enter_block(&self, py: Python<'_>, this: &Py<Self>) -> PyResult<()> {
+        let CallRef::Own(_, place) = &self.0 else { return Ok(()) };
+        let outer = last_entered(py).map(|outer| outer.into_any().unbind());
+        let entered = BlockPlace::enter(py, this.as_any(), outer)?;
+        place.block.get_or_init(|| Box::new(entered));
+        Ok(())
+    }
+
+    /// Removes the call of a block from the calls that were entered in this context.
+    pub(super) fn leave_block(&self, py: Python<'_>) {
+        let Some(block) = self.block() else { return };
+        block.end();
+        let Some(mut last) = context::current(py) else { return };
+        let is_own =
+            |call: &Bound<'_, PyAny>| call.cast::<Self>().is_ok_and(|call| std::ptr::eq(call.get(), self));
+        let outer = block.outer(py);
+        if is_own(&last) {
+            context::enter(py, &outer.map_or_else(|| py.None(), Bound::unbind));
+            return;
+        }
+        // The blocks of interleaved generators end in any order.
+        while let Ok(call) = last.cast_into::<Self>()
+            && let Some(inner) = call.get().block()
+            && let Some(next) = inner.outer(py)
+        {
+            if is_own(&next) {
+                inner.set_outer(outer.map(Bound::unbind));
+                return;
+            }
+            last = next;
+        }
+    }
+
+    pub(super) fn block(&self) -> Option<&BlockPlace> {
+        if let CallRef::Own(_, place) = &self.0 { place.block.get().map(|block| &**block) } else { None }
+    }
+
+    fn outer_call<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Self>> {
+        self.block()?.outer(py)?.cast_into().ok()
+    }
+
+    #[inline]
+    fn is_active(&self) -> bool {
+        self.recording().is_some_and(|recording| recording.core().is_active())
+    }
+
+    #[inline]
+    fn is_current(&self, this: &Bound<'_, Self>) -> bool {
+        self.is_active()
+            && self.block().is_none_or(|block| !block.is_suspended(this.py(), this.as_any().as_unbound()))
     }
 
     pub(super) fn begin_stage(&self, name: &str) -> Option<soundpost::Stage> {

@@ -73,12 +73,10 @@ pub(super) fn enter(py: Python<'_>, call: &Py<PyAny>) -> Token {
     Token(token.ok())
 }
 
-/// Restores the call that was current before [`enter`].
-///
-/// In another context than that one (a `with` block in a generator that is resumed elsewhere) it does nothing.
+/// Restores the call that was current before [`enter`], and returns true; in another context it does nothing.
 #[inline]
-pub(super) fn leave(py: Python<'_>, token: &Token) {
-    let (Ok(variable), Some(token)) = (variable(py), &token.0) else { return };
+pub(super) fn leave(py: Python<'_>, token: &Token) -> bool {
+    let (Ok(variable), Some(token)) = (variable(py), &token.0) else { return false };
     match variable.functions {
         Some(functions) => {
             // SAFETY: a context variable and the token of its `set`; -1 means an exception is set.
@@ -86,9 +84,21 @@ pub(super) fn leave(py: Python<'_>, token: &Token) {
             if status < 0 {
                 drop(PyErr::take(py));
             }
+            status >= 0
         }
-        None => drop(variable.object.bind(py).call_method1(intern!(py, "reset"), (token.clone_ref(py),))),
+        None => variable.object.bind(py).call_method1(intern!(py, "reset"), (token.clone_ref(py),)).is_ok(),
     }
+}
+
+/// Returns a new token of `call` if the context is that of the old one. The current call stays.
+#[cold]
+pub(super) fn renew(py: Python<'_>, token: &Token, call: &Py<PyAny>) -> Option<Token> {
+    let before = current(py).map(Bound::unbind);
+    let renewed = leave(py, token).then(|| enter(py, call))?;
+    if let Some(before) = before.filter(|before| !before.is(call)) {
+        enter(py, &before);
+    }
+    Some(renewed)
 }
 
 #[inline]
