@@ -20,7 +20,6 @@ const FILE: &str = "reporter.lock";
 /// Name of the file whose lock an agent holds for its whole life, elected or not.
 const AGENT: &str = "agent.lock";
 
-/// Locks that this process holds.
 static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
 
 /// Identity of a lock: device and inode of the service's directory, which do not depend on its path, and the file's
@@ -28,15 +27,10 @@ static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
 type Key = (u64, u64, &'static str);
 
 /// A lock that this process holds until it is dropped.
-struct Held {
+pub(crate) struct Lease {
     key: Option<Key>,
     /// `None` if the file cannot be written.
     file: Option<File>,
-}
-
-/// The lease of a service's reporter, until it is dropped.
-pub(crate) struct Lease {
-    _held: Held,
 }
 
 /// Tries to become the reporter of the service in `place`. A process that is `alone`, because no other process reads
@@ -56,19 +50,15 @@ pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Option<Lease> {
         fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).ok()?;
     }
     held.extend(key);
-    Some(Lease { _held: Held { key, file } })
+    Some(Lease { key, file })
 }
 
-/// The announcement of a service's agent, until it is dropped: processes of the service do not report.
-pub(crate) struct Announced {
-    _held: Held,
-}
-
-/// Announces this process as the agent of the service in `place`, with the names of its sinks.
+/// Announces this process as the agent of the service in `place`, with the names of its sinks. Until the lease is
+/// dropped, processes of the service do not report.
 ///
 /// # Errors
 /// When the service has another agent, or the file cannot be written.
-pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Announced, Error> {
+pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Lease, Error> {
     let path = place.directory().join(AGENT);
     let conflict = || {
         let pid = agent(place).map_or_else(String::new, |pid| format!(" (process {pid})"));
@@ -86,7 +76,7 @@ pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Announced, 
     // No name contains white space.
     file.set_len(0).and_then(|()| file.write_all(sinks.join("\n").as_bytes())).map_err(failed)?;
     held().extend(key);
-    Ok(Announced { _held: Held { key, file: Some(file) } })
+    Ok(Lease { key, file: Some(file) })
 }
 
 /// Returns the process that reports for the service in `place`, by its id in this PID namespace.
@@ -137,7 +127,7 @@ fn write_lock() -> libc::flock {
     }
 }
 
-impl Drop for Held {
+impl Drop for Lease {
     fn drop(&mut self) {
         let mut held = held();
         // The file is closed first: a later lock of this process on it would end with this descriptor.

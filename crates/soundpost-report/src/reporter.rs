@@ -30,7 +30,6 @@ use crate::context::ReporterContext;
 use crate::{election, exposition};
 use thread::ReporterThread;
 
-/// Upper bounds of the buckets for the duration of a scrape, seconds.
 const SCRAPE_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 /// Reports for a service, or waits until it is elected. Each process has one; a forked child gets its own when it
@@ -102,16 +101,7 @@ impl Reporter {
 
     /// Renders the metrics as a scrape would receive them now.
     pub fn render(&self, openmetrics: bool) -> String {
-        let snapshot = self.snapshot();
-        match (&self.context.config.appendix, openmetrics) {
-            (Some(appendix), _) => {
-                let mut text = exposition::text(&snapshot);
-                exposition::append(&mut text, &snapshot, &appendix());
-                text
-            }
-            (None, true) => exposition::openmetrics(&snapshot),
-            (None, false) => exposition::text(&snapshot),
-        }
+        exposition::render(&self.snapshot(), self.context.config.appendix.as_deref(), openmetrics)
     }
 
     /// Returns the calls in flight in all processes of the service, oldest first.

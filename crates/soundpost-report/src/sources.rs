@@ -43,28 +43,13 @@ pub struct Health {
 impl Health {
     /// Returns `{"status":"ok","flags":["a","b"]}`, or `"failing"`.
     pub fn to_json(&self) -> String {
-        let mut out = String::from(if self.healthy {
-            "{\"status\":\"ok\",\"flags\":["
-        } else {
-            "{\"status\":\"failing\",\"flags\":["
-        });
-        for (index, flag) in self.flags.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            out.push('"');
-            for c in flag.chars() {
-                match c {
-                    '"' | '\\' => out.extend(['\\', c]),
-                    // Flags are names; other characters are not exposed.
-                    c if c.is_control() => out.push('_'),
-                    c => out.push(c),
-                }
-            }
-            out.push('"');
-        }
-        out.push_str("]}\n");
-        out
+        let status = if self.healthy { "ok" } else { "failing" };
+        // Flags are names; control characters are not exposed.
+        let escaped = |flag: &Cow<'_, str>| {
+            flag.replace('\\', r"\\").replace('"', "\\\"").replace(char::is_control, "_")
+        };
+        let flags: Vec<_> = self.flags.iter().map(|flag| format!("\"{}\"", escaped(flag))).collect();
+        format!("{{\"status\":\"{status}\",\"flags\":[{}]}}\n", flags.join(","))
     }
 }
 

@@ -2,52 +2,23 @@
 
 use std::sync::Arc;
 
-/// Context of a text, which determines the characters to escape.
-#[derive(Clone, Copy)]
-enum EscapeContext {
-    /// Between double quotes: label values, and HELP in OpenMetrics, which escapes the quote there as well.
-    Quoted,
-    /// HELP in text 0.0.4: up to the end of the line.
-    Line,
-}
-
-impl EscapeContext {
-    fn escaped(self, byte: u8) -> Option<&'static str> {
-        match (byte, self) {
-            (b'\\', _) => Some("\\\\"),
-            (b'\n', _) => Some("\\n"),
-            (b'"', Self::Quoted) => Some("\\\""),
-            _ => None,
-        }
-    }
-}
-
-/// Appends a label value without its quotes: `\`, `"` and LF escaped.
-pub(super) fn push_value(out: &mut String, value: &str) {
-    push(out, value, EscapeContext::Quoted);
-}
-
-/// Appends a HELP text for text 0.0.4: `\` and LF escaped.
-pub(super) fn push_help(out: &mut String, help: &str) {
-    push(out, help, EscapeContext::Line);
-}
-
-/// Appends a HELP text for OpenMetrics: `\`, `"` and LF escaped.
-pub(super) fn push_quoted_help(out: &mut String, help: &str) {
-    push(out, help, EscapeContext::Quoted);
-}
-
-fn push(out: &mut String, value: &str, context: EscapeContext) {
+/// Appends a text with `\` and LF escaped, and with `"` for a text in `quotes`: a label value, and HELP in OpenMetrics.
+/// HELP of text 0.0.4 ends with its line.
+pub(super) fn push_escaped(out: &mut String, text: &str, quotes: bool) {
     // Only ASCII is escaped, so every cut below is between two characters.
     let mut clean = 0;
-    for (at, byte) in value.bytes().enumerate() {
-        if let Some(escaped) = context.escaped(byte) {
-            out.push_str(&value[clean..at]);
-            out.push_str(escaped);
-            clean = at + 1;
-        }
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'"' if quotes => "\\\"",
+            _ => continue,
+        };
+        out.push_str(&text[clean..at]);
+        out.push_str(escaped);
+        clean = at + 1;
     }
-    out.push_str(&value[clean..]);
+    out.push_str(&text[clean..]);
 }
 
 /// Appends `a="x",b="y"` without braces; nothing if there are no labels.
@@ -58,7 +29,7 @@ pub(super) fn push_labels(out: &mut String, labels: &[(Arc<str>, Arc<str>)]) {
         }
         out.push_str(name);
         out.push_str("=\"");
-        push_value(out, value);
+        push_escaped(out, value, true);
         out.push('"');
     }
 }
@@ -80,7 +51,7 @@ mod tests {
 
     #[test]
     fn values_stay_in_their_place() {
-        // Input, label value (and OpenMetrics HELP), HELP of text 0.0.4.
+        // Input, with quotes escaped, without.
         let table = [
             ("plain", "plain", "plain"),
             ("", "", ""),
@@ -95,11 +66,9 @@ mod tests {
             ("情感\u{2028}😀\u{feff}", "情感\u{2028}😀\u{feff}", "情感\u{2028}😀\u{feff}"),
         ];
         for (input, quoted, line) in table {
-            for (push, expected) in
-                [(push_value as fn(&mut String, &str), quoted), (push_quoted_help, quoted), (push_help, line)]
-            {
+            for (quotes, expected) in [(true, quoted), (false, line)] {
                 let mut out = String::new();
-                push(&mut out, input);
+                push_escaped(&mut out, input, quotes);
                 assert_eq!(out, expected);
             }
         }

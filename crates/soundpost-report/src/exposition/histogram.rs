@@ -9,8 +9,8 @@ use super::number::push_int;
 
 /// Renders histograms, and keeps the parts that consecutive ones share.
 pub(super) struct Buckets {
-    /// Appends a bound in the format.
-    push_bound: fn(&mut String, f64),
+    /// Appends a float in the format.
+    push_float: fn(&mut String, f64),
     bounds: Option<Arc<[f64]>>,
     /// `0.5"} ` for each bound.
     tails: Vec<String>,
@@ -21,8 +21,8 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    pub(super) fn new(push_bound: fn(&mut String, f64)) -> Self {
-        Self { push_bound, bounds: None, tails: Vec::new(), labels: String::new(), head: String::new() }
+    pub(super) fn new(push_float: fn(&mut String, f64)) -> Self {
+        Self { push_float, bounds: None, tails: Vec::new(), labels: String::new(), head: String::new() }
     }
 
     /// Appends the cumulative bucket lines, and returns the number of observations: the `+Inf` bucket, which equals
@@ -54,8 +54,19 @@ impl Buckets {
         count
     }
 
-    /// Appends `name_suffix{a="x"} ` with the labels of the last series.
-    pub(super) fn push_sample(&self, out: &mut String, name: &str, suffix: &str) {
+    /// Appends `_sum`, unless it is omitted, and `_count` of the last series.
+    pub(super) fn push_totals(&self, out: &mut String, name: &str, sum: Option<f64>, count: u64) {
+        if let Some(sum) = sum {
+            self.push_sample(out, name, "_sum");
+            (self.push_float)(out, sum);
+            out.push('\n');
+        }
+        self.push_sample(out, name, "_count");
+        push_int(out, count);
+        out.push('\n');
+    }
+
+    fn push_sample(&self, out: &mut String, name: &str, suffix: &str) {
         out.push_str(name);
         out.push_str(suffix);
         if !self.labels.is_empty() {
@@ -90,7 +101,7 @@ impl Buckets {
         for bound in bounds.iter() {
             let mut tail = String::new();
             // A bound of -0 is the bound 0, not another series.
-            (self.push_bound)(&mut tail, *bound + 0.0);
+            (self.push_float)(&mut tail, *bound + 0.0);
             tail.push_str("\"} ");
             self.tails.push(tail);
         }

@@ -2,11 +2,9 @@
 
 /// Limit below which a whole number is written in digits; from here on Go's `%g` uses an exponent.
 const EXPONENT_FROM: f64 = 1e6;
-
 /// Limit below which Go's `%g` uses a negative exponent.
 const FRACTION_FROM: f64 = 1e-4;
 
-/// Appends a whole number.
 pub(super) fn push_int(out: &mut String, value: u64) {
     out.push_str(itoa::Buffer::new().format(value));
 }

@@ -3,16 +3,15 @@
 //! Source: <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
 
 use soundpost_core::Unit;
-use soundpost_core::snapshot::{Distribution, Exemplar, MetricFamily, MetricKind, MetricValue, Snapshot};
+use soundpost_core::snapshot::{Exemplar, MetricFamily, MetricKind, MetricValue, Snapshot};
 
-use super::escape::{push_quoted_help, push_sample};
+use super::escape::{push_escaped, push_sample};
 use super::histogram::Buckets;
+use super::name_in_text;
 use super::number::{push_canonical, push_int, push_seconds};
 use super::size::estimate;
 
-/// The only label of an exemplar.
 const EXEMPLAR_LABEL: &str = "request_id";
-
 /// Maximum length of an exemplar's label set, names and values together, characters.
 const EXEMPLAR_CHARACTERS: usize = 128;
 
@@ -51,7 +50,7 @@ fn push_comments(out: &mut String, family: &MetricFamily) {
     }
     if !family.help.is_empty() {
         push_comment(out, "# HELP ", family);
-        push_quoted_help(out, &family.help);
+        push_escaped(out, &family.help, true);
         out.push('\n');
     }
 }
@@ -70,42 +69,9 @@ fn has_unit(family: &MetricFamily) -> bool {
 }
 
 fn push_series(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
-    let name: &str = &family.name;
-    let suffixed;
-    let sample = match family.kind {
-        MetricKind::Counter => {
-            suffixed = [name, "_total"].concat();
-            &suffixed
-        }
-        MetricKind::Info => {
-            suffixed = [name, "_info"].concat();
-            &suffixed
-        }
-        MetricKind::Gauge | MetricKind::StateSet | MetricKind::Histogram | MetricKind::Summary => name,
-    };
+    let (name, sample) = (&*family.name, name_in_text(family));
     for series in &family.series {
         match (&series.value, family.kind) {
-            (MetricValue::Int(value), MetricKind::Counter | MetricKind::Gauge) => {
-                push_sample(out, sample, &series.labels);
-                push_int(out, *value);
-                out.push('\n');
-            }
-            (MetricValue::Float(value), MetricKind::Counter) if !may_be_total(*value) => {}
-            (MetricValue::Float(value), MetricKind::Counter | MetricKind::Gauge) => {
-                push_sample(out, sample, &series.labels);
-                push_canonical(out, *value);
-                out.push('\n');
-            }
-            (MetricValue::Int(_) | MetricValue::Float(_), MetricKind::Info) => {
-                push_sample(out, sample, &series.labels);
-                out.push_str("1\n");
-            }
-            (MetricValue::Int(_) | MetricValue::Float(_), MetricKind::StateSet) => {
-                push_sample(out, sample, &series.labels);
-                let on =
-                    !matches!(series.value, MetricValue::Int(0)) && series.value != MetricValue::Float(0.0);
-                out.push_str(if on { "1\n" } else { "0\n" });
-            }
             (MetricValue::Distribution(distribution), MetricKind::Histogram) => {
                 let count = buckets.push(out, name, &series.labels, distribution, |out, index| {
                     if let Some(Some(exemplar)) = distribution.exemplars.get(index) {
@@ -114,15 +80,29 @@ fn push_series(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
                 });
                 let negative = distribution.bounds.first().is_some_and(|bound| *bound < 0.0);
                 if !negative && may_be_total(distribution.sum) {
-                    push_totals(out, buckets, name, distribution, count);
+                    buckets.push_totals(out, name, Some(distribution.sum), count);
                 }
             }
             (MetricValue::Distribution(distribution), MetricKind::Summary) => {
                 buckets.set_labels(&series.labels);
-                push_totals(out, buckets, name, distribution, distribution.count());
+                let sum = Some(distribution.sum).filter(|sum| may_be_total(*sum));
+                buckets.push_totals(out, name, sum, distribution.count());
             }
             // Omits a value that the kind of its family cannot have.
             (MetricValue::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
+            (MetricValue::Float(value), MetricKind::Counter) if !may_be_total(*value) => {}
+            (value, kind) => {
+                push_sample(out, &sample, &series.labels);
+                match (kind, value) {
+                    (MetricKind::Info, _) => out.push('1'),
+                    (MetricKind::StateSet, MetricValue::Int(0) | MetricValue::Float(0.0)) => out.push('0'),
+                    (MetricKind::StateSet, _) => out.push('1'),
+                    (_, MetricValue::Int(value)) => push_int(out, *value),
+                    (_, MetricValue::Float(value)) => push_canonical(out, *value),
+                    (_, MetricValue::Distribution(_)) => {}
+                }
+                out.push('\n');
+            }
         }
     }
 }
@@ -130,17 +110,6 @@ fn push_series(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
 /// Returns whether a value is valid for totals and sums, which start at 0 and grow.
 fn may_be_total(value: f64) -> bool {
     value >= 0.0
-}
-
-fn push_totals(out: &mut String, buckets: &Buckets, name: &str, distribution: &Distribution, count: u64) {
-    if may_be_total(distribution.sum) {
-        buckets.push_sample(out, name, "_sum");
-        push_canonical(out, distribution.sum);
-        out.push('\n');
-    }
-    buckets.push_sample(out, name, "_count");
-    push_int(out, count);
-    out.push('\n');
 }
 
 fn push_exemplar(out: &mut String, exemplar: &Exemplar) {

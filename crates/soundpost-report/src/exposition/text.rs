@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
-use soundpost_core::snapshot::{Distribution, MetricFamily, MetricKind, MetricValue, Snapshot};
+use soundpost_core::snapshot::{MetricFamily, MetricKind, MetricValue, Snapshot};
 
-use super::escape::{push_help, push_sample};
+use super::escape::{push_escaped, push_sample};
 use super::histogram::Buckets;
 use super::number::{push_float, push_int};
 use super::size::estimate;
@@ -44,7 +44,7 @@ fn push_family(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
         out.push_str("# HELP ");
         out.push_str(&name);
         out.push(' ');
-        push_help(out, &family.help);
+        push_escaped(out, &family.help, false);
         out.push('\n');
     }
     out.push_str("# TYPE ");
@@ -57,41 +57,26 @@ fn push_family(out: &mut String, buckets: &mut Buckets, family: &MetricFamily) {
     });
     for series in &family.series {
         match (&series.value, family.kind) {
-            (
-                MetricValue::Int(value),
-                MetricKind::Counter | MetricKind::Gauge | MetricKind::Info | MetricKind::StateSet,
-            ) => {
+            (MetricValue::Distribution(distribution), MetricKind::Histogram) => {
+                let count = buckets.push(out, &name, &series.labels, distribution, |_, _| {});
+                buckets.push_totals(out, &name, Some(distribution.sum), count);
+            }
+            (MetricValue::Distribution(distribution), MetricKind::Summary) => {
+                buckets.set_labels(&series.labels);
+                buckets.push_totals(out, &name, Some(distribution.sum), distribution.count());
+            }
+            // Omits a value that the kind of its family cannot have.
+            (MetricValue::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
+            (MetricValue::Int(value), _) => {
                 push_sample(out, &name, &series.labels);
                 push_int(out, *value);
                 out.push('\n');
             }
-            (
-                MetricValue::Float(value),
-                MetricKind::Counter | MetricKind::Gauge | MetricKind::Info | MetricKind::StateSet,
-            ) => {
+            (MetricValue::Float(value), _) => {
                 push_sample(out, &name, &series.labels);
                 push_float(out, *value);
                 out.push('\n');
             }
-            (MetricValue::Distribution(distribution), MetricKind::Histogram) => {
-                let count = buckets.push(out, &name, &series.labels, distribution, |_, _| {});
-                push_totals(out, buckets, &name, distribution, count);
-            }
-            (MetricValue::Distribution(distribution), MetricKind::Summary) => {
-                buckets.set_labels(&series.labels);
-                push_totals(out, buckets, &name, distribution, distribution.count());
-            }
-            // Omits a value that the kind of its family cannot have.
-            (MetricValue::Distribution(_), _) | (_, MetricKind::Histogram | MetricKind::Summary) => {}
         }
     }
-}
-
-fn push_totals(out: &mut String, buckets: &Buckets, name: &str, distribution: &Distribution, count: u64) {
-    buckets.push_sample(out, name, "_sum");
-    push_float(out, distribution.sum);
-    out.push('\n');
-    buckets.push_sample(out, name, "_count");
-    push_int(out, count);
-    out.push('\n');
 }

@@ -9,7 +9,6 @@ use super::attribution::Attribution;
 use super::samples::SampleBatcher;
 use crate::context::ReporterContext;
 
-/// State that the reporter's threads in one process share.
 pub(crate) struct Deps {
     pub(crate) context: Arc<ReporterContext>,
     pub(crate) collector: Mutex<Collector>,

@@ -11,7 +11,6 @@ use super::serve::ServerThread;
 use super::ship::SinkThreads;
 use super::store_thread::StoreThread;
 use crate::election::Lease;
-use crate::sources::Sources;
 
 /// Part of the time to stop that is reserved for closing the store after the sinks have stopped.
 const CLOSE_TIME: Duration = Duration::from_millis(300);
@@ -19,10 +18,10 @@ const CLOSE_TIME: Duration = Duration::from_millis(300);
 /// The lease of the reporter, and the threads that hold it.
 pub(super) struct Elected {
     lease: Arc<Lease>,
-    server: ServerThread,
-    vitals: Option<Vitals>,
-    store: Option<Arc<StoreThread>>,
-    sinks: SinkThreads,
+    pub(super) server: ServerThread,
+    pub(super) vitals: Option<Vitals>,
+    pub(super) store: Option<Arc<StoreThread>>,
+    pub(super) sinks: SinkThreads,
 }
 
 impl Elected {
@@ -34,28 +33,6 @@ impl Elected {
             store: None,
             sinks: SinkThreads::default(),
         }
-    }
-
-    pub(super) fn address(&self) -> Option<&str> {
-        self.server.address()
-    }
-
-    pub(super) fn store(&self) -> Option<Arc<StoreThread>> {
-        self.store.clone()
-    }
-
-    pub(super) fn sinks(&self) -> SinkThreads {
-        self.sinks.clone()
-    }
-
-    /// Keeps the scrape server running.
-    pub(super) fn serve(&mut self, deps: &Deps, sources: impl FnOnce() -> Sources) {
-        self.server.keep_running(&deps.context, sources);
-    }
-
-    /// Keeps the sampler running.
-    pub(super) fn sample(&mut self, deps: &Arc<Deps>) {
-        Vitals::keep_running(&mut self.vitals, deps);
     }
 
     /// Keeps the store's thread running.

@@ -20,8 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The ring reader, and the store that its records go to.
 pub(super) struct Ingest {
     deps: Arc<Deps>,
-    rings: RingReader,
-    storage: Storage,
+    pub(super) rings: RingReader,
+    pub(super) storage: Storage,
     /// Position up to which each segment was read and is not stored.
     positions: Vec<(u64, u64)>,
     /// Dead segments that were read to their end and are not stored.
@@ -48,21 +48,6 @@ impl Ingest {
     pub(super) fn restart(&mut self) {
         self.rings = ring_reader(&self.deps);
         self.attached = None;
-    }
-
-    /// Returns the fill level of the fullest ring, 0 to 1.
-    pub(super) fn fill(&self) -> f64 {
-        self.rings.fill()
-    }
-
-    /// Stores the queued acknowledgements of the sinks.
-    pub(super) fn flush_acks(&mut self) {
-        self.storage.flush_acks();
-    }
-
-    /// Closes the store.
-    pub(super) fn close(&mut self) {
-        self.storage.close();
     }
 
     /// Runs one round. In the `last` one no record waits.

@@ -18,7 +18,6 @@ use super::deps::Deps;
 /// Environment variables that select the GPUs of a process. Each process publishes its own.
 const FACTS: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
 
-/// The sampler at work.
 pub(super) struct Vitals(Sampler);
 
 /// Processes of the service, and the GPUs that their environments select.
@@ -43,7 +42,6 @@ impl Vitals {
         }
     }
 
-    /// Stops sampling, at the latest at `deadline`.
     pub(super) fn stop(self, deadline: Instant) {
         self.0.stop(deadline);
     }

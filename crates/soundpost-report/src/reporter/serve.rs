@@ -14,10 +14,6 @@ use crate::sources::Sources;
 /// Interval between attempts to listen on a port that is in use.
 const PORT_RETRY: Duration = Duration::from_secs(5);
 
-/// Checks the configuration of the server.
-///
-/// # Errors
-/// When it is invalid.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
     let checked = config.server.as_ref().map_or(Ok(()), |server| server.check());
     checked.map_err(|error| Error::config(error.to_string()))

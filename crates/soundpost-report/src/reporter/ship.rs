@@ -28,7 +28,6 @@ pub(super) fn prepare(config: &mut Config) -> Result<(), Error> {
     }
 }
 
-/// Returns the names of the configured sinks.
 pub(super) fn names(config: &Config) -> Vec<&str> {
     config.sinks.iter().map(Sink::name).collect()
 }

@@ -189,7 +189,6 @@ impl Storage {
         }
     }
 
-    /// Closes the store.
     pub(super) fn close(&mut self) {
         self.store = None;
     }

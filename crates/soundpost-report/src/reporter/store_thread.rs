@@ -25,11 +25,9 @@ const BUSY_FILL: f64 = 0.02;
 const ROUND: Duration = Duration::from_millis(200);
 /// Fill level at which a round begins at once.
 const ROUND_FILL: f64 = 0.2;
-
 /// Interval at which a caller polls for stored records.
 const STORED_POLL: Duration = Duration::from_millis(5);
 
-/// The store's thread.
 pub(super) struct StoreThread {
     deps: Arc<Deps>,
     ingest: Mutex<Ingest>,
@@ -50,20 +48,12 @@ struct Signal {
 }
 
 impl StoreThread {
-    /// Creates the thread's state without starting it.
-    ///
-    /// # Errors
-    /// When a name of its metrics is taken.
     pub(super) fn new(deps: Arc<Deps>, lease: Arc<Lease>) -> Result<Arc<Self>, Error> {
         let ingest = Mutex::new(Ingest::new(deps.clone())?);
         let (signal, wake, thread) = (Mutex::default(), Condvar::new(), Mutex::default());
         Ok(Arc::new(Self { deps, ingest, signal, wake, thread, _lease: lease }))
     }
 
-    /// Starts the thread if it was not started.
-    ///
-    /// # Errors
-    /// When no thread can be created.
     pub(super) fn start(self: &Arc<Self>) -> std::io::Result<()> {
         let mut thread = lock(&self.thread);
         if thread.is_none() {
@@ -131,9 +121,9 @@ impl StoreThread {
                 return self.finish();
             }
             let mut ingest = lock(&self.ingest);
-            ingest.flush_acks();
+            ingest.storage.flush_acks();
             let due = last.is_none_or(|last| last.elapsed() >= ROUND);
-            let fill = ingest.fill();
+            let fill = ingest.rings.fill();
             poll = if fill >= BUSY_FILL { BUSY_POLL } else { POLL };
             if hurry || due || fill >= ROUND_FILL {
                 lock(&self.signal).hurry = false;
@@ -143,12 +133,11 @@ impl StoreThread {
         }
     }
 
-    /// Runs the last round.
     fn finish(&self) {
         let mut ingest = lock(&self.ingest);
         self.round(&mut ingest, true);
-        ingest.flush_acks();
-        ingest.close();
+        ingest.storage.flush_acks();
+        ingest.storage.close();
     }
 
     fn round(&self, ingest: &mut Ingest, last: bool) {

@@ -15,12 +15,12 @@ use soundpost_core::{InFlightCall, clock, thread};
 
 use super::deps::Deps;
 use super::elected::Elected;
-use super::sample::publish_facts;
+use super::sample::{Vitals, publish_facts};
 use super::ship::{UnshippedSinks, add_families};
 use super::store_thread::{StoreThread, poll_until};
 use crate::config::ADDRESS;
 use crate::context::ReporterContext;
-use crate::election::{self, Announced, Lease};
+use crate::election::{self, Lease};
 use crate::sources::{Health, Sources};
 
 /// Interval between ticks: another process takes over within 2 s.
@@ -37,7 +37,7 @@ const FATAL: [&str; 1] = ["poisoned"];
 /// The reporter of one process.
 pub(crate) struct ReporterThread {
     deps: Arc<Deps>,
-    announced: Mutex<Option<Announced>>,
+    announced: Mutex<Option<Lease>>,
     elected: Mutex<Option<Elected>>,
     unshipped: UnshippedSinks,
     started: AtomicBool,
@@ -65,7 +65,7 @@ impl ReporterThread {
     }
 
     /// Holds the announcement of an agent until it stops.
-    pub(crate) fn announce(&self, announced: Option<Announced>) {
+    pub(crate) fn announce(&self, announced: Option<Lease>) {
         *lock(&self.announced) = announced;
     }
 
@@ -93,7 +93,6 @@ impl ReporterThread {
         }
     }
 
-    /// Returns the metrics of all processes of the service.
     pub(crate) fn snapshot(&self) -> Snapshot {
         // In a forked child this starts its thread, which acquires the locks below.
         self.context().registry.join();
@@ -123,10 +122,9 @@ impl ReporterThread {
         lock(&self.elected).is_some()
     }
 
-    /// Returns the address at which this or another process serves the metrics.
     pub(crate) fn address(&self) -> Option<String> {
         self.context().config.server.as_ref()?;
-        let own = self.if_elected(|elected| elected.address().map(str::to_owned)).flatten();
+        let own = self.if_elected(|elected| elected.server.address().map(str::to_owned)).flatten();
         own.or_else(|| std::fs::read_to_string(self.context().place.directory().join(ADDRESS)).ok())
     }
 
@@ -135,9 +133,9 @@ impl ReporterThread {
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         self.context().registry.join();
         let deadline = clock::deadline(timeout);
-        let store = self.if_elected(|elected| elected.store()).flatten();
+        let store = self.if_elected(|elected| elected.store.clone()).flatten();
         let stored = StoreThread::store_all(store.as_ref(), &self.deps, deadline);
-        self.if_elected(|elected| elected.sinks()).iter().for_each(|sinks| sinks.flush(deadline));
+        self.if_elected(|elected| elected.sinks.clone()).iter().for_each(|sinks| sinks.flush(deadline));
         stored
     }
 
@@ -146,7 +144,7 @@ impl ReporterThread {
     pub(crate) fn recover(self: &Arc<Self>, timeout: Duration) -> bool {
         let mut recovered = false;
         poll_until(clock::deadline(timeout), || {
-            let Some(store) = self.if_elected(|elected| elected.store()) else { return true };
+            let Some(store) = self.if_elected(|elected| elected.store.clone()) else { return true };
             store.iter().for_each(|store| store.hurry());
             self.merge_dead();
             recovered = !lock(&self.deps.collector).has_unmerged();
@@ -202,7 +200,6 @@ impl ReporterThread {
         lock(&self.elected).as_mut().map(step)
     }
 
-    /// Returns whether an agent reports for this process.
     fn has_agent(&self) -> bool {
         !self.context().config.agent && election::agent(&self.context().place).is_some()
     }
@@ -234,11 +231,19 @@ impl ReporterThread {
             ("watch", Self::keep_alive as fn(&Arc<Self>)),
             ("election", Self::stand),
             ("fold", Self::merge_dead),
-            ("serve", Self::serve),
+            ("serve", |this| {
+                this.if_elected(|elected| elected.server.keep_running(this.context(), || this.sources()));
+            }),
             // Before the store: the calls of a crash get their use of GPU memory from the history.
-            ("vitals", Self::sample),
-            ("store", Self::ingest),
-            ("sink", Self::ship),
+            ("vitals", |this| {
+                this.if_elected(|elected| Vitals::keep_running(&mut elected.vitals, &this.deps));
+            }),
+            ("store", |this| {
+                this.if_elected(|elected| elected.ingest(&this.deps));
+            }),
+            ("sink", |this| {
+                this.if_elected(|elected| elected.ship(&this.deps));
+            }),
         ] {
             if let Err(panic) = thread::guarded(|| step(self)) {
                 self.context().warn(part, &format!("{part}: {panic}"));
@@ -287,22 +292,6 @@ impl ReporterThread {
                 collector.start_new_run();
             }
         }
-    }
-
-    fn serve(self: &Arc<Self>) {
-        self.if_elected(|elected| elected.serve(&self.deps, || self.sources()));
-    }
-
-    fn sample(self: &Arc<Self>) {
-        self.if_elected(|elected| elected.sample(&self.deps));
-    }
-
-    fn ingest(self: &Arc<Self>) {
-        self.if_elected(|elected| elected.ingest(&self.deps));
-    }
-
-    fn ship(self: &Arc<Self>) {
-        self.if_elected(|elected| elected.ship(&self.deps));
     }
 
     fn sources(self: &Arc<Self>) -> Sources {

@@ -9,7 +9,6 @@ use subtle::ConstantTimeEq as _;
 
 use super::config::Auth;
 
-/// Checks the `Authorization` header of a request.
 pub(super) struct Gate {
     scheme: &'static str,
     /// The token, or `user:password`.

@@ -7,7 +7,6 @@ use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName};
 pub(super) enum Format {
     /// Prometheus text 0.0.4: the default, also for an `Accept` that cannot be parsed.
     Text,
-    /// OpenMetrics 1.0.
     OpenMetrics,
 }
 

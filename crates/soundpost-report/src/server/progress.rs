@@ -42,12 +42,10 @@ impl Progress {
         }
     }
 
-    /// Records that bytes arrived.
     fn received(&self) {
         self.enter(|phase| phase == Phase::Idle, Phase::Header, false);
     }
 
-    /// Records that the header is complete.
     pub(super) fn requested(&self) {
         self.enter(|_| true, Phase::Response, false);
     }

@@ -19,7 +19,7 @@ use super::auth::Gate;
 use super::body::Page;
 use super::negotiate::{self, Format};
 use super::progress::Progress;
-use crate::exposition::{self, append};
+use crate::exposition;
 use crate::sources::Sources;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -29,13 +29,11 @@ const JSON: &str = "application/json";
 const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Metrics</title>\n\
     <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li></ul>\n</html>\n";
 
-/// Responds to requests from the sources.
 pub(super) struct Responder {
     sources: Sources,
     gate: Option<Gate>,
 }
 
-/// A response before it is converted to HTTP.
 struct Answer {
     status: StatusCode,
     content_type: &'static str,
@@ -115,16 +113,10 @@ impl Responder {
 
     /// Returns the exposition in the requested format, or in text 0.0.4 if there is an appendix.
     fn render(&self, format: Format) -> (Format, String) {
+        let appendix = self.sources.appendix.as_deref();
+        let format = if appendix.is_some() { Format::Text } else { format };
         let snapshot = (self.sources.snapshot)();
-        match (&self.sources.appendix, format) {
-            (Some(source), _) => {
-                let mut text = exposition::text(&snapshot);
-                append(&mut text, &snapshot, &source());
-                (Format::Text, text)
-            }
-            (None, Format::Text) => (format, exposition::text(&snapshot)),
-            (None, Format::OpenMetrics) => (format, exposition::openmetrics(&snapshot)),
-        }
+        (format, exposition::render(&snapshot, appendix, format == Format::OpenMetrics))
     }
 
     fn health(&self) -> Answer {

@@ -44,7 +44,6 @@ impl Slots {
         }
     }
 
-    /// Removes connections that have ended.
     fn tidy(&mut self) {
         while self.tasks.try_join_next().is_some() {}
         self.taken.retain(|(_, task)| !task.is_finished());

@@ -10,7 +10,6 @@ use soundpost_core::{CloseInChild, close_in_child};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// One accepted connection.
 pub(super) struct Socket {
     /// Declared before the stream, so that it is dropped first: another file may get the descriptor once it is
     /// closed.

@@ -12,12 +12,10 @@ use tokio_rustls::server::TlsStream;
 use super::config::TlsFiles;
 use super::socket::Socket;
 
-/// Accepts TLS connections.
 #[derive(Clone)]
 pub(super) struct Acceptor(TlsAcceptor);
 
 impl Acceptor {
-    /// Completes a client's handshake.
     pub(super) async fn accept(&self, socket: Socket) -> io::Result<TlsStream<Socket>> {
         self.0.accept(socket).await
     }

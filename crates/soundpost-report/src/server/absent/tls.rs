@@ -5,7 +5,6 @@ use std::io;
 use super::config::TlsFiles;
 use super::socket::Socket;
 
-/// No value of it exists.
 #[derive(Clone)]
 pub(super) enum Acceptor {}
 
