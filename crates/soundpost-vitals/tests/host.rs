@@ -9,7 +9,7 @@ mod fixture;
 use std::fs;
 
 use common::until;
-use fixture::{GIB, Machine, Sampled, get};
+use fixture::{GIB, Machine, Sampled, V2_MOUNT, get};
 use proptest::prelude::*;
 use soundpost_vitals::{Host, Readings, Source};
 
@@ -141,6 +141,54 @@ fn v1_hierarchies_together_and_apart() {
     host.sample().sample();
     machine.stat(500, 900);
     assert_eq!(host.sample().cpu(), (None, Some(2.0)));
+}
+
+#[test]
+fn memory_high_is_a_limit() {
+    let machine = Machine::new();
+    machine.v2("/slice/service", "/");
+    machine.v2_group("/slice", "8589934592", 6 * GIB, GIB, "max 100000", 1);
+    machine.v2_group("/slice/service", "4294967296", 2 * GIB, GIB, "max 100000", 1);
+    machine.write("sys/fs/cgroup/slice/memory.high", format!("{}\n", 3 * GIB));
+    machine.write("sys/fs/cgroup/slice/service/memory.high", "max\n");
+    let mut host = Sampled::new(&machine);
+    assert_eq!(host.sample().memory(), (Some(5 * GIB), Some(3 * GIB)));
+}
+
+#[test]
+fn limit_of_a_hidden_v1_group_counts() {
+    let machine = v1();
+    let stat = |limit: u64| format!("total_inactive_file 1073741824\nhierarchical_memory_limit {limit}\n");
+    machine.write("sys/fs/cgroup/memory/inner/memory.stat", stat(3 * GIB));
+    assert_eq!(Sampled::new(&machine).sample().memory(), (Some(2 * GIB), Some(3 * GIB)));
+    // Without `memory.use_hierarchy`, the limit of the outer group does not apply to the inner one.
+    machine.write("sys/fs/cgroup/memory/inner/memory.limit_in_bytes", format!("{}\n", 8 * GIB));
+    machine.write("sys/fs/cgroup/memory/inner/memory.usage_in_bytes", format!("{}\n", 7 * GIB));
+    machine.write("sys/fs/cgroup/memory/inner/memory.stat", stat(8 * GIB));
+    assert_eq!(Sampled::new(&machine).sample().memory(), (Some(6 * GIB), Some(8 * GIB)));
+}
+
+#[test]
+fn set_of_cpus_of_an_outer_group_is_a_limit() {
+    let machine = Machine::new();
+    machine.v2("/pod/box", "/");
+    machine.v2_group("/pod/box", "max", GIB, 0, "max 100000", 1);
+    machine.write("sys/fs/cgroup/pod/cpuset.cpus.effective", "0-2\n");
+    machine.write("sys/fs/cgroup/cpuset.cpus.effective", "0-3\n");
+    assert_eq!(Sampled::new(&machine).sample().cpu(), (None, Some(3.0)));
+}
+
+#[test]
+fn mount_with_most_groups_counts() {
+    let machine = Machine::new();
+    machine.v2("/pod/box", "/pod/box");
+    let host = "44 23 0:26 / /host/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+    let own = V2_MOUNT.replacen(" / ", " /pod/box ", 1);
+    machine.write("proc/self/mountinfo", format!("{own}{host}"));
+    machine.write("sys/fs/cgroup/cpu.max", "200000 100000\n");
+    machine.write("host/sys/fs/cgroup/pod/box/cpu.max", "200000 100000\n");
+    machine.write("host/sys/fs/cgroup/pod/cpu.max", "100000\n");
+    assert_eq!(Sampled::new(&machine).sample().cpu(), (None, Some(1.0)));
 }
 
 #[test]

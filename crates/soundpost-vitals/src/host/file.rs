@@ -22,6 +22,11 @@ impl Watched {
         Self { path, file: None }
     }
 
+    /// Opens the file; `None` if that fails.
+    pub(super) fn opened(mut self) -> Option<Self> {
+        self.open().then_some(self)
+    }
+
     /// Opens the file if it is closed. Returns false if that fails.
     pub(super) fn open(&mut self) -> bool {
         if self.file.is_none() {

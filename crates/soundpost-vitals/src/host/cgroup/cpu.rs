@@ -6,11 +6,15 @@ use crate::host::cgroup::hierarchy::{Hierarchies, Hierarchy, Version};
 use crate::host::file::{Buffer, Watched};
 use crate::host::parse::{keyed, lines, number, only_number, words};
 
+/// Period of a quota where it is not stated, microseconds.
+const DEFAULT_PERIOD: u64 = 100_000;
+
 /// The groups of this process that may limit CPU time, its own first, and its set of CPUs.
 #[derive(Debug, Default)]
 pub(in crate::host) struct CpuGroups {
     levels: Vec<Level>,
-    /// CPUs that the own group may use; the kernel already applies the parent groups.
+    /// CPUs that the own group may use, or the nearest group above it with a set. The kernel already applies the
+    /// groups above that one.
     set: Option<Watched>,
 }
 
@@ -106,7 +110,7 @@ impl Quota {
         let (quota, period) = match self {
             Self::V2(max) => {
                 let mut words = words(lines(max.read(buffer)?).next()?);
-                (number(words.next()?)?, number(words.next()?)?)
+                (number(words.next()?)?, words.next().map_or(Some(DEFAULT_PERIOD), number)?)
             }
             Self::V1(quota, period) => {
                 let quota = quota.read(buffer).and_then(only_number)?;
@@ -119,12 +123,12 @@ impl Quota {
 
 fn find_set(hierarchies: &Hierarchies) -> Option<Watched> {
     let hierarchy = hierarchies.of("cpuset")?;
-    let own = hierarchy.directories().next()?;
     let names: &[&str] = match hierarchy.version {
         Version::V1 => &["cpuset.effective_cpus", "cpuset.cpus"],
         Version::V2 => &["cpuset.cpus.effective"],
     };
-    names.iter().map(|name| Watched::new(own.join(name))).find_map(|mut file| file.open().then_some(file))
+    let files = hierarchy.directories().flat_map(|group| names.iter().map(move |name| group.join(name)));
+    files.map(Watched::new).find_map(Watched::opened)
 }
 
 /// Counts the CPUs in a list such as `0-3,8,10-11`.

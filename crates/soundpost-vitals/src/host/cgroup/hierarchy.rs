@@ -13,7 +13,7 @@ use crate::host::file::read_once;
 use crate::host::parse::lines;
 
 /// Maximum depth of groups; each costs a read per sample.
-const DEPTH: usize = 32;
+const DEPTH: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::host) enum Version {
@@ -60,18 +60,28 @@ impl Hierarchies {
     fn version(&self, version: Version, controller: &[u8]) -> Option<Hierarchy> {
         let member = lines(&self.members).find_map(|line| member(line, version, controller))?;
         let mounts = || lines(&self.mounts).filter_map(|line| Mount::parse(line, version, controller));
-        let shown = mounts().find_map(|mount| {
+        // The hierarchy may be mounted several times, and the mount with the longest path below it shows most groups.
+        let shown = mounts().filter_map(|mount| {
             let below = member.strip_prefix(&mount.root).ok()?;
+            let point = self.below_root(&mount.point);
             let plain = below.components().all(|part| matches!(part, Component::Normal(_)));
-            plain.then(|| (self.below_root(&mount.point), below))
+            (plain && point.join(below).is_dir()).then_some((point, below))
         });
+        let shown =
+            shown.reduce(|a, b| if b.1.components().count() > a.1.components().count() { b } else { a });
         let (mount, below) = match shown {
-            Some((mount, below)) if mount.join(below).is_dir() => (mount, below),
-            Some((mount, _)) => (mount, Path::new("")),
-            None => (self.below_root(&mounts().next()?.point), Path::new("")),
+            Some(shown) => shown,
+            None => (self.below_root(&self.mount_of(version, controller, member)?), Path::new("")),
         };
         let levels = below.ancestors().take(DEPTH).map(Path::to_path_buf).collect();
         Some(Hierarchy { version, mount, levels })
+    }
+
+    /// Returns the mount whose root is above a group that it does not show, or any mount of the hierarchy.
+    fn mount_of(&self, version: Version, controller: &[u8], member: &Path) -> Option<PathBuf> {
+        let mounts = || lines(&self.mounts).filter_map(|line| Mount::parse(line, version, controller));
+        let above = mounts().find(|mount| member.starts_with(&mount.root));
+        above.or_else(|| mounts().next()).map(|mount| mount.point)
     }
 
     fn below_root(&self, path: &Path) -> PathBuf {
