@@ -49,7 +49,7 @@ impl GpuSelection {
 
     /// Returns a warning where numbers may mean other devices than NVML's: CUDA counts the fastest first
     /// unless `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`, NVML always by bus. Identical devices are equally fast.
-    pub(super) fn note(&self, names: &[&str]) -> Option<&'static str> {
+    pub(super) fn warning(&self, names: &[&str]) -> Option<&'static str> {
         let differ = names.windows(2).any(|pair| pair[0] != pair[1]);
         let by_speed = |visible: &Visible| {
             let first = visible.devices.as_deref().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The sampler: samples each source on a thread of its own, at a steady rate, and publishes the readings.
 //!
-//! A hanging source delays no other: its gauges are retracted, it is flagged, and it is sampled again when it
-//! returns. A source that panics is sampled again at the next interval. An unavailable source decides itself
+//! A hanging source delays no other: its gauges are retracted after two intervals, it is flagged, and it is sampled
+//! again when it returns. A source that panics is sampled again at the next interval. An unavailable source decides itself
 //! how often to retry.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -21,6 +21,8 @@ use crate::source::{Problem, Source};
 
 /// Duration of a sample after which the source counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
+/// Maximum time between two checks of the age of gauges.
+const EXPIRY_CHECK: Duration = Duration::from_secs(1);
 const HANGS: &str = "hangs";
 const PANICKED: &str = "panicked";
 
@@ -37,6 +39,13 @@ pub struct Sampling {
     pub listener: Option<Listener>,
 }
 
+impl Sampling {
+    /// Returns the age beyond which a figure is no longer of now: two intervals.
+    pub fn max_age(&self) -> Duration {
+        2 * self.interval.get()
+    }
+}
+
 /// Callback invoked after every sample.
 #[derive(Clone)]
 pub struct Listener(pub Arc<dyn Fn(&Readings) + Send + Sync>);
@@ -50,7 +59,9 @@ impl std::fmt::Debug for Listener {
 /// Samples sources until it is dropped.
 #[must_use = "sampling ends when this is dropped"]
 pub struct Sampler {
-    lanes: Vec<(Arc<SourceSampler>, Option<JoinHandle<()>>)>,
+    lanes: Vec<Arc<SourceSampler>>,
+    stopped: Arc<(Mutex<bool>, Condvar)>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 struct SourceSampler {
@@ -66,6 +77,10 @@ struct State {
     pids: Vec<u32>,
     visible: Vec<(u32, Visible)>,
     sampling_since: Option<Instant>,
+    /// Warning of the last sample.
+    warning: Option<&'static str>,
+    /// Time of the published gauges.
+    published: Instant,
     stopping: bool,
 }
 
@@ -80,7 +95,8 @@ impl Sampler {
         sampling: &Sampling,
         sources: Vec<Box<dyn Source>>,
     ) -> Result<Self, Error> {
-        let mut sampler = Self { lanes: Vec::with_capacity(sources.len()) };
+        let failed = |error| Error::config(format!("cannot start a thread: {error}"));
+        let mut sampler = Self { lanes: Vec::new(), stopped: Arc::default(), threads: Vec::new() };
         for source in sources {
             let name = source.name();
             let state = State {
@@ -88,6 +104,8 @@ impl Sampler {
                 pids: vec![std::process::id()],
                 visible: Vec::new(),
                 sampling_since: None,
+                warning: None,
+                published: Instant::now(),
                 stopping: false,
             };
             let lane = Arc::new(SourceSampler {
@@ -98,57 +116,47 @@ impl Sampler {
                 wake: Condvar::new(),
             });
             let (running, sampling) = (lane.clone(), sampling.clone());
-            let thread = thread::spawn(&format!("soundpost-{name}"), move || running.run(source, &sampling))
-                .map_err(|error| Error::config(format!("cannot start a thread: {error}")))?;
-            sampler.lanes.push((lane, Some(thread)));
+            let thread = thread::spawn(&format!("soundpost-{name}"), move || running.run(source, &sampling));
+            sampler.lanes.push(lane);
+            sampler.threads.push(thread.map_err(failed)?);
         }
+        let (lanes, stopped, max_age) = (sampler.lanes.clone(), sampler.stopped.clone(), sampling.max_age());
+        let thread = thread::spawn("soundpost-expire", move || expire(&lanes, max_age, &stopped));
+        sampler.threads.push(thread.map_err(failed)?);
         Ok(sampler)
     }
 
     /// Sets the processes of the service.
     pub fn set_pids(&self, pids: &[u32]) {
-        for (lane, _) in &self.lanes {
+        for lane in &self.lanes {
             lock(&lane.state).pids = pids.to_vec();
         }
     }
 
     /// Sets the GPU environment of the service's processes, by pid.
     pub fn set_visible(&self, visible: &[(u32, Visible)]) {
-        for (lane, _) in &self.lanes {
+        for lane in &self.lanes {
             lock(&lane.state).visible = visible.to_vec();
-        }
-    }
-
-    /// Flags hanging sources; called about once a second.
-    pub fn check(&self) {
-        for (lane, _) in &self.lanes {
-            let mut state = lock(&lane.state);
-            if state.sampling_since.is_some_and(|since| since.elapsed() > HANGS_AFTER) {
-                state.publisher.clear();
-                drop(state);
-                let message = format!("{} does not answer; what it showed is taken down", lane.name);
-                lane.unavailable(&Problem { reason: HANGS, message });
-            }
         }
     }
 
     /// Stops sampling and joins the threads until `deadline`; a hanging thread is left behind.
     pub fn stop(mut self, deadline: Instant) {
         self.request_stop();
-        for (_, thread) in &mut self.lanes {
-            if let Some(thread) = thread.take() {
-                thread::join_until(thread, deadline);
-            }
+        for thread in self.threads.drain(..) {
+            thread::join_until(thread, deadline);
         }
     }
 
     fn request_stop(&self) {
-        for (lane, _) in &self.lanes {
+        for lane in &self.lanes {
             let mut state = lock(&lane.state);
             state.stopping = true;
             state.publisher.clear();
             lane.wake.notify_all();
         }
+        *lock(&self.stopped.0) = true;
+        self.stopped.1.notify_all();
     }
 }
 
@@ -158,7 +166,40 @@ impl Drop for Sampler {
     }
 }
 
+/// Retracts gauges that are older than `max_age`, until sampling stops.
+fn expire(lanes: &[Arc<SourceSampler>], max_age: Duration, stopped: &(Mutex<bool>, Condvar)) {
+    loop {
+        let now = Instant::now();
+        let next = lanes.iter().map(|lane| lane.expire(now, max_age)).min();
+        let wait = next.map_or(EXPIRY_CHECK, |next| (next - now).min(EXPIRY_CHECK));
+        let (stopped, _) = stopped
+            .1
+            .wait_timeout_while(lock(&stopped.0), wait, |stopped| !*stopped)
+            .unwrap_or_else(PoisonError::into_inner);
+        if *stopped {
+            return;
+        }
+    }
+}
+
 impl SourceSampler {
+    /// Retracts the gauges if they are older than `max_age`, and flags a hanging source. Returns when the gauges, or
+    /// those of the next sample, can become too old.
+    fn expire(&self, now: Instant, max_age: Duration) -> Instant {
+        let mut state = lock(&self.state);
+        let (expiry, since) = (state.published + max_age, state.sampling_since);
+        let is_expired = expiry <= now;
+        if is_expired {
+            state.publisher.clear();
+        }
+        drop(state);
+        if since.is_some_and(|since| now.saturating_duration_since(since) > HANGS_AFTER) {
+            let message = format!("{} does not answer; its gauges are retracted", self.name);
+            self.unavailable(&Problem { reason: HANGS, message });
+        }
+        if is_expired { now + max_age } else { expiry }
+    }
+
     fn run(&self, mut source: Box<dyn Source>, sampling: &Sampling) {
         let start = Instant::now();
         let mut schedule = Schedule::new(sampling.interval, start);
@@ -202,10 +243,14 @@ impl SourceSampler {
             let mut state = lock(&self.state);
             if !state.stopping {
                 state.publisher.publish(readings);
+                state.published = Instant::now();
             }
         }
-        if let Some(note) = source.note() {
-            self.registry.diagnostics().info_once("vitals", note);
+        let warning = source.warning();
+        if std::mem::replace(&mut lock(&self.state).warning, warning) != warning
+            && let Some(warning) = warning
+        {
+            self.registry.diagnostics().warn_once("vitals", warning);
         }
         sampled.inspect_err(|problem| self.unavailable(problem)).is_ok()
     }

@@ -16,8 +16,8 @@ pub trait Source: Send {
     /// Sets the GPU environment of processes, by pid.
     fn set_visible(&mut self, _visible: &[(u32, Visible)]) {}
 
-    /// Returns a message about the samples, logged once.
-    fn note(&self) -> Option<&'static str> {
+    /// Returns a warning about the samples, logged when it changes.
+    fn warning(&self) -> Option<&'static str> {
         None
     }
 

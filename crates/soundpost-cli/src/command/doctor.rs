@@ -167,13 +167,18 @@ fn check_gpus() -> Result<Finding, CommandError> {
         return Ok(Finding::ok(check, "not sampled, by SOUNDPOST_GPU"));
     }
     Ok(match soundpost::read::gpus(ANSWER_TIMEOUT) {
-        Ok(gpus) if gpus.is_empty() => {
+        Ok(found) if found.gpus.is_empty() => {
             let message = "NVML shows no GPU that is visible to this user";
             Finding::note(check, message, "check CUDA_VISIBLE_DEVICES")
         }
-        Ok(gpus) => {
-            let gpus: Vec<String> = gpus.iter().map(|gpu| format!("{} {}", gpu.index, gpu.name)).collect();
-            Finding::ok(check, format!("NVML reports {}", gpus.join(", ")))
+        Ok(found) => {
+            let gpus: Vec<String> =
+                found.gpus.iter().map(|gpu| format!("{} {}", gpu.index, gpu.name)).collect();
+            let message = format!("NVML reports {}", gpus.join(", "));
+            match found.warning {
+                Some(warning) => Finding::note(check, message, warning),
+                None => Finding::ok(check, message),
+            }
         }
         Err(reason) => {
             let advice =

@@ -97,7 +97,11 @@ impl CallHandle {
             return None;
         }
         let ended = Some(self.ended.load(Relaxed)).filter(|ended| *ended > 0);
-        let window = CallWindow { pid: std::process::id(), started: self.started, ended };
+        let window = CallWindow {
+            pid: std::process::id(),
+            started: self.started,
+            ended: ended.unwrap_or_else(clock::monotonic_nanos),
+        };
         let registry = &self.series.registry;
         let own = match &self.storage {
             CallStorage::Slot(ticket) if ended.is_none() => Some(ticket.index),

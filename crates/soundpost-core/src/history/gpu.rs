@@ -16,9 +16,6 @@ pub const GPU_UTILIZATION: &str = "gpu_utilization_ratio";
 /// devices.
 pub const GPU_VISIBLE: &str = "gpu_visible";
 
-/// Maximum age of the sample before a call, nanoseconds.
-const BEFORE: u64 = 130_000_000_000;
-
 /// Process and time of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallWindow {
@@ -26,8 +23,8 @@ pub struct CallWindow {
     pub pid: u32,
     /// Start, monotonic nanoseconds.
     pub started: u64,
-    /// End; `None` while the call runs.
-    pub ended: Option<u64>,
+    /// End, or now while the call runs.
+    pub ended: u64,
 }
 
 /// GPU memory around a call, from samples; bytes.
@@ -77,15 +74,17 @@ struct GpuSample {
 pub struct GpuSamples {
     /// In the order of time.
     looks: Vec<GpuSample>,
+    /// Age beyond which a sample is no longer of now, nanoseconds.
+    max_age: u64,
 }
 
 impl CallWindow {
     /// Returns the GPU memory around the call: before it from the last sample at or before its start, after
-    /// it from the first sample after its end, or from the last one. `None` without a sample before the
-    /// start.
+    /// it from the first sample after its end, or from the last one. `None` if the last sample at the start or at
+    /// the end of the call is older than [`HistoryReader::max_age`].
     ///
     /// The memory is that of the call's process where the driver reports it, else that of all processes on
-    /// the devices that the process sees. The caller passes `shared`, because samples do not contain it.
+    /// the devices that the process sees. Where memory is unified, drivers report it for processes alone. The caller passes `shared`, because samples do not contain it.
     pub fn gpu_use(&self, reader: &mut HistoryReader, shared: bool) -> Option<GpuUse> {
         GpuSamples::read(reader, self.pid, self.started).use_in(self, shared)
     }
@@ -93,8 +92,9 @@ impl CallWindow {
     /// Reports whether a GPU was sampled after a moment; `None` without any GPU sample.
     pub fn is_sampled_after(reader: &mut HistoryReader, moment: u64) -> Option<bool> {
         reader.refresh();
+        let is_memory = |series: &Series| [GPU_MEMORY, GPU_PROCESS_MEMORY].contains(&&*series.name);
         let gpu: HashSet<SeriesId> =
-            reader.series().filter(|(_, series)| series.name == GPU_MEMORY).map(|(id, _)| id).collect();
+            reader.series().filter(|(_, series)| is_memory(series)).map(|(id, _)| id).collect();
         let mut sampled = (!gpu.is_empty()).then_some(false)?;
         reader.back(|sample| {
             let later = sample.at > moment;
@@ -112,23 +112,27 @@ impl GpuSamples {
         let pid = pid.to_string();
         let roles: HashMap<SeriesId, SeriesRole> =
             reader.series().filter_map(|(id, series)| Some((id, role(series, &pid)?))).collect();
-        let mut looks = Vec::new();
+        let (mut looks, max_age) = (Vec::<GpuSample>::new(), reader.max_age());
         if roles.is_empty() {
-            return Self { looks };
+            return Self { looks, max_age };
         }
         let mut visible: Option<Arc<Vec<Device>>> = None;
         reader.back(|sample| {
-            if sample.at.saturating_add(BEFORE) < since {
+            if sample.at.saturating_add(max_age) < since {
                 return false;
             }
             let look = GpuSample::of(sample, &roles, &mut visible);
             let more = look.as_ref().is_none_or(|look| look.at > since);
-            looks.extend(look);
+            match (looks.last_mut(), look) {
+                // The writer splits a sample of many values.
+                (Some(last), Some(look)) if last.at == look.at => last.merge(look),
+                (_, look) => looks.extend(look),
+            }
             more
         });
         looks.reverse();
         looks.sort_by_key(|look| look.at);
-        Self { looks }
+        Self { looks, max_age }
     }
 
     /// Returns the GPU memory around a call that started no earlier than these samples, see
@@ -136,14 +140,16 @@ impl GpuSamples {
     pub fn use_in(&self, window: &CallWindow, shared: bool) -> Option<GpuUse> {
         let first = self.looks.partition_point(|look| look.at <= window.started);
         let before = &self.looks[first.checked_sub(1)?];
-        if before.at.saturating_add(BEFORE) < window.started {
+        let is_fresh = |look: &GpuSample, moment: u64| look.at.abs_diff(moment) <= self.max_age;
+        let end = self.looks.partition_point(|look| look.at <= window.ended).max(first);
+        let inside = &self.looks[first..end];
+        // The first sample after the end counts if it is soon after it.
+        let soon = |look: &&GpuSample| look.at <= window.ended.saturating_add(self.max_age);
+        let later = || self.looks[first..].iter().take(end - first + 1).filter(soon);
+        if !is_fresh(before, window.started) || !is_fresh(later().next_back().unwrap_or(before), window.ended)
+        {
             return None;
         }
-        let end = window
-            .ended
-            .map_or(self.looks.len(), |ended| self.looks.partition_point(|look| look.at <= ended).max(first));
-        let inside = &self.looks[first..end];
-        let later = || self.looks[first..].iter().take(end - first + 1);
         let seen = before.visible.as_deref();
         // If a device is missing in a sample, the sum is too low.
         let own =
@@ -185,6 +191,7 @@ impl GpuSample {
                 }
                 SeriesRole::Utilization(device) => drop(look.utilization.insert(device.clone(), *value)),
                 SeriesRole::Process => {
+                    any = true;
                     let (memory, devices) = look.own.unwrap_or_default();
                     look.own = Some((memory.saturating_add(*value as u64), devices + 1));
                 }
@@ -198,6 +205,17 @@ impl GpuSample {
         }
         look.visible.clone_from(visible);
         any.then_some(look)
+    }
+
+    /// Adds the values of the rest of the same sample.
+    fn merge(&mut self, rest: Self) {
+        self.memory.extend(rest.memory);
+        self.utilization.extend(rest.utilization);
+        self.own = match (self.own, rest.own) {
+            (Some((a, m)), Some((b, n))) => Some((a.saturating_add(b), m + n)),
+            (own, rest) => own.or(rest),
+        };
+        self.visible = rest.visible;
     }
 
     fn used(&self, visible: Option<&Vec<Device>>) -> Option<u64> {

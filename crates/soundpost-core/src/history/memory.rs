@@ -12,7 +12,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// First word of every history.
 const MAGIC: u64 = u64::from_le_bytes(*b"sndhist\x01");
 /// Version of the layout; a reader rejects any other.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Minimum and maximum size of the file, bytes.
 pub(super) const BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=8 << 20;
@@ -29,6 +29,8 @@ mod header {
     pub(super) const REPLACED: usize = 5;
     /// Two words: begin and end of the ring.
     pub(super) const CURSORS: usize = 6;
+    /// Age beyond which a sample is no longer of now, nanoseconds; 0 if not stated.
+    pub(super) const MAX_AGE: usize = 8;
     pub(super) const LENGTH: usize = 16;
 }
 
@@ -123,6 +125,15 @@ impl HistoryMemory {
     /// Marks the history as replaced.
     pub(super) fn set_replaced(&self) {
         self.words()[header::REPLACED].store(1, Ordering::Release);
+    }
+
+    /// Returns the age beyond which a sample is no longer of now, nanoseconds; 0 if not stated.
+    pub(super) fn max_age(&self) -> u64 {
+        self.words()[header::MAX_AGE].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_max_age(&self, nanos: u64) {
+        self.words()[header::MAX_AGE].store(nanos, Ordering::Relaxed);
     }
 
     #[cfg(test)]

@@ -58,6 +58,14 @@ impl HistoryReader {
         self.memory.is_over()
     }
 
+    /// Returns the age beyond which a sample is no longer of now, nanoseconds.
+    pub fn max_age(&self) -> u64 {
+        match self.memory.max_age() {
+            0 => DEFAULT_MAX_AGE,
+            age => age,
+        }
+    }
+
     /// Reads series that were added.
     pub fn refresh(&mut self) {
         let (new, seen) = self.memory.table().read(self.seen);
@@ -116,6 +124,8 @@ impl HistoryReader {
     }
 }
 
+/// Maximum age of a sample where the writer states none, nanoseconds: twice the longest interval, and some.
+const DEFAULT_MAX_AGE: u64 = 130_000_000_000;
 /// Maximum disorder of samples, nanoseconds.
 const SLACK: u64 = 1_000_000_000;
 

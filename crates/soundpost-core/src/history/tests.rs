@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -258,7 +259,7 @@ fn every_word_may_be_damaged() {
             std::fs::write(&file, &damaged).expect("a file");
             if let Ok(mut reader) = HistoryReader::open(&place) {
                 assert!(reader.samples(0..=u64::MAX).len() <= 20);
-                let window = CallWindow { pid: 1, started: 10, ended: Some(12) };
+                let window = CallWindow { pid: 1, started: 10, ended: 12 };
                 let _ = window.gpu_use(&mut reader, false);
             }
         }
@@ -267,7 +268,7 @@ fn every_word_may_be_damaged() {
 
 /// Appends samples of GPU memory: seconds, memory of all, memory of process 7, utilization. The wall clock
 /// steps by an hour between them.
-fn use_of(samples: &[(u64, f64, Option<f64>, f64)], started: u64, ended: Option<u64>) -> Option<GpuUse> {
+fn use_of(samples: &[(u64, f64, Option<f64>, f64)], started: u64, ended: u64) -> Option<GpuUse> {
     let writer = HistoryWriter::in_memory(1 << 20);
     let device = ["0".to_owned()];
     for (second, used, own, utilization) in samples {
@@ -284,8 +285,7 @@ fn use_of(samples: &[(u64, f64, Option<f64>, f64)], started: u64, ended: Option<
         // A sample of another source between them.
         writer.append_at(second * SECOND + 1, 0, [point("load1", &[], 3.0)]);
     }
-    let window =
-        CallWindow { pid: 7, started: started * SECOND + 5, ended: ended.map(|end| end * SECOND + 5) };
+    let window = CallWindow { pid: 7, started: started * SECOND + 5, ended: ended * SECOND + 5 };
     window.gpu_use(&mut writer.reader(), false)
 }
 
@@ -299,29 +299,59 @@ fn the_use_of_a_call_is_that_of_its_window() {
         (5, 20.0, None, 0.1),
         (6, 99.0, None, 0.1),
     ];
-    let whole = use_of(&of_all, 2, Some(4)).expect("samples");
+    let whole = use_of(&of_all, 2, 4).expect("samples");
     assert_eq!((whole.memory_before, whole.memory_peak, whole.memory_delta), (10, 50, 10));
     assert_eq!(whole.utilization_mean, Some(0.6));
     assert!(!whole.of_process && !whole.shared);
-    let running = use_of(&of_all[..4], 2, None).expect("samples");
+    let running = use_of(&of_all[..4], 2, 4).expect("samples");
     assert_eq!((running.memory_before, running.memory_peak, running.memory_delta), (10, 50, 40));
     // Between two samples, peak and delta come from the later one.
-    let short = use_of(&of_all, 2, Some(2)).expect("samples");
+    let short = use_of(&of_all, 2, 2).expect("samples");
     assert_eq!((short.memory_peak, short.memory_delta, short.utilization_mean), (30, 20, None));
-    let last = use_of(&of_all, 6, Some(7)).expect("samples");
+    let last = use_of(&of_all, 6, 7).expect("samples");
     assert_eq!((last.memory_peak, last.memory_delta), (99, 0));
-    assert_eq!(use_of(&of_all, 0, Some(4)), None, "nothing is known of before");
-    assert_eq!(use_of(&of_all, 200, Some(201)), None, "too long ago");
-    assert_eq!(use_of(&[], 2, Some(4)), None);
+    assert_eq!(use_of(&of_all, 0, 4), None, "nothing is known of before");
+    assert_eq!(use_of(&of_all, 200, 201), None, "too long ago");
+    assert_eq!(use_of(&[], 2, 4), None);
 
     let own = of_all.map(|(second, used, _, utilization)| (second, used, Some(used / 2.0), utilization));
-    let own = use_of(&own, 2, Some(4)).expect("samples");
+    let own = use_of(&own, 2, 4).expect("samples");
     assert_eq!((own.memory_before, own.memory_peak, own.memory_delta, own.of_process), (5, 25, 5, true));
     // A process without earlier data does not count as one without memory.
     let mut late = of_all;
     (late[2].2, late[3].2) = (Some(1.0), Some(2.0));
-    let late = use_of(&late, 2, Some(4)).expect("samples");
+    let late = use_of(&late, 2, 4).expect("samples");
     assert_eq!((late.memory_before, late.of_process), (10, false));
+}
+
+/// Returns the use of a call from 5 s to 7 s, with samples at these seconds that are of now for 2 s.
+fn use_with_samples_at(seconds: &[u64], name: &'static str) -> Option<GpuUse> {
+    let writer = HistoryWriter::in_memory(1 << 20);
+    writer.set_max_age(Duration::from_secs(2));
+    let labels = ["0".to_owned(), "7".to_owned()];
+    for second in seconds {
+        let value = Some(*second as f64);
+        let point = Point { name, label_names: &["gpu", "pid"], label_values: &labels, value };
+        writer.append_at(second * SECOND, 0, [point]);
+    }
+    let window = CallWindow { pid: 7, started: 5 * SECOND, ended: 7 * SECOND };
+    window.gpu_use(&mut writer.reader(), false)
+}
+
+#[test]
+fn figures_older_than_two_intervals_are_absent() {
+    let peak = |seconds: &[u64]| use_with_samples_at(seconds, GPU_PROCESS_MEMORY).map(|it| it.memory_peak);
+    assert_eq!(peak(&[4, 5, 6, 7]), Some(7));
+    assert_eq!(peak(&[3, 9]), Some(9), "each within two intervals of start and end");
+    assert_eq!(peak(&[2, 6, 7]), None, "too old at the start");
+    assert_eq!(peak(&[3, 4]), None, "too old at the end");
+    assert_eq!(peak(&[4, 10]), None, "the source was away at the end");
+}
+
+#[test]
+fn process_memory_counts_where_the_device_reports_none() {
+    let used = use_with_samples_at(&[4, 6, 8], GPU_PROCESS_MEMORY).unwrap();
+    assert_eq!((used.memory_before, used.memory_peak, used.of_process), (4, 8, true));
 }
 
 #[test]
@@ -350,7 +380,7 @@ fn devices_that_the_process_does_not_see_are_not_counted() {
         writer.append_at(second * SECOND, 0, points);
     }
     let of = |pid| {
-        let window = CallWindow { pid, started: 2 * SECOND, ended: Some(2 * SECOND + 1) };
+        let window = CallWindow { pid, started: 2 * SECOND, ended: 2 * SECOND + 1 };
         window
             .gpu_use(&mut writer.reader(), true)
             .map(|gpu| (gpu.memory_before, gpu.memory_delta, gpu.shared))

@@ -111,6 +111,11 @@ impl HistoryWriter {
         state.values = values;
     }
 
+    /// Sets the age beyond which a sample is no longer of now: twice the interval between samples.
+    pub fn set_max_age(&self, age: Duration) {
+        lock(&self.state).memory.set_max_age(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     /// Returns a reader of this history.
     pub fn reader(&self) -> HistoryReader {
         HistoryReader::over(lock(&self.state).memory.clone())
@@ -129,6 +134,7 @@ impl HistoryWriter {
             None => HistoryMemory::heap(self.bytes),
         };
         let mut new = WriterState::new(Arc::new(renewed));
+        new.memory.set_max_age(full.max_age());
         new.take_over(&full);
         let (known, _) = full.table().read(0);
         let known: HashMap<u16, Series> = known.into_iter().map(|(id, series)| (id.0, series)).collect();

@@ -78,12 +78,13 @@ impl Attribution {
         let looks = state.samples_for(&calls);
         for call in calls {
             let until = |ended| {
-                let window = CallWindow { pid: call.pid, started: call.started, ended: Some(ended) };
+                let window = CallWindow { pid: call.pid, started: call.started, ended };
                 looks.get(&call.pid).and_then(|looks| looks.use_in(&window, false))
             };
             let mut used = until(call.ended);
             if call.outcome == Outcome::Died {
-                used = used.zip(until(call.ended.saturating_add(UNHEARD))).map(until_death);
+                let later = until(call.ended.saturating_add(UNHEARD));
+                used = used.map(|used| later.map_or(used, |later| until_death(used, later)));
             }
             call.gpu = used.map(|used| GpuUse {
                 shared: is_shared(by_end.get_or_insert_with(|| state.by_end()), call, &running),
@@ -132,7 +133,7 @@ impl State {
 
 /// Returns the use of a call that died between two times, from its use until each of them. For a device, the samples
 /// have no owner: a decrease at the second time may be memory that the death freed.
-fn until_death((heard, later): (GpuUse, GpuUse)) -> GpuUse {
+fn until_death(heard: GpuUse, later: GpuUse) -> GpuUse {
     if later.of_process { later } else { GpuUse { memory_peak: later.memory_peak, ..heard } }
 }
 

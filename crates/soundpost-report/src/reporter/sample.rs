@@ -27,14 +27,12 @@ struct SampledProcesses {
 }
 
 impl Vitals {
-    /// Starts sampling if it is configured and does not run. Updates the sampled processes, and flags sources that
-    /// hang.
+    /// Starts sampling if it is configured and does not run, and updates the sampled processes.
     pub(super) fn keep_running(vitals: &mut Option<Self>, deps: &Arc<Deps>) {
         let Some(interval) = deps.context.config.sample_interval else { return };
         let processes = SampledProcesses::read(&mut lock(&deps.collector));
         if let Some(Self(sampler)) = vitals {
-            processes.set(sampler);
-            return sampler.check();
+            return processes.set(sampler);
         }
         match start(deps, interval, &processes) {
             Ok(sampler) => *vitals = Some(Self(sampler)),
@@ -80,6 +78,7 @@ fn start(deps: &Arc<Deps>, interval: Interval, processes: &SampledProcesses) -> 
             });
         }))),
     };
+    history.set_max_age(sampling.max_age());
     let sampler = Sampler::start(&context.registry, &sampling, sources)?;
     processes.set(&sampler);
     deps.attribution.set_history(history);

@@ -297,9 +297,9 @@ impl Source for Gpus {
         self.select_devices();
     }
 
-    /// Returns a message about the selection of devices.
-    fn note(&self) -> Option<&'static str> {
-        self.started.as_ref().and_then(|started| started.note)
+    /// Returns a warning about the selection of devices.
+    fn warning(&self) -> Option<&'static str> {
+        self.started.as_ref().and_then(|started| started.warning)
     }
 
     fn fast_source(&mut self) -> Option<&mut dyn FastSource> {

@@ -25,7 +25,7 @@ pub(super) struct Started {
     /// Error of a device that could not be opened.
     pub(super) missing: Option<NvmlError>,
     pub(super) looked: Instant,
-    pub(super) note: Option<&'static str>,
+    pub(super) warning: Option<&'static str>,
 }
 
 impl std::fmt::Debug for Started {
@@ -44,7 +44,7 @@ impl Started {
             driver_count: driver_count(proc_root),
             missing: None,
             looked: Instant::now(),
-            note: None,
+            warning: None,
         };
         started.look();
         started
@@ -122,7 +122,7 @@ impl Started {
             }
         }
         let names: Vec<&str> = self.cards.iter().map(|card| card.name.as_str()).collect();
-        self.note = which.note(&names);
+        self.warning = which.warning(&names);
         for card in self.cards.iter_mut().filter(|card| card.is_chosen() && !card.watched) {
             card.watched = self.library.watch(card.index).is_ok();
         }

@@ -86,17 +86,17 @@ fn the_choice_can_change() {
 #[test]
 fn numbers_of_unlike_devices_are_doubtful() {
     let unlike = FULL.to_owned() + &FULL.replace("GPU-8932", "GPU-b000").replace("NVIDIA L4", "NVIDIA T4");
-    let note = |script: &str, which: GpuSelection| {
+    let warning = |script: &str, which: GpuSelection| {
         let sim = Sim::new(script);
         let mut gpus = sim.gpus(which);
         lines(&mut gpus);
-        gpus.note()
+        gpus.warning()
     };
-    assert!(note(&unlike, visible("0")).unwrap().contains("PCI_BUS_ID"));
-    assert_eq!(note(&unlike, visible("GPU-8932")), None);
-    assert_eq!(note(&eight(), visible("0")), None);
+    assert!(warning(&unlike, visible("0")).unwrap().contains("PCI_BUS_ID"));
+    assert_eq!(warning(&unlike, visible("GPU-8932")), None);
+    assert_eq!(warning(&eight(), visible("0")), None);
     let by_bus = GpuSelection::Visible(vec![Visible { devices: Some("0".to_owned()), by_bus: true }]);
-    assert_eq!(note(&unlike, by_bus), None);
+    assert_eq!(warning(&unlike, by_bus), None);
 }
 
 #[test]

@@ -14,11 +14,20 @@ pub struct Gpu {
     pub name: String,
 }
 
+/// GPUs that a service can use.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VisibleGpus {
+    /// The devices.
+    pub gpus: Vec<Gpu>,
+    /// Warning about their selection, such as an ambiguous `CUDA_VISIBLE_DEVICES`.
+    pub warning: Option<&'static str>,
+}
+
 /// Returns the GPUs that the service can use. Waits at most `timeout` for the driver.
 ///
 /// # Errors
 /// When no GPU is available; the message has the reason.
-pub fn gpus(timeout: Duration) -> Result<Vec<Gpu>, String> {
+pub fn gpus(timeout: Duration) -> Result<VisibleGpus, String> {
     let (sender, receiver) = std::sync::mpsc::channel();
     // A separate thread contains a driver that hangs.
     thread::spawn("soundpost-nvml", move || drop(sender.send(ask()))).map_err(|error| error.to_string())?;
@@ -26,9 +35,10 @@ pub fn gpus(timeout: Duration) -> Result<Vec<Gpu>, String> {
     receiver.recv_timeout(timeout).unwrap_or_else(|_| Err(hangs()))
 }
 
-fn ask() -> Result<Vec<Gpu>, String> {
+fn ask() -> Result<VisibleGpus, String> {
     let mut readings = Readings::default();
-    Gpus::new(GpuSelection::from_environment()).sample(&mut readings).map_err(|problem| problem.message)?;
+    let mut source = Gpus::new(GpuSelection::from_environment());
+    source.sample(&mut readings).map_err(|problem| problem.message)?;
     let mut gpus: Vec<Gpu> = Vec::new();
     for reading in &readings.readings {
         let label = |wanted: &str| {
@@ -40,5 +50,5 @@ fn ask() -> Result<Vec<Gpu>, String> {
             gpus.push(Gpu { index, name });
         }
     }
-    Ok(gpus)
+    Ok(VisibleGpus { gpus, warning: source.warning() })
 }

@@ -8,5 +8,5 @@ pub mod snapshot;
 pub mod store;
 
 #[cfg(feature = "gpu")]
-pub use gpus::{Gpu, gpus};
+pub use gpus::{Gpu, VisibleGpus, gpus};
 pub use service::Service;
