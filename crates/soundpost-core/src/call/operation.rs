@@ -80,6 +80,7 @@ impl Calls {
         let find = || self.operations.get(hash_of(&key), |other| *other == key).cloned();
         let (operation, labels) = (Arc::from(&*key.0), key.1.clone());
         let series = find().unwrap_or_else(|| {
+            self.registry.count_cut([name]);
             let slow = slow_path();
             let make = || Arc::new(AppendMap::new());
             find()
@@ -270,9 +271,10 @@ impl Operation {
         values: &[S],
         same: impl Fn(&[Box<str>]) -> bool,
     ) -> Arc<OperationSeries> {
-        let values: Box<[Box<str>]> = values.iter().map(|value| label_value(value.as_ref()).into()).collect();
         let calls = &self.calls;
         let registry = &calls.registry;
+        registry.count_cut(values.iter().map(AsRef::as_ref));
+        let values: Box<[Box<str>]> = values.iter().map(|value| label_value(value.as_ref()).into()).collect();
         let pairs = self.labels.iter().zip(&values);
         let mut labels: Vec<(Box<str>, Box<str>)> =
             pairs.map(|(name, value)| (name.clone(), registry.redacted_label(name, value).into())).collect();

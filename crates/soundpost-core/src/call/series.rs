@@ -12,6 +12,7 @@ use super::record::CallRecordWriter;
 use crate::clock::seconds;
 use crate::registry::{
     AppendMap, Counter, FamilyCore, Histogram, LabelPairs, OVERFLOW, OperationRecord, Registry, hash_of,
+    label_value,
 };
 use crate::segment::{IdWords, Payload, RecordKind, flag, set_once, slow_path, word};
 use crate::sync::{AtomicU64, Ordering};
@@ -64,8 +65,7 @@ impl OperationSeries {
         has_begun: &Arc<AtomicBool>,
     ) -> Self {
         let record = OperationRecord { operation: operation.to_string(), labels: labels.clone() };
-        // With a full directory the call in flight has no name; the call itself is still recorded.
-        let at = registry.append(RecordKind::Operation, &record.encode()).unwrap_or(u32::MAX);
+        let at = registry.append_operation(&record);
         Self {
             registry: registry.clone(),
             metrics: metrics.clone(),
@@ -198,6 +198,8 @@ impl OperationSeries {
 
     /// Returns the series of a stage. Names beyond the series limit share one.
     pub(crate) fn stage(&self, name: &str) -> Arc<StageSeries> {
+        let given = name;
+        let name = label_value(given);
         let find = || self.stages.get(hash_of(name), |key| **key == *name).cloned();
         if let Some(stage) = find() {
             return stage;
@@ -206,6 +208,7 @@ impl OperationSeries {
             self.registry.count_overflow();
             return self.stage(OVERFLOW);
         }
+        self.registry.count_cut([given]);
         let labels = self.labels_with(&[("operation", &self.operation), ("stage", name)]);
         let stage = StageSeries {
             at: self.registry.append(RecordKind::Stage, &Payload::default().text(name)).unwrap_or(u32::MAX),

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::append_map::{AppendMap, hash_of};
 use super::packed::PackedLabels;
 use super::record::{FamilyRecord, SeriesRecord};
+use super::reserve::Room;
 use super::spec::Repr;
 use super::{Spec, name};
 use crate::error::Error;
@@ -25,7 +26,12 @@ pub(crate) struct FamilyCore {
     pub(crate) hidden: AtomicUsize,
     /// Maximum number of series; further ones use the overflow series.
     pub(crate) limit: usize,
+    /// The first overflow series. Before it exists, room for it is reserved.
+    pub(super) overflow: OnceLock<Arc<SeriesCore>>,
 }
+
+/// Position of a family for which the segment had no room.
+const NO_ROOM: u32 = u32::MAX;
 
 /// A series in this process's index. Kept small, because there may be many.
 pub(crate) struct SeriesCore {
@@ -92,6 +98,39 @@ impl SeriesCore {
 }
 
 impl FamilyCore {
+    pub(super) fn new(at: u32, record: FamilyRecord, limit: usize) -> Self {
+        Self {
+            at,
+            bounds: record.bounds.as_slice().into(),
+            record,
+            series: AppendMap::new(),
+            gauges: Mutex::default(),
+            hidden: AtomicUsize::new(0),
+            limit,
+            overflow: OnceLock::new(),
+        }
+    }
+
+    /// Returns a family for which the segment has no room. It has no series.
+    pub(super) fn without_room(record: FamilyRecord) -> Self {
+        Self::new(NO_ROOM, record, 0)
+    }
+
+    /// Reports whether the segment has the family.
+    pub(super) fn is_in_segment(&self) -> bool {
+        self.at != NO_ROOM
+    }
+
+    /// Returns the number of cells of a series.
+    pub(super) fn cells(&self) -> usize {
+        Spec::cells(self.record.repr, self.record.bounds.len())
+    }
+
+    /// Returns the room that this family reserves: none once it has an overflow series.
+    pub(super) fn reserved(&self) -> Room {
+        if self.overflow.get().is_some() { Room::default() } else { Room::of_family(self.cells()) }
+    }
+
     /// Reports whether one more series may be exposed.
     pub(crate) fn has_room(&self) -> bool {
         self.series.len().saturating_sub(self.hidden.load(Ordering::Relaxed)) < self.limit

@@ -106,6 +106,7 @@ impl Family {
             self.registry.expose(&self.core, series);
             return Ok(Some(series.clone()));
         }
+        self.registry.count_cut(values.iter().copied());
         let labels: super::LabelPairs =
             self.pairs(values).map(|(name, value)| (name.into(), value.into())).collect();
         Ok(self.registry.series(&self.core, self.registry.redacted_labels(&labels)))

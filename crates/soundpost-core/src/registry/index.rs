@@ -2,14 +2,15 @@
 //!
 //! A new series is appended to the directory and then read back, as one of another process is.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::append_map::{AppendMap, hash_of};
+use super::append_map::hash_of;
 use super::core::{FamilyCore, SeriesCore, hash_labels};
 use super::record::{FamilyRecord, LabelPairs, SeriesRecord};
+use super::reserve::Room;
 use super::spec::Repr;
-use super::{Registry, Spec, gauge_cell, name};
+use super::{OVERFLOW, Registry, Spec, gauge_cell, name};
 use crate::segment::{Lookup, Owner, RecordKind, SlowPath, slow_path, take_cells};
 use crate::thread::lock;
 
@@ -19,23 +20,53 @@ impl Registry {
         family.find(hash_labels(pairs()), pairs()).cloned()
     }
 
+    /// Makes a series, and leaves `reserved` free.
     pub(super) fn make_series(
         &self,
         slow: &SlowPath,
         owner: Owner,
         family: &Arc<FamilyCore>,
         labels: LabelPairs,
+        reserved: Room,
     ) -> Option<Arc<SeriesCore>> {
-        self.append_series(owner, family, &labels)?;
+        self.append_series(owner, family, &labels, reserved)?;
         self.absorb(slow, owner);
         self.find_series(family, &labels)
     }
 
+    /// Returns the series for labels without a series of their own. If its names do not fit into the reserved room, it
+    /// is another one of the family, in the end one without labels.
+    pub(super) fn overflow_series(
+        &self,
+        slow: &SlowPath,
+        owner: Owner,
+        family: &Arc<FamilyCore>,
+        labels: &LabelPairs,
+    ) -> Option<Arc<SeriesCore>> {
+        let rest: LabelPairs = labels.iter().map(|(name, _)| (name.clone(), OVERFLOW.into())).collect();
+        let known = self.find_series(family, &rest);
+        let (reserve, own) = (self.reserve.room(), family.reserved());
+        let record = SeriesRecord { family: family.at, cell: 0, exemplars: None, labels: rest.clone() };
+        let reserved =
+            if record.encode().record_words() <= own.words { reserve.without(own) } else { reserve };
+        known
+            .or_else(|| self.make_series(slow, owner, family, rest, reserved))
+            .or_else(|| family.overflow.get().cloned())
+            .or_else(|| self.make_series(slow, owner, family, LabelPairs::default(), reserve.without(own)))
+    }
+
     /// Allocates cells and appends the record of a series. The cells of a gauge belong to the calling
     /// process.
-    fn append_series(&self, owner: Owner, family: &FamilyCore, labels: &LabelPairs) -> Option<u32> {
+    fn append_series(
+        &self,
+        owner: Owner,
+        family: &FamilyCore,
+        labels: &LabelPairs,
+        reserved: Room,
+    ) -> Option<u32> {
         let record = &family.record;
-        let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()))?;
+        let cell =
+            family.is_in_segment().then(|| self.segment.allocate_cells(family.cells(), reserved.cells))??;
         if record.repr == Repr::Gauge {
             let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
             word.store(owner.word(), crate::sync::Ordering::Release);
@@ -44,7 +75,7 @@ impl Registry {
         let places = record.bounds.len() + 1;
         let exemplars = record.exemplars.then(|| self.segment.allocate_exemplars(places)).flatten();
         let series = SeriesRecord { family: family.at, cell, exemplars, labels: labels.clone() };
-        self.append(RecordKind::Series, &series.encode())
+        self.append_before(RecordKind::Series, &series.encode(), reserved)
     }
 
     /// Returns this process's cells of a gauge that its parent made: those of a dead process, or new ones.
@@ -67,7 +98,7 @@ impl Registry {
                 return Some(left.cell);
             }
         }
-        self.append_series(owner, family, &labels)?;
+        self.append_series(owner, family, &labels, self.reserve.room())?;
         self.absorb(&slow, owner);
         series.own_cell()
     }
@@ -121,18 +152,9 @@ impl Registry {
                         record.name.as_str().into(),
                     );
                 }
-                let bounds = record.bounds.as_slice().into();
                 let (hash, name) = (hash_of(&*record.name), record.name.as_str().into());
-                let limit = self.options.series_limit;
-                let core = FamilyCore {
-                    at,
-                    record,
-                    bounds,
-                    series: AppendMap::new(),
-                    gauges: Mutex::default(),
-                    hidden: AtomicUsize::new(0),
-                    limit,
-                };
+                let core = FamilyCore::new(at, record, self.options.series_limit);
+                self.reserve.add(core.reserved());
                 self.families.insert(slow, hash, name, Arc::new(core)).clone()
             }
         };
@@ -160,8 +182,15 @@ impl Registry {
             }
             Some(_) => {}
             None => {
-                let series = SeriesCore::new(&self.segment, family.record.repr, at, &record);
-                family.series.insert(slow, hash, Arc::new(series), ());
+                let series = Arc::new(SeriesCore::new(&self.segment, family.record.repr, at, &record));
+                let reserved = family.reserved();
+                if record.labels.iter().all(|(_, value)| **value == *OVERFLOW)
+                    && family.is_in_segment()
+                    && family.overflow.set(series.clone()).is_ok()
+                {
+                    self.reserve.remove(reserved);
+                }
+                family.series.insert(slow, hash, series, ());
             }
         }
     }

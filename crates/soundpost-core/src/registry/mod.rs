@@ -20,6 +20,7 @@ mod packed;
 mod record;
 mod recorder;
 mod redaction;
+mod reserve;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub use options::{DEFAULT_SERIES_LIMIT, Options};
 pub(crate) use record::{FamilyRecord, LabelPairs, Meta, OperationRecord, SeriesRecord};
 pub use recorder::MetricsRecorder;
 use redaction::Redactions;
+use reserve::{Reserve, Room};
 pub(crate) use spec::Repr;
 pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, PACE_BUCKETS, RATIO_BUCKETS, SHARE_BUCKETS, Spec};
 pub use unit::Unit;
@@ -82,6 +84,9 @@ pub struct Registry {
     by_position: AppendMap<u32, Arc<FamilyCore>>,
     /// Exposed names and their families.
     exposed: AppendMap<Box<str>, Box<str>>,
+    reserve: Reserve,
+    /// Position of the operation of calls without room for their own.
+    overflow_operation: std::sync::OnceLock<u32>,
     own: std::sync::OnceLock<OwnMetrics>,
     messages: Mutex<MessageLog>,
     fallback: Option<String>,
@@ -163,6 +168,8 @@ impl Registry {
             families: AppendMap::new(),
             by_position: AppendMap::new(),
             exposed: AppendMap::new(),
+            reserve: Reserve::default(),
+            overflow_operation: std::sync::OnceLock::new(),
             own: std::sync::OnceLock::new(),
             messages: Mutex::default(),
             fallback: fallback.map(|error| error.to_string()),
@@ -185,7 +192,7 @@ impl Registry {
         registry.segment.set_rejected(rejected);
         let errors = registry.family_core(&errors.checked()?)?;
         // These counters must exist before the segment is full.
-        for part in ["facade", "segment", OVERFLOW] {
+        for part in ["facade", "label", "segment", OVERFLOW] {
             registry.series(&errors, [("part".into(), part.into())].into());
         }
         let events = Spec::whole_counter("soundpost_events")
@@ -309,10 +316,45 @@ impl Registry {
 
     /// Appends a record to the directory; the next lookup indexes it.
     pub(crate) fn append(&self, kind: RecordKind, payload: &Payload) -> Option<u32> {
-        self.segment.directory().append(self.seen.load(Ordering::Relaxed), kind, payload)
+        self.append_before(kind, payload, self.reserve.room())
     }
 
-    /// Returns the family of a checked spec, made if it is new.
+    fn append_before(&self, kind: RecordKind, payload: &Payload, reserved: Room) -> Option<u32> {
+        let seen = self.seen.load(Ordering::Relaxed);
+        self.segment.directory().append_before(seen, kind, payload, reserved.words)
+    }
+
+    /// Appends the record of an operation. Without room all further ones share the record of [`OVERFLOW`].
+    pub(crate) fn append_operation(&self, record: &OperationRecord) -> u32 {
+        if let Some(at) = self.append(RecordKind::Operation, &record.encode()) {
+            return at;
+        }
+        self.report_full();
+        *self.overflow_operation.get_or_init(|| {
+            let record = OperationRecord { operation: OVERFLOW.to_owned(), labels: LabelPairs::default() };
+            let reserved = self.reserve.for_operation();
+            self.append_before(RecordKind::Operation, &record.encode(), reserved).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// Counts a family or series without room, and marks the segment as full.
+    fn report_full(&self) {
+        self.segment.set_full();
+        let message = "the segment is full: new series are counted in the overflow series of their family, and new \
+                       metrics are not recorded; raise segment_bytes";
+        self.diagnostics().warn_once("segment", message);
+    }
+
+    /// Counts the label values of a new series that are cut.
+    pub(crate) fn count_cut<'a>(&self, values: impl IntoIterator<Item = &'a str>) {
+        if values.into_iter().any(|value| label_value(value).len() < value.len()) {
+            let message =
+                "a label value is longer than 256 bytes and was cut; give labels few and short values";
+            self.diagnostics().warn_once("label", message);
+        }
+    }
+
+    /// Returns the family of a checked spec, made if it is new. Without room for it, its series record nothing.
     pub(crate) fn family_core(&self, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
         if let Some(core) = self.find_family(&spec.name) {
             return core.clone().registered_again(spec);
@@ -331,11 +373,20 @@ impl Registry {
                 )));
             }
         }
-        let full =
-            || Error::config(format!("metric {:?}: the segment is full; raise segment_bytes", spec.given));
-        self.append(RecordKind::Family, &FamilyRecord::of_spec(spec).encode()).ok_or_else(full)?;
-        self.absorb(&slow, owner);
-        self.find_family(&spec.name).cloned().ok_or_else(full)
+        let (record, cells) = (FamilyRecord::of_spec(spec), Spec::cells(spec.repr, spec.bounds.len()));
+        let reserved = self.reserve.room().with(Room::of_family(cells));
+        if self.segment.free_cells() >= reserved.cells {
+            self.append_before(RecordKind::Family, &record.encode(), reserved);
+            self.absorb(&slow, owner);
+        }
+        if let Some(core) = self.find_family(&spec.name) {
+            return Ok(core.clone());
+        }
+        let core = Arc::new(FamilyCore::without_room(record));
+        self.families.insert(&slow, hash_of(&*spec.name), spec.name.as_str().into(), core.clone());
+        drop(slow);
+        self.report_full();
+        Ok(core)
     }
 
     fn find_family(&self, name: &str) -> Option<&Arc<FamilyCore>> {
@@ -356,14 +407,13 @@ impl Registry {
             self.absorb(&slow, owner);
             let room = family.has_room() || labels.is_empty();
             let known = self.find_series(family, &labels);
-            match known.or_else(|| room.then(|| self.make_series(&slow, owner, family, labels.clone()))?) {
+            let make = || self.make_series(&slow, owner, family, labels.clone(), self.reserve.room());
+            match known.or_else(|| room.then(make)?) {
                 Some(series) => (Some(series), true, false),
                 None => {
-                    let rest: LabelPairs =
-                        labels.iter().map(|(name, _)| (name.clone(), OVERFLOW.into())).collect();
-                    let known = self.find_series(family, &rest);
-                    let series = known.or_else(|| self.make_series(&slow, owner, family, rest));
-                    (series, false, room)
+                    let series = self.overflow_series(&slow, owner, family, &labels);
+                    // A series without labels is an overflow series itself.
+                    (series, labels.is_empty() && family.is_in_segment(), room)
                 }
             }
         };
@@ -373,8 +423,7 @@ impl Registry {
         if !own {
             self.count_overflow();
             if full && !family.record.name.starts_with("soundpost_") {
-                let message = "the segment is full: new series are not recorded; raise segment_bytes";
-                self.diagnostics().warn_once("segment", message);
+                self.report_full();
             }
         }
         Found { series, own }

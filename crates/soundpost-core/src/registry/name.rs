@@ -4,7 +4,7 @@ use super::kind::MetricKind;
 use crate::error::Error;
 
 /// Maximum length of a label value, bytes.
-pub(crate) const LABEL_VALUE_BYTES: usize = 1024;
+pub(crate) const LABEL_VALUE_BYTES: usize = 256;
 /// Maximum length of a metric or label name, bytes.
 const NAME_BYTES: usize = 256;
 

@@ -113,6 +113,7 @@ impl MetricsRecorder {
 
     fn series(&self, key: &Key, kind: MetricKind) -> Result<(Arc<FamilyCore>, Found), Error> {
         let family = self.registry.family_core(&self.spec(key.name(), kind)?)?;
+        self.registry.count_cut(key.labels().map(metrics::Label::value));
         let labels = self.registry.redacted_labels(&labels(key)?);
         let found = self.registry.series_or_overflow(&family, labels);
         Ok((family, found))

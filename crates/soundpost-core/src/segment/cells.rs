@@ -7,9 +7,15 @@ use super::{Segment, lane};
 use crate::sync::{AtomicU64, Ordering};
 
 impl Segment {
-    /// Allocates `count` cells in every lane.
-    pub(crate) fn allocate_cells(&self, count: usize) -> Option<u32> {
-        self.bump(header::CELLS_USED, count, self.layout.lane_words)
+    /// Allocates `count` cells in every lane, and leaves `reserved` ones free.
+    pub(crate) fn allocate_cells(&self, count: usize, reserved: usize) -> Option<u32> {
+        self.bump(header::CELLS_USED, count, self.layout.lane_words.saturating_sub(reserved))
+    }
+
+    /// Returns the number of free cells in every lane.
+    pub(crate) fn free_cells(&self) -> usize {
+        let used = self.words()[header::CELLS_USED].load(Ordering::Relaxed);
+        self.layout.lane_words.saturating_sub(usize::try_from(used).unwrap_or(usize::MAX))
     }
 
     /// Adds to a whole-number cell.

@@ -85,13 +85,25 @@ impl<'a> Directory<'a> {
 
     /// Appends a record at the first free place from `hint` on; `None` when the directory is full.
     pub(crate) fn append(&self, hint: u32, kind: RecordKind, payload: &Payload) -> Option<u32> {
-        let length = PREFIX + payload.words.len();
+        self.append_before(hint, kind, payload, 0)
+    }
+
+    /// Appends a record and leaves `reserved` words free; `None` without so much room.
+    pub(crate) fn append_before(
+        &self,
+        hint: u32,
+        kind: RecordKind,
+        payload: &Payload,
+        reserved: usize,
+    ) -> Option<u32> {
+        let length = payload.record_words();
         if length > MAX_RECORD {
             return None;
         }
+        let open = self.words.get(..self.words.len().checked_sub(reserved)?)?;
         let mut at = hint as usize;
         loop {
-            let head = self.words.get(at..at.checked_add(length)?)?.first()?;
+            let head = open.get(at..at.checked_add(length)?)?.first()?;
             let reserved = Head { kind, state: RESERVED, length }.encode();
             match head.compare_exchange(0, reserved, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
@@ -300,6 +312,11 @@ impl Payload {
             self.words.push(u64::from_le_bytes(word));
         }
         self
+    }
+
+    /// Returns the length of a record with this payload, words.
+    pub(crate) fn record_words(&self) -> usize {
+        PREFIX + self.words.len()
     }
 
     pub(crate) fn reader(&self) -> PayloadReader<'_> {

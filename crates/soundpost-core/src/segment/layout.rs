@@ -40,6 +40,8 @@ pub(crate) mod header {
     pub(crate) const WALL_OFFSET: usize = 18;
     pub(crate) const CELLS_USED: usize = 19;
     pub(crate) const EXEMPLARS_USED: usize = 20;
+    /// 1 after a family or series found no room.
+    pub(crate) const FULL: usize = 21;
     /// Position of the next record of the ring; positions of the ring only grow.
     pub(crate) const RING_HEAD: usize = 32;
     /// Position of the oldest record that is not freed, and the same with all bits inverted.

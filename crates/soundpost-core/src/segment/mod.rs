@@ -298,6 +298,11 @@ impl Segment {
         self.words()[header::WALL_OFFSET].fetch_add(nanos, Ordering::Relaxed);
     }
 
+    /// Marks the segment as full, for readers.
+    pub(crate) fn set_full(&self) {
+        self.words()[header::FULL].store(1, Ordering::Relaxed);
+    }
+
     /// Sets the state that readers see.
     pub(crate) fn set_state(&self, state: SegmentState) {
         self.words()[header::STATE].store(state as u64, Ordering::Release);

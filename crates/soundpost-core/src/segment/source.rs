@@ -219,6 +219,11 @@ impl Source {
     }
 
     /// Returns the time of the last heartbeat, by the monotonic clock.
+    /// Reports whether a family or series found no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.words()[header::FULL].load(Ordering::Relaxed) != 0
+    }
+
     pub(crate) fn heartbeat(&self) -> u64 {
         self.words()[header::HEARTBEAT].load(Ordering::Relaxed)
     }

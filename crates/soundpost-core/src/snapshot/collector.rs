@@ -100,6 +100,8 @@ impl Collector {
             let mut family = merged.read(&self.sources, &mut living);
             if family.name.strip_prefix(prefix) == Some("_request") {
                 running.add_died(&mut family);
+            } else if family.name.strip_prefix(prefix) == Some("_unhealthy") {
+                live::add_full_segments(&self.sources, &mut family);
             }
             families.push(family);
         }

@@ -110,6 +110,16 @@ impl LiveCalls {
     }
 }
 
+/// Adds `unhealthy{reason="segment_full"}` if the segment of a living process is full. It has no room for that series.
+pub(super) fn add_full_segments(sources: &[Attached], unhealthy: &mut MetricFamily) {
+    let full = sources.iter().find(|attached| attached.source.is_full() && !attached.source.is_dead());
+    let Some(full) = full else { return };
+    let labels = full.constant_labels(&[("reason", "segment_full")]);
+    if let Err(at) = unhealthy.series.binary_search_by(|series| series.labels.cmp(&labels)) {
+        unhealthy.series.insert(at, MetricSeries { labels, value: MetricValue::Float(1.0) });
+    }
+}
+
 /// Makes `up` and `build_info` of the service.
 pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
     let alive = || of_service(sources).filter(|attached| !attached.source.is_dead());

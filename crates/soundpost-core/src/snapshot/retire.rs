@@ -111,7 +111,7 @@ impl Writer<'_> {
         raw: RawTotal,
         died: u64,
     ) -> Option<()> {
-        let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()))?;
+        let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()), 0)?;
         let set = |cell: u32, value: u64| self.segment.shared_cell(cell).store(value, Ordering::Relaxed);
         let mut places = None;
         match raw {

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod full;
 mod future;
 mod judgement;
 mod label;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use soundpost_core::snapshot::Snapshot;
-use soundpost_core::{Call, Calls, Options, Outcome, Seconds};
+use soundpost_core::{Call, Calls, Options, Outcome, Seconds, Spec};
 
 struct Service {
     home: Home,
