@@ -244,18 +244,25 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed")
-@pytest.mark.parametrize("preload", [False, True])
-@pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
-def test_gunicorn_workers_are_merged(tmp_path, preload, listen):
+@contextlib.contextmanager
+def gunicorn(tmp_path, *options, listen="none"):
+    """Runs the application under gunicorn, and yields a function that requests a path of it."""
     (tmp_path / "service.py").write_text(textwrap.dedent(APPLICATION))
     path = str(tmp_path / "s")
     environment = {**os.environ, "SOUNDPOST_DIRECTORY": str(tmp_path / "state"), "TEST_LISTEN": listen}
     log = (tmp_path / "log").open("w")
     server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-w", "3", "-b", "unix:" + path, "--graceful-timeout", "5"]
-        + ["--preload"] * preload
-        + ["service:app"],
+        [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-b",
+            "unix:" + path,
+            "--graceful-timeout",
+            "5",
+            *options,
+            "service:app",
+        ],
         cwd=tmp_path,
         env=environment,
         stdout=log,
@@ -269,12 +276,6 @@ def test_gunicorn_workers_are_merged(tmp_path, preload, listen):
             assert response.status == 200
             return response.read().decode()
 
-    def totals():
-        scrape = Scrape(get("/render"), prefix="web")
-        return scrape.outcomes("synthesize", emotion="sad").get("ok", 0), scrape.get(
-            "served_total", kind="calls"
-        ) or 0
-
     try:
         deadline = time.monotonic() + LIMIT
         while True:
@@ -284,19 +285,7 @@ def test_gunicorn_workers_are_merged(tmp_path, preload, listen):
             except OSError:
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
                 time.sleep(0.02)
-        for _ in range(60):
-            assert get("/sad") == "chunkchunk"
-        assert totals() == (60, 60)
-        # After a worker is killed, its records stay and its successor continues.
-        os.kill(int(get("/pid")), signal.SIGKILL)
-        seen = []
-        for _ in range(40):
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                get("/sad")
-                seen.append(totals())
-        assert seen == sorted(seen)
-        assert seen[-1][0] >= 60 + len(seen)
-        assert seen[-1][0] <= 100
+        yield get
     finally:
         began = time.monotonic()
         server.terminate()
@@ -307,6 +296,48 @@ def test_gunicorn_workers_are_merged(tmp_path, preload, listen):
             log.close()
     assert time.monotonic() - began < LIMIT
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def gunicorn_totals(get):
+    scrape = Scrape(get("/render"), prefix="web")
+    calls = scrape.outcomes("synthesize", emotion="sad").get("ok", 0)
+    return calls, scrape.get("served_total", kind="calls") or 0
+
+
+without_gunicorn = pytest.mark.skipif(
+    importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not installed"
+)
+
+
+@without_gunicorn
+@pytest.mark.parametrize("preload", [False, True])
+@pytest.mark.parametrize("listen", ["none", "127.0.0.1:0"])
+def test_gunicorn_workers_are_merged(tmp_path, preload, listen):
+    with gunicorn(tmp_path, "-w", "3", *["--preload"] * preload, listen=listen) as get:
+        for _ in range(60):
+            assert get("/sad") == "chunkchunk"
+        assert gunicorn_totals(get) == (60, 60)
+        # After a worker is killed, its records stay and its successor continues.
+        os.kill(int(get("/pid")), signal.SIGKILL)
+        seen = []
+        for _ in range(40):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                get("/sad")
+                seen.append(gunicorn_totals(get))
+        assert seen == sorted(seen)
+        assert seen[-1][0] >= 60 + len(seen)
+        assert seen[-1][0] <= 100
+
+
+@without_gunicorn
+def test_totals_continue_when_workers_of_a_master_are_recycled(tmp_path):
+    with gunicorn(tmp_path, "-w", "1", "--preload", "--max-requests", "4") as get:
+        pids = {get("/pid")}
+        for count in range(1, 11):
+            get("/sad")
+            pids.add(get("/pid"))
+            assert gunicorn_totals(get) == (count, count)
+        assert len(pids) > 3
 
 
 def test_child_calls_its_gauge_functions(python):
