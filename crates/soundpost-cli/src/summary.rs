@@ -226,8 +226,7 @@ impl Buckets {
         Self { bounds: self.bounds.clone(), counts }
     }
 
-    /// Returns a quantile by linear interpolation, as PromQL's `histogram_quantile` does; `None` without
-    /// observations.
+    /// Returns a quantile by linear interpolation, as PromQL's `histogram_quantile` does; `None` without observations.
     pub(crate) fn quantile(&self, quantile: f64) -> Option<f64> {
         let total: u64 = self.counts.iter().sum();
         let rank = quantile * total as f64;

@@ -40,7 +40,6 @@ pub fn deadline(timeout: Duration) -> Instant {
     Instant::now() + timeout.min(CENTURY)
 }
 
-/// Converts nanoseconds to seconds.
 #[inline]
 pub(crate) fn seconds(nanos: u64) -> f64 {
     nanos as f64 * 1e-9

@@ -1,9 +1,8 @@
 //! Core of Soundpost: recording, and reading what was recorded.
 //!
-//! Every process writes only to its *segment*, a memory-mapped file of counters, histograms, calls in flight
-//! and events. Recording takes no lock, no system call and no allocation, and recorded data survives the
-//! process. A [`Collector`](snapshot::Collector) merges all segments of a service into one plain
-//! [`Snapshot`](snapshot::Snapshot).
+//! Every process writes only to its *segment*, a memory-mapped file of counters, histograms, calls in flight and
+//! events. Recording takes no lock, no system call and no allocation, and recorded data survives the process. A
+//! [`Collector`](snapshot::Collector) merges all segments of a service into one plain [`Snapshot`](snapshot::Snapshot).
 //!
 //! Services depend on the crate `soundpost`, not on this one.
 

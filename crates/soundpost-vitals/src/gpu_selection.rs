@@ -176,8 +176,7 @@ fn find(form: &Form<'_>, devices: &[DeviceIdentity]) -> Option<SelectedDevice> {
     }
 }
 
-/// Returns the instances that the old form `MIG-<GPU-UUID>/<GPU instance>/<compute instance>` names on a
-/// device.
+/// Returns the instances that the old form `MIG-<GPU-UUID>/<GPU instance>/<compute instance>` names on a device.
 fn instance_named(text: &str, uuid: &str) -> Option<Option<(u32, u32)>> {
     let mut parts = text.strip_prefix("MIG-")?.strip_prefix(uuid)?.strip_prefix('/')?.split('/');
     let (gpu, compute) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);

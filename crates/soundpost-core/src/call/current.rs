@@ -42,8 +42,7 @@ impl Drop for Entered {
 }
 
 pin_project! {
-    /// A future that is one call: the current call during each poll, `cancelled` when it is dropped before
-    /// its end.
+    /// A future that is one call: the current call during each poll, `cancelled` when it is dropped before its end.
     pub struct CallFuture<F, C> {
         call: Option<(Call, C)>,
         #[pin]

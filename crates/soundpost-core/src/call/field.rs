@@ -12,11 +12,9 @@ use crate::thread::lock;
 
 /// Maximum capacity that a buffer keeps after its call, words.
 const KEPT_WORDS: usize = 512;
-
 /// Maximum length of a field's text, bytes.
 const TEXT: usize = 8192;
 
-/// Returns the value of a field after redaction.
 pub(crate) fn redacted(registry: &Registry, name: &str, value: FieldValue) -> FieldValue {
     let mut hits = Hits::default();
     let redactor = registry.redactor();
@@ -64,7 +62,6 @@ impl FieldBuffer {
         }
     }
 
-    /// Removes a field.
     pub(crate) fn remove(&mut self, ticket: u64, name: &str) {
         if self.ticket == ticket
             && let Some(known) = self.find(name)
@@ -74,7 +71,6 @@ impl FieldBuffer {
         }
     }
 
-    /// Returns the place of a field.
     fn find(&self, name: &str) -> Option<std::ops::Range<usize>> {
         let mut rest = self.words.as_slice();
         while let Some((other, _, after)) = split(rest) {
@@ -86,8 +82,7 @@ impl FieldBuffer {
         None
     }
 
-    /// Sets or replaces a field. Returns false without room. Ignored if the slot has been reused by a newer
-    /// call.
+    /// Sets or replaces a field. Returns false without room. Ignored if the slot has been reused by a newer call.
     pub(crate) fn set(&mut self, ticket: u64, name: &str, value: FieldRef<'_>) -> bool {
         if self.ticket > ticket {
             return true;
@@ -131,7 +126,6 @@ impl Fields {
         Some(lock(self.tables.get()?.get(slot as usize)?))
     }
 
-    /// Returns the buffer of a slot.
     pub(crate) fn get_or_make(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
         let make = || (0..self.slots).map(|_| Mutex::default()).collect();
         Some(lock(self.tables.get_or_make(make).get(slot as usize)?))

@@ -9,7 +9,6 @@ use crate::registry::{
     Spec,
 };
 
-/// Families that calls record to.
 pub(crate) struct RequestMetrics {
     pub(crate) total: Arc<FamilyCore>,
     pub(crate) duration: Arc<FamilyCore>,

@@ -24,8 +24,7 @@ impl RequestId {
         (!id.is_empty()).then(|| Self::from_bytes(id.as_bytes()))
     }
 
-    /// Returns the trace id of a W3C `traceparent` (`00-<32 hex>-<16 hex>-<2 hex>`); `None` when the header
-    /// is invalid.
+    /// Returns the trace id of a W3C `traceparent` (`00-<32 hex>-<16 hex>-<2 hex>`); `None` when the header is invalid.
     ///
     /// See <https://www.w3.org/TR/trace-context/#traceparent-header>.
     pub fn from_traceparent(header: &str) -> Option<Self> {

@@ -177,20 +177,17 @@ impl OperationSeries {
         }
     }
 
-    /// Records the levels of a call's audio.
     pub(crate) fn record_levels(&self, levels: &AudioLevels) {
         self.histogram(&self.clipped, &self.metrics.clipped).observe(levels.clipped_ratio());
         self.histogram(&self.silence, &self.metrics.silence).observe(levels.silence_ratio());
     }
 
-    /// Records the time to first audio.
     #[inline]
     pub(crate) fn record_first_audio(&self, nanos: u64, id: &IdWords, now: u64) {
         let family = &self.metrics.first_audio;
         self.histogram(&self.first_audio, family).observe_exemplar(seconds(nanos), id, now);
     }
 
-    /// Records the time between two chunks.
     #[inline]
     pub(crate) fn record_chunk_gap(&self, nanos: u64) {
         self.histogram(&self.chunk_gap, &self.metrics.chunk_gap).observe(seconds(nanos));
@@ -220,7 +217,6 @@ impl OperationSeries {
             .unwrap_or_else(|| self.stages.insert(&slow, hash_of(name), name.into(), Arc::new(stage)).clone())
     }
 
-    /// Sets `unhealthy{reason}`.
     pub(crate) fn set_unhealthy(&self, reason: &str) {
         self.metrics.set_unhealthy(&self.registry, reason, true);
     }

@@ -9,7 +9,6 @@ pub(crate) const NAME: usize = 256;
 /// Maximum length of all fields of a record, words: 64 KiB.
 pub(crate) const WORDS: usize = 8192;
 
-/// Cuts a text at a number of bytes.
 #[inline]
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
@@ -68,7 +67,6 @@ impl<'a> Bytes<'a> {
         String::from_utf8(text).ok()
     }
 
-    /// Compares the bytes with a text.
     #[inline]
     pub(crate) fn is(self, text: &str) -> bool {
         self.length == text.len() && self.words.iter().copied().eq(packed(text))
@@ -110,7 +108,6 @@ pub(crate) fn words_of(name: &str, value: FieldRef<'_>) -> usize {
     1 + name.len().div_ceil(8) + value.div_ceil(8)
 }
 
-/// Encodes a field.
 #[inline]
 pub(crate) fn encode<'a>(name: &'a str, value: FieldRef<'a>) -> impl Iterator<Item = u64> + 'a {
     let (kind, number, text) = match value {

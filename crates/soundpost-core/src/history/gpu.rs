@@ -12,8 +12,7 @@ pub const GPU_MEMORY: &str = "gpu_memory_used_bytes";
 pub const GPU_PROCESS_MEMORY: &str = "gpu_process_memory_bytes";
 /// Utilization, 0 to 1: labels `gpu`, `mig`.
 pub const GPU_UTILIZATION: &str = "gpu_utilization_ratio";
-/// 1 for a device that a process sees: labels `gpu`, `mig`, `pid`. Without this series all processes see all
-/// devices.
+/// 1 for a device that a process sees: labels `gpu`, `mig`, `pid`. Without this series all processes see all devices.
 pub const GPU_VISIBLE: &str = "gpu_visible";
 
 /// Process and time of a call.
@@ -57,7 +56,6 @@ enum SeriesRole {
     Visible(Option<Device>),
 }
 
-/// The GPU values of one sample.
 #[derive(Default)]
 struct GpuSample {
     at: u64,
@@ -79,12 +77,13 @@ pub struct GpuSamples {
 }
 
 impl CallWindow {
-    /// Returns the GPU memory around the call: before it from the last sample at or before its start, after
-    /// it from the first sample after its end, or from the last one. `None` if the last sample at the start or at
-    /// the end of the call is older than [`HistoryReader::max_age`].
+    /// Returns the GPU memory around the call: before it from the last sample at or before its start, after it from the
+    /// first sample after its end, or from the last one. `None` if the last sample at the start or at the end of the
+    /// call is older than [`HistoryReader::max_age`].
     ///
-    /// The memory is that of the call's process where the driver reports it, else that of all processes on
-    /// the devices that the process sees. Where memory is unified, drivers report it for processes alone. The caller passes `shared`, because samples do not contain it.
+    /// The memory is that of the call's process where the driver reports it, else that of all processes on the devices
+    /// that the process sees. Where memory is unified, drivers report it for processes alone. The caller passes
+    /// `shared`, because samples do not contain it.
     pub fn gpu_use(&self, reader: &mut HistoryReader, shared: bool) -> Option<GpuUse> {
         GpuSamples::read(reader, self.pid, self.started).use_in(self, shared)
     }
@@ -135,8 +134,7 @@ impl GpuSamples {
         Self { looks, max_age }
     }
 
-    /// Returns the GPU memory around a call that started no earlier than these samples, see
-    /// [`CallWindow::gpu_use`].
+    /// Returns the GPU memory around a call that started no earlier than these samples, see [`CallWindow::gpu_use`].
     pub fn use_in(&self, window: &CallWindow, shared: bool) -> Option<GpuUse> {
         let first = self.looks.partition_point(|look| look.at <= window.started);
         let before = &self.looks[first.checked_sub(1)?];

@@ -13,11 +13,9 @@ use crate::sync::{AtomicU64, Ordering};
 const MAGIC: u64 = u64::from_le_bytes(*b"sndhist\x01");
 /// Version of the layout; a reader rejects any other.
 const VERSION: u64 = 2;
-
 /// Minimum and maximum size of the file, bytes.
 pub(super) const BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=8 << 20;
 
-/// Positions in the header.
 mod header {
     pub(super) const MAGIC: usize = 0;
     pub(super) const VERSION: usize = 1;
@@ -37,7 +35,6 @@ mod header {
 /// Words of the table, enough for about 600 series.
 pub(super) const TABLE_WORDS: usize = 1 << 14;
 
-/// A history in memory.
 pub(crate) struct HistoryMemory {
     region: Region,
     /// Holds the lock that marks the file as being written.
@@ -122,7 +119,6 @@ impl HistoryMemory {
         self.copy || self.words()[header::REPLACED].load(Ordering::Acquire) != 0
     }
 
-    /// Marks the history as replaced.
     pub(super) fn set_replaced(&self) {
         self.words()[header::REPLACED].store(1, Ordering::Release);
     }

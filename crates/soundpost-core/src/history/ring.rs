@@ -16,7 +16,6 @@ const PREFIX: usize = 5;
 pub(super) const MOST_VALUES: usize = 4096;
 /// Bits of an absent value: a NaN that arithmetic never produces.
 const ABSENT: u64 = 0x7FF8_A05E_A05E_A05E;
-
 /// Positions of the cursors.
 const END: usize = 0;
 const BEGIN: usize = 1;

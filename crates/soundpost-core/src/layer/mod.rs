@@ -138,7 +138,6 @@ const OWN: [&str; 8] = [
     "soundpost_macros",
 ];
 
-/// Reports whether a target or logger belongs to Soundpost.
 fn is_ours(target: &str) -> bool {
     let name = target.split_once("::").map_or(target, |(name, _)| name);
     name.starts_with("soundpost") && OWN.contains(&name)

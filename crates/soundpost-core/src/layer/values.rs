@@ -21,7 +21,6 @@ const SPAN_FIELDS: usize = 32;
 /// Maximum number of causes of an error.
 const CAUSES: usize = 16;
 
-/// Receives typed values.
 pub(super) trait Take {
     fn take(&mut self, name: &'static str, value: FieldRef<'_>);
 }
@@ -62,7 +61,6 @@ impl<T: Take> Visit for Values<'_, T> {
     }
 }
 
-/// Contents of an event.
 pub(super) struct EventValues<'a> {
     pub(super) draft: EventBuilder<'a>,
     pub(super) message: String,
@@ -91,7 +89,6 @@ impl Take for EventValues<'_> {
     }
 }
 
-/// Redacted fields of a span.
 #[derive(Default)]
 pub(super) struct SpanFields(Vec<(&'static str, FieldValue)>);
 
@@ -101,7 +98,6 @@ impl SpanFields {
     }
 }
 
-/// Collects the values of a span.
 pub(super) struct SpanValues<'a> {
     registry: &'a Registry,
     fields: &'a mut SpanFields,

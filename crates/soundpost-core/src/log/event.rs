@@ -85,7 +85,6 @@ pub struct LogEvent {
     pub fields: Vec<(String, FieldValue)>,
 }
 
-/// Numbers of a recorded event.
 pub(super) struct EventNumbers {
     pub(super) unix_nanos: u64,
     pub(super) level: Level,

@@ -4,14 +4,12 @@ use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, decode, encod
 
 /// Maximum length of a text, bytes; a traceback of some hundred lines fits.
 const TEXT: usize = 32 * 1024;
-
 /// Maximum capacity that a reused buffer keeps, words.
 const KEPT_WORDS: usize = 1024;
 
 /// Fields of one log event, encoded as in its record; a reusable buffer.
 ///
-/// It holds at most 64 fields and 64 KiB. Further fields are dropped and counted. The first field of a name
-/// wins.
+/// It holds at most 64 fields and 64 KiB. Further fields are dropped and counted. The first field of a name wins.
 #[derive(Debug, Default)]
 pub struct LogFields {
     words: Vec<u64>,
@@ -65,7 +63,6 @@ impl LogFields {
         self.shortened += shortened;
     }
 
-    /// Counts a text that the caller cut.
     pub(super) fn count_cut(&mut self) {
         self.shortened += 1;
     }
@@ -84,12 +81,10 @@ impl LogFields {
         &self.words
     }
 
-    /// Returns the number of fields left out.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
 
-    /// Returns the number of texts cut.
     pub(super) fn shortened(&self) -> u64 {
         self.shortened
     }

@@ -16,7 +16,6 @@ const FIRST_HEADS: usize = 8;
 /// Mean number of entries per chain before a larger table is added.
 const LOAD: usize = 4;
 
-/// Insert-only map.
 pub(crate) struct AppendMap<K, V> {
     levels: [OnceLock<Table<K, V>>; LEVELS],
     count: AtomicUsize,
@@ -37,7 +36,6 @@ impl<K, V> AppendMap<K, V> {
         Self { levels: [const { OnceLock::new() }; LEVELS], count: AtomicUsize::new(0) }
     }
 
-    /// Returns the number of entries.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
@@ -94,7 +92,6 @@ impl<K, V> AppendMap<K, V> {
     }
 }
 
-/// Returns the hash of a key.
 #[inline]
 pub(crate) fn hash_of(key: impl Hash) -> u64 {
     let mut hasher = RapidHasher::default_const();

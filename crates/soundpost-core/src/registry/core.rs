@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::append_map::{AppendMap, hash_of};
+use super::kind::Repr;
+use super::name;
 use super::packed::PackedLabels;
 use super::record::{FamilyRecord, SeriesRecord};
 use super::reserve::Room;
-use super::spec::Repr;
-use super::{Spec, name};
 use crate::error::Error;
 use crate::segment::{Segment, epoch};
 
@@ -22,7 +22,6 @@ pub(crate) struct FamilyCore {
     pub(crate) series: AppendMap<Arc<SeriesCore>, ()>,
     /// Positions of all records of a gauge series, of all processes, by the hash of its labels.
     pub(crate) gauges: Mutex<HashMap<u64, Vec<u32>>>,
-    /// Number of series removed from the exposition.
     pub(crate) hidden: AtomicUsize,
     /// Maximum number of series; further ones use the overflow series.
     pub(crate) limit: usize,
@@ -72,13 +71,11 @@ impl SeriesCore {
         self.at.load(Ordering::Relaxed)
     }
 
-    /// Reports whether the cell holds a whole number.
     #[inline]
     pub(crate) fn is_whole(&self) -> bool {
         self.exemplars == WHOLE
     }
 
-    /// Returns the first exemplar place.
     pub(crate) fn exemplars(&self) -> Option<u32> {
         (self.exemplars < WHOLE).then_some(self.exemplars)
     }
@@ -121,14 +118,9 @@ impl FamilyCore {
         self.at != NO_ROOM
     }
 
-    /// Returns the number of cells of a series.
-    pub(super) fn cells(&self) -> usize {
-        Spec::cells(self.record.repr, self.record.bounds.len())
-    }
-
     /// Returns the room that this family reserves: none once it has an overflow series.
     pub(super) fn reserved(&self) -> Room {
-        if self.overflow.get().is_some() { Room::default() } else { Room::of_family(self.cells()) }
+        if self.overflow.get().is_some() { Room::default() } else { Room::of_family(self.record.cells()) }
     }
 
     /// Reports whether one more series may be exposed.
@@ -147,41 +139,40 @@ impl FamilyCore {
     }
 
     /// Returns this family if a later registration agrees with it.
-    pub(super) fn registered_again(self: Arc<Self>, spec: &Spec) -> Result<Arc<Self>, Error> {
+    pub(super) fn registered_again(self: Arc<Self>, new: &FamilyRecord) -> Result<Arc<Self>, Error> {
         let record = &self.record;
         let differs = |what: &str, now: &dyn std::fmt::Debug, before: &dyn std::fmt::Debug| {
             Err(Error::conflict(format!(
                 "metric {:?}: registered again with another {what}: {now:?}, before it was {before:?}",
-                spec.given
+                new.given
             )))
         };
         let renamed = |given: &str| name::sanitized(given, true) != given;
-        if record.given != spec.given && (renamed(&record.given) || renamed(&spec.given)) {
+        if record.given != new.given && (renamed(&record.given) || renamed(&new.given)) {
             return Err(Error::conflict(format!(
                 "metric {:?}: exposed as {:?}, which {:?} already is; rename one of them",
-                spec.given, record.name, record.given
+                new.given, record.name, record.given
             )));
         }
-        if record.kind != spec.kind {
-            return differs("kind", &spec.kind, &record.kind);
+        if record.kind != new.kind {
+            return differs("kind", &new.kind, &record.kind);
         }
-        if record.unit != spec.unit || record.scale != spec.scale {
-            return differs("unit", &spec.unit, &record.unit);
+        if record.unit != new.unit || record.scale != new.scale {
+            return differs("unit", &new.unit, &record.unit);
         }
-        if record.bounds != spec.bounds {
-            return differs("bucket bounds", &spec.bounds, &record.bounds);
+        if record.bounds != new.bounds {
+            return differs("bucket bounds", &new.bounds, &record.bounds);
         }
-        if record.merge != spec.merge {
-            return differs("merge rule", &spec.merge, &record.merge);
+        if record.merge != new.merge {
+            return differs("merge rule", &new.merge, &record.merge);
         }
-        if !spec.help.is_empty() && !record.help.is_empty() && record.help != spec.help {
-            return differs("help", &spec.help, &record.help);
+        if !new.help.is_empty() && !record.help.is_empty() && record.help != new.help {
+            return differs("help", &new.help, &record.help);
         }
         Ok(self)
     }
 }
 
-/// Returns the hash of sorted label pairs.
 #[inline]
 pub(crate) fn hash_labels<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
     struct Pairs<I>(std::cell::Cell<Option<I>>);

@@ -96,7 +96,6 @@ impl Registry {
         }
     }
 
-    /// Counts fields and texts lost from a recorded event.
     #[cold]
     pub(crate) fn count_truncation(&self, truncation: Truncation) {
         if let Some(own) = self.own.get() {

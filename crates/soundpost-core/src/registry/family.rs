@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::{FamilyCore, SeriesCore, hash_labels};
 use super::handle::{Counter, Gauge, Histogram};
-use super::spec::Repr;
+use super::kind::Repr;
 use super::{Registry, Spec, name};
 use crate::error::Error;
 
@@ -67,8 +67,7 @@ impl Family {
         Ok(Histogram::new(&self.registry, &self.core, self.series(values)?))
     }
 
-    /// Removes one series from the exposition; its handles still accept updates. Registered again it starts
-    /// at 0.
+    /// Removes one series from the exposition; its handles still accept updates. Registered again it starts at 0.
     ///
     /// # Errors
     ///

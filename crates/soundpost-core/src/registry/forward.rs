@@ -6,8 +6,7 @@ use metrics::{Key, Label, Level, Metadata};
 
 use super::Registry;
 use super::core::{FamilyCore, SeriesCore};
-use super::kind::MetricKind;
-use super::spec::Repr;
+use super::kind::{MetricKind, Repr};
 
 /// One series in the global recorder.
 pub(crate) enum ForwardedSeries {

@@ -21,6 +21,7 @@ pub(crate) mod gauge_cell {
     pub(crate) const VALUE: u32 = 1;
     /// Monotonic time of the last `set`; 0 before the first update.
     pub(crate) const SET: u32 = 2;
+    pub(crate) const COUNT: usize = 3;
 }
 
 impl Registry {
@@ -79,7 +80,6 @@ impl Counter {
         }
     }
 
-    /// Adds a whole number.
     #[inline]
     pub(crate) fn add(&self, amount: u64) {
         let Some(series) = &self.series else { return };

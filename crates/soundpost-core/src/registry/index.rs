@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 
 use super::append_map::hash_of;
 use super::core::{FamilyCore, SeriesCore, hash_labels};
+use super::kind::Repr;
 use super::record::{FamilyRecord, LabelPairs, SeriesRecord};
 use super::reserve::Room;
-use super::spec::Repr;
-use super::{OVERFLOW, Registry, Spec, gauge_cell, name};
+use super::{OVERFLOW, Registry, gauge_cell, name};
 use crate::segment::{Lookup, Owner, RecordKind, SlowPath, slow_path, take_cells};
 use crate::thread::lock;
 
@@ -65,8 +65,9 @@ impl Registry {
         reserved: Room,
     ) -> Option<u32> {
         let record = &family.record;
-        let cell =
-            family.is_in_segment().then(|| self.segment.allocate_cells(family.cells(), reserved.cells))??;
+        let cell = family
+            .is_in_segment()
+            .then(|| self.segment.allocate_cells(family.record.cells(), reserved.cells))??;
         if record.repr == Repr::Gauge {
             let word = self.segment.shared_cell(cell + gauge_cell::OWNER);
             word.store(owner.word(), crate::sync::Ordering::Release);
@@ -105,7 +106,7 @@ impl Registry {
 
     /// Takes over a gauge's cells from a dead process.
     fn take_over(&self, cell: u32, owner: Owner) -> bool {
-        let cells = self.segment.shared_cells(cell, Spec::cells(Repr::Gauge, 0));
+        let cells = self.segment.shared_cells(cell, gauge_cell::COUNT);
         let holder = Owner::from_word(cells[gauge_cell::OWNER as usize].load(crate::sync::Ordering::Acquire));
         holder != owner && !self.segment.processes().is_alive(holder) && take_cells(cells, holder, owner)
     }
@@ -118,7 +119,7 @@ impl Registry {
         }
         let record = &family.record;
         let first = if record.repr == Repr::Gauge { gauge_cell::VALUE as usize } else { 0 };
-        for cell in first..Spec::cells(record.repr, record.bounds.len()) {
+        for cell in first..record.cells() {
             self.segment.clear_cell(series.cell() + cell as u32);
         }
         if directory.set_hidden(series.at(), false) {

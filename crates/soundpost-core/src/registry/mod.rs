@@ -36,7 +36,8 @@ pub use family::Family;
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
 pub use identity::ServiceIdentity;
-pub use kind::MetricKind;
+pub(crate) use kind::Repr;
+pub use kind::{Merge, MetricKind};
 pub use name::sanitized;
 pub(crate) use name::{check_label, exposed, label_value};
 pub use options::{DEFAULT_SERIES_LIMIT, Options};
@@ -44,8 +45,7 @@ pub(crate) use record::{FamilyRecord, LabelPairs, Meta, OperationRecord, SeriesR
 pub use recorder::MetricsRecorder;
 use redaction::Redactions;
 use reserve::{Reserve, Room};
-pub(crate) use spec::Repr;
-pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, Merge, PACE_BUCKETS, RATIO_BUCKETS, SHARE_BUCKETS, Spec};
+pub use spec::{BYTES_BUCKETS, LATENCY_BUCKETS, PACE_BUCKETS, RATIO_BUCKETS, SHARE_BUCKETS, Spec};
 pub use unit::Unit;
 
 use std::io;
@@ -92,14 +92,12 @@ pub struct Registry {
     fallback: Option<String>,
 }
 
-/// A series that was looked up.
 struct Found {
     series: Option<Arc<SeriesCore>>,
     /// Whether the series belongs to these labels alone, and is not the overflow series.
     own: bool,
 }
 
-/// Metrics about the registry itself.
 struct OwnMetrics {
     /// The family, because a handle would keep the registry alive.
     errors: Arc<FamilyCore>,
@@ -111,8 +109,7 @@ struct OwnMetrics {
 }
 
 impl Registry {
-    /// Opens a registry with a new segment. Without a file the segment is anonymous memory, see
-    /// [`Registry::fallback`].
+    /// Opens a registry with a new segment. Without a file the segment is anonymous memory, see [`Registry::fallback`].
     ///
     /// # Errors
     ///
@@ -232,7 +229,7 @@ impl Registry {
         if let Some(label) = spec.labels.iter().find(|label| self.identity.has_label(label)) {
             return Err(Error::conflict(format!(
                 "metric {:?}: label {label:?} is already on every metric of the service; rename it",
-                spec.given
+                spec.record.given
             )));
         }
         let core = self.family_core(&spec)?;
@@ -356,34 +353,34 @@ impl Registry {
 
     /// Returns the family of a checked spec, made if it is new. Without room for it, its series record nothing.
     pub(crate) fn family_core(&self, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
-        if let Some(core) = self.find_family(&spec.name) {
-            return core.clone().registered_again(spec);
+        let record = &spec.record;
+        if let Some(core) = self.find_family(&record.name) {
+            return core.clone().registered_again(record);
         }
         let owner = self.segment.owner();
         let slow = slow_path();
         self.absorb(&slow, owner);
-        if let Some(core) = self.find_family(&spec.name) {
-            return core.clone().registered_again(spec);
+        if let Some(core) = self.find_family(&record.name) {
+            return core.clone().registered_again(record);
         }
-        for wire in name::exposed(&spec.name, spec.kind) {
+        for wire in name::exposed(&record.name, record.kind) {
             if let Some(other) = self.exposed.get(hash_of(&*wire), |name| **name == *wire) {
                 return Err(Error::conflict(format!(
                     "metric {:?}: its sample {wire:?} is already exposed by {other:?}; rename one of them",
-                    spec.given
+                    record.given
                 )));
             }
         }
-        let (record, cells) = (FamilyRecord::of_spec(spec), Spec::cells(spec.repr, spec.bounds.len()));
-        let reserved = self.reserve.room().with(Room::of_family(cells));
+        let reserved = self.reserve.room().with(Room::of_family(record.cells()));
         if self.segment.free_cells() >= reserved.cells {
             self.append_before(RecordKind::Family, &record.encode(), reserved);
             self.absorb(&slow, owner);
         }
-        if let Some(core) = self.find_family(&spec.name) {
+        if let Some(core) = self.find_family(&record.name) {
             return Ok(core.clone());
         }
-        let core = Arc::new(FamilyCore::without_room(record));
-        self.families.insert(&slow, hash_of(&*spec.name), spec.name.as_str().into(), core.clone());
+        let core = Arc::new(FamilyCore::without_room(record.clone()));
+        self.families.insert(&slow, hash_of(&*record.name), record.name.as_str().into(), core.clone());
         drop(slow);
         self.report_full();
         Ok(core)

@@ -55,8 +55,7 @@ pub fn sanitized(name: &str, colons: bool) -> String {
     text
 }
 
-/// Returns every name that a family's samples and metadata use in the exposition; families must not share
-/// one.
+/// Returns every name that a family's samples and metadata use in the exposition; families must not share one.
 pub(crate) fn exposed(base: &str, kind: MetricKind) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         MetricKind::Counter => &["", "_total", "_created"],
@@ -68,7 +67,6 @@ pub(crate) fn exposed(base: &str, kind: MetricKind) -> Vec<String> {
     suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
 }
 
-/// Cuts a label value at its maximum length.
 pub(crate) fn label_value(value: &str) -> &str {
     &value[..value.floor_char_boundary(LABEL_VALUE_BYTES)]
 }

@@ -33,12 +33,10 @@ impl PackedLabels {
         self.pairs().any(|pair| pair == (name.as_bytes(), value.as_bytes()))
     }
 
-    /// Returns the number of labels.
     pub(crate) fn len(&self) -> usize {
         self.pairs().count()
     }
 
-    /// Returns the labels as text.
     pub(crate) fn unpack(&self) -> LabelPairs {
         let text = |bytes| String::from_utf8_lossy(bytes).into();
         self.pairs().map(|(name, value)| (text(name), text(value))).collect()

@@ -1,26 +1,16 @@
 //! Directory records of families and series: written by the registry, read by every process.
 
-use super::kind::MetricKind;
-use crate::registry::spec::{Merge, Repr, Spec};
-use crate::registry::unit::{Scale, Unit};
+use super::kind::{Merge, MetricKind, Repr};
+use super::unit::{Scale, Unit};
 use crate::segment::{Payload, Record, RecordKind};
-
-const KINDS: [MetricKind; 6] = [
-    MetricKind::Counter,
-    MetricKind::Gauge,
-    MetricKind::Histogram,
-    MetricKind::Summary,
-    MetricKind::Info,
-    MetricKind::StateSet,
-];
 
 /// Label pairs sorted by name.
 pub(crate) type LabelPairs = Box<[(Box<str>, Box<str>)]>;
 
-/// Record of a family.
 #[derive(Clone, Debug)]
 pub(crate) struct FamilyRecord {
     pub(crate) name: String,
+    /// Name as the caller wrote it.
     pub(crate) given: String,
     pub(crate) help: String,
     pub(crate) kind: MetricKind,
@@ -33,27 +23,20 @@ pub(crate) struct FamilyRecord {
 }
 
 impl FamilyRecord {
-    pub(crate) fn of_spec(spec: &Spec) -> Self {
-        Self {
-            name: spec.name.clone(),
-            given: spec.given.clone(),
-            help: spec.help.clone(),
-            kind: spec.kind,
-            repr: spec.repr,
-            merge: spec.merge,
-            unit: spec.unit,
-            scale: spec.scale,
-            exemplars: spec.exemplars,
-            bounds: spec.bounds.clone(),
+    /// Returns the number of words of a series in a lane.
+    pub(crate) fn cells(&self) -> usize {
+        match self.repr {
+            Repr::Whole | Repr::Float => 1,
+            Repr::Gauge => 3,
+            Repr::Distribution => self.bounds.len() + 2,
         }
     }
 
     pub(crate) fn encode(&self) -> Payload {
-        let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or(0) as u64;
-        let traits = kind
-            | self.repr.code() << 8
-            | self.merge.code() << 16
-            | self.unit.code() << 24
+        let traits = self.kind as u64
+            | (self.repr as u64) << 8
+            | (self.merge as u64) << 16
+            | (self.unit as u64) << 24
             | u64::from(self.exemplars) << 32;
         let payload = Payload::default()
             .word(traits)
@@ -69,6 +52,7 @@ impl FamilyRecord {
     pub(crate) fn decode(record: &Record) -> Option<Self> {
         let mut reader = (record.kind == RecordKind::Family).then(|| record.payload.reader())?;
         let traits = reader.word()?;
+        let code = |shift: u32| (traits >> shift & 0xFF) as usize;
         let times = f64::from_bits(reader.word()?);
         let over = f64::from_bits(reader.word()?);
         let (name, given, help) = (reader.text()?, reader.text()?, reader.text()?);
@@ -78,10 +62,10 @@ impl FamilyRecord {
             name,
             given,
             help,
-            kind: *KINDS.get((traits & 0xFF) as usize)?,
-            repr: Repr::from_code(traits >> 8 & 0xFF)?,
-            merge: Merge::from_code(traits >> 16 & 0xFF)?,
-            unit: Unit::from_code(traits >> 24 & 0xFF)?,
+            kind: *MetricKind::ALL.get(code(0))?,
+            repr: *Repr::ALL.get(code(8))?,
+            merge: *Merge::ALL.get(code(16))?,
+            unit: *Unit::ALL.get(code(24))?,
             scale: Scale { times, over },
             exemplars: traits >> 32 & 1 == 1,
             bounds,
@@ -89,7 +73,6 @@ impl FamilyRecord {
     }
 }
 
-/// Record of a series.
 #[derive(Clone, Debug)]
 pub(crate) struct SeriesRecord {
     /// Position of the family's record.

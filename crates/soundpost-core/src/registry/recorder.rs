@@ -129,22 +129,23 @@ impl MetricsRecorder {
             MetricKind::Gauge => Spec::gauge(given),
             _ => Spec::histogram(given, &[]),
         };
-        spec.name = name::sanitized(given, true);
+        let record = &mut spec.record;
+        record.name = name::sanitized(given, true);
         if let Some(described) = described {
-            spec.help = described.help;
+            record.help = described.help;
             if let Some((unit, scale, own_suffix)) = described.unit.map(unit::of_facade) {
-                (spec.unit, spec.scale) = (unit, scale);
-                let base = spec.name.strip_suffix("_total").unwrap_or(&spec.name);
+                (record.unit, record.scale) = (unit, scale);
+                let base = record.name.strip_suffix("_total").unwrap_or(&record.name);
                 let stem = base.strip_suffix(own_suffix).and_then(|stem| stem.strip_suffix('_'));
                 if let Some(stem) = stem.filter(|_| !scale.is_one()) {
-                    spec.name = stem.to_owned();
+                    record.name = stem.to_owned();
                 }
             }
         }
         // Counters and gauges are scaled when read; histograms need their buckets now.
         if kind == MetricKind::Histogram {
             let own = self.registry.options.buckets.iter().find(|(name, _)| name == given);
-            spec.bounds = match (own, spec.unit) {
+            record.bounds = match (own, record.unit) {
                 (Some((_, bounds)), _) => bounds.clone(),
                 (None, Unit::Bytes) => BYTES_BUCKETS.to_vec(),
                 (None, Unit::Ratio) => RATIO_BUCKETS.to_vec(),
@@ -157,7 +158,7 @@ impl MetricsRecorder {
     fn describe(&self, given: &KeyName, kind: MetricKind, unit: Option<metrics::Unit>, help: SharedString) {
         let given = given.as_str();
         let spec = self.spec(given, kind).ok();
-        let family = spec.and_then(|spec| self.registry.find_family(&spec.name).cloned());
+        let family = spec.and_then(|spec| self.registry.find_family(&spec.record.name).cloned());
         let family = family.filter(|family| family.record.given == given);
         let (base, scale, _) = unit.map_or((Unit::None, Scale::ONE, ""), unit::of_facade);
         let late = family

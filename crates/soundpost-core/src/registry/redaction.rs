@@ -14,7 +14,6 @@ use crate::segment::set_once;
 /// Maximum length of a message, bytes.
 const MESSAGE: usize = 8192;
 
-/// Counters of redactions, made on first use.
 pub(super) struct Redactions {
     family: Arc<FamilyCore>,
     counters: [OnceLock<Counter>; Rule::ALL.len()],
@@ -62,7 +61,6 @@ impl Registry {
         redacted.text
     }
 
-    /// Redacts the value of a label.
     pub(crate) fn redacted_label<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
         let mut hits = Hits::default();
         let redacted = self.redactor.field(name, value, LABEL_VALUE_BYTES, &mut hits);
@@ -70,7 +68,6 @@ impl Registry {
         redacted.text
     }
 
-    /// Redacts the values of labels.
     pub(super) fn redacted_labels(&self, labels: &LabelPairs) -> LabelPairs {
         let redacted =
             labels.iter().map(|(name, value)| (name.clone(), self.redacted_label(name, value).into()));

@@ -1,7 +1,8 @@
 //! The description of a family: name, kind, help, unit, labels, buckets.
 
-use super::kind::MetricKind;
+use super::kind::{Merge, MetricKind, Repr};
 use super::name;
+use super::record::FamilyRecord;
 use super::unit::{Scale, Unit};
 use crate::error::Error;
 
@@ -37,91 +38,28 @@ pub const BYTES_BUCKETS: [f64; 14] = [
 /// Maximum number of bounds.
 const MAX_BUCKETS: usize = 256;
 
-/// Rule that merges the gauges of several processes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Merge {
-    /// Sum over living processes.
-    #[default]
-    Sum,
-    /// Minimum.
-    Min,
-    /// Maximum.
-    Max,
-    /// Value set last.
-    Last,
-    /// One series for each process, with a label `pid` when there is more than one.
-    PerProcess,
-}
-
-impl Merge {
-    const ALL: [Self; 5] = [Self::Sum, Self::Min, Self::Max, Self::Last, Self::PerProcess];
-
-    pub(crate) fn code(self) -> u64 {
-        Self::ALL.iter().position(|merge| *merge == self).unwrap_or(0) as u64
-    }
-
-    pub(crate) fn from_code(code: u64) -> Option<Self> {
-        Self::ALL.get(usize::try_from(code).ok()?).copied()
-    }
-}
-
-/// Representation of a series in its cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repr {
-    /// One word, a whole number.
-    Whole,
-    /// One word, an f64.
-    Float,
-    /// Owner, f64, time of the last set; in the shared lane.
-    Gauge,
-    /// One word for each bucket, including `+Inf`, and an f64 sum.
-    Distribution,
-}
-
-impl Repr {
-    const ALL: [Self; 4] = [Self::Whole, Self::Float, Self::Gauge, Self::Distribution];
-
-    pub(crate) fn code(self) -> u64 {
-        Self::ALL.iter().position(|repr| *repr == self).unwrap_or(0) as u64
-    }
-
-    pub(crate) fn from_code(code: u64) -> Option<Self> {
-        Self::ALL.get(usize::try_from(code).ok()?).copied()
-    }
-}
-
 /// Description of a family for its registration.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    pub(crate) name: String,
-    pub(crate) kind: MetricKind,
-    pub(crate) repr: Repr,
-    pub(crate) help: String,
-    pub(crate) unit: Unit,
-    pub(crate) scale: Scale,
-    pub(crate) merge: Merge,
+    pub(crate) record: FamilyRecord,
     pub(crate) labels: Vec<String>,
-    pub(crate) bounds: Vec<f64>,
-    pub(crate) exemplars: bool,
-    /// Name as the caller wrote it.
-    pub(crate) given: String,
 }
 
 impl Spec {
     fn new(name: &str, kind: MetricKind, repr: Repr) -> Self {
-        Self {
+        let record = FamilyRecord {
             name: name.to_owned(),
+            given: name.to_owned(),
+            help: String::new(),
             kind,
             repr,
-            help: String::new(),
+            merge: Merge::Sum,
             unit: Unit::None,
             scale: Scale::ONE,
-            merge: Merge::Sum,
-            labels: Vec::new(),
-            bounds: Vec::new(),
             exemplars: false,
-            given: name.to_owned(),
-        }
+            bounds: Vec::new(),
+        };
+        Self { record, labels: Vec::new() }
     }
 
     /// Describes an f64 counter, exposed as `name_total` whether or not `name` has that suffix.
@@ -142,13 +80,15 @@ impl Spec {
     /// Describes a counter whose value comes from the kernel or a driver. Unlike other counters it ends with
     /// the process that reads it, and processes are not summed.
     pub fn sampled_counter(name: &str) -> Self {
-        Self { merge: Merge::Last, ..Self::new(name, MetricKind::Counter, Repr::Gauge) }
+        Self::new(name, MetricKind::Counter, Repr::Gauge).merge(Merge::Last)
     }
 
     /// Describes a histogram with these upper bounds (inclusive, ascending); a final `+Inf` is optional.
     pub fn histogram(name: &str, bounds: &[f64]) -> Self {
         let finite = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);
-        Self { bounds: finite.to_vec(), ..Self::new(name, MetricKind::Histogram, Repr::Distribution) }
+        let mut spec = Self::new(name, MetricKind::Histogram, Repr::Distribution);
+        spec.record.bounds = finite.to_vec();
+        spec
     }
 
     /// Describes a summary: count and sum, without buckets.
@@ -158,26 +98,26 @@ impl Spec {
 
     /// Describes an info: facts as labels of a constant 1, exposed as `name_info`.
     pub fn info(name: &str) -> Self {
-        Self { merge: Merge::Max, ..Self::new(name, MetricKind::Info, Repr::Gauge) }
+        Self::new(name, MetricKind::Info, Repr::Gauge).merge(Merge::Max)
     }
 
     /// Describes a state set: one 0/1 series for each state. The label of the family's name holds the state
     /// and must be among the labels.
     pub fn state_set(name: &str) -> Self {
-        Self { merge: Merge::Last, ..Self::new(name, MetricKind::StateSet, Repr::Gauge) }
+        Self::new(name, MetricKind::StateSet, Repr::Gauge).merge(Merge::Last)
     }
 
     /// Sets the help text.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = help.into();
+        self.record.help = help.into();
         self
     }
 
     /// Sets the base unit; the exposed name gets its suffix if missing.
     #[must_use]
     pub fn unit(mut self, unit: Unit) -> Self {
-        self.unit = unit;
+        self.record.unit = unit;
         self
     }
 
@@ -191,14 +131,14 @@ impl Spec {
     /// Sets the rule that merges the gauges of several processes.
     #[must_use]
     pub fn merge(mut self, merge: Merge) -> Self {
-        self.merge = merge;
+        self.record.merge = merge;
         self
     }
 
     /// Keeps the latest exemplar of each bucket of a histogram.
     #[must_use]
     pub fn exemplars(mut self) -> Self {
-        self.exemplars = true;
+        self.record.exemplars = true;
         self
     }
 
@@ -213,75 +153,52 @@ impl Spec {
 
     /// Checks the description and sets the base name.
     pub(crate) fn checked(mut self) -> Result<Self, Error> {
-        let suffix = match self.kind {
+        let Self { record, labels } = &mut self;
+        let invalid = |problem: String| Err(Error::config(format!("metric {:?}: {problem}", record.given)));
+        let suffix = match record.kind {
             MetricKind::Counter => "_total",
             MetricKind::Info => "_info",
             _ => "",
         };
-        if let Some(base) = self.name.strip_suffix(suffix).filter(|base| !base.is_empty()) {
-            self.name = base.to_owned();
+        if let Some(base) = record.name.strip_suffix(suffix).filter(|base| !base.is_empty()) {
+            record.name = base.to_owned();
         }
-        if self.unit != Unit::None {
-            let unit = format!("_{}", self.unit.suffix());
-            if matches!(self.kind, MetricKind::Info | MetricKind::StateSet) {
-                return Err(Error::config(format!(
-                    "metric {:?}: an info or state set has no unit",
-                    self.given
-                )));
+        if record.unit != Unit::None {
+            let unit = format!("_{}", record.unit.suffix());
+            if matches!(record.kind, MetricKind::Info | MetricKind::StateSet) {
+                return invalid("an info or state set has no unit".to_owned());
             }
-            if !self.name.ends_with(&unit) {
-                self.name.push_str(&unit);
+            if !record.name.ends_with(&unit) {
+                record.name.push_str(&unit);
             }
         }
-        name::check_metric(&self.name)?;
-        if self.kind == MetricKind::StateSet {
+        name::check_metric(&record.name)?;
+        if record.kind == MetricKind::StateSet {
             // The name is also the name of the state's label.
-            name::check_label(&self.given, &self.name)?;
+            name::check_label(&record.given, &record.name)?;
         }
-        for (index, label) in self.labels.iter().enumerate() {
-            name::check_label(&self.given, label)?;
-            if self.labels[..index].contains(label) {
-                return Err(Error::config(format!(
-                    "metric {:?}: label {label:?} is given twice",
-                    self.given
-                )));
+        for (index, label) in labels.iter().enumerate() {
+            name::check_label(&record.given, label)?;
+            if labels[..index].contains(label) {
+                return invalid(format!("label {label:?} is given twice"));
             }
         }
-        if self.merge == Merge::PerProcess && self.labels.iter().any(|label| label == "pid") {
-            return Err(Error::config(format!(
-                "metric {:?}: label \"pid\" is added to a gauge of each process by itself; leave it out",
-                self.given
-            )));
+        if record.merge == Merge::PerProcess && labels.iter().any(|label| label == "pid") {
+            return invalid(
+                "label \"pid\" is added to a gauge of each process by itself; leave it out".to_owned(),
+            );
         }
-        if self.bounds.len() > MAX_BUCKETS {
-            return Err(Error::config(format!(
-                "metric {:?}: {} buckets; at most {MAX_BUCKETS} are allowed",
-                self.given,
-                self.bounds.len()
-            )));
+        let bounds = &record.bounds;
+        if bounds.len() > MAX_BUCKETS {
+            return invalid(format!("{} buckets; at most {MAX_BUCKETS} are allowed", bounds.len()));
         }
-        let ascending = self.bounds.windows(2).all(|pair| pair[0] < pair[1]);
-        if !ascending || self.bounds.iter().any(|bound| !bound.is_finite()) {
-            return Err(Error::config(format!(
-                "metric {:?}: bucket bounds must be finite and strictly ascending: {:?}",
-                self.given, self.bounds
-            )));
+        let ascending = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || bounds.iter().any(|bound| !bound.is_finite()) {
+            return invalid(format!("bucket bounds must be finite and strictly ascending: {bounds:?}"));
         }
-        if self.kind == MetricKind::Histogram && self.bounds.is_empty() {
-            return Err(Error::config(format!(
-                "metric {:?}: a histogram needs at least one bound",
-                self.given
-            )));
+        if record.kind == MetricKind::Histogram && bounds.is_empty() {
+            return invalid("a histogram needs at least one bound".to_owned());
         }
         Ok(self)
-    }
-
-    /// Returns the number of words of a series in a lane.
-    pub(crate) fn cells(repr: Repr, bounds: usize) -> usize {
-        match repr {
-            Repr::Whole | Repr::Float => 1,
-            Repr::Gauge => 3,
-            Repr::Distribution => bounds + 2,
-        }
     }
 }

@@ -31,7 +31,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::None,
         Self::Seconds,
         Self::Bytes,
@@ -45,9 +45,7 @@ impl Unit {
         Self::Meters,
         Self::Grams,
     ];
-}
 
-impl Unit {
     /// Returns the suffix of names in this unit, without the underscore; empty for [`Unit::None`].
     pub fn suffix(self) -> &'static str {
         match self {
@@ -69,14 +67,6 @@ impl Unit {
     /// Returns the base unit of a suffix.
     pub fn from_suffix(suffix: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.suffix() == suffix)
-    }
-
-    pub(crate) fn code(self) -> u64 {
-        Self::ALL.iter().position(|unit| *unit == self).unwrap_or(0) as u64
-    }
-
-    pub(crate) fn from_code(code: u64) -> Option<Self> {
-        Self::ALL.get(usize::try_from(code).ok()?).copied()
     }
 }
 

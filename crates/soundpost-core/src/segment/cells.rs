@@ -18,7 +18,6 @@ impl Segment {
         self.layout.lane_words.saturating_sub(usize::try_from(used).unwrap_or(usize::MAX))
     }
 
-    /// Adds to a whole-number cell.
     #[inline]
     pub(crate) fn add(&self, cell: u32, amount: u64) {
         self.add_in(lane::of(self), cell, amount);
@@ -39,7 +38,6 @@ impl Segment {
         self.rejected.store(u64::from(cell), Relaxed);
     }
 
-    /// Counts rejected values.
     #[cold]
     pub(crate) fn reject(&self, times: u64) {
         if let Ok(cell) = u32::try_from(self.rejected.load(Relaxed)) {
@@ -47,7 +45,6 @@ impl Segment {
         }
     }
 
-    /// Adds to a floating-point cell.
     #[inline]
     pub(crate) fn add_f64(&self, cell: u32, amount: f64) {
         self.add_f64_in(lane::of(self), cell, amount);

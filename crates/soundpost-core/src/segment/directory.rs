@@ -20,7 +20,6 @@ const PREFIX: usize = 2;
 /// Maximum length of a record; limits how far a damaged length can move a reader.
 const MAX_RECORD: usize = 1 << 16;
 
-/// Kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordKind {
     /// Fact about the segment: service, version, constant labels, merged segments.
@@ -62,7 +61,6 @@ impl RecordKind {
     }
 }
 
-/// A decoded record.
 #[derive(Debug)]
 pub(crate) struct Record {
     /// Position of the head, words from the directory's start; other records refer to it.
@@ -71,7 +69,6 @@ pub(crate) struct Record {
     pub(crate) payload: Payload,
 }
 
-/// The directory of one segment.
 #[derive(Clone, Copy)]
 pub(crate) struct Directory<'a> {
     words: &'a [AtomicU64],
@@ -172,7 +169,6 @@ impl Head {
     }
 }
 
-/// Result of reading a position.
 pub(crate) enum Lookup {
     Record(Record),
     /// Reserved: its writer is running or was killed.
@@ -207,7 +203,6 @@ fn read_record(words: &[AtomicU64], at: usize) -> Result<(Record, usize), Unread
     Ok((record, at + head.length))
 }
 
-/// Iterator over the records of a directory.
 pub(crate) struct Scan<'a> {
     words: &'a [AtomicU64],
     at: usize,
@@ -222,7 +217,6 @@ impl Scan<'_> {
         self.at as u32
     }
 
-    /// Returns the number of damaged regions that were skipped.
     pub(crate) fn damaged(&self) -> u64 {
         self.damaged
     }

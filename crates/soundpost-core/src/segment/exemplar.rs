@@ -11,7 +11,6 @@ use crate::sync::{AtomicU64, Ordering, fence};
 pub const REQUEST_ID_BYTES: usize = 64;
 /// Minimum time between two exemplars of a bucket, nanoseconds.
 const INTERVAL_NANOS: u64 = 500_000_000;
-
 const SEQUENCE: usize = 0;
 const WRITTEN: usize = 1;
 const VALUE: usize = 2;
@@ -58,12 +57,10 @@ impl IdWords {
     }
 }
 
-/// Exemplar places of one segment.
 pub(crate) struct Exemplars<'a> {
     words: &'a [AtomicU64],
 }
 
-/// A decoded exemplar.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RawExemplar {
     pub(crate) id: String,
@@ -102,7 +99,6 @@ impl<'a> Exemplars<'a> {
         place[SEQUENCE].store(odd + 1, Ordering::Release);
     }
 
-    /// Reads a complete exemplar.
     pub(crate) fn read(&self, place: u32) -> Option<RawExemplar> {
         let place = self.place(place)?;
         let before = place[SEQUENCE].load(Ordering::Acquire);

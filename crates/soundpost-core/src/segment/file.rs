@@ -13,11 +13,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::posix_fallocate;
 
-/// Extension of segment files.
 pub(crate) const EXTENSION: &str = "segment";
 /// Suffix of an agent's segment before the extension; part of the name from the start.
 pub(crate) const AGENT: &str = ".agent";
-/// Name of the history file.
 pub(crate) const HISTORY: &str = "history";
 
 /// Reports whether the name is that of an agent's segment.

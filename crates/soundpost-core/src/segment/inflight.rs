@@ -96,7 +96,6 @@ pub(crate) mod flag {
     }
 }
 
-/// Phase of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Phase {
@@ -135,7 +134,6 @@ pub(crate) struct Begin {
     pub(crate) id: IdWords,
 }
 
-/// A copy of a slot.
 #[derive(Clone, Debug)]
 pub(crate) struct RawCall {
     pub(crate) index: u32,
@@ -235,8 +233,7 @@ impl<'a> InFlight<'a> {
         );
     }
 
-    /// Ends an active call on behalf of its holder, who frees the slot later, if `still` accepts the copy of
-    /// the slot.
+    /// Ends an active call on behalf of its holder, who frees the slot later, if `still` accepts the copy of the slot.
     pub(crate) fn end_if(&self, index: u32, still: impl FnOnce(&RawCall) -> bool) -> Option<RawCall> {
         let (call, sequence) = self.read_slot(index)?;
         (still(&call) && end(self.slot(index), sequence)).then_some(call)
@@ -250,7 +247,6 @@ impl<'a> InFlight<'a> {
         fence(Ordering::Release);
     }
 
-    /// Returns all active calls.
     pub(crate) fn read(&self) -> impl Iterator<Item = RawCall> + 'a {
         self.read_uncounted().filter(|call| !call.ending)
     }
@@ -318,7 +314,6 @@ impl<'a> InFlight<'a> {
         0..(self.words.len() / CALL_WORDS) as u32
     }
 
-    /// Returns the words of a slot.
     #[inline]
     pub(crate) fn slot(&self, index: u32) -> &'a [AtomicU64] {
         &self.words[index as usize * CALL_WORDS..][..CALL_WORDS]

@@ -12,7 +12,6 @@ use super::layout::{LANES, header};
 use super::{Segment, fork};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Lane of a thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Lane {
     /// Start of the lane's cells, words from the segment's start.
@@ -66,7 +65,6 @@ fn acquire(segment: &Segment) -> Lane {
     }
 }
 
-/// Claims a free lane.
 pub(super) fn claim(words: &[AtomicU64]) -> Option<usize> {
     (1..LANES).find(|lane| {
         let owner = &words[header::LANE_OWNERS + lane];

@@ -6,23 +6,17 @@ use super::region::WORD;
 pub(crate) const LAYOUT_VERSION: u64 = 5;
 /// First word of every segment.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"sndpost\x01");
-
 /// Number of lanes: lane 0 is shared, each other lane belongs to one thread.
 pub(crate) const LANES: usize = 4;
 /// Number of process slots in a segment: its creator and forked children.
 pub(crate) const PROCESS_SLOTS: usize = 256;
-/// Words of one process slot.
 pub(crate) const PROCESS_WORDS: usize = 2;
-/// Words of one call in flight.
 pub(crate) const CALL_WORDS: usize = 64;
 /// Maximum length of the ring: a record's length has 20 bits.
 pub(crate) const MAX_RING_WORDS: usize = 1 << 20;
-/// Words of one exemplar.
 pub(crate) const EXEMPLAR_WORDS: usize = 12;
-
 /// Words of the header, including its copy.
 pub(crate) const HEADER_WORDS: usize = 64;
-/// Positions in the header.
 pub(crate) mod header {
     pub(crate) const MAGIC: usize = 0;
     pub(crate) const VERSION: usize = 1;
@@ -112,7 +106,6 @@ impl Layout {
         }
     }
 
-    /// Returns the start of a lane's cells.
     #[inline]
     pub(crate) fn lane(&self, lane: usize) -> usize {
         self.cells + lane * self.lane_words

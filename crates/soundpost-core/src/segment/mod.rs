@@ -85,8 +85,7 @@ pub enum ProcessRole {
 }
 
 impl Segment {
-    /// Makes a segment in a file of `dir`, or in anonymous memory together with the error that prevented the
-    /// file.
+    /// Makes a segment in a file of `dir`, or in anonymous memory together with the error that prevented the file.
     pub(crate) fn create(
         dir: &ServiceDir,
         bytes: usize,
@@ -303,7 +302,6 @@ impl Segment {
         self.words()[header::FULL].store(1, Ordering::Relaxed);
     }
 
-    /// Sets the state that readers see.
     pub(crate) fn set_state(&self, state: SegmentState) {
         self.words()[header::STATE].store(state as u64, Ordering::Release);
     }

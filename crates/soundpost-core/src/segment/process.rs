@@ -12,8 +12,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use super::layout::{Layout, PROCESS_SLOTS, PROCESS_WORDS};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A process in a segment: slot number and generation, so that a reused slot does not revive its former
-/// holder.
+/// A process in a segment: slot number and generation, so that a reused slot does not revive its former holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner(u64);
 
@@ -81,7 +80,6 @@ impl<'a> Processes<'a> {
         Self { words: &segment[layout.processes..][..PROCESS_SLOTS * PROCESS_WORDS], file }
     }
 
-    /// Takes a slot for the calling process.
     pub(crate) fn join(&self) -> Owner {
         for slot in 0..PROCESS_SLOTS {
             let generation = self.word(slot, GENERATION).load(Ordering::Acquire);

@@ -1,8 +1,7 @@
 //! Memory of a segment: a slice of atomic words, mapped from a file or on the heap.
 //!
-//! A segment's contents, including text, are read and written as whole atomic words, so a torn or damaged
-//! record is wrong data at worst and never undefined behaviour. This file and `fork.rs` are the only places
-//! with `unsafe` code.
+//! A segment's contents, including text, are read and written as whole atomic words, so a torn or damaged record is
+//! wrong data at worst and never undefined behaviour. This file and `fork.rs` are the only places with `unsafe` code.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +15,6 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use crate::sync::AtomicU64;
 
-/// Bytes of a word.
 pub(crate) const WORD: usize = 8;
 
 /// A fixed number of zero-initialised atomic words, alive as long as this value.
@@ -100,7 +98,6 @@ impl Region {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Returns all words.
     #[inline]
     pub(crate) fn words(&self) -> &[AtomicU64] {
         // SAFETY: `first` points to `words` initialised atomics that live as long as `self`.
@@ -117,8 +114,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         match self.backing {
             #[cfg(not(any(loom, miri)))]
-            // SAFETY: this mapping was made by `map` or `unnamed` with this length, and nothing refers
-            // to it any more.
+            // SAFETY: this mapping was made by `map` or `unnamed` with this length, and nothing refers to it any more.
             Backing::Mapped => drop(unsafe { munmap(self.first.cast(), self.words * WORD) }),
             // SAFETY: the pointer and length come from `Box::leak` in `from_words`.
             Backing::Heap => drop(unsafe {

@@ -29,7 +29,6 @@ const PREFIX: usize = 2;
 /// Maximum length of a record, as a part of the ring.
 const LARGEST_PART: usize = 8;
 
-/// The ring of one segment.
 #[derive(Clone, Copy)]
 pub(crate) struct EventRing<'a> {
     words: &'a [AtomicU64],
@@ -48,7 +47,6 @@ pub(crate) enum Refused {
     TooLarge,
 }
 
-/// Result of reading a position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     /// A complete record; the next begins at `next`.
@@ -166,7 +164,6 @@ impl<'a> EventRing<'a> {
         free_in(position >> self.words.len().trailing_zeros())
     }
 
-    /// Returns the position of the next record.
     pub(crate) fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
     }
@@ -177,12 +174,10 @@ impl<'a> EventRing<'a> {
         (used as f64 / self.words.len().max(1) as f64).min(1.0)
     }
 
-    /// Returns the end of the stored records.
     pub(crate) fn stored(&self) -> u64 {
         self.stored.load(Ordering::Acquire)
     }
 
-    /// Sets the end of the stored records.
     pub(crate) fn set_stored(&self, to: u64) {
         self.stored.store(to, Ordering::Release);
     }

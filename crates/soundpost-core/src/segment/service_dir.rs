@@ -13,7 +13,6 @@ use super::file::{
 };
 use crate::error::Error;
 
-/// Directory of shared memory.
 const SHARED: &str = "/dev/shm";
 /// Files that identify a service's durable directory: the locks of reporter and agent.
 const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
@@ -42,14 +41,12 @@ impl ServiceDir {
     ///
     /// # Errors
     ///
-    /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another
-    /// user.
+    /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another user.
     pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
         Self::open_with_shared_memory(root, service, Path::new(SHARED))
     }
 
-    /// Finds the directories of `service` below `root` without making any; `service` may also be the folder's
-    /// name.
+    /// Finds the directories of `service` below `root` without making any; `service` may also be the folder's name.
     pub fn find(root: &Path, service: &str) -> Option<Self> {
         let root = std::path::absolute(root).ok()?;
         let folder = Path::new(service).components().eq([std::path::Component::Normal(service.as_ref())]);
@@ -155,12 +152,10 @@ impl ServiceDir {
         self.segments.iter().flat_map(|directory| segments_in(directory)).collect()
     }
 
-    /// Returns the possible paths of the history.
     pub(crate) fn history_files(&self) -> impl Iterator<Item = PathBuf> {
         self.segments.iter().map(|directory| directory.join(HISTORY))
     }
 
-    /// Removes the history at the end of a run.
     pub(crate) fn remove_history(&self) {
         self.history_files().for_each(|file| drop(std::fs::remove_file(file)));
     }
@@ -208,7 +203,6 @@ fn segments_in(directory: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
 }
 
-/// Returns this user's folder in shared memory.
 fn user_folder(shared: &Path) -> PathBuf {
     shared.join(format!("soundpost-{}", user_id()))
 }
@@ -225,7 +219,6 @@ fn is_held(segment: &Path) -> bool {
     open_foreign(segment).map_or(true, |file| !is_dead(&file))
 }
 
-/// Writes a small file atomically.
 fn write_file(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
     let hidden = directory.join(format!(".{name}.{:016x}", random()));
     let mut file = private_file().create_new(true).open(&hidden)?;

@@ -26,7 +26,6 @@ pub(crate) enum SegmentState {
     Over = 0x6F76_6572_6F76_6572,
 }
 
-/// A segment for reading.
 pub(crate) struct Source {
     memory: SourceMemory,
     layout: Layout,
@@ -61,7 +60,6 @@ impl CopyPart {
 }
 
 impl Source {
-    /// Reads the segment of this process.
     pub(crate) fn own(segment: Arc<Segment>) -> Self {
         let (layout, id) = (*segment.layout(), segment.id());
         Self { memory: SourceMemory::Own(segment), layout, id, file: None, dead: false }
@@ -71,27 +69,17 @@ impl Source {
     /// with a writer is never copied, a file without one is never mapped, so a truncated file is harmless.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // Opening and closing this process's own file would release the record locks of `process.rs`.
-        if let Some(segment) = Segment::own_at(path) {
-            return Ok(Self::own(segment));
-        }
-        let file = file::open_foreign(path)?;
-        if file::is_dead(&file) {
-            Self::copy(file, path, CopyPart::Totals)
-        } else {
-            Self::attach(file, path, false)
+        match Segment::own_at(path) {
+            Some(segment) => Ok(Self::own(segment)),
+            None => Self::of_file(file::open_foreign(path)?, path, CopyPart::Totals),
         }
     }
 
     /// Opens another process's segment for the reporter, which reads and frees its event ring.
     pub(crate) fn open_to_drain(path: &Path) -> io::Result<Self> {
-        if let Some(segment) = Segment::own_at(path) {
-            return Ok(Self::own(segment));
-        }
-        let file = file::open_own(path)?;
-        if file::is_dead(&file) {
-            Self::copy(file, path, CopyPart::Events)
-        } else {
-            Self::attach(file, path, true)
+        match Segment::own_at(path) {
+            Some(segment) => Ok(Self::own(segment)),
+            None => Self::of_file(file::open_own(path)?, path, CopyPart::Events),
         }
     }
 
@@ -100,36 +88,27 @@ impl Source {
         Self::copy(file::open_foreign(path)?, path, CopyPart::Totals)
     }
 
-    fn attach(file: File, path: &Path, writable: bool) -> io::Result<Self> {
-        let bytes = checked_length(&file)?;
-        let layout = Layout::of_bytes(bytes);
-        let region = Region::map(&file, layout.words, writable)?;
-        let id = check_header(region.words(), &layout)?;
-        Ok(Self {
-            memory: SourceMemory::Foreign(region),
-            layout,
-            id,
-            file: Some((file, path.into())),
-            dead: false,
-        })
+    fn of_file(file: File, path: &Path, wanted: CopyPart) -> io::Result<Self> {
+        if file::is_dead(&file) {
+            return Self::copy(file, path, wanted);
+        }
+        let layout = Layout::of_bytes(checked_length(&file)?);
+        let region = Region::map(&file, layout.words, wanted == CopyPart::Events)?;
+        Self::foreign(region, layout, (file, path.into()), false)
     }
 
     fn copy(file: File, path: &Path, wanted: CopyPart) -> io::Result<Self> {
-        let bytes = checked_length(&file)?;
-        let layout = Layout::of_bytes(bytes);
+        let layout = Layout::of_bytes(checked_length(&file)?);
         let region = Region::zeroed(layout.words)?;
         written::read(&file, region.words(), &wanted.left_out(&layout))?;
-        let id = check_header(region.words(), &layout)?;
-        Ok(Self {
-            memory: SourceMemory::Foreign(region),
-            layout,
-            id,
-            file: Some((file, path.into())),
-            dead: true,
-        })
+        Self::foreign(region, layout, (file, path.into()), true)
     }
 
-    /// Reports whether the segment is a copy.
+    fn foreign(region: Region, layout: Layout, file: (File, PathBuf), dead: bool) -> io::Result<Self> {
+        let id = check_header(region.words(), &layout)?;
+        Ok(Self { memory: SourceMemory::Foreign(region), layout, id, file: Some(file), dead })
+    }
+
     pub(crate) fn is_copy(&self) -> bool {
         self.dead
     }
@@ -153,7 +132,6 @@ impl Source {
         })
     }
 
-    /// Returns the state that the writer set.
     pub(crate) fn state(&self) -> SegmentState {
         match self.words()[header::STATE].load(Ordering::Acquire) {
             word if word == SegmentState::Closed as u64 => SegmentState::Closed,
@@ -173,12 +151,10 @@ impl Source {
         )
     }
 
-    /// Reports whether this process writes the segment.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self.memory, SourceMemory::Own(_))
     }
 
-    /// Returns the role of the segment's process.
     pub(crate) fn role(&self) -> ProcessRole {
         match &self.memory {
             SourceMemory::Own(segment) => segment.role(),
@@ -187,7 +163,6 @@ impl Source {
         }
     }
 
-    /// Returns the segment's random id.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
@@ -232,7 +207,6 @@ impl Source {
         Exemplars::new(self.words(), &self.layout)
     }
 
-    /// Reports whether the process behind `owner` runs.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         match &self.memory {
             SourceMemory::Own(segment) => owner == segment.owner() || segment.processes().is_alive(owner),
@@ -248,7 +222,6 @@ impl Source {
             || self.state() != SegmentState::Open && self.pids().iter().all(|pid| u64::from(*pid) == creator)
     }
 
-    /// Returns the process ids of its living writers.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let processes = match &self.memory {
             SourceMemory::Own(segment) => segment.processes(),
@@ -258,7 +231,6 @@ impl Source {
         alive.filter_map(|owner| u32::try_from(processes.pid(owner)).ok()).collect()
     }
 
-    /// Returns the process id of `owner`.
     pub(crate) fn pid(&self, owner: Owner) -> u64 {
         self.processes().pid(owner)
     }
@@ -284,7 +256,6 @@ impl Source {
         self.lanes(cell).try_fold(0.0, |sum, word| Some(sum + f64::from_bits(word?)))
     }
 
-    /// Returns the shared lane's word of a cell.
     pub(crate) fn shared(&self, cell: u32) -> Option<u64> {
         self.lanes(cell).next().flatten()
     }
@@ -329,7 +300,6 @@ fn check_header(words: &[AtomicU64], layout: &Layout) -> io::Result<u64> {
     Ok(word(header::ID))
 }
 
-/// Returns the checksum of a header's constant part.
 pub(super) fn header_checksum(word: impl Fn(usize) -> u64) -> u64 {
     checksum(0, (0..header::CONSTANT - 1).map(word))
 }

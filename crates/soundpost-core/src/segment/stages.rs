@@ -4,7 +4,6 @@ use super::inflight::word;
 use super::layout::CALL_WORDS;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Time in stages of one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawStage {
     /// Position of the stage's record, 12 bits of failures, 20 bits of the count; never 0.
@@ -29,7 +28,6 @@ impl RawStage {
     }
 }
 
-/// Adds a stage that ended.
 #[inline]
 pub(crate) fn add_stage(slot: &[AtomicU64], at: u32, nanos: u64, failed: bool) {
     let once = 1 + if failed { FAILURE } else { 0 };
@@ -55,7 +53,6 @@ pub(crate) fn add_stage(slot: &[AtomicU64], at: u32, nanos: u64, failed: bool) {
     }
 }
 
-/// Returns the stages of a slot.
 #[inline]
 pub(crate) fn stages_of(slot: &[AtomicU64]) -> impl ExactSizeIterator<Item = RawStage> + Clone {
     let entries = slot.get(word::STAGES..).unwrap_or_default();
@@ -66,7 +63,6 @@ pub(crate) fn stages_of(slot: &[AtomicU64]) -> impl ExactSizeIterator<Item = Raw
         .map(move |entry| RawStage { key: get(&entry[0]), nanos: get(&entry[1]) })
 }
 
-/// Returns the stages of a copied slot.
 pub(crate) fn stages_of_words(words: &[u64; CALL_WORDS]) -> Vec<RawStage> {
     let entries = words[word::STAGES..].chunks_exact(2);
     entries

@@ -7,7 +7,6 @@ use super::model::Labels;
 use crate::registry::{FamilyRecord, LabelPairs, Meta, OperationRecord, SeriesRecord, gauge_cell};
 use crate::segment::{Lookup, Owner, Record, RecordKind, Source};
 
-/// A segment and the contents of its directory.
 pub(super) struct Attached {
     pub(super) source: Source,
     position: u32,
@@ -21,11 +20,9 @@ pub(super) struct Attached {
     constant: Vec<(Arc<str>, Arc<str>)>,
     /// Facts about processes: pid, name, value.
     pub(super) facts: Vec<(u64, String, String)>,
-    /// Number of damaged regions and incomplete records.
     pub(super) damaged: u64,
 }
 
-/// A new entry of a directory.
 pub(super) enum News {
     /// A series, with its family and complete labels.
     Series { family: Arc<FamilyRecord>, labels: Labels, record: SeriesRecord, at: u32 },
@@ -150,7 +147,6 @@ impl Attached {
         with_constant(&labels, &self.constant)
     }
 
-    /// Returns the constant labels and `extra`.
     pub(super) fn constant_labels(&self, extra: &[(&str, &str)]) -> Labels {
         let labels: LabelPairs =
             extra.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();

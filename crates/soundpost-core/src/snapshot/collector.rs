@@ -77,8 +77,7 @@ impl Collector {
         self
     }
 
-    /// Marks a segment whose events are stored and whose calls in flight are recorded, so that it may be
-    /// retired.
+    /// Marks a segment whose events are stored and whose calls in flight are recorded, so that it may be retired.
     pub fn mark_drained(&mut self, segment: u64) {
         if let Some(drained) = &mut self.drained {
             drained.insert(segment);
@@ -151,8 +150,7 @@ impl Collector {
         live::constant_labels(&self.sources)
     }
 
-    /// Returns the process ids of the service's living processes, as they see themselves, sorted and without
-    /// an agent.
+    /// Returns the process ids of the service's living processes, as they see themselves, sorted and without an agent.
     pub fn pids(&mut self) -> Vec<u32> {
         self.refresh();
         let own = live::of_service(&self.sources);
@@ -218,13 +216,10 @@ impl Collector {
             let prefix = self.prefix.as_str();
             let sources = sources.into_iter().chain(totals).map(Attached::new).collect();
             match retire::write(&self.dir, prefix, sources, ids) {
-                Ok(conflicts) => conflicts
-                    .iter()
-                    .for_each(|conflict| self.registry.diagnostics().warn_once("merge", conflict)),
+                Ok(conflicts) => conflicts.iter().for_each(|conflict| self.warn("merge", conflict)),
                 Err(error) => {
                     // The segments remain and are read as before; the next call tries again.
-                    let message = format!("cannot write the totals of ended processes: {error}");
-                    self.registry.diagnostics().warn_once("retire", &message);
+                    self.warn("retire", &format!("cannot write the totals of ended processes: {error}"));
                     return 0;
                 }
             }
@@ -240,18 +235,19 @@ impl Collector {
         done.len()
     }
 
+    fn warn(&self, part: &'static str, message: &str) {
+        self.registry.diagnostics().warn_once(part, message);
+    }
+
     /// Renames a damaged file without a writer.
     fn set_aside(&self, path: &Path, error: &std::io::Error) {
         let damaged = error.kind() == std::io::ErrorKind::InvalidData;
         if damaged && Source::is_unused(path) && std::fs::rename(path, path.with_extension("damaged")).is_ok()
         {
-            self.registry
-                .diagnostics()
-                .warn_once("segment_damaged", &format!("{}: set aside: {error}", path.display()));
+            self.warn("segment_damaged", &format!("{}: set aside: {error}", path.display()));
         }
     }
 
-    /// Attaches all segments anew.
     fn restart(&mut self) {
         self.forget();
         self.refresh();
@@ -346,7 +342,7 @@ impl Collector {
 
     fn unreadable(&self, path: &Path, error: &std::io::Error) {
         if error.kind() != std::io::ErrorKind::NotFound {
-            self.registry.diagnostics().warn_once("segment_damaged", &format!("{}: {error}", path.display()));
+            self.warn("segment_damaged", &format!("{}: {error}", path.display()));
         }
     }
 }

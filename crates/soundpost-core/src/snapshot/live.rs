@@ -10,7 +10,6 @@ use crate::clock::seconds;
 use crate::registry::{Meta, MetricKind, Unit};
 use crate::segment::{ProcessRole, SUSPENDED, flag, word};
 
-/// Calls of all segments at one moment.
 #[derive(Default)]
 pub(super) struct LiveCalls {
     /// Calls in flight, by labels; zeros for idle operations.
@@ -120,7 +119,6 @@ pub(super) fn add_full_segments(sources: &[Attached], unhealthy: &mut MetricFami
     }
 }
 
-/// Makes `up` and `build_info` of the service.
 pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
     let alive = || of_service(sources).filter(|attached| !attached.source.is_dead());
     let up = f64::from(u8::from(alive().next().is_some()));
@@ -151,7 +149,6 @@ pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
     ]
 }
 
-/// Returns the segments of the service's own processes.
 pub(super) fn of_service(sources: &[Attached]) -> impl Iterator<Item = &Attached> {
     sources.iter().filter(|attached| attached.source.role() == ProcessRole::Service)
 }
@@ -178,10 +175,9 @@ pub(super) fn namespace(sources: &[Attached]) -> Option<String> {
     })
 }
 
-/// Makes `soundpost_series`, the number of series.
 pub(super) fn series_count(count: usize, labels: Labels) -> MetricFamily {
     let series = vec![MetricSeries { labels, value: MetricValue::Float(count as f64) }];
-    family("soundpost_series", MetricKind::Gauge, "MetricSeries exposed by the service.", Unit::None, series)
+    family("soundpost_series", MetricKind::Gauge, "Series exposed by the service.", Unit::None, series)
 }
 
 fn family(name: &str, kind: MetricKind, help: &str, unit: Unit, series: Vec<MetricSeries>) -> MetricFamily {

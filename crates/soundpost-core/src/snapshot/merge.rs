@@ -8,7 +8,6 @@ use super::model::{Distribution, Exemplar, Labels, MetricFamily, MetricSeries, M
 use crate::registry::{FamilyRecord, Merge, MetricKind, Repr, SeriesRecord, exposed};
 use crate::segment::Owner;
 
-/// Families by name.
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) families: BTreeMap<Arc<str>, MergedFamily>,
@@ -18,7 +17,6 @@ pub(super) struct Merged {
     pub(super) conflicts: Vec<String>,
 }
 
-/// A family and its series over all segments.
 pub(super) struct MergedFamily {
     pub(super) record: Arc<FamilyRecord>,
     name: Arc<str>,
@@ -27,7 +25,6 @@ pub(super) struct MergedFamily {
     pub(super) series: BTreeMap<Labels, Vec<Part>>,
 }
 
-/// Cells of a series in one segment.
 pub(super) struct Part {
     source: usize,
     at: u32,
@@ -272,7 +269,6 @@ impl MergedFamily {
     }
 }
 
-/// Adds a label, unless its name is taken.
 fn with_label(labels: &Labels, name: &str, value: &str) -> Labels {
     let mut all: Vec<(Arc<str>, Arc<str>)> = labels.to_vec();
     if !all.iter().any(|(label, _)| **label == *name) {

@@ -12,7 +12,6 @@ use crate::segment::{Lookup, Owner, RawCall, RawStage, Record, RecordKind, Sourc
 /// Operation of a call whose record did not fit the directory.
 const UNKNOWN: &str = "unknown";
 
-/// Cached names of one segment.
 #[derive(Default)]
 pub(super) struct Names {
     operations: HashMap<u32, Arc<OperationRecord>>,
@@ -21,7 +20,6 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Returns the finished call of a record.
     pub(super) fn finished(&mut self, source: &Source, record: CallRecord) -> FinishedCall {
         self.resolved(source, record, None)
     }
@@ -46,7 +44,6 @@ impl Names {
         FinishedCall::new(record, origin)
     }
 
-    /// Returns a call in flight.
     pub(super) fn in_flight(&mut self, source: &Source, call: &RawCall, now: u64) -> InFlightCall {
         let get = |at: usize| call.words[at];
         let (operation, labels) = self.operation_at(source, get(word::OPERATION) as u32);
@@ -99,7 +96,6 @@ impl Names {
         })
     }
 
-    /// Returns the name of the stage in a slot's word.
     fn stage_of(&mut self, source: &Source, word: u64) -> Option<String> {
         let at = u32::try_from(word.checked_sub(1)?).ok()?;
         Some(self.stage(source, at).to_string())

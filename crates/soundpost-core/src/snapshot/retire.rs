@@ -11,7 +11,7 @@ use super::live::{self, LiveCalls};
 use super::merge::{Living, Merged, MergedFamily, RawTotal};
 use super::model::{Exemplar, Labels};
 use crate::clock;
-use crate::registry::{FamilyRecord, Meta, Repr, SeriesRecord, Spec};
+use crate::registry::{FamilyRecord, Meta, Repr, SeriesRecord};
 use crate::segment::{IdWords, Payload, RecordKind, Segment, ServiceDir};
 use crate::step;
 use crate::sync::Ordering;
@@ -19,9 +19,8 @@ use crate::sync::Ordering;
 /// Minimum and maximum size of the totals, bytes; doubled until they fit.
 const SIZES: (usize, usize) = (1 << 20, crate::MAX_SEGMENT_BYTES);
 
-/// Replaces the retired totals by those of `sources` (all dead, the older totals last). `folded` are the ids
-/// of contained segments whose files still exist. Returns the families that were left out because they
-/// contradict.
+/// Replaces the retired totals by those of `sources` (all dead, the older totals last). `folded` are the ids of
+/// contained segments whose files still exist. Returns the families that were left out because they contradict.
 pub(super) fn write(
     dir: &ServiceDir,
     prefix: &str,
@@ -111,7 +110,7 @@ impl Writer<'_> {
         raw: RawTotal,
         died: u64,
     ) -> Option<()> {
-        let cell = self.segment.allocate_cells(Spec::cells(record.repr, record.bounds.len()), 0)?;
+        let cell = self.segment.allocate_cells(record.cells(), 0)?;
         let set = |cell: u32, value: u64| self.segment.shared_cell(cell).store(value, Ordering::Relaxed);
         let mut places = None;
         match raw {

@@ -31,6 +31,7 @@ pub struct DeathKey {
 const PATIENCE: u64 = 1_000_000_000;
 /// Maximum number of dead segments read at a time; each takes as much memory as was written to it.
 const DEAD_AT_ONCE: usize = 8;
+
 /// A record of an event ring.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RingEvent {
@@ -104,7 +105,6 @@ struct Tail {
     waiting: Option<(u64, u64)>,
     /// Last time when a writer was known to live or had written.
     alive: u64,
-    /// Deaths that were reported.
     told: HashSet<DeathKey>,
     /// Possible deaths, with the ring's head at their detection: their record would be before it.
     suspects: HashMap<DeathKey, u64>,
@@ -164,7 +164,6 @@ impl RingReader {
         self.waiting && self.dead() < DEAD_AT_ONCE
     }
 
-    /// Returns the number of dead segments being read.
     fn dead(&self) -> usize {
         self.rings.iter().filter(|ring| ring.source.is_copy()).count()
     }

@@ -1,5 +1,4 @@
-//! Steps at which a test kills a process. Without the feature `kill-steps`, which is for tests only, they do
-//! nothing.
+//! Steps at which a test kills a process. Without the feature `kill-steps`, which is for tests only, they do nothing.
 
 #[cfg(not(feature = "kill-steps"))]
 mod disabled;

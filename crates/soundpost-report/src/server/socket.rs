@@ -11,8 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 pub(super) struct Socket {
-    /// Declared before the stream, so that it is dropped first: another file may get the descriptor once it is
-    /// closed.
+    /// Declared before the stream, so that it is dropped first: another file may get the descriptor once it is closed.
     _close_in_child: CloseInChild,
     stream: TcpStream,
 }

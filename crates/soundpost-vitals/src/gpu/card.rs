@@ -84,8 +84,7 @@ impl Card {
         self.pcie = earlier.pcie;
     }
 
-    /// Measures PCIe traffic if it is due. It takes 40 ms on hardware, so it precedes values that belong to
-    /// one moment.
+    /// Measures PCIe traffic if it is due. It takes 40 ms on hardware, so it precedes values that belong to one moment.
     pub(super) fn measure_pcie(&mut self, nvml: &Nvml) {
         if self.pcie.is_due()
             && let Some(device) = self.device(nvml)

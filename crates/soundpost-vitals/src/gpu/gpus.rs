@@ -71,8 +71,7 @@ struct Xids {
 }
 
 impl Gpus {
-    /// Uses the library of `SOUNDPOST_NVML_PATH`, or else the driver's. Nothing is loaded before the first
-    /// sample.
+    /// Uses the library of `SOUNDPOST_NVML_PATH`, or else the driver's. Nothing is loaded before the first sample.
     pub fn new(which: GpuSelection) -> Self {
         match std::env::var_os("SOUNDPOST_NVML_PATH").filter(|path| !path.is_empty()) {
             Some(path) => Self::with_library(path, which),
@@ -104,8 +103,7 @@ impl Gpus {
         }
     }
 
-    /// Sets the initial delay before NVML is started again after a failure; default: 4 s, with backoff up to
-    /// a minute.
+    /// Sets the initial delay before NVML is started again after a failure; default: 4 s, with backoff up to a minute.
     #[must_use]
     pub fn retry(mut self, retry: Duration) -> Self {
         self.retry = Retry::first(retry);
@@ -243,8 +241,7 @@ impl Gpus {
         Err(problem(&first.unwrap_or(NvmlError::LibraryNotFound)))
     }
 
-    /// Counts the XID errors since the last time, including those of a lost device, whose loss is one of them
-    /// (XID 79).
+    /// Counts the XID errors since the last time, including those of a lost device, whose loss is one of them (XID 79).
     fn hear_xids(&mut self) {
         let Some(started) = &self.started else { return };
         for card in started.cards.iter().filter(|card| card.watched) {

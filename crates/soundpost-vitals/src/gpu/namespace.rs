@@ -32,8 +32,7 @@ impl Namespace {
         pid != 0 && self.root.join(pid.to_string()).exists()
     }
 
-    /// Reports whether the process has an NVIDIA device (or WSL's equivalent) open, as every CUDA process
-    /// has.
+    /// Reports whether the process has an NVIDIA device (or WSL's equivalent) open, as every CUDA process has.
     pub(super) fn holds_gpu(&mut self, pid: u32) -> bool {
         if self.holders.contains(&pid) {
             return true;

@@ -33,11 +33,10 @@ pub(super) struct Shares {
 
 /// Computes the owners of a device's memory from its lists of compute and graphics processes.
 ///
-/// `None` where pids cannot be matched. In the initial pid namespace NVML uses the same pids. In a container
-/// NVML may list pids of the host, which are other processes or none here, and the kernel does not reveal the
-/// outer pids. There a list is accepted only if each of its pids exists here, and an own pid only if its
-/// process holds an NVIDIA device open. The others' memory stays unknown in a container, because neighbours
-/// may be hidden.
+/// `None` where pids cannot be matched. In the initial pid namespace NVML uses the same pids. In a container NVML may
+/// list pids of the host, which are other processes or none here, and the kernel does not reveal the outer pids. There
+/// a list is accepted only if each of its pids exists here, and an own pid only if its process holds an NVIDIA device
+/// open. The others' memory stays unknown in a container, because neighbours may be hidden.
 pub(super) fn shares(
     compute: &[Listed],
     graphics: &[Listed],

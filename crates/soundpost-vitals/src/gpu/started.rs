@@ -88,8 +88,7 @@ impl Started {
         self.cards.iter().find(|card| card.uuid == uuid)
     }
 
-    /// Returns the selections of processes as labels gpu, mig and pid; empty if each sees exactly the sampled
-    /// devices.
+    /// Returns the selections of processes as labels gpu, mig and pid; empty if each sees exactly the sampled devices.
     pub(super) fn seen(&self, visible: &[(u32, Visible)]) -> Vec<[String; 3]> {
         let (places, identities) = self.identities();
         let sampled =

@@ -11,8 +11,7 @@ use crate::host::quantity::{CPU_LIMIT, CPU_THROTTLED, CPU_USAGE, LOAD1, MEMORY_T
 use crate::reading::Readings;
 use crate::source::{Problem, Source};
 
-/// Number of samples between two lookups of the cgroup: a process can be moved, and a group can get a
-/// controller.
+/// Number of samples between two lookups of the cgroup: a process can be moved, and a group can get a controller.
 const LOOK_AGAIN: u32 = 60;
 /// Maximum number of tasks (`PID_MAX_LIMIT` is 2^22).
 const MOST_LOAD: f64 = 4_194_304.0;
@@ -48,8 +47,7 @@ impl Host {
         Self::at("/")
     }
 
-    /// Makes a source with `proc` and `sys` below a directory, for tests and for a host mounted in a
-    /// container.
+    /// Makes a source with `proc` and `sys` below a directory, for tests and for a host mounted in a container.
     pub fn at(root: impl AsRef<Path>) -> Self {
         let root = root.as_ref().to_path_buf();
         let file = |name| Watched::new(root.join(name));

@@ -87,14 +87,12 @@ pub(super) struct Stat {
     pub(super) threads: u64,
     /// Ticks after the machine's start.
     pub(super) started: u64,
-    /// Resident pages. The kernel counts per CPU and adds up late, so the value is accurate to some hundred
-    /// pages.
+    /// Resident pages. The kernel counts per CPU and adds up late, so the value is accurate to some hundred pages.
     pub(super) pages: u64,
 }
 
 impl Stat {
-    /// The name in parentheses may contain any bytes, including parentheses and line ends: it ends at the
-    /// last one.
+    /// The name in parentheses may contain any bytes, including parentheses and line ends: it ends at the last one.
     fn parse(text: &[u8]) -> Option<Self> {
         let end = text.iter().rposition(|&byte| byte == b')')?;
         let rest = text.get(end + 1..)?;

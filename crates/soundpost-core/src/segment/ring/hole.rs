@@ -1,10 +1,9 @@
 //! The hole: a place that is withheld while its writer may resume. The writer was stopped in the middle of
 //! its record, the reader abandoned the record, and the writer's late stores must not damage another record.
 //!
-//! There is at most one hole. The header holds its position in the next round. A writer whose record would
-//! reach into the hole puts a filler before it, and the head passes the hole like a record. When the writer
-//! detects that its record was abandoned, it turns the hole into a filler, which is freed with the other
-//! words.
+//! There is at most one hole. The header holds its position in the next round. A writer whose record would reach into
+//! the hole puts a filler before it, and the head passes the hole like a record. When the writer detects that its
+//! record was abandoned, it turns the hole into a filler, which is freed with the other words.
 
 use std::ops::Range;
 

@@ -58,8 +58,7 @@ impl EventRing<'_> {
         let head = self.head();
         let tails = [self.tail.load(Ordering::Relaxed), !self.tail_turned.load(Ordering::Relaxed)];
         let fits = |tail: &u64| at.wrapping_sub(*tail) <= capacity && head.wrapping_sub(*tail) <= capacity;
-        // If both tails are valid, a reader was killed between the two stores, and the words in between are
-        // free.
+        // If both tails are valid, a reader was killed between the two stores, and the words in between are free.
         let tail = tails.into_iter().filter(fits).min().unwrap_or_else(|| self.tail());
         let mut damaged = !tails.iter().all(fits);
         if tails != [tail; 2] {

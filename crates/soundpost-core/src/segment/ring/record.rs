@@ -57,8 +57,7 @@ fn mark(word: u64) -> u64 {
     word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> MARK_SHIFT
 }
 
-/// Returns the start value of a checksum. It contains the position, so that a record of another round never
-/// matches.
+/// Returns the start value of a checksum. It contains the position, so that a record of another round never matches.
 #[inline]
 pub(super) fn seed(at: u64) -> u64 {
     (at ^ 0xA5C1_7A11).wrapping_mul(0xD6E8_FEB8_6659_FD93)

@@ -1,5 +1,4 @@
-//! Runs of a service, from its first process to its last. The next run merges or removes the files of the
-//! previous one.
+//! Runs of a service, from its first process to its last. The next run merges or removes the files of the previous one.
 
 use super::Collector;
 use crate::segment::{ProcessRole, SegmentState, Source};
@@ -49,9 +48,8 @@ impl Collector {
         self.gone = !goes_on;
     }
 
-    /// Ends the service's run if this is its last process: removes its segment and the retired totals.
-    /// Closing processes do not count as alive. An agent whose service crashed keeps the totals and its own
-    /// segment.
+    /// Ends the service's run if this is its last process: removes its segment and the retired totals. Closing
+    /// processes do not count as alive. An agent whose service crashed keeps the totals and its own segment.
     pub fn end_run(&mut self) {
         let agent = self.registry.segment().role() == ProcessRole::Agent;
         if !agent {
@@ -102,9 +100,7 @@ impl Collector {
             if segments.contains(&source.id())
                 && let Err(error) = source.set_over()
             {
-                self.registry
-                    .diagnostics()
-                    .warn_once("segment", &format!("cannot say that a run is over: {error}"));
+                self.warn("segment", &format!("cannot say that a run is over: {error}"));
             }
         }
         self.over.extend(segments);
