@@ -7,8 +7,8 @@ from typing import Any
 
 from soundpost._native import Measure
 
-AudioMeasure = Measure | Callable[[Any], Any]
-"""The type of `audio=`: `soundpost.audio(...)`, or a function of one item."""
+AudioMeasure = Measure | Callable[..., Any]
+"""The type of `audio=`: `soundpost.audio(...)`, or a function of one item, or of that and the call."""
 
 
 def audio(
@@ -37,10 +37,3 @@ def audio(
         ValueError: An argument is out of range.
     """
     return Measure(sample_rate, key, sample_width, channels, silence)
-
-
-def split_measure(given: AudioMeasure | None) -> tuple[Measure | None, Callable[[Any], Any] | None]:
-    """Returns `audio=` as a measure or as a function; both are None without it."""
-    if given is None or isinstance(given, Measure):
-        return given, None
-    return None, given

@@ -14,12 +14,13 @@ from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from soundpost._enabled import ENABLED
-from soundpost._native import Recorder, fault
+from soundpost._native import Call, Recorder, fault
 from soundpost._parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 
+    from soundpost._judgement import Judge, Scope
     from soundpost._native import CoroutineRecorder, GeneratorRecorder
 
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
@@ -34,11 +35,12 @@ def {name}({declaration}):
     if not {p}enabled:
         return {p}function({forward})
     {p}values = {values}
+    {scope}
     {p}active = {p}anything
     try:
         {p}active = {p}begin({p}values)
         {p}result = {p}function({forward})
-        return {p}end({p}active, {p}result)
+        return {p}end({p}active, {p}result{with_scope})
     except {p}anything as {p}error:
         {p}end_failed({p}active, {p}error)
         raise
@@ -47,13 +49,14 @@ _AWAITS = """
 async def {name}({declaration}):
     {p}coroutine = {p}function({forward})
     {p}values = {values} if {p}enabled else None
+    {scope}
     {forget}
     {p}active = {p}anything
     try:
         {p}active = {p}values if {p}values is None else {p}begin({p}values)
         del {p}values
         {p}result = await {p}coroutine
-        return {p}end({p}active, {p}result)
+        return {p}end({p}active, {p}result{with_scope})
     except {p}anything as {p}error:
         {p}end_failed({p}active, {p}error)
         raise
@@ -61,6 +64,7 @@ async def {name}({declaration}):
 _ITERATES = """
 {defines} {name}({declaration}):
     {p}recorder = {recorder}
+    {scope}
     {forget}
     {p}given = None
     while True:
@@ -76,7 +80,10 @@ _ITERATES = """
 """
 _RECORDER = "{p}record_generator({p}function({forward}), {values} if {p}enabled else ())"
 _ITEM = "{p}recorder.record({waits}{p}recorder.resume({p}given)())"
-_MEASURED_ITEM = "{p}recorder.record_as({p}measure({p}recorder.hold({waits}{p}recorder.resume({p}given)())))"
+_JUDGED_ITEM = (
+    "{p}recorder.record_as({p}item({p}recorder.hold({waits}{p}recorder.resume({p}given)()), "
+    "{p}recorder.call, {p}scope))"
+)
 
 
 def _innermost(function: object) -> object:
@@ -137,7 +144,7 @@ def wrapped(
         parameters: Its parameters, with the constants that `values` refer to.
         values: Source texts of the values that the recorder expects.
     """
-    kind, measure = kind_of(function), recorder.measure_function
+    kind, judge = kind_of(function), recorder.judge
     name = getattr(function, "__name__", "")
     name = name if _is_valid_name(name) else PREFIX + "wrapper"
     fields = {
@@ -146,21 +153,22 @@ def wrapped(
         "forward": parameters.forward,
         "values": "(" + "".join(value + ", " for value in values) + ")",
         "forget": "del " + ", ".join(parameters.names) if parameters.names else "pass",
+        "scope": "pass" if judge is None else f"{PREFIX}scope = {_scope_source(judge, parameters)}",
+        "with_scope": "" if judge is None else f", {PREFIX}scope",
     }
     text = {0: _CALLS, _COROUTINE: _AWAITS}.get(kind)
     if text is None:
-        source = _generator_source(
-            kind, measure, {**fields, "recorder": _RECORDER.format(p=PREFIX, **fields)}
-        )
+        source = _generator_source(kind, judge, {**fields, "recorder": _RECORDER.format(p=PREFIX, **fields)})
     else:
         source = text.format(p=PREFIX, **fields)
     free = {
         "function": function,
         "begin": recorder.begin,
-        "end": recorder.end if measure is None else _end_measured(recorder, measure),
+        "end": recorder.end if judge is None else _end_judged(recorder, judge),
         "end_failed": recorder.end_failed,
         "record_generator": recorder.record_generator,
-        "measure": measure,
+        "item": None if judge is None else judge.item,
+        "returned": None if judge is None else functools.partial(_returned, judge),
     }
     cells = {PREFIX + name: value for name, value in free.items()} | parameters.constants
     wrapper = _compiled(name, source, cells, _globals_of(function))
@@ -169,14 +177,26 @@ def wrapped(
     return functools.update_wrapper(wrapper, function)
 
 
-def _generator_source(kind: int, measure: object, fields: dict[str, str]) -> str:
+def _scope_source(judge: Judge, parameters: Parameters) -> str:
+    """Returns the source text of the scope of the user's functions."""
+    return f"({parameters.bound if judge.takes_call else None}, {{}}) if {PREFIX}enabled else None"
+
+
+def _generator_source(kind: int, judge: object, fields: dict[str, str]) -> str:
     """Returns the source text of a wrapper of either kind of generator."""
     waits = "await " if kind == _ASYNC_GENERATOR else ""
+    returns = "return" if waits else "return {p}recorder.returned_value()"
+    if judge is not None:
+        returns = (
+            "{p}returned({p}recorder, {p}scope); return"
+            if waits
+            else "return {p}returned({p}recorder, {p}scope)"
+        )
     return _ITERATES.format(
         p=PREFIX,
         defines="async def" if waits else "def",
-        item=(_MEASURED_ITEM if measure else _ITEM).format(p=PREFIX, waits=waits),
-        returns="return" if waits else f"return {PREFIX}recorder.returned_value()",
+        item=(_ITEM if judge is None else _JUDGED_ITEM).format(p=PREFIX, waits=waits),
+        returns=returns.format(p=PREFIX),
         **fields,
     )
 
@@ -193,16 +213,28 @@ def _compiled(name: str, source: str, cells: dict[str, object], names: dict[str,
     return FunctionType(code, names, name, None, tuple(closure))
 
 
-def _end_measured(recorder: Recorder, measure: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Returns `recorder.end` for results that the user's function measures."""
+def _end_judged(recorder: Recorder, judge: Judge) -> Callable[[Any, Any, Scope], Any]:
+    """Returns `recorder.end` for results that the user's functions measure and judge."""
 
-    def end(active: object, result: object) -> object:
+    def end(active: object, result: object, scope: Scope) -> object:
         # A generator or coroutine is no output yet.
         if active is None or recorder.is_deferred(result):
-            return recorder.end(active, result)
-        return recorder.end_as(active, result, measure(result))
+            return recorder.end(active, result, scope)
+        call = active if isinstance(active, Call) else None
+        return recorder.end_as(active, result, judge.result(result, call, scope))
 
     return end
+
+
+def _returned(judge: Judge, recorder: GeneratorRecorder, scope: Scope) -> object:
+    """Ends the recording of a generator that returned, and returns its value."""
+    value = recorder.returned_value()
+    try:
+        recorder.return_as(value, judge.end(value, recorder.call, scope))
+    except BaseException as error:
+        recorder.fail(error)
+        raise
+    return value
 
 
 def reporting(
@@ -220,52 +252,59 @@ def reporting(
     return call
 
 
-def staged(function: Callable[..., Any], name: str | None) -> Callable[..., Any]:
+def staged(function: Callable[..., Any], name: str | None, *, decides: bool = False) -> Callable[..., Any]:
     """Returns the function as a stage, as `@soundpost.stage(name)` does."""
     if isinstance(function, (classmethod, staticmethod)):
-        return type(function)(staged(function.__func__, name))
+        return type(function)(staged(function.__func__, name, decides=decides))
     if name is None or is_undecoratable(function, name, "stage"):
         return function
-    return wrapped(function, Recorder(name, stage=True), Parameters(function, PREFIX))
+    return wrapped(function, Recorder(name, stage=True, decides=decides), Parameters(function, PREFIX))
 
 
 @functools.cache
-def _driver(kind: int, *, measured: bool) -> Callable[..., Any]:
+def _driver(kind: int, *, judged: bool) -> Callable[..., Any]:
     """Returns a generator function over a recorder that has begun."""
     fields = {
         "name": "drive",
-        "declaration": f"{PREFIX}generator, {PREFIX}measure",
+        "declaration": f"{PREFIX}generator, {PREFIX}item, {PREFIX}returned, {PREFIX}scope",
         "recorder": PREFIX + "generator",
+        "scope": "pass",
         "forget": f"del {PREFIX}generator",
     }
-    return _compiled("drive", _generator_source(kind, measured, fields), {}, globals())
+    return _compiled("drive", _generator_source(kind, True if judged else None, fields), {}, globals())
 
 
-def drive(recorder: GeneratorRecorder, measure: Callable[[Any], Any] | None) -> Generator[Any, Any, Any]:
+def _driven(kind: int, recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> Any:
+    functions = (None, None) if judge is None else (judge.item, functools.partial(_returned, judge))
+    return _driver(kind, judged=judge is not None)(recorder, *functions, scope)
+
+
+def drive(recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> Generator[Any, Any, Any]:
     """Returns the recorded generator of the one that a plain function returned."""
-    generator: Generator[Any, Any, Any] = _driver(_GENERATOR, measured=measure is not None)(recorder, measure)
+    generator: Generator[Any, Any, Any] = _driven(_GENERATOR, recorder, judge, scope)
     return generator
 
 
-def drive_async(
-    recorder: GeneratorRecorder, measure: Callable[[Any], Any] | None
-) -> AsyncGenerator[Any, Any]:
+def drive_async(recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> AsyncGenerator[Any, Any]:
     """Returns the recorded asynchronous generator of the one that a plain function returned."""
-    driver = _driver(_ASYNC_GENERATOR, measured=measure is not None)
-    generator: AsyncGenerator[Any, Any] = driver(recorder, measure)
+    generator: AsyncGenerator[Any, Any] = _driven(_ASYNC_GENERATOR, recorder, judge, scope)
     return generator
 
 
 async def drive_coroutine(
-    coroutine: Coroutine[Any, Any, Any], recorder: Recorder, begun: CoroutineRecorder
+    coroutine: Coroutine[Any, Any, Any], recorder: Recorder, begun: CoroutineRecorder, scope: Scope
 ) -> Any:
     """Records the coroutine that a plain function returned."""
-    measure = recorder.measure_function
-    end = recorder.end if measure is None else _end_measured(recorder, measure)
+    judge = recorder.judge
     active: object = BaseException
     try:
         active = begun.begin()
-        return end(active, await coroutine)
+        result = await coroutine
+        return (
+            recorder.end(active, result)
+            if judge is None
+            else _end_judged(recorder, judge)(active, result, scope)
+        )
     except BaseException as error:
         recorder.end_failed(active, error)
         raise

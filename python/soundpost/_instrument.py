@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
-from soundpost._audio import AudioMeasure, split_measure
 from soundpost._functions import PREFIX, is_undecoratable, reporting, wrapped
+from soundpost._judgement import Function, Judge, classes, function_of, takes_call
 from soundpost._native import Measure, Recorder, fault
 from soundpost._parameters import Parameters
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from soundpost._audio import AudioMeasure
 
 F = TypeVar("F", bound=Callable[..., Any])
 Source = str | Callable[[Any], Any]
@@ -28,7 +30,9 @@ class Options(TypedDict, total=False):
     labels: Named | None
     fields: Named | None
     audio: AudioMeasure | None
-    streaming: Source | bool | None
+    outcome: Function | None
+    invalid: type[BaseException] | Sequence[type[BaseException]] | None
+    streaming: Source | Function | bool | None
     request_id: Source | None
     traceparent: Source | None
     queued_at: Source | None
@@ -51,7 +55,8 @@ def instrument(operation: Any = None, /, **options: Unpack[Options]) -> Any:
 
     Args:
         operation: Name of the operation; default: the function's name.
-        options: `labels`, `fields`, `audio`, `streaming`, `request_id`, `traceparent`, `queued_at`.
+        options: `labels`, `fields`, `audio`, `outcome`, `invalid`, `streaming`, `request_id`, `traceparent`,
+            `queued_at`.
 
             `labels` maps label names to parameters or functions, or lists parameters that keep their names.
             Each label has few values. `fields` are per-call values for logs and the store, from the same
@@ -61,8 +66,16 @@ def instrument(operation: Any = None, /, **options: Unpack[Options]) -> Any:
             item to seconds, `soundpost.Skip`, `soundpost.Error` or `soundpost.Audio`. With it, a call without
             output is `empty`.
 
+            `outcome` is a function of an item or result, or of that and the call. It gets each item and the
+            end, and returns None, `"last"` for the last item, the name of an outcome, an exception,
+            `soundpost.Skip`, or a tuple of these. A function that takes the call also gets `call.arguments`,
+            `call.state` and `call.done`; so does an `audio` function.
+
+            `invalid` lists exceptions that find fault with the request: such a call is `invalid`.
+
             `streaming` is true if the consumer plays the output while it is produced; default: generators
             stream. For a non-streaming consumer, dropping the generator after the first audio counts as `ok`.
+            A function may take the call as well.
 
             `request_id` and `traceparent` are the sources of the call's id: the id itself, or a W3C
             `traceparent` with a trace id. Default: the id is generated. `queued_at` is the source of the
@@ -98,7 +111,14 @@ def instrumented(function: Any, operation: str | None, options: Options) -> Any:
     if not (audio is None or isinstance(audio, Measure) or callable(audio)):
         _report_type("audio", name, "audio", audio, "soundpost.audio(...) or a function")
         audio = None
-    measure, measure_function = split_measure(audio)
+    measure = audio if isinstance(audio, Measure) else None
+    streaming = options.get("streaming")
+    judge = Judge(
+        name,
+        None if measure is audio else audio,
+        function_of("outcome", name, options.get("outcome")),
+        streaming if callable(streaming) and takes_call(streaming) else None,
+    )
     sources = _Sources(name, Parameters(function, PREFIX))
     labels, fields = (
         _named("label", name, options.get("labels")),
@@ -115,9 +135,11 @@ def instrumented(function: Any, operation: str | None, options: Options) -> Any:
         request_id=sources.add_optional("request_id", "request_id", options.get("request_id")),
         traceparent=sources.add_optional("request_id", "traceparent", options.get("traceparent")),
         queued_at=sources.add_optional("request_id", "queued_at", options.get("queued_at")),
-        streaming=sources.add_optional("streaming", "streaming", options.get("streaming")),
+        streaming=sources.add_optional("streaming", "streaming", None if judge.streams else streaming),
         audio=measure,
-        measure_function=None if measure_function is None else _reporting_measure(name, measure_function),
+        judge=judge if judge.is_needed else None,
+        expects_output=audio is not None,
+        invalid=classes(name, options.get("invalid")),
     )
     return wrapped(function, recorder, sources.parameters, sources.values)
 
@@ -141,12 +163,6 @@ def _report_type(part: str, operation: str, argument: str, given: object, wanted
     """Reports an argument of the wrong type."""
     text = f"{operation!r}: {argument}= was given a {type(given).__name__}; give {wanted}"
     fault(part, f"{operation} {argument}", text)
-
-
-def _reporting_measure(operation: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Returns the user's function, with `NotImplemented` for an item it failed on and None for None."""
-    measure = reporting("audio", operation, "audio", function, NotImplemented)
-    return lambda item: None if item is None else measure(item)
 
 
 class _Sources:

@@ -1,12 +1,15 @@
 """The binding: see `crates/soundpost-python`."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from logging import LogRecord
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, TypeVar, final
 
 from typing_extensions import Self, disjoint_base
+
+from soundpost._judgement import Judge, Scope
 
 __all__ = [
     "Audio",
@@ -29,6 +32,7 @@ __all__ = [
     "Summary",
     "Telemetry",
     "call",
+    "call_variable",
     "current_call",
     "fault",
     "flush",
@@ -119,10 +123,40 @@ class Call:
         """Records audio that is part of one result, in seconds."""
     def progress(self) -> None:
         """Marks progress; resets the stall and idle timers."""
-    def stage(self, name: str) -> stage:
-        """Returns a named, timed part of this call: `with call.stage("vocoder"): ...`."""
+    def stage(self, name: str, *, decides: bool = False) -> stage:
+        """Returns a named, timed part of this call: `with call.stage("vocoder"): ...`.
+
+        If a stage with `decides=True` fails, the call fails with it, unless it is marked or ended otherwise.
+        """
     def set(self, **fields: object) -> None:
         """Sets fields: numbers, texts and truth values for logs and the store, never for metrics."""
+    def mark(
+        self,
+        outcome: str | None = None,
+        *,
+        truncated: bool | None = None,
+        error: BaseException | str | None = None,
+    ) -> None:
+        """Marks the call with an outcome, which it has when it ends; until then it goes on.
+
+        The first failure counts. `"ok"` withdraws earlier marks.
+        """
+    @property
+    def cold(self) -> bool:
+        """Whether this is the first call of its operation in the process."""
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by name, for an `audio=`, `outcome=` or `streaming=` function; else empty."""
+    @property
+    def state(self) -> dict[str, Any]:
+        """A dict that lasts as long as the call, for such functions; else a new one."""
+    @property
+    def done(self) -> bool:
+        """Whether such a function got the result, or what a generator returned, and not an item."""
+    def _scope(self, scope: tuple[dict[str, Any], dict[str, Any], bool] | None) -> None:
+        """Sets what the user's functions get of the call while they run."""
+    def _stream(self, streaming: object) -> None:
+        """Sets whether the consumer takes chunks while they are made."""
     def fail(self, error: BaseException | str) -> None:
         """Ends the call as failed, with an exception or with the text of an error."""
     def truncated(self) -> None:
@@ -160,6 +194,9 @@ def record(record: LogRecord, message: str | None = None) -> LogRecord:
     If its message cannot be formatted, `logging` reports that. Never raises.
     """
 
+def call_variable() -> ContextVar[Any]:
+    """Returns the context variable, for contexts of threads."""
+
 def current_call() -> Call | None:
     """Returns the call that runs in this context, or None."""
 
@@ -179,6 +216,8 @@ class call:
         traceparent: object = None,
         queued_at: float | None = None,
         streaming: bool = True,
+        outcome: Callable[..., Any] | None = None,
+        invalid: type[BaseException] | Sequence[type[BaseException]] | None = None,
         **fields: object,
     ) -> Self: ...
     def __enter__(self) -> Call: ...
@@ -201,9 +240,11 @@ class stage:
     """A named, timed part of the current call, or of the operation `unknown` where there is no call.
 
     Use it as `@soundpost.stage("vocoder")` on any kind of function, or as `with soundpost.stage("vocoder"):`.
+    If a stage with `decides=True` fails, also in a thread that the call started, the call fails with it,
+    unless it is marked or ended otherwise.
     """
 
-    def __new__(cls, name: str) -> Self: ...
+    def __new__(cls, name: str, decides: bool = False) -> Self: ...
     @property
     def name(self) -> str:
         """The name of the stage."""
@@ -212,8 +253,8 @@ class stage:
     def __enter__(self) -> None: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None = None,
-        _error: BaseException | None = None,
+        _kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
         _traceback: TracebackType | None = None,
     ) -> None: ...
     def __aenter__(self) -> Awaitable[None]: ...
@@ -246,20 +287,24 @@ class Recorder:
         queued_at: int | None = None,
         streaming: int | None = None,
         audio: Measure | None = None,
-        measure_function: Callable[[Any], Any] | None = None,
+        judge: Judge | None = None,
+        expects_output: bool = False,
+        invalid: tuple[type[BaseException], ...] | None = None,
+        decides: bool = False,
     ) -> Self: ...
     @property
-    def measure_function(self) -> Callable[[Any], Any] | None:
-        """The user's function that measures an item or result."""
+    def judge(self) -> Judge | None:
+        """The user's functions that measure and judge an item or result."""
     def begin(self, values: tuple[Any, ...]) -> object:
         """Begins a call, or a stage inside another call. Returns the argument for the `end` methods."""
-    def end(self, active: object, result: Any) -> Any:
+    def end(self, active: object, result: Any, scope: Scope = None) -> Any:
         """Ends the recording with a result, and returns the result.
 
         A generator, coroutine or asynchronous generator is returned as one that is recorded while it runs.
+        The user's functions get `scope`.
         """
-    def end_as(self, active: object, result: Any, answer: object) -> Any:
-        """Ends the recording by what the user's `audio=` function returned. Returns the result."""
+    def end_as(self, active: object, result: Any, answers: object) -> Any:
+        """Ends the recording with a result, by the answers of the user's functions. Returns the result."""
     def end_failed(self, active: object, error: BaseException) -> None:
         """Ends the recording with an exception."""
     @staticmethod
@@ -282,9 +327,16 @@ class GeneratorRecorder:
     def record(self, item: Any) -> Any:
         """Records an item, and returns it to be yielded."""
     def hold(self, item: Any) -> Any:
-        """Holds an item while the user's `audio=` function measures it."""
-    def record_as(self, answer: object) -> Any:
-        """Records the held item by what the user's function returned, and returns the item to be yielded."""
+        """Holds an item while the user's functions measure and judge it; the call stays the current one."""
+    @property
+    def call(self) -> Call | None:
+        """The call, for the user's functions; None for a stage."""
+    def record_as(self, answers: object) -> Any:
+        """Records the held item by what the user's functions returned, and returns the item to be yielded."""
+    def return_as(self, value: object, answers: object) -> None:
+        """Ends the recording of a generator that returned, by the answers of the user's functions."""
+    def fail(self, error: BaseException) -> None:
+        """Ends the recording with an exception of the user's functions."""
     def caught(self, error: BaseException) -> bool | None:
         """Returns whether the consumer threw in this exception, which the next resumption forwards.
 

@@ -1,6 +1,6 @@
 //! Exceptions as class names and text, which the core classifies. No reference to the exception is kept.
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -46,6 +46,27 @@ impl Failure {
         Self { outcome, kind, text: texts.swap_remove(0) }
     }
 
+    /// Makes the failure `invalid` if the exception finds fault with the request: by its class or status, or because
+    /// it is of the classes of `invalid=`.
+    pub(crate) fn or_invalid(mut self, py: Python<'_>, error: &PyErr, classes: Option<&Py<PyAny>>) -> Self {
+        let error = error.value(py);
+        let is_named = |classes: &Py<PyAny>| error.is_instance(classes.bind(py)).unwrap_or(false);
+        let is_ours = match self.outcome {
+            Outcome::Error => classes.is_some_and(is_named) || rejects_request(error),
+            Outcome::Timeout => classes.is_some_and(is_named),
+            _ => false,
+        };
+        if is_ours {
+            self.outcome = Outcome::Invalid;
+        }
+        self
+    }
+
+    /// Returns an outcome without an error.
+    pub(crate) fn of_outcome(outcome: Outcome) -> Self {
+        Self { outcome, kind: String::new(), text: String::new() }
+    }
+
     /// Classifies an error that was yielded or returned, which has only a text.
     pub(crate) fn from_text(text: String) -> Self {
         Self { outcome: Outcome::classify(&[], &text), kind: String::new(), text }
@@ -58,6 +79,71 @@ impl Failure {
 /// With any other error, such as `KeyboardInterrupt`, which ends the host's code.
 pub(crate) fn or_exit(py: Python<'_>, error: PyErr) -> PyResult<PyErr> {
     if error.is_instance_of::<PyException>(py) { Ok(error) } else { Err(error) }
+}
+
+/// Class names of exceptions that answer an HTTP request.
+const HTTP_CLASSES: [&str; 5] =
+    ["HTTPException", "HTTPError", "APIException", "SanicException", "BentoMLException"];
+/// Name of gRPC's status for a request at fault.
+const INVALID_ARGUMENT: &str = "INVALID_ARGUMENT";
+
+/// Returns whether an exception answers the request with a status of HTTP 4xx or with gRPC's `INVALID_ARGUMENT`.
+fn rejects_request(error: &Bound<'_, PyBaseException>) -> bool {
+    let py = error.py();
+    let mut names = Vec::new();
+    class_names(&error.get_type(), &mut names);
+    let has_name =
+        |names: &[String], wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
+    let get = |name| error.getattr::<&Bound<'_, PyString>>(name).ok().filter(|value| !value.is_none());
+    let is_4xx = |value: Bound<'_, PyAny>| {
+        let text = || value.str().ok()?.to_string_lossy().get(..3)?.parse().ok();
+        value.extract::<i64>().ok().or_else(text).is_some_and(|status| (400..500).contains(&status))
+    };
+    if has_name(&names, &HTTP_CLASSES) {
+        // A client's `HTTPError` has `code` and `status`, but no `status_code`.
+        let (code, status) = (intern!(py, "code"), intern!(py, "status"));
+        let others =
+            if has_name(&names, &["HTTPException"]) { [get(code), get(status)] } else { [None, None] };
+        let own = [get(intern!(py, "status_code")), get(intern!(py, "error_code"))];
+        if own.into_iter().chain(others).flatten().any(is_4xx) {
+            return true;
+        }
+    }
+    [intern!(py, "grpc_status_code"), intern!(py, "code"), intern!(py, "status")]
+        .into_iter()
+        .filter_map(get)
+        .any(|status| is_invalid_argument(&status))
+        || aborts_invalid(error)
+}
+
+fn is_invalid_argument(status: &Bound<'_, PyAny>) -> bool {
+    let py = status.py();
+    let status =
+        if status.is_callable() { status.call0().unwrap_or_else(|_| status.clone()) } else { status.clone() };
+    let name = status.getattr_opt(intern!(py, "name")).ok().flatten().unwrap_or(status);
+    name.cast::<PyString>().is_ok_and(|name| name.to_string_lossy() == INVALID_ARGUMENT)
+}
+
+/// Returns whether gRPC's `context.abort(code, details)` raised the exception, which has no status itself.
+fn aborts_invalid(error: &Bound<'_, PyBaseException>) -> bool {
+    let py = error.py();
+    let mut last = error.getattr(intern!(py, "__traceback__")).ok().filter(|traceback| !traceback.is_none());
+    while let Some(next) = last
+        .as_ref()
+        .and_then(|traceback| traceback.getattr(intern!(py, "tb_next")).ok())
+        .filter(|traceback| !traceback.is_none())
+    {
+        last = Some(next);
+    }
+    let code = || {
+        let frame = last.as_ref()?.getattr(intern!(py, "tb_frame")).ok()?;
+        let name = frame.getattr(intern!(py, "f_code")).ok()?.getattr(intern!(py, "co_name")).ok()?;
+        let is_abort = name.cast::<PyString>().is_ok_and(|name| name.to_string_lossy() == "abort");
+        is_abort
+            .then(|| frame.getattr(intern!(py, "f_locals")).ok()?.get_item(intern!(py, "code")).ok())
+            .flatten()
+    };
+    code().is_some_and(|code| is_invalid_argument(&code))
 }
 
 /// Formats an exception as `Class: text`.
@@ -89,9 +175,7 @@ fn next_of<'py>(link: &Bound<'py, PyAny>, waiting: &mut Vec<Bound<'py, PyAny>>) 
     if let Some(members) =
         get(intern!(py, "exceptions")).and_then(|members| members.cast_into::<PyTuple>().ok())
     {
-        waiting.extend(
-            members.iter().filter(|member| member.is_instance_of::<pyo3::exceptions::PyBaseException>()),
-        );
+        waiting.extend(members.iter().filter(|member| member.is_instance_of::<PyBaseException>()));
     }
     let suppressed =
         get(intern!(py, "__suppress_context__")).is_some_and(|value| value.is_truthy().unwrap_or(false));

@@ -24,6 +24,7 @@ pub(crate) mod part {
     pub(crate) const LOG: &str = "log";
     pub(crate) const METRIC: &str = "metric";
     pub(crate) const OPERATION: &str = "operation";
+    pub(crate) const OUTCOME: &str = "outcome";
     pub(crate) const REQUEST_ID: &str = "request_id";
     pub(crate) const STREAMING: &str = "streaming";
     pub(crate) const TORCH: &str = "torch";

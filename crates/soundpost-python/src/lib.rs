@@ -40,7 +40,8 @@ mod _native {
     use crate::read::read_calls;
     #[pymodule_export]
     use crate::recording::{
-        Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, current_call,
+        Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, call_variable,
+        current_call,
     };
     #[pymodule_export]
     use crate::settings::Settings;

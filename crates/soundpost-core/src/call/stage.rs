@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::handle::CallHandle;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Status};
 use super::series::StageSeries;
 use crate::clock::{self, seconds};
 use crate::segment::{add_stage, epoch, flag, word};
@@ -53,15 +53,22 @@ impl Stage {
         self
     }
 
+    /// Reports whether a failure of the stage marks its call.
+    pub fn is_deciding(&self) -> bool {
+        self.decides
+    }
+
     /// Marks the stage as failed.
     pub fn fail(&self) {
         self.fail_with(Outcome::Error, "", "");
     }
 
-    /// Marks the stage as failed, with the outcome and the error that a deciding stage marks its call with.
+    /// Marks the stage as failed, with the outcome and the error that a deciding stage marks its call with,
+    /// unless it was only cancelled.
     pub fn fail_with(&self, outcome: Outcome, error_type: &str, text: &str) {
         if !self.failed.swap(true, Relaxed)
             && self.decides
+            && outcome.status() != Status::Cancelled
             && let Some((call, _)) = &self.call
         {
             call.mark_with(outcome, error_type, text);

@@ -7,10 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::call::{Call, current};
-use super::output::Recording;
-use crate::exception::Failure;
+use super::output::{Recording, fail_stage};
 use crate::fault::{self, part};
-use crate::measure::{Measure, Measured};
+use crate::measure::{Measure, Measured, Verdict};
 use crate::state::lock;
 
 thread_local! {
@@ -121,10 +120,10 @@ impl Active {
         fault
     }
 
-    /// Records an item by what the user's `audio=` function returned for it.
-    pub(super) fn hand_over_as(&self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Records an item by what the user's functions returned for it.
+    pub(super) fn hand_over_as(&self, item: &Bound<'_, PyAny>, rules: Rules<'_, '_>) -> PyResult<()> {
         let Some(recording) = self.recording() else { return Ok(()) };
-        let (measured, fault) = interpreted(recording, answer);
+        let (measured, fault) = rules.measured(recording, item);
         recording.hand_over(&measured);
         fault
     }
@@ -141,11 +140,17 @@ impl Active {
         fault.and(recording.end(result.py(), |recording| recording.finish_with(&measured)))
     }
 
-    /// Ends the recording by what the user's `audio=` function returned for the result.
-    pub(super) fn finish_as(&self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Some(recording) = self.recording() else { return self.finish(answer.py()) };
-        let (measured, fault) = interpreted(recording, answer);
-        fault.and(recording.end(answer.py(), |recording| recording.finish_with(&measured)))
+    /// Ends the recording by what the user's functions returned for the result.
+    pub(super) fn finish_as(&self, result: &Bound<'_, PyAny>, rules: Rules<'_, '_>) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return self.finish(result.py()) };
+        let (measured, fault) = rules.measured(recording, result);
+        fault.and(recording.end(result.py(), |recording| recording.finish_with(&measured)))
+    }
+
+    /// Ends the recording of a generator that returned, by what the user's functions returned for the end.
+    pub(super) fn finish_by(&self, value: &Bound<'_, PyAny>, rules: Rules<'_, '_>) -> PyResult<()> {
+        let fault = self.recording().map_or(Ok(()), |recording| rules.judge(recording).1);
+        fault.and(self.finish(value.py()))
     }
 
     /// Ends the recording; a call by its output.
@@ -185,9 +190,45 @@ impl Active {
     #[cold]
     pub(super) fn fail(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
         if let Self::Stage(stage) = self {
-            drop(lock(stage).take().inspect(soundpost::Stage::fail));
+            drop(lock(stage).take().inspect(|stage| fail_stage(py, stage, error)));
         }
-        self.end(py, |recording| recording.fail_with(&Failure::new(py, error)))
+        self.end(py, |recording| recording.fail_with(&recording.failure(py, error)))
+    }
+}
+
+/// What the user's functions returned for an item or result, and the measure for what they leave to it.
+pub(super) struct Rules<'a, 'py> {
+    /// The answers of the `audio=` and the `outcome=` function, see `python/soundpost/_judgement.py`.
+    pub(super) answers: &'a Bound<'py, PyAny>,
+    pub(super) measure: Option<&'a Py<Measure>>,
+}
+
+impl Rules<'_, '_> {
+    /// Marks the call by the `outcome=` function. Returns whether the item is skipped.
+    fn judge(&self, recording: &Recording) -> (bool, PyResult<()>) {
+        let answer = self.answers.get_item(1).and_then(|answer| Verdict::from_answer(&answer));
+        let operation = recording.core().operation();
+        match fault::report_error(self.answers.py(), part::OUTCOME, operation, "outcome", answer) {
+            Ok(verdict) => {
+                let verdict = verdict.unwrap_or_default();
+                recording.judge(&verdict);
+                (verdict.is_skipped, Ok(()))
+            }
+            Err(fault) => (false, Err(fault)),
+        }
+    }
+
+    fn measured(&self, recording: &Recording, item: &Bound<'_, PyAny>) -> (Measured, PyResult<()>) {
+        let (is_skipped, fault) = self.judge(recording);
+        if is_skipped || fault.is_err() {
+            return (Measured::Skip, fault);
+        }
+        match self.answers.get_item(0) {
+            Ok(answer) if !answer.is(item.py().Ellipsis()) => {
+                or_output(recording, item.py(), Measured::from_answer(&answer))
+            }
+            _ => measured(recording, item, self.measure),
+        }
     }
 }
 
@@ -200,11 +241,6 @@ fn measured(
 ) -> (Measured, PyResult<()>) {
     let Some(measure) = measure else { return (Measured::Output, Ok(())) };
     or_output(recording, item.py(), measure.get().measure(item, recording.is_still_silent()))
-}
-
-/// Interprets what the user's `audio=` function returned.
-fn interpreted(recording: &Recording, answer: &Bound<'_, PyAny>) -> (Measured, PyResult<()>) {
-    or_output(recording, answer.py(), Measured::from_answer(answer))
 }
 
 fn or_output(

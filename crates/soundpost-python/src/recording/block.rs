@@ -3,15 +3,17 @@
 use std::sync::{Mutex, OnceLock};
 
 use pyo3::exceptions::PyGeneratorExit;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::active::Active;
+use super::active::{Active, Rules};
 use super::awaitable::ReadyAwaitable;
 use super::call::{Call, current};
 use super::operation::{LazyOperation, Origin, id_text, queued, streams};
 use super::output::Recording;
 use crate::fault::{self, part};
+use crate::import;
 use crate::state::{self, lock, take};
 use crate::value;
 
@@ -27,6 +29,10 @@ pub(crate) struct CallBlock {
     traceparent: Py<PyAny>,
     queued_at: Py<PyAny>,
     streaming: bool,
+    /// The user's `outcome=` function, see `python/soundpost/_judgement.py`.
+    judge: Option<Py<PyAny>>,
+    /// The classes of `invalid=`.
+    invalid: Option<Py<PyAny>>,
     fields: Mutex<Option<Py<PyDict>>>,
     entered: Mutex<Option<Active>>,
     call: OnceLock<Py<Call>>,
@@ -37,10 +43,11 @@ impl CallBlock {
     #[new]
     #[pyo3(
         signature = (
-            operation, *, labels=None, request_id=None, traceparent=None, queued_at=None, streaming=None, **fields
+            operation, *, labels=None, request_id=None, traceparent=None, queued_at=None, streaming=None,
+            outcome=None, invalid=None, **fields
         ),
         text_signature = "(operation, *, labels=None, request_id=None, traceparent=None, queued_at=None, \
-                          streaming=True, **fields)"
+                          streaming=True, outcome=None, invalid=None, **fields)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -51,6 +58,8 @@ impl CallBlock {
         traceparent: Option<Py<PyAny>>,
         queued_at: Option<Py<PyAny>>,
         streaming: Option<&Bound<'_, PyAny>>,
+        outcome: Option<&Bound<'_, PyAny>>,
+        invalid: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let operation =
@@ -66,6 +75,8 @@ impl CallBlock {
             traceparent: or_none(traceparent),
             queued_at: or_none(queued_at),
             streaming: streaming.map_or(Ok(None), |given| streams(&operation, given))?.unwrap_or(true),
+            judge: outcome.map(|function| judge(&operation, function)).transpose()?,
+            invalid: invalid.map(|classes| classes_of(&operation, classes)).transpose()?.flatten(),
             operation,
             fields: Mutex::new(fields.map(|fields| fields.clone().unbind())),
             entered: Mutex::new(None),
@@ -97,11 +108,22 @@ impl CallBlock {
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let Some(active) = take(&self.entered) else { return Ok(()) };
+        let answers = match (&self.judge, error, self.call.get()) {
+            (Some(judge), None, Some(call)) if active.recording().is_some() => {
+                Some(judge.bind(py).call_method1(intern!(py, "end"), (py.None(), call, py.None()))?)
+            }
+            _ => None,
+        };
         if let Active::Call(call) = &active {
             call.get().leave_block(py);
         }
         match error {
-            None => active.finish(py),
+            None => match answers {
+                Some(answers) => {
+                    active.finish_by(&py.None().into_bound(py), Rules { answers: &answers, measure: None })
+                }
+                None => active.finish(py),
+            },
             // The generator around the block was closed.
             Some(error) if error.is_instance_of::<PyGeneratorExit>() => active.end(py, Recording::abandon),
             Some(error) => active.fail(py, &PyErr::from_value(error.clone())),
@@ -147,7 +169,7 @@ impl CallBlock {
         let label = |index: usize| Ok(self.labels[index].1.bind(py).clone());
         let recording =
             operation.start(py, &resolved, &origin, label, |builder| builder.streaming(self.streaming))?;
-        let call = Py::new(py, Call::own(recording))?;
+        let call = Py::new(py, Call::own(recording.with_invalid(py, self.invalid.as_ref())))?;
         Ok((Active::Call(call.clone_ref(py)), call))
     }
 }
@@ -171,4 +193,19 @@ fn named(operation: &str, labels: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Py
     });
     let pairs = fault::report_error(labels.py(), part::LABEL, operation, "labels", pairs)?;
     Ok(pairs.unwrap_or_default())
+}
+
+/// Returns the judge over an `outcome=` function.
+fn judge(operation: &str, function: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let py = function.py();
+    let of_block = import::object(py, intern!(py, "soundpost._judgement"), intern!(py, "of_block"))?;
+    Ok(of_block.call1((operation, function))?.unbind())
+}
+
+/// Returns the classes of `invalid=`; an object that is none is a fault.
+fn classes_of(operation: &str, classes: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    let py = classes.py();
+    let checked = import::object(py, intern!(py, "soundpost._judgement"), intern!(py, "classes"))?;
+    let checked = checked.call1((operation, classes))?;
+    Ok((!checked.is_none()).then(|| checked.unbind()))
 }

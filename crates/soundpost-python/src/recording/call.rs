@@ -3,27 +3,31 @@
 use std::sync::{Mutex, OnceLock};
 use std::thread::{self, ThreadId};
 
-use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
-use soundpost::Outcome;
+use pyo3::types::{IntoPyDict, PyDict, PyTuple, PyType};
+use soundpost::{Outcome, Seconds};
 
 use super::awaitable::ReadyAwaitable;
 use super::context::{self, Token};
 use super::gpu_use::GpuUse;
 use super::nesting::BlockPlace;
-use super::output::Recording;
+use super::operation::streams;
+use super::output::{Recording, fail_stage};
 use crate::exception::Failure;
 use crate::fault::{self, part};
 use crate::import;
-use crate::measure::Measured;
+use crate::measure::{Measured, verdict};
 use crate::state::{self, lock, take};
 use crate::value::{self, Number};
 
 /// One request for generated output, while it runs.
 #[pyclass(frozen, module = "soundpost", weakref)]
-pub(crate) struct Call(CallRef);
+pub(crate) struct Call {
+    reference: CallRef,
+    /// Arguments, state and whether it is the end, while one of the user's functions runs.
+    scope: Mutex<Option<Py<PyTuple>>>,
+}
 
 /// The call that a [`Call`] records to.
 enum CallRef {
@@ -73,22 +77,27 @@ pub(super) fn begin_stage(py: Python<'_>, name: &str) -> Option<soundpost::Stage
 
 impl Call {
     #[inline]
+    fn new(reference: CallRef) -> Self {
+        Self { reference, scope: Mutex::new(None) }
+    }
+
+    #[inline]
     pub(super) fn own(recording: Recording) -> Self {
-        Self(CallRef::Own(recording, Place::default()))
+        Self::new(CallRef::Own(recording, Place::default()))
     }
 
     pub(super) fn outer(outer: Py<Self>) -> Self {
-        Self(CallRef::Outer(outer))
+        Self::new(CallRef::Outer(outer))
     }
 
     pub(super) fn off(operation: &str, request_id: &str) -> Self {
-        Self(CallRef::Off(operation.into(), request_id.into()))
+        Self::new(CallRef::Off(operation.into(), request_id.into()))
     }
 
     /// Returns the recording of this call or of the one around it.
     #[inline]
     pub(crate) fn recording(&self) -> Option<&Recording> {
-        match &self.0 {
+        match &self.reference {
             CallRef::Own(recording, _) => Some(recording),
             CallRef::Outer(outer) => outer.get().recording(),
             CallRef::Off(..) => None,
@@ -96,13 +105,13 @@ impl Call {
     }
 
     fn own_recording(&self) -> Option<&Recording> {
-        if let CallRef::Own(recording, _) = &self.0 { Some(recording) } else { None }
+        if let CallRef::Own(recording, _) = &self.reference { Some(recording) } else { None }
     }
 
     /// Makes this call the current one of the context, until [`Call::leave`].
     #[inline]
     pub(super) fn enter(&self, py: Python<'_>, this: &Py<Self>) {
-        if let CallRef::Own(_, place) = &self.0 {
+        if let CallRef::Own(_, place) = &self.reference {
             let token = context::enter(py, this.as_any());
             let before = lock(&place.token).replace(token);
             drop(before);
@@ -112,7 +121,7 @@ impl Call {
     /// Restores the call that was current before.
     #[inline]
     pub(super) fn leave(&self, py: Python<'_>) {
-        if let CallRef::Own(_, place) = &self.0
+        if let CallRef::Own(_, place) = &self.reference
             && let Some(token) = take(&place.token)
         {
             context::leave(py, &token);
@@ -124,7 +133,7 @@ impl Call {
     /// # Errors
     /// With an interrupt.
     pub(super) fn enter_block(&self, py: Python<'_>, this: &Py<Self>) -> PyResult<()> {
-        let CallRef::Own(_, place) = &self.0 else { return Ok(()) };
+        let CallRef::Own(_, place) = &self.reference else { return Ok(()) };
         let outer = last_entered(py).map(|outer| outer.into_any().unbind());
         let entered = BlockPlace::enter(py, this.as_any(), outer)?;
         place.block.get_or_init(|| Box::new(entered));
@@ -157,7 +166,11 @@ impl Call {
     }
 
     pub(super) fn block(&self) -> Option<&BlockPlace> {
-        if let CallRef::Own(_, place) = &self.0 { place.block.get().map(|block| &**block) } else { None }
+        if let CallRef::Own(_, place) = &self.reference {
+            place.block.get().map(|block| &**block)
+        } else {
+            None
+        }
     }
 
     fn outer_call<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Self>> {
@@ -184,6 +197,11 @@ impl Call {
         fault::report_error(py, part::AUDIO, self.operation(), name, seconds)
     }
 
+    fn in_scope<'py>(&self, py: Python<'py>, index: usize) -> Option<Bound<'py, PyAny>> {
+        let scope = lock(&self.scope).as_ref().map(|scope| scope.clone_ref(py))?;
+        scope.bind(py).get_item(index).ok()
+    }
+
     pub(super) fn set_field(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(recording) = self.recording() else { return Ok(()) };
         let core = recording.core();
@@ -201,7 +219,7 @@ impl Call {
     /// The request id: the caller's, from a `traceparent`, or generated; at most 64 bytes.
     #[getter]
     fn request_id(&self) -> &str {
-        match &self.0 {
+        match &self.reference {
             CallRef::Own(recording, _) => recording.core().request_id(),
             CallRef::Outer(outer) => outer.get().request_id(),
             CallRef::Off(_, request_id) => request_id,
@@ -211,7 +229,7 @@ impl Call {
     /// The name of the operation.
     #[getter]
     fn operation(&self) -> &str {
-        match &self.0 {
+        match &self.reference {
             CallRef::Own(recording, _) => recording.core().operation(),
             CallRef::Outer(outer) => outer.get().operation(),
             CallRef::Off(operation, _) => operation,
@@ -241,7 +259,7 @@ impl Call {
     fn audio(&self, py: Python<'_>, seconds: Number) -> PyResult<()> {
         let seconds = self.seconds(py, "audio", seconds)?;
         if let (Some(recording), Some(seconds)) = (self.own_recording(), seconds) {
-            recording.add_audio(seconds);
+            recording.core().audio(Seconds(seconds));
         }
         Ok(())
     }
@@ -254,8 +272,11 @@ impl Call {
     }
 
     /// Returns a named, timed part of this call: `with call.stage("vocoder"): ...`.
-    fn stage(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Stage> {
-        Stage::new_in(name, Some(slf.clone().unbind()))
+    ///
+    /// If a stage with `decides=True` fails, the call fails with it, unless the call is marked or ended otherwise.
+    #[pyo3(signature = (name, *, decides=false))]
+    fn stage(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, decides: bool) -> PyResult<Stage> {
+        Stage::new_in(name, decides, Some(slf.clone().unbind()))
     }
 
     /// Sets fields: numbers, texts and truth values for logs and the store, never for metrics.
@@ -267,17 +288,76 @@ impl Call {
         Ok(())
     }
 
+    /// Marks the call with an outcome, which it has when it ends; until then it goes on. The first failure counts.
+    #[pyo3(signature = (outcome=None, *, truncated=None, error=None))]
+    fn mark(
+        &self,
+        py: Python<'_>,
+        outcome: Option<&Bound<'_, PyAny>>,
+        truncated: Option<&Bound<'_, PyAny>>,
+        error: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return Ok(()) };
+        let report = |name: &str, read: PyResult<Option<Failure>>| {
+            fault::report_error(py, part::OUTCOME, self.operation(), name, read).map(Option::flatten)
+        };
+        let named = outcome.map(|name| verdict::outcome(name).map(Failure::of_outcome)).transpose();
+        let is_truncated = truncated.map_or(Ok(false), |truncated| truncated.is_truthy());
+        let truncated = is_truncated.map(|is| is.then(|| Failure::of_outcome(Outcome::Truncated)));
+        let failed = error.map(verdict::error).transpose();
+        for mark in [report("mark", named)?, report("truncated", truncated)?, report("error", failed)?] {
+            mark.iter().for_each(|mark| recording.mark(mark));
+        }
+        Ok(())
+    }
+
+    /// Whether this is the first call of its operation in the process.
+    #[getter]
+    fn cold(&self) -> bool {
+        self.recording().is_some_and(|recording| recording.core().is_cold())
+    }
+
+    /// The function's arguments by name, inside of an `audio=`, `outcome=` or `streaming=` function; else empty.
+    #[getter]
+    fn arguments<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.in_scope(py, 0).unwrap_or_else(|| PyDict::new(py).into_any())
+    }
+
+    /// A dict that lasts as long as the call, for such functions; else a new one.
+    #[getter]
+    fn state<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.in_scope(py, 1).unwrap_or_else(|| PyDict::new(py).into_any())
+    }
+
+    /// Whether such a function got the result, or the value that a generator returned, and not an item.
+    #[getter]
+    fn done(&self, py: Python<'_>) -> bool {
+        self.in_scope(py, 2).is_some_and(|done| done.is_truthy().unwrap_or(false))
+    }
+
+    /// Sets what the user's functions get of the call while they run.
+    fn _scope(&self, scope: Option<Py<PyTuple>>) {
+        let before = std::mem::replace(&mut *lock(&self.scope), scope);
+        drop(before);
+    }
+
+    /// Sets whether the consumer takes chunks while they are made.
+    fn _stream(&self, py: Python<'_>, streaming: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(recording) = self.own_recording() else { return Ok(()) };
+        if let Some(streaming) = streams(self.operation(), streaming)? {
+            py.detach(|| recording.core().streaming(streaming));
+        }
+        Ok(())
+    }
+
     /// Ends the call as failed, with an exception or with the text of an error.
     fn fail(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(recording) = self.own_recording() else { return Ok(()) };
-        let failure = if error.is_instance_of::<PyBaseException>() {
-            Failure::new(py, &PyErr::from_value(error.clone()))
-        } else {
-            let text = error.str().and_then(|text| value::with_field_text(&text, str::to_owned));
-            let text = fault::report_error(py, part::FIELD, self.operation(), "error", text)?;
-            Failure::from_text(text.unwrap_or_default())
-        };
-        recording.end(py, |recording| recording.fail_with(&failure))
+        let failure = fault::report_error(py, part::FIELD, self.operation(), "error", verdict::error(error))?;
+        let failure = failure.unwrap_or_else(|| Failure::of_outcome(Outcome::Error));
+        recording.end(py, |recording| {
+            recording.core().end_with(failure.outcome, &failure.kind, &failure.text);
+        })
     }
 
     /// Ends the call as `truncated`: its output was cut short.
@@ -304,23 +384,30 @@ pub(crate) fn current_call(py: Python<'_>) -> Option<Bound<'_, Call>> {
 pub(crate) struct Stage {
     /// `None` for an object that is no name, which records nothing.
     name: Option<String>,
+    /// Whether a failure of the stage is one of its call.
+    decides: bool,
     call: Option<Py<Call>>,
     /// The stages that were entered and not left, with the thread of each: several threads may share this object.
     entered: Mutex<Vec<(ThreadId, soundpost::Stage)>>,
 }
 
 impl Stage {
-    fn new_in(name: &Bound<'_, PyAny>, call: Option<Py<Call>>) -> PyResult<Self> {
-        let name = fault::report_error(name.py(), part::OPERATION, "stage", "name", value::name(name))?;
-        Ok(Self { name, call, entered: Mutex::new(Vec::new()) })
+    fn new_in(name: &Bound<'_, PyAny>, decides: bool, call: Option<Py<Call>>) -> PyResult<Self> {
+        let py = name.py();
+        let name = fault::report_error(py, part::OPERATION, "stage", "name", value::name(name))?;
+        if decides {
+            import::object(py, intern!(py, "soundpost._threads"), intern!(py, "carry_calls"))?.call0()?;
+        }
+        Ok(Self { name, decides, call, entered: Mutex::new(Vec::new()) })
     }
 }
 
 #[pymethods]
 impl Stage {
     #[new]
-    fn new(name: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::new_in(name, None)
+    #[pyo3(signature = (name, decides=false))]
+    fn new(name: &Bound<'_, PyAny>, decides: bool) -> PyResult<Self> {
+        Self::new_in(name, decides, None)
     }
 
     /// The name of the stage.
@@ -329,14 +416,14 @@ impl Stage {
         self.name.as_deref().unwrap_or_default()
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (Option<String>,)) {
-        (slf.get_type(), (slf.get().name.clone(),))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (Option<String>, bool)) {
+        (slf.get_type(), (slf.get().name.clone(), slf.get().decides))
     }
 
     /// Decorates a function of any kind.
     fn __call__<'py>(&self, py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         import::object(py, intern!(py, "soundpost._functions"), intern!(py, "staged"))?
-            .call1((function, self.name.as_deref()))
+            .call((function, self.name.as_deref()), Some(&[("decides", self.decides)].into_py_dict(py)?))
     }
 
     fn __enter__(&self, py: Python<'_>) {
@@ -346,15 +433,16 @@ impl Stage {
             None => begin_stage(py, name),
         });
         if let Some(begun) = begun {
-            lock(&self.entered).push((thread::current().id(), begun));
+            lock(&self.entered).push((thread::current().id(), begun.decides(self.decides)));
         }
     }
 
-    #[pyo3(signature = (kind=None, _error=None, _traceback=None))]
+    #[pyo3(signature = (_kind=None, error=None, _traceback=None))]
     fn __exit__(
         &self,
-        kind: Option<&Bound<'_, PyAny>>,
-        _error: Option<&Bound<'_, PyAny>>,
+        py: Python<'_>,
+        _kind: Option<&Bound<'_, PyAny>>,
+        error: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) {
         let mut entered = lock(&self.entered);
@@ -362,9 +450,8 @@ impl Stage {
         let last = entered.iter().rposition(|(thread, _)| *thread == here).or(entered.len().checked_sub(1));
         let ended = last.map(|last| entered.remove(last));
         drop(entered);
-        match ended {
-            Some((_, stage)) if kind.is_some() => stage.fail(),
-            _ => {}
+        if let (Some((_, stage)), Some(error)) = (ended, error) {
+            fail_stage(py, &stage, &PyErr::from_value(error.clone()));
         }
     }
 
@@ -376,11 +463,12 @@ impl Stage {
     #[pyo3(signature = (kind=None, error=None, traceback=None))]
     fn __aexit__(
         &self,
+        py: Python<'_>,
         kind: Option<&Bound<'_, PyAny>>,
         error: Option<&Bound<'_, PyAny>>,
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> ReadyAwaitable {
-        self.__exit__(kind, error, traceback);
+        self.__exit__(py, kind, error, traceback);
         ReadyAwaitable::new(None)
     }
 

@@ -109,6 +109,12 @@ fn variable(py: Python<'_>) -> PyResult<&'static Variable> {
     }
 }
 
+/// Returns the context variable, for contexts of threads.
+#[pyfunction]
+pub(crate) fn call_variable(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    variable(py).map(|variable| variable.object.clone_ref(py))
+}
+
 /// Creates the variable, see [`super::prepare`].
 pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
     variable(py).map(drop)

@@ -6,14 +6,17 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
+use pyo3::exceptions::{PyException, PyGeneratorExit, PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
+use soundpost::Outcome;
 
-use super::active::Active;
+use super::active::{Active, Rules};
+use super::call::Call;
 use super::output::Recording;
+use crate::exception::Failure;
 use crate::measure::Measure;
 use crate::state::{lock, take};
 
@@ -22,6 +25,8 @@ use crate::state::{lock, take};
 pub(crate) struct GeneratorRecorder {
     active: Active,
     audio: Option<Py<Measure>>,
+    /// True if the user's functions judge the items and the end.
+    is_judged: bool,
     is_async: bool,
     /// `None` once the generator has ended, so that nothing of it stays alive.
     inner: Mutex<Option<Inner>>,
@@ -47,6 +52,7 @@ impl GeneratorRecorder {
         generator: Bound<'_, PyAny>,
         active: Active,
         audio: Option<Py<Measure>>,
+        is_judged: bool,
     ) -> PyResult<Self> {
         let py = generator.py();
         let next = generator.getattr_opt(intern!(py, "__next__"))?;
@@ -55,6 +61,7 @@ impl GeneratorRecorder {
         Ok(Self {
             active,
             audio,
+            is_judged,
             is_async,
             inner: Mutex::new(Some(Inner { generator: generator.unbind(), next })),
             thrown: Mutex::new(None),
@@ -77,15 +84,21 @@ impl GeneratorRecorder {
             (Some(error), is_async) if error.is_instance_of::<PyGeneratorExit>() => {
                 self.is_closing.store(true, Ordering::Relaxed);
                 *lock(&self.thrown) = Some(error.unbind());
-                let close = if is_async { intern!(py, "aclose") } else { intern!(py, "close") };
-                return generator.getattr(close);
+                let throw = generator.getattr_opt(intern!(py, "throw"))?;
+                // A new exception comes back with the one that the generator was handling.
+                match throw.filter(|_| !is_async && self.is_started.load(Ordering::Relaxed)) {
+                    Some(throw) => {
+                        (throw, PyGeneratorExit::new_err(()).into_value(py).into_bound(py).into_any())
+                    }
+                    None => return close(&generator, is_async),
+                }
             }
-            (Some(error), false) => (intern!(py, "throw"), error),
-            (Some(error), true) => (intern!(py, "athrow"), error),
-            (None, false) => (intern!(py, "send"), given.clone()),
-            (None, true) => (intern!(py, "asend"), given.clone()),
+            (Some(error), false) => (generator.getattr(intern!(py, "throw"))?, error),
+            (Some(error), true) => (generator.getattr(intern!(py, "athrow"))?, error),
+            (None, false) => (generator.getattr(intern!(py, "send"))?, given.clone()),
+            (None, true) => (generator.getattr(intern!(py, "asend"))?, given.clone()),
         };
-        partial(py)?.call1((generator.getattr(method)?, argument))
+        partial(py)?.call1((method, argument))
     }
 
     /// Ends the recording if an item was a fault under `SOUNDPOST_STRICT`.
@@ -100,15 +113,37 @@ impl GeneratorRecorder {
     fn pause(&self, py: Python<'_>) -> PyResult<()> {
         self.is_running.store(false, Ordering::Relaxed);
         self.active.leave(py);
-        if self.is_closing.load(Ordering::Relaxed) { self.end_closed(py) } else { Ok(()) }
+        if !self.is_closing.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // `close` returned, or a generator that was thrown its end yields.
+        let is_ignored = !self.is_async && lock(&self.inner).is_some();
+        self.end_closed(py, None)?;
+        match take(&self.thrown).filter(|_| !is_ignored) {
+            Some(thrown) => Err(PyErr::from_value(thrown.into_bound(py))),
+            None => Err(PyRuntimeError::new_err("generator ignored GeneratorExit")),
+        }
     }
 
-    /// Ends the recording after a `close`, and raises what the consumer threw in.
+    /// Ends the recording of a closed generator, by the exception that it was handling when its consumer left.
     #[cold]
-    fn end_closed(&self, py: Python<'_>) -> PyResult<()> {
+    fn end_closed<'py>(&self, py: Python<'py>, end: Option<&Bound<'py, PyAny>>) -> PyResult<()> {
         drop(take(&self.inner));
-        self.active.end(py, Recording::abandon)?;
-        take(&self.thrown).map_or(Ok(()), |thrown| Err(PyErr::from_value(thrown.into_bound(py))))
+        let context = |error: &Bound<'py, PyAny>| error.getattr(intern!(py, "__context__")).ok();
+        let thrown = lock(&self.thrown).as_ref().map(|thrown| thrown.clone_ref(py).into_bound(py));
+        // The consumer's own exception is the context of both ends.
+        let consumers = thrown.as_ref().and_then(context);
+        let is_own = |handled: &Bound<'py, PyAny>| {
+            handled.is_instance_of::<PyException>()
+                && consumers.as_ref().is_none_or(|other| !handled.is(other))
+        };
+        let handled = end.and_then(context).filter(is_own).map(PyErr::from_value);
+        self.active.end(py, |recording| {
+            if let Some(failure) = handled.map(|error| recording.failure(py, &error)).filter(is_fatal) {
+                recording.mark(&failure);
+            }
+            recording.abandon();
+        })
     }
 }
 
@@ -139,44 +174,88 @@ impl GeneratorRecorder {
         Ok(item)
     }
 
-    /// Holds an item while the user's `audio=` function measures it.
+    /// Holds an item while the user's functions measure and judge it; the call stays the current one.
     fn hold<'py>(&self, item: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.pause(item.py())?;
+        if self.is_closing.load(Ordering::Relaxed) {
+            self.pause(item.py())?;
+        }
+        self.is_running.store(false, Ordering::Relaxed);
         let before = lock(&self.held).replace(item.clone().unbind());
         drop(before);
         Ok(item)
     }
 
-    /// Records the held item by what the user's function returned, and returns the item to be yielded.
-    fn record_as<'py>(&self, answer: &Bound<'py, PyAny>) -> PyResult<Option<Py<PyAny>>> {
-        self.end_if_err(answer.py(), self.active.hand_over_as(answer))?;
-        Ok(take(&self.held))
+    /// The call, for the user's functions; None for a stage.
+    #[getter]
+    fn call(&self, py: Python<'_>) -> Option<Py<Call>> {
+        if let Active::Call(call) = &self.active { Some(call.clone_ref(py)) } else { None }
+    }
+
+    /// Records the held item by what the user's functions returned, and returns the item to be yielded.
+    fn record_as<'py>(&self, answers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = answers.py();
+        self.active.leave(py);
+        let item = take(&self.held).unwrap_or_else(|| py.None()).into_bound(py);
+        let rules = Rules { answers, measure: self.audio.as_ref() };
+        self.end_if_err(py, self.active.hand_over_as(&item, rules))?;
+        Ok(item)
+    }
+
+    /// Ends the recording of a generator that returned, by what the user's functions returned for the end.
+    fn return_as(&self, value: &Bound<'_, PyAny>, answers: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.active.leave(answers.py());
+        self.active.finish_by(value, Rules { answers, measure: None })
+    }
+
+    /// Ends the recording with an exception of the user's functions.
+    fn fail(&self, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.active.leave(error.py());
+        self.active.fail(error.py(), &PyErr::from_value(error.clone()))
     }
 
     /// Returns whether the consumer threw in this exception, which the next resumption forwards.
     ///
     /// Otherwise ends the recording with it, and returns `None` if it is the generator's normal return.
-    fn caught(&self, error: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    fn caught<'py>(&self, error: &Bound<'py, PyAny>) -> PyResult<Option<bool>> {
         let py = error.py();
         if !self.is_running.swap(false, Ordering::Relaxed) {
             if lock(&self.inner).is_none() {
                 return Ok(Some(false));
             }
+            // An interrupt of the user's functions finds the call entered.
+            self.active.leave(py);
             let before = lock(&self.thrown).replace(error.clone().unbind());
             drop(before);
             return Ok(Some(true));
         }
-        self.active.leave(py);
-        drop(take(&self.inner));
-        if self.is_async && error.is_instance_of::<PyStopAsyncIteration>() {
-            return self.active.finish(py).map(|()| None);
+        if self.is_closing.load(Ordering::Relaxed) && !self.is_async {
+            let is_ended =
+                error.is_instance_of::<PyGeneratorExit>() || error.is_instance_of::<PyStopIteration>();
+            if is_ended {
+                self.active.leave(py);
+                self.end_closed(py, Some(error))?;
+                return take(&self.thrown)
+                    .map_or(Ok(None), |thrown| Err(PyErr::from_value(thrown.into_bound(py))));
+            }
         }
-        if !self.is_async && error.is_instance_of::<PyStopIteration>() {
-            let value = error.getattr(intern!(py, "value"))?.unbind();
+        let value = if self.is_async && error.is_instance_of::<PyStopAsyncIteration>() {
+            Some(py.None())
+        } else if !self.is_async && error.is_instance_of::<PyStopIteration>() {
+            Some(error.getattr(intern!(py, "value"))?.unbind())
+        } else {
+            None
+        };
+        drop(take(&self.inner));
+        if let Some(value) = value {
             let before = lock(&self.held).replace(value);
             drop(before);
-            return self.active.finish(py).map(|()| None);
+            if !self.is_judged {
+                self.active.leave(py);
+                self.active.finish(py)?;
+            }
+            return Ok(None);
         }
+        self.active.leave(py);
         self.active.fail(py, &PyErr::from_value(error.clone())).map(|()| Some(false))
     }
 
@@ -219,6 +298,19 @@ impl Drop for GeneratorRecorder {
             self.active.end_finalized(|recording| recording.core().discard());
         }
     }
+}
+
+/// Returns the bound method that closes a generator.
+fn close<'py>(generator: &Bound<'py, PyAny>, is_async: bool) -> PyResult<Bound<'py, PyAny>> {
+    let py = generator.py();
+    generator.getattr(if is_async { intern!(py, "aclose") } else { intern!(py, "close") })
+}
+
+/// Reports whether an exception that a generator handles is more than its way to wait or to search.
+fn is_fatal(failure: &Failure) -> bool {
+    const ORDINARY: [&str; 6] =
+        ["Empty", "Full", "KeyError", "IndexError", "StopIteration", "StopAsyncIteration"];
+    failure.outcome != Outcome::Timeout && !ORDINARY.contains(&failure.kind.as_str())
 }
 
 /// Imports `functools.partial`, see [`super::prepare`].

@@ -17,6 +17,7 @@ mod recorder;
 
 pub(crate) use block::CallBlock;
 pub(crate) use call::{Call, Stage, current, current_call};
+pub(crate) use context::call_variable;
 pub(crate) use coroutine::CoroutineRecorder;
 pub(crate) use generator::GeneratorRecorder;
 pub(crate) use gpu_use::GpuUse;

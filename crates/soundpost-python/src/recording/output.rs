@@ -1,24 +1,19 @@
-//! A call of the core, with what the binding measured of its output.
+//! A call of the core, with the rules of the binding for its output and its errors.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use soundpost::binding::torch::Devices;
 use soundpost::{Outcome, Seconds};
 
 use crate::exception::Failure;
-use crate::measure::Measured;
-use crate::state::lock;
+use crate::measure::{Measured, Verdict};
 use crate::torch;
 
-/// A call of the core, with what the binding measured of its output.
+/// A call of the core, with the rules of the binding for its output and its errors.
 pub(crate) struct Recording {
     core: soundpost::Call,
-    has_sound: AtomicBool,
-    has_silence: AtomicBool,
-    /// The text of the first error that was yielded.
-    yielded_error: Mutex<Option<String>>,
+    /// The classes of `invalid=`.
+    invalid: Option<Py<PyAny>>,
     /// The PyTorch devices that held memory at the start; `None` if the allocator was not read.
     devices: Option<Devices>,
 }
@@ -31,13 +26,14 @@ impl Recording {
     #[inline]
     pub(super) fn new(py: Python<'_>, core: soundpost::Call) -> PyResult<Self> {
         let devices = torch::read_start(py, &core)?;
-        Ok(Self {
-            core,
-            has_sound: AtomicBool::new(false),
-            has_silence: AtomicBool::new(false),
-            yielded_error: Mutex::new(None),
-            devices,
-        })
+        Ok(Self { core, invalid: None, devices })
+    }
+
+    /// Sets the classes of errors that find fault with the request.
+    #[inline]
+    pub(super) fn with_invalid(mut self, py: Python<'_>, classes: Option<&Py<PyAny>>) -> Self {
+        self.invalid = classes.map(|classes| classes.clone_ref(py));
+        self
     }
 
     #[inline]
@@ -48,24 +44,24 @@ impl Recording {
     /// Returns whether the next item has to be checked for silence.
     #[inline]
     pub(super) fn is_still_silent(&self) -> bool {
-        !self.has_sound.load(Ordering::Relaxed)
+        self.core.handle().is_silent()
     }
 
     /// Records an item while the service goes on.
     #[inline]
     pub(super) fn record_chunk(&self, item: &Measured) {
         match item {
-            Measured::Seconds(_) | Measured::Output => self.core.chunk(self.chunk_audio(item)),
-            // Silence has a length, but does not count as the first audio.
-            Measured::Silence(seconds) => {
-                self.has_silence.store(true, Ordering::Relaxed);
+            Measured::Seconds(seconds) => self.core.chunk(Seconds(*seconds)),
+            Measured::Output => {
+                self.core.output();
                 self.core.chunk(Seconds(0.0));
-                self.core.audio(Seconds(*seconds));
             }
-            Measured::Skip | Measured::Nothing => self.core.progress(),
+            Measured::Silence(seconds) => self.core.silence(Seconds(*seconds)),
+            Measured::Skip => self.core.progress(),
+            Measured::Nothing => self.core.nothing(),
             Measured::Error(text) => {
                 self.core.progress();
-                lock(&self.yielded_error).get_or_insert_with(|| text.clone());
+                self.mark(&Failure::from_text(text.clone()));
             }
         }
     }
@@ -73,25 +69,32 @@ impl Recording {
     /// Records an item that is handed to the consumer, which ends the busy time.
     #[inline]
     pub(super) fn hand_over(&self, item: &Measured) {
-        if let Measured::Seconds(_) | Measured::Output = item {
-            self.core.hand_over(self.chunk_audio(item));
-        } else {
-            self.record_chunk(item);
-            self.core.suspend();
+        match item {
+            Measured::Seconds(seconds) => self.core.hand_over(Seconds(*seconds)),
+            Measured::Output => {
+                self.core.output();
+                self.core.hand_over(Seconds(0.0));
+            }
+            _ => {
+                self.record_chunk(item);
+                self.core.suspend();
+            }
         }
     }
 
-    #[inline]
-    fn chunk_audio(&self, item: &Measured) -> Seconds {
-        let Measured::Seconds(seconds) = item else { return Seconds(0.0) };
-        self.has_sound.store(true, Ordering::Relaxed);
-        Seconds(*seconds)
+    /// Marks the call by what the user's `outcome=` function returned.
+    pub(super) fn judge(&self, verdict: &Verdict) {
+        if let Some(failure) = &verdict.mark {
+            self.mark(failure);
+        }
+        if verdict.is_last {
+            self.core.last();
+        }
     }
 
-    /// Records audio that is part of one result.
-    pub(super) fn add_audio(&self, seconds: f64) {
-        self.has_sound.store(true, Ordering::Relaxed);
-        self.core.audio(Seconds(seconds));
+    /// Marks the call with a failure, and goes on.
+    pub(super) fn mark(&self, failure: &Failure) {
+        self.core.handle().mark_with(failure.outcome, &failure.kind, &failure.text);
     }
 
     /// Ends the call, whatever this returns; reads PyTorch's allocator first.
@@ -108,47 +111,45 @@ impl Recording {
     /// Ends the call with its only result.
     pub(super) fn finish_with(&self, result: &Measured) {
         match result {
-            Measured::Seconds(seconds) => {
-                self.add_audio(*seconds);
-                self.finish();
-            }
-            Measured::Silence(seconds) => {
-                self.has_silence.store(true, Ordering::Relaxed);
-                self.core.audio(Seconds(*seconds));
-                self.finish();
-            }
-            Measured::Output | Measured::Skip => self.core.end(Outcome::Ok),
-            Measured::Nothing => self.finish(),
+            Measured::Seconds(seconds) => self.core.audio(Seconds(*seconds)),
+            Measured::Silence(seconds) => self.core.handle().silence(Seconds(*seconds)),
+            Measured::Output | Measured::Skip => self.core.output(),
+            Measured::Nothing => self.core.nothing(),
             Measured::Error(text) => self.fail_with(&Failure::from_text(text.clone())),
         }
+        self.core.finish();
     }
 
     /// Ends the call by its output: ok, empty, silent, or the error that was yielded.
     #[inline]
     pub(super) fn finish(&self) {
-        if self.fail_with_yielded_error() {
-            return;
-        }
-        if self.has_silence.load(Ordering::Relaxed) && self.is_still_silent() {
-            self.core.end(Outcome::Silent);
-        } else {
-            self.core.finish();
-        }
+        self.core.finish();
     }
 
     /// Ends the call because the consumer closed or dropped the generator.
     pub(super) fn abandon(&self) {
-        if !self.fail_with_yielded_error() {
-            self.core.abandon();
-        }
+        self.core.abandon();
     }
 
-    fn fail_with_yielded_error(&self) -> bool {
-        let text = lock(&self.yielded_error).take();
-        text.map(|text| self.fail_with(&Failure::from_text(text))).is_some()
+    /// Reads an exception by the rules of this call.
+    pub(super) fn failure(&self, py: Python<'_>, error: &PyErr) -> Failure {
+        Failure::new(py, error).or_invalid(py, error, self.invalid.as_ref())
     }
 
+    /// Ends the call with an error that left it.
     pub(super) fn fail_with(&self, failure: &Failure) {
-        self.core.end_with(failure.outcome, &failure.kind, &failure.text);
+        self.core.end_raised(failure.outcome, &failure.kind, &failure.text);
     }
+}
+
+/// Marks a stage as failed with an exception, which a deciding stage passes on to its call.
+pub(super) fn fail_stage(py: Python<'_>, stage: &soundpost::Stage, error: &PyErr) {
+    if !stage.is_deciding() {
+        return stage.fail();
+    }
+    if !error.is_instance_of::<PyException>(py) {
+        return stage.fail_with(Outcome::Cancelled, "", "");
+    }
+    let failure = Failure::new(py, error).or_invalid(py, error, None);
+    stage.fail_with(failure.outcome, &failure.kind, &failure.text);
 }

@@ -14,7 +14,7 @@ use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use soundpost::Outcome;
 
-use super::active::Active;
+use super::active::{Active, Rules};
 use super::call::{self, Call, current};
 use super::coroutine::CoroutineRecorder;
 use super::deferred::DeferredKind;
@@ -41,8 +41,13 @@ pub(crate) struct Recorder {
     queued_at: Option<usize>,
     streaming: Option<usize>,
     audio: Option<Py<Measure>>,
-    /// The user's `audio=` function; see [`crate::measure::Measured::from_answer`].
-    measure_function: Option<Py<PyAny>>,
+    /// The user's functions, see `python/soundpost/_judgement.py`.
+    judge: Option<Py<PyAny>>,
+    expects_output: bool,
+    /// The classes of `invalid=`.
+    invalid: Option<Py<PyAny>>,
+    /// True for a stage whose failure is one of its call.
+    decides: bool,
 }
 
 #[pymethods]
@@ -50,7 +55,7 @@ impl Recorder {
     #[new]
     #[pyo3(signature = (
         operation, *, stage=false, labels=Texts::default(), fields=Texts::default(), request_id=None, traceparent=None,
-        queued_at=None, streaming=None, audio=None, measure_function=None
+        queued_at=None, streaming=None, audio=None, judge=None, expects_output=false, invalid=None, decides=false
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -63,7 +68,10 @@ impl Recorder {
         queued_at: Option<usize>,
         streaming: Option<usize>,
         audio: Option<Py<Measure>>,
-        measure_function: Option<Py<PyAny>>,
+        judge: Option<Py<PyAny>>,
+        expects_output: bool,
+        invalid: Option<Py<PyAny>>,
+        decides: bool,
     ) -> Self {
         let (operation, is_stage) = (LazyOperation::new(operation.0, labels.0), stage);
         Self {
@@ -75,14 +83,17 @@ impl Recorder {
             queued_at,
             streaming,
             audio,
-            measure_function,
+            judge,
+            expects_output,
+            invalid,
+            decides,
         }
     }
 
-    /// The user's function that measures an item or result.
+    /// The user's functions that measure and judge an item or result.
     #[getter]
-    fn measure_function(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.measure_function.as_ref().map(|function| function.clone_ref(py))
+    fn judge(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.judge.as_ref().map(|judge| judge.clone_ref(py))
     }
 
     /// Begins a call, or a stage inside another call. Returns the argument for the `end` methods.
@@ -92,30 +103,34 @@ impl Recorder {
 
     /// Ends the recording with a result, and returns the result.
     ///
-    /// A generator, coroutine or asynchronous generator is returned as one that is recorded while it runs.
+    /// A generator, coroutine or asynchronous generator is returned as one that is recorded while it runs; its functions
+    /// get `scope`.
+    #[pyo3(signature = (active, result, scope=None))]
     fn end<'py>(
         slf: &Bound<'py, Self>,
         active: Option<&Bound<'py, PyAny>>,
         result: Bound<'py, PyAny>,
+        scope: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let Some(active) = active else { return Ok(result) };
         let active = Active::from_entered(active);
         if let Some(kind) = DeferredKind::of(&result)? {
-            return Self::defer(slf, active, result, kind);
+            return Self::defer(slf, active, result, kind, scope);
         }
         active.finish_with(&result, slf.get().audio.as_ref())?;
         Ok(result)
     }
 
-    /// Ends the recording with a result, by what the user's `audio=` function returned for it. Returns the result.
+    /// Ends the recording with a result, by what the user's functions returned for it. Returns the result.
     fn end_as<'py>(
         &self,
         active: Option<&Bound<'py, PyAny>>,
         result: Bound<'py, PyAny>,
-        answer: &Bound<'py, PyAny>,
+        answers: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if let Some(active) = active {
-            Active::from_entered(active).finish_as(answer)?;
+            let rules = Rules { answers, measure: self.audio.as_ref() };
+            Active::from_entered(active).finish_as(&result, rules)?;
         }
         Ok(result)
     }
@@ -149,7 +164,7 @@ impl Recorder {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.measure_function)?;
+        visit.call(&self.judge)?;
         visit.call(&self.audio)
     }
 }
@@ -165,10 +180,10 @@ impl Recorder {
         let py = values.py();
         let Some(generation) = state::generation() else { return Ok(Active::Off) };
         if let Some(current) = current(py) {
-            return Ok(Active::stage(current.get().begin_stage(&self.operation.name)));
+            return Ok(self.stage(current.get().begin_stage(&self.operation.name)));
         }
         if self.is_stage {
-            return Ok(Active::stage(call::begin_stage(py, &self.operation.name)));
+            return Ok(self.stage(call::begin_stage(py, &self.operation.name)));
         }
         let Some(operation) = self.operation.resolve(py, generation)? else { return Ok(Active::Off) };
         let call = Call::own(self.start(values, &operation, is_generator)?);
@@ -176,6 +191,10 @@ impl Recorder {
             call.set_field(name, &values.get_item(self.operation.labels.len() + index)?)?;
         }
         Ok(Active::Call(Py::new(py, call)?))
+    }
+
+    fn stage(&self, stage: Option<soundpost::Stage>) -> Active {
+        Active::stage(stage.map(|stage| stage.decides(self.decides)))
     }
 
     #[inline]
@@ -191,14 +210,15 @@ impl Recorder {
             queued: self.queued(values)?,
         };
         let streaming = self.streams(values)?.unwrap_or(is_generator);
-        let expects_output = is_generator || self.audio.is_some() || self.measure_function.is_some();
-        self.operation.start(
+        let expects_output = is_generator || self.expects_output;
+        let recording = self.operation.start(
             values.py(),
             operation,
             &origin,
             |index| values.get_item(index),
             |builder| builder.streaming(streaming).expects_output(expects_output),
-        )
+        )?;
+        Ok(recording.with_invalid(values.py(), self.invalid.as_ref()))
     }
 
     fn id_text(
@@ -227,6 +247,7 @@ impl Recorder {
         active: Active,
         result: Bound<'py, PyAny>,
         kind: DeferredKind,
+        scope: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, recorder) = (slf.py(), slf.get());
         if let Some(recording) = active.recording() {
@@ -235,7 +256,7 @@ impl Recorder {
         let function = |name| import::object(py, intern!(py, "soundpost._functions"), name);
         if let DeferredKind::Coroutine = kind {
             let coroutine = Bound::new(py, CoroutineRecorder::new(active, recorder.id()))?;
-            return function(intern!(py, "drive_coroutine"))?.call1((result, slf, coroutine));
+            return function(intern!(py, "drive_coroutine"))?.call1((result, slf, coroutine, scope));
         }
         if let Some(recording) = active.recording() {
             recording.core().expects_output();
@@ -248,11 +269,11 @@ impl Recorder {
             DeferredKind::Generator | DeferredKind::Coroutine => intern!(py, "drive"),
         };
         let generator = Bound::new(py, recorder.generator_recorder(result, active)?)?;
-        function(drive)?.call1((generator, recorder.measure_function(py)))
+        function(drive)?.call1((generator, recorder.judge(py), scope))
     }
 
     fn generator_recorder(&self, generator: Bound<'_, PyAny>, active: Active) -> PyResult<GeneratorRecorder> {
         let audio = self.audio.as_ref().map(|audio| audio.clone_ref(generator.py()));
-        GeneratorRecorder::new(generator, active, audio)
+        GeneratorRecorder::new(generator, active, audio, self.judge.is_some())
     }
 }

@@ -1,0 +1,52 @@
+"""Threads that belong to the call in which they are started."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from soundpost._native import call_variable, current_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@functools.cache
+def carry_calls() -> None:
+    """Makes threads and tasks of thread pools, once they are started inside a call, belong to it.
+
+    A failure of a deciding stage in such a thread is then one of the call. A thread of a pool belongs to the
+    call that submitted its present task.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+
+    @functools.wraps(start)
+    def start_inside(self: threading.Thread) -> None:
+        if current_call() is not None and "run" not in vars(self):
+            context, run = _context(), self.run
+
+            def run_inside() -> None:
+                vars(self).pop("run", None)
+                context.run(run)
+
+            self.run = run_inside  # type: ignore[method-assign]
+        start(self)
+
+    @functools.wraps(submit)  # type: ignore[arg-type]
+    def submit_inside(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return submit(self, functools.partial(_context().run, fn), *args, **kwargs)
+
+    threading.Thread.start = start_inside  # type: ignore[method-assign]
+    ThreadPoolExecutor.submit = submit_inside  # type: ignore[method-assign, assignment]
+
+
+def _context() -> Context:
+    """Returns a context with nothing but the current call."""
+    context, call = Context(), current_call()
+    if call is not None:
+        context.run(call_variable().set, call)
+    return context
