@@ -16,6 +16,7 @@ faults.
 
 from typing import TYPE_CHECKING
 
+from soundpost import _metric_context  # noqa: F401 - only the binding uses it, and freezers find it here
 from soundpost._audio import audio
 from soundpost._init import flush, init, shutdown
 from soundpost._instrument import instrument

@@ -78,6 +78,11 @@ _ITERATES = """
                 raise
             {p}given = None
 """
+_RETURNS = """try:
+                    {ends}
+                except {p}anything as {p}error:
+                    {p}recorder.fail({p}error)
+                    raise"""
 _RECORDER = "{p}record_generator({p}function({forward}), {values} if {p}enabled else ())"
 _ITEM = "{p}recorder.record({waits}{p}recorder.resume({p}given)())"
 _JUDGED_ITEM = (
@@ -185,13 +190,11 @@ def _scope_source(judge: Judge, parameters: Parameters) -> str:
 def _generator_source(kind: int, judge: object, fields: dict[str, str]) -> str:
     """Returns the source text of a wrapper of either kind of generator."""
     waits = "await " if kind == _ASYNC_GENERATOR else ""
-    returns = "return" if waits else "return {p}recorder.returned_value()"
-    if judge is not None:
-        returns = (
-            "{p}returned({p}recorder, {p}scope); return"
-            if waits
-            else "return {p}returned({p}recorder, {p}scope)"
-        )
+    if judge is None:
+        returns = "return" if waits else "return {p}recorder.returned_value()"
+    else:
+        value = "{p}returned({p}recorder, {p}scope)"
+        returns = _RETURNS.replace("{ends}", f"{value}; return" if waits else f"return {value}")
     return _ITERATES.format(
         p=PREFIX,
         defines="async def" if waits else "def",
@@ -229,11 +232,7 @@ def _end_judged(recorder: Recorder, judge: Judge) -> Callable[[Any, Any, Scope],
 def _returned(judge: Judge, recorder: GeneratorRecorder, scope: Scope) -> object:
     """Ends the recording of a generator that returned, and returns its value."""
     value = recorder.returned_value()
-    try:
-        recorder.return_as(value, judge.end(value, recorder.call, scope))
-    except BaseException as error:
-        recorder.fail(error)
-        raise
+    recorder.return_as(value, judge.end(value, recorder.call, scope))
     return value
 
 

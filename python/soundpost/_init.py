@@ -9,7 +9,7 @@ from _thread import allocate_lock
 from typing import TYPE_CHECKING, Final, Literal
 
 from soundpost import _native
-from soundpost._enabled import ENABLED
+from soundpost._enabled import ENABLED, OFF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -193,7 +193,7 @@ def shutdown(timeout: float = 2.0) -> None:
         from soundpost import _background
 
         _background.log_notices()
-        ENABLED.cell_contents = False
+        ENABLED.cell_contents = OFF
         if "soundpost._logging" in sys.modules:
             from soundpost import _logging
 

@@ -104,7 +104,7 @@ def instrumented(function: Any, operation: str | None, options: Options) -> Any:
     """Returns the instrumented function."""
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(instrumented(function.__func__, operation, options))
-    name = str(operation or getattr(function, "__name__", type(function).__name__))
+    name = operation or str(getattr(function, "__name__", type(function).__name__))
     if is_undecoratable(function, name, "instrument"):
         return function
     audio = options.get("audio")

@@ -83,16 +83,19 @@ def test_blocks_take_any_object(operation, value, values, more):
             traceparent=value,
             queued_at=value,
             streaming=value,
+            outcome=more,
+            invalid=value,
             **fields,
         )
         with block as call:
             assert call.request_id
             assert isinstance(call.operation, str)
-            with soundpost.stage(operation), call.stage(value):
+            with soundpost.stage(operation, more), call.stage(value, decides=more):
                 call.chunk(value)
                 call.audio(value)
             call.set(**named)
             call.set(a=value)
+            call.mark(more, truncated=value, error=more)
     with soundpost.call("any_labels", labels=values) as call:
         call.fail(value)
     assert soundpost.current_call() is None
@@ -110,6 +113,8 @@ def test_sources_return_any_object(values):
         "queued_at": lambda _: queued_at,
         "streaming": lambda _: queued_at,
         "audio": lambda _: answer,
+        "outcome": lambda _, call: label,
+        "invalid": field,
     }
 
     def generator():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import decimal
 import math
 import types
 
+import numpy as np
 import prometheus_client
 import pytest
 from hypothesis import given
@@ -25,7 +27,10 @@ def peer():
     def made(kind):
         return lambda *args, **kwargs: getattr(prometheus_client, kind)(*args, registry=registry, **kwargs)
 
-    return types.SimpleNamespace(**{kind: made(kind) for kind in kinds}), registry
+    made_by_kind = {kind: made(kind) for kind in kinds}
+    made_by_kind["Histogram"].DEFAULT_BUCKETS = prometheus_client.Histogram.DEFAULT_BUCKETS
+    options = {"registry": registry}
+    return types.SimpleNamespace(classes=prometheus_client, options=options, **made_by_kind), registry
 
 
 def exposed(text, name):
@@ -51,6 +56,14 @@ def exposed(text, name):
 
 
 PROGRAMS = {}
+own = types.SimpleNamespace(
+    classes=soundpost,
+    options={},
+    **{
+        kind: getattr(soundpost, kind)
+        for kind in ("Counter", "Gauge", "Histogram", "Summary", "Info", "Enum")
+    },
+)
 
 
 def program(function):
@@ -81,6 +94,46 @@ def names_and_units(m, name):
     m.Counter("odd_total", "d", namespace=name, unit="widgets").inc()
     m.Histogram("took", "d", namespace=name, unit="seconds", buckets=[1]).observe(0.5)
     m.Summary("seen", "d", namespace=name, unit="seconds").observe(0.5)
+
+
+@program
+def iterables(m, name):
+    m.Counter(name, "d", {"a": 1}.keys()).labels("x").inc()
+    m.Counter(name + "_set", "d", {"a"}).labels("x").inc()
+    m.Histogram(name + "_made", "d", (label for label in ("a", "b")), buckets=(1, "2")).labels(
+        "x", 3
+    ).observe(1)
+    m.Enum(name + "_state", "d", states=["on", "off"]).state("off")
+    m.Histogram(name + "_default", "d", buckets=m.Histogram.DEFAULT_BUCKETS).observe(0.3)
+
+
+@program
+def numbers(m, name):
+    gauge = m.Gauge(name, "d", ["l"])
+    for value in (
+        "3.5",
+        " 7 ",
+        True,
+        np.bool_(True),
+        np.float32(0.5),
+        np.int64(3),
+        decimal.Decimal("1.5"),
+        10**20,
+    ):
+        gauge.labels(value).set(value)
+    m.Histogram(name + "_h", "d", buckets=[1]).observe(np.float64(0.5))
+    m.Counter(name + "_c", "d").inc(np.int32(2))
+
+
+@program
+def subclasses(m, name):
+    class Voices(m.classes.Counter):
+        def greet(self):
+            self.inc(2)
+
+    voices = Voices(name, "d", ["l"], **m.options)
+    voices.labels("x").greet()
+    voices.labels(l="x").greet()
 
 
 @program
@@ -174,7 +227,7 @@ def awkward_texts(m, name):
 def test_same_program_exposes_the_same(name, telemetry, run):
     theirs, registry = peer()
     run(theirs, name)
-    run(soundpost, name)
+    run(own, name)
     expected = exposed(prometheus_client.generate_latest(registry).decode(), name)
     found = exposed(telemetry.render(), name)
     assert found.keys() == expected.keys()
@@ -186,7 +239,7 @@ def test_same_program_exposes_the_same(name, telemetry, run):
 
 @pytest.mark.parametrize("run", PROGRAMS.values(), ids=PROGRAMS)
 def test_openmetrics_is_parsed_by_the_peer(name, telemetry, run):
-    run(soundpost, name)
+    run(own, name)
     read = Scrape(telemetry.render(openmetrics=True), openmetrics=True)
     assert any(family.startswith(name) for family in read.families)
 

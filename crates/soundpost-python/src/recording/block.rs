@@ -110,7 +110,7 @@ impl CallBlock {
         let Some(active) = take(&self.entered) else { return Ok(()) };
         let answers = match (&self.judge, error, self.call.get()) {
             (Some(judge), None, Some(call)) if active.recording().is_some() => {
-                Some(judge.bind(py).call_method1(intern!(py, "end"), (py.None(), call, py.None()))?)
+                Some(judge.bind(py).call_method1(intern!(py, "end"), (py.None(), call, py.None())))
             }
             _ => None,
         };
@@ -119,9 +119,11 @@ impl CallBlock {
         }
         match error {
             None => match answers {
-                Some(answers) => {
+                Some(Ok(answers)) => {
                     active.finish_by(&py.None().into_bound(py), Rules { answers: &answers, measure: None })
                 }
+                // An interrupt in the user's function.
+                Some(Err(error)) => active.fail(py, &error).and(Err(error)),
                 None => active.finish(py),
             },
             // The generator around the block was closed.

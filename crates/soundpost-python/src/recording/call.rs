@@ -274,8 +274,12 @@ impl Call {
     /// Returns a named, timed part of this call: `with call.stage("vocoder"): ...`.
     ///
     /// If a stage with `decides=True` fails, the call fails with it, unless the call is marked or ended otherwise.
-    #[pyo3(signature = (name, *, decides=false))]
-    fn stage(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, decides: bool) -> PyResult<Stage> {
+    #[pyo3(signature = (name, *, decides=None), text_signature = "($self, name, *, decides=False)")]
+    fn stage(
+        slf: &Bound<'_, Self>,
+        name: &Bound<'_, PyAny>,
+        decides: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Stage> {
         Stage::new_in(name, decides, Some(slf.clone().unbind()))
     }
 
@@ -392,9 +396,16 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    fn new_in(name: &Bound<'_, PyAny>, decides: bool, call: Option<Py<Call>>) -> PyResult<Self> {
+    fn new_in(
+        name: &Bound<'_, PyAny>,
+        decides: Option<&Bound<'_, PyAny>>,
+        call: Option<Py<Call>>,
+    ) -> PyResult<Self> {
         let py = name.py();
         let name = fault::report_error(py, part::OPERATION, "stage", "name", value::name(name))?;
+        let decides = decides.map_or(Ok(false), |decides| decides.is_truthy());
+        let decides =
+            fault::report_error(py, part::OPERATION, "stage", "decides", decides)?.unwrap_or_default();
         if decides {
             import::object(py, intern!(py, "soundpost._threads"), intern!(py, "carry_calls"))?.call0()?;
         }
@@ -405,8 +416,8 @@ impl Stage {
 #[pymethods]
 impl Stage {
     #[new]
-    #[pyo3(signature = (name, decides=false))]
-    fn new(name: &Bound<'_, PyAny>, decides: bool) -> PyResult<Self> {
+    #[pyo3(signature = (name, decides=None), text_signature = "(name, decides=False)")]
+    fn new(name: &Bound<'_, PyAny>, decides: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Self::new_in(name, decides, None)
     }
 

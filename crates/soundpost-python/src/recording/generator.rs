@@ -246,21 +246,23 @@ impl GeneratorRecorder {
             None
         };
         drop(take(&self.inner));
+        self.active.leave(py);
         if let Some(value) = value {
             let before = lock(&self.held).replace(value);
             drop(before);
             if !self.is_judged {
-                self.active.leave(py);
                 self.active.finish(py)?;
             }
             return Ok(None);
         }
-        self.active.leave(py);
         self.active.fail(py, &PyErr::from_value(error.clone())).map(|()| Some(false))
     }
 
-    /// Returns the value that the generator returned; only once.
-    fn returned_value(&self) -> Option<Py<PyAny>> {
+    /// Returns the value that the generator returned; only once. The call is current while the user's functions judge it.
+    fn returned_value(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        if self.is_judged {
+            self.active.enter(py);
+        }
         take(&self.held)
     }
 
@@ -288,9 +290,7 @@ impl GeneratorRecorder {
 
 impl Drop for GeneratorRecorder {
     fn drop(&mut self) {
-        if lock(&self.inner).is_none() {
-            return;
-        }
+        // Without effect on a call that ended.
         if self.is_started.load(Ordering::Relaxed) {
             self.active.end_finalized(Recording::abandon);
         } else {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyGeneratorExit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use soundpost::Outcome;
 
@@ -161,6 +161,39 @@ impl Recorder {
     ) -> PyResult<GeneratorRecorder> {
         let active = self.activate(values, true)?;
         self.generator_recorder(generator, active)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let py = slf.py();
+        let Self {
+            operation,
+            is_stage,
+            fields,
+            request_id,
+            traceparent,
+            queued_at,
+            streaming,
+            audio,
+            judge,
+            expects_output,
+            invalid,
+            decides,
+        } = slf.get();
+        let options = PyDict::new(py);
+        options.set_item("stage", is_stage)?;
+        options.set_item("labels", &operation.labels)?;
+        options.set_item("fields", fields)?;
+        options.set_item("request_id", request_id)?;
+        options.set_item("traceparent", traceparent)?;
+        options.set_item("queued_at", queued_at)?;
+        options.set_item("streaming", streaming)?;
+        options.set_item("audio", audio)?;
+        options.set_item("judge", judge)?;
+        options.set_item("expects_output", expects_output)?;
+        options.set_item("invalid", invalid)?;
+        options.set_item("decides", decides)?;
+        let new = import::object(py, intern!(py, "copyreg"), intern!(py, "__newobj_ex__"))?;
+        Ok((new, (slf.get_type(), (&operation.name,), options).into_pyobject(py)?))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
