@@ -62,7 +62,7 @@ fn push_point(out: &mut Vec<u8>, unix_nanos: i64, number: i64, text: &str) -> Lo
     let (number, name) = (number.to_string(), format!("t{text}"));
     let point = Point {
         measurement: "nasty",
-        tags: vec![("number", &number), ("value", text), (&name, "named")],
+        tags: vec![("number".into(), &*number), ("value".into(), text), ((&*name).into(), "named")],
         fields: vec![
             ("text".into(), text.into()),
             (format!("f{text}").into(), Value::Int(7)),

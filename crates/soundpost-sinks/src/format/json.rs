@@ -151,11 +151,7 @@ impl<'o> Object<'o> {
             self.field("line", &Value::Int(line.into()));
         }
         self.text("thread", event.thread);
-        event.fields.each(|name, value| {
-            if !origin.says(name, value) {
-                self.field(name, value);
-            }
-        });
+        event.fields.each(origin, |name, value| self.field(name, value));
     }
 
     pub(crate) fn end(self) -> Losses {

@@ -4,6 +4,7 @@
 //! v2's in Go, v3's in Rust, VictoriaMetrics') disagree on backslashes and on line feeds in quotes. The output is
 //! restricted to the forms that all of them read alike.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::format::decimal::{push_float, push_int};
@@ -95,7 +96,7 @@ fn push_measurement(out: &mut Vec<u8>, name: &str, losses: &mut Losses) {
 }
 
 /// Appends `,name=value` for each tag, by name.
-fn push_tags(out: &mut Vec<u8>, tags: &[(&str, &str)], end: usize, losses: &mut Losses) {
+fn push_tags(out: &mut Vec<u8>, tags: &[(Cow<'_, str>, &str)], end: usize, losses: &mut Losses) {
     let start = out.len();
     let mut names = UsedNames::new(&RESERVED);
     for (name, value) in tags.iter().filter(|(_, value)| !value.is_empty()) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use soundpost_core::{FieldValue, FinishedCall, Status};
 use soundpost_store::{CALL_COLUMNS, CallRow, ColumnValue, Place};
 
-use super::{Event, Fields, Level, Origin, Point, Said, Value, text_of};
+use super::{ERROR, Event, Fields, Level, Origin, Point, Said, Value, own_names, text_of};
 
 /// Resolution of the times of points, nanoseconds: see [`Point::of_call`].
 const DISTINCT_NANOS: u64 = 1000;
@@ -46,13 +46,13 @@ pub(super) fn each_field(call: &FinishedCall, mut field: impl FnMut(&str, &Value
     let mut name = String::new();
     for stage in &call.stages {
         name.clear();
-        name.extend(["stage_", &stage.name, "_ms"]);
+        own_names::push_stage(&mut name, &stage.name);
         field(&name, &Value::Float(stage.nanos as f64 / 1e6));
     }
-    call.labels.iter().for_each(|(name, value)| field(name, &value.as_str().into()));
-    call.fields.iter().for_each(|(name, value)| match value {
-        FieldValue::Int(_) if name == CHAR_COUNT => (),
-        _ => field(name, &value.into()),
+    call.labels.iter().for_each(|(name, value)| field(&own_names::of_caller(name), &value.as_str().into()));
+    call.fields.iter().for_each(|(name, value)| match (name.as_str(), value) {
+        (CHAR_COUNT, FieldValue::Int(_)) => (),
+        _ => field(&own_names::of_field(name, value), &value.into()),
     });
 }
 
@@ -65,18 +65,18 @@ impl<'a> Point<'a> {
         let call = &row.call;
         let mut tags = Vec::with_capacity(6 + call.labels.len());
         tags.extend([
-            ("host", origin.instance),
-            ("operation", call.operation.as_str()),
-            ("outcome", call.outcome.name()),
-            ("service", origin.service),
-            ("status", call.outcome.status().name()),
-            ("version", origin.version),
+            ("host".into(), origin.instance),
+            ("operation".into(), call.operation.as_str()),
+            ("outcome".into(), call.outcome.name()),
+            ("service".into(), origin.service),
+            ("status".into(), call.outcome.status().name()),
+            ("version".into(), origin.version),
         ]);
-        tags.extend(call.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        tags.extend(call.labels.iter().map(|(name, value)| (own_names::of_caller(name), value.as_str())));
         let mut fields = Vec::with_capacity(12);
         fields.extend(shipped(call, Place::Points).map(|(name, value)| (name.into(), value)));
         fields.push(("request_id".into(), call.request_id.as_str().into()));
-        if let Some(error) = text_of(&call.fields, "error") {
+        if let Some(error) = text_of(&call.fields, ERROR) {
             fields.push(("error".into(), error.into()));
         }
         let distinct = call.ended_unix - call.ended_unix % DISTINCT_NANOS;
@@ -113,7 +113,7 @@ fn detail(call: &FinishedCall) -> Vec<(&'static str, Said<'_>)> {
     if call.outcome.status() != Status::Success {
         detail.push(("outcome", Said::Text(call.outcome.name())));
     }
-    if let Some(error) = text_of(&call.fields, "error") {
+    if let Some(error) = text_of(&call.fields, ERROR) {
         detail.push(("error", Said::Text(error)));
     }
     detail

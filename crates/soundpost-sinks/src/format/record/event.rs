@@ -4,10 +4,11 @@ use soundpost_core::{FieldValue, LogEvent};
 use soundpost_store::{EVENT_COLUMNS, EventRow, Place};
 
 use super::call::scalar;
-use super::{Event, Fields, Said, Value, text_of};
+use super::{ERROR, Event, Fields, Origin, Said, Value, own_names, text_of};
 
 /// Field that holds the traceback.
 const TRACE: &str = "traceback";
+const VERSION: &str = "version";
 
 impl<'a> Event<'a> {
     /// Returns the event of a log event.
@@ -17,7 +18,7 @@ impl<'a> Event<'a> {
             unix_nanos: i64::try_from(event.unix_nanos).unwrap_or(i64::MAX),
             level: event.level,
             message: event.message.as_str().into(),
-            detail: text_of(&event.fields, "error")
+            detail: text_of(&event.fields, ERROR)
                 .map(|error| ("error", Said::Text(error)))
                 .into_iter()
                 .collect(),
@@ -33,15 +34,16 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Passes the fields of an event without its traceback, then the columns that no field has the name of.
-pub(super) fn each_field(event: &LogEvent, mut field: impl FnMut(&str, &Value<'_>)) {
-    event.fields.iter().for_each(|(name, value)| match value {
-        FieldValue::Text(_) if name == TRACE => (),
-        _ => field(name, &value.into()),
+/// Passes the fields of an event without its traceback, then the columns. The event of a start has the version of its
+/// origin as well, which is left out.
+pub(super) fn each_field(event: &LogEvent, origin: &Origin<'_>, mut field: impl FnMut(&str, &Value<'_>)) {
+    event.fields.iter().for_each(|(name, value)| match (name.as_str(), value) {
+        (TRACE, FieldValue::Text(_)) => (),
+        (VERSION, FieldValue::Text(version)) if version == origin.version => (),
+        _ => field(&own_names::of_field(name, value), &value.into()),
     });
     for column in EVENT_COLUMNS.iter().filter(|column| column.is_in(Place::Events)) {
-        let is_given = event.fields.iter().any(|(name, _)| name == column.name());
-        if let Some(value) = column.shipped_value(event).filter(|_| !is_given).and_then(scalar) {
+        if let Some(value) = column.shipped_value(event).and_then(scalar) {
             field(column.name(), &value);
         }
     }

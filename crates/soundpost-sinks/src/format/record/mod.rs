@@ -2,6 +2,7 @@
 
 mod call;
 mod event;
+mod own_names;
 mod vitals;
 
 use std::borrow::Cow;
@@ -9,6 +10,9 @@ use std::borrow::Cow;
 pub use soundpost_core::Level;
 use soundpost_core::{FieldValue, FinishedCall, LogEvent};
 use soundpost_store::Record;
+
+/// Field with the text of an error, of calls and of log events.
+const ERROR: &str = "error";
 
 /// Origin of records: the same for all records of a service on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +27,6 @@ pub struct Origin<'a> {
     pub service: &'a str,
     /// The service's version.
     pub version: &'a str,
-}
-
-impl Origin<'_> {
-    /// Whether a field says no more than this does: the event of a start has the version as well.
-    pub(crate) fn says(&self, name: &str, value: &Value<'_>) -> bool {
-        name == "version" && matches!(value, Value::Text(text) if text == self.version)
-    }
 }
 
 /// A value of a field.
@@ -88,12 +85,12 @@ pub enum Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Calls `field` for each field, in order.
-    pub fn each(&self, mut field: impl FnMut(&str, &Value<'_>)) {
+    /// Calls `field` for each field, in order. A caller's field of a name that sinks use gets a `_` at its end.
+    pub fn each(&self, origin: &Origin<'_>, mut field: impl FnMut(&str, &Value<'_>)) {
         match self {
             Self::Given(fields) => fields.iter().for_each(|(name, value)| field(name, value)),
             Self::Call(call) => call::each_field(call, field),
-            Self::Log(log) => event::each_field(log, field),
+            Self::Log(log) => event::each_field(log, origin, field),
         }
     }
 }
@@ -153,7 +150,7 @@ pub struct Point<'a> {
     /// Name of the measurement.
     pub measurement: &'a str,
     /// Tags, which identify the series; empty ones are ignored.
-    pub tags: Vec<(&'a str, &'a str)>,
+    pub tags: Vec<(Cow<'a, str>, &'a str)>,
     /// Measured values.
     pub fields: Vec<Field<'a>>,
     /// When, since 1970, nanoseconds.

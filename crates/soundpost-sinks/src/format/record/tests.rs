@@ -8,7 +8,7 @@ use crate::format::fixtures;
 
 fn names(event: &Event<'_>) -> Vec<String> {
     let mut names = Vec::new();
-    event.fields.each(|name, _| names.push(name.to_owned()));
+    event.fields.each(&fixtures::ORIGIN, |name, _| names.push(name.to_owned()));
     names
 }
 
@@ -29,13 +29,13 @@ fn a_call_has_columns_then_stages_labels_and_fields() {
                     char_count chunks died_in gpu_memory_peak_mb gpu_memory_delta_mb gpu_memory_used_gb pid \
                     stage_frontend_ms stage_llm_ms emotion error seed";
     assert_eq!(names(&event).join(" "), expected);
-    event.fields.each(|name, value| {
+    event.fields.each(&fixtures::ORIGIN, |name, value| {
         assert!(!name.starts_with("stage_") || *value == Value::Float(1.5), "{name}: {value:?}");
     });
 }
 
 #[test]
-fn a_log_event_has_its_process_unless_a_field_has_the_name() {
+fn fields_with_names_of_sinks_are_renamed() {
     let log = |fields: &[&str]| EventRow {
         sequence: 1,
         event: LogEvent {
@@ -45,5 +45,18 @@ fn a_log_event_has_its_process_unless_a_field_has_the_name() {
         },
     };
     assert_eq!(names(&Event::of_log(&log(&["a"]))), ["a", "pid"]);
-    assert_eq!(names(&Event::of_log(&log(&["pid", "a"]))), ["pid", "a"]);
+    let given = ["pid", "a", "time", "id", "version", "duration_ms", "stage_llm_ms", "traceback", "times"];
+    let sent = [
+        "pid_",
+        "a",
+        "time_",
+        "id_",
+        "version_",
+        "duration_ms_",
+        "stage_llm_ms_",
+        "traceback_",
+        "times",
+        "pid",
+    ];
+    assert_eq!(names(&Event::of_log(&log(&given))), sent);
 }

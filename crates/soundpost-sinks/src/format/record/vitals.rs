@@ -2,7 +2,7 @@
 
 use soundpost_store::{Entity, VitalsSample};
 
-use super::{Origin, Point, Value};
+use super::{Origin, Point, Value, own_names};
 
 const MIB: f64 = (1u64 << 20) as f64;
 
@@ -15,13 +15,13 @@ impl<'a> Point<'a> {
         let labels = origin.labels;
         let point = |gpu: &'a str, mig: &'a str, fields| {
             let mut tags = vec![
-                ("gpu", gpu),
-                ("host", origin.instance),
-                ("mig", mig),
-                ("service", origin.service),
-                ("version", origin.version),
+                ("gpu".into(), gpu),
+                ("host".into(), origin.instance),
+                ("mig".into(), mig),
+                ("service".into(), origin.service),
+                ("version".into(), origin.version),
             ];
-            tags.extend(labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            tags.extend(labels.iter().map(|(name, value)| (own_names::of_caller(name), value.as_str())));
             Self { measurement: "system_metrics", tags, fields, unix_nanos }
         };
         let field = |(name, value): (&'static str, f64)| (name.into(), Value::Float(value));

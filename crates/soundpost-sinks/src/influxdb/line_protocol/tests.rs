@@ -21,7 +21,12 @@ fn point<'a>(
     fields: &[(&'a str, Value<'a>)],
 ) -> Point<'a> {
     let fields = fields.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-    Point { measurement, tags: tags.to_vec(), fields, unix_nanos: 7 }
+    Point {
+        measurement,
+        tags: tags.iter().map(|(name, value)| ((*name).into(), *value)).collect(),
+        fields,
+        unix_nanos: 7,
+    }
 }
 
 #[test]
@@ -270,7 +275,7 @@ proptest! {
     ) {
         let points: Vec<Point<'_>> = points.iter().map(|(measurement, tags, fields, unix_nanos)| Point {
             measurement,
-            tags: tags.iter().map(|(tag, value)| (tag.as_str(), value.as_str())).collect(),
+            tags: tags.iter().map(|(tag, value)| (tag.as_str().into(), value.as_str())).collect(),
             fields: fields.iter().map(|(field, value)| (field.as_str().into(), value.clone())).collect(),
             unix_nanos: *unix_nanos,
         }).collect();

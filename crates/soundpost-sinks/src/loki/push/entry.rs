@@ -99,11 +99,7 @@ impl Entry {
         if !self.has_metadata {
             self.field("traceback", &event.trace.into(), losses);
         }
-        event.fields.each(|name, value| {
-            if !origin.says(name, value) {
-                self.field(name, value, losses);
-            }
-        });
+        event.fields.each(origin, |name, value| self.field(name, value, losses));
         self.set_line(event, losses);
     }
 
