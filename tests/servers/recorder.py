@@ -18,6 +18,8 @@ import soundpost
 
 EMOTIONS = ("neutral", "angry", "sad")
 VOICE = '中文 "quoted" a\\b'
+# Names that sinks use themselves: they arrive with a `_` at their end.
+OWN_NAMES = {"time": "noon", "host": "mine", "level": "loud", "id": "x1", "source": "cache"}
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
 log = logging.getLogger("indextts2")
@@ -35,13 +37,13 @@ def record(number: int) -> None:
     try:
         with soundpost.call(
             "synthesize",
-            labels={"emotion": emotion(number)},
+            labels={"emotion": emotion(number), "host": "mine"},
             request_id=f"req-{number}",
             char_count=100 + number,
             model_version="V23",
         ) as call:
             with call.stage("vocoder"):
-                log.info("Speaking number %d", number, extra={"number": number, "voice": VOICE})
+                log.info("Speaking number %d", number, extra={"number": number, "voice": VOICE, **OWN_NAMES})
             if fails(number):
                 raise RuntimeError(OUT_OF_MEMORY)
             call.chunk(audio_seconds=0.5)

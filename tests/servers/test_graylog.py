@@ -10,7 +10,7 @@ from demo.service import poll
 from gelf import Graylog
 from guide import queries
 from outage import DELIVERY_SECONDS, outage
-from recorder import OUT_OF_MEMORY, VOICE, emotion, fails
+from recorder import OUT_OF_MEMORY, OWN_NAMES, VOICE, emotion, fails
 from service import Recorder
 
 Message = dict[str, Any]
@@ -90,6 +90,7 @@ def test_log_events_have_their_fields(shipped: Shipped) -> None:
         assert (message["level"], message["logger"], message["thread"]) == (6, "indextts2", "MainThread")
         assert message["operation"] == "synthesize"
         assert message["voice"] == VOICE
+        assert {name: message[f"{name}_"] for name in OWN_NAMES} == OWN_NAMES
         assert message["file"].endswith("recorder.py")
         assert message["line"] > 0
 

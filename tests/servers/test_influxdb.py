@@ -55,7 +55,7 @@ def test_points_equal_the_calls_of_the_store(shipped: Shipped) -> None:
         number = int(call["request_id"].removeprefix("req-"))
         assert (point["service"], point["version"]) == ("indextts2", "V23")
         if call["outcome"] != "died":
-            assert point["emotion"] == emotion(number)
+            assert (point["emotion"], point["host_"]) == (emotion(number), "mine")
             assert point["error"] == (OUT_OF_MEMORY if fails(number) else None)
 
 

@@ -13,7 +13,7 @@ from demo.service import poll
 from guide import queries
 from loki import Entry, Loki
 from outage import DELIVERY_SECONDS, settle
-from recorder import OUT_OF_MEMORY, VOICE, emotion, fails
+from recorder import OUT_OF_MEMORY, OWN_NAMES, VOICE, emotion, fails
 from service import Recorder
 
 SELECTOR = '{job="indextts2"}'
@@ -72,6 +72,7 @@ def test_log_events_have_their_fields_in_the_line(shipped: Shipped) -> None:
             "request_id": f"req-{number}",
             "operation": "synthesize",
             "voice": VOICE,
+            **{f"{name}_": value for name, value in OWN_NAMES.items()},
         }
         assert entry.labels.items() >= wanted.items()
 

@@ -9,7 +9,7 @@ import pytest
 from demo.service import poll
 from loki import Entry
 from outage import DELIVERY_SECONDS, outage, settle
-from recorder import OUT_OF_MEMORY, VOICE, emotion, fails
+from recorder import OUT_OF_MEMORY, OWN_NAMES, VOICE, emotion, fails
 from service import Recorder
 from victoria_logs import VictoriaLogs
 
@@ -66,6 +66,7 @@ def test_log_events_have_their_fields_as_metadata(shipped: Shipped) -> None:
             "request_id": f"req-{number}",
             "operation": "synthesize",
             "voice": VOICE,
+            **{f"{name}_": value for name, value in OWN_NAMES.items()},
         }
         assert entry.labels.items() >= wanted.items()
 
