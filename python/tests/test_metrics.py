@@ -237,3 +237,46 @@ def test_updates_of_many_threads_are_complete(name, scrape):
     after = scrape()
     assert after.sum(name + "_total") == 8000
     assert after.get(name + "_h_count") == 8000
+
+
+def test_metric_defined_again_keeps_all_values(name, scrape, lenient, caplog):
+    first = soundpost.Histogram(name + "_seconds", "One.", ["a", "b"], unit="seconds", buckets=[1, 2])
+    again = soundpost.Histogram(name + "_seconds", "Another.", ["b", "a"], buckets=[1, 3])
+    for metric in (first, again):
+        metric.labels(a="x", b="y").observe(1.5)
+    again.labels("y", "x").observe(1.5)
+    scraped = scrape()
+    assert scraped.get(name + "_seconds_bucket", a="x", b="y", le="2") == 3
+    assert scraped.families[name + "_seconds"].documentation == "One."
+    for other in (soundpost.Summary, soundpost.Counter):
+        with pytest.raises(ValueError, match="another name|rename|different"):
+            other(name + "_seconds", "One.", ["a", "b"])
+    with pytest.raises(ValueError, match="labels"):
+        soundpost.Histogram(name + "_seconds", "One.", ["a"], buckets=[1, 2])
+
+
+def test_metric_defined_twice_before_init_is_one(python):
+    ran = python(
+        """
+        import logging
+        import soundpost
+        from scrape import Scrape
+
+        logging.basicConfig(format="%(message)s", stream=__import__("sys").stdout)
+        for help in ("One.", "Two.", "One."):
+            soundpost.Counter("twice", help, ["a"])
+        counters = [soundpost.Counter("twice", help, ["a"]) for help in ("One.", "Two.")]
+        try:
+            soundpost.Gauge("twice", "One.", ["a"])
+        except ValueError:
+            print("refused")
+        telemetry = soundpost.init()
+        for counter in counters:
+            counter.labels("x").inc()
+        print(Scrape(telemetry.render()).get("twice_total", a="x"))
+        """
+    )
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "refused"
+    assert lines[-1] == "2"
+    assert len([line for line in lines if "registered again with another help" in line]) == 1

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::append_map::{AppendMap, hash_of};
-use super::kind::Repr;
+use super::kind::{MetricKind, Repr};
 use super::name;
 use super::packed::PackedLabels;
 use super::record::{FamilyRecord, SeriesRecord};
@@ -27,6 +27,8 @@ pub(crate) struct FamilyCore {
     pub(crate) limit: usize,
     /// The first overflow series. Before it exists, room for it is reserved.
     pub(super) overflow: OnceLock<Arc<SeriesCore>>,
+    /// Label names of the first typed registration, sorted.
+    label_names: OnceLock<Vec<String>>,
 }
 
 /// Position of a family for which the segment had no room.
@@ -105,6 +107,7 @@ impl FamilyCore {
             hidden: AtomicUsize::new(0),
             limit,
             overflow: OnceLock::new(),
+            label_names: OnceLock::new(),
         }
     }
 
@@ -138,15 +141,12 @@ impl FamilyCore {
         self.series.get_key(hash, |series| series.labels.equal(labels.clone()))
     }
 
-    /// Returns this family if a later registration agrees with it.
-    pub(super) fn registered_again(self: Arc<Self>, new: &FamilyRecord) -> Result<Arc<Self>, Error> {
+    /// Returns the traits that a later registration gives otherwise. Those of the first are kept.
+    ///
+    /// # Errors
+    /// When it has another kind or scale, by which its observations would be wrong, or only the exposed name is the same.
+    pub(super) fn differences(&self, new: &FamilyRecord) -> Result<Vec<&'static str>, Error> {
         let record = &self.record;
-        let differs = |what: &str, now: &dyn std::fmt::Debug, before: &dyn std::fmt::Debug| {
-            Err(Error::conflict(format!(
-                "metric {:?}: registered again with another {what}: {now:?}, before it was {before:?}",
-                new.given
-            )))
-        };
         let renamed = |given: &str| name::sanitized(given, true) != given;
         if record.given != new.given && (renamed(&record.given) || renamed(&new.given)) {
             return Err(Error::conflict(format!(
@@ -154,22 +154,36 @@ impl FamilyCore {
                 new.given, record.name, record.given
             )));
         }
-        if record.kind != new.kind {
-            return differs("kind", &new.kind, &record.kind);
+        if (record.kind, record.scale) != (new.kind, new.scale) {
+            return Err(Error::conflict(format!(
+                "metric {:?}: registered again as a {:?}, before it was a {:?} of another kind or scale; rename one of them",
+                new.given, new.kind, record.kind
+            )));
         }
-        if record.unit != new.unit || record.scale != new.scale {
-            return differs("unit", &new.unit, &record.unit);
+        let help = !new.help.is_empty() && !record.help.is_empty() && record.help != new.help;
+        let differences = [
+            ("unit", record.unit != new.unit),
+            ("buckets", record.bounds != new.bounds),
+            ("merge rule", record.merge != new.merge),
+            ("help", help),
+        ];
+        Ok(differences.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect())
+    }
+
+    /// Checks that the label names are those of the first registration in this process, in any order.
+    ///
+    /// # Errors
+    /// When they are not. An info has those of its facts.
+    pub(super) fn check_labels(&self, given: &str, labels: &[String]) -> Result<(), Error> {
+        let mut names = labels.to_vec();
+        names.sort();
+        let first = self.label_names.get_or_init(|| names.clone());
+        if *first == names || self.record.kind == MetricKind::Info {
+            return Ok(());
         }
-        if record.bounds != new.bounds {
-            return differs("bucket bounds", &new.bounds, &record.bounds);
-        }
-        if record.merge != new.merge {
-            return differs("merge rule", &new.merge, &record.merge);
-        }
-        if !new.help.is_empty() && !record.help.is_empty() && record.help != new.help {
-            return differs("help", &new.help, &record.help);
-        }
-        Ok(self)
+        Err(Error::conflict(format!(
+            "metric {given:?}: registered again with the labels {names:?}, before it had {first:?}; give it another name"
+        )))
     }
 }
 

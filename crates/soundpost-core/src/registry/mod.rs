@@ -233,6 +233,7 @@ impl Registry {
             )));
         }
         let core = self.family_core(&spec)?;
+        core.check_labels(&spec.record.given, &spec.labels)?;
         Ok(Family::new(self.clone(), core, &spec))
     }
 
@@ -355,13 +356,14 @@ impl Registry {
     pub(crate) fn family_core(&self, spec: &Spec) -> Result<Arc<FamilyCore>, Error> {
         let record = &spec.record;
         if let Some(core) = self.find_family(&record.name) {
-            return core.clone().registered_again(record);
+            return self.registered_again(core, record);
         }
         let owner = self.segment.owner();
         let slow = slow_path();
         self.absorb(&slow, owner);
         if let Some(core) = self.find_family(&record.name) {
-            return core.clone().registered_again(record);
+            drop(slow);
+            return self.registered_again(core, record);
         }
         for wire in name::exposed(&record.name, record.kind) {
             if let Some(other) = self.exposed.get(hash_of(&*wire), |name| **name == *wire) {
@@ -384,6 +386,20 @@ impl Registry {
         drop(slow);
         self.report_full();
         Ok(core)
+    }
+
+    /// Returns a family that is registered again. The first registration counts, with one warning if they differ.
+    fn registered_again(&self, core: &Arc<FamilyCore>, new: &FamilyRecord) -> Result<Arc<FamilyCore>, Error> {
+        let differences = core.differences(new)?;
+        if !differences.is_empty() {
+            let message = format!(
+                "metric {:?}: registered again with another {}; the first is used",
+                new.given,
+                differences.join(", ")
+            );
+            self.diagnostics().warn_once("metric", &message);
+        }
+        Ok(core.clone())
     }
 
     fn find_family(&self, name: &str) -> Option<&Arc<FamilyCore>> {

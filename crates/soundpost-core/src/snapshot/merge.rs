@@ -87,11 +87,10 @@ impl Merged {
             series: BTreeMap::new(),
         });
         let first = &merged.record;
-        let agree = (first.kind, first.unit, first.scale) == (record.kind, record.unit, record.scale)
-            && first.bounds == record.bounds;
+        let agree = (first.kind, first.scale) == (record.kind, record.scale) && first.bounds == record.bounds;
         if !agree {
             return Err(format!(
-                "metric {:?}: processes of the service have it with different kind, unit or buckets; the first is shown",
+                "metric {:?}: processes of the service have it with different kinds, scales or buckets; the first is shown",
                 record.given
             ));
         }

@@ -83,28 +83,45 @@ fn bounds_must_be_finite_and_ascending() {
 }
 
 #[test]
-fn a_family_has_one_kind_help_unit_merge_rule_and_buckets() {
+fn family_registered_again_keeps_its_first_traits() {
     let home = Home::new();
     let registry = home.registry();
-    let help = |spec: Spec| spec.help("One.");
-    registry.family(help(Spec::gauge("depth"))).expect("a family");
-    registry.family(help(Spec::histogram("latency", &[1.0, 2.0]).unit(Unit::Seconds))).expect("a family");
-    let cases = [
-        ("kind", Spec::counter("depth")),
-        ("help", Spec::gauge("depth").help("Another.")),
-        ("merge rule", help(Spec::gauge("depth").merge(Merge::Max))),
-        ("unit", help(Spec::histogram("latency_seconds", &[1.0, 2.0]))),
-        ("bucket bounds", help(Spec::histogram("latency", &[1.0, 3.0]).unit(Unit::Seconds))),
+    let latency =
+        |bounds: &[f64]| Spec::histogram("latency_seconds", bounds).unit(Unit::Seconds).help("One.");
+    registry.family(latency(&[1.0, 2.0]).labels(&["a", "b"])).expect("a family");
+    let again = [
+        latency(&[1.0, 2.0]).help("Another.").labels(&["a", "b"]),
+        latency(&[1.0, 3.0]).labels(&["b", "a"]),
+        Spec::histogram("latency_seconds", &[1.0, 2.0]).labels(&["a", "b"]),
+        latency(&[1.0, 2.0]).merge(Merge::Max).labels(&["a", "b"]),
+        latency(&[1.0, 2.0]).labels(&["a", "b"]),
     ];
-    for (what, spec) in cases {
-        let error = registry.family(spec).err().unwrap_or_else(|| panic!("another {what} was taken"));
-        assert!(error.is_conflict() && error.to_string().contains(what), "{what}: {error}");
+    for spec in again {
+        let family = registry.family(spec).expect("the first");
+        let values = if &*family.labels()[0] == "a" { ["1", "2"] } else { ["2", "1"] };
+        family.histogram(&values).expect("a histogram").observe(1.5);
     }
-    // The same again, or without the help, is the same family.
-    for spec in [help(Spec::gauge("depth")), Spec::gauge("depth")] {
-        registry.family(spec).expect("the same").gauge(&[]).expect("a gauge").increment();
+    let snapshot = home.snapshot(&registry);
+    let labels = [("a", "1"), ("b", "2")];
+    assert_eq!(distribution(&snapshot, "latency_seconds", &labels).counts, [0, 5, 0]);
+    assert_eq!(family(&snapshot, "latency_seconds").help.as_ref(), "One.");
+    assert_eq!(errors(&snapshot, "metric"), 4.0);
+    assert_eq!(registry.diagnostics().notices(0).iter().filter(|notice| notice.warning).count(), 4);
+}
+
+#[test]
+fn family_of_another_kind_or_label_set_is_refused() {
+    let home = Home::new();
+    let registry = home.registry();
+    registry.family(Spec::gauge("depth").labels(&["a"])).expect("a family");
+    for (part, spec) in [
+        ("kind", Spec::counter("depth").labels(&["a"])),
+        ("labels", Spec::gauge("depth")),
+        ("labels", Spec::gauge("depth").labels(&["a", "b"])),
+    ] {
+        let error = registry.family(spec).err().expect("refused");
+        assert!(error.is_conflict() && error.to_string().contains(part), "{part}: {error}");
     }
-    assert_eq!(value(&home.snapshot(&registry), "depth", &[]), Some(2.0));
 }
 
 #[test]

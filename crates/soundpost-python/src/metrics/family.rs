@@ -1,5 +1,6 @@
 //! Families of metrics and their series, which are bound to the telemetry while it runs.
 
+use std::mem::discriminant;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pyo3::exceptions::PyValueError;
@@ -149,15 +150,21 @@ impl Family {
     /// Checks the definition without a registry.
     fn check(&self) -> Result<(), Error> {
         let families = lock(&FAMILIES);
-        let Some(other) = families.iter().find(|other| other.name == self.name) else {
+        let Some(first) = families.iter().find(|first| first.name == self.name) else {
             return self.spec(&[]).check();
         };
-        if other.kind == self.kind && other.labels == self.labels && other.unit == self.unit {
-            return Ok(());
+        let sorted = |family: &Self| {
+            let mut labels = family.labels.clone();
+            labels.sort();
+            labels
+        };
+        if discriminant(&first.kind) == discriminant(&self.kind) && sorted(first) == sorted(self) {
+            // Of all other traits the first definition counts, which the core reports.
+            return self.spec(&[]).check();
         }
         Err(Error::conflict(format!(
             "metric {:?}: defined before as {:?} with the labels {:?}; give it another name",
-            self.name, other.kind, other.labels
+            self.name, first.kind, first.labels
         )))
     }
 
