@@ -16,7 +16,6 @@ const STACK: usize = 512 * 1024;
 /// Starts a thread. Signals are blocked before it starts, so none is ever delivered to it.
 ///
 /// # Errors
-///
 /// When the system cannot start a thread.
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
@@ -64,7 +63,6 @@ pub fn join_until(thread: JoinHandle<()>, deadline: Instant) {
 /// Runs `body`.
 ///
 /// # Errors
-///
 /// Returns the text of a panic.
 pub fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|panic| text(&*panic))

@@ -88,7 +88,6 @@ impl Sampler {
     /// Starts sampling, and returns at once.
     ///
     /// # Errors
-    ///
     /// When a name of the sampler's own metrics is taken, or no thread can be started.
     pub fn start(
         registry: &Arc<Registry>,

@@ -30,7 +30,6 @@ pub trait Source: Send {
     /// reason is published until a later sample succeeds, with the values that were read.
     ///
     /// # Errors
-    ///
     /// When the source is unavailable: no library, no driver, no permission.
     fn sample(&mut self, readings: &mut Readings) -> Result<(), Problem>;
 }
@@ -40,7 +39,6 @@ pub trait FastSource {
     /// Reads a few values, of the same quantities and labels as a sample.
     ///
     /// # Errors
-    ///
     /// When the source is unavailable.
     fn fast_sample(&mut self, readings: &mut Readings) -> Result<(), Problem>;
 }

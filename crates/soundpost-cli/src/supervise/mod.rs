@@ -3,7 +3,6 @@
 mod backoff;
 mod child;
 mod observer;
-mod oom;
 mod report;
 
 use std::path::PathBuf;

@@ -1,11 +1,11 @@
 //! Observation of a service, once a second, for the postmortem.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use soundpost::{InFlightCall, Telemetry};
 
-use super::oom::OomCounter;
 use crate::postmortem::VitalsAt;
 use crate::summary::{Machine, ServiceSummary};
 
@@ -17,14 +17,15 @@ pub(super) struct ServiceObserver {
     samples: VecDeque<(Instant, Machine)>,
     /// Calls in flight at the last sample.
     pub(super) calls: Vec<InFlightCall>,
-    oom: OomCounter,
+    /// OOM kills before the run.
+    kills_before: Option<u64>,
 }
 
 impl ServiceObserver {
     /// Begins with a new run of the command; the samples of the machine stay.
     pub(super) fn begin_run(&mut self) {
         self.calls.clear();
-        self.oom = OomCounter::start();
+        self.kills_before = oom_kills();
     }
 
     pub(super) fn sample(&mut self, telemetry: &Telemetry) {
@@ -38,7 +39,7 @@ impl ServiceObserver {
 
     /// Whether the OOM killer ended a process in this run.
     pub(super) fn is_out_of_memory(&self) -> bool {
-        self.oom.has_kills()
+        self.kills_before.zip(oom_kills()).is_some_and(|(before, now)| now > before)
     }
 
     pub(super) fn machine(&self) -> Machine {
@@ -53,4 +54,17 @@ impl ServiceObserver {
         };
         self.samples.iter().map(sample).collect()
     }
+}
+
+/// Reads `oom_kill` of `memory.events` (cgroup v2), else that of the whole machine.
+fn oom_kills() -> Option<u64> {
+    let group = std::fs::read_to_string("/proc/self/cgroup").ok();
+    let group = group.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("0::/")));
+    let events = group.map(|group| PathBuf::from("/sys/fs/cgroup").join(group).join("memory.events"));
+    let files =
+        events.into_iter().chain([PathBuf::from("/sys/fs/cgroup/memory.events"), "/proc/vmstat".into()]);
+    files.filter_map(|file| std::fs::read_to_string(file).ok()).find_map(|text| {
+        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+        count.trim().parse().ok()
+    })
 }

@@ -30,6 +30,15 @@ pub(crate) struct OperationSeries {
     has_begun: Arc<AtomicBool>,
     totals: [OnceLock<Counter>; Outcome::ALL.len()],
     durations: [OnceLock<Histogram>; Status::ALL.len()],
+    own: OwnSeries,
+    stages: AppendMap<Box<str>, Arc<StageSeries>>,
+    /// Number of calls in flight in the forwarding recorder; this registry reads it from the slots.
+    forwarded_in_flight: Option<metrics::Gauge>,
+}
+
+/// Series with no more labels than those of the operation.
+#[derive(Default)]
+struct OwnSeries {
     busy: OnceLock<Histogram>,
     queue: OnceLock<Histogram>,
     first_audio: OnceLock<Histogram>,
@@ -42,9 +51,6 @@ pub(crate) struct OperationSeries {
     video_seconds: OnceLock<Counter>,
     clipped: OnceLock<Histogram>,
     silence: OnceLock<Histogram>,
-    stages: AppendMap<Box<str>, Arc<StageSeries>>,
-    /// Number of calls in flight in the forwarding recorder; this registry reads it from the slots.
-    forwarded_in_flight: Option<metrics::Gauge>,
 }
 
 /// Series that stages of one name record to.
@@ -80,18 +86,7 @@ impl OperationSeries {
             has_begun: has_begun.clone(),
             totals: Default::default(),
             durations: Default::default(),
-            busy: OnceLock::new(),
-            queue: OnceLock::new(),
-            first_audio: OnceLock::new(),
-            chunk_gap: OnceLock::new(),
-            underrun: OnceLock::new(),
-            real_time_factor: OnceLock::new(),
-            audio_seconds: OnceLock::new(),
-            characters: OnceLock::new(),
-            seconds_per_character: OnceLock::new(),
-            video_seconds: OnceLock::new(),
-            clipped: OnceLock::new(),
-            silence: OnceLock::new(),
+            own: OwnSeries::default(),
             stages: AppendMap::new(),
         }
     }
@@ -147,50 +142,50 @@ impl OperationSeries {
         count();
         total.add(1);
         self.duration(outcome.status()).observe_exemplar(seconds(duration), id, *now);
-        self.histogram(&self.busy, &self.metrics.busy).observe(seconds(*busy));
+        self.histogram(&self.own.busy, &self.metrics.busy).observe(seconds(*busy));
         let queued = slot(word::QUEUED);
         if queued > 0 {
-            self.histogram(&self.queue, &self.metrics.queue).observe(seconds(queued));
+            self.histogram(&self.own.queue, &self.metrics.queue).observe(seconds(queued));
         }
         let characters = slot(word::CHARACTERS);
         if characters > 0 {
-            self.counter(&self.characters, &self.metrics.characters).add(characters);
+            self.counter(&self.own.characters, &self.metrics.characters).add(characters);
         }
         let audio = f64::from_bits(slot(word::AUDIO));
         if audio > 0.0 {
-            self.counter(&self.audio_seconds, &self.metrics.audio_seconds).increment_by(audio);
+            self.counter(&self.own.audio_seconds, &self.metrics.audio_seconds).increment_by(audio);
             let factor = seconds(*busy) / audio;
             let family = &self.metrics.real_time_factor;
-            self.histogram(&self.real_time_factor, family).observe_exemplar(factor, id, *now);
+            self.histogram(&self.own.real_time_factor, family).observe_exemplar(factor, id, *now);
             if characters > 0 {
                 let family = &self.metrics.seconds_per_character;
-                self.histogram(&self.seconds_per_character, family).observe(audio / characters as f64);
+                self.histogram(&self.own.seconds_per_character, family).observe(audio / characters as f64);
             }
         }
         let video = f64::from_bits(slot(word::VIDEO));
         if video > 0.0 {
-            self.counter(&self.video_seconds, &self.metrics.video_seconds).increment_by(video);
+            self.counter(&self.own.video_seconds, &self.metrics.video_seconds).increment_by(video);
         }
         if slot(word::FIRST_AUDIO) > 0 && slot(word::FLAGS) & flag::STREAMING != 0 {
             let underrun = seconds(slot(word::UNDERRUN));
-            self.histogram(&self.underrun, &self.metrics.underrun).observe(underrun);
+            self.histogram(&self.own.underrun, &self.metrics.underrun).observe(underrun);
         }
     }
 
     pub(crate) fn record_levels(&self, levels: &AudioLevels) {
-        self.histogram(&self.clipped, &self.metrics.clipped).observe(levels.clipped_ratio());
-        self.histogram(&self.silence, &self.metrics.silence).observe(levels.silence_ratio());
+        self.histogram(&self.own.clipped, &self.metrics.clipped).observe(levels.clipped_ratio());
+        self.histogram(&self.own.silence, &self.metrics.silence).observe(levels.silence_ratio());
     }
 
     #[inline]
     pub(crate) fn record_first_audio(&self, nanos: u64, id: &IdWords, now: u64) {
         let family = &self.metrics.first_audio;
-        self.histogram(&self.first_audio, family).observe_exemplar(seconds(nanos), id, now);
+        self.histogram(&self.own.first_audio, family).observe_exemplar(seconds(nanos), id, now);
     }
 
     #[inline]
     pub(crate) fn record_chunk_gap(&self, nanos: u64) {
-        self.histogram(&self.chunk_gap, &self.metrics.chunk_gap).observe(seconds(nanos));
+        self.histogram(&self.own.chunk_gap, &self.metrics.chunk_gap).observe(seconds(nanos));
     }
 
     /// Returns the series of a stage. Names beyond the series limit share one.

@@ -33,7 +33,6 @@ impl HistoryReader {
     /// Opens the history of a service, with or without a running writer.
     ///
     /// # Errors
-    ///
     /// When no history of this boot and version exists.
     pub fn open(dir: &ServiceDir) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);

@@ -85,39 +85,7 @@ pub struct LogEvent {
     pub fields: Vec<(String, FieldValue)>,
 }
 
-pub(super) struct EventNumbers {
-    pub(super) unix_nanos: u64,
-    pub(super) level: Level,
-    pub(super) line: Option<u32>,
-    pub(super) pid: u32,
-    pub(super) segment: u64,
-}
-
 impl LogEvent {
-    pub(super) fn new(
-        numbers: EventNumbers,
-        message: String,
-        texts: [String; TEXTS],
-        fields: Vec<(String, FieldValue)>,
-    ) -> Self {
-        let EventNumbers { unix_nanos, level, line, pid, segment } = numbers;
-        let [logger, file, thread, request_id, operation] = texts;
-        Self {
-            unix_nanos,
-            level,
-            message,
-            logger,
-            file,
-            line,
-            thread,
-            request_id,
-            operation,
-            pid,
-            segment,
-            fields,
-        }
-    }
-
     /// Adds a label as a field, unless a field has its name.
     pub(crate) fn add_label(&mut self, name: &str, value: &str) {
         if !self.fields.iter().any(|(field, _)| field == name) {

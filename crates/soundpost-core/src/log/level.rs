@@ -16,19 +16,22 @@ pub enum Level {
     Critical,
 }
 
+/// Name, name in log lines, and severity of syslog, in the order of the levels.
+const FORMS: [(&str, &str, u8); 5] = [
+    ("debug", "DEBUG", 7),
+    ("info", "INFO", 6),
+    ("warning", "WARNING", 4),
+    ("error", "ERROR", 3),
+    ("critical", "CRITICAL", 2),
+];
+
 impl Level {
     /// All levels, in the order of their declaration.
     pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical];
 
     /// Returns the name, as a label value.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        }
+        FORMS[self as usize].0
     }
 
     /// Returns the level of this name.
@@ -38,23 +41,11 @@ impl Level {
 
     /// Returns the name in upper case, as log lines begin with it.
     pub fn upper(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Warning => "WARNING",
-            Self::Error => "ERROR",
-            Self::Critical => "CRITICAL",
-        }
+        FORMS[self as usize].1
     }
 
     /// Returns the severity of syslog (RFC 5424): 7 debug, 6 informational, 4 warning, 3 error, 2 critical.
     pub fn syslog(self) -> u8 {
-        match self {
-            Self::Debug => 7,
-            Self::Info => 6,
-            Self::Warning => 4,
-            Self::Error => 3,
-            Self::Critical => 2,
-        }
+        FORMS[self as usize].2
     }
 }

@@ -1,6 +1,6 @@
 //! The record of a log event in the event ring.
 
-use super::event::{EventNumbers, Log, LogEvent, TEXTS};
+use super::event::{Log, LogEvent, TEXTS};
 use super::level::Level;
 use crate::clock;
 use crate::field::{self, Bytes, cut, packed};
@@ -80,13 +80,20 @@ impl LogEvent {
         let (message, rest) = Bytes::split(rest, usize::try_from(fixed[3]).ok()?)?;
         let (fields, _) = rest.split_at_checked(usize::try_from(fixed[4]).ok()?)?;
         let line = (fixed[0] >> 32) as u32;
-        let numbers = EventNumbers {
+        let [logger, file, thread, request_id, operation] = texts;
+        Some(Self {
             unix_nanos: fixed[2],
             level: *Level::ALL.get((fixed[0] >> 8 & 0xFF) as usize)?,
+            message: message.text()?,
+            logger,
+            file,
             line: (line > 0).then_some(line),
+            thread,
+            request_id,
+            operation,
             pid: source.pid(Owner::from_word(fixed[1])) as u32,
             segment: source.id(),
-        };
-        Some(Self::new(numbers, message.text()?, texts, field::decode(fields)))
+            fields: field::decode(fields),
+        })
     }
 }

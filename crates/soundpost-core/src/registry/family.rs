@@ -40,7 +40,6 @@ impl Family {
     /// Returns a counter of this family.
     ///
     /// # Errors
-    ///
     /// When the number of values is wrong or the family is no counter.
     pub fn counter(&self, values: &[&str]) -> Result<Counter, Error> {
         self.must_be(matches!(self.core.record.repr, Repr::Whole | Repr::Float), "counter")?;
@@ -50,7 +49,6 @@ impl Family {
     /// Returns a gauge of this family, or a series of an info or state set.
     ///
     /// # Errors
-    ///
     /// When the number of values is wrong or the family is no gauge.
     pub fn gauge(&self, values: &[&str]) -> Result<Gauge, Error> {
         self.must_be(self.core.record.repr == Repr::Gauge, "gauge")?;
@@ -60,7 +58,6 @@ impl Family {
     /// Returns a histogram or summary of this family.
     ///
     /// # Errors
-    ///
     /// When the number of values is wrong or the family is neither.
     pub fn histogram(&self, values: &[&str]) -> Result<Histogram, Error> {
         self.must_be(self.core.record.repr == Repr::Distribution, "histogram")?;
@@ -70,7 +67,6 @@ impl Family {
     /// Removes one series from the exposition; its handles still accept updates. Registered again it starts at 0.
     ///
     /// # Errors
-    ///
     /// When the number of values is wrong.
     pub fn remove(&self, values: &[&str]) -> Result<(), Error> {
         self.check(values)?;

@@ -25,7 +25,6 @@ impl ServiceIdentity {
     /// Sets the prefix of the request metrics; default: the service's name.
     ///
     /// # Errors
-    ///
     /// When it is not a metric name.
     pub fn namespace(mut self, namespace: &str) -> Result<Self, Error> {
         if namespace.is_empty() || sanitized(namespace, false) != namespace {
@@ -55,7 +54,6 @@ impl ServiceIdentity {
     /// Adds a label to every metric.
     ///
     /// # Errors
-    ///
     /// When the name cannot be a label.
     pub fn label(mut self, name: &str, value: &str) -> Result<Self, Error> {
         check_label("labels", name)?;

@@ -112,7 +112,6 @@ impl Registry {
     /// Opens a registry with a new segment. Without a file the segment is anonymous memory, see [`Registry::fallback`].
     ///
     /// # Errors
-    ///
     /// When the options are invalid, or memory is exhausted.
     pub fn open(dir: &ServiceDir, identity: ServiceIdentity, options: Options) -> Result<Arc<Self>, Error> {
         let sizes = crate::MIN_SEGMENT_BYTES..=crate::MAX_SEGMENT_BYTES;
@@ -132,7 +131,6 @@ impl Registry {
     /// Makes a private registry for a process that only reads what a service recorded.
     ///
     /// # Errors
-    ///
     /// When memory is exhausted.
     pub fn detached(identity: ServiceIdentity) -> Result<Arc<Self>, Error> {
         let options = Options {
@@ -222,7 +220,6 @@ impl Registry {
     /// Registers a family, or returns the existing one.
     ///
     /// # Errors
-    ///
     /// When a name cannot be exposed, a label is reserved, or an earlier registration contradicts.
     pub fn family(self: &Arc<Self>, spec: Spec) -> Result<Family, Error> {
         let spec = spec.checked()?;

@@ -145,7 +145,6 @@ impl Spec {
     /// Checks the description without registering it.
     ///
     /// # Errors
-    ///
     /// When a name cannot be exposed, a label is reserved, or bounds are not ascending.
     pub fn check(self) -> Result<(), Error> {
         self.checked().map(drop)

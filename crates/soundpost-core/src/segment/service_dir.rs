@@ -40,7 +40,6 @@ impl ServiceDir {
     /// [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
     ///
     /// # Errors
-    ///
     /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another user.
     pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
         Self::open_with_shared_memory(root, service, Path::new(SHARED))
@@ -73,7 +72,6 @@ impl ServiceDir {
     /// Opens the directories with another directory in place of `/dev/shm`, see [`ServiceDir::open`].
     ///
     /// # Errors
-    ///
     /// As [`ServiceDir::open`].
     pub fn open_with_shared_memory(root: &Path, service: &str, shared: &Path) -> Result<Self, Error> {
         let name = directory_name(service)?;
@@ -118,7 +116,6 @@ impl ServiceDir {
     /// Writes a small file into the durable directory atomically.
     ///
     /// # Errors
-    ///
     /// When the directory cannot be written.
     pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
         write_file(&self.state, name, contents)
@@ -141,7 +138,6 @@ impl ServiceDir {
     /// Opens a private file in the durable directory, and makes it if missing.
     ///
     /// # Errors
-    ///
     /// When it cannot be made, or is a symbolic link.
     pub fn open_file(&self, name: &str) -> io::Result<File> {
         private_file().create(true).truncate(false).open(self.state.join(name))

@@ -126,7 +126,6 @@ impl RingReader {
     /// are gone. Takes a limited number of dead segments, see [`RingReader::has_room`].
     ///
     /// # Errors
-    ///
     /// The error of `stored`; that segment and later ones are left for the next call.
     pub fn attach<E>(
         &mut self,

@@ -68,7 +68,6 @@ impl Host {
     /// Samples at a time of the monotonic clock, see [`Source::sample`].
     ///
     /// # Errors
-    ///
     /// When nothing can be read.
     pub fn sample_at(&mut self, now: Instant, readings: &mut Readings) -> Result<(), Problem> {
         self.look_for_groups();

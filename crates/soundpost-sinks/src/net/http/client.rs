@@ -14,8 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::reply_text::cleaned;
-use super::status::{Reply, retry_after};
+use super::status::{Reply, cleaned, retry_after};
 use crate::net::connect::Connector;
 use crate::net::gzip::gzip;
 use crate::options::common::{Login, Server};

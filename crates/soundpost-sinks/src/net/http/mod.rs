@@ -1,7 +1,6 @@
 //! A minimal HTTP client: requests with a body to one server, over one connection.
 
 mod client;
-mod reply_text;
 mod status;
 mod url;
 
