@@ -16,8 +16,12 @@ faults.
 
 from typing import TYPE_CHECKING
 
-from soundpost import _metric_context  # noqa: F401 - only the binding uses it, and freezers find it here
-from soundpost._audio import audio
+from soundpost import (  # noqa: F401 - only the binding uses them, and freezers find them here
+    _deferred,
+    _metric_context,
+    _threads,
+)
+from soundpost._audio import audio, video
 from soundpost._init import flush, init, shutdown
 from soundpost._instrument import instrument
 from soundpost._native import (
@@ -33,9 +37,11 @@ from soundpost._native import (
     Skip,
     Summary,
     Telemetry,
+    Video,
     call,
     current_call,
     stage,
+    warmup,
 )
 from soundpost._patch import patch
 
@@ -65,6 +71,7 @@ __all__ = [
     "StageTime",
     "Summary",
     "Telemetry",
+    "Video",
     "audio",
     "call",
     "current_call",
@@ -75,6 +82,8 @@ __all__ = [
     "read_calls",
     "shutdown",
     "stage",
+    "video",
+    "warmup",
 ]
 
 

@@ -290,6 +290,26 @@ def drive_async(recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) 
     return generator
 
 
+def follow_future(future: Any, recorder: Recorder, begun: CoroutineRecorder, scope: Scope) -> Any:
+    """Records the future that a plain function returned, when it is done."""
+    judge = recorder.judge
+
+    def done(future: Any) -> None:
+        active: object = BaseException
+        try:
+            active = begun.begin()
+            result = future.result()
+            if judge is None:
+                recorder.end(active, result)
+            else:
+                _end_judged(recorder, judge)(active, result, scope)
+        except BaseException as error:
+            recorder.end_failed(active, error)
+
+    future.add_done_callback(done)
+    return future
+
+
 async def drive_coroutine(
     coroutine: Coroutine[Any, Any, Any], recorder: Recorder, begun: CoroutineRecorder, scope: Scope
 ) -> Any:

@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     audio: AudioMeasure | None
     outcome: Function | None
     invalid: type[BaseException] | Sequence[type[BaseException]] | None
+    iterates: bool | int | str | None
     streaming: Source | Function | bool | None
     request_id: Source | None
     traceparent: Source | None
@@ -55,8 +56,8 @@ def instrument(operation: Any = None, /, **options: Unpack[Options]) -> Any:
 
     Args:
         operation: Name of the operation; default: the function's name.
-        options: `labels`, `fields`, `audio`, `outcome`, `invalid`, `streaming`, `request_id`, `traceparent`,
-            `queued_at`.
+        options: `labels`, `fields`, `audio`, `outcome`, `invalid`, `iterates`, `streaming`, `request_id`,
+            `traceparent`, `queued_at`.
 
             `labels` maps label names to parameters or functions, or lists parameters that keep their names.
             Each label has few values. `fields` are per-call values for logs and the store, from the same
@@ -72,6 +73,9 @@ def instrument(operation: Any = None, /, **options: Unpack[Options]) -> Any:
             `call.state` and `call.done`; so does an `audio` function.
 
             `invalid` lists exceptions that find fault with the request: such a call is `invalid`.
+
+            `iterates` names the part of a result that runs later, such as a generator: its position, key or
+            attribute. True is the whole result, False none. By default it is found, also in a tuple.
 
             `streaming` is true if the consumer plays the output while it is produced; default: generators
             stream. For a non-streaming consumer, dropping the generator after the first audio counts as `ok`.
@@ -140,6 +144,7 @@ def instrumented(function: Any, operation: str | None, options: Options) -> Any:
         judge=judge if judge.is_needed else None,
         expects_output=audio is not None,
         invalid=classes(name, options.get("invalid")),
+        iterates=options.get("iterates"),
     )
     return wrapped(function, recorder, sources.parameters, sources.values)
 

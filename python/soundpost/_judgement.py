@@ -87,9 +87,10 @@ def takes_call(function: Function) -> bool:
 def _prepared(part: str, operation: str, function: Function) -> Callable[[Any, Call], Any]:
     """Returns the user's function as one of item and call, which reports an exception and answers nothing."""
     both = takes_call(function)
+    is_nothing = part == "audio" and not getattr(function, "measures_none", False)
 
     def answer(item: Any, call: Call) -> Any:
-        if item is None and part == "audio":
+        if item is None and is_nothing:
             return None
         try:
             return function(item, call) if both else function(item)
@@ -98,6 +99,12 @@ def _prepared(part: str, operation: str, function: Function) -> Callable[[Any, C
             return None if part == "streaming" else NotImplemented
 
     return answer
+
+
+def with_none(function: Function) -> Function:
+    """Marks an `audio=` function as one that also measures None."""
+    function.measures_none = True  # type: ignore[attr-defined]
+    return function
 
 
 def function_of(part: str, operation: str, given: Any) -> Function | None:

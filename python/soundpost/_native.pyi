@@ -31,6 +31,7 @@ __all__ = [
     "Skip",
     "Summary",
     "Telemetry",
+    "Video",
     "call",
     "call_variable",
     "current_call",
@@ -45,6 +46,7 @@ __all__ = [
     "sink_kinds",
     "stage",
     "start",
+    "warmup",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -70,6 +72,21 @@ class Audio:
     def __ne__(self, other: object, /) -> bool: ...
 
 @final
+class Video:
+    """Video of a known length, and the audio in the same file."""
+
+    def __new__(cls, seconds: float, *, audio_seconds: float = 0.0) -> Self: ...
+    @property
+    def seconds(self) -> float:
+        """The playing time of the video in seconds."""
+    @property
+    def audio_seconds(self) -> float:
+        """The playing time of its audio in seconds; 0 without any."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
 class Skip:
     """An item that is neither audio nor error: a header, a progress message."""
 
@@ -92,9 +109,13 @@ class Measure:
         sample_width: int = 2,
         channels: int = 1,
         silence: bool = False,
+        batch_axis: int | None = None,
+        full_scale: float | None = None,
+        quality: bool = False,
+        video: bool = False,
     ) -> Self: ...
-    def __call__(self, item: object) -> Audio | Skip | Error | None:
-        """Measures one item. Returns `Audio`, `Skip()`, an `Error`, or `None` for no output.
+    def __call__(self, item: object) -> Audio | Video | Skip | Error | None:
+        """Measures one item. Returns `Audio`, `Video`, `Skip()`, an `Error`, or `None` for no output.
 
         Raises `TypeError` for an item that cannot be measured.
         """
@@ -265,6 +286,19 @@ class stage:
         traceback: TracebackType | None = None,
     ) -> Awaitable[None]: ...
 
+@final
+class warmup:
+    """Marks the calls that start in a block as warm-up: they are stored, and counted by no metric."""
+
+    def __new__(cls) -> Self: ...
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+    ) -> None: ...
+
 # Recorders of decorated functions
 
 @final
@@ -291,6 +325,7 @@ class Recorder:
         expects_output: bool = False,
         invalid: tuple[type[BaseException], ...] | None = None,
         decides: bool = False,
+        iterates: bool | int | str | None = None,
     ) -> Self: ...
     @property
     def judge(self) -> Judge | None:
@@ -307,8 +342,7 @@ class Recorder:
         """Ends the recording with a result, by the answers of the user's functions. Returns the result."""
     def end_failed(self, active: object, error: BaseException) -> None:
         """Ends the recording with an exception."""
-    @staticmethod
-    def is_deferred(result: object) -> bool:
+    def is_deferred(self, result: object) -> bool:
         """Returns whether a result runs later: a generator, coroutine or asynchronous generator."""
     def record_generator(
         self, generator: Generator[Any, Any, Any] | AsyncGenerator[Any, Any], values: tuple[Any, ...]

@@ -90,6 +90,8 @@ def test_item_with_audio_has_its_length(item, options, seconds):
         ([np.zeros(0)], {}),
         ((500, np.zeros(0)), {}),
         ({"a": np.zeros(0)}, {"key": "a"}),
+        ({"audio": None}, {"key": "audio"}),
+        (Results(None), {"key": "audio"}),
         ("missing.wav", {}),
     ],
 )
@@ -101,8 +103,6 @@ def test_item_without_output_is_nothing(item, options):
     ("item", "options"),
     [
         ({"text": "header"}, {"key": "audio"}),
-        ({"audio": None}, {"key": "audio"}),
-        (Results(None), {"key": "audio"}),
         (0, {}),
         (True, {}),
         (wav(0), {}),

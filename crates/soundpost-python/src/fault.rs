@@ -20,6 +20,7 @@ const MAX_LOGGED: usize = 256;
 pub(crate) mod part {
     pub(crate) const AUDIO: &str = "audio";
     pub(crate) const FIELD: &str = "field";
+    pub(crate) const ITERATES: &str = "iterates";
     pub(crate) const LABEL: &str = "label";
     pub(crate) const LOG: &str = "log";
     pub(crate) const METRIC: &str = "metric";

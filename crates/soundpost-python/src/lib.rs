@@ -31,7 +31,7 @@ mod _native {
     #[pymodule_export]
     use crate::log::record;
     #[pymodule_export]
-    use crate::measure::{Audio, Error, Measure, Skip};
+    use crate::measure::{Audio, Error, Measure, Skip, Video};
     #[pymodule_export]
     use crate::metrics::{Counter, Enum, Gauge, Histogram, Info, Metric, MetricContext, Summary};
     #[pymodule_export]
@@ -40,8 +40,8 @@ mod _native {
     use crate::read::read_calls;
     #[pymodule_export]
     use crate::recording::{
-        Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, call_variable,
-        current_call,
+        Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, Warmup,
+        call_variable, current_call,
     };
     #[pymodule_export]
     use crate::settings::Settings;

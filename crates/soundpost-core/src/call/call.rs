@@ -13,7 +13,7 @@ use super::stage::Stage;
 use crate::clock;
 use crate::field::FieldValue;
 use crate::history::GpuUse;
-use crate::segment::{Begin, flag, word};
+use crate::segment::{Begin, SUSPENDED, flag, word};
 use crate::sync::Ordering;
 
 /// A running call.
@@ -138,7 +138,9 @@ impl Call {
     pub fn resume(&self) {
         let now = clock::monotonic_nanos();
         self.handle.with_slot(|slot| {
-            slot[word::RESUMED].store(now, Ordering::Relaxed);
+            if slot[word::RESUMED].load(Ordering::Relaxed) & SUSPENDED != 0 {
+                slot[word::RESUMED].store(now, Ordering::Relaxed);
+            }
             slot[word::PROGRESS].store(now, Ordering::Relaxed);
         });
     }

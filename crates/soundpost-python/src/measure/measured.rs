@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use super::result::{Audio, Error, Skip};
+use super::result::{Audio, Error, Skip, Video};
 
 /// The kind and length of one returned or yielded item.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,10 +12,14 @@ pub(crate) enum Measured {
     Seconds(f64),
     /// Audio of this many seconds that is silent throughout.
     Silence(f64),
-    /// Output of unknown length, such as a video file.
+    /// A file with these tracks, seconds.
+    Video { audio: f64, video: f64 },
+    /// Output of unknown length.
     Output,
     /// Neither audio nor error.
     Skip,
+    /// An item without the key or attribute: no audio, and a result without it is none.
+    Absent,
     /// No output: `None`, zero samples, a missing or empty file.
     Nothing,
     /// The text of an error that was returned instead of raised.
@@ -58,6 +62,13 @@ impl Measured {
             let measured = Self::from_seconds(audio.get().seconds)?;
             return Ok(if audio.get().silent { measured.into_silence() } else { measured });
         }
+        if let Ok(video) = answer.cast::<Video>() {
+            let Video { seconds, audio_seconds } = *video.get();
+            return Ok(match Self::from_seconds(seconds + audio_seconds)? {
+                Self::Nothing => Self::Nothing,
+                _ => Self::Video { audio: audio_seconds, video: seconds },
+            });
+        }
         if answer.is_instance_of::<Error>() || answer.is(py.get_type::<Error>()) {
             return Ok(Self::Error(answer.str()?.to_string_lossy().into_owned()));
         }
@@ -65,7 +76,7 @@ impl Measured {
         if answer.is(py.NotImplemented()) {
             return Ok(Self::Output);
         }
-        let wanted = "an audio function returns seconds, soundpost.Skip, soundpost.Error or soundpost.Audio";
+        let wanted = "an audio function returns seconds, soundpost.Skip, soundpost.Error, soundpost.Audio or soundpost.Video";
         Err(unmeasurable(answer, wanted))
     }
 
@@ -74,7 +85,10 @@ impl Measured {
         Ok(match self {
             Self::Seconds(seconds) => Some(Bound::new(py, Audio { seconds, silent: false })?.into_any()),
             Self::Silence(seconds) => Some(Bound::new(py, Audio { seconds, silent: true })?.into_any()),
-            Self::Output | Self::Skip => Some(Bound::new(py, Skip)?.into_any()),
+            Self::Video { audio, video } => {
+                Some(Bound::new(py, Video { seconds: video, audio_seconds: audio })?.into_any())
+            }
+            Self::Output | Self::Skip | Self::Absent => Some(Bound::new(py, Skip)?.into_any()),
             Self::Nothing => None,
             Self::Error(text) => Some(Error::new_err(text).into_value(py).into_bound(py).into_any()),
         })

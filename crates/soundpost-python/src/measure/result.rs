@@ -1,4 +1,4 @@
-//! Results of an `audio=` function beside seconds: [`Audio`], [`Skip`], [`Error`].
+//! Results of an `audio=` function beside seconds: [`Audio`], [`Video`], [`Skip`], [`Error`].
 
 use pyo3::prelude::*;
 
@@ -50,5 +50,30 @@ impl Skip {
 
     fn __repr__(&self) -> &'static str {
         "Skip()"
+    }
+}
+
+/// Video of a known length, and the audio in the same file.
+#[pyclass(frozen, module = "soundpost", eq)]
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Video {
+    /// The playing time of the video in seconds.
+    #[pyo3(get)]
+    pub(crate) seconds: f64,
+    /// The playing time of its audio in seconds; 0 without any.
+    #[pyo3(get)]
+    pub(crate) audio_seconds: f64,
+}
+
+#[pymethods]
+impl Video {
+    #[new]
+    #[pyo3(signature = (seconds, *, audio_seconds=0.0))]
+    fn new(seconds: f64, audio_seconds: f64) -> Self {
+        Self { seconds, audio_seconds }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Video({}, audio_seconds={})", self.seconds, self.audio_seconds)
     }
 }

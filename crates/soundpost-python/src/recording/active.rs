@@ -240,7 +240,7 @@ fn measured(
     measure: Option<&Py<Measure>>,
 ) -> (Measured, PyResult<()>) {
     let Some(measure) = measure else { return (Measured::Output, Ok(())) };
-    or_output(recording, item.py(), measure.get().measure(item, recording.is_still_silent()))
+    or_output(recording, item.py(), recording.measure(item, measure.get()))
 }
 
 fn or_output(

@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyException, PyGeneratorExit, PyRuntimeError, PyStopAsync
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyBool;
 use pyo3::{PyTraverseError, PyVisit};
 use soundpost::Outcome;
 
@@ -90,7 +91,12 @@ impl GeneratorRecorder {
                     Some(throw) => {
                         (throw, PyGeneratorExit::new_err(()).into_value(py).into_bound(py).into_any())
                     }
-                    None => return close(&generator, is_async),
+                    None => {
+                        if !is_async {
+                            drop(take(&self.inner));
+                        }
+                        return close(&generator, is_async);
+                    }
                 }
             }
             (Some(error), false) => (generator.getattr(intern!(py, "throw"))?, error),
@@ -300,10 +306,14 @@ impl Drop for GeneratorRecorder {
     }
 }
 
-/// Returns the bound method that closes a generator.
+/// Returns the bound method that closes a generator, or for an iterator without one a function that does nothing.
 fn close<'py>(generator: &Bound<'py, PyAny>, is_async: bool) -> PyResult<Bound<'py, PyAny>> {
     let py = generator.py();
-    generator.getattr(if is_async { intern!(py, "aclose") } else { intern!(py, "close") })
+    match generator.getattr_opt(if is_async { intern!(py, "aclose") } else { intern!(py, "close") })? {
+        Some(close) => Ok(close),
+        None if is_async => Err(PyRuntimeError::new_err("the iterator has no aclose()")),
+        None => Ok(py.get_type::<PyBool>().into_any()),
+    }
 }
 
 /// Reports whether an exception that a generator handles is more than its way to wait or to search.

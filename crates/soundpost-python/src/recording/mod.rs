@@ -14,6 +14,7 @@ mod nesting;
 mod operation;
 mod output;
 mod recorder;
+mod warmup;
 
 pub(crate) use block::CallBlock;
 pub(crate) use call::{Call, Stage, current, current_call};
@@ -22,6 +23,7 @@ pub(crate) use coroutine::CoroutineRecorder;
 pub(crate) use generator::GeneratorRecorder;
 pub(crate) use gpu_use::GpuUse;
 pub(crate) use recorder::Recorder;
+pub(crate) use warmup::Warmup;
 
 use pyo3::prelude::*;
 
@@ -31,5 +33,6 @@ use pyo3::prelude::*;
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     context::prepare(py)?;
     deferred::prepare(py)?;
+    warmup::prepare(py)?;
     generator::prepare(py)
 }

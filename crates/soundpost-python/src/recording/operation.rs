@@ -8,6 +8,7 @@ use pyo3::types::PyString;
 use soundpost::binding::monotonic_nanos;
 
 use super::output::Recording;
+use super::warmup::is_warmup;
 use crate::fault::{self, part};
 use crate::state;
 use crate::value;
@@ -106,7 +107,9 @@ impl LazyOperation {
                 label(index).and_then(value::text),
             )
         };
-        let start = |texts: &[&str]| origin.apply(configure(operation.begin_with(texts))).start();
+        let is_warmup = is_warmup(py);
+        let start =
+            |texts: &[&str]| origin.apply(configure(operation.begin_with(texts))).warmup(is_warmup).start();
         let core = value::with_texts(operation.label_names().len(), text, start)?;
         Recording::new(py, core)
     }

@@ -1,12 +1,16 @@
 //! A call of the core, with the rules of the binding for its output and its errors.
 
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use soundpost::binding::torch::Devices;
-use soundpost::{Outcome, Seconds};
+use soundpost::{AudioLevels, Outcome, Seconds};
 
 use crate::exception::Failure;
-use crate::measure::{Measured, Verdict};
+use crate::measure::{Measure, Measured, Pass, Verdict};
+use crate::state::{lock, take};
 use crate::torch;
 
 /// A call of the core, with the rules of the binding for its output and its errors.
@@ -14,6 +18,10 @@ pub(crate) struct Recording {
     core: soundpost::Call,
     /// The classes of `invalid=`.
     invalid: Option<Py<PyAny>>,
+    /// Whether an item began an encoded stream.
+    is_encoded: AtomicBool,
+    /// Levels of the audio so far, where they are asked for.
+    levels: Mutex<Option<Box<AudioLevels>>>,
     /// The PyTorch devices that held memory at the start; `None` if the allocator was not read.
     devices: Option<Devices>,
 }
@@ -26,7 +34,8 @@ impl Recording {
     #[inline]
     pub(super) fn new(py: Python<'_>, core: soundpost::Call) -> PyResult<Self> {
         let devices = torch::read_start(py, &core)?;
-        Ok(Self { core, invalid: None, devices })
+        let (is_encoded, levels) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self { core, invalid: None, is_encoded, levels, devices })
     }
 
     /// Sets the classes of errors that find fault with the request.
@@ -41,10 +50,26 @@ impl Recording {
         &self.core
     }
 
-    /// Returns whether the next item has to be checked for silence.
+    /// Measures an item.
     #[inline]
-    pub(super) fn is_still_silent(&self) -> bool {
-        self.core.handle().is_silent()
+    pub(super) fn measure(&self, item: &Bound<'_, PyAny>, measure: &Measure) -> PyResult<Measured> {
+        let check_silence = self.core.handle().is_silent();
+        let levels = AudioLevels::default();
+        let mut pass = Pass { check_silence, is_encoded: &self.is_encoded, levels };
+        let measured = measure.measure(item, &mut pass);
+        if pass.levels.samples() > 0 {
+            let mut levels = lock(&self.levels);
+            let sum = levels.get_or_insert_default();
+            **sum = **sum + pass.levels;
+        }
+        measured
+    }
+
+    /// Records the levels of all audio, before the end.
+    fn record_levels(&self) {
+        if let Some(levels) = take(&self.levels) {
+            self.core.levels(&levels);
+        }
     }
 
     /// Records an item while the service goes on.
@@ -57,7 +82,11 @@ impl Recording {
                 self.core.chunk(Seconds(0.0));
             }
             Measured::Silence(seconds) => self.core.silence(Seconds(*seconds)),
-            Measured::Skip => self.core.progress(),
+            Measured::Video { audio, video } => {
+                self.core.chunk(Seconds(*audio));
+                self.core.video(Seconds(*video));
+            }
+            Measured::Skip | Measured::Absent => self.core.progress(),
             Measured::Nothing => self.core.nothing(),
             Measured::Error(text) => {
                 self.core.progress();
@@ -113,21 +142,27 @@ impl Recording {
         match result {
             Measured::Seconds(seconds) => self.core.audio(Seconds(*seconds)),
             Measured::Silence(seconds) => self.core.handle().silence(Seconds(*seconds)),
+            Measured::Video { audio, video } => {
+                self.core.audio(Seconds(*audio));
+                self.core.video(Seconds(*video));
+            }
             Measured::Output | Measured::Skip => self.core.output(),
-            Measured::Nothing => self.core.nothing(),
+            Measured::Nothing | Measured::Absent => self.core.nothing(),
             Measured::Error(text) => self.fail_with(&Failure::from_text(text.clone())),
         }
-        self.core.finish();
+        self.finish();
     }
 
     /// Ends the call by its output: ok, empty, silent, or the error that was yielded.
     #[inline]
     pub(super) fn finish(&self) {
+        self.record_levels();
         self.core.finish();
     }
 
     /// Ends the call because the consumer closed or dropped the generator.
     pub(super) fn abandon(&self) {
+        self.record_levels();
         self.core.abandon();
     }
 
@@ -138,6 +173,7 @@ impl Recording {
 
     /// Ends the call with an error that left it.
     pub(super) fn fail_with(&self, failure: &Failure) {
+        self.record_levels();
         self.core.end_raised(failure.outcome, &failure.kind, &failure.text);
     }
 }

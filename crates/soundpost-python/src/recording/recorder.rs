@@ -17,10 +17,11 @@ use soundpost::Outcome;
 use super::active::{Active, Rules};
 use super::call::{self, Call, current};
 use super::coroutine::CoroutineRecorder;
-use super::deferred::DeferredKind;
+use super::deferred::{Deferred, DeferredKind, Places};
 use super::generator::GeneratorRecorder;
 use super::operation::{self, LazyOperation, Origin, id_text};
 use super::output::Recording;
+use crate::fault::{self, part};
 use crate::import;
 use crate::measure::Measure;
 use crate::state;
@@ -48,6 +49,7 @@ pub(crate) struct Recorder {
     invalid: Option<Py<PyAny>>,
     /// True for a stage whose failure is one of its call.
     decides: bool,
+    places: Places,
 }
 
 #[pymethods]
@@ -55,7 +57,8 @@ impl Recorder {
     #[new]
     #[pyo3(signature = (
         operation, *, stage=false, labels=Texts::default(), fields=Texts::default(), request_id=None, traceparent=None,
-        queued_at=None, streaming=None, audio=None, judge=None, expects_output=false, invalid=None, decides=false
+        queued_at=None, streaming=None, audio=None, judge=None, expects_output=false, invalid=None, decides=false,
+        iterates=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -72,6 +75,7 @@ impl Recorder {
         expects_output: bool,
         invalid: Option<Py<PyAny>>,
         decides: bool,
+        iterates: Option<Py<PyAny>>,
     ) -> Self {
         let (operation, is_stage) = (LazyOperation::new(operation.0, labels.0), stage);
         Self {
@@ -87,6 +91,7 @@ impl Recorder {
             expects_output,
             invalid,
             decides,
+            places: Places::new(iterates),
         }
     }
 
@@ -114,10 +119,20 @@ impl Recorder {
     ) -> PyResult<Bound<'py, PyAny>> {
         let Some(active) = active else { return Ok(result) };
         let active = Active::from_entered(active);
-        if let Some(kind) = DeferredKind::of(&result)? {
-            return Self::defer(slf, active, result, kind, scope);
+        match slf.get().places.find(&result)? {
+            None => active.finish_with(&result, slf.get().audio.as_ref())?,
+            Some(Deferred::Whole(whole, kind)) => return Self::defer(slf, active, whole, kind, scope),
+            Some(Deferred::Part(place, part, kind)) => {
+                let part = Self::defer(slf, active, part, kind, scope)?;
+                let replaced = import::object(
+                    slf.py(),
+                    intern!(slf.py(), "soundpost._deferred"),
+                    intern!(slf.py(), "replaced"),
+                )?;
+                return replaced.call1((&slf.get().operation.name, result, place, part));
+            }
+            Some(Deferred::Lost) => slf.get().lose(slf.py(), &active)?,
         }
-        active.finish_with(&result, slf.get().audio.as_ref())?;
         Ok(result)
     }
 
@@ -148,9 +163,8 @@ impl Recorder {
     }
 
     /// Returns whether a result runs later: a generator, coroutine or asynchronous generator.
-    #[staticmethod]
-    fn is_deferred(result: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(DeferredKind::of(result)?.is_some())
+    fn is_deferred(&self, result: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.places.find(result)?.is_some())
     }
 
     /// Begins the recording of a generator; the wrapper calls it at the first resumption.
@@ -178,6 +192,7 @@ impl Recorder {
             expects_output,
             invalid,
             decides,
+            places,
         } = slf.get();
         let options = PyDict::new(py);
         options.set_item("stage", is_stage)?;
@@ -192,6 +207,7 @@ impl Recorder {
         options.set_item("expects_output", expects_output)?;
         options.set_item("invalid", invalid)?;
         options.set_item("decides", decides)?;
+        options.set_item("iterates", places.named())?;
         let new = import::object(py, intern!(py, "copyreg"), intern!(py, "__newobj_ex__"))?;
         Ok((new, (slf.get_type(), (&operation.name,), options).into_pyobject(py)?))
     }
@@ -287,9 +303,17 @@ impl Recorder {
             recording.core().suspend();
         }
         let function = |name| import::object(py, intern!(py, "soundpost._functions"), name);
-        if let DeferredKind::Coroutine = kind {
+        if let DeferredKind::Coroutine | DeferredKind::Future = kind {
+            let drive = match kind {
+                DeferredKind::Future => {
+                    // The service works on it meanwhile.
+                    active.resume();
+                    intern!(py, "follow_future")
+                }
+                _ => intern!(py, "drive_coroutine"),
+            };
             let coroutine = Bound::new(py, CoroutineRecorder::new(active, recorder.id()))?;
-            return function(intern!(py, "drive_coroutine"))?.call1((result, slf, coroutine, scope));
+            return function(drive)?.call1((result, slf, coroutine, scope));
         }
         if let Some(recording) = active.recording() {
             recording.core().expects_output();
@@ -299,10 +323,26 @@ impl Recorder {
         }
         let drive = match kind {
             DeferredKind::AsyncGenerator => intern!(py, "drive_async"),
-            DeferredKind::Generator | DeferredKind::Coroutine => intern!(py, "drive"),
+            _ => intern!(py, "drive"),
         };
-        let generator = Bound::new(py, recorder.generator_recorder(result, active)?)?;
-        function(drive)?.call1((generator, recorder.judge(py), scope))
+        let generator = Bound::new(py, recorder.generator_recorder(result.clone(), active)?)?;
+        let driven = function(drive)?.call1((generator, recorder.judge(py), scope))?;
+        if kind != DeferredKind::Iterator {
+            return Ok(driven);
+        }
+        import::object(py, intern!(py, "soundpost._deferred"), intern!(py, "followed"))?
+            .call1((result, driven))
+    }
+
+    /// Records nothing of a result that runs later where it cannot be followed.
+    #[cold]
+    fn lose(&self, py: Python<'_>, active: &Active) -> PyResult<()> {
+        active.end(py, |recording| recording.core().discard())?;
+        let name = &self.operation.name;
+        let text = format!(
+            "{name:?}: a part of its result runs later; name its key or attribute as iterates=, or give iterates=False"
+        );
+        fault::report(py, part::ITERATES, name, None, &text)
     }
 
     fn generator_recorder(&self, generator: Bound<'_, PyAny>, active: Active) -> PyResult<GeneratorRecorder> {
