@@ -14,7 +14,7 @@ from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from soundpost._enabled import ENABLED
-from soundpost._native import Call, Recorder, fault
+from soundpost._native import Call, Recorder, Skip, fault
 from soundpost._parameters import Parameters
 
 if TYPE_CHECKING:
@@ -166,10 +166,11 @@ def wrapped(
         source = _generator_source(kind, judge, {**fields, "recorder": _RECORDER.format(p=PREFIX, **fields)})
     else:
         source = text.format(p=PREFIX, **fields)
+    end = recorder.end if judge is None else _end_judged(recorder, judge)
     free = {
         "function": function,
         "begin": recorder.begin,
-        "end": recorder.end if judge is None else _end_judged(recorder, judge),
+        "end": _end_awaited(recorder, end) if kind == _COROUTINE else end,
         "end_failed": recorder.end_failed,
         "record_generator": recorder.record_generator,
         "item": None if judge is None else judge.item,
@@ -227,6 +228,17 @@ def _end_judged(recorder: Recorder, judge: Judge) -> Callable[[Any, Any, Scope],
         return recorder.end_as(active, result, judge.result(result, call, scope))
 
     return end
+
+
+def _end_awaited(recorder: Recorder, end: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `end` for a coroutine function: a task or future that it returns may outlive its call."""
+
+    def end_awaited(active: object, result: Any, *scope: Any) -> object:
+        if result is None or not hasattr(type(result), "add_done_callback"):
+            return end(active, result, *scope)
+        return recorder.end_as(active, result, (Skip, None))
+
+    return end_awaited
 
 
 def _returned(judge: Judge, recorder: GeneratorRecorder, scope: Scope) -> object:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import threading
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from soundpost._native import call_variable, current_call
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
 
@@ -20,6 +20,7 @@ def carry_calls() -> None:
     A failure of a deciding stage in such a thread is then one of the call. A thread of a pool belongs to the
     call that submitted its present task.
     """
+    import threading
     from concurrent.futures import ThreadPoolExecutor
 
     start, submit = threading.Thread.start, ThreadPoolExecutor.submit
