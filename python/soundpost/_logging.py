@@ -28,6 +28,15 @@ _RECORD_HOOKS = ("formatter", "filters")
 """Attributes that change or reject a record."""
 
 
+class RecordedLine(int):
+    """The line number of a record that is recorded already."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)
+
+
 class LogHandler(logging.Handler):
     """Records log records beside the calls, with their `extra=` as fields and the id of the current call.
 

@@ -32,7 +32,7 @@ thread_local! {
 }
 
 /// Attributes of every record, in the order in which `logging` sets them.
-const ATTRIBUTES: [&str; 24] = [
+const ATTRIBUTES: [&str; 23] = [
     "name",
     "msg",
     "args",
@@ -56,11 +56,7 @@ const ATTRIBUTES: [&str; 24] = [
     "taskName",
     "message",
     "asctime",
-    MARK,
 ];
-
-/// Attribute of a record that is recorded already, by a handler on a logger or on its parent.
-const MARK: &str = "_soundpost_recorded";
 
 /// Indices of the attributes that are used.
 mod at {
@@ -75,7 +71,7 @@ mod at {
     pub(super) const LINE: usize = 11;
     pub(super) const CREATED: usize = 13;
     pub(super) const THREAD: usize = 17;
-    pub(super) const MARK: usize = 23;
+    pub(super) const MESSAGE: usize = 21;
 }
 
 /// The content of a record: its attributes by index, and the caller's `extra`.
@@ -107,7 +103,6 @@ impl<'py> Parts<'py> {
                     if parts.extras.len() == MAX_EXTRAS {
                         // The attributes of `logging` come first, so the others are the caller's.
                         parts.left = dict.len() - seen;
-                        parts.attributes[at::MARK] = dict.get_item(&names[at::MARK])?;
                         break;
                     }
                     if let Ok(name) = name.cast_into::<PyString>()
@@ -131,6 +126,89 @@ impl<'py> Parts<'py> {
 
     fn number<T: for<'a> FromPyObject<'a, 'py>>(&self, at: usize) -> Option<T> {
         self.get(at)?.extract().ok()
+    }
+}
+
+/// Texts that `QueueHandler` appended to a message.
+#[derive(Default)]
+struct Queued {
+    traceback: Option<String>,
+    stack: Option<String>,
+}
+
+impl Parts<'_> {
+    /// Splits the traceback and stack off a message into which `QueueHandler` formatted them.
+    fn split_queued(&self, message: &mut String) -> Queued {
+        let mut queued = Queued::default();
+        let is_formatted =
+            matches!((self.get(at::MSG), self.get(at::MESSAGE)), (Some(a), Some(b)) if a.is(b));
+        if is_formatted && self.get(at::EXC_INFO).is_none() && self.get(at::EXC_TEXT).is_none() {
+            let mut split = |start: &str| {
+                let at = message.find(start)?;
+                let rest = message.split_off(at);
+                Some(rest[1..].to_owned())
+            };
+            queued.stack = split("\nStack (most recent call last):\n");
+            queued.traceback = split("\nTraceback (most recent call last):\n");
+        }
+        queued
+    }
+
+    /// Returns the request id that the caller's `extra` has.
+    fn request_id(&self) -> Option<String> {
+        let mut extras = self.extras.iter();
+        let (_, id) = extras.find(|(name, _)| name.to_string_lossy() == "request_id")?;
+        id.cast::<PyString>().ok().map(|id| id.to_string_lossy().into_owned())
+    }
+}
+
+/// An event of structlog, which `wrap_for_formatter` passes as the message.
+struct StructlogEvent<'py>(Bound<'py, PyDict>);
+
+fn is_of_structlog(name: &Bound<'_, PyString>) -> bool {
+    matches!(&*name.to_string_lossy(), "_logger" | "_name" | "_record" | "_from_structlog")
+}
+
+fn event_of<'py>(parts: &Parts<'py>) -> Option<StructlogEvent<'py>> {
+    let event = parts.get(at::MSG)?.cast::<PyDict>().ok()?;
+    let is_wrapped =
+        parts.extras.iter().any(|(name, _)| is_of_structlog(name)) && event.contains("event").ok()?;
+    is_wrapped.then(|| StructlogEvent(event.clone()))
+}
+
+impl<'py> StructlogEvent<'py> {
+    fn message(&self) -> PyResult<Bound<'py, PyString>> {
+        let event = self.0.get_item("event")?;
+        event.map_or_else(|| Ok(PyString::new(self.0.py(), "")), |event| event.str())
+    }
+
+    /// Records everything but the message.
+    fn record(&self, draft: &mut EventBuilder<'_>) -> PyResult<()> {
+        let py = self.0.py();
+        let text = |value: Bound<'py, PyAny>| {
+            value.cast_into::<PyString>().ok().map(|text| text.to_string_lossy().into_owned())
+        };
+        let get = |name: &str| self.0.get_item(name).map(|value| value.and_then(text));
+        let info = match self.0.get_item("exc_info")? {
+            Some(info) if info.is_exact_instance_of::<PyBool>() && info.is_truthy()? => {
+                Some(import::object(py, intern!(py, "sys"), intern!(py, "exc_info"))?.call0()?)
+            }
+            info => info,
+        };
+        exception(draft, info.as_ref(), get("exception")?)?;
+        if let Some(stack) = get("stack")? {
+            draft.stack(&stack);
+        }
+        let fields: Vec<_> = self.0.iter().take(MAX_EXTRAS).collect();
+        draft.skip_fields(self.0.len().saturating_sub(MAX_EXTRAS));
+        for (name, value) in &fields {
+            let Ok(name) = name.cast::<PyString>() else { continue };
+            let known = ["event", "exc_info", "exception", "stack", "stack_info"];
+            if !known.contains(&&*name.to_string_lossy()) && !is_of_structlog(name) {
+                field(draft, name, value)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -183,20 +261,31 @@ fn put<'py>(
 ) -> PyResult<()> {
     let logger = parts.text(at::NAME);
     let logger = logger.as_ref().map_or_else(Default::default, |name| name.to_string_lossy());
-    if is_own(&logger) || parts.attributes[at::MARK].is_some() {
+    if is_own(&logger) || is_marked(parts) {
         return Ok(());
     }
-    let message = match message {
-        Some(message) => message,
-        None => message_of(record, parts)?,
+    let event = event_of(parts);
+    let message = match (message, &event) {
+        (Some(message), _) => message,
+        (None, Some(event)) => event.message()?,
+        (None, None) => message_of(record, parts)?,
     };
     let mut draft = soundpost::binding::event_builder(telemetry);
-    exception(&mut draft, parts)?;
-    if let Some(stack) = parts.text(at::STACK) {
-        draft.stack(&stack.to_string_lossy());
+    let mut text = value::with_text(&message, MAX_CHARACTERS, str::to_owned)?;
+    let queued = parts.split_queued(&mut text);
+    let written =
+        parts.text(at::EXC_TEXT).map(|text| text.to_string_lossy().into_owned()).or(queued.traceback);
+    exception(&mut draft, parts.get(at::EXC_INFO), written)?;
+    if let Some(stack) =
+        parts.text(at::STACK).map(|stack| stack.to_string_lossy().into_owned()).or(queued.stack)
+    {
+        draft.stack(&stack);
     }
-    for (name, value) in &parts.extras {
+    for (name, value) in parts.extras.iter().filter(|(name, _)| event.is_none() || !is_of_structlog(name)) {
         field(&mut draft, name, value)?;
+    }
+    if let Some(event) = &event {
+        event.record(&mut draft)?;
     }
     if parts.left > 0 {
         draft.skip_fields(parts.left);
@@ -206,26 +295,44 @@ fn put<'py>(
     let thread = thread.as_ref().map_or_else(Default::default, |thread| thread.to_string_lossy());
     let call = recording::current(record.py());
     let own = call.as_ref().and_then(|call| call.get().recording());
-    let record_it = |message: &str| {
-        draft.record(&Log {
-            unix_nanos: parts
-                .number::<f64>(at::CREATED)
-                .filter(|created| VALID_TIMES.contains(created))
-                .map(|created| (created * 1e9) as u64),
-            level: level(parts.number(at::LEVEL).unwrap_or_default()),
-            message,
-            logger: &logger,
-            file: &file,
-            line: parts.number(at::LINE),
-            thread: &thread,
-            request_id: own.map_or("", |own| own.core().request_id()),
-            operation: own.map_or("", |own| own.core().operation()),
-            fields: &LogFields::new(),
-        })
+    let carried = if own.is_none() { parts.request_id() } else { None };
+    draft.record(&Log {
+        unix_nanos: parts
+            .number::<f64>(at::CREATED)
+            .filter(|created| VALID_TIMES.contains(created))
+            .map(|created| (created * 1e9) as u64),
+        level: level(parts.number(at::LEVEL).unwrap_or_default()),
+        message: &text,
+        logger: &logger,
+        file: &file,
+        line: parts.number(at::LINE),
+        thread: &thread,
+        request_id: own.map_or(carried.as_deref().unwrap_or_default(), |own| own.core().request_id()),
+        operation: own.map_or("", |own| own.core().operation()),
+        fields: &LogFields::new(),
+    });
+    mark(record, parts)
+}
+
+/// Returns the class of the line number of a recorded record, which copies of the record share.
+fn recorded_line<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    import::object(py, intern!(py, "soundpost._logging"), intern!(py, "RecordedLine"))
+}
+
+/// Returns whether a handler on a logger or on its parent recorded the record already.
+fn is_marked(parts: &Parts<'_>) -> bool {
+    let Some(line) = parts.get(at::LINE).filter(|line| !line.is_exact_instance_of::<PyInt>()) else {
+        return false;
     };
-    value::with_text(&message, MAX_CHARACTERS, record_it)?;
-    let py = record.py();
-    record.setattr(&names(py)[at::MARK], PyBool::new(py, true))
+    recorded_line(line.py()).is_ok_and(|class| line.get_type().is(&class))
+}
+
+/// Marks a record as recorded. No other handler notices: the line number stays equal.
+fn mark(record: &Bound<'_, PyAny>, parts: &Parts<'_>) -> PyResult<()> {
+    let Some(line) = parts.get(at::LINE).filter(|line| line.is_exact_instance_of::<PyInt>()) else {
+        return Ok(());
+    };
+    record.setattr(&names(record.py())[at::LINE], recorded_line(record.py())?.call1((line,))?)
 }
 
 /// Returns whether a logger is Soundpost's own.
@@ -318,27 +425,49 @@ fn other(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) -> 
     Ok(())
 }
 
-/// Adds the exception and traceback of `exc_info`.
-fn exception(draft: &mut EventBuilder<'_>, parts: &Parts<'_>) -> PyResult<()> {
-    let Some(info) = parts.get(at::EXC_INFO).and_then(|info| info.cast::<PyTuple>().ok()) else {
+/// Adds the exception of `exc_info`: a tuple or an exception; without one, the traceback that is written already.
+fn exception(
+    draft: &mut EventBuilder<'_>,
+    info: Option<&Bound<'_, PyAny>>,
+    written: Option<String>,
+) -> PyResult<()> {
+    let written = written.filter(|written| !written.trim().is_empty());
+    let error = info.and_then(|info| match info.cast::<PyTuple>() {
+        Ok(info) => info.get_item(1).ok(),
+        Err(_) => Some(info.clone()),
+    });
+    let Some(error) = error.filter(|error| error.is_instance_of::<PyBaseException>()) else {
+        if let Some(written) = written {
+            let (class, text) = last_error(&written);
+            draft.error(class, Some(text), &written);
+        }
         return Ok(());
     };
-    let Ok(error) = info.get_item(1) else { return Ok(()) };
-    if !error.is_instance_of::<PyBaseException>() {
-        return Ok(());
-    }
     let py = error.py();
-    let class = error.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    let class = value::class_of(&error);
     let text = match error.str() {
         Ok(text) => Some(value::with_text(&text, MAX_CHARACTERS, str::to_owned)?),
         Err(error) => or_exit(py, error).map(|_| None)?,
     };
-    let traceback = match parts.text(at::EXC_TEXT).filter(|text| !text.to_string_lossy().trim().is_empty()) {
-        Some(written) => written.to_string_lossy().into_owned(),
-        None => traceback_of(info)?,
+    let traceback = match (written, info.and_then(|info| info.cast::<PyTuple>().ok())) {
+        (Some(written), _) => written,
+        (None, Some(info)) => traceback_of(info)?,
+        (None, None) => {
+            let frames = error.getattr(intern!(py, "__traceback__"))?;
+            traceback_of(&(error.get_type(), &error, frames).into_pyobject(py)?)?
+        }
     };
     draft.error(&class, text.as_deref(), &traceback);
     Ok(())
+}
+
+/// Returns class and text of the exception that a traceback ends with.
+fn last_error(traceback: &str) -> (&str, &str) {
+    let is_error = |line: &&str| !line.is_empty() && !line.starts_with(char::is_whitespace);
+    let line = traceback.lines().rev().find(is_error).unwrap_or_default();
+    let (class, text) = line.split_once(": ").unwrap_or((line, ""));
+    let class = class.rsplit('.').next().unwrap_or_default();
+    if class.chars().all(|c| c.is_alphanumeric() || c == '_') { (class, text) } else { ("", line) }
 }
 
 /// Returns the text of a traceback; empty without one.
