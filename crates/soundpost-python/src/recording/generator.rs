@@ -88,9 +88,8 @@ impl GeneratorRecorder {
                 let throw = generator.getattr_opt(intern!(py, "throw"))?;
                 // A new exception comes back with the one that the generator was handling.
                 match throw.filter(|_| !is_async && self.is_started.load(Ordering::Relaxed)) {
-                    Some(throw) => {
-                        (throw, PyGeneratorExit::new_err(()).into_value(py).into_bound(py).into_any())
-                    }
+                    // While the interpreter ends, PyO3 cannot make the exception.
+                    Some(throw) => (throw, py.get_type::<PyGeneratorExit>().call0()?),
                     None => {
                         if !is_async {
                             drop(take(&self.inner));
