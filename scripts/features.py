@@ -27,7 +27,7 @@ def main() -> None:
     for chosen in ["", *sorted(features.keys() - {"default"}), "default", ",".join(features)]:
         print(f"features: {chosen or 'none'}", flush=True)
         command = [CARGO, "check", "--quiet", *PACKAGE, "--features", chosen]
-        checked = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        checked = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if checked.returncode or "warning" in checked.stderr:
             sys.exit(checked.stderr)
     subprocess.run([CARGO, "test", "--quiet", *PACKAGE, "--test", "minimal"], check=True)
