@@ -35,7 +35,9 @@ def main() -> None:
     print(f"features: {len(smallest)} crates without features")
     forbidden = {crate for crate in crates("normal,build") if crate.split()[0] in FORBIDDEN}
     if len(smallest) > MAX_CRATES or forbidden:
-        sys.exit(f"features: at most {MAX_CRATES} crates, and none of {sorted(FORBIDDEN)}: {sorted(forbidden)}")
+        sys.exit(
+            f"features: at most {MAX_CRATES} crates, and none of {sorted(FORBIDDEN)}: {sorted(forbidden)}"
+        )
 
 
 if __name__ == "__main__":

@@ -244,6 +244,32 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def test_import_in_a_subinterpreter_is_refused(python):
+    ran = python(
+        """
+        import sys
+        import soundpost
+
+        interpreters = __import__("_xxsubinterpreters" if sys.version_info < (3, 13) else "_interpreters")
+        telemetry = soundpost.init()
+        code = (
+            "try:\\n"
+            "    import soundpost\\n"
+            "except ImportError as error:\\n"
+            "    assert 'main interpreter alone' in str(error), error\\n"
+            "else:\\n"
+            "    raise SystemError('imported')\\n"
+        )
+        failed = interpreters.run_string(interpreters.create(), code)
+        assert failed is None, failed
+        with soundpost.call("main"):
+            pass
+        print(telemetry.render().count('program_request_total{operation="main"'))
+        """
+    )
+    assert ran.stdout == "1\n"
+
+
 @contextlib.contextmanager
 def gunicorn(tmp_path, *options, listen="none"):
     """Runs the application under gunicorn, and yields a function that requests a path of it."""

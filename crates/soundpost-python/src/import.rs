@@ -2,12 +2,31 @@
 //!
 //! `PyImport_Import` takes `__import__` from the globals of the running frame, which may have none.
 
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 
 /// `sys.modules` and `importlib.import_module`.
 static IMPORTER: PyOnceLock<(Py<PyDict>, Py<PyAny>)> = PyOnceLock::new();
+
+/// Refuses the import in a subinterpreter: the binding's state belongs to one interpreter of the process, and calls of
+/// another would be recorded for the wrong application or not at all.
+///
+/// # Errors
+/// `ImportError` outside of the main interpreter.
+pub(crate) fn refuse_subinterpreter() -> PyResult<()> {
+    // SAFETY: the caller runs in an interpreter, whose state and number are read only.
+    let number = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    match number {
+        0 => Ok(()),
+        number => Err(PyImportError::new_err(format!(
+            "soundpost records in a process's main interpreter alone, and this is subinterpreter {number}; run the \
+             application in the main one (mod_wsgi: WSGIApplicationGroup %{{GLOBAL}}) or in a process of its own"
+        ))),
+    }
+}
 
 /// Looks up the importer, at import; see [`crate::recording::prepare`].
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {

@@ -54,6 +54,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::import::refuse_subinterpreter()?;
         crate::import::prepare(module.py())?;
         crate::recording::prepare(module.py())
     }
