@@ -7,7 +7,7 @@ use lofty::file::AudioFile;
 use lofty::probe::Probe;
 use mp4_atom::{Atom, Header, Moov, ReadAtom, ReadFrom};
 
-/// Number of bytes that tell the kind.
+/// Number of leading bytes that identify the kind.
 pub(super) const HEAD_BYTES: usize = 4096;
 /// Maximum size of an index of MP4 that is read.
 const MAX_INDEX_BYTES: usize = 64 << 20;

@@ -15,7 +15,7 @@ use super::samples::{pcm, pcm_floats};
 /// Bytes of samples that are read at once; a multiple of every width.
 const BLOCK_BYTES: usize = 24 * 8192;
 
-/// What is found in the output of a call, item by item.
+/// Parts found in the output of a call, item by item.
 pub(crate) struct Pass<'a> {
     /// Whether an item is to be checked for silence.
     pub(crate) check_silence: bool,

@@ -196,7 +196,7 @@ impl Active {
     }
 }
 
-/// What the user's functions returned for an item or result, and the measure for what they leave to it.
+/// Returns of the user's functions for an item or result, and the measure for an item that they leave to it.
 pub(super) struct Rules<'a, 'py> {
     /// The answers of the `audio=` and the `outcome=` function, see `python/soundpost/_judgement.py`.
     pub(super) answers: &'a Bound<'py, PyAny>,
