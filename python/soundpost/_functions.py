@@ -84,11 +84,20 @@ _RETURNS = """try:
                     {p}recorder.fail({p}error)
                     raise"""
 _RECORDER = "{p}record_generator({p}function({forward}), {values} if {p}enabled else ())"
-_ITEM = "{p}recorder.record({waits}{p}recorder.resume({p}given)())"
-_JUDGED_ITEM = (
-    "{p}recorder.record_as({p}item({p}recorder.hold({waits}{p}recorder.resume({p}given)()), "
-    "{p}recorder.call, {p}scope))"
-)
+RECORDED, MEASURED, JUDGED = "recorded", "measured", "judged"
+_ITEMS = {
+    RECORDED: "{p}recorder.record({resumed})",
+    # The last argument drops the wrapper's reference, so that only the consumer keeps the item.
+    MEASURED: "{p}recorder.record_measured({p}item := {resumed}, {p}measured({p}item), {p}item := None)",
+    JUDGED: "{p}recorder.record_as({p}judge({p}recorder.hold({resumed}), {p}recorder.call, {p}scope))",
+}
+"""How the items of a generator are recorded: natively, by a function of them, or by functions of the call."""
+_RESUMED = {
+    _GENERATOR: "{p}next({p}recorder.resume({p}given))",
+    _ASYNC_GENERATOR: "await {p}recorder.resume({p}given)()",
+}
+# In a stage, the function is not called.
+_MEASURE = "{p}measured = {p}measure if {p}recorder.call else {p}ignore"
 
 
 def _innermost(function: object) -> object:
@@ -163,7 +172,8 @@ def wrapped(
     }
     text = {0: _CALLS, _COROUTINE: _AWAITS}.get(kind)
     if text is None:
-        source = _generator_source(kind, judge, {**fields, "recorder": _RECORDER.format(p=PREFIX, **fields)})
+        recorder_source = _RECORDER.format(p=PREFIX, **fields)
+        source = _generator_source(kind, _items(judge), {**fields, "recorder": recorder_source})
     else:
         source = text.format(p=PREFIX, **fields)
     end = recorder.end if judge is None else _end_judged(recorder, judge)
@@ -173,8 +183,7 @@ def wrapped(
         "end": _end_awaited(recorder, end) if kind == _COROUTINE else end,
         "end_failed": recorder.end_failed,
         "record_generator": recorder.record_generator,
-        "item": None if judge is None else judge.item,
-        "returned": None if judge is None else functools.partial(_returned, judge),
+        **_functions_of(judge),
     }
     cells = {PREFIX + name: value for name, value in free.items()} | parameters.constants
     wrapper = _compiled(name, source, cells, _globals_of(function))
@@ -188,26 +197,41 @@ def _scope_source(judge: Judge, parameters: Parameters) -> str:
     return f"({parameters.bound if judge.takes_call else None}, {{}}) if {PREFIX}enabled else None"
 
 
-def _generator_source(kind: int, judge: object, fields: dict[str, str]) -> str:
-    """Returns the source text of a wrapper of either kind of generator."""
+def _generator_source(kind: int, items: str, fields: dict[str, str]) -> str:
+    """Returns the source text of a wrapper of either kind of generator.
+
+    Args:
+        kind: The code flag of the kind.
+        items: How an item is measured: a key of `_ITEMS`.
+        fields: The other parts of the source text.
+    """
     waits = "await " if kind == _ASYNC_GENERATOR else ""
-    if judge is None:
-        returns = "return" if waits else "return {p}recorder.returned_value()"
-    else:
+    if items == JUDGED:
         value = "{p}returned({p}recorder, {p}scope)"
         returns = _RETURNS.replace("{ends}", f"{value}; return" if waits else f"return {value}")
+    else:
+        returns = "return" if waits else "return {p}recorder.returned_value()"
+    if items == MEASURED:
+        fields = {**fields, "scope": _MEASURE.format(p=PREFIX)}
     return _ITERATES.format(
         p=PREFIX,
         defines="async def" if waits else "def",
-        item=(_ITEM if judge is None else _JUDGED_ITEM).format(p=PREFIX, waits=waits),
+        item=_ITEMS[items].format(p=PREFIX, resumed=_RESUMED[kind].format(p=PREFIX)),
         returns=returns.format(p=PREFIX),
         **fields,
     )
 
 
+def _items(judge: Judge | None) -> str:
+    """Returns how the items of a generator are measured, as a key of `_ITEMS`."""
+    if judge is None:
+        return RECORDED
+    return JUDGED if judge.measure is None else MEASURED
+
+
 def _compiled(name: str, source: str, cells: dict[str, object], names: dict[str, Any]) -> FunctionType:
     """Compiles a function with the globals `names` and the closure `cells`."""
-    cells = {**cells, PREFIX + "anything": BaseException, PREFIX + "enabled": None}
+    cells = {**cells, PREFIX + "anything": BaseException, PREFIX + "next": next, PREFIX + "enabled": None}
     inner = source.replace("\n", "\n    ")
     outer = f"def {PREFIX}outer({', '.join(cells)}):{inner}\n    return {name}\n"
     made: dict[str, Any] = {}
@@ -239,6 +263,18 @@ def _end_awaited(recorder: Recorder, end: Callable[..., Any]) -> Callable[..., A
         return recorder.end_as(active, result, (Skip, None))
 
     return end_awaited
+
+
+def _functions_of(judge: Judge | None) -> dict[str, Callable[..., Any] | None]:
+    """Returns the functions that the wrapper of a generator calls for an item and for the end."""
+    if judge is None:
+        return dict.fromkeys(("judge", "returned", "measure", "ignore"))
+    return {
+        "judge": judge.item,
+        "returned": functools.partial(_returned, judge),
+        "measure": judge.measure,
+        "ignore": id,
+    }
 
 
 def _returned(judge: Judge, recorder: GeneratorRecorder, scope: Scope) -> object:
@@ -273,21 +309,21 @@ def staged(function: Callable[..., Any], name: str | None, *, decides: bool = Fa
 
 
 @functools.cache
-def _driver(kind: int, *, judged: bool) -> Callable[..., Any]:
+def _driver(kind: int, items: str) -> Callable[..., Any]:
     """Returns a generator function over a recorder that has begun."""
+    functions = ", ".join(PREFIX + name for name in _functions_of(None))
     fields = {
         "name": "drive",
-        "declaration": f"{PREFIX}generator, {PREFIX}item, {PREFIX}returned, {PREFIX}scope",
+        "declaration": f"{PREFIX}generator, {PREFIX}scope, {functions}",
         "recorder": PREFIX + "generator",
         "scope": "pass",
         "forget": f"del {PREFIX}generator",
     }
-    return _compiled("drive", _generator_source(kind, True if judged else None, fields), {}, globals())
+    return _compiled("drive", _generator_source(kind, items, fields), {}, globals())
 
 
 def _driven(kind: int, recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> Any:
-    functions = (None, None) if judge is None else (judge.item, functools.partial(_returned, judge))
-    return _driver(kind, judged=judge is not None)(recorder, *functions, scope)
+    return _driver(kind, _items(judge))(recorder, scope, *_functions_of(judge).values())
 
 
 def drive(recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> Generator[Any, Any, Any]:

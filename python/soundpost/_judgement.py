@@ -38,6 +38,9 @@ class Judge:
         self.is_needed = any(function is not None for function in given)
         self.streams = streaming is not None
         self.takes_call = any(function is not None and takes_call(function) for function in given)
+        is_simple = outcome is None and streaming is None and not self.takes_call
+        self.measure = self._audio if is_simple else None
+        """The `audio=` function, if it alone judges items, and by the item alone."""
 
     def item(self, item: Any, call: Call | None, scope: Scope) -> tuple[Any, Any]:
         """Measures and judges a yielded item."""
@@ -84,12 +87,12 @@ def takes_call(function: Function) -> bool:
     )
 
 
-def _prepared(part: str, operation: str, function: Function) -> Callable[[Any, Call], Any]:
+def _prepared(part: str, operation: str, function: Function) -> Function:
     """Returns the user's function as one of item and call, which reports an exception and answers nothing."""
     both = takes_call(function)
     is_nothing = part == "audio" and not getattr(function, "measures_none", False)
 
-    def answer(item: Any, call: Call) -> Any:
+    def answer(item: Any, call: Call | None = None) -> Any:
         if item is None and is_nothing:
             return None
         try:

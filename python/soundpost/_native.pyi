@@ -353,13 +353,15 @@ class Recorder:
 class GeneratorRecorder:
     """A generator or asynchronous generator that is recorded while it runs."""
 
-    def resume(self, given: object) -> Callable[[], Any]:
-        """Returns the function that resumes the generator, to be called without arguments.
+    def resume(self, given: object) -> Any:
+        """Returns an iterator whose next item resumes the generator.
 
-        That of an asynchronous generator returns an awaitable of the next item.
+        For an asynchronous generator it is a function that returns an awaitable of the next item.
         """
     def record(self, item: Any) -> Any:
         """Records an item, and returns it to be yielded."""
+    def record_measured(self, item: Any, answer: object, _dropped: None) -> Any:
+        """Records an item by the answer of the user's function, and returns the item to be yielded."""
     def hold(self, item: Any) -> Any:
         """Holds an item while the user's functions measure and judge it; the call stays the current one."""
     @property

@@ -7,6 +7,7 @@
 //! Four rules hold throughout. No lock is held while Python runs. The host's code runs in no frame of Rust where a
 //! wrapper can call it. A finalizer takes no Python lock and logs nothing. Only numbers and strings outlive a call.
 
+mod cell;
 mod exception;
 mod fault;
 mod import;
@@ -24,7 +25,7 @@ mod torch;
 mod value;
 
 /// The extension module `soundpost._native`.
-#[pyo3::pymodule(gil_used = false)]
+#[pyo3::pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
     use crate::fault::{fault, notices, set_strict};

@@ -4,7 +4,7 @@
 //! functions of the module.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use pyo3::exceptions::PyException;
@@ -62,8 +62,18 @@ fn functions(py: Python<'_>) -> PyResult<Option<&'static Functions>> {
     if let Some(known) = FUNCTIONS.get(py) {
         return Ok(known.as_ref());
     }
-    match import::modules(py)?.get_item(intern!(py, "torch"))? {
-        None => Ok(None),
+    let modules = import::modules(py)?;
+    // The look-up is needed only after another module was imported.
+    static SEARCHED: AtomicUsize = AtomicUsize::new(0);
+    let count = modules.len();
+    if count == SEARCHED.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    match modules.get_item(intern!(py, "torch"))? {
+        None => {
+            SEARCHED.store(count, Ordering::Relaxed);
+            Ok(None)
+        }
         Some(torch) => find(py, &torch),
     }
 }

@@ -235,6 +235,9 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if self.handle.has_ended() {
+            return;
+        }
         if std::thread::panicking() {
             self.end(Outcome::Error);
         } else {

@@ -250,6 +250,12 @@ impl CallHandle {
         self.conclude(|_| outcome);
     }
 
+    /// Reports whether this handle ended the call, which frees the slot.
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed) > 0
+    }
+
     /// Frees the slot after another thread ended the call; only the holder of the call may.
     pub(super) fn release(&self) {
         if let (CallStorage::Slot(ticket), true) = (&self.storage, self.epoch == epoch()) {

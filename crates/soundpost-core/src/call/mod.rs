@@ -26,7 +26,7 @@ pub(crate) use finished::CallOrigin;
 pub use finished::{FinishedCall, InFlightCall, StageTime};
 pub use handle::{CallHandle, Seconds};
 pub use levels::{AudioLevels, SILENCE_RATIO};
-pub use operation::{Calls, Operation};
+pub use operation::{Calls, LabelSet, Operation};
 pub use outcome::{Outcome, Status};
 pub(crate) use record::CallRecord;
 pub use request_id::RequestId;

@@ -166,6 +166,17 @@ pub struct Operation {
     series: Arc<SeriesByValues>,
 }
 
+/// Label values of an [`Operation`], resolved to their series.
+#[doc(hidden)]
+pub struct LabelSet(Arc<OperationSeries>);
+
+impl LabelSet {
+    /// Reports whether the values are beyond the limit, which is counted each time that they are resolved.
+    pub fn is_overflow(&self) -> bool {
+        self.0.is_overflow()
+    }
+}
+
 impl Operation {
     /// Starts a call of an operation without labels.
     #[inline]
@@ -189,6 +200,20 @@ impl Operation {
     #[inline]
     pub fn begin_with<S: AsRef<str>>(&self, values: impl AsRef<[S]>) -> CallBuilder {
         CallBuilder::new(self.series(values.as_ref())).expects_output(self.expects_output)
+    }
+
+    /// Resolves label values, for a caller that begins several calls with them.
+    #[doc(hidden)]
+    #[inline]
+    pub fn label_set(&self, values: &[&str]) -> LabelSet {
+        LabelSet(self.series(values))
+    }
+
+    /// Returns a builder for a call with label values that this operation resolved.
+    #[doc(hidden)]
+    #[inline]
+    pub fn begin_with_set(&self, labels: &LabelSet) -> CallBuilder {
+        CallBuilder::new(labels.0.clone()).expects_output(self.expects_output)
     }
 
     /// Sets the label names, in the order in which their values will be given. The same names give the same operation.

@@ -47,13 +47,11 @@ impl RequestId {
     /// Generates an id of 32 hexadecimal digits, the shape of a trace id.
     #[inline]
     pub fn random() -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut bytes = [0; REQUEST_ID_BYTES];
         let (high, low) = next_random();
-        for (part, value) in [(0, high), (16, low)] {
-            for digit in 0..16 {
-                bytes[part + digit] = DIGITS[(value >> (60 - 4 * digit)) as usize & 15];
-            }
+        let halves = [(high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32];
+        for (digits, half) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
+            *digits = hexadecimal(half);
         }
         Self { length: 32, bytes }
     }
@@ -89,6 +87,18 @@ impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Returns the eight lower-case digits of a number, all at once: each byte of a word becomes a digit.
+#[inline]
+fn hexadecimal(number: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let spread = u64::from(number);
+    let spread = (spread | spread << 16) & 0x0000_FFFF_0000_FFFF;
+    let spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF;
+    let nibbles = (spread | spread << 4) & (ONES * 0x0F);
+    let letters = (nibbles + ONES * 6) >> 4 & ONES;
+    (nibbles + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 /// Returns two random numbers, never both 0: a counter from a random start, mixed by SplitMix64.

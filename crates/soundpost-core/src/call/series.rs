@@ -91,6 +91,11 @@ impl OperationSeries {
         }
     }
 
+    /// Reports whether these are the series of label values beyond the limit.
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.labels.iter().any(|(_, value)| **value == *OVERFLOW)
+    }
+
     /// Reports whether no call of the operation began in this process before.
     #[inline]
     pub(crate) fn is_first_call(&self) -> bool {

@@ -120,6 +120,15 @@ impl Active {
         fault
     }
 
+    /// Records an item of the length that the user's function returned.
+    #[inline]
+    pub(super) fn hand_over_answer(&self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(recording) = self.recording() else { return Ok(()) };
+        let (measured, fault) = or_output(recording, answer.py(), Measured::from_answer(answer));
+        recording.hand_over(&measured);
+        fault
+    }
+
     /// Records an item by what the user's functions returned for it.
     pub(super) fn hand_over_as(&self, item: &Bound<'_, PyAny>, rules: Rules<'_, '_>) -> PyResult<()> {
         let Some(recording) = self.recording() else { return Ok(()) };

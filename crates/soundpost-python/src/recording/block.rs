@@ -169,8 +169,8 @@ impl CallBlock {
         let queued = queued(&self.operation, self.queued_at.bind(py))?;
         let origin = Origin { request_id, traceparent, queued };
         let label = |index: usize| Ok(self.labels[index].1.bind(py).clone());
-        let recording =
-            operation.start(py, &resolved, &origin, label, |builder| builder.streaming(self.streaming))?;
+        let recording = operation
+            .start(py, &resolved, &origin, generation, label, |builder| builder.streaming(self.streaming))?;
         let call = Py::new(py, Call::own(recording.with_invalid(py, self.invalid.as_ref())))?;
         Ok((Active::Call(call.clone_ref(py)), call))
     }
@@ -182,7 +182,7 @@ impl Drop for CallBlock {
         if let Some(active) = take(&self.entered) {
             active.end_finalized(Recording::abandon);
             if let Active::Call(call) = &active {
-                call.get().block().inspect(|block| block.end());
+                call.get().block().inspect(|block| block.end_finalized());
             }
         }
     }

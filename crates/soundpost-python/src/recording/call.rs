@@ -14,19 +14,20 @@ use super::gpu_use::GpuUse;
 use super::nesting::BlockPlace;
 use super::operation::streams;
 use super::output::{Recording, fail_stage};
+use crate::cell::GilCell;
 use crate::exception::Failure;
 use crate::fault::{self, part};
 use crate::import;
 use crate::measure::{Measured, verdict};
-use crate::state::{self, lock, take};
+use crate::state::{self, lock};
 use crate::value::{self, Number};
 
 /// One request for generated output, while it runs.
-#[pyclass(frozen, module = "soundpost", weakref)]
+#[pyclass(frozen, module = "soundpost", weakref, freelist = 64)]
 pub(crate) struct Call {
     reference: CallRef,
     /// Arguments, state and whether it is the end, while one of the user's functions runs.
-    scope: Mutex<Option<Py<PyTuple>>>,
+    scope: GilCell<Py<PyTuple>>,
 }
 
 /// The call that a [`Call`] records to.
@@ -43,7 +44,7 @@ enum CallRef {
 #[derive(Default)]
 struct Place {
     /// The context of a wrapper's call, which was entered after another one.
-    token: Mutex<Option<Token>>,
+    token: GilCell<Token>,
     /// The place of a block's call.
     block: OnceLock<Box<BlockPlace>>,
 }
@@ -78,7 +79,7 @@ pub(super) fn begin_stage(py: Python<'_>, name: &str) -> Option<soundpost::Stage
 impl Call {
     #[inline]
     fn new(reference: CallRef) -> Self {
-        Self { reference, scope: Mutex::new(None) }
+        Self { reference, scope: GilCell::default() }
     }
 
     #[inline]
@@ -113,8 +114,7 @@ impl Call {
     pub(super) fn enter(&self, py: Python<'_>, this: &Py<Self>) {
         if let CallRef::Own(_, place) = &self.reference {
             let token = context::enter(py, this.as_any());
-            let before = lock(&place.token).replace(token);
-            drop(before);
+            drop(place.token.set(py, Some(token)));
         }
     }
 
@@ -122,7 +122,7 @@ impl Call {
     #[inline]
     pub(super) fn leave(&self, py: Python<'_>) {
         if let CallRef::Own(_, place) = &self.reference
-            && let Some(token) = take(&place.token)
+            && let Some(token) = place.token.take(py)
         {
             context::leave(py, &token);
         }
@@ -143,7 +143,7 @@ impl Call {
     /// Removes the call of a block from the calls that were entered in this context.
     pub(super) fn leave_block(&self, py: Python<'_>) {
         let Some(block) = self.block() else { return };
-        block.end();
+        block.end(py);
         let Some(mut last) = context::current(py) else { return };
         let is_own =
             |call: &Bound<'_, PyAny>| call.cast::<Self>().is_ok_and(|call| std::ptr::eq(call.get(), self));
@@ -158,7 +158,7 @@ impl Call {
             && let Some(next) = inner.outer(py)
         {
             if is_own(&next) {
-                inner.set_outer(outer.map(Bound::unbind));
+                inner.set_outer(py, outer.map(Bound::unbind));
                 return;
             }
             last = next;
@@ -198,8 +198,7 @@ impl Call {
     }
 
     fn in_scope<'py>(&self, py: Python<'py>, index: usize) -> Option<Bound<'py, PyAny>> {
-        let scope = lock(&self.scope).as_ref().map(|scope| scope.clone_ref(py))?;
-        scope.bind(py).get_item(index).ok()
+        self.scope.get(py)?.get_item(index).ok()
     }
 
     pub(super) fn set_field(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -340,9 +339,8 @@ impl Call {
     }
 
     /// Sets what the user's functions get of the call while they run.
-    fn _scope(&self, scope: Option<Py<PyTuple>>) {
-        let before = std::mem::replace(&mut *lock(&self.scope), scope);
-        drop(before);
+    fn _scope(&self, py: Python<'_>, scope: Option<Py<PyTuple>>) {
+        drop(self.scope.set(py, scope));
     }
 
     /// Sets whether the consumer takes chunks while they are made.

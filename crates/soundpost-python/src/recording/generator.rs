@@ -3,23 +3,22 @@
 //! Its wrapper resumes it between [`GeneratorRecorder::resume`] and [`GeneratorRecorder::record`], and asks for
 //! each exception where it came from: see `_ITERATES` in `python/soundpost/_functions.py`.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::{PyException, PyGeneratorExit, PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyBool;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::types::{PyBool, PyTuple};
+use pyo3::{PyTraverseError, PyVisit, ffi};
 use soundpost::Outcome;
 
 use super::active::{Active, Rules};
 use super::call::Call;
 use super::output::Recording;
+use crate::cell::GilCell;
 use crate::exception::Failure;
 use crate::measure::Measure;
-use crate::state::{lock, take};
 
 /// A generator or asynchronous generator that is recorded while it runs.
 #[pyclass(frozen, module = "soundpost._native")]
@@ -29,23 +28,19 @@ pub(crate) struct GeneratorRecorder {
     /// True if the user's functions judge the items and the end.
     is_judged: bool,
     is_async: bool,
-    /// `None` once the generator has ended, so that nothing of it stays alive.
-    inner: Mutex<Option<Inner>>,
+    /// The generator until it ends, so that nothing of it stays alive.
+    generator: GilCell<Py<PyAny>>,
+    /// What the wrapper resumes it with: an iterator, or the bound `__anext__` of an asynchronous one.
+    next: GilCell<Py<PyAny>>,
     /// The exception that the consumer threw in, for the next resumption.
-    thrown: Mutex<Option<Py<PyAny>>>,
+    thrown: GilCell<Py<PyAny>>,
     /// An item while the user's function measures it, and at the end the returned value.
-    held: Mutex<Option<Py<PyAny>>>,
+    held: GilCell<Py<PyAny>>,
     is_started: AtomicBool,
     /// True while the generator runs: an exception is its own then, and the consumer's otherwise.
     is_running: AtomicBool,
     /// True while the consumer closes the generator.
     is_closing: AtomicBool,
-}
-
-struct Inner {
-    generator: Py<PyAny>,
-    /// The bound `__next__` or `__anext__`.
-    next: Py<PyAny>,
 }
 
 impl GeneratorRecorder {
@@ -58,15 +53,26 @@ impl GeneratorRecorder {
         let py = generator.py();
         let next = generator.getattr_opt(intern!(py, "__next__"))?;
         let is_async = next.is_none();
-        let next = next.map_or_else(|| generator.getattr(intern!(py, "__anext__")), Ok)?.unbind();
+        // SAFETY: a live object.
+        let is_iterator = unsafe { ffi::PyIter_Check(generator.as_ptr()) } != 0;
+        let next = match next {
+            Some(_) if is_iterator => generator.clone(),
+            // A proxy, whose class is no iterator.
+            Some(next) => {
+                let Functions { starmap, repeat, .. } = functions(py)?;
+                starmap.bind(py).call1((next, repeat.bind(py).call1((PyTuple::empty(py),))?))?
+            }
+            None => generator.getattr(intern!(py, "__anext__"))?,
+        };
         Ok(Self {
             active,
             audio,
             is_judged,
             is_async,
-            inner: Mutex::new(Some(Inner { generator: generator.unbind(), next })),
-            thrown: Mutex::new(None),
-            held: Mutex::new(None),
+            generator: GilCell::new(Some(generator.unbind())),
+            next: GilCell::new(Some(next.unbind())),
+            thrown: GilCell::default(),
+            held: GilCell::default(),
             is_started: AtomicBool::new(false),
             is_running: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
@@ -76,40 +82,47 @@ impl GeneratorRecorder {
     /// Returns the resumption that forwards what the consumer sent, threw in or closed.
     #[cold]
     fn forward<'py>(&self, py: Python<'py>, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let generator = lock(&self.inner).as_ref().map(|inner| inner.generator.clone_ref(py));
-        let Some(generator) = generator.map(|generator| generator.into_bound(py)) else {
+        let Some(generator) = self.generator.get(py) else {
             return Err(PyRuntimeError::new_err("the generator has ended"));
         };
-        let thrown = take(&self.thrown).map(|thrown| thrown.into_bound(py));
-        let (method, argument) = match (thrown, self.is_async) {
+        let thrown = self.thrown.take(py).map(|thrown| thrown.into_bound(py));
+        let (method, arguments) = match (thrown, self.is_async) {
             (Some(error), is_async) if error.is_instance_of::<PyGeneratorExit>() => {
                 self.is_closing.store(true, Ordering::Relaxed);
-                *lock(&self.thrown) = Some(error.unbind());
+                drop(self.thrown.set(py, Some(error.unbind())));
                 let throw = generator.getattr_opt(intern!(py, "throw"))?;
                 // A new exception comes back with the one that the generator was handling.
                 match throw.filter(|_| !is_async && self.is_started.load(Ordering::Relaxed)) {
                     // While the interpreter ends, PyO3 cannot make the exception.
-                    Some(throw) => (throw, py.get_type::<PyGeneratorExit>().call0()?),
+                    Some(throw) => (throw, (py.get_type::<PyGeneratorExit>().call0()?,).into_pyobject(py)?),
+                    None if is_async => return close(&generator, is_async),
                     None => {
-                        if !is_async {
-                            drop(take(&self.inner));
-                        }
-                        return close(&generator, is_async);
+                        self.release(py);
+                        (close(&generator, is_async)?, PyTuple::empty(py))
                     }
                 }
             }
-            (Some(error), false) => (generator.getattr(intern!(py, "throw"))?, error),
-            (Some(error), true) => (generator.getattr(intern!(py, "athrow"))?, error),
-            (None, false) => (generator.getattr(intern!(py, "send"))?, given.clone()),
-            (None, true) => (generator.getattr(intern!(py, "asend"))?, given.clone()),
+            (Some(error), false) => (generator.getattr(intern!(py, "throw"))?, (error,).into_pyobject(py)?),
+            (Some(error), true) => (generator.getattr(intern!(py, "athrow"))?, (error,).into_pyobject(py)?),
+            (None, false) => (generator.getattr(intern!(py, "send"))?, (given,).into_pyobject(py)?),
+            (None, true) => (generator.getattr(intern!(py, "asend"))?, (given,).into_pyobject(py)?),
         };
-        partial(py)?.call1((method, argument))
+        if self.is_async {
+            return functions(py)?.partial.bind(py).call1((method, arguments.get_item(0)?));
+        }
+        functions(py)?.starmap.bind(py).call1((method, (arguments,)))
+    }
+
+    /// Drops the generator.
+    fn release(&self, py: Python<'_>) {
+        drop(self.next.take(py));
+        drop(self.generator.take(py));
     }
 
     /// Ends the recording if an item was a fault under `SOUNDPOST_STRICT`.
     fn end_if_err(&self, py: Python<'_>, recorded: PyResult<()>) -> PyResult<()> {
         recorded.inspect_err(|error| {
-            drop(take(&self.inner));
+            self.release(py);
             drop(self.active.fail(py, error));
         })
     }
@@ -122,9 +135,9 @@ impl GeneratorRecorder {
             return Ok(());
         }
         // `close` returned, or a generator that was thrown its end yields.
-        let is_ignored = !self.is_async && lock(&self.inner).is_some();
+        let is_ignored = !self.is_async && self.generator.is_some(py);
         self.end_closed(py, None)?;
-        match take(&self.thrown).filter(|_| !is_ignored) {
+        match self.thrown.take(py).filter(|_| !is_ignored) {
             Some(thrown) => Err(PyErr::from_value(thrown.into_bound(py))),
             None => Err(PyRuntimeError::new_err("generator ignored GeneratorExit")),
         }
@@ -133,9 +146,9 @@ impl GeneratorRecorder {
     /// Ends the recording of a closed generator, by the exception that it was handling when its consumer left.
     #[cold]
     fn end_closed<'py>(&self, py: Python<'py>, end: Option<&Bound<'py, PyAny>>) -> PyResult<()> {
-        drop(take(&self.inner));
+        self.release(py);
         let context = |error: &Bound<'py, PyAny>| error.getattr(intern!(py, "__context__")).ok();
-        let thrown = lock(&self.thrown).as_ref().map(|thrown| thrown.clone_ref(py).into_bound(py));
+        let thrown = self.thrown.get(py);
         // The consumer's own exception is the context of both ends.
         let consumers = thrown.as_ref().and_then(context);
         let is_own = |handled: &Bound<'py, PyAny>| {
@@ -154,15 +167,11 @@ impl GeneratorRecorder {
 
 #[pymethods]
 impl GeneratorRecorder {
-    /// Returns the function that resumes the generator, to be called without arguments.
-    ///
-    /// That of an asynchronous generator returns an awaitable of the next item.
+    /// Returns an iterator whose next item resumes the generator, or for an asynchronous generator a function that returns
+    /// an awaitable of the next item.
     fn resume<'py>(&self, py: Python<'py>, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let resumption = if given.is_none() && lock(&self.thrown).is_none() {
-            lock(&self.inner).as_ref().map(|inner| inner.next.clone_ref(py).into_bound(py))
-        } else {
-            None
-        };
+        let is_plain = given.is_none() && !self.thrown.is_some(py);
+        let resumption = if is_plain { self.next.get(py) } else { None };
         let resumption = resumption.map_or_else(|| self.forward(py, given), Ok)?;
         self.active.resume();
         self.active.enter(py);
@@ -179,14 +188,28 @@ impl GeneratorRecorder {
         Ok(item)
     }
 
+    /// Records an item by the answer of the user's function, and returns the item to be yielded.
+    ///
+    /// The wrapper drops its own reference while it makes the last argument.
+    fn record_measured<'py>(
+        &self,
+        item: Bound<'py, PyAny>,
+        answer: &Bound<'py, PyAny>,
+        _dropped: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = item.py();
+        self.pause(py)?;
+        self.end_if_err(py, self.active.hand_over_answer(answer))?;
+        Ok(item)
+    }
+
     /// Holds an item while the user's functions measure and judge it; the call stays the current one.
     fn hold<'py>(&self, item: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if self.is_closing.load(Ordering::Relaxed) {
             self.pause(item.py())?;
         }
         self.is_running.store(false, Ordering::Relaxed);
-        let before = lock(&self.held).replace(item.clone().unbind());
-        drop(before);
+        drop(self.held.set(item.py(), Some(item.clone().unbind())));
         Ok(item)
     }
 
@@ -200,7 +223,7 @@ impl GeneratorRecorder {
     fn record_as<'py>(&self, answers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = answers.py();
         self.active.leave(py);
-        let item = take(&self.held).unwrap_or_else(|| py.None()).into_bound(py);
+        let item = self.held.take(py).unwrap_or_else(|| py.None()).into_bound(py);
         let rules = Rules { answers, measure: self.audio.as_ref() };
         self.end_if_err(py, self.active.hand_over_as(&item, rules))?;
         Ok(item)
@@ -224,13 +247,12 @@ impl GeneratorRecorder {
     fn caught<'py>(&self, error: &Bound<'py, PyAny>) -> PyResult<Option<bool>> {
         let py = error.py();
         if !self.is_running.swap(false, Ordering::Relaxed) {
-            if lock(&self.inner).is_none() {
+            if !self.generator.is_some(py) {
                 return Ok(Some(false));
             }
             // An interrupt of the user's functions finds the call entered.
             self.active.leave(py);
-            let before = lock(&self.thrown).replace(error.clone().unbind());
-            drop(before);
+            drop(self.thrown.set(py, Some(error.clone().unbind())));
             return Ok(Some(true));
         }
         if self.is_closing.load(Ordering::Relaxed) && !self.is_async {
@@ -239,7 +261,9 @@ impl GeneratorRecorder {
             if is_ended {
                 self.active.leave(py);
                 self.end_closed(py, Some(error))?;
-                return take(&self.thrown)
+                return self
+                    .thrown
+                    .take(py)
                     .map_or(Ok(None), |thrown| Err(PyErr::from_value(thrown.into_bound(py))));
             }
         }
@@ -250,11 +274,10 @@ impl GeneratorRecorder {
         } else {
             None
         };
-        drop(take(&self.inner));
+        self.release(py);
         self.active.leave(py);
         if let Some(value) = value {
-            let before = lock(&self.held).replace(value);
-            drop(before);
+            drop(self.held.set(py, Some(value)));
             if !self.is_judged {
                 self.active.finish(py)?;
             }
@@ -268,28 +291,20 @@ impl GeneratorRecorder {
         if self.is_judged {
             self.active.enter(py);
         }
-        take(&self.held)
+        self.held.take(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Ok(inner) = self.inner.try_lock()
-            && let Some(inner) = &*inner
-        {
-            visit.call(&inner.generator)?;
-            visit.call(&inner.next)?;
-        }
-        for object in [&self.thrown, &self.held] {
-            if let Ok(object) = object.try_lock() {
-                visit.call(&*object)?;
-            }
+        for object in [&self.generator, &self.next, &self.thrown, &self.held] {
+            object.traverse(&visit)?;
         }
         visit.call(&self.audio)
     }
 
     fn __clear__(&self) {
-        drop(take(&self.inner));
-        drop(take(&self.thrown));
-        drop(take(&self.held));
+        for object in [&self.generator, &self.next, &self.thrown, &self.held] {
+            object.clear();
+        }
     }
 }
 
@@ -322,14 +337,23 @@ fn is_fatal(failure: &Failure) -> bool {
     failure.outcome != Outcome::Timeout && !ORDINARY.contains(&failure.kind.as_str())
 }
 
-/// Imports `functools.partial`, see [`super::prepare`].
-pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
-    partial(py).map(drop)
+/// Functions of the standard library that make a resumption of a function.
+struct Functions {
+    partial: Py<PyAny>,
+    starmap: Py<PyAny>,
+    repeat: Py<PyAny>,
 }
 
-fn partial(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static PARTIAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let partial =
-        PARTIAL.get_or_try_init(py, || py.import("functools")?.getattr("partial").map(Bound::unbind))?;
-    Ok(partial.bind(py))
+/// Imports the functions, see [`super::prepare`].
+pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
+    functions(py).map(drop)
+}
+
+fn functions(py: Python<'_>) -> PyResult<&'static Functions> {
+    static FUNCTIONS: PyOnceLock<Functions> = PyOnceLock::new();
+    FUNCTIONS.get_or_try_init(py, || {
+        let get = |module: &str, name: &str| py.import(module)?.getattr(name).map(Bound::unbind);
+        let (partial, starmap) = (get("functools", "partial")?, get("itertools", "starmap")?);
+        PyResult::Ok(Functions { partial, starmap, repeat: get("itertools", "repeat")? })
+    })
 }

@@ -1,20 +1,25 @@
 //! Operations by name, and the start of a call of one.
 
+use std::ptr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use soundpost::binding::monotonic_nanos;
+use soundpost::binding::{LabelSet, monotonic_nanos};
 
 use super::output::Recording;
 use super::warmup::is_warmup;
+use crate::cell::GilCell;
 use crate::fault::{self, part};
 use crate::state;
 use crate::value;
 
 /// Maximum number of operations of `with soundpost.call(...)` blocks that stay resolved.
 const MAX_SHARED: usize = 256;
+
+/// Maximum number of label values of a call that are kept for the next.
+const MAX_KEPT: usize = 4;
 
 static SHARED: RwLock<Vec<Arc<LazyOperation>>> = RwLock::new(Vec::new());
 
@@ -23,7 +28,18 @@ pub(crate) struct LazyOperation {
     pub(super) name: String,
     pub(super) labels: Vec<String>,
     /// The operation, and the generation of the telemetry it belongs to.
-    resolved: RwLock<Option<(u64, Arc<soundpost::Operation>)>>,
+    resolved: GilCell<(u64, Arc<soundpost::Operation>)>,
+    /// The label values of the last call.
+    last: GilCell<Labels>,
+}
+
+/// Label values as Python passed them, and their series. Services pass the same few constants again and again.
+struct Labels {
+    generation: u64,
+    given: [Option<Py<PyString>>; MAX_KEPT],
+    /// False where the next call with the same objects may have another text, or must be counted.
+    is_kept: bool,
+    set: LabelSet,
 }
 
 /// Where a call came from: the caller's ids, and the time since the request was accepted.
@@ -36,7 +52,7 @@ pub(super) struct Origin {
 
 impl LazyOperation {
     pub(super) fn new(name: String, labels: Vec<String>) -> Self {
-        Self { name, labels, resolved: RwLock::new(None) }
+        Self { name, labels, resolved: GilCell::default(), last: GilCell::default() }
     }
 
     /// Returns the operation of this name and these labels that all blocks share.
@@ -62,10 +78,10 @@ impl LazyOperation {
         py: Python<'_>,
         generation: u64,
     ) -> PyResult<Option<Arc<soundpost::Operation>>> {
-        if let Some((resolved, operation)) = &*self.resolved.read().unwrap_or_else(PoisonError::into_inner)
-            && *resolved == generation
+        if let Some((resolved, operation)) = self.resolved.cloned(py)
+            && resolved == generation
         {
-            return Ok(Some(operation.clone()));
+            return Ok(Some(operation));
         }
         self.resolve_anew(py, generation)
     }
@@ -84,7 +100,7 @@ impl LazyOperation {
         };
         let operation = operation.map(Arc::new);
         let resolved = operation.clone().map(|operation| (generation, operation));
-        *self.resolved.write().unwrap_or_else(PoisonError::into_inner) = resolved;
+        drop(self.resolved.set(py, resolved));
         Ok(operation)
     }
 
@@ -95,23 +111,66 @@ impl LazyOperation {
         py: Python<'py>,
         operation: &soundpost::Operation,
         origin: &Origin,
+        generation: u64,
         label: impl Fn(usize) -> PyResult<Bound<'py, PyAny>>,
         configure: impl FnOnce(soundpost::CallBuilder) -> soundpost::CallBuilder,
     ) -> PyResult<Recording> {
-        let text = |index: usize| -> PyResult<Option<Bound<'py, PyString>>> {
-            fault::report_error(
-                py,
-                part::LABEL,
-                &self.name,
-                &self.labels[index],
-                label(index).and_then(value::text),
-            )
+        let last = self.last.take(py).filter(|last| last.is_of(generation, operation, &label));
+        let labels = match last {
+            Some(last) => last,
+            None => self.read(py, generation, operation, &label)?,
         };
-        let is_warmup = is_warmup(py);
-        let start =
-            |texts: &[&str]| origin.apply(configure(operation.begin_with(texts))).warmup(is_warmup).start();
-        let core = value::with_texts(operation.label_names().len(), text, start)?;
+        let builder = origin.apply(configure(operation.begin_with_set(&labels.set)));
+        let core = builder.warmup(is_warmup(py)).start();
+        if labels.is_kept {
+            drop(self.last.set(py, Some(labels)));
+        }
         Recording::new(py, core)
+    }
+
+    /// Reads the label values of a call.
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        generation: u64,
+        operation: &soundpost::Operation,
+        label: impl Fn(usize) -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Labels> {
+        let count = operation.label_names().len();
+        let mut given = [const { None }; MAX_KEPT];
+        let mut is_kept = count <= MAX_KEPT;
+        let text = |index: usize| -> PyResult<Option<Bound<'py, PyString>>> {
+            let value = label(index);
+            let identity = value.as_ref().map_or(ptr::null_mut(), Bound::as_ptr);
+            let text = value.and_then(value::text);
+            let text = fault::report_error(py, part::LABEL, &self.name, &self.labels[index], text)?;
+            is_kept &= text.as_ref().is_some_and(|text| text.as_ptr() == identity);
+            if let Some(slot) = given.get_mut(index) {
+                *slot = text.clone().map(Bound::unbind);
+            }
+            Ok(text)
+        };
+        let set = value::with_texts(count, text, |texts| operation.label_set(texts))?;
+        is_kept &= !set.is_overflow();
+        Ok(Labels { generation, given, is_kept, set })
+    }
+}
+
+impl Labels {
+    /// Returns whether a call has these label values: the same objects.
+    #[inline]
+    fn is_of<'py>(
+        &self,
+        generation: u64,
+        operation: &soundpost::Operation,
+        label: impl Fn(usize) -> PyResult<Bound<'py, PyAny>>,
+    ) -> bool {
+        let is_same = |(index, given): (usize, &Option<Py<PyString>>)| match (label(index), given) {
+            (Ok(label), Some(given)) => label.as_ptr() == given.as_ptr(),
+            _ => false,
+        };
+        let count = operation.label_names().len();
+        self.generation == generation && self.given.iter().enumerate().take(count).all(is_same)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A call of the core, with the rules of the binding for its output and its errors.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -10,7 +10,7 @@ use soundpost::{AudioLevels, Outcome, Seconds};
 
 use crate::exception::Failure;
 use crate::measure::{Measure, Measured, Pass, Verdict};
-use crate::state::{lock, take};
+use crate::state::lock;
 use crate::torch;
 
 /// A call of the core, with the rules of the binding for its output and its errors.
@@ -21,7 +21,7 @@ pub(crate) struct Recording {
     /// Whether an item began an encoded stream.
     is_encoded: AtomicBool,
     /// Levels of the audio so far, where they are asked for.
-    levels: Mutex<Option<Box<AudioLevels>>>,
+    levels: OnceLock<Box<Mutex<AudioLevels>>>,
     /// The PyTorch devices that held memory at the start; `None` if the allocator was not read.
     devices: Option<Devices>,
 }
@@ -34,7 +34,7 @@ impl Recording {
     #[inline]
     pub(super) fn new(py: Python<'_>, core: soundpost::Call) -> PyResult<Self> {
         let devices = torch::read_start(py, &core)?;
-        let (is_encoded, levels) = (AtomicBool::new(false), Mutex::default());
+        let (is_encoded, levels) = (AtomicBool::new(false), OnceLock::new());
         Ok(Self { core, invalid: None, is_encoded, levels, devices })
     }
 
@@ -58,17 +58,16 @@ impl Recording {
         let mut pass = Pass { check_silence, is_encoded: &self.is_encoded, levels };
         let measured = measure.measure(item, &mut pass);
         if pass.levels.samples() > 0 {
-            let mut levels = lock(&self.levels);
-            let sum = levels.get_or_insert_default();
-            **sum = **sum + pass.levels;
+            let mut sum = lock(self.levels.get_or_init(Box::default));
+            *sum = *sum + pass.levels;
         }
         measured
     }
 
     /// Records the levels of all audio, before the end.
     fn record_levels(&self) {
-        if let Some(levels) = take(&self.levels) {
-            self.core.levels(&levels);
+        if let Some(levels) = self.levels.get() {
+            self.core.levels(&lock(levels));
         }
     }
 

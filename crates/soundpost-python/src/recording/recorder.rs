@@ -4,7 +4,6 @@
 //! for the GIL while the interpreter ends is unwound by force, and that must meet no frame of Rust. So the host's
 //! code runs between the calls into this module and not inside them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyGeneratorExit;
@@ -235,7 +234,7 @@ impl Recorder {
             return Ok(self.stage(call::begin_stage(py, &self.operation.name)));
         }
         let Some(operation) = self.operation.resolve(py, generation)? else { return Ok(Active::Off) };
-        let call = Call::own(self.start(values, &operation, is_generator)?);
+        let call = Call::own(self.start(values, generation, &operation, is_generator)?);
         for (index, name) in self.fields.iter().enumerate() {
             call.set_field(name, &values.get_item(self.operation.labels.len() + index)?)?;
         }
@@ -250,7 +249,8 @@ impl Recorder {
     fn start(
         &self,
         values: &Bound<'_, PyTuple>,
-        operation: &Arc<soundpost::Operation>,
+        generation: u64,
+        operation: &soundpost::Operation,
         is_generator: bool,
     ) -> PyResult<Recording> {
         let origin = Origin {
@@ -264,6 +264,7 @@ impl Recorder {
             values.py(),
             operation,
             &origin,
+            generation,
             |index| values.get_item(index),
             |builder| builder.streaming(streaming).expects_output(expects_output),
         )?;
@@ -346,7 +347,13 @@ impl Recorder {
     }
 
     fn generator_recorder(&self, generator: Bound<'_, PyAny>, active: Active) -> PyResult<GeneratorRecorder> {
-        let audio = self.audio.as_ref().map(|audio| audio.clone_ref(generator.py()));
-        GeneratorRecorder::new(generator, active, audio, self.judge.is_some())
+        let py = generator.py();
+        let audio = self.audio.as_ref().map(|audio| audio.clone_ref(py));
+        // A judge with a `measure` leaves the end to its items.
+        let is_judged = match &self.judge {
+            Some(judge) => judge.bind(py).getattr(intern!(py, "measure"))?.is_none(),
+            None => false,
+        };
+        GeneratorRecorder::new(generator, active, audio, is_judged)
     }
 }

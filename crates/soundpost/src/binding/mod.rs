@@ -7,7 +7,7 @@ pub mod torch;
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;
-pub use soundpost_core::{EventBuilder, FieldRef, Level, Log, LogFields};
+pub use soundpost_core::{EventBuilder, FieldRef, LabelSet, Level, Log, LogFields};
 
 use crate::telemetry::Telemetry;
 
