@@ -8,6 +8,7 @@ WHEEL_PROFILE ?= release
 
 BIN := .venv/bin
 DENY_VERSION := 0.20.2
+PYINSTALLER_VERSION := 6.22.3
 DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundpost/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
 WHEEL_SOURCES := Cargo.toml $(wildcard Cargo.lock pyproject.toml) \
@@ -17,13 +18,17 @@ export PYTHON3 CARGO
 # Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-rust test-python test-servers gpu-check lint features deny bench docs clean
+.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features deny bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 setup: .venv/wheel ## Install what is needed, build the wheel, install it in .venv
+
+freeze: .venv/wheel ## Freeze the example speech service with PyInstaller, and run the demo on it
+	python -m pip install --quiet --disable-pip-version-check pyinstaller==$(PYINSTALLER_VERSION)
+	python scripts/freeze.py
 
 # SINKS=1 adds the servers of the tests.
 demo: .venv/wheel ## Run the example speech service and show what is recorded (SERVE=1: stay up; SINKS=1: into real servers, too)

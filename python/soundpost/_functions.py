@@ -13,6 +13,7 @@ import keyword
 from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from soundpost import _dynamo
 from soundpost._enabled import ENABLED
 from soundpost._native import Call, Recorder, Skip, fault
 from soundpost._parameters import Parameters
@@ -189,7 +190,9 @@ def wrapped(
     wrapper = _compiled(name, source, cells, _globals_of(function))
     wrapper.__defaults__ = getattr(function, "__defaults__", None)
     wrapper.__kwdefaults__ = getattr(function, "__kwdefaults__", None)
-    return functools.update_wrapper(wrapper, function)
+    functools.update_wrapper(wrapper, function)
+    _dynamo.mark(wrapper, function)
+    return wrapper
 
 
 def _scope_source(judge: Judge, parameters: Parameters) -> str:
@@ -251,6 +254,7 @@ def _end_judged(recorder: Recorder, judge: Judge) -> Callable[[Any, Any, Scope],
         call = active if isinstance(active, Call) else None
         return recorder.end_as(active, result, judge.result(result, call, scope))
 
+    _dynamo.exclude(end.__code__)
     return end
 
 
@@ -262,6 +266,7 @@ def _end_awaited(recorder: Recorder, end: Callable[..., Any]) -> Callable[..., A
             return end(active, result, *scope)
         return recorder.end_as(active, result, (Skip, None))
 
+    _dynamo.exclude(end_awaited.__code__)
     return end_awaited
 
 
@@ -296,6 +301,7 @@ def reporting(
             fault(part, f"{operation} {name}", f"{operation!r}: {part} {name!r}", error)
             return otherwise
 
+    _dynamo.exclude(call.__code__)
     return call
 
 
@@ -319,7 +325,9 @@ def _driver(kind: int, items: str) -> Callable[..., Any]:
         "scope": "pass",
         "forget": f"del {PREFIX}generator",
     }
-    return _compiled("drive", _generator_source(kind, items, fields), {}, globals())
+    driver = _compiled("drive", _generator_source(kind, items, fields), {}, globals())
+    _dynamo.exclude(driver.__code__, callees=False)
+    return driver
 
 
 def _driven(kind: int, recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> Any:

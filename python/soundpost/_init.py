@@ -8,7 +8,7 @@ import sys
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Final, Literal
 
-from soundpost import _native
+from soundpost import _dynamo, _native
 from soundpost._enabled import ENABLED, OFF
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def _start(settings: _native.Settings) -> Telemetry:
     _running = (settings, telemetry)
     if settings.disabled:
         return telemetry
+    _dynamo.apply()
     ENABLED.cell_contents = True
     if level is not None:
         from soundpost import _logging

@@ -127,7 +127,7 @@ def keep() -> None:
     for name in installed.unpropagated.find():
         logging.getLogger("soundpost").warning(
             "records of the logger %s are not recorded: it does not pass them on to the root logger; "
-            "give it an soundpost.LogHandler",
+            "give it a soundpost.LogHandler",
             name,
         )
     if _has_handler(root):

@@ -179,16 +179,37 @@ def test_container_has_its_length(tmp_path, data, seconds):
         assert measured.seconds == pytest.approx(seconds, rel=0.05), type(item)
 
 
-def test_later_pieces_of_an_encoded_stream_are_no_pcm(name, scrape):
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [opus(2.0)[:150], opus(2.0)[150:]],
+        # The first piece has a length of its own.
+        [mp3(10) + mp3(1)[:200], mp3(1)[200:] + mp3(10)],
+        [opus(2.0), bytes(100), opus(2.0)],
+        [wav(np.ones(1500)), b"\x1a\x45\xdf\xa3" + bytes(50)],
+        [[mp3(100), b"ID3\x04\x00" + bytes(5)]],
+    ],
+)
+def test_encoded_stream_in_pieces_has_no_length(name, scrape, pieces):
     @soundpost.instrument(name, audio=audio(RATE))
     def stream():
-        data = opus(2.0)
-        yield data[:150]
-        yield data[150:]
+        yield from pieces
 
     list(stream())
     assert scrape().outcomes(name) == {"ok": 1}
-    assert scrape().total("audio_seconds_total", name) <= 2.0
+    assert scrape().total("audio_seconds_total", name) == 0
+    for part in ("real_time_factor", "playback_underrun_seconds"):
+        assert scrape().count(part, name) == 0
+
+
+def test_whole_files_in_a_stream_have_their_lengths(name, scrape):
+    @soundpost.instrument(name, audio=audio(RATE))
+    def stream():
+        yield from (mp3(100), opus(2.5), wav(np.ones(1500)))
+
+    list(stream())
+    assert scrape().outcomes(name) == {"ok": 1}
+    assert scrape().total("audio_seconds_total", name) == pytest.approx(100 * 1152 / 44_100 + 4.0, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ mod processes;
 use common::*;
 use processes::*;
 use proptest::prelude::*;
+use soundpost_core::Spec;
 use soundpost_core::snapshot::Snapshot;
 
 /// Plays a role when run by another test; by itself it does nothing.
@@ -141,6 +142,28 @@ fn totals_of_a_crashed_run_continue_in_the_next() {
     assert_eq!(value(&snapshot, "done", &[]), Some(3.0));
     assert_eq!(finished(&snapshot, "died"), 1.0);
     assert_eq!(home.segment_files().len(), 1);
+}
+
+#[test]
+fn other_buckets_of_a_process_are_counted_in_the_first_ones() {
+    let home = Home::new();
+    let registry = home.registry();
+    let sizes = registry.family(Spec::histogram("sizes", &[5.0, 10.0, 20.0])).expect("a family");
+    sizes.histogram(&[]).expect("a histogram").observe(3.0);
+    let mut collector = home.collector(&registry);
+    collector.snapshot();
+    let mut puppet = Puppet::start(home.path());
+    // Its buckets end at 1 and 10.
+    ["count 0.5", "count 3", "count 40"].into_iter().for_each(|command| drop(puppet.tell(command)));
+    let assert_counted = |snapshot: &Snapshot| {
+        let sizes = distribution(snapshot, "sizes", &[]);
+        assert_eq!((&*sizes.bounds, &*sizes.counts), (&[5.0, 10.0, 20.0][..], &[2, 1, 0, 1][..]));
+        assert_eq!(sizes.sum, 46.5);
+    };
+    assert_counted(&collector.snapshot());
+    puppet.kill();
+    assert_eq!(collector.merge_dead(), 1);
+    assert_counted(&collector.snapshot());
 }
 
 #[test]

@@ -81,10 +81,22 @@ fn functions(py: Python<'_>) -> PyResult<Option<&'static Functions>> {
 #[cold]
 fn find(py: Python<'_>, torch: &Bound<'_, PyAny>) -> PyResult<Option<&'static Functions>> {
     match Functions::of(torch) {
-        Ok(functions) => Ok(FUNCTIONS.get_or_init(py, || functions).as_ref()),
+        Ok(functions) => {
+            exclude_wrappers(py)?;
+            Ok(FUNCTIONS.get_or_init(py, || functions).as_ref())
+        }
         // The module is being imported, or is another one of that name.
         Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Has TorchDynamo leave out the wrappers that were made before torch was imported.
+fn exclude_wrappers(py: Python<'_>) -> PyResult<()> {
+    let excluded = import::object(py, intern!(py, "soundpost._dynamo"), intern!(py, "apply"));
+    match excluded.and_then(|apply| apply.call0()) {
+        Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
+        _ => Ok(()),
     }
 }
 

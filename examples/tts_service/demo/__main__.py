@@ -14,7 +14,7 @@ from demo.check import differences
 from demo.crash import crash
 from demo.load import AT_ONCE, Sent, plan, send
 from demo.scrape import Scrape, fetch
-from demo.service import Service, poll, python_service
+from demo.service import Service, frozen_service, poll, python_service
 from demo.sinks import Holders, sinks
 from demo.stored import asked, stored
 from demo.table import table
@@ -31,9 +31,13 @@ def main(arguments: list[str] | None = None, holders: Holders | None = None) -> 
     parser.add_argument(
         "--sinks", nargs="*", default=[], metavar="URL", help="where calls and log events go as well"
     )
+    parser.add_argument("--program", metavar="PATH", help="start this frozen program of the service")
     parser.add_argument("--serve", action="store_true", help="stay up afterwards")
     options = parser.parse_args(arguments)
 
+    if options.program:
+        with frozen_service(options.program) as service:
+            return _demonstrate(service)
     print(
         f"Starting the text-to-speech service (eSpeak NG, FastAPI) with {options.workers} workers ...",
         flush=True,

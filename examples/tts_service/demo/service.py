@@ -98,6 +98,21 @@ def python_service(workers: int = 2, sinks: Sequence[str] = ()) -> Service:
     )
 
 
+def frozen_service(program: str) -> Service:
+    """Starts a frozen program of the service, in one process."""
+    return Service(
+        lambda port, metrics_port: [
+            program,
+            "--workers",
+            "1",
+            "--port",
+            str(port),
+            "--metrics-port",
+            str(metrics_port),
+        ]
+    )
+
+
 def poll(question: Callable[[], T], what: str, seconds: float) -> T:
     """Polls until the result is true or the time is over. A refused connection counts as false."""
     deadline = time.monotonic() + seconds

@@ -90,6 +90,11 @@ impl Call {
         self.set_flag(flag::OUTPUT);
     }
 
+    /// Forgets the length of the audio: a part of the output has an unknown one. The call has no seconds of audio then.
+    pub fn forget_length(&self) {
+        self.handle.forget_length();
+    }
+
     /// Records an item without output. A consumer who leaves after nothing else leaves an `empty` call.
     pub fn nothing(&self) {
         self.progress();

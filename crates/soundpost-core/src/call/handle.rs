@@ -130,6 +130,16 @@ impl CallHandle {
         self.add_seconds(&[word::AUDIO, word::SILENCE], audio);
     }
 
+    /// Forgets the length of the audio so far and of all later audio: a part of it has an unknown length.
+    pub fn forget_length(&self) {
+        self.with_slot(|slot| {
+            slot[word::FLAGS].fetch_or(flag::UNKNOWN_LENGTH, Ordering::Relaxed);
+            [word::AUDIO, word::SILENCE, word::UNDERRUN]
+                .into_iter()
+                .for_each(|word| slot[word].store(0, Ordering::Relaxed));
+        });
+    }
+
     /// Adds video of a result.
     pub fn video(&self, video: Seconds) {
         self.add_seconds(&[word::VIDEO], video);
@@ -138,6 +148,10 @@ impl CallHandle {
     fn add_seconds(&self, words: &[usize], seconds: Seconds) {
         self.with_slot(|slot| {
             let Some(seconds) = self.accepted(seconds) else { return };
+            if slot[word::FLAGS].load(Ordering::Relaxed) & flag::UNKNOWN_LENGTH != 0 && words != [word::VIDEO]
+            {
+                return;
+            }
             for word in words {
                 let total = f64::from_bits(slot[*word].load(Ordering::Relaxed)) + seconds;
                 slot[*word].store(total.to_bits(), Ordering::Relaxed);
@@ -311,7 +325,8 @@ impl CallHandle {
         set(word::PROGRESS, now);
         set(word::CHUNKS, get(word::CHUNKS) + 1);
         let last = get(word::LAST_CHUNK);
-        let is_counted = get(word::FLAGS) & flag::WARMUP == 0;
+        let flags = get(word::FLAGS);
+        let is_counted = flags & flag::WARMUP == 0;
         if last > 0 && is_counted {
             self.series.record_chunk_gap(now.saturating_sub(last));
         }
@@ -325,7 +340,11 @@ impl CallHandle {
                 let waited = now.saturating_sub(get(word::STARTED));
                 self.series.record_first_audio(waited, &self.id.words(), now);
             }
-        } else {
+        }
+        if flags & flag::UNKNOWN_LENGTH != 0 {
+            return;
+        }
+        if first > 0 {
             let dry = seconds(now.saturating_sub(first)) - before;
             let worst = get(word::UNDERRUN);
             set(word::UNDERRUN, worst.max((dry.max(0.0) * 1e9) as u64));

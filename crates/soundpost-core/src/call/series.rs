@@ -171,7 +171,8 @@ impl OperationSeries {
         if video > 0.0 {
             self.counter(&self.own.video_seconds, &self.metrics.video_seconds).increment_by(video);
         }
-        if slot(word::FIRST_AUDIO) > 0 && slot(word::FLAGS) & flag::STREAMING != 0 {
+        let streams = slot(word::FLAGS) & (flag::STREAMING | flag::UNKNOWN_LENGTH) == flag::STREAMING;
+        if slot(word::FIRST_AUDIO) > 0 && streams {
             let underrun = seconds(slot(word::UNDERRUN));
             self.histogram(&self.own.underrun, &self.metrics.underrun).observe(underrun);
         }

@@ -6,7 +6,7 @@ use soundpost_redact::Hits;
 
 use super::event::Log;
 use super::fields::LogFields;
-use super::traceback::shortened;
+use super::traceback::{shortened, shortened_before_redaction};
 use crate::field::{FieldRef, cut};
 use crate::registry::Registry;
 
@@ -68,7 +68,7 @@ impl<'a> EventBuilder<'a> {
             return;
         }
         // Redaction comes before shortening, except for a traceback of extreme length.
-        let seen = shortened(traceback, SCANNED_BYTES);
+        let seen = shortened_before_redaction(traceback, SCANNED_BYTES);
         let redacted = self.registry.redactor().text(&seen, usize::MAX, &mut self.hits);
         let kept = shortened(&redacted.text, limit - GAP_BYTES);
         if kept.len() < redacted.text.len() || seen.len() < traceback.len() {

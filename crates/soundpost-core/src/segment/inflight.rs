@@ -89,6 +89,8 @@ pub(crate) mod flag {
     pub(crate) const COLD: u64 = 32;
     /// Output of unknown length was recorded.
     pub(crate) const OUTPUT: u64 = 64;
+    /// A part of the output has an unknown length, so the audio of the call has none.
+    pub(crate) const UNKNOWN_LENGTH: u64 = 128;
 
     /// Returns `flags` with a bit set or cleared.
     pub(crate) fn with(flags: u64, bit: u64, on: bool) -> u64 {

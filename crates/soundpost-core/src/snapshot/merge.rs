@@ -13,7 +13,7 @@ pub(super) struct Merged {
     pub(super) families: BTreeMap<Arc<str>, MergedFamily>,
     /// Exposed names and their families.
     exposed: HashMap<String, String>,
-    /// Families left out because another process registered them differently.
+    /// Families that another process registered differently, and that are left out or counted in other buckets.
     pub(super) conflicts: Vec<String>,
 }
 
@@ -31,6 +31,8 @@ pub(super) struct Part {
     cell: u32,
     exemplars: Option<u32>,
     repr: Repr,
+    /// The merged family's bucket of each own bucket, where the bounds differ.
+    places: Option<Arc<[usize]>>,
 }
 
 /// Sums of a series before scaling.
@@ -46,9 +48,15 @@ impl Merged {
         for news in attached.news() {
             match news {
                 News::Family { family } => {
-                    if let Err(conflict) = self.family(&family) {
-                        self.conflicts.push(conflict);
-                    }
+                    let conflict = match self.family(&family) {
+                        Ok(merged) if merged.has_other_bounds(&family) => Some(format!(
+                            "metric {:?}: processes of the service have it with different buckets; all observations are counted in those of the first",
+                            family.given
+                        )),
+                        Ok(_) => None,
+                        Err(conflict) => Some(conflict),
+                    };
+                    self.conflicts.extend(conflict);
                 }
                 News::Help { family, help } => {
                     if let Some(merged) = self.family(&family).ok().filter(|merged| merged.help.is_empty()) {
@@ -59,7 +67,8 @@ impl Merged {
                     let repr = family.repr;
                     if let Ok(merged) = self.family(&family) {
                         let SeriesRecord { cell, exemplars, .. } = record;
-                        let part = Part { source: index, at, cell, exemplars, repr };
+                        let places = merged.has_other_bounds(&family).then(|| merged.places(&family.bounds));
+                        let part = Part { source: index, at, cell, exemplars, repr, places };
                         merged.series.entry(labels).or_default().push(part);
                     }
                 }
@@ -87,10 +96,9 @@ impl Merged {
             series: BTreeMap::new(),
         });
         let first = &merged.record;
-        let agree = (first.kind, first.scale) == (record.kind, record.scale) && first.bounds == record.bounds;
-        if !agree {
+        if (first.kind, first.scale) != (record.kind, record.scale) {
             return Err(format!(
-                "metric {:?}: processes of the service have it with different kinds, scales or buckets; the first is shown",
+                "metric {:?}: processes of the service have it with different kinds or scales; the first is shown",
                 record.given
             ));
         }
@@ -114,6 +122,16 @@ impl Living {
 }
 
 impl MergedFamily {
+    fn has_other_bounds(&self, record: &FamilyRecord) -> bool {
+        self.record.bounds != record.bounds
+    }
+
+    /// Returns for each bucket of other bounds the first bucket that holds all of its observations.
+    fn places(&self, bounds: &[f64]) -> Arc<[usize]> {
+        let place = |upper: &f64| self.bounds.partition_point(|bound| bound < upper);
+        bounds.iter().map(place).chain([self.bounds.len()]).collect()
+    }
+
     /// Returns the family for a scrape; a family without series is included.
     pub(super) fn read(&self, sources: &[Attached], living: &mut Living) -> MetricFamily {
         let scale = self.record.scale;
@@ -194,11 +212,15 @@ impl MergedFamily {
         let mut exemplars: Vec<Option<Exemplar>> = Vec::new();
         for part in parts.filter(|part| part.repr == Repr::Distribution) {
             let attached = &sources[part.source];
-            for (bucket, count) in counts.iter_mut().enumerate() {
+            let own_buckets = part.places.as_ref().map_or(buckets, |places| places.len());
+            let place = |bucket: usize| part.places.as_ref().map_or(bucket, |places| places[bucket]);
+            for bucket in 0..own_buckets {
+                let count = &mut counts[place(bucket)];
                 *count = count.wrapping_add(attached.source.sum(part.cell.checked_add(bucket as u32)?)?);
             }
-            sum += attached.source.sum_f64(part.cell.checked_add(buckets as u32)?)?;
-            if let Some(first) = part.exemplars {
+            sum += attached.source.sum_f64(part.cell.checked_add(own_buckets as u32)?)?;
+            // An exemplar lies in its own bucket, which another one may not contain.
+            if let Some(first) = part.exemplars.filter(|_| part.places.is_none()) {
                 exemplars.resize(buckets, None);
                 let places = attached.source.exemplars();
                 let offset = attached.source.wall_offset();

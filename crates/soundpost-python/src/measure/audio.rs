@@ -262,7 +262,8 @@ impl Measure {
         pass: &mut Pass<'_>,
         depth: usize,
     ) -> PyResult<Measured> {
-        let (mut seconds, mut videos, mut silent, mut output) = (0.0, 0.0, true, false);
+        let (mut seconds, mut videos, mut silent) = (0.0, 0.0, true);
+        let (mut output, mut encoded) = (false, false);
         for item in items {
             match self.measure_inner(&item, rate, pass, depth + 1)? {
                 Measured::Seconds(more) => {
@@ -276,11 +277,13 @@ impl Measure {
                     videos += video;
                 }
                 Measured::Output => output = true,
+                Measured::Encoded => encoded = true,
                 Measured::Skip | Measured::Nothing | Measured::Absent => {}
                 error @ Measured::Error(_) => return Ok(error),
             }
         }
         Ok(match Measured::from_seconds(seconds)? {
+            _ if encoded => Measured::Encoded,
             _ if videos > 0.0 => Measured::Video { audio: seconds, video: videos },
             measured @ Measured::Seconds(_) if silent => measured.into_silence(),
             Measured::Nothing if output => Measured::Output,

@@ -16,6 +16,8 @@ pub(crate) enum Measured {
     Video { audio: f64, video: f64 },
     /// Output of unknown length.
     Output,
+    /// Encoded output of unknown length, or a later piece of an encoded stream: the call's audio has no length.
+    Encoded,
     /// Neither audio nor error.
     Skip,
     /// An item without the key or attribute: no audio, and a result without it is none.
@@ -88,7 +90,9 @@ impl Measured {
             Self::Video { audio, video } => {
                 Some(Bound::new(py, Video { seconds: video, audio_seconds: audio })?.into_any())
             }
-            Self::Output | Self::Skip | Self::Absent => Some(Bound::new(py, Skip)?.into_any()),
+            Self::Output | Self::Encoded | Self::Skip | Self::Absent => {
+                Some(Bound::new(py, Skip)?.into_any())
+            }
             Self::Nothing => None,
             Self::Error(text) => Some(Error::new_err(text).into_value(py).into_bound(py).into_any()),
         })

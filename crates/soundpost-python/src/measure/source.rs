@@ -47,11 +47,15 @@ impl Rules {
                 }
                 let measured =
                     self.measure_container(kind, &mut Cursor::new(bytes), bytes.len() as u64, pass);
-                // A header sent ahead of the samples.
-                Ok(if measured == Measured::Nothing { Measured::Skip } else { measured })
+                Ok(match measured {
+                    // A header sent ahead of the samples.
+                    Measured::Nothing => Measured::Skip,
+                    Measured::Output if kind != Kind::Wave => Measured::Encoded,
+                    measured => measured,
+                })
             }
             None if bytes.is_empty() => Ok(Measured::Nothing),
-            None if pass.is_encoded.load(Ordering::Relaxed) => Ok(Measured::Output),
+            None if pass.is_encoded.load(Ordering::Relaxed) => Ok(Measured::Encoded),
             None => self.measure_pcm(bytes, pass),
         }
     }

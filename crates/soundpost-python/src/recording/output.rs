@@ -80,6 +80,10 @@ impl Recording {
                 self.core.output();
                 self.core.chunk(Seconds(0.0));
             }
+            Measured::Encoded => {
+                self.core.forget_length();
+                self.record_chunk(&Measured::Output);
+            }
             Measured::Silence(seconds) => self.core.silence(Seconds(*seconds)),
             Measured::Video { audio, video } => {
                 self.core.chunk(Seconds(*audio));
@@ -145,7 +149,7 @@ impl Recording {
                 self.core.audio(Seconds(*audio));
                 self.core.video(Seconds(*video));
             }
-            Measured::Output | Measured::Skip => self.core.output(),
+            Measured::Output | Measured::Encoded | Measured::Skip => self.core.output(),
             Measured::Nothing | Measured::Absent => self.core.nothing(),
             Measured::Error(text) => self.fail_with(&Failure::from_text(text.clone())),
         }
