@@ -160,3 +160,20 @@ def test_read_calls_after_shutdown_uses_the_variables(python, tmp_path):
         """
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_read_calls_recovers_a_process_that_ended_at_once(python, tmp_path):
+    python(
+        """
+        import os, soundpost
+        soundpost.init()
+        with soundpost.call("synthesize", request_id="req-1"):
+            pass
+        block = soundpost.call("synthesize", request_id="req-2")
+        block.__enter__()
+        os._exit(0)
+        """
+    )
+    for _ in range(2):
+        calls = soundpost.read_calls(service="program", directory=tmp_path / "state")
+        assert sorted((call.request_id, call.outcome) for call in calls) == [("req-1", "ok"), ("req-2", "died")]

@@ -1,6 +1,6 @@
 //! Notices of the reporter, on the standard error: the program has no host with a log.
 
-use soundpost::Telemetry;
+use soundpost::{Notice, Telemetry};
 
 use crate::output::plain;
 
@@ -14,7 +14,12 @@ impl Notices {
     pub(crate) fn print_new(&mut self, telemetry: &Telemetry) {
         for notice in telemetry.notices(self.next) {
             self.next = notice.number + 1;
-            eprintln!("soundpost: {}", plain(&notice.message));
+            print(&notice);
         }
     }
+}
+
+/// Prints a notice.
+pub(crate) fn print(notice: &Notice) {
+    eprintln!("soundpost: {}", plain(&notice.message));
 }

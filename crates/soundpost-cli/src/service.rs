@@ -7,6 +7,7 @@ use soundpost::read::Service;
 
 use crate::environment::variable;
 use crate::error::CommandError;
+use crate::notices;
 
 /// Options that select a service.
 #[derive(Debug, Args)]
@@ -49,16 +50,28 @@ impl ServiceArgs {
         }
     }
 
+    /// Finds a service, and stores what dead processes of it left if no process reports.
+    ///
+    /// # Errors
+    /// When memory cannot be allocated.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Service>, CommandError> {
+        let service = Service::find(&self.directory(), name)?;
+        for notice in service.as_ref().map(Service::recover).transpose()?.unwrap_or_default() {
+            notices::print(&notice);
+        }
+        Ok(service)
+    }
+
     /// Opens the service for reading.
     ///
     /// # Errors
     /// When no service is selected, or it has no files.
     pub(crate) fn open(&self) -> Result<Service, CommandError> {
         let name = self.name()?;
-        let directory = self.directory();
-        if let Some(service) = Service::find(&directory, &name)? {
+        if let Some(service) = self.find(&name)? {
             return Ok(service);
         }
+        let directory = self.directory();
         let all = Service::all(&directory);
         let others = if all.is_empty() {
             "there are none".to_owned()

@@ -137,9 +137,10 @@ pub(crate) fn read_calls<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<
     let py = query.py();
     let query = query.extract::<Query<'_>>()?;
     let (service, filter) = (query.service()?, query.filter()?);
-    let calls = py.detach(|| match Reader::open(service.directory())? {
-        Some(store) => store.calls(&filter),
-        None => Ok(Vec::new()),
+    let calls = py.detach(|| {
+        // Without memory for the recovery, the stored calls are returned.
+        let _ = service.recover();
+        Reader::open(service.directory())?.map_or(Ok(Vec::new()), |store| store.calls(&filter))
     });
     let calls = calls.map_err(|error| Error::new_err(error.to_string()))?;
     calls.iter().map(|row| to_dict(py, &row.call)).collect()

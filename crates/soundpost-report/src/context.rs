@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use soundpost_core::{Calls, Histogram, Registry, ServiceDir};
+use soundpost_core::{Calls, Error, Histogram, Registry, ServiceDir, Spec, Unit};
 
 use crate::config::Config;
+
+const SCRAPE_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 /// State that a process shares with its forked children: each of them has a reporter of its own.
 pub(crate) struct ReporterContext {
@@ -16,6 +18,19 @@ pub(crate) struct ReporterContext {
 }
 
 impl ReporterContext {
+    pub(crate) fn new(
+        place: ServiceDir,
+        registry: Arc<Registry>,
+        calls: Arc<Calls>,
+        config: Config,
+    ) -> Result<Self, Error> {
+        let spec = Spec::histogram("soundpost_scrape_duration_seconds", &SCRAPE_BUCKETS)
+            .unit(Unit::Seconds)
+            .help("Time to read all segments, render and compress one scrape.");
+        let scrape_seconds = registry.family(spec)?.histogram(&[])?;
+        Ok(Self { place, registry, calls, config, scrape_seconds })
+    }
+
     /// Logs a problem of a part of the reporter once, and counts it.
     pub(crate) fn warn(&self, part: &'static str, message: &str) {
         self.registry.diagnostics().warn_once(part, message);

@@ -19,6 +19,8 @@ pub use config::{ADDRESS, Appendix, Config};
 pub use election::{agent, reporter};
 pub use reporter::Reporter;
 pub use reporter::attribution::Attribution;
+#[cfg(feature = "store")]
+pub use reporter::recovery::recover;
 #[cfg(feature = "server")]
 pub use server::{Auth, Limits, Server, ServerConfig, TlsFiles};
 pub use sources::{Health, Sources};

@@ -6,6 +6,8 @@ pub(crate) mod attribution;
 mod deps;
 mod elected;
 mod ingest;
+#[cfg(feature = "store")]
+pub(crate) mod recovery;
 #[cfg_attr(not(feature = "vitals"), path = "reporter/absent/sample.rs")]
 mod sample;
 #[cfg_attr(not(all(feature = "vitals", feature = "store")), path = "reporter/absent/samples.rs")]
@@ -23,14 +25,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soundpost_core::snapshot::Snapshot;
-use soundpost_core::{Calls, Error, InFlightCall, PerProcess, Registry, ServiceDir, Spec, Unit};
+use soundpost_core::{Calls, Error, InFlightCall, PerProcess, Registry, ServiceDir};
 
 use crate::config::Config;
 use crate::context::ReporterContext;
 use crate::{election, exposition};
 use thread::ReporterThread;
-
-const SCRAPE_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 /// Reports for a service, or waits until it is elected. Each process has one; a forked child gets its own when it
 /// first records.
@@ -54,13 +54,9 @@ impl Reporter {
         serve::check(&config)?;
         ship::prepare(&mut config)?;
         storage::prepare_for_forks();
-        let spec = Spec::histogram("soundpost_scrape_duration_seconds", &SCRAPE_BUCKETS)
-            .unit(Unit::Seconds)
-            .help("Time to read all segments, render and compress one scrape.");
-        let scrape_seconds = registry.family(spec)?.histogram(&[])?;
         let announced =
             config.agent.then(|| election::announce(&place, &ship::names(&config))).transpose()?;
-        let context = Arc::new(ReporterContext { place, registry, calls, config, scrape_seconds });
+        let context = Arc::new(ReporterContext::new(place, registry, calls, config)?);
         let reporter = Arc::new(Self { context, thread: PerProcess::new() });
         reporter.thread().announce(announced);
         reporter.thread().start();

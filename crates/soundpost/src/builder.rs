@@ -193,6 +193,11 @@ impl Builder {
         let config = Config { appendix: self.appendix, agent, ..config(&settings)? };
         let records_start = self.records_start && config.store.is_some() && !agent;
         let place = ServiceDir::open(&settings.directory(), &service)?;
+        #[cfg(feature = "store")]
+        if !agent {
+            // Without the file, readers assume the defaults.
+            let _ = settings.share(&place);
+        }
         let registry = Registry::open(&place, identity, self.options)?;
         let calls = Calls::new(&registry)?;
         let reporter = Reporter::start(place.clone(), registry.clone(), calls.clone(), config)?;

@@ -9,6 +9,7 @@
 //!     .version("V23")
 //!     .listen(([127, 0, 0, 1], 9464))
 //!     .start()?;
+//! let _guard = telemetry.guard(); // flushes at the end of `main`
 //! let synthesize = telemetry.operation("synthesize").labels(["emotion"])?;
 //!
 //! let call = synthesize.start_with(["neutral"]);
@@ -75,4 +76,4 @@ pub use soundpost_core::{
 pub use soundpost_macros::instrument;
 #[cfg(feature = "sinks")]
 pub use soundpost_sinks::kinds as sink;
-pub use telemetry::{Telemetry, global};
+pub use telemetry::{Guard, Telemetry, global};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "tracing")]
 use soundpost_core::LogLayer;
@@ -13,6 +13,9 @@ use soundpost_core::{
 use soundpost_report::Reporter;
 
 use crate::start::Run;
+
+/// Timeout of the flush and the shutdown of a [`Guard`].
+const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The first telemetry that this process started, which `#[instrument]` records to.
 static FIRST: OnceLock<Telemetry> = OnceLock::new();
@@ -161,6 +164,12 @@ impl Telemetry {
         self.reported(|reporter| reporter.recover(timeout))
     }
 
+    /// Returns a guard that [flushes](Telemetry::flush) and [shuts down](Telemetry::shutdown) when it is dropped, at the
+    /// end of `main`.
+    pub fn guard(&self) -> Guard {
+        Guard(self.clone())
+    }
+
     /// Returns the calls in flight in all processes of the service, the oldest first.
     pub fn in_flight(&self) -> Vec<InFlightCall> {
         self.reported(Reporter::in_flight)
@@ -171,5 +180,17 @@ impl Telemetry {
     pub fn shutdown(&self, timeout: Duration) {
         drop(thread::lock(&self.inner.run).take());
         self.reported(|reporter| reporter.shutdown(timeout));
+    }
+}
+
+/// Flushes and shuts the telemetry down when it is dropped, in at most two seconds.
+#[must_use = "a guard that is not held shuts down at once; bind it to a variable until the end of `main`"]
+pub struct Guard(Telemetry);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let began = Instant::now();
+        self.0.flush(GUARD_TIMEOUT);
+        self.0.shutdown(GUARD_TIMEOUT.saturating_sub(began.elapsed()));
     }
 }

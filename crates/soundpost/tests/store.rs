@@ -89,6 +89,17 @@ fn last_records_are_stored_when_the_service_ends() {
 }
 
 #[test]
+fn guard_flushes_and_ends_the_run() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("guarded").start().unwrap();
+    let guard = telemetry.guard();
+    (0..100).for_each(|_| telemetry.operation("op").start().finish());
+    drop(guard);
+    assert_eq!(stored(telemetry.directory()).len(), 100);
+    assert!(!telemetry.is_reporter(), "another process may report");
+}
+
+#[test]
 fn unstored_records_are_stored_by_the_next_run() {
     let directory = Directory::new();
     let in_the_way = directory.path().join("unstored/store.sqlite");

@@ -134,7 +134,7 @@ pub(super) fn show(
     let services = if service.given_name().is_some() || names.is_empty() {
         vec![service.open()?]
     } else {
-        let found = names.iter().filter_map(|name| Service::find(&directory, name).transpose());
+        let found = names.iter().filter_map(|name| service.find(name).transpose());
         found.collect::<Result<_, _>>()?
     };
     for (index, mut service) in services.into_iter().enumerate() {

@@ -6,6 +6,7 @@ mod calls;
 mod common;
 mod help;
 mod postmortem;
+mod recovery;
 
 use std::time::Duration;
 

@@ -1,9 +1,6 @@
 //! `soundpost postmortem`, where no agent watched.
 
-use nix::sys::signal::Signal;
-
-use crate::common::{Directory, until};
-use crate::{some, unwatched};
+use crate::some;
 
 #[test]
 fn crash_without_agent_is_read_from_the_store() {
@@ -34,27 +31,4 @@ fn crash_without_agent_is_read_from_the_store() {
      6.0 s  25 %      8.0 GiB  90 %      20.0 GiB
      1.0 s  25 %      8.0 GiB  90 %      20.0 GiB
     ");
-}
-
-#[test]
-fn next_start_recovers_a_crash_without_agent() {
-    let directory = Directory::new();
-    let mut service = unwatched(&directory, "call begin ready wait", "none");
-    service.says("ready");
-    service.signal(Signal::SIGKILL);
-    service.end();
-    assert!(directory.run(&["postmortem"]).good().contains("no crash of speech is known"));
-    let mut service = unwatched(&directory, "ready wait", "none");
-    service.says("ready");
-    until("it is recovered", || directory.run(&["postmortem"]).good().contains("req-7d8e9f"));
-    let text = directory.run(&["postmortem"]).good();
-    for part in
-        ["cause unknown: no agent watched", "1 call in flight: synthesize req-7d8e9f", "in stage vocoder"]
-    {
-        assert!(text.contains(part), "{part:?} in\n{text}");
-    }
-    let died = directory.run(&["calls", "--outcome", "died"]).good();
-    assert!(died.contains("req-7d8e9f") && died.contains("in stage vocoder"), "{died}");
-    service.signal(Signal::SIGKILL);
-    service.end();
 }

@@ -1,12 +1,13 @@
 //! The directories of a service.
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
+use super::Source;
 use super::file::{
     EXTENSION, HISTORY, NewFile, is_dead, is_unwritable, open_foreign, private_directory, private_file,
     random, user_id,
@@ -18,6 +19,8 @@ const SHARED: &str = "/dev/shm";
 const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
 /// File in shared memory that names the durable directory of the folder.
 const OF: &str = "of";
+/// Maximum size of a small file of the service, bytes.
+const SMALL_FILE_BYTES: u64 = 64 << 10;
 /// File of the service's retired totals.
 pub(crate) const RETIRED: &str = "retired.totals";
 
@@ -119,6 +122,21 @@ impl ServiceDir {
     /// When the directory cannot be written.
     pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
         write_file(&self.state, name, contents)
+    }
+
+    /// Reads a small file of the durable directory.
+    ///
+    /// # Errors
+    /// When it does not exist, or is not a regular file of this user with UTF-8 text.
+    pub fn read(&self, name: &str) -> io::Result<String> {
+        let mut text = String::new();
+        open_foreign(&self.state.join(name))?.take(SMALL_FILE_BYTES).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Reports whether another process's segment has a writer, or has none and may have unread records.
+    pub fn has_segment(&self, is_dead: bool) -> bool {
+        self.segment_files().iter().any(|file| Source::is_unused(file) == is_dead)
     }
 
     /// Removes files in shared memory of services whose durable directory is gone.

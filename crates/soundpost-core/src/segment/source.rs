@@ -120,7 +120,7 @@ impl Source {
 
     /// Reports whether no process holds the file, readable or not.
     pub(crate) fn is_unused(path: &Path) -> bool {
-        file::open_foreign(path).is_ok_and(|file| file::is_dead(&file))
+        Segment::own_at(path).is_none() && file::open_foreign(path).is_ok_and(|file| file::is_dead(&file))
     }
 
     /// Reports whether another file has replaced this one.

@@ -45,6 +45,12 @@ impl Attribution {
         (state.history, state.reader) = (Some(history), None);
     }
 
+    /// Sets the history that an earlier reporter left.
+    #[cfg(feature = "store")]
+    pub(crate) fn set_reader(&self, reader: HistoryReader) {
+        lock(&self.state).reader = Some(reader);
+    }
+
     /// Records finished calls as possible overlaps. Each call must be recorded before any call that it overlapped is
     /// completed.
     pub fn record<'a>(&self, calls: impl IntoIterator<Item = &'a FinishedCall>) {
@@ -100,8 +106,9 @@ impl Attribution {
 
 impl State {
     fn reader(&mut self) -> Option<&mut HistoryReader> {
-        let history = self.history.as_ref()?;
-        if self.reader.as_ref().is_none_or(HistoryReader::is_over) {
+        if let Some(history) = &self.history
+            && self.reader.as_ref().is_none_or(HistoryReader::is_over)
+        {
             self.reader = Some(history.reader());
         }
         self.reader.as_mut()

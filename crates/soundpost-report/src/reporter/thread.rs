@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_millis(500);
 const WAITING_TICK: Duration = Duration::from_millis(50);
 /// Maximum time in which a process stops reporting after an agent announced itself.
 const STEP_BACK: Duration = Duration::from_millis(500);
+/// Maximum wait of a service's first process for the lease of a reader that recovers records.
+const READER_TIMEOUT: Duration = Duration::from_millis(200);
 /// Interval between attempts of several stopping processes to become the last one, which removes the files.
 const STOP_RETRY: Duration = Duration::from_millis(5);
 /// Reasons of `unhealthy` that fail `/healthz`, because the process cannot work.
@@ -273,8 +275,16 @@ impl ReporterThread {
             return;
         }
         *elected = self.try_acquire().map(Elected::new);
+        let starts = lock(&self.thread).is_none();
+        if starts && elected.is_none() && !lock(&self.deps.collector).has_other_processes() {
+            // A reader that recovers records holds the lease for a moment.
+            poll_until(Instant::now() + READER_TIMEOUT, || {
+                *elected = self.try_acquire().map(Elected::new);
+                elected.is_some()
+            });
+        }
         // Only a process that starts may find that the previous run is over.
-        if elected.is_some() && lock(&self.thread).is_none() {
+        if elected.is_some() && starts {
             lock(&self.deps.collector).take_over_last_run();
             context.place.reclaim();
         }

@@ -1,7 +1,6 @@
 //! Options of the store.
 
 use soundpost_report::Config;
-use soundpost_store::Limits;
 
 use super::Builder;
 use crate::settings::{SettingValue, Settings};
@@ -26,11 +25,5 @@ impl Builder {
 
 /// Configures the store.
 pub(super) fn configure(settings: &Settings, config: &mut Config) {
-    let limits = Limits::default();
-    let limits = Limits {
-        age: settings.duration("store_days").unwrap_or(limits.age),
-        bytes: settings.bytes("store_bytes").unwrap_or(limits.bytes),
-        ..limits
-    };
-    config.store = settings.switch("store").then_some(limits);
+    config.store = settings.store_limits();
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use soundpost_core::snapshot::{Collector, Snapshot};
 use soundpost_core::{Error, InFlightCall, Registry, ServiceDir, ServiceIdentity};
+#[cfg(feature = "store")]
+use {crate::settings::Settings, soundpost_core::Notice, soundpost_store::Reader};
 
-/// A service with files on this host, running or not. Reading it changes nothing.
+/// A service with files on this host, running or not. Only [`Service::recover`] and [`Service::write`] change them.
 pub struct Service {
     name: String,
     place: ServiceDir,
@@ -79,6 +81,20 @@ impl Service {
     /// Returns the process id of its agent, if one runs; 0 in another PID namespace.
     pub fn agent(&self) -> Option<u32> {
         soundpost_report::agent(&self.place)
+    }
+
+    /// Stores the calls and log events that dead processes left, if no process reports. Returns notices of records that
+    /// cannot be stored. A service without a store, and a store that cannot be read, are left as they are.
+    ///
+    /// # Errors
+    /// When memory cannot be allocated.
+    #[cfg(feature = "store")]
+    pub fn recover(&self) -> Result<Vec<Notice>, Error> {
+        let limits = Settings::shared(&self.place).store_limits();
+        match limits.filter(|_| Reader::open(self.directory()).is_ok()) {
+            Some(limits) => soundpost_report::recover(&self.place, limits),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Writes a small file into its directory, atomically and private to this user.

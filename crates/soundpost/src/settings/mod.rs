@@ -5,6 +5,8 @@
 
 mod declaration;
 mod kind;
+#[cfg(feature = "store")]
+mod shared;
 #[cfg_attr(not(feature = "sinks"), path = "absent/sinks.rs")]
 mod sinks;
 mod text;

@@ -237,7 +237,7 @@ fn processes_that_stop_together_leave_nothing() {
         let left = std::fs::read_dir(directory.path().join("workers")).unwrap();
         let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["reporter.lock", "store.sqlite"]);
+        assert_eq!(left, ["reporter.lock", "settings", "store.sqlite"]);
     }
 }
 
