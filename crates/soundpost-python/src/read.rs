@@ -1,10 +1,11 @@
 //! Finished calls from the store of a service, for `read_calls`.
 
+use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 use soundpost::read::Service;
@@ -140,9 +141,16 @@ pub(crate) fn read_calls<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<
     let calls = py.detach(|| {
         // Without memory for the recovery, the stored calls are returned.
         let _ = service.recover();
-        Reader::open(service.directory())?.map_or(Ok(Vec::new()), |store| store.calls(&filter))
+        match Reader::open(service.directory())? {
+            Some(store) => store.calls(&filter).map(|calls| (calls, store.damaged())),
+            None => Ok((Vec::new(), 0)),
+        }
     });
-    let calls = calls.map_err(|error| Error::new_err(error.to_string()))?;
+    let (calls, damaged) = calls.map_err(|error| Error::new_err(error.to_string()))?;
+    if damaged > 0 {
+        let message = CString::new(format!("{damaged} damaged calls of the store are left out"))?;
+        PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)?;
+    }
     calls.iter().map(|row| to_dict(py, &row.call)).collect()
 }
 

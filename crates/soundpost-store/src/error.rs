@@ -132,6 +132,11 @@ impl<T> About<T> for rusqlite::Result<T> {
 const DAMAGING: [i32; 3] =
     [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS, ffi::SQLITE_IOERR_DATA];
 
+/// Returns whether an error means that a part of the file is damaged.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    cause(error) == Cause::Damaged
+}
+
 fn cause(error: &rusqlite::Error) -> Cause {
     let rusqlite::Error::SqliteFailure(failure, _) = error else {
         // A value of an unexpected type, or a missing row.

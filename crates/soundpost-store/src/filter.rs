@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, Value};
 use soundpost_core::{Outcome, Status};
 
+use crate::record::CallRow;
 use crate::schema::{CALLS, stored_request_id};
 use crate::sql::whole;
 
@@ -58,6 +59,31 @@ impl CallFilter {
         values.push(limit.into());
         let columns = CALLS.names();
         (format!("SELECT {columns} FROM stored_calls{condition} ORDER BY {order} LIMIT ?"), values)
+    }
+
+    /// Returns whether a call matches, where the indexes cannot be used.
+    pub(crate) fn matches(&self, CallRow { call, .. }: &CallRow) -> bool {
+        fn is_wanted<T: PartialEq>(wanted: Option<&T>, found: &T) -> bool {
+            wanted.is_none_or(|wanted| wanted == found)
+        }
+        self.since.is_none_or(|since| call.ended_unix >= since)
+            && self.until.is_none_or(|until| call.ended_unix < until)
+            && is_wanted(self.outcome.as_ref(), &call.outcome)
+            && is_wanted(self.status.as_ref(), &call.outcome.status())
+            && is_wanted(self.operation.as_ref(), &call.operation)
+            && is_wanted(self.request_id.as_ref(), &call.request_id)
+            && self.labels.iter().all(|label| call.labels.contains(label))
+            && self.min_duration.is_none_or(|least| u128::from(call.duration()) >= least.as_nanos())
+    }
+
+    /// Orders calls as the statement does, and keeps those within the limit.
+    pub(crate) fn sort(&self, calls: &mut Vec<CallRow>) {
+        calls.sort_by_key(|row| match self.order {
+            Order::Newest => (u64::MAX - row.call.ended_unix, u64::MAX - row.sequence),
+            Order::Oldest => (row.call.ended_unix, row.sequence),
+            Order::Slowest => (u64::MAX - row.call.duration(), u64::MAX - row.sequence),
+        });
+        calls.truncate(self.limit.unwrap_or(usize::MAX));
     }
 
     /// Returns ` WHERE ...` with its values, or an empty text.

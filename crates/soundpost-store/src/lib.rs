@@ -21,6 +21,7 @@ mod record;
 mod record_rows;
 mod retention;
 mod sample_rows;
+mod scan;
 mod schema;
 mod series;
 mod sql;

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use soundpost_core::Outcome;
 
 use crate::cursor::{RecordKinds, Sequence, SinkRow, SinkState};
-use crate::error::{About as _, StoreError};
+use crate::error::{About as _, StoreError, is_damage};
 use crate::filter::CallFilter;
 use crate::fork::{ForkGuarded, enter};
 use crate::record::{CallRow, RecordBatch};
@@ -25,6 +27,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Reader {
     connection: ForkGuarded<Connection>,
     path: PathBuf,
+    damaged: AtomicU64,
 }
 
 /// Counts of calls.
@@ -40,6 +43,12 @@ impl Summary {
     /// Returns the number of calls of all outcomes.
     pub fn total(&self) -> u64 {
         self.calls.values().sum()
+    }
+
+    fn add(&mut self, outcome: Outcome, calls: u64, (first, last): (u64, u64)) {
+        *self.calls.entry(outcome).or_default() += calls;
+        let ended = self.ended.unwrap_or((first, last));
+        self.ended = Some((ended.0.min(first), ended.1.max(last)));
     }
 }
 
@@ -58,7 +67,11 @@ impl Reader {
         }
         let _use = enter().ok_or_else(|| StoreError::forked(&path))?;
         let connection = Self::connect(&path)?;
-        Ok(connection.map(|connection| Self { connection: ForkGuarded::new(Some(connection), drop), path }))
+        Ok(connection.map(|connection| Self {
+            connection: ForkGuarded::new(Some(connection), drop),
+            path,
+            damaged: AtomicU64::new(0),
+        }))
     }
 
     fn connect(path: &Path) -> Result<Option<Connection>, StoreError> {
@@ -100,10 +113,11 @@ impl Reader {
         Ok(Some(connection))
     }
 
-    /// Returns the calls that match, in the filter's order.
+    /// Returns the calls that match, in the filter's order, without [damaged](Self::damaged) ones.
     pub fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
-        let (sql, values) = filter.select();
-        self.with(|connection| record_rows::calls(connection, &sql, params_from_iter(&values)))
+        let (calls, damaged) = self.with(|connection| record_rows::calls(connection, filter))?;
+        self.damaged.fetch_max(damaged, Ordering::Relaxed);
+        Ok(calls)
     }
 
     /// Returns up to `limit` records of these kinds after a sequence number, in their order. The batch has fewer where
@@ -127,25 +141,40 @@ impl Reader {
 
     /// Returns the number of calls that match, by outcome. Ignores the filter's order and limit.
     pub fn summary(&self, filter: &CallFilter) -> Result<Summary, StoreError> {
+        self.with(|connection| match Self::indexed_summary(connection, filter) {
+            Err(error) if is_damage(&error) => {
+                let mut summary = Summary::default();
+                let damaged = record_rows::sound_calls(connection, |row| {
+                    if filter.matches(&row) {
+                        summary.add(row.call.outcome, 1, (row.call.ended_unix, row.call.ended_unix));
+                    }
+                })?;
+                self.damaged.fetch_max(damaged, Ordering::Relaxed);
+                Ok(summary)
+            }
+            summary => summary,
+        })
+    }
+
+    fn indexed_summary(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<Summary> {
         let (condition, values) = filter.condition();
         let sql = format!(
             "SELECT outcome, count(*), min(ended), max(ended) FROM stored_calls{condition} GROUP BY 1"
         );
-        self.with(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params_from_iter(&values))?;
-            let mut summary = Summary::default();
-            while let Some(row) = rows.next()? {
-                let [calls, first, last] = [1, 2, 3].map(|column| row.get(column).map(count));
-                let [calls, first, last] = [calls?, first?, last?];
-                if let Some(outcome) = Outcome::from_name(row.get_ref(0)?.as_str()?) {
-                    summary.calls.insert(outcome, calls);
-                    let ended = summary.ended.unwrap_or((first, last));
-                    summary.ended = Some((ended.0.min(first), ended.1.max(last)));
-                }
-            }
-            Ok(summary)
-        })
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(&values))?;
+        let mut summary = Summary::default();
+        while let Some(row) = rows.next()? {
+            let [calls, first, last] = [1, 2, 3].map(|column| row.get(column).map(count));
+            let outcome = Outcome::from_name(row.get_ref(0)?.as_str()?).ok_or(FromSqlError::InvalidType)?;
+            summary.add(outcome, calls?, (first?, last?));
+        }
+        Ok(summary)
+    }
+
+    /// Returns the maximum number of damaged calls that a query of this reader skipped.
+    pub fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Returns the samples within a range of nanoseconds since 1970, oldest first, with the values of these columns, or

@@ -80,6 +80,8 @@ pub struct RecordBatch {
     pub through: u64,
     /// Records of these kinds ever stored up to there.
     pub(crate) passed: u64,
+    /// Maximum number of records between `after` and `through` that are damaged, and left out.
+    pub damaged: u64,
     /// Whether more records follow.
     pub more: bool,
 }
@@ -101,8 +103,10 @@ impl RecordBatch {
             Some(record) => record.sequence(),
             None => self.after,
         };
-        let passed = self.passed.saturating_sub(rest);
-        Acknowledgement { after: self.after, through, passed, delivered, rejected, dropped }
+        // Damaged records are passed with the first ones, because their places are unknown.
+        let damaged = if last.is_some() || rest == 0 { self.damaged } else { 0 };
+        let passed = self.passed.saturating_sub(rest + self.damaged - damaged);
+        Acknowledgement { after: self.after, through, passed, delivered, rejected, dropped, damaged }
     }
 
     /// Returns the batch after its first `count` records.
@@ -110,7 +114,7 @@ impl RecordBatch {
     pub fn skip(mut self, count: usize) -> Self {
         let mut done = self.records.drain(..count.min(self.records.len()));
         if let Some(last) = done.next_back() {
-            self.after = last.sequence();
+            (self.after, self.damaged) = (last.sequence(), 0);
         }
         drop(done);
         self

@@ -1,35 +1,79 @@
 //! Rows of calls and log events: read by filter, and as batches that follow a cursor.
 
-use rusqlite::{Connection, Params, Row};
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::cursor::{RecordKinds, Sequence};
+use crate::error::is_damage;
+use crate::filter::CallFilter;
 use crate::record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
 use crate::sample_rows::{self, NANOS};
+use crate::scan::Scan;
 use crate::schema::{CALLS, EVENTS, SampleTable};
 use crate::series::CallSeries;
-use crate::sql::{count, whole};
+use crate::sql::count;
 
 /// Maximum memory of a batch for each table, bytes.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Returns the calls of a statement that selects the columns of [`CALLS`].
-pub(crate) fn calls(
-    connection: &Connection,
-    sql: &str,
-    values: impl Params,
-) -> rusqlite::Result<Vec<CallRow>> {
+/// Distance in sequence numbers at which a scan begins earlier, because a damaged number misleads a search in its page.
+const MARGIN: u64 = 1000;
+
+/// Returns the calls that match, in the filter's order, and the number of damaged calls that were skipped.
+pub(crate) fn calls(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<(Vec<CallRow>, u64)> {
     // One transaction, so that a series exists as long as its calls.
     let transaction = connection.unchecked_transaction()?;
-    let mut series = CallSeries::new(&transaction)?;
-    let mut statement = transaction.prepare_cached(sql)?;
-    statement.query_map(values, |row| call(row, &mut series))?.collect()
+    match indexed_calls(&transaction, filter) {
+        Err(error) if is_damage(&error) => {
+            let mut calls = Vec::new();
+            let limit = filter.limit.unwrap_or(usize::MAX);
+            let damaged = sound_calls(&transaction, |call| {
+                if filter.matches(&call) {
+                    calls.push(call);
+                }
+                if calls.len() / 2 > limit.max(MARGIN as usize) {
+                    filter.sort(&mut calls);
+                }
+            })?;
+            filter.sort(&mut calls);
+            Ok((calls, damaged))
+        }
+        calls => calls.map(|calls| (calls, 0)),
+    }
 }
 
-fn call(row: &Row<'_>, series: &mut CallSeries<'_>) -> rusqlite::Result<CallRow> {
-    let mut call = CallRow { sequence: count(row.get(0)?), ..CallRow::default() };
+/// Returns the calls that match, by the indexes.
+fn indexed_calls(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<Vec<CallRow>> {
+    let (sql, values) = filter.select();
+    let mut series = CallSeries::new(connection)?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(params_from_iter(&values), |row| Ok(call(row, &mut series)?.1))?.collect()
+}
+
+/// Visits the sound calls in the order of the table. Returns the number of damaged ones.
+pub(crate) fn sound_calls(connection: &Connection, mut visit: impl FnMut(CallRow)) -> rusqlite::Result<u64> {
+    let (mut series, mut damaged) = (CallSeries::new(connection)?, 0);
+    Scan::after(CALLS.name(), &CALLS.names(), 0).visit(connection, |row| {
+        let sound = match row.map(|row| call(row, &mut series)) {
+            Some(Err(error)) if !is_damage(&error) => return Err(error),
+            read => read.and_then(Result::ok),
+        };
+        damaged += u64::from(sound.is_none());
+        let sequence = sound.as_ref().map(|(_, call)| call.sequence);
+        sound.into_iter().for_each(|(_, call)| visit(call));
+        Ok(ControlFlow::Continue(sequence))
+    })?;
+    Ok(damaged)
+}
+
+/// Returns the ordinal and the call of a row.
+fn call(row: &Row<'_>, series: &mut CallSeries<'_>) -> rusqlite::Result<(u64, CallRow)> {
+    let mut call = CallRow::default();
+    let [sequence, ordinal] = CALLS.read(row, &mut call.call)?;
+    call.sequence = sequence;
     (call.call.operation, call.call.labels) = series.get(row.get(2)?)?;
-    CALLS.read(row, &mut call.call)?;
-    Ok(call)
+    Ok((ordinal, call))
 }
 
 /// Reads the batch after a sequence number, in one transaction.
@@ -40,38 +84,56 @@ pub(crate) fn batch(
     limit: usize,
 ) -> rusqlite::Result<RecordBatch> {
     let transaction = connection.unchecked_transaction()?;
+    match batch_with(&transaction, after, kinds, limit, 0)? {
+        (batch, 0) => Ok(batch),
+        _ => Ok(batch_with(&transaction, after, kinds, limit, MARGIN)?.0),
+    }
+}
+
+/// Reads a batch by scans that begin `margin` records earlier. Returns it with the difference between its records and
+/// the records that were stored.
+fn batch_with(
+    transaction: &Connection,
+    after: u64,
+    kinds: RecordKinds,
+    limit: usize,
+    margin: u64,
+) -> rusqlite::Result<(RecordBatch, i64)> {
     let mut reading =
-        Reading { connection: &transaction, after, limit, horizon: u64::MAX, records: Vec::new() };
+        Reading { connection: transaction, after, margin, limit, horizon: u64::MAX, records: Vec::new() };
     if kinds.calls {
-        let mut series = CallSeries::new(&transaction)?;
-        reading.table("stored_calls", &CALLS.names(), |row| call(row, &mut series).map(Record::Call))?;
+        let mut series = CallSeries::new(transaction)?;
+        reading.table(CALLS.name(), &CALLS.names(), |row| Ok(Record::Call(call(row, &mut series)?.1)))?;
     }
     if kinds.events {
-        reading.table("stored_events", &EVENTS.names(), |row| {
-            let mut event = EventRow { sequence: count(row.get(0)?), ..EventRow::default() };
-            EVENTS.read(row, &mut event.event)?;
+        reading.table(EVENTS.name(), &EVENTS.names(), |row| {
+            let mut event = EventRow::default();
+            [event.sequence, _] = EVENTS.read(row, &mut event.event)?;
             Ok(Record::Event(event))
         })?;
     }
     if kinds.vitals {
-        reading.table("vitals_samples", "sequence, ordinal, time", |row| vitals(&transaction, row))?;
+        reading.table("vitals_samples", "sequence, ordinal, time", |row| vitals(transaction, row))?;
     }
     let Reading { horizon, mut records, .. } = reading;
     records.retain(|record| record.sequence() <= horizon);
     records.sort_by_key(Record::sequence);
     let is_last = horizon == u64::MAX && records.len() <= limit;
     records.truncate(limit);
-    let numbers = match records.last().filter(|_| !is_last) {
-        Some(last) => Sequence::through(&transaction, last.sequence())?,
-        None => Sequence::last(&transaction)?,
-    };
+    let end = records.last().filter(|_| !is_last).map_or(u64::MAX, Record::sequence);
+    let [_, numbers] = Sequence::range(transaction, end, margin)?;
     let (through, passed) = (numbers.number.max(after), numbers.count(kinds));
-    Ok(RecordBatch { after, records, through, passed, more: !is_last })
+    // Damaged records at the cursor may belong to either batch.
+    let [before, _] = Sequence::range(transaction, after, margin)?;
+    let missing = passed.saturating_sub(before.count(kinds)).cast_signed() - records.len() as i64;
+    let damaged = missing.max(0).cast_unsigned();
+    Ok((RecordBatch { after, records, through, passed, damaged, more: !is_last }, missing))
 }
 
 struct Reading<'a> {
     connection: &'a Connection,
     after: u64,
+    margin: u64,
     limit: usize,
     /// Last sequence number up to which all tables were read.
     horizon: u64,
@@ -85,21 +147,26 @@ impl Reading<'_> {
         columns: &str,
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<Record>,
     ) -> rusqlite::Result<()> {
-        let sql = format!("SELECT {columns} FROM {table} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let mut rows = statement.query([whole(self.after), limit])?;
-        let (mut bytes, mut count, mut last) = (0, 0, self.after);
-        while let Some(row) = rows.next()? {
-            if bytes >= BATCH_BYTES {
-                self.horizon = self.horizon.min(last);
-                return Ok(());
+        let Self { after, limit, .. } = *self;
+        let (mut bytes, mut count, mut last, mut is_cut) = (0, 0, after, limit == 0);
+        Scan::after(table, columns, after.saturating_sub(self.margin)).visit(self.connection, |row| {
+            if bytes >= BATCH_BYTES || count >= limit {
+                is_cut = true;
+                return Ok(ControlFlow::Break(()));
             }
-            let record = read(row)?;
-            (bytes, count, last) = (bytes + record.weight(), count + 1, record.sequence());
-            self.records.push(record);
-        }
-        if count >= self.limit {
+            let record = match row.map(&mut read) {
+                Some(Ok(record)) => record,
+                Some(Err(error)) if !is_damage(&error) => return Err(error),
+                _ => return Ok(ControlFlow::Continue(None)),
+            };
+            let sequence = record.sequence();
+            if sequence > after {
+                (bytes, count, last) = (bytes + record.weight(), count + 1, sequence);
+                self.records.push(record);
+            }
+            Ok(ControlFlow::Continue(Some(sequence)))
+        })?;
+        if is_cut {
             self.horizon = self.horizon.min(last);
         }
         Ok(())
@@ -108,10 +175,10 @@ impl Reading<'_> {
 
 fn vitals(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Record> {
     let sequence = count(row.get(0)?);
-    let unix_nanos = count(row.get(2)?) * NANOS;
+    let unix_nanos = count(row.get(2)?).saturating_mul(NANOS);
     let mut samples = Vec::new();
     for table in SampleTable::ALL {
-        let range = unix_nanos..unix_nanos + NANOS;
+        let range = unix_nanos..unix_nanos.saturating_add(NANOS);
         samples.extend(sample_rows::read(connection, table, &range, table.columns())?);
     }
     samples.retain(|sample| !sample.values.is_empty());

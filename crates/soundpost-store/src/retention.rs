@@ -1,11 +1,14 @@
 //! Retention in small steps: removes old and excess records, and thins old vitals to one a minute.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::cursor::{SAMPLES, Sequence, SinkRow, TABLES};
 use crate::limits::{LOG_BYTES, Limits};
 use crate::sample_rows::NANOS;
-use crate::schema::SampleTable;
+use crate::scan::Scan;
+use crate::schema::{self, RecordTable, SampleTable};
 use crate::sql::{count, first, run, set_state, state, whole};
 
 /// Maximum rows that a step removes from a table, which takes some milliseconds.
@@ -63,6 +66,33 @@ pub(crate) fn step(
         progress.more = true;
     }
     Ok(progress)
+}
+
+/// Returns whether records have to be removed, as far as a damaged file shows.
+pub(crate) fn is_due(connection: &Connection, limits: &Limits, now: u64) -> rusqlite::Result<bool> {
+    let kept_from = limits.kept_from(now);
+    Ok(FileSize::read(connection)?.used > limits.file_bytes()
+        || is_first_before(connection, &schema::CALLS, |call| call.ended_unix, kept_from)?
+        || is_first_before(connection, &schema::EVENTS, |event| event.unix_nanos, kept_from)?)
+}
+
+/// Returns whether the first sound record of a table ended before a time, nanoseconds.
+fn is_first_before<R: Default>(
+    connection: &Connection,
+    table: &RecordTable<R>,
+    time: fn(&R) -> u64,
+    nanos: u64,
+) -> rusqlite::Result<bool> {
+    let mut is_before = false;
+    Scan::after(table.name(), &table.names(), 0).visit(connection, |row| {
+        let mut record = R::default();
+        if row.and_then(|row| table.read(row, &mut record).ok()).is_none() {
+            return Ok(ControlFlow::Continue(None));
+        }
+        is_before = time(&record) < nanos;
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(is_before)
 }
 
 /// Size of the file without its log, bytes.

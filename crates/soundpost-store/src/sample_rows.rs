@@ -1,12 +1,13 @@
 //! Rows of samples: written and read.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
 use crate::cursor::{SAMPLES, Sequence};
+use crate::scan::Scan;
 use crate::schema::{SampleColumn, SampleTable};
 use crate::sql::{count, first, places, run, whole};
 use crate::vitals::{Entity, GpuName, VitalsSample};
@@ -111,14 +112,19 @@ pub(crate) fn read<'c>(
     };
     let values = columns.iter().map(|column| column.name);
     let selected: Vec<&str> = ["time"].into_iter().chain(keys).chain(values).collect();
-    let mut statement = connection.prepare_cached(&format!(
+    let sql = format!(
         "SELECT {} FROM {}{join} WHERE time >= ?1 AND time < ?2 ORDER BY time",
         selected.join(", "),
         table.name()
-    ))?;
-    let [from, to] = [range.start, range.end].map(|nanos| whole(nanos.div_ceil(NANOS)));
-    let rows = statement.query_map([from, to], |row| sample(row, table, &columns))?;
-    rows.collect()
+    );
+    let bounds = [range.start, range.end].map(|nanos| whole(nanos.div_ceil(NANOS)));
+    let mut samples = Vec::new();
+    // A damaged sample is left out.
+    Scan::bounded(sql, bounds).visit(connection, |row| {
+        samples.extend(row.and_then(|row| sample(row, table, &columns).ok()));
+        Ok(ControlFlow::Continue(None))
+    })?;
+    Ok(samples)
 }
 
 fn sample(row: &Row<'_>, table: SampleTable, columns: &[&SampleColumn]) -> rusqlite::Result<VitalsSample> {
@@ -140,5 +146,5 @@ fn sample(row: &Row<'_>, table: SampleTable, columns: &[&SampleColumn]) -> rusql
             values.push((column.name, column.value(stored)));
         }
     }
-    Ok(VitalsSample { unix_nanos: count(row.get(0)?) * NANOS, entity, values })
+    Ok(VitalsSample { unix_nanos: count(row.get(0)?).saturating_mul(NANOS), entity, values })
 }

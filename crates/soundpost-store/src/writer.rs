@@ -122,10 +122,27 @@ impl Store {
         file::remove_damaged(&self.path, kept_from / 1_000_000_000);
         let now = now?;
         let sinks = self.sinks.clone();
-        self.with(|open, _| {
+        let mut step = |open: &mut OpenFile, _| {
             open.series.clear();
             retention::step(&mut open.connection, &limits, now, &sinks)
-        })
+        };
+        let used = enter().ok_or_else(|| StoreError::forked(&self.path))?;
+        match self.attempt(&mut step) {
+            // Readers skip damaged records, so the file is kept until records have to be removed from it.
+            Err(error)
+                if error.is_damaged()
+                    && self
+                        .attempt(&mut |open, _| retention::is_due(&open.connection, &limits, now))
+                        .is_ok_and(|due| !due) =>
+            {
+                Ok(Progress::default())
+            }
+            Err(error) if error.is_damaged() => {
+                drop(used);
+                self.with(step)
+            }
+            result => result,
+        }
     }
 
     /// Returns the time that ages are measured by.

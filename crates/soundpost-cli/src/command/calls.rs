@@ -46,6 +46,9 @@ pub(super) fn show(
             rows.extend(page);
         }
     }
+    if let Some(damaged) = store.as_ref().map(Reader::damaged).filter(|damaged| *damaged > 0) {
+        eprintln!("soundpost: {damaged} damaged calls of the store are left out");
+    }
     if is_table {
         out.lines(lines(&rows, out.terminal))?;
         out.writer.flush()?;

@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     health: SinkMetrics,
     backoff: Backoff,
     breaker: RejectionBreaker,
+    /// Whether the last read of the store failed.
+    is_unread: bool,
 }
 
 impl Worker {
@@ -99,6 +101,7 @@ impl Worker {
             health,
             backoff,
             breaker: RejectionBreaker::default(),
+            is_unread: false,
         })
     }
 
@@ -135,15 +138,32 @@ impl Worker {
                 signal.phase == Phase::Drain || signal.flushes > self.flushed.load(Ordering::Acquire);
             let stretch = match self.feed.next(limits.records) {
                 Ok(Some(stretch)) => stretch,
-                // The store's thread, which registers this sink, reports the store's errors.
-                Ok(None) | Err(_) if signal.phase == Phase::Run => {
+                unread => {
+                    if let Err(error) = unread {
+                        self.is_unread = true;
+                        let why = format!("the store cannot be read: {error}");
+                        self.health.mark_failing(&Verdict::Later { why, retry_after: None }, || None);
+                    }
+                    if signal.phase != Phase::Run {
+                        return ControlFlow::Break(());
+                    }
                     self.linger(signal, RETRY_INTERVAL).await;
                     continue;
                 }
-                Ok(None) | Err(_) => return ControlFlow::Break(()),
             };
+            if std::mem::take(&mut self.is_unread) {
+                let feed = &mut self.feed;
+                self.health.mark_up(|| pending(feed));
+            }
+            if stretch.damaged > 0 && stretch.through > stretch.after {
+                self.report_damage(&stretch);
+            }
             if self.feed.has_delivered() {
                 self.breaker.mark_proven();
+            }
+            if stretch.records.is_empty() && stretch.damaged > 0 && stretch.through > stretch.after {
+                self.acknowledge(&stretch, 0, Rejected::default());
+                continue;
             }
             if stretch.records.is_empty() {
                 if signal.phase == Phase::Drain {
@@ -273,9 +293,18 @@ impl Worker {
         }
     }
 
+    /// Logs damaged records, which are counted with the acknowledgement of their batch.
+    fn report_damage(&self, stretch: &RecordBatch) {
+        let message = format!(
+            "sink {}: records of the store between {} and {} are damaged, and dropped",
+            self.sink, stretch.after, stretch.through
+        );
+        self.context.calls.registry().diagnostics().warn_once("store", &message);
+    }
+
     /// Acknowledges settled records. Returns false if the store has another cursor for the sink.
     fn acknowledge(&mut self, stretch: &RecordBatch, settled: usize, rejected: Rejected) -> bool {
-        if settled == 0 {
+        if settled == 0 && !stretch.records.is_empty() {
             return true;
         }
         let gone = stretch.records[..settled].iter().filter(|record| is_gone(record)).count() as u64;

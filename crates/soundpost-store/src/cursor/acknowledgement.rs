@@ -15,6 +15,8 @@ pub struct Acknowledgement {
     pub rejected: Rejected,
     /// Records whose samples retention had removed.
     pub dropped: u64,
+    /// Maximum number of records that were damaged.
+    pub damaged: u64,
 }
 
 impl Acknowledgement {
@@ -23,6 +25,7 @@ impl Acknowledgement {
         (self.through, self.passed) = (next.through, next.passed);
         self.delivered += next.delivered;
         self.dropped += next.dropped;
+        self.damaged += next.damaged;
         self.rejected += next.rejected;
     }
 }

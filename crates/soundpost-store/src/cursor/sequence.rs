@@ -1,8 +1,12 @@
 //! Sequence numbers: one over all records, and one count for each table.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use std::ops::ControlFlow;
+
+use rusqlite::Connection;
 
 use super::kinds::RecordKinds;
+use crate::scan::Scan;
+use crate::schema::{CALLS as CALL_TABLE, EVENTS as EVENT_TABLE, RecordTable};
 use crate::sql::{count, set_state, state, whole};
 
 /// Tables of records; all have `sequence` and `ordinal`.
@@ -53,22 +57,31 @@ impl Sequence {
     }
 
     /// Returns the numbers of the newest record up to a sequence number, or of the newest removed record if that is
-    /// newer.
+    /// newer. Damaged records count.
     pub(crate) fn through(connection: &Connection, number: u64) -> rusqlite::Result<Self> {
-        let mut through = Self::deleted(connection)?;
-        for (table, ordinal) in TABLES.iter().zip(&mut through.counts) {
-            let newest: Option<(i64, i64)> = connection
-                .prepare_cached(&format!(
-                    "SELECT sequence, ordinal FROM {table} WHERE sequence <= ?1 ORDER BY sequence DESC LIMIT 1"
-                ))?
-                .query_row([whole(number)], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            if let Some((sequence, newest)) = newest {
-                through.number = through.number.max(count(sequence));
-                *ordinal = (*ordinal).max(count(newest));
-            }
-        }
+        let [_, through] = Self::range(connection, number, 0)?;
         Ok(through)
+    }
+
+    /// Returns the numbers up to a sequence number, without and with the damaged records at its end. The search begins
+    /// `margin` records later, because a damaged number misleads a search in its page.
+    pub(crate) fn range(connection: &Connection, number: u64, margin: u64) -> rusqlite::Result<[Self; 2]> {
+        let mut sound = Self::deleted(connection)?;
+        let end = number.saturating_add(margin);
+        let newest = [
+            newest(connection, &CALL_TABLE, end, number)?,
+            newest(connection, &EVENT_TABLE, end, number)?,
+            newest_sample(connection, number)?,
+        ];
+        for (newest, count) in newest.iter().zip(&mut sound.counts) {
+            sound.number = sound.number.max(newest.sequence);
+            *count = (*count).max(newest.ordinal);
+        }
+        let mut all = sound;
+        newest.iter().zip(&mut all.counts).for_each(|(newest, count)| *count += newest.damaged);
+        // Numbers have no gaps, so their sum is the number of the last damaged record.
+        all.number = all.number.max(all.counts.iter().sum::<u64>().min(number));
+        Ok([sound, all])
     }
 
     /// Stores that all records up to here are removed.
@@ -79,4 +92,52 @@ impl Sequence {
         }
         Ok(())
     }
+}
+
+/// The newest sound row of a table up to a sequence number.
+#[derive(Default)]
+struct Newest {
+    sequence: u64,
+    ordinal: u64,
+    /// Number of damaged rows after it.
+    damaged: u64,
+}
+
+fn newest<R: Default>(
+    connection: &Connection,
+    table: &RecordTable<R>,
+    end: u64,
+    number: u64,
+) -> rusqlite::Result<Newest> {
+    let mut newest = Newest::default();
+    Scan::back(table.name(), &table.names(), end).visit(connection, |row| {
+        let Some([sequence, ordinal]) = row.and_then(|row| table.read(row, &mut R::default()).ok()) else {
+            newest.damaged += 1;
+            return Ok(ControlFlow::Continue(None));
+        };
+        if sequence > number {
+            newest.damaged = 0;
+            return Ok(ControlFlow::Continue(Some(sequence)));
+        }
+        (newest.sequence, newest.ordinal) = (sequence, ordinal);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(newest)
+}
+
+/// Returns the newest time of sampling up to `number`. Its row has no checksum, but its ordinal follows from the other
+/// tables.
+fn newest_sample(connection: &Connection, number: u64) -> rusqlite::Result<Newest> {
+    let mut found = Newest::default();
+    Scan::back(TABLES[SAMPLES], "sequence, ordinal", number).visit(connection, |row| {
+        let Some([sequence, ordinal]) = row.and_then(|row| Some([row.get(0).ok()?, row.get(1).ok()?])) else {
+            return Ok(ControlFlow::Continue(None));
+        };
+        (found.sequence, found.ordinal) = (count(sequence), count(ordinal));
+        Ok(ControlFlow::Break(()))
+    })?;
+    let calls = newest(connection, &CALL_TABLE, found.sequence, found.sequence)?;
+    let events = newest(connection, &EVENT_TABLE, found.sequence, found.sequence)?;
+    found.ordinal = found.ordinal.min(found.sequence.saturating_sub(calls.ordinal + events.ordinal));
+    Ok(found)
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::acknowledgement::{Acknowledgement, Rejected};
 use super::kinds::RecordKinds;
 use super::sequence::{CALLS, EVENTS, SAMPLES, Sequence, TABLES};
-use crate::error::StoreError;
+use crate::error::{StoreError, is_damage};
 use crate::sql::{count, places, run, whole};
 
 /// Records lost before their delivery, by reason.
@@ -101,11 +101,13 @@ impl SinkRow {
         for ((table, time), _) in TIMES.iter().zip(self.kinds.each()).filter(|(_, wanted)| *wanted) {
             let sql =
                 format!("SELECT sequence, {time} FROM {table} WHERE sequence > ?1 ORDER BY sequence LIMIT 1");
-            let found = connection
-                .prepare_cached(&sql)?
-                .query_row([whole(self.cursor)], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            first = first.into_iter().chain(found).min();
+            let mut statement = connection.prepare_cached(&sql)?;
+            let found = statement.query_row([whole(self.cursor)], |row| Ok((row.get(0)?, row.get(1)?)));
+            match found.optional() {
+                // The time of a damaged record is unknown.
+                Err(error) if is_damage(&error) => {}
+                found => first = first.into_iter().chain(found?).min(),
+            }
         }
         Ok(first.map(|(_, nanos)| count(nanos)))
     }
@@ -143,21 +145,27 @@ impl SinkRow {
         if done.after != self.cursor {
             return wrong("does not begin at the cursor");
         }
-        if done.through < done.after || done.through > last.number {
+        let (mut through, mut passed) = (done.through, done.passed);
+        if done.damaged > 0 {
+            // A reader estimates the numbers of damaged records.
+            (through, passed) = (through.min(last.number), passed.min(last.count(self.kinds)));
+        }
+        if through < done.after || through > last.number {
             return wrong("does not end at a record after it");
         }
-        if done.passed > last.count(self.kinds) {
+        if passed > last.count(self.kinds) {
             return wrong("passes more records than there are");
         }
         let reported = [done.delivered, done.rejected.total(), done.dropped];
         let reported = reported.iter().try_fold(0_u64, |sum, number| sum.checked_add(*number));
-        // A record that is not reported was removed before the sink read.
-        let passed = done.passed.checked_sub(self.passed).zip(reported);
-        let unread = passed.and_then(|(passed, reported)| passed.checked_sub(reported));
-        match unread {
+        // A record that is not reported is damaged, or was removed before the sink read.
+        let new = passed.checked_sub(self.passed).zip(reported);
+        let unread = new.and_then(|(new, reported)| new.checked_sub(reported));
+        let damaged = unread.unwrap_or_default().min(done.damaged);
+        match unread.map(|unread| unread - damaged) {
             Some(unread) if unread <= self.removed(deleted) => {
                 // Records removed since then were exposed as dropped, and stay dropped: counters never decrease.
-                let exposed = self.removed(deleted).min(done.passed - self.passed);
+                let exposed = self.removed(deleted).min(passed - self.passed);
                 let mut late = exposed.saturating_sub(unread + done.dropped);
                 let dropped = unread + done.dropped + late;
                 let mut without_late = |count: u64| {
@@ -165,12 +173,13 @@ impl SinkRow {
                     late -= count - left;
                     left
                 };
+                self.dropped.damage += without_late(damaged);
                 self.delivered += without_late(done.delivered);
                 self.rejected.refused += without_late(done.rejected.refused);
                 self.rejected.too_large += without_late(done.rejected.too_large);
                 self.rejected.empty += without_late(done.rejected.empty);
                 self.dropped.retention += dropped;
-                (self.cursor, self.passed) = (done.through, done.passed);
+                (self.cursor, self.passed) = (through, passed);
                 Ok(())
             }
             _ => wrong("does not account for each record"),

@@ -19,9 +19,9 @@ pub use columns::{CALL_COLUMNS, EVENT_COLUMNS};
 pub(crate) use json::{labels as labels_text, read as read_json, read_labels};
 pub(crate) use request_id::stored as stored_request_id;
 pub(crate) use samples::{SampleColumn, SampleTable};
-pub(crate) use table::{CALLS, EVENTS};
+pub(crate) use table::{CALLS, EVENTS, RecordTable};
 
-use table::Definition;
+use table::{Definition, SchemaObject};
 
 /// Tables and indexes that do not follow from columns.
 const TABLES: &str = include_str!("tables.sql");
@@ -52,10 +52,11 @@ fn definitions() -> impl Iterator<Item = Definition> {
     [CALLS.definition(), EVENTS.definition()].into_iter().chain(samples)
 }
 
-/// Returns the views by name, each after those that it reads.
-fn views() -> Vec<(&'static str, String)> {
-    let all = format!("CREATE VIEW vitals AS {}", samples::all_vitals());
-    definitions().map(|table| (table.view, table.create_view())).chain([("vitals", all)]).collect()
+/// Returns the views and triggers, each after those that it reads.
+fn objects() -> impl Iterator<Item = SchemaObject> {
+    let sql = format!("CREATE VIEW vitals AS {}", samples::all_vitals());
+    let all = SchemaObject { name: "vitals".to_owned(), kind: "view", sql };
+    definitions().flat_map(|table| table.objects()).chain([all])
 }
 
 /// Returns the version of a store; 0 for an empty file.
@@ -90,7 +91,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 
 fn bring_up_to_date(connection: &mut Connection, from: i64, steps: &[&str]) -> rusqlite::Result<()> {
     let to = 1 + steps.len() as i64;
-    if from == to && missing(connection)?.is_empty() && has_views(connection)? {
+    if from == to && missing(connection)?.is_empty() && has_objects(connection)? {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -98,14 +99,14 @@ fn bring_up_to_date(connection: &mut Connection, from: i64, steps: &[&str]) -> r
         definitions().try_for_each(|table| transaction.execute_batch(&table.create()))?;
         transaction.execute_batch(TABLES)?;
     } else {
-        drop_views(&transaction)?;
+        drop_objects(&transaction)?;
         let due = steps.get(usize::try_from(from - 1).unwrap_or(0)..).unwrap_or_default();
         due.iter().try_for_each(|step| transaction.execute_batch(step))?;
         for (table, column) in missing(&transaction)? {
             transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
         }
     }
-    views().iter().try_for_each(|(_, view)| transaction.execute_batch(view))?;
+    objects().try_for_each(|object| transaction.execute_batch(&object.sql))?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", to)?;
     transaction.commit()
@@ -121,23 +122,22 @@ fn missing(connection: &Connection) -> rusqlite::Result<Vec<(&'static str, Strin
     Ok(missing)
 }
 
-fn has_views(connection: &Connection) -> rusqlite::Result<bool> {
-    let mut found = connection.prepare("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?1")?;
-    for (name, view) in views() {
+fn has_objects(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut found = connection.prepare("SELECT sql FROM sqlite_master WHERE name = ?1")?;
+    for SchemaObject { name, sql, .. } in objects() {
         let mut rows = found.query([name])?;
-        if rows.next()?.map(|row| row.get::<_, String>(0)).transpose()?.as_ref() != Some(&view) {
+        if rows.next()?.map(|row| row.get::<_, String>(0)).transpose()?.as_ref() != Some(&sql) {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn drop_views(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+fn drop_objects(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     // The last view reads the others.
-    views()
-        .iter()
-        .rev()
-        .try_for_each(|(name, _)| transaction.execute_batch(&format!("DROP VIEW IF EXISTS {name}")))
+    let objects: Vec<_> = objects().collect();
+    let drop = |SchemaObject { name, kind, .. }: &_| format!("DROP {kind} IF EXISTS {name}");
+    objects.iter().rev().try_for_each(|object| transaction.execute_batch(&drop(object)))
 }
 
 /// Gives a reader the names of this version in a file of an older one, as temporary views.

@@ -2,12 +2,13 @@
 
 use std::sync::OnceLock;
 
+use rusqlite::types::{FromSqlError, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement};
 use soundpost_core::{FinishedCall, LogEvent};
 
 use super::column::RecordColumn;
 use super::columns::{CALL_COLUMNS, EVENT_COLUMNS};
-use crate::sql::places;
+use crate::sql::{count, places};
 
 /// A table and its view, as SQL.
 pub(super) struct Definition {
@@ -42,11 +43,32 @@ impl Definition {
         Ok(all.filter(|(column, _)| !names.iter().any(|name| name == column)).copied().collect())
     }
 
-    /// Returns the statement that creates the view, as SQLite keeps it.
-    pub(super) fn create_view(&self) -> String {
-        format!("CREATE VIEW {} AS {}", self.view, self.select)
+    /// Returns the names, kinds and statements of the view and the trigger, as SQLite keeps them.
+    pub(super) fn objects(&self) -> Vec<SchemaObject> {
+        let view = format!("CREATE VIEW {} AS {}", self.view, self.select);
+        let mut objects = vec![SchemaObject { name: self.view.to_owned(), kind: "view", sql: view }];
+        if self.columns.contains(&CHECKSUM) {
+            let (table, (checksum, _)) = (self.table, CHECKSUM);
+            let name = format!("{table}_edited");
+            let sql = format!(
+                "CREATE TRIGGER {name} AFTER UPDATE ON {table} BEGIN \
+                 UPDATE {table} SET {checksum} = NULL WHERE sequence = new.sequence; END"
+            );
+            objects.push(SchemaObject { name, kind: "trigger", sql });
+        }
+        objects
     }
 }
+
+/// A view or a trigger.
+pub(super) struct SchemaObject {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) sql: String,
+}
+
+/// Column with the checksum of a row; NULL in rows of older versions, and in rows that an operator edited.
+const CHECKSUM: (&str, &str) = ("checksum", "INTEGER");
 
 /// Table of calls or of log events.
 pub(crate) struct RecordTable<R: 'static> {
@@ -87,18 +109,25 @@ impl<R> RecordTable<R> {
         Definition {
             table: self.name,
             keys: self.keys,
-            columns: self.columns.iter().filter_map(|column| column.stored).collect(),
+            columns: self.stored_columns().collect(),
             end: ") STRICT".to_owned(),
             view: self.view,
             select: format!("SELECT {} FROM {}", shown.join(", "), self.from),
         }
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn stored_columns(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.columns.iter().filter_map(|column| column.stored).chain([CHECKSUM])
+    }
+
     /// Returns the names of the table's columns, keys first: the order of [`Self::insert`] and [`Self::read`].
     pub(crate) fn names(&self) -> String {
-        let columns = self.columns.iter().filter_map(|column| column.stored);
-        let names: Vec<&str> = self.keys.iter().copied().chain(columns).map(|(name, _)| name).collect();
-        names.join(", ")
+        let columns = self.keys.iter().copied().chain(self.stored_columns());
+        columns.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the statement of [`Self::insert`].
@@ -116,22 +145,70 @@ impl<R> RecordTable<R> {
         keys: &[i64],
         record: &R,
     ) -> rusqlite::Result<()> {
-        for (place, key) in (1..).zip(keys) {
-            statement.raw_bind_parameter(place, key)?;
-        }
+        let keys = keys.iter().map(|key| ToSqlOutput::from(*key));
         let stored = self.columns.iter().filter(|column| column.stored.is_some());
-        for (place, column) in (1 + self.keys.len()..).zip(stored) {
-            statement.raw_bind_parameter(place, (column.store)(record))?;
+        let (mut checksum, mut last) = (Checksum::default(), 0);
+        for value in keys.chain(stored.map(|column| (column.store)(record))) {
+            last += 1;
+            checksum.add(value_ref(&value));
+            statement.raw_bind_parameter(last, value)?;
         }
+        statement.raw_bind_parameter(last + 1, checksum.finish())?;
         statement.raw_execute().map(drop)
     }
 
-    /// Reads the columns of a row after its keys.
-    pub(crate) fn read(&self, row: &Row<'_>, record: &mut R) -> rusqlite::Result<()> {
-        let stored = self.columns.iter().filter(|column| column.stored.is_some());
-        for (place, column) in (self.keys.len()..).zip(stored) {
-            (column.load)(record, row.get_ref(place)?)?;
+    /// Reads a row. Returns its sequence number and ordinal.
+    ///
+    /// # Errors
+    /// When the row differs from what was written.
+    pub(crate) fn read(&self, row: &Row<'_>, record: &mut R) -> rusqlite::Result<[u64; 2]> {
+        let mut checksum = Checksum::default();
+        for place in 0..self.keys.len() {
+            checksum.add(row.get_ref(place)?);
         }
-        Ok(())
+        let mut place = self.keys.len();
+        for column in self.columns.iter().filter(|column| column.stored.is_some()) {
+            let value = row.get_ref(place)?;
+            checksum.add(value);
+            (column.load)(record, value)?;
+            place += 1;
+        }
+        match row.get::<_, Option<i64>>(place)? {
+            Some(written) if written != checksum.finish() => Err(FromSqlError::OutOfRange(written).into()),
+            _ => Ok([count(row.get(0)?), count(row.get(1)?)]),
+        }
+    }
+}
+
+fn value_ref<'a>(value: &'a ToSqlOutput<'_>) -> ValueRef<'a> {
+    match value {
+        ToSqlOutput::Borrowed(value) => *value,
+        ToSqlOutput::Owned(value) => ValueRef::from(value),
+        _ => ValueRef::Null,
+    }
+}
+
+/// Checksum of the types and values of a row.
+#[derive(Default)]
+struct Checksum(crc32fast::Hasher);
+
+impl Checksum {
+    fn add(&mut self, value: ValueRef<'_>) {
+        let mut part = |tag: u8, bytes: &[u8]| {
+            self.0.update(&[tag]);
+            self.0.update(bytes);
+        };
+        match value {
+            ValueRef::Null => part(0, &[]),
+            ValueRef::Integer(number) => part(1, &number.to_le_bytes()),
+            // SQLite stores -0.0 as 0.
+            ValueRef::Real(number) => part(2, &(number + 0.0).to_le_bytes()),
+            ValueRef::Text(text) => part(3, text),
+            ValueRef::Blob(bytes) => part(4, bytes),
+        }
+    }
+
+    fn finish(self) -> i64 {
+        self.0.finalize().into()
     }
 }

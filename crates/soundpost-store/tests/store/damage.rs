@@ -116,7 +116,7 @@ fn truncated_files_are_set_aside() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(
-        std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
+        cases()
     ))]
 
     /// With any changed bytes, the store does not panic, and either has the new records or sets the file aside. A file of

@@ -9,5 +9,6 @@ mod guide;
 mod migration;
 mod model;
 mod retention;
+mod rows;
 mod support;
 mod vitals;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use soundpost_store::{Dropped, RecordBatch, RecordKinds, Rejected, SinkState};
 
-use super::support::SECOND;
+use super::support::{SECOND, cases};
 use run::Run;
 
 const AGE: Duration = Duration::from_secs(600);
@@ -203,8 +203,8 @@ impl Model {
 
 #[test]
 fn the_store_equals_the_model() {
-    let cases = std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
     runner
         .run(&proptest::collection::vec(step(), 1..30), |steps| {
             let mut run = Run::new();

@@ -51,6 +51,11 @@ impl Clock {
     }
 }
 
+/// Returns the number of random cases.
+pub(crate) fn cases() -> u32 {
+    std::env::var("SOUNDPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
+}
+
 /// Returns a temporary directory, in memory where possible, because a disk is slow.
 pub(crate) fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use soundpost::sink::{Capture, SinkProblem, Verdict};
 
 use crate::common::{Directory, Ending, until};
-use crate::state::{record, service};
+use crate::state::{Scraped, damage_call, id, record, service};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -46,4 +46,31 @@ fn problem_of_a_sink_is_kept_while_it_lasts() {
     *says.lock().unwrap() = Verdict::Taken;
     until("it works", || problems().is_empty());
     until("nothing is behind", || lag(&telemetry.render()) == Some(0.0));
+}
+
+#[test]
+fn damaged_records_are_dropped_and_the_others_delivered() {
+    let directory = Directory::new();
+    let down = Capture::new().judged_by(|_| Verdict::later("connection refused"));
+    let telemetry = service(&directory, "damaged").sink(down).start().unwrap();
+    record(&telemetry, "r", 5);
+    until("they are stored", || Scraped::of(&telemetry.render(), "capture").pending == 5.0);
+    telemetry.shutdown(Duration::from_secs(5));
+    [2, 5].iter().for_each(|sequence| damage_call(&telemetry, *sequence));
+    let capture = Capture::new();
+    let telemetry = service(&directory, "damaged").sink(capture.clone()).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    until("the rest is delivered", || Scraped::of(&telemetry.render(), "capture").delivered == 3.0);
+    let ids: Vec<_> = capture.lines().iter().map(|line| id(line).to_owned()).collect();
+    assert_eq!(ids, ["r0", "r2", "r3"]);
+    let scraped = telemetry.render();
+    let counts = Scraped::of(&scraped, "capture");
+    assert_eq!((counts.delivered, counts.dropped, counts.up), (3.0, 2.0, 1.0));
+    assert!(
+        scraped.contains("soundpost_sink_dropped_total{reason=\"damage\",sink=\"capture\"} 2"),
+        "{scraped}"
+    );
+    let notices = telemetry.notices(0);
+    let named: Vec<_> = notices.iter().filter(|notice| notice.message.contains("are damaged")).collect();
+    assert!(named.len() == 1 && named[0].warning, "{notices:?}");
 }

@@ -25,6 +25,13 @@ pub(crate) fn record(telemetry: &Telemetry, prefix: &str, count: usize) {
     }
 }
 
+/// Makes the text of a stored call unreadable.
+pub(crate) fn damage_call(telemetry: &Telemetry, sequence: i64) {
+    let store = rusqlite::Connection::open(telemetry.directory().join("store.sqlite")).unwrap();
+    let damage = "UPDATE stored_calls SET fields = CAST(x'ff' AS TEXT) WHERE sequence = ?1";
+    assert_eq!(store.execute(damage, [sequence]), Ok(1));
+}
+
 /// The counts of a sink in one scrape.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Scraped {
