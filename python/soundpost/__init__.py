@@ -46,6 +46,7 @@ from soundpost._native import (
 from soundpost._patch import patch
 
 if TYPE_CHECKING:
+    from soundpost._apps import make_asgi_app, make_wsgi_app
     from soundpost._logging import LogHandler
     from soundpost._reading import CallRecord, CallRecords, StageTime, read_calls
     from soundpost._sinks import Graylog, InfluxDB, JsonLines, Loki
@@ -78,6 +79,8 @@ __all__ = [
     "flush",
     "init",
     "instrument",
+    "make_asgi_app",
+    "make_wsgi_app",
     "patch",
     "read_calls",
     "shutdown",
@@ -88,6 +91,7 @@ __all__ = [
 
 
 _LAZY = {
+    "_apps": ("make_asgi_app", "make_wsgi_app"),
     "_logging": ("LogHandler",),
     "_reading": ("CallRecord", "CallRecords", "StageTime", "read_calls"),
     "_sinks": ("Graylog", "InfluxDB", "JsonLines", "Loki"),

@@ -173,6 +173,11 @@ def running() -> _native.Settings | None:
     return _running[0] if _running is not None else None
 
 
+def telemetry() -> Telemetry | None:
+    """Returns the running telemetry; None before `init` and after `shutdown`."""
+    return _running[1] if _running is not None else None
+
+
 def flush(timeout: float = 2.0) -> bool:
     """Waits up to `timeout` seconds until the records of this process are stored.
 

@@ -555,6 +555,8 @@ class Telemetry:
         """The directory of the service's store and state."""
     def render(self, openmetrics: bool = False) -> str:
         """Returns the metrics of all processes as Prometheus text 0.0.4, or as OpenMetrics 1.0."""
+    def metrics_response(self, accept: str = "", accept_encoding: str = "") -> tuple[str, str | None, bytes]:
+        """Returns content type, content encoding and body of a scrape's response. It covers all processes."""
 
 @final
 class Settings:

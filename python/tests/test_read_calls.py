@@ -176,4 +176,7 @@ def test_read_calls_recovers_a_process_that_ended_at_once(python, tmp_path):
     )
     for _ in range(2):
         calls = soundpost.read_calls(service="program", directory=tmp_path / "state")
-        assert sorted((call.request_id, call.outcome) for call in calls) == [("req-1", "ok"), ("req-2", "died")]
+        assert sorted((call.request_id, call.outcome) for call in calls) == [
+            ("req-1", "ok"),
+            ("req-2", "died"),
+        ]

@@ -25,8 +25,8 @@ pub mod thread;
 
 pub use call::{
     AudioLevels, Call, CallBuilder, CallFuture, CallHandle, Calls, Entered, FinishedCall, InFlightCall,
-    LabelSet, Operation, Outcome, RequestId, SILENCE_RATIO, Seconds, Stage, StageTime, Status, current_call,
-    enter,
+    InstrumentFuture, LabelSet, Operation, Outcome, RequestId, SILENCE_RATIO, ScopedFuture, Seconds, Stage,
+    StageTime, Status, Unwound, current_call, enter,
 };
 pub use error::Error;
 pub use field::{FieldRef, FieldValue};

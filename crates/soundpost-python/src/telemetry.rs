@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use soundpost::Accept;
 use soundpost::binding::torch::{Allocator, Reads};
 use soundpost::settings::SettingValue;
 
@@ -40,6 +42,19 @@ impl Telemetry {
     #[pyo3(signature = (openmetrics=false))]
     fn render(&self, py: Python<'_>, openmetrics: bool) -> String {
         py.detach(|| if openmetrics { self.inner.render_openmetrics() } else { self.inner.render() })
+    }
+
+    /// Returns content type, content encoding and body of a scrape's response. It covers all processes.
+    #[pyo3(signature = (accept="", accept_encoding=""))]
+    fn metrics_response<'py>(
+        &self,
+        py: Python<'py>,
+        accept: &str,
+        accept_encoding: &str,
+    ) -> (&'static str, Option<&'static str>, Bound<'py, PyBytes>) {
+        let response =
+            py.detach(|| self.inner.metrics_response(Accept::from(accept).encoding(accept_encoding)));
+        (response.content_type, response.content_encoding, PyBytes::new(py, &response.body))
     }
 
     fn __repr__(&self) -> String {

@@ -22,5 +22,5 @@ pub use reporter::attribution::Attribution;
 #[cfg(feature = "store")]
 pub use reporter::recovery::recover;
 #[cfg(feature = "server")]
-pub use server::{Auth, Limits, Server, ServerConfig, TlsFiles};
+pub use server::{Auth, Limits, MetricsResponse, Server, ServerConfig, TlsFiles};
 pub use sources::{Health, Sources};

@@ -100,6 +100,16 @@ impl Reporter {
         exposition::render(&self.snapshot(), self.context.config.appendix.as_deref(), openmetrics)
     }
 
+    /// Returns the response to a scrape with these values of `Accept` and `Accept-Encoding`.
+    #[cfg(feature = "server")]
+    pub fn metrics_response(&self, accept: &str, accept_encoding: &str) -> crate::MetricsResponse {
+        let start = std::time::Instant::now();
+        let appendix = self.context.config.appendix.as_deref();
+        let response = crate::MetricsResponse::new(&self.snapshot(), appendix, accept, accept_encoding);
+        self.context.scrape_seconds.observe(start.elapsed().as_secs_f64());
+        response
+    }
+
     /// Returns the calls in flight in all processes of the service, oldest first.
     pub fn in_flight(&self) -> Vec<InFlightCall> {
         self.thread().in_flight()

@@ -35,6 +35,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[instrument]` |
 //! | `tracing` | yes | the layer for a `tracing` subscriber |
+//! | `tower` | | [`tower::CallLayer`]: each HTTP request as a call, also for axum |
 //! | `server` | yes | the scrape endpoint |
 //! | `tls` | | the scrape endpoint over TLS |
 //! | `host` | yes | samples of the host and the service's processes |
@@ -56,6 +57,8 @@ pub mod read;
 pub mod settings;
 mod start;
 mod telemetry;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use builder::Builder;
 #[cfg(feature = "server")]
@@ -66,14 +69,18 @@ pub use settings::{Settings, default_directory};
 #[cfg(feature = "tracing")]
 pub use soundpost_core::LogLayer;
 pub use soundpost_core::{
-    AudioLevels, BYTES_BUCKETS, Call, CallBuilder, CallHandle, Counter, Entered, Error, Family, FieldValue,
-    Gauge, GpuUse, Histogram, InFlightCall, LATENCY_BUCKETS, Merge, Notice, Operation, Outcome,
-    RATIO_BUCKETS, RequestId, SILENCE_RATIO, Seconds, Spec, Stage, StageTime, Status, Unit, current_call,
-    enter, sanitized,
+    AudioLevels, BYTES_BUCKETS, Call, CallBuilder, CallFuture, CallHandle, Counter, Entered, Error, Family,
+    FieldValue, Gauge, GpuUse, Histogram, InFlightCall, InstrumentFuture, LATENCY_BUCKETS, Merge, Notice,
+    Operation, Outcome, RATIO_BUCKETS, RequestId, SILENCE_RATIO, ScopedFuture, Seconds, Spec, Stage,
+    StageTime, Status, Unit, current_call, enter, sanitized,
 };
 /// Records calls of a function: see the crate's guide for its arguments.
 #[cfg(feature = "macros")]
 pub use soundpost_macros::instrument;
+#[cfg(feature = "server")]
+pub use soundpost_report::MetricsResponse;
 #[cfg(feature = "sinks")]
 pub use soundpost_sinks::kinds as sink;
+#[cfg(feature = "server")]
+pub use telemetry::Accept;
 pub use telemetry::{Guard, Telemetry, global};

@@ -10,6 +10,8 @@ use soundpost_core::{
     Calls, Error, Family, InFlightCall, Notice, Operation, Registry, ServiceDir, ServiceIdentity, Spec,
     Stage, set_once, thread,
 };
+#[cfg(feature = "server")]
+use soundpost_report::MetricsResponse;
 use soundpost_report::Reporter;
 
 use crate::start::Run;
@@ -38,6 +40,31 @@ struct Inner {
     /// `None` if `SOUNDPOST_DISABLED` is set.
     reporter: Option<Arc<Reporter>>,
     run: Mutex<Option<Run>>,
+}
+
+/// The headers of a request that select the format and the coding of its response.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accept<'a> {
+    formats: &'a str,
+    encodings: &'a str,
+}
+
+#[cfg(feature = "server")]
+impl<'a> Accept<'a> {
+    /// Sets the value of `Accept-Encoding`; default: no compression.
+    #[must_use]
+    pub fn encoding(mut self, accept_encoding: &'a str) -> Self {
+        self.encodings = accept_encoding;
+        self
+    }
+}
+
+#[cfg(feature = "server")]
+impl<'a> From<&'a str> for Accept<'a> {
+    fn from(accept: &'a str) -> Self {
+        Self { formats: accept, encodings: "" }
+    }
 }
 
 impl Telemetry {
@@ -104,6 +131,18 @@ impl Telemetry {
     /// Returns the text of a scrape in the OpenMetrics format, with exemplars.
     pub fn render_openmetrics(&self) -> String {
         self.reported(|reporter| reporter.render(true))
+    }
+
+    /// Returns the response to a scrape, for a route of the service's own server. It covers all processes.
+    ///
+    /// `accept` is the value of the request's `Accept`; [`Accept::encoding`] adds that of `Accept-Encoding`.
+    #[cfg(feature = "server")]
+    pub fn metrics_response<'a>(&self, accept: impl Into<Accept<'a>>) -> MetricsResponse {
+        let Accept { formats, encodings } = accept.into();
+        match self.inner.reporter.as_deref() {
+            Some(reporter) => reporter.metrics_response(formats, encodings),
+            None => MetricsResponse::new(&self.snapshot(), None, formats, encodings),
+        }
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {

@@ -46,6 +46,12 @@ impl Call {
         self.handle.gpu()
     }
 
+    /// Runs `body` with this call as the current one of the thread, so that log events and functions with
+    /// `#[instrument]` belong to it.
+    pub fn in_scope<T>(&self, body: impl FnOnce() -> T) -> T {
+        self.handle.in_scope(body)
+    }
+
     /// Begins a stage of this call.
     pub fn stage(&self, name: &str) -> Stage {
         self.handle.stage(name)

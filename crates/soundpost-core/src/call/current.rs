@@ -25,6 +25,14 @@ pub fn enter(call: &CallHandle) -> Entered {
     Entered { entered, here: std::marker::PhantomData }
 }
 
+impl CallHandle {
+    /// Runs `body` with this call as the current one of the thread, see [`Call::in_scope`].
+    pub fn in_scope<T>(&self, body: impl FnOnce() -> T) -> T {
+        let _entered = enter(self);
+        body()
+    }
+}
+
 /// Restores the thread's previous current call when dropped.
 #[must_use = "the call is current as long as this value"]
 pub struct Entered {
@@ -60,7 +68,18 @@ pin_project! {
 }
 
 /// Ends the call when a poll unwinds, because a future whose panic was caught may be dropped much later.
-struct Unwound<'a>(&'a CallHandle);
+#[doc(hidden)]
+pub struct Unwound<'a>(&'a CallHandle);
+
+impl<'a> Unwound<'a> {
+    /// Polls a part of the call.
+    pub fn guard<T>(call: &'a CallHandle, poll: impl FnOnce() -> T) -> T {
+        let unwound = Unwound(call);
+        let polled = poll();
+        std::mem::forget(unwound);
+        polled
+    }
+}
 
 impl Drop for Unwound<'_> {
     fn drop(&mut self) {
@@ -82,10 +101,10 @@ impl<F: Future, C: FnOnce(&Call, &F::Output)> Future for CallFuture<F, C> {
         let this = self.project();
         let polled = {
             let _entered = this.call.as_ref().map(|(call, _)| enter(call.handle()));
-            let unwound = this.call.as_ref().map(|(call, _)| Unwound(call.handle()));
-            let polled = this.future.poll(context);
-            std::mem::forget(unwound);
-            polled
+            match this.call.as_ref() {
+                Some((call, _)) => Unwound::guard(call.handle(), || this.future.poll(context)),
+                None => this.future.poll(context),
+            }
         };
         if let Poll::Ready(output) = &polled
             && let Some((call, conclude)) = this.call.take()
@@ -95,3 +114,51 @@ impl<F: Future, C: FnOnce(&Call, &F::Output)> Future for CallFuture<F, C> {
         polled
     }
 }
+
+pin_project! {
+    /// A future that runs in a call and does not end it, see [`InstrumentFuture::in_call`].
+    pub struct ScopedFuture<F> {
+        call: CallHandle,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for ScopedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = enter(this.call);
+        this.future.poll(context)
+    }
+}
+
+/// Runs futures in calls. A call is the current one during each poll of its future, so that log events and functions
+/// with `#[instrument]` belong to it, on any thread.
+pub trait InstrumentFuture: Future + Sized {
+    /// Makes the future a call, which is `ok` when the future ends, and `cancelled` when it is dropped before. Another
+    /// outcome is set by [`Call::mark`] on the current call.
+    fn instrumented(self, call: Call) -> CallFuture<Self, fn(&Call, &Self::Output)> {
+        CallFuture::new(call, self, |call, _| call.finish())
+    }
+
+    /// Makes the future a call as [`InstrumentFuture::instrumented`] does; an `Err` is the outcome of that error.
+    fn try_instrumented<T, E>(self, call: Call) -> CallFuture<Self, fn(&Call, &Self::Output)>
+    where
+        Self: Future<Output = Result<T, E>>,
+        E: std::error::Error + 'static,
+    {
+        CallFuture::new(call, self, |call, output| match output {
+            Ok(_) => call.finish(),
+            Err(error) => call.fail(error),
+        })
+    }
+
+    /// Runs the future in a call that the caller ends.
+    fn in_call(self, call: &CallHandle) -> ScopedFuture<Self> {
+        ScopedFuture { call: call.clone(), future: self }
+    }
+}
+
+impl<F: Future> InstrumentFuture for F {}

@@ -21,7 +21,7 @@ mod stage;
 mod tests;
 
 pub use call::{Call, CallBuilder};
-pub use current::{CallFuture, Entered, current_call, enter};
+pub use current::{CallFuture, Entered, InstrumentFuture, ScopedFuture, Unwound, current_call, enter};
 pub(crate) use finished::CallOrigin;
 pub use finished::{FinishedCall, InFlightCall, StageTime};
 pub use handle::{CallHandle, Seconds};

@@ -11,6 +11,7 @@ mod listen;
 mod negotiate;
 mod progress;
 mod respond;
+mod scrape;
 mod slots;
 mod socket;
 #[cfg_attr(not(feature = "tls"), path = "absent/tls.rs")]
@@ -18,3 +19,4 @@ mod tls;
 
 pub use config::{Auth, Limits, ServerConfig, TlsFiles};
 pub use listen::Server;
+pub use scrape::MetricsResponse;

@@ -1,13 +1,10 @@
 //! Responses to requests. No body is read, and no input of the client is repeated.
 
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use hyper::body::Body;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
@@ -17,9 +14,8 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::auth::Gate;
 use super::body::Page;
-use super::negotiate::{self, Format};
 use super::progress::Progress;
-use crate::exposition;
+use super::scrape::MetricsResponse;
 use crate::sources::Sources;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -96,27 +92,20 @@ impl Responder {
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Answer {
-        let vary = HeaderValue::from_static("accept, accept-encoding");
         let start = Instant::now();
-        let rendered = self.guarded("render", || self.render(negotiate::format(headers)));
-        let Some((format, text)) = rendered else { return failed() };
-        let mut answer = Answer::new(StatusCode::OK, format.content_type(), text).with(VARY, vary);
-        if negotiate::gzip(headers)
-            && let Some(compressed) = compress(&answer.body)
-        {
-            answer.body = compressed;
-            answer = answer.with(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let render = || {
+            let snapshot = (self.sources.snapshot)();
+            MetricsResponse::from_headers(&snapshot, self.sources.appendix.as_deref(), headers)
+        };
+        let Some(response) = self.guarded("render", render) else { return failed() };
+        let MetricsResponse { content_type, content_encoding, body } = response;
+        let mut answer = Answer::new(StatusCode::OK, content_type, body)
+            .with(VARY, HeaderValue::from_static(MetricsResponse::VARY));
+        if let Some(encoding) = content_encoding {
+            answer = answer.with(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         self.guarded("render", || (self.sources.observe_scrape)(start.elapsed()));
         answer
-    }
-
-    /// Returns the exposition in the requested format, or in text 0.0.4 if there is an appendix.
-    fn render(&self, format: Format) -> (Format, String) {
-        let appendix = self.sources.appendix.as_deref();
-        let format = if appendix.is_some() { Format::Text } else { format };
-        let snapshot = (self.sources.snapshot)();
-        (format, exposition::render(&snapshot, appendix, format == Format::OpenMetrics))
     }
 
     fn health(&self) -> Answer {
@@ -137,12 +126,4 @@ impl Responder {
 
 fn failed() -> Answer {
     Answer::new(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "internal error\n")
-}
-
-/// Compresses fast rather than small: the server's thread has other clients.
-fn compress(body: &[u8]) -> Option<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8 + 64), Compression::fast());
-    // Writing to memory does not fail; the uncompressed body would be valid as well.
-    encoder.write_all(body).ok()?;
-    encoder.finish().ok().map(Bytes::from)
 }

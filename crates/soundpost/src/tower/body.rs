@@ -1,0 +1,83 @@
+//! The body of a response, whose call ends with it.
+
+use std::fmt::Display;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use soundpost_core::{Call, Outcome, Seconds, Unwound, enter};
+
+pin_project! {
+    /// The body of a response: each of its pieces is a chunk of the call, which ends when the body is taken or dropped.
+    pub struct CallBody<B: Body> {
+        call: Option<Call>,
+        // A response to HEAD has a body that nobody takes.
+        is_taken: bool,
+        #[pin]
+        body: B,
+    }
+
+    impl<B: Body> PinnedDrop for CallBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            // A server drops a body of known length after its last piece.
+            let is_whole = *this.is_taken || this.body.is_end_stream();
+            match this.call.take() {
+                Some(call) if is_whole => call.finish(),
+                Some(call) => call.abandon(),
+                None => {}
+            }
+        }
+    }
+}
+
+impl<B: Body> CallBody<B> {
+    pub(super) fn new(body: B, call: Option<Call>, has_body: bool) -> Self {
+        if let Some(call) = &call {
+            call.suspend();
+        }
+        Self { call, is_taken: !has_body, body }
+    }
+}
+
+impl<B: Body> Body for CallBody<B>
+where
+    B::Error: Display,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let Some(call) = this.call.as_ref() else { return this.body.poll_frame(context) };
+        call.resume();
+        let polled = {
+            let _entered = enter(call.handle());
+            Unwound::guard(call.handle(), || this.body.poll_frame(context))
+        };
+        let frame = ready!(polled);
+        match &frame {
+            Some(Ok(frame)) if frame.is_data() => call.hand_over(Seconds(0.0)),
+            Some(Ok(_)) => call.suspend(),
+            Some(Err(error)) => call.end_with(Outcome::Error, "", &error.to_string()),
+            None => *this.is_taken = true,
+        }
+        if frame.is_none() {
+            // Ends the call here, and not when the server drops the body.
+            this.call.take().iter().for_each(Call::finish);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
