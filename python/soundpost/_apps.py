@@ -14,6 +14,7 @@ AsgiApp = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _PLAIN = "text/plain; charset=utf-8"
+_ALLOW = ("Allow", "GET, HEAD, OPTIONS")
 _Response = tuple[int, list[tuple[str, str]], bytes]
 
 
@@ -72,9 +73,9 @@ def make_wsgi_app(*, disable_compression: bool = False) -> WsgiApp:
 
 def _respond(method: str, accept: str, accept_encoding: str) -> _Response:
     if method == "OPTIONS":
-        return 200, [("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0")], b""
+        return _text(200, "", _ALLOW)
     if method not in ("GET", "HEAD"):
-        return _text(405, "method not allowed: use GET or HEAD\n", ("Allow", "GET, HEAD, OPTIONS"))
+        return _text(405, "method not allowed: use GET or HEAD\n", _ALLOW)
     telemetry = _init.telemetry()
     if telemetry is None:
         return _text(503, "soundpost.init was not called\n")
