@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use soundpost::binding::regular_file;
 use soundpost::read::Service;
 use soundpost::read::store::{CallFilter, CallRow, Order, Reader, VitalsSample};
 use soundpost::{InFlightCall, Outcome};
@@ -15,6 +16,8 @@ use crate::summary::Machine;
 
 /// File in a service's directory: one line of JSON per postmortem, the latest last.
 const FILE: &str = "postmortems.jsonl";
+/// Maximum size of the file, bytes.
+const FILE_BYTES: u64 = 16 << 20;
 /// Maximum number of postmortems in the file.
 const MAX_POSTMORTEMS: usize = 50;
 /// Maximum number of calls in a postmortem.
@@ -178,7 +181,7 @@ impl Postmortem {
 }
 
 fn lines(directory: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
+    let text = regular_file::read_text(&directory.join(FILE), FILE_BYTES).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 

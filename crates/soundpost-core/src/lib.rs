@@ -16,6 +16,7 @@ mod layer;
 mod log;
 mod per_process;
 mod registry;
+pub mod regular_file;
 mod segment;
 pub mod snapshot;
 #[doc(hidden)]

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -14,11 +14,14 @@ use std::sync::{Mutex, MutexGuard};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use soundpost_core::thread::lock;
-use soundpost_core::{Error, PerProcess, ServiceDir};
+use soundpost_core::{Error, PerProcess, ServiceDir, regular_file};
 
 const FILE: &str = "reporter.lock";
 /// Name of the file whose lock an agent holds for its whole life, elected or not.
 const AGENT: &str = "agent.lock";
+
+/// Errors of this process that a later attempt may not have.
+const TRANSIENT: [i32; 5] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EINTR, libc::EAGAIN];
 
 static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
 
@@ -33,24 +36,52 @@ pub(crate) struct Lease {
     file: Option<File>,
 }
 
-/// Tries to become the reporter of the service in `place`. A process that is `alone`, because no other process reads
-/// its segment, needs no lock if the file cannot be opened.
-pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Option<Lease> {
+/// Tries to become the reporter of the service in `place`; `None` if another process is. A process that is `alone`,
+/// because no other process reads its segment, needs no lock if there is no usable lock file.
+///
+/// # Errors
+/// When no place has a usable lock file.
+pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Result<Option<Lease>, Error> {
     let key = key(place.directory(), FILE);
     let mut held = held();
     if key.is_some_and(|key| held.contains(&key)) {
-        return None;
+        return Ok(None);
     }
-    let file = match place.open_file(FILE) {
+    let file = match open_lock(place, FILE) {
         Ok(file) => Some(file),
         Err(_) if alone => None,
-        Err(_) => return None,
+        Err(error) => return Err(error),
     };
-    if let Some(file) = &file {
-        fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).ok()?;
+    if file.as_ref().is_some_and(|file| fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).is_err()) {
+        return Ok(None);
     }
     held.extend(key);
-    Some(Lease { key, file })
+    Ok(Some(Lease { key, file }))
+}
+
+/// Opens a lock file of the service. If something else is in its place, or the file system has no record locks, it is
+/// in shared memory, for each process of the service.
+fn open_lock(place: &ServiceDir, name: &str) -> Result<File, Error> {
+    let mut first = None;
+    for path in place.lock_files(name) {
+        let locks = |file: &File| fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut write_lock()));
+        let opened = ServiceDir::open_lock(&path).and_then(|file| {
+            locks(&file).map_err(|error| {
+                io::Error::new(io::Error::from(error).kind(), format!("no record locks: {error}"))
+            })?;
+            Ok(file)
+        });
+        let error = match opened {
+            Ok(file) => return Ok(file),
+            Err(error) => error,
+        };
+        let is_transient = error.raw_os_error().is_some_and(|code| TRANSIENT.contains(&code));
+        first.get_or_insert_with(|| Error::io("locks: cannot use", &path, error));
+        if is_transient {
+            break;
+        }
+    }
+    Err(first.unwrap_or_else(|| Error::conflict("locks: there is no directory")))
 }
 
 /// Announces this process as the agent of the service in `place`, with the names of its sinks. Until the lease is
@@ -69,7 +100,7 @@ pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Lease, Erro
         return Err(conflict());
     }
     let failed = |error| Error::io("agent: cannot write", &path, error);
-    let mut file = place.open_file(AGENT).map_err(failed)?;
+    let mut file = open_lock(place, AGENT)?;
     if fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).is_err() {
         return Err(conflict());
     }
@@ -81,12 +112,12 @@ pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Lease, Erro
 
 /// Returns the process that reports for the service in `place`, by its id in this PID namespace.
 pub fn reporter(place: &ServiceDir) -> Option<u32> {
-    holder(place.directory(), FILE)
+    holder(place, FILE)
 }
 
 /// Returns the agent of the service in `place`, if there is one.
 pub fn agent(place: &ServiceDir) -> Option<u32> {
-    holder(place.directory(), AGENT)
+    holder(place, AGENT)
 }
 
 /// Returns the names of the sinks of the service's agent, if it is another process. An agent that just started may
@@ -94,22 +125,24 @@ pub fn agent(place: &ServiceDir) -> Option<u32> {
 #[cfg(feature = "sinks")]
 pub(crate) fn agents_sinks(place: &ServiceDir) -> Option<Vec<String>> {
     agent(place).filter(|pid| *pid != std::process::id())?;
-    let names = std::fs::read_to_string(place.directory().join(AGENT)).ok()?;
+    let names = place.read(AGENT).ok()?;
     Some(names.split_whitespace().map(str::to_owned).collect())
 }
 
 /// Returns the holder of a lock. This process does not open a file whose lock it holds itself.
-fn holder(directory: &Path, name: &'static str) -> Option<u32> {
+fn holder(place: &ServiceDir, name: &'static str) -> Option<u32> {
     let held = held();
-    if key(directory, name).is_some_and(|key| held.contains(&key)) {
+    if key(place.directory(), name).is_some_and(|key| held.contains(&key)) {
         return Some(std::process::id());
     }
-    let file = File::open(directory.join(name)).ok()?;
-    let mut lock = write_lock();
-    fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).ok()?;
-    let locked = i32::from(lock.l_type) != libc::F_UNLCK;
-    // A holder in another PID namespace has no id here.
-    locked.then(|| u32::try_from(lock.l_pid).unwrap_or(0))
+    place.lock_files(name).find_map(|path| {
+        let (file, _) = regular_file::open(&path).ok()?;
+        let mut lock = write_lock();
+        fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).ok()?;
+        let locked = i32::from(lock.l_type) != libc::F_UNLCK;
+        // A holder in another PID namespace has no id here.
+        locked.then(|| u32::try_from(lock.l_pid).unwrap_or(0))
+    })
 }
 
 fn key(directory: &Path, name: &'static str) -> Option<Key> {
@@ -162,15 +195,15 @@ mod tests {
         std::os::unix::fs::symlink(&root, &link).expect("linked");
         let [place, other] = [root, link]
             .map(|root| ServiceDir::open_with_shared_memory(&root, "svc", outer.path()).expect("a place"));
-        let lease = try_acquire(&place, false).expect("nobody else");
+        let lease = try_acquire(&place, false).expect("locks").expect("nobody else");
         let announced = announce(&place, &["loki"]).expect("nobody else");
         for place in [&place, &other] {
-            assert!(try_acquire(place, false).is_none() && announce(place, &[]).is_err());
+            assert!(try_acquire(place, false).expect("locks").is_none() && announce(place, &[]).is_err());
             assert_eq!([reporter(place), agent(place)], [Some(std::process::id()); 2]);
         }
         assert!(is_locked(&place, FILE) && is_locked(&place, AGENT), "asking ends no lock");
         drop((lease, announced));
         assert_eq!([reporter(&other), agent(&other)], [None; 2]);
-        assert!(try_acquire(&other, false).is_some() && announce(&other, &[]).is_ok());
+        assert!(try_acquire(&other, false).expect("locks").is_some() && announce(&other, &[]).is_ok());
     }
 }

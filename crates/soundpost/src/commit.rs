@@ -2,9 +2,10 @@
 //!
 //! See <https://git-scm.com/docs/gitrepository-layout>.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use soundpost_core::regular_file;
 
 /// Maximum number of parent directories to search.
 const ABOVE: usize = 32;
@@ -66,13 +67,10 @@ fn small(path: &Path) -> Option<String> {
     read(path, SMALL).map(|text| text.trim().to_owned())
 }
 
-/// Returns the start of a regular file; opening a FIFO would block.
+/// Returns the start of a regular file.
 fn read(path: &Path, most: u64) -> Option<String> {
-    if !path.metadata().ok()?.is_file() {
-        return None;
-    }
     let mut text = String::new();
-    File::open(path).ok()?.take(most).read_to_string(&mut text).ok()?;
+    regular_file::open(path).ok()?.0.take(most).read_to_string(&mut text).ok()?;
     Some(text)
 }
 

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::posix_fallocate;
 
+use crate::regular_file;
+
 pub(crate) const EXTENSION: &str = "segment";
 /// Suffix of an agent's segment before the extension; part of the name from the start.
 pub(crate) const AGENT: &str = ".agent";
@@ -77,13 +79,23 @@ pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     open_existing(path, true)
 }
 
+/// Opens a file for reading and writing, and makes it if missing.
+pub(crate) fn open_or_make(path: &Path) -> io::Result<File> {
+    open_checked(path, private_file().create(true).truncate(false))
+}
+
 fn open_existing(path: &Path, writable: bool) -> io::Result<File> {
+    open_checked(path, private_file().write(writable))
+}
+
+fn open_checked(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     // O_NONBLOCK keeps a FIFO from blocking the reader.
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    let file = private_file().write(writable).custom_flags(flags).open(path)?;
+    let file = options.custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.uid() != user_id() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not a file of this user"));
+    regular_file::check(&metadata)?;
+    if metadata.uid() != user_id() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
     }
     Ok(file)
 }

@@ -9,8 +9,8 @@ use nix::sys::statvfs::statvfs;
 
 use super::Source;
 use super::file::{
-    EXTENSION, HISTORY, NewFile, is_dead, is_unwritable, open_foreign, private_directory, private_file,
-    random, user_id,
+    EXTENSION, HISTORY, NewFile, is_dead, is_unwritable, open_foreign, open_or_make, private_directory,
+    private_file, random, user_id,
 };
 use crate::error::Error;
 
@@ -153,12 +153,18 @@ impl ServiceDir {
         }
     }
 
-    /// Opens a private file in the durable directory, and makes it if missing.
+    /// Returns the places of a file for locks: the durable directory, then shared memory.
+    pub fn lock_files(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let others = self.segments.iter().filter(|directory| **directory != self.state);
+        std::iter::once(&self.state).chain(others).map(move |directory| directory.join(name))
+    }
+
+    /// Opens a private file for locks, and makes it if missing.
     ///
     /// # Errors
-    /// When it cannot be made, or is a symbolic link.
-    pub fn open_file(&self, name: &str) -> io::Result<File> {
-        private_file().create(true).truncate(false).open(self.state.join(name))
+    /// When it cannot be made, or something else is in its place.
+    pub fn open_lock(path: &Path) -> io::Result<File> {
+        open_or_make(path)
     }
 
     /// Returns the files of living and dead segments, in arbitrary order.

@@ -1,11 +1,11 @@
 //! Bytes and files as output: containers by their marks, other bytes as PCM where that is declared.
 
-use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use soundpost::AudioLevels;
+use soundpost::binding::regular_file;
 
 use super::container::{HEAD_BYTES, Kind, tracks};
 use super::header::{Wave, flac};
@@ -89,11 +89,10 @@ impl Rules {
     /// Measures a file; a missing or empty one is no output.
     pub(super) fn measure_file(&self, path: &Path, pass: &mut Pass<'_>) -> Measured {
         let opened = || {
-            let mut file = File::open(path).ok()?;
-            let about = file.metadata().ok()?;
+            let (mut file, about) = regular_file::open(path).ok()?;
             let mut head = Vec::new();
             (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
-            (about.is_file() && about.len() > 0).then_some((file, about.len(), head))
+            (about.len() > 0).then_some((file, about.len(), head))
         };
         let Some((mut file, size, head)) = opened() else { return Measured::Nothing };
         match Kind::of(&head) {

@@ -30,7 +30,7 @@ pub fn recover(place: &ServiceDir, limits: Limits) -> Result<Vec<Notice>, Error>
     storage::prepare_for_forks();
     let mut lease = None;
     poll_until(Instant::now() + READER_TIMEOUT, || {
-        lease = election::try_acquire(place, false);
+        lease = election::try_acquire(place, false).ok().flatten();
         // Without a living segment, another reader holds the lease, and its records are read next.
         lease.is_some() || place.has_segment(false)
     });

@@ -127,7 +127,7 @@ impl ReporterThread {
     pub(crate) fn address(&self) -> Option<String> {
         self.context().config.server.as_ref()?;
         let own = self.if_elected(|elected| elected.server.address().map(str::to_owned)).flatten();
-        own.or_else(|| std::fs::read_to_string(self.context().place.directory().join(ADDRESS)).ok())
+        own.or_else(|| self.context().place.read(ADDRESS).ok())
     }
 
     /// Waits until all records of this moment are stored, and then until the sinks shipped them, except to receivers
@@ -207,7 +207,14 @@ impl ReporterThread {
     }
 
     fn try_acquire(&self) -> Option<Lease> {
-        election::try_acquire(&self.context().place, self.context().registry.fallback().is_some())
+        let context = self.context();
+        let acquired = election::try_acquire(&context.place, context.registry.fallback().is_some());
+        context.calls.set_unhealthy("locks_unusable", acquired.is_err());
+        acquired.unwrap_or_else(|error| {
+            let message = format!("{error}; no process of the service reports, and recording continues");
+            context.registry.diagnostics().warn_once("election", &message);
+            None
+        })
     }
 
     fn watch(self: Arc<Self>) {

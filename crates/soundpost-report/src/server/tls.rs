@@ -1,11 +1,12 @@
 //! TLS from PEM files.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::{fs, io};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use soundpost_core::regular_file::{self, CERTIFICATE_BYTES};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -53,7 +54,7 @@ pub(super) fn load(files: &TlsFiles) -> io::Result<Acceptor> {
 }
 
 fn read(what: &str, path: &Path) -> io::Result<Vec<u8>> {
-    fs::read(path).map_err(|error| invalid(what, path, &error))
+    regular_file::read(path, CERTIFICATE_BYTES).map_err(|error| invalid(what, path, &error))
 }
 
 fn invalid(what: &str, path: &Path, error: &dyn std::fmt::Display) -> io::Error {

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use soundpost_core::{ServiceDir, clock};
+use soundpost_core::{ServiceDir, clock, regular_file};
 
 const FILE: &str = "sinks.json";
+/// Maximum size of the file, bytes.
+const FILE_BYTES: u64 = 1 << 20;
 /// Maximum length of a reason, bytes.
 const WHY: usize = 1024;
 
@@ -26,7 +28,7 @@ pub struct SinkProblem {
 impl SinkProblem {
     /// Returns the problems that a service's reporter wrote last; none without a file.
     pub fn all(directory: &Path) -> Vec<Self> {
-        let text = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
+        let text = regular_file::read_text(&directory.join(FILE), FILE_BYTES).unwrap_or_default();
         let all: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
         all.iter().filter_map(Self::read).collect()
     }

@@ -6,13 +6,13 @@
 mod mend;
 mod rotation;
 
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
-use soundpost_core::{CloseInChild, close_in_child};
+use soundpost_core::{CloseInChild, close_in_child, regular_file, user_id};
 
 pub(crate) use rotation::Rotation;
 
@@ -44,8 +44,8 @@ impl LineFile {
     /// Appends whole lines by one write, after a rotation if one is due at this wall-clock time.
     ///
     /// # Errors
-    /// When nothing was appended: the file cannot be opened or renamed, is not regular or locked by another process, or
-    /// the disk is full.
+    /// When nothing was appended: the file cannot be opened or renamed, is no regular file of this user with one name, is
+    /// locked by another process, or the disk is full.
     pub(crate) fn append(&mut self, lines: &[u8], unix_nanos: u64) -> io::Result<()> {
         self.try_append(lines, unix_nanos).map_err(|error| self.named(error))
     }
@@ -95,9 +95,7 @@ impl LineFile {
         };
         let closed_in_child = close_in_child(file.as_raw_fd());
         let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "this is no regular file"));
-        }
+        check(&metadata)?;
         lock(&file)?;
         let length = mend::mend(&file, metadata.len())?;
         let written = u64::try_from(metadata.mtime()).unwrap_or(0).saturating_mul(1_000_000_000);
@@ -157,6 +155,17 @@ fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).append(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
     options
+}
+
+/// Checks that no other user or name leads to the file.
+fn check(metadata: &Metadata) -> io::Result<()> {
+    let refused = |why: &str| Err(io::Error::new(ErrorKind::InvalidInput, why));
+    regular_file::check(metadata)?;
+    match (metadata.uid() == user_id(), metadata.nlink()) {
+        (false, _) => refused("it belongs to another user"),
+        (true, 2..) => refused("it has a second name (a hard link)"),
+        _ => Ok(()),
+    }
 }
 
 /// Locks the file until it is closed, if the file system supports locks.

@@ -1,11 +1,9 @@
 //! Secrets: where they are read from, and never shown.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::PathBuf;
 
-const MAX_BYTES: u64 = 64 * 1024;
+use soundpost_core::regular_file::{self, SECRET_BYTES};
 
 /// A text that no message shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,9 +46,8 @@ impl Source {
         match self {
             Self::Text(secret) => checked(secret.0.clone(), "it").map_err(|why| format!("{what}: {why}")),
             Self::File(path) => {
-                let mut text = String::new();
-                let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-                read.map_err(|error| format!("{what}_file: {error}, {}", path.display()))?;
+                let text = regular_file::read_text(path, SECRET_BYTES)
+                    .map_err(|error| format!("{what}_file: {error}, {}", path.display()))?;
                 checked(text, &path.display().to_string()).map_err(|why| format!("{what}_file: {why}"))
             }
             Self::Variable(name) => std::env::var(name)

@@ -6,6 +6,7 @@ pub mod torch;
 
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
+pub use soundpost_core::regular_file;
 pub use soundpost_core::thread::lock;
 pub use soundpost_core::{EventBuilder, FieldRef, LabelSet, Level, Log, LogFields};
 

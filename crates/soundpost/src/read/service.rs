@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use soundpost_core::snapshot::{Collector, Snapshot};
-use soundpost_core::{Error, InFlightCall, Registry, ServiceDir, ServiceIdentity};
+use soundpost_core::{Error, InFlightCall, Registry, ServiceDir, ServiceIdentity, regular_file};
 #[cfg(feature = "store")]
 use {crate::settings::Settings, soundpost_core::Notice, soundpost_store::Reader};
 
@@ -70,7 +70,11 @@ impl Service {
     /// Returns the address of its endpoint (`host:port`); `None` without a reporter.
     pub fn address(&self) -> Option<String> {
         self.reporter()?;
-        std::fs::read_to_string(self.place.directory().join(soundpost_report::ADDRESS)).ok()
+        regular_file::read_text(
+            &self.place.directory().join(soundpost_report::ADDRESS),
+            regular_file::SECRET_BYTES,
+        )
+        .ok()
     }
 
     /// Returns the process id of its reporter or agent; 0 in another PID namespace.

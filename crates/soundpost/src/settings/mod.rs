@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use soundpost_core::Error;
+use soundpost_core::regular_file::{self, SECRET_BYTES};
 
 pub use declaration::Setting;
 pub use sinks::{SinkList, SinkParts};
@@ -240,7 +241,7 @@ impl Settings {
         }
         let path = self.path("bearer_token_file")?;
         let file = self.given.remove("bearer_token_file")?;
-        let wrong = match std::fs::read_to_string(&path) {
+        let wrong = match regular_file::read_text(&path, SECRET_BYTES) {
             Ok(text) if !text.trim().is_empty() => {
                 let value = SettingValue::Text(text.trim().to_owned());
                 self.given.insert("bearer_token", Given { value, ..file });

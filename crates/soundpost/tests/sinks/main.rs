@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conservation;
+mod files;
 mod forks;
 mod life;
 #[path = "../common/outage.rs"]

@@ -207,6 +207,18 @@ fn path_without_a_regular_file_is_rejected() {
     fs::create_dir(&path).unwrap();
     assert!(file.append(b"x\n", NOW).is_err());
     fs::remove_dir(&path).unwrap();
+    fs::hard_link(&target, &path).unwrap();
+    assert!(
+        file.append(b"x\n", NOW).unwrap_err().to_string().ends_with("it has a second name (a hard link)")
+    );
+    fs::remove_file(&path).unwrap();
+    if nix::unistd::geteuid().is_root() {
+        fs::write(&path, "").unwrap();
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        assert!(file.append(b"x\n", NOW).unwrap_err().to_string().ends_with("it belongs to another user"));
+        assert_eq!(read(&path), "");
+        fs::remove_file(&path).unwrap();
+    }
     file.append(b"x\n", NOW).unwrap();
     assert_eq!((read(&target), read(&path)), (String::new(), "x\n".to_owned()));
     let mut nowhere = LineFile::new(directory.path().join("none/calls.jsonl"), 0o600, ENDLESS);

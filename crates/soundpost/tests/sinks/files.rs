@@ -1,0 +1,124 @@
+//! FIFOs, devices, directories and large files in the place of a file that Soundpost reads.
+
+use std::fs;
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::Duration;
+
+use soundpost::read::Service;
+use soundpost::settings::Settings;
+use soundpost::sink::{InfluxDb, Loki, SinkProblem};
+use soundpost_store::{CallFilter, Reader};
+use soundpost_testkit::{Reply, Server};
+
+use crate::common::{Directory, Ending, until};
+use crate::state::{Scraped, record, service};
+
+type Make = fn(&Path);
+
+/// Things that are no regular file of a fitting size, and how each is made.
+const STRANGE: [(&str, Make); 6] = [
+    ("a FIFO", |path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap()),
+    ("a directory", |path| fs::create_dir(path).unwrap()),
+    ("a socket", |path| drop(UnixListener::bind(path).unwrap())),
+    ("a device", |path| symlink("/dev/zero", path).unwrap()),
+    ("a device", |path| symlink("/dev/tty", path).unwrap()),
+    ("KiB", |path| fs::File::create(path).unwrap().set_len((8 << 20) + 1).unwrap()),
+];
+
+#[test]
+fn strange_files_of_settings_are_errors_at_start() {
+    for (number, (name, make)) in STRANGE.into_iter().enumerate() {
+        let directory = Directory::new();
+        let path = directory.path().join("file");
+        make(&path);
+        let influx = || InfluxDb::new("http://h").unwrap().database("d");
+        let loki = || Loki::new("https://h").unwrap();
+        let build = || service(&directory, "strange");
+        let builders = [
+            build().sink(influx().token_file(&path)),
+            build().sink(loki().user("u").password_file(&path)),
+            build().sink(loki().ca_file(&path)),
+        ];
+        let mut errors: Vec<String> =
+            builders.into_iter().map(|builder| builder.start().err().unwrap().to_string()).collect();
+        let mut settings = Settings::default();
+        settings.set("bearer_token_file", path.to_str().unwrap());
+        errors.push(settings.complete().err().unwrap().to_string());
+        #[cfg(feature = "tls")]
+        errors.push(build().listen(([127, 0, 0, 1], 0)).tls(&path, &path).start().err().unwrap().to_string());
+        errors.iter().for_each(|error| assert!(error.contains(name), "{number}: {error}"));
+    }
+}
+
+#[test]
+fn token_file_that_becomes_a_fifo_is_flagged_and_retried() {
+    let server = Server::start(|request| match request.header("authorization") {
+        "Token new" => Reply::status(204),
+        _ => Reply::status(401),
+    });
+    let directory = Directory::new();
+    let token = directory.path().join("token");
+    fs::write(&token, "old").unwrap();
+    let url = format!("http://{}", server.address);
+    let sink =
+        InfluxDb::new(&url).unwrap().database("d").token_file(&token).longest_wait(Duration::from_millis(20));
+    let telemetry = service(&directory, "tokens").sink(sink).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    fs::remove_file(&token).unwrap();
+    STRANGE[0].1(&token);
+    record(&telemetry, "r", 3);
+    until("it is flagged", || {
+        SinkProblem::all(telemetry.directory()).iter().any(|problem| problem.misconfigured)
+    });
+    fs::remove_file(&token).unwrap();
+    fs::write(&token, "new").unwrap();
+    until("it is delivered", || Scraped::of(&telemetry.render(), "influxdb").delivered == 3.0);
+}
+
+/// Puts something into the place of the reporter's lock file.
+fn block(place: &Path, make: Make) {
+    DirBuilder::new().recursive(true).mode(0o700).create(place).unwrap();
+    let file = place.join("reporter.lock");
+    let _ = fs::remove_file(&file);
+    make(&file);
+}
+
+#[test]
+fn strange_lock_file_has_another_place() {
+    for (number, (_, make)) in STRANGE.into_iter().take(5).enumerate() {
+        let directory = Directory::new();
+        let place = directory.path().join("locked");
+        block(&place, make);
+        let telemetry = service(&directory, "locked").start().unwrap();
+        let _ending = Ending(telemetry.clone());
+        record(&telemetry, "r", 2);
+        assert!(telemetry.flush(Duration::from_secs(10)), "{number}");
+        let calls = Reader::open(&place).unwrap().unwrap().calls(&CallFilter::default()).unwrap();
+        assert_eq!(calls.len(), 2, "{number}");
+        let found = Service::find(directory.path(), "locked").unwrap();
+        assert_eq!(found.unwrap().reporter(), Some(std::process::id()), "{number}");
+    }
+}
+
+#[test]
+fn service_without_lock_files_records_and_reports_it() {
+    let directory = Directory::new();
+    let telemetry = service(&directory, "unlocked").start().unwrap();
+    let segments = Service::find(directory.path(), "unlocked").unwrap().unwrap();
+    let segments = segments.segment_directories().to_vec();
+    telemetry.shutdown(Duration::from_secs(5));
+    segments.iter().for_each(|place| block(place, STRANGE[1].1));
+    let telemetry = service(&directory, "unlocked").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    record(&telemetry, "r", 2);
+    until("it is flagged", || telemetry.render().contains("unhealthy{reason=\"locks_unusable\"} 1"));
+    assert!(telemetry.notices(0).iter().any(|notice| notice.message.contains("reporter.lock")));
+    assert!(
+        telemetry.render().contains("soundpost_request_total") || telemetry.render().contains("unlocked")
+    );
+    segments.iter().for_each(|place| fs::remove_dir(place.join("reporter.lock")).unwrap());
+    assert!(telemetry.flush(Duration::from_secs(10)));
+}
