@@ -17,7 +17,7 @@ const URL_BYTES: usize = 512;
 /// Hosts and paths of webhooks: the group behind them is a secret.
 static WEBHOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compile(&[concat!(
-        r"(?:hooks?[a-z0-9.]*[/?]|api\.telegram\.org/bot|ftqq\.com/|api\.day\.app/|hc-ping\.com/|/with/key/|/integration/)",
+        r"(?:hooks?[a-z0-9.-]*[/?]|api\.telegram\.org/bot|ftqq\.com/|api\.day\.app/|hc-ping\.com/|/with/key/|/integration/)",
         r"([\w/.?=&%:@+-]{16,})",
     )])
 });
@@ -37,14 +37,15 @@ pub(crate) fn url(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     let user = user.or_else(|| {
         let colon = bytes[start..authority].iter().position(|byte| *byte == b':')?;
         let port = &bytes[start + colon + 1..authority];
-        let port = port.is_empty() || port.len() > 1 && port.iter().all(u8::is_ascii_digit);
+        let port = port.is_empty() && is_web(cursor) || port.len() > 1 && port.iter().all(u8::is_ascii_digit);
         last_at(end).filter(|_| !port && bytes[start] != b'[')
     });
     // The `@` may lie behind the end of a truncated text.
     let truncated = !cursor.text.whole && end == bytes.len() && bytes[start..end].contains(&b':');
     let shown = |end: &usize| {
         let user = &bytes[start..*end];
-        user != b"git"
+        let plain = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'-' | b'_');
+        !(user == b"git" || user.iter().all(plain) && !is_web(cursor))
             && user.iter().any(|byte| !matches!(byte, b'*' | b':'))
             && !bytes[*end..].starts_with(b"@sha256:")
     };
@@ -65,7 +66,7 @@ pub(crate) fn url(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     }
 }
 
-/// Finds the user whose `@`, of `sign` bytes, is at the cursor: of a connection string, or an e-mail address.
+/// Finds the user whose `@` or `＠`, of `sign` bytes, is at the cursor: of a connection string, or an e-mail address.
 pub(crate) fn user(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
     connection(cursor).filter(|_| sign == 1).or_else(|| email(cursor, sign))
 }
@@ -92,8 +93,17 @@ fn connection(cursor: &Cursor<'_>) -> Option<Match> {
     shown.then_some(Match { start, end: cursor.at, rule: Rule::Url })
 }
 
-/// Endings of names with an `@` that are no addresses: units of systemd.
-const UNITS: [&str; 5] = ["service", "socket", "timer", "target", "mount"];
+/// Returns whether the scheme before the `://` is one of web pages, whose paths have an `@`.
+fn is_web(cursor: &Cursor<'_>) -> bool {
+    ["http", "https", "ws", "wss"].contains(&&*cursor.name_before(cursor.at))
+}
+
+/// Endings of names with an `@` that are no addresses: units of systemd, and files such as `icon@2x.png`.
+#[rustfmt::skip]
+const ENDINGS: [&str; 30] = [
+    "service", "socket", "timer", "target", "mount", "slice", "path", "png", "jpg", "jpeg", "gif", "svg", "webp", "wav", "flac", "ogg",
+    "mp3", "mp4", "whl", "json", "yaml", "yml", "toml", "txt", "log", "conf", "gz", "js", "css", "html",
+];
 
 fn email(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
     let text = cursor.text.as_str();
@@ -131,6 +141,6 @@ fn email(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
 fn is_host(host: &str) -> bool {
     host.trim_end_matches(['.', '-']).rsplit_once('.').is_some_and(|(domain, top)| {
         let letters = top.chars().all(char::is_alphabetic) && top.chars().count() >= 2;
-        !domain.is_empty() && (letters || top.starts_with("xn--")) && !UNITS.contains(&top)
+        !domain.is_empty() && (letters || top.starts_with("xn--")) && !ENDINGS.contains(&top)
     })
 }

@@ -1,7 +1,7 @@
 //! Position of the scanner in a text, and the matches found so far.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::cmp::Reverse;
 
 use crate::rule::Rule;
@@ -33,11 +33,20 @@ pub(crate) struct Text<'a> {
     pub(crate) record_text: bool,
     /// End of the first line, found on demand.
     first_line: OnceCell<usize>,
+    /// End of the last list of tokens of a language model; those within are no secrets either.
+    pub(crate) tokens_end: Cell<usize>,
 }
 
 impl<'a> Text<'a> {
     pub(crate) fn new(text: &'a str, whole: bool, record_text: bool) -> Self {
-        Self { text, bytes: text.as_bytes(), whole, record_text, first_line: OnceCell::new() }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            whole,
+            record_text,
+            first_line: OnceCell::new(),
+            tokens_end: Cell::new(0),
+        }
     }
 
     pub(crate) fn as_str(&self) -> &'a str {

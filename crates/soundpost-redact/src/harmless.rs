@@ -1,6 +1,7 @@
 //! Values that are no secrets, under whatever name: marks, states, counts, types, placeholders, code.
 
 use crate::name;
+use crate::token::is_random;
 
 /// Begins of marks.
 const MARKS: [&[u8]; 2] = [b"[REDACTED:", b"[text of "];
@@ -18,6 +19,13 @@ const STATES: &[&str] = &[
     "revoked", "rotated", "see", "set", "should", "skipped", "success", "the", "to", "too", "undefined", "unknown",
     "unset", "unsupported", "updated", "use", "valid", "verified", "was", "will", "with", "wrong", "yes", "your", "bearer",
     "basic", "digest", "oauth2", "required.", "anonymous", "authenticated", "unauthenticated", "unauthorized", "forbidden",
+    "active", "await", "closed", "complete", "created", "encrypted", "equal", "generated", "granted", "hashed", "hex",
+    "ignored", "inactive", "initialized", "issued", "jwt", "kerberos", "ldap", "locked", "lookup", "md5", "mfa", "mtls",
+    "mounted", "new", "oauth", "oidc", "omitted", "opened", "pending", "plain", "plaintext", "prompt", "protected",
+    "ready", "reset", "restored", "saml", "saved", "scram", "stored", "supplied", "this", "token", "too", "unchanged",
+    "unlocked", "unused", "used", "using", "validated", "weak", "were", "without", "stale", "sent", "read", "deleted",
+    "secure", "cached", "strict", "lax", "signed", "unsigned", "persistent", "temporary", "type", "scram-sha-256", "tls",
+    "rs256", "hs256", "es256", "ed25519", "sha256", "argon2id", "bcrypt", "scrypt", "pbkdf2", "s3v4",
 ];
 /// The same in Chinese, as begins of a value.
 #[rustfmt::skip]
@@ -27,17 +35,35 @@ const CHINESE_STATES: [&str; 20] = [
 ];
 /// Types in signatures of functions.
 #[rustfmt::skip]
-const TYPES: [&str; 27] = [
-    "str", "String", "string", "bytes", "Bytes", "int", "bool", "boolean", "number", "Optional", "Option", "Union", "SecretStr",
+const TYPES: [&str; 29] = [
+    "u8", "char", "str", "String", "string", "bytes", "Bytes", "int", "bool", "boolean", "number", "Optional", "Option", "Union", "SecretStr",
     "SecretString", "Any", "dict", "list", "tuple", "Sequence", "Secret", "Token", "Zeroizing", "List", "Dict", "Vec", "Cow", "Callable",
 ];
-/// Begins of source code that computes a value.
+/// Objects of source code that hold values.
 #[rustfmt::skip]
-const CODE: [&str; 26] = [
-    "self.", "args.", "cfg.", "config.", "config[", "settings.", "os.", "env.", "env::", "std::env", "process.env", "getpass",
-    "request.", "req.", "kwargs", "options.", "opts.", "params.", "ctx.", "dict_keys(", "dict_values(", "len(", "get_", "load_",
-    "Depends(", "Field(",
+const OBJECTS: [&str; 33] = [
+    "import", "self", "this", "args", "cfg", "config", "conf", "settings", "os", "env", "std", "process", "getpass", "request", "req", "kwargs",
+    "options", "opts", "params", "ctx", "context", "app", "state", "user", "form", "data", "body", "payload", "headers", "session",
+    "response", "secrets", "cls",
 ];
+/// Begins of references to a value that is kept elsewhere.
+#[rustfmt::skip]
+const REFERENCES: [&str; 14] = [
+    "env:", "env.", "file:", "vault:", "ref:", "ref+", "ssm:", "sops:", "arn:", "op://", "!vault", "!secret", "!ref", "secretref:",
+];
+/// Maximum bytes of a harmless value, other than a list of tokens of a language model.
+const HARMLESS_BYTES: usize = 512;
+
+/// Form in which a value stands in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// In quotes, or alone.
+    Quoted,
+    /// Without quotes.
+    Bare,
+    /// Without quotes, behind a colon and a space, as states are logged.
+    Stated,
+}
 
 /// Returns whether a mark begins here.
 pub(crate) fn is_marked(text: &[u8]) -> bool {
@@ -51,47 +77,96 @@ pub(crate) fn is_nothing(value: &str) -> bool {
     bare.bytes().all(|byte| byte == b'*') || is_marked(value.as_bytes()) || NONE.contains(&bare)
 }
 
-/// Returns whether the value under a secret name is no secret. `bare`: it stands without quotes.
-pub(crate) fn is_harmless(name: &str, value: &str, bare: bool) -> bool {
+/// Returns whether the value under a secret name is no secret.
+pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
     if is_nothing(value) {
         return true;
     }
     let value = value.trim_ascii();
+    if name::is_tokens(name) && !(is_bracket(value) && has_random_item(value)) {
+        return true;
+    }
+    if value.len() > HARMLESS_BYTES {
+        return false;
+    }
     let value = ["Bearer ", "Basic "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
     let closed = value.trim_end_matches([',', ';', ')', ']', '}', '.', '>', '?', '!', ':']);
     is_state(closed.trim_start_matches(['[', '(', '<']))
-        || name::is_tokens(name) && !has_random_item(value)
         || is_placeholder(value)
         || closed.len() <= 3 && closed.bytes().all(|byte| byte.is_ascii_punctuation())
-        || bare && is_count(name, closed)
-        || bare && (is_type(value) || is_code(name, closed))
+        || is_reference(name, closed)
+        || is_bracket(value) && is_plain(name, value)
+        || style != Style::Quoted && (is_count(name, closed) || is_type(value) || is_code(name, value))
+        || style == Style::Stated && !name::is_chosen(name) && is_word(closed)
+        || style != Style::Quoted
+            && name::is_method(name)
+            && closed.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
 }
 
-/// Returns whether a list or map has an item of letters and digits, as issued tokens are.
+fn is_bracket(value: &str) -> bool {
+    value.starts_with(['[', '{', '(', '<'])
+}
+
+/// Returns whether a list, a map or the arguments of a call have a random item, as issued tokens are.
 fn has_random_item(value: &str) -> bool {
-    let random = |item: &str| {
-        let has = |belongs: fn(&u8) -> bool| item.bytes().any(|byte| belongs(&byte));
-        item.len() >= 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    let separates = |letter: char| letter.is_ascii_whitespace() || ",:;=[]{}()<>\"'".contains(letter);
+    value.split(separates).any(|item| is_random(item.as_bytes()))
+}
+
+/// Returns whether all items of a list or map are states or small numbers, or words under a name whose values are random.
+/// What is behind `signature` is one of a function.
+fn is_plain(name: &str, value: &str) -> bool {
+    let chosen = name::is_chosen(name);
+    let is_item = |item: &str| {
+        let item = item.rsplit(':').next().unwrap_or_default();
+        let item =
+            item.trim_matches(|letter: char| letter.is_ascii_whitespace() || "[]{}()<>\"'".contains(letter));
+        let digits = item.bytes().take_while(u8::is_ascii_digit).count();
+        let upper = item.bytes().all(|byte| byte.is_ascii_uppercase());
+        // `3 items`
+        let item = if digits <= 4 { item[digits..].trim_start() } else { item };
+        let named = TYPES.contains(&item)
+            || item.eq_ignore_ascii_case("user")
+            || name::class(item) == name::Class::Secret;
+        item.is_empty() || named || is_nothing(item) || is_state(item) || !chosen && (upper || is_word(item))
     };
-    value.starts_with(['[', '{', '('])
-        && value.split(|letter: char| !letter.is_ascii_alphanumeric()).any(random)
+    value.split(',').all(is_item) || name.ends_with("signature") && value.starts_with('(')
+}
+
+/// Returns whether this is a word, or some with signs between, in lower case.
+fn is_word(value: &str) -> bool {
+    value.len() <= 24 && value.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-/. ".contains(&byte))
+}
+
+/// Returns whether this is the path or the address of a secret: `/run/secrets/db`, `kv/tts`, `env:TOKEN`.
+fn is_reference(name: &str, value: &str) -> bool {
+    let path =
+        value.contains('/') && value.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-/.".contains(&byte));
+    path && (value.starts_with(['/', '.', '~']) || !name::is_chosen(name))
+        || REFERENCES.iter().any(|begin| value.starts_with(begin))
 }
 
 fn is_count(name: &str, value: &str) -> bool {
     let fraction = value.contains('.') && value.parse::<f64>().is_ok();
-    fraction || value.parse().is_ok_and(|number| name::counts(name, number))
+    let amount = value.trim_end_matches(|letter: char| !letter.is_ascii()).trim_end();
+    let small = amount.len() < value.len() && amount.len() <= 4 && amount.parse::<u16>().is_ok();
+    let version = value
+        .strip_prefix('v')
+        .is_some_and(|rest| rest.len() < 8 && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    fraction || small || version || value.parse().is_ok_and(|number| name::counts(name, number))
 }
 
 fn is_state(value: &str) -> bool {
+    let ideograph = |letter: char| ('\u{2E80}'..='\u{FF0F}').contains(&letter);
     STATES.iter().any(|state| state.eq_ignore_ascii_case(value))
         || CHINESE_STATES.iter().any(|state| value.starts_with(state))
+        || !value.is_empty() && value.chars().all(ideograph)
 }
 
 /// Returns whether the value is filled in later: `<token>`, `${TOKEN}`, `{token}`, `%s`, `xxxxxx`, `YOUR_API_KEY`.
 fn is_placeholder(value: &str) -> bool {
-    let word = |value: &str| {
-        value.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' ' | b'.'))
-    };
+    let word =
+        |value: &str| value.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_- .:[]".contains(&byte));
     let pairs = [("<", ">"), ("${", "}"), ("{{", "}}"), ("{", "}"), ("%(", ")s"), ("$(", ")")];
     let wrapped = pairs.iter().any(|(open, close)| {
         let inner = value.strip_prefix(open).and_then(|value| value.split_once(close));
@@ -118,19 +193,44 @@ pub(crate) fn is_parameter(value: &str) -> bool {
 }
 
 fn is_type(value: &str) -> bool {
-    let value = value.trim_start_matches(['&', '*', '?']);
+    if value.starts_with("&'") {
+        return true;
+    }
+    let value = value.trim_start_matches(['&', '*', '?', '[']);
     let value =
         value.strip_prefix('\'').and_then(|rest| rest.split_once(' ')).map_or(value, |(_, rest)| rest);
     let end = value.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(value.len());
     let (word, rest) = value.split_at(end);
-    TYPES.contains(&word)
-        && (rest.is_empty() || rest.starts_with(['[', '<', '|', ',', '=', ')', ' ', '?', ';']))
+    let generic = word.starts_with(|first: char| first.is_ascii_uppercase()) && rest.starts_with('<');
+    (generic || TYPES.contains(&word))
+        && !has_random_item(rest)
+        && (rest.is_empty() || rest.trim_start().starts_with(['[', ']', '<', '|', ',', '=', ')', '?', ';']))
 }
 
-/// Returns whether the value is an expression of source code: `self.token`, `token`, `os.environ["TOKEN"]`.
+/// Returns whether the value is an expression of source code: `self.token`, `token`, `os.environ["TOKEN"]`, `load(path)`.
 fn is_code(name: &str, value: &str) -> bool {
-    let last = value.rsplit(['.', ' ']).next().unwrap_or_default();
-    CODE.iter().any(|code| value.starts_with(code))
-        || value.eq_ignore_ascii_case(name)
-        || last == name && value.contains('.')
+    let value = value.trim_start_matches(['&', '*', '!']).trim_end_matches([',', ';', ')', '.', '?']);
+    let part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | ':');
+    let (path, rest) = value.split_at(value.find(|letter| !part(letter)).unwrap_or(value.len()));
+    let first = path.split(['.', ':']).next().unwrap_or_default();
+    let number = |last: char| last.is_ascii_digit() && !name::is_chosen(name);
+    let starts = path.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let computed = OBJECTS.contains(&first) && path.len() > first.len()
+        || path.len() > 2 && rest.starts_with(['(', '['])
+        || path.contains("::");
+    starts && computed && !has_random_item(rest)
+        || is_same(last_part(name), last_part(value).trim_end_matches(number))
+}
+
+/// Returns the part behind the last dot.
+fn last_part(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
+}
+
+/// Returns whether two names differ in case and signs only.
+fn is_same(one: &str, other: &str) -> bool {
+    let letters = |name: &str| -> Vec<_> {
+        name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
+    };
+    !letters(one).is_empty() && letters(one) == letters(other)
 }

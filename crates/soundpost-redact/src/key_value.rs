@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use crate::cursor::{Cursor, Match, is_name};
-use crate::harmless::{is_harmless, is_marked, is_nothing, is_parameter};
+use crate::harmless::{Style, is_harmless, is_marked, is_nothing, is_parameter};
 use crate::name::{self, Class, class};
 use crate::rule::Rule;
+use crate::token::is_random;
 use crate::value::{line, quoted, token};
-use crate::{address, text_value};
+use crate::{address, number, text_value};
 
 /// Finds the value behind the sign at the cursor: `=`, `:`, `,`, or the first byte of a full-width `：` or `＝`. Returns it
 /// and the end of the examined bytes.
@@ -19,7 +20,11 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     if rest.starts_with(b"::") {
         return (None, cursor.at + 2);
     }
+    if rest[0] == b'>' {
+        return (element(cursor), cursor.at + 1);
+    }
     let sign = match rest[0] {
+        b'-' => 2,
         0xEF if rest.starts_with("：".as_bytes()) || rest.starts_with("＝".as_bytes()) => 3,
         0xEF => return (None, cursor.at + 3),
         b',' if !matches!(cursor.before(1), b'"' | b'\'') => return (None, cursor.at + 1),
@@ -27,6 +32,19 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
         _ => 1,
     };
     (value(cursor, cursor.at + sign), cursor.at + sign)
+}
+
+/// Returns the text of the XML element whose `>` is at the cursor: `<password>...</password>`.
+fn element(cursor: &Cursor<'_>) -> Option<Match> {
+    let name = cursor.name_before(cursor.at);
+    let (start, open) = (cursor.at + 1, cursor.before(name.len() + 1));
+    if open != b'<' || class(&name) != Class::Secret {
+        return None;
+    }
+    let end = cursor.run(start, |byte| byte != b'<' && byte != b'\n');
+    let value = String::from_utf8_lossy(&cursor.bytes[start..end]);
+    let closed = cursor.bytes[end..].starts_with(b"</") || end == cursor.bytes.len();
+    (closed && !is_harmless(&name, &value, Style::Quoted)).then_some(Match { start, end, rule: Rule::Key })
 }
 
 /// Returns whether the `:` is within a time or behind a line number.
@@ -51,9 +69,18 @@ impl<'a> Name<'a> {
         let named = |text, class| Some(Self { text, class, phrase: false });
         if text.is_empty() {
             // `text (per sentence): ...`
-            let text = cursor.name_before(before_remark(cursor).filter(|_| !cursor.text.record_text)?);
+            let text = cursor.name_before(before_remark(cursor).filter(|_| cursor.bytes[cursor.at] != b'-')?);
             let class = class(&text);
-            return named(text, if class == Class::Text { class } else { Class::Plain });
+            return named(text, class);
+        }
+        if text.eq_ignore_ascii_case("value") {
+            let text = named_before(cursor, text.len()).unwrap_or(text);
+            let class = class(&text);
+            return named(text, class);
+        }
+        // `${NAME:-default}`
+        if matches!(cursor.before(text.len() + 1), b'{') && cursor.before(text.len() + 2) == b'$' {
+            return None;
         }
         if is_signature(cursor, &text) {
             return named(text, Class::Secret);
@@ -62,7 +89,10 @@ impl<'a> Name<'a> {
             return named(text, Class::Text);
         }
         match class(&text) {
-            Class::Plain if text.ends_with('s') && name::is_tokens(&text) => named(text, Class::Secret),
+            Class::Plain if text.ends_with('s') && name::is_tokens(&text) => named(
+                text,
+                if cursor.at < cursor.text.tokens_end.get() { Class::Plain } else { Class::Secret },
+            ),
             Class::Plain if name::ends_phrase(&text) => {
                 let text = phrase_before(cursor);
                 Some(Self { class: class(&text), text, phrase: true })
@@ -72,8 +102,20 @@ impl<'a> Name<'a> {
     }
 }
 
+/// Returns the name in the pair before `value`: `name: TOKEN value: ...`, `<add key="token" value=...`.
+fn named_before<'a>(cursor: &'a Cursor<'_>, length: usize) -> Option<Cow<'a, str>> {
+    let apart = |byte: u8| {
+        byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'\\' | b',' | b'=' | b':' | b'{' | b'-')
+    };
+    let value = cursor.run_back(cursor.at, apart).saturating_sub(length);
+    let end = cursor.run_back(value, apart);
+    let name = cursor.name_before(end);
+    let key = cursor.name_before(cursor.run_back(end - name.len().min(end), apart));
+    ["name", "key"].iter().any(|known| key.eq_ignore_ascii_case(known)).then_some(name)
+}
+
 /// Returns the last words before the sign, at most three, with single spaces between them.
-fn phrase_before<'a>(cursor: &'a Cursor<'_>) -> Cow<'a, str> {
+pub(crate) fn phrase_before<'a>(cursor: &'a Cursor<'_>) -> Cow<'a, str> {
     let end = cursor.run_back(cursor.at, |byte| !is_name(byte));
     let mut start = end;
     for _ in 0..3 {
@@ -103,7 +145,7 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
         Class::Plain => return None,
         Class::Text if cursor.text.record_text => return None,
         Class::Text => Rule::Text,
-        Class::Secret | Class::Header => Rule::Key,
+        Class::Weak | Class::Secret | Class::Header => Rule::Key,
     };
     let opening = opening_before(cursor, name.text.len());
     // A comma pairs only in a tuple, or in an array of two that is in another one: lists of headers have them.
@@ -116,6 +158,9 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     let after = cursor.run(after, |byte| matches!(byte, b'=' | b':' | b'>'));
     let start = cursor.run(after, |byte| matches!(byte, b' ' | b'\t'));
     if is_marked(&bytes[start..]) {
+        return None;
+    }
+    if name.class == Class::Weak && matches!(bytes.get(start), Some(b'[' | b'{' | b'(')) {
         return None;
     }
     if array && !matches!(bytes.get(start), Some(b'"' | b'\'' | b'\\')) {
@@ -131,8 +176,11 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
         Class::Text => text_value::extent(cursor, start, quote.is_some() || bytes[cursor.at] == b'=', quote),
         _ => match quoted(cursor, start) {
             Some(value) => value,
-            None if name.class == Class::Secret => (start, token(cursor, start)),
-            None => (start, line(cursor, start, quote)),
+            None if name.class == Class::Header => (start, line(cursor, start, quote)),
+            None => {
+                let number = number::find(&cursor.text.cursor(start)).0.map_or(start, |found| found.end);
+                (start, groups(cursor, start, token(cursor, start)).max(number))
+            }
         },
     };
     let behind = cursor.run(end, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
@@ -141,14 +189,42 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     }
     let value = String::from_utf8_lossy(&bytes[start..end]);
     let bare = !matches!(cursor.before_at(start), b'"' | b'\'' | b'`');
+    let style = match (bare, bytes[cursor.at]) {
+        (false, _) => Style::Quoted,
+        (true, b'=') if matches!(cursor.before(name.text.len() + 1), b'?' | b'&') => Style::Quoted,
+        (true, b':') if start > after => Style::Stated,
+        _ => Style::Bare,
+    };
     let harmless = match name.class {
         Class::Text => is_nothing(&value) || bare && is_parameter(&value),
-        _ => is_harmless(&name.text, &value, bare),
+        Class::Weak if !is_random(value.as_bytes()) => true,
+        _ if name::is_tokens(&name.text) => {
+            let harmless = is_harmless(&name.text, &value, style);
+            cursor.text.tokens_end.set(if harmless { end } else { 0 });
+            harmless
+        }
+        _ => is_harmless(&name.text, &value, style),
     };
+    // `令牌：12 个`
+    let digits = end < start + 5 && bytes[start..end].iter().all(u8::is_ascii_digit);
+    let harmless = harmless || digits && name::is_chinese_unit(bytes[end..].trim_ascii_start());
     // A sentence about a name goes on with words, and a tuple of names with a name.
     let word = bare && name.phrase || comma && name.class == Class::Secret;
     let harmless = harmless || word && !value.bytes().any(|byte| byte.is_ascii_digit());
     (!harmless).then_some(Match { start, end, rule })
+}
+
+/// Returns the end of the groups of four digits, such as those of a card, of which the first ends at `end`.
+fn groups(cursor: &Cursor<'_>, start: usize, mut end: usize) -> usize {
+    while end >= start + 4 && cursor.bytes[end - 4..end].iter().all(u8::is_ascii_digit) {
+        let next = cursor.run(end + 1, |byte| byte.is_ascii_digit());
+        if cursor.bytes.get(end) != Some(&b' ') || !(end + 4..end + 6).contains(&next) || cursor.is_word(next)
+        {
+            break;
+        }
+        end = next;
+    }
+    end
 }
 
 /// Returns the begin of the remark in brackets that ends before the sign.
@@ -176,12 +252,14 @@ fn is_announced(cursor: &Cursor<'_>, name: &str) -> bool {
 
 /// Returns whether this is the `sig` of a signed URL.
 fn is_signature(cursor: &Cursor<'_>, name: &str) -> bool {
-    name == "sig" && cursor.bytes[cursor.at] == b'=' && matches!(cursor.before(4), b'?' | b'&' | b';')
+    matches!(name, "sig" | "sign")
+        && cursor.bytes[cursor.at] == b'='
+        && matches!(cursor.before(name.len() + 1), b'?' | b'&' | b';')
 }
 
-/// Finds the value of an option `--name value`, also as items of a list, whose second `-` is at the cursor.
+/// Finds the value of an option `--name value` or `-name value`, also as items of a list, whose last `-` is at the cursor.
 pub(crate) fn option(cursor: &Cursor<'_>) -> Option<Match> {
-    let before = cursor.before(2);
+    let before = cursor.before(if cursor.before(1) == b'-' { 2 } else { 1 });
     if !before.is_ascii_whitespace() && !matches!(before, b'"' | b'\'' | b'`' | b'[' | b'(' | b',' | b'\\') {
         return None;
     }
@@ -197,6 +275,7 @@ pub(crate) fn option(cursor: &Cursor<'_>) -> Option<Match> {
         Class::Text if !cursor.text.record_text => Rule::Text,
         _ => return None,
     };
+    let metavar = |value: &[u8]| value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let quoted_by = |byte| matches!(byte, b'"' | b'\'' | b'\\');
     let closed = cursor.run(end, quoted_by);
     let listed = closed > end && cursor.bytes.get(closed) == Some(&b',');
@@ -217,7 +296,9 @@ pub(crate) fn option(cursor: &Cursor<'_>) -> Option<Match> {
     };
     let value = String::from_utf8_lossy(&cursor.bytes[start..end]);
     let next = value.starts_with('-') && !listed;
-    let harmless = if rule == Rule::Text { is_nothing(&value) } else { is_harmless(&name, &value, true) };
+    let harmless =
+        if rule == Rule::Text { is_nothing(&value) } else { is_harmless(&name, &value, Style::Bare) };
+    let harmless = harmless || metavar(value.trim_end_matches([']', ',']).as_bytes());
     (!next && !harmless).then_some(Match { start, end, rule })
 }
 

@@ -15,6 +15,8 @@ use words::Words;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Plain,
+    /// Secret if the value looks random.
+    Weak,
     /// Secret, or a number of a person.
     Secret,
     /// Header whose whole line is secret.
@@ -28,9 +30,9 @@ const NOTABLE: [u32; 26] = {
     let mut lengths = [0; 26];
     let rest: List = &[
         "token", "tokens", "key", "keys", "id", "value", "header", "string", "pass", "input", "card",
-        "number", "no", "phone", "word", "phrase", "code",
+        "number", "no", "phone", "word", "phrase", "code", "codes", "seed",
     ];
-    let lists = [STRONG, LAST, TEXT, TEXT_ALONE, TEXT_PART, rest];
+    let lists = [STRONG, LAST, WEAK, TEXT, TEXT_ALONE, TEXT_PART, rest];
     let mut list = 0;
     while list < lists.len() {
         let mut word = 0;
@@ -54,6 +56,11 @@ fn is_notable(word: &[u8]) -> bool {
 pub(crate) fn class(name: &str) -> Class {
     let unnumbered = without_number(name);
     if unnumbered.ends_with(|last: char| !last.is_ascii()) {
+        // `加密密钥（AES）`
+        let unnumbered = unnumbered
+            .strip_suffix('）')
+            .and_then(|name| name.rsplit_once('（'))
+            .map_or(unnumbered, |(name, _)| name);
         let tail = CHINESE_TAIL.iter().find_map(|tail| unnumbered.strip_suffix(tail));
         let ends = |list: List| list.iter().any(|known| tail.unwrap_or(unnumbered).ends_with(known));
         return match () {
@@ -76,7 +83,17 @@ pub(crate) fn class(name: &str) -> Class {
     let secret = match last {
         b"token" => !is(MODEL, before),
         b"tokens" => is(ISSUED, before),
-        b"key" | b"keys" => is(KEYS, before),
+        // Variables such as `AZURE_SPEECH_KEY`.
+        b"key"
+            if !before.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') =>
+        {
+            return if KEYS.iter().any(|known| before.ends_with(known.as_bytes())) {
+                Class::Secret
+            } else {
+                Class::Weak
+            };
+        }
+        b"key" | b"keys" => KEYS.iter().any(|known| before.ends_with(known.as_bytes())),
         b"pass" => is(USERS, before),
         b"id" if before == b"key" => words.back(2) == b"access",
         b"value" | b"header" | b"string" => before == b"token",
@@ -85,6 +102,9 @@ pub(crate) fn class(name: &str) -> Class {
     let pair = |(first, second): &(&str, &str)| before == first.as_bytes() && last == second.as_bytes();
     if secret || PERSONAL.iter().any(pair) {
         return Class::Secret;
+    }
+    if is(WEAK, last) {
+        return Class::Weak;
     }
     let text = match last {
         b"input" => is(INPUT, before),
@@ -108,11 +128,24 @@ pub(crate) fn is_tokens(name: &str) -> bool {
     words.back(0) == b"tokens" && !is(ISSUED, words.back(1)) && !is(MODEL, words.back(1))
 }
 
+/// Returns whether people choose the values under this name, so that an ordinary word may be a secret.
+pub(crate) fn is_chosen(name: &str) -> bool {
+    let words = Words::of(name);
+    let last = words.back(0);
+    !is(LAST_OF_PHRASE, last) && !last.starts_with(b"token") && words.iter().any(|word| is(CHOSEN, word))
+        || ["密码", "口令", "凭"].iter().any(|word| name.contains(word))
+}
+
+/// Returns whether words under this name are methods or states: `auth=SIMPLE`.
+pub(crate) fn is_method(name: &str) -> bool {
+    is(LAST, Words::of(name).back(0))
+}
+
 /// Returns whether a number under this name is a count or an id of a model: `second pass: 3`, `token: 17`, `cookies: 3`.
 pub(crate) fn counts(name: &str, number: u64) -> bool {
     let is = |word: &str| without_number(name).eq_ignore_ascii_case(word);
     let plural = name.ends_with('s') && !name.ends_with("ss");
-    is("pass") && number < 1000 || is("token") && number < 100_000 || plural && number < 10_000
+    number < 10 || is("pass") && number < 1000 || is("token") && number < 200_000 || plural && number < 10_000
 }
 
 /// Returns the name without the number at its end.
@@ -130,6 +163,24 @@ pub(crate) fn is_phone(name: &str) -> bool {
 pub(crate) fn is_measure(name: &str) -> bool {
     Words::of(name).iter().any(|word| is(MEASURES, word))
         || CHINESE_MEASURES.iter().any(|known| name.contains(known))
+}
+
+/// Returns whether this is the name of an id that is none of a person, or of a place in a sequence.
+pub(crate) fn is_ordinal(name: &str) -> bool {
+    let words = Words::of(name);
+    is(ORDINALS, words.back(0)) && !words.iter().any(|word| is(PERSONS, word))
+        || CHINESE_ORDINALS.iter().any(|known| name.ends_with(known)) && !name.contains("用户")
+}
+
+/// Returns whether this names a person or a telephone, whose number may follow.
+pub(crate) fn is_person(name: &str) -> bool {
+    is_phone(name) || Words::of(name).iter().any(|word| is(PERSONS, word))
+}
+
+/// Returns whether this is a word for a thing, so that its number follows: `items 13912345678`.
+pub(crate) fn is_noun(word: &str) -> bool {
+    let words = Words::of(word);
+    word.is_ascii() && words.back(0).len() > 1 && !is(PARTICLES, words.back(0))
 }
 
 /// Returns whether this is a unit of a measure.
@@ -153,8 +204,7 @@ pub(crate) fn mentions_phone(context: &str) -> bool {
 }
 
 fn mentions(context: &str, letters: usize, words: List, chinese: List) -> bool {
-    let word =
-        |word: &str| word.len() >= letters && words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let word = |word: &str| word.len() >= letters && Words::of(word).iter().any(|word| is(words, word));
     context.split(|letter: char| !letter.is_ascii_alphabetic()).any(word)
         || chinese.iter().any(|known| context.contains(known))
 }

@@ -6,8 +6,10 @@ use crate::rule::Rule;
 
 /// Maximum digits of a payment card.
 const DIGITS: usize = 19;
-/// Divisor of most sizes of memory. One mobile number in 65,536 is a multiple of it, too.
-const PAGE_BYTES: u64 = 64 * 1024;
+/// Divisor of most sizes of memory. One mobile number in 512 is a multiple of it, too.
+const BLOCK_BYTES: u64 = 512;
+/// Divisor of round counts.
+const ROUND: u64 = 1_000_000;
 /// Bytes before a number that are searched for words about it.
 const CONTEXT_BYTES: usize = 40;
 
@@ -47,7 +49,8 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     if first < 11 && !(grouped && first >= 3) || !begins(cursor) {
         return (None, end);
     }
-    let mut number = Number { digits: [0; DIGITS], count: 0 };
+    let is_written_as_mobile = first == 3 || first > 10 || bytes[cursor.at..].starts_with(b"0086");
+    let mut number = Number { digits: [0; DIGITS], count: 0, is_written_as_mobile };
     let mut at = cursor.at;
     let mut found = None;
     loop {
@@ -60,7 +63,9 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
         number.append(bytes, at, group_end);
         at = group_end;
         if let Some((rule, end)) = number.rule(cursor, at) {
-            found = Some(Match { start: cursor.at, end, rule });
+            let country = if rule == Rule::Mobile { country_code(&bytes[..cursor.at]) } else { 0 };
+            let start = cursor.at - country;
+            found = Some(Match { start, end, rule });
         }
         if !grouped || !bytes[at..].starts_with(separator) {
             break;
@@ -81,12 +86,17 @@ fn separator(bytes: &[u8]) -> &'static [u8] {
 fn begins(cursor: &Cursor<'_>) -> bool {
     let before = cursor.before(1);
     let fraction = matches!(before, b'.' | b',') && cursor.before(2).is_ascii_digit();
-    !before.is_ascii_alphanumeric() && !fraction
+    let negative = before == b'-'
+        && !matches!(cursor.before(2), b'-' | b')' | b'.')
+        && !cursor.before(2).is_ascii_alphanumeric();
+    !before.is_ascii_alphanumeric() && !fraction && !negative
 }
 
 struct Number {
     digits: [u8; DIGITS],
     count: usize,
+    /// Whether the groups so far are those of a mobile number: 11 digits, 3-4-4, either behind 0086.
+    is_written_as_mobile: bool,
 }
 
 impl Number {
@@ -101,44 +111,61 @@ impl Number {
     fn rule(&self, cursor: &Cursor<'_>, end: usize) -> Option<(Rule, usize)> {
         let next = cursor.bytes.get(end).copied().unwrap_or(b' ');
         let digits = &self.digits[..self.count];
-        if self.count == 17 && matches!(next, b'x' | b'X') && !cursor.is_word(end + 1) {
-            return is_resident_id(digits, 10).then_some((Rule::ResidentId, end + 1));
+        let tail = &cursor.bytes[end..];
+        let check = ["x", "X", "ｘ", "Ｘ"].into_iter().find(|check| tail.starts_with(check.as_bytes()));
+        if let Some(check) = check.filter(|check| self.count == 17 && !cursor.is_word(end + check.len())) {
+            return is_resident_id(digits).then_some((Rule::ResidentId, end + check.len()));
         }
         let fraction = next == b'.' && cursor.bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
         if next.is_ascii_alphanumeric() || fraction {
             return None;
         }
-        if self.count == 18 && is_resident_id(&digits[..17], digits[17]) {
+        if self.count == 18 && is_resident_id(digits) {
             return Some((Rule::ResidentId, end));
         }
         let rule = match () {
-            () if is_mobile(digits) => Rule::Mobile,
-            () if is_card(digits) => Rule::Card,
+            () if self.is_written_as_mobile && is_mobile(digits) => Rule::Mobile,
+            () if cursor.before(1) != b'_' && is_card(digits) => Rule::Card,
             () => return None,
         };
-        (!self.is_measured(cursor, end)).then_some((rule, end))
+        (!self.is_measured(cursor, end, rule)).then_some((rule, end))
     }
 
-    /// Returns whether the number is a size, a count or a time: by its unit, its name or the words before it.
-    fn is_measured(&self, cursor: &Cursor<'_>, end: usize) -> bool {
-        let bytes = cursor.bytes;
+    /// Returns whether the number is a size, a count, a time or an id: by its unit, or by the words before it.
+    fn is_measured(&self, cursor: &Cursor<'_>, end: usize, rule: Rule) -> bool {
+        let (text, bytes) = (cursor.text.as_str(), cursor.bytes);
         let behind = bytes[end..].strip_prefix(b" ").unwrap_or(&bytes[end..]);
         let letters = behind.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
-        if name::is_unit(&behind[..letters]) || name::is_chinese_unit(behind) {
+        let rate = behind.starts_with(b"/s") || behind.starts_with(b"it/s");
+        if rate || name::is_unit(&behind[..letters]) || name::is_chinese_unit(behind) {
             return true;
         }
-        let before = bytes[..cursor.at].trim_ascii_end();
-        let named = before.strip_suffix(b"=").or_else(|| before.strip_suffix(b":"));
-        let name = named.map(|named| cursor.name_before(named.len())).unwrap_or_default();
-        if !name.is_empty() && (before.ends_with(b"=") || name::is_measure(&name)) {
-            return name::is_measure(&name);
+        if country_code(&bytes[..cursor.at]) > 0 {
+            return false;
         }
-        let text = cursor.text.as_str();
+        let signs = |last: char| last.is_ascii_whitespace() || matches!(last, '=' | ':' | '：');
+        let before = text[..cursor.at].trim_end_matches(signs);
+        let last = cursor.name_before(before.len());
+        if name::is_person(&last) {
+            return false;
+        }
         let context = &text[text.floor_char_boundary(cursor.at.saturating_sub(CONTEXT_BYTES))..cursor.at];
+        if name::is_measure(&last) || name::is_ordinal(&last) || name::mentions_phone(context) {
+            return name::is_measure(&last) || name::is_ordinal(&last);
+        }
         let value = self.digits[..self.count].iter().fold(0, |value, digit| value * 10 + u64::from(*digit));
-        let size = self.count == 11 && value.is_multiple_of(PAGE_BYTES);
-        (size || name::mentions_measure(context)) && !name::mentions_phone(context)
+        let size = self.count == 11 && (value.is_multiple_of(BLOCK_BYTES) || value.is_multiple_of(ROUND));
+        let noun = rule == Rule::Mobile && end - cursor.at == 11 && name::is_noun(&last);
+        noun || size || name::mentions_measure(context)
     }
+}
+
+/// Returns the length of the country code of China at the end of the bytes.
+fn country_code(bytes: &[u8]) -> usize {
+    ["+86-", "+86 ", "86-", "+86"]
+        .into_iter()
+        .find(|code| bytes.ends_with(code.as_bytes()))
+        .map_or(0, str::len)
 }
 
 /// Returns the rule for a whole number of a field. A mobile number differs from a count by its name alone.
@@ -155,23 +182,21 @@ pub(crate) fn of_integer(name: &str, value: i64) -> Option<Rule> {
     if is_mobile(digits) && name::is_phone(name) {
         return Some(Rule::Mobile);
     }
-    let resident = digits.len() == 18 && is_resident_id(&digits[..17], digits[17]);
+    let resident = digits.len() == 18 && is_resident_id(digits);
     match resident {
         true => Some(Rule::ResidentId),
         false => is_card(digits).then_some(Rule::Card),
     }
 }
 
-/// Returns whether 17 digits and a check digit (10 for X) are a resident id: a region, a day of birth, ISO 7064 MOD 11-2.
-fn is_resident_id(digits: &[u8], check: u8) -> bool {
-    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+/// Returns whether 17 digits are those of a resident id: a province and a day of birth. The check digit is often mistyped.
+fn is_resident_id(digits: &[u8]) -> bool {
     let number = |range: std::ops::Range<usize>| {
         digits[range].iter().fold(0, |number, digit| number * 10 + u32::from(*digit))
     };
-    let (region, year, month, day) = (number(0..2), number(6..10), number(10..12), number(12..14));
-    let born = (1850..2200).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    let sum: u32 = digits.iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(*digit) * weight).sum();
-    (11..=91).contains(&region) && born && (12 - sum % 11) % 11 == u32::from(check)
+    let (province, year, month, day) = (number(0..2), number(6..10), number(10..12), number(12..14));
+    let born = (1900..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    born && (11..=91).contains(&province)
 }
 
 /// Returns whether the digits are `1[3-9]` and nine more, with or without 86 or 0086 before them.

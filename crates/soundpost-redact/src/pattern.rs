@@ -2,10 +2,13 @@
 
 use std::sync::LazyLock;
 
-use crate::cursor::{Match, Text};
-use crate::harmless::is_marked;
+use crate::cursor::{Cursor, Match, Text};
+use crate::harmless::{Style, is_harmless, is_marked};
+use crate::key_value::phrase_before;
+use crate::name::{Class, class, is_chosen};
 use crate::rule::Rule;
 use crate::search::{Form, Search};
+use crate::token::{is_random, is_words};
 
 /// Form of credentials.
 struct Pattern {
@@ -13,65 +16,99 @@ struct Pattern {
     /// First words, and the rest; its first group is redacted, or all of it without one.
     form: Form,
     /// Returns false for ordinary words of the same form.
-    accepts: fn(&[u8]) -> bool,
+    accepts: fn(&Announced<'_>, &[u8]) -> bool,
+}
+
+/// Name before a value, and whether a verb, a sign or quotes stand between.
+struct Announced<'a> {
+    cursor: Cursor<'a>,
+    explicit: bool,
 }
 
 /// Fewest bytes of a text that some pattern matches.
 const SHORTEST: usize = 8;
 
 #[rustfmt::skip]
-const PATTERNS: [Pattern; 9] = [
+const PATTERNS: [Pattern; 12] = [
     Pattern {
         rule: Rule::PrivateKey,
         form: (&["-----BEGIN "], r"[A-Z0-9 ]*PRIVATE KEY(?s:.*?)(?:-----END (?s:.*?)-----|\z)"),
-        accepts: |_| true,
+        accepts: |_, _| true,
     },
     Pattern {
         rule: Rule::Authorization,
         form: (&["Bearer", "bearer", "BEARER"], r"(?:[ \t:]+|\+|%20)([\w.~+/=-]{6,})"),
-        accepts: is_bearer,
+        accepts: |_, given| is_bearer(given),
     },
     Pattern {
         rule: Rule::Authorization,
         form: (&["Basic", "basic", "BASIC"], r"(?:[ \t:]+|\+|%20)([\w.~+/=-]{4,})"),
-        accepts: is_user_and_password,
+        accepts: |_, given| is_user_and_password(given),
     },
-    Pattern {
-        rule: Rule::Key,
-        form: (
-            &["密码", "口令", "密钥", "私钥", "令牌", "验证码", "校验码", "授权码"],
-            r#"(?:是|为|改为|改成|设为|设置为|重置为|重置成)?(?:[ :"'`]|：|“|「|（|【){0,3}([\w!@#$%^&*+/.-][!#-&(-+.-~-]{3,})"#,
-        ),
-        accepts: |value| has_digit(value) && !is_marked(value),
-    },
+    // `password is ...`, `API key "..." `, `token for anna: ...`; the second form needs a random value.
+    Pattern { rule: Rule::Key, form: (&ANNOUNCED, ANNOUNCED_VALUE), accepts: is_announced },
     Pattern {
         rule: Rule::Key,
         form: (
             &[
-                "password", "Password", "passphrase", "Passphrase", "passcode", "passwd", "secret is", "API key is",
-                "API key for", "api key is", "secret key is", "access key is", "token is", "Token is", "token for", "token was",
+                "密码", "口令", "密钥", "私钥", "令牌", "凭证", "验证码", "校验码", "授权码", "动态码", "身份证", "证件号", "卡号", "银行卡",
             ],
-            r#"(?: for [^:\n]{1,40}: |(?: is| was| set to| changed to| reset to)?:? )["'`]?([\w!@#$%^&*+/.-][!#-&(-+.-~-]{3,})"#,
+            r#"(?:号码?)?(?:是|为|改为|改成|设为|设置为|重置为|重置成|已重置为|已改为)?(?:[ :="'`]|：|＝|“|「|（|【){0,3}([\w!@#$%^&*+/.-][!#-&(-+.-~-]{3,}|(?:\xEF\xBC[\x90-\x99]){4,})"#,
         ),
-        accepts: |value| has_digit(value) && !is_number(value) && !is_marked(value) && !value.contains(&b'='),
+        accepts: |_, found| (has_digit(found) || found.starts_with(&[0xEF])) && !is_marked(found),
+    },
+    Pattern { rule: Rule::Key, form: (&["PIN", "OTP"], r"(?: is| was|:)? ([0-9]{4,8})\b"), accepts: |_, _| true },
+    // Webhooks without a scheme.
+    Pattern {
+        rule: Rule::Url,
+        form: (
+            &["hooks.slack.com/", "/api/webhooks/", "/hook/", "/cgi-bin/webhook/", ".webhook.office.com/"],
+            r"([\w/.?=&%:@+-]{16,})",
+        ),
+        accepts: |_, path| !is_words(path),
+    },
+    // Passwords on command lines.
+    Pattern {
+        rule: Rule::Key,
+        form: (&["sshpass -p"], r#" ?["']?([^\s"']{4,})"#),
+        accepts: |_, _| true,
+    },
+    Pattern {
+        rule: Rule::Key,
+        form: (&["mysql", "mariadb"], r"(?:dump|admin)? -(?:[^\n|]{0,60}? -)?p([^\s]{4,})"),
+        accepts: |_, _| true,
     },
     Pattern {
         rule: Rule::Key,
         form: (
-            &["PIN", "OTP", "verification code", "Verification code", "security code", "login code"],
-            r"(?: is| was|:)? ([0-9]{4,8})\b",
+            &["login ", "mongo", "ossutil "],
+            r#"[^\n|]{0,120}?-[pk] ["']?([^\s"']{4,})"#,
         ),
-        accepts: |_| true,
+        accepts: |_, found| has_digit(found),
     },
-    // Passwords on command lines.
-    Pattern { rule: Rule::Key, form: (&["sshpass -p"], r#" ?["']?([^\s"']{4,})"#), accepts: |_| true },
-    Pattern { rule: Rule::Key, form: (&["mysql -", "mysqldump -"], r"(?:[^\n|]{0,60}? -)?p([^\s]{4,})"), accepts: |_| true },
     Pattern {
         rule: Rule::Key,
-        form: (&["curl -"], r#"[^\n|]{0,200}?(?:\b|-)u(?:ser)?[ =]["']?[\w.@-]{1,40}:([^\s"']{4,})"#),
-        accepts: |_| true,
+        form: (&["redis-cli "], r#"(?:[^\n|]{0,60}? )?-a ["']?([^\s"']{4,})"#),
+        accepts: |_, _| true,
+    },
+    Pattern {
+        rule: Rule::Key,
+        form: (&["curl -"], r#"[^\n|]{0,200}?(?:\b|-)[a-zA-Z]{0,4}u(?:ser)?[ =]["']?[\w.@-]{1,40}:([^\s"']{4,})"#),
+        accepts: |_, _| true,
     },
 ];
+
+/// Last words of names that announce a secret in a sentence.
+#[rustfmt::skip]
+const ANNOUNCED: [&str; 12] = [
+    "password", "Password", "passphrase", "passcode", "passwd", "secret", "Secret", "token", "Token", "key", "Key", "code",
+];
+/// Value of an announced secret: behind a verb, a sign or in quotes; or else behind a space.
+const ANNOUNCED_VALUE: &str = concat!(
+    r"s?(?:(?:(?: (?:for|of|to) [^:\n=]{1,40}?| provided| given){1,2}:|(?: for [^:\n=]{1,40}?)?(?: is| was| are| set to",
+    r#"| changed to| reset to):?) ["'`]?| ["'`]| ?(?:是|为) ?)([\w!@#$%^&*+/.-][!#-&(-+.-~-]{3,})"#,
+    r"| (?:token |key )?([\w.+/-]{6,})",
+);
 
 static SEARCH: LazyLock<Option<Search>> =
     LazyLock::new(|| Search::new(&PATTERNS.map(|pattern| pattern.form)));
@@ -82,15 +119,34 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
     let mut from = 0;
     while let Some(found) = search.find(text.bytes, from) {
         let pattern = &PATTERNS[found.form];
-        from = found.whole.end;
-        if (pattern.accepts)(&text.bytes[found.group.clone()]) {
+        let announced = Announced { cursor: text.cursor(found.word), explicit: found.nth == 1 };
+        if (pattern.accepts)(&announced, &text.bytes[found.group.clone()]) {
             matches.push(Match { start: found.group.start, end: found.group.end, rule: pattern.rule });
+            from = found.whole.end;
+        } else {
+            from = found.word;
         }
     }
 }
 
 fn has_digit(value: &[u8]) -> bool {
     value.iter().any(u8::is_ascii_digit)
+}
+
+/// Returns whether the words before the value are the name of a secret, and the value looks like one.
+fn is_announced(announced: &Announced<'_>, value: &[u8]) -> bool {
+    let phrase = phrase_before(&announced.cursor);
+    let word = value.trim_ascii_end().strip_suffix(b".").unwrap_or(value);
+    let likely = if announced.explicit {
+        let code = is_number(word) && (4..=8).contains(&word.len());
+        (has_digit(word) && !is_number(word) || code) && !word.contains(&b'=')
+    } else {
+        is_random(word)
+            || is_number(word) && phrase.ends_with("code")
+            || is_chosen(&phrase) && has_digit(word) && word.iter().any(u8::is_ascii_alphabetic)
+    };
+    let text = String::from_utf8_lossy(word);
+    likely && !is_harmless(&phrase, &text, Style::Bare) && class(&phrase) == Class::Secret
 }
 
 fn is_number(value: &[u8]) -> bool {

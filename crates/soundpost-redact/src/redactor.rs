@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use crate::cursor::{Match, Text, merge};
 use crate::custom::{Custom, InvalidPattern};
-use crate::harmless::is_harmless;
+use crate::harmless::{Style, is_harmless};
 use crate::name::{self, Class};
 use crate::rule::{Hits, Rule};
+use crate::token::is_random;
 use crate::{announced_text, number, pattern, scan, token};
 
 /// Bytes scanned past the truncation point, so that a secret spanning it is still recognised.
@@ -75,7 +76,11 @@ impl Redactor {
     /// Redacts the text of a field and truncates it to `limit` bytes.
     pub fn field<'a>(&self, name: &str, value: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
         match name::class(name) {
-            Class::Secret | Class::Header if !value.is_empty() && !is_harmless(name, value, false) => {
+            class @ (Class::Weak | Class::Secret | Class::Header)
+                if !value.is_empty()
+                    && (class != Class::Weak || is_random(value.as_bytes()))
+                    && !is_harmless(name, value, Style::Quoted) =>
+            {
                 hits.add(Rule::Key);
                 Redacted { text: Cow::Borrowed(Rule::Key.mark()), cut: false }
             }

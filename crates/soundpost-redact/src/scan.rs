@@ -9,7 +9,7 @@ use crate::{address, key_value, number};
 /// Bytes at which some rule applies.
 static NOTABLE: [bool; 256] = {
     let mut notable = [false; 256];
-    let bytes = b"0123456789@=:,-%\xEF";
+    let bytes = b"0123456789@=:,-%>\xEF";
     let mut at = 0;
     while at < bytes.len() {
         notable[bytes[at] as usize] = true;
@@ -30,8 +30,14 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
             0xEF if number::is_wide_digit(&bytes[at..]) => number::find(&cursor),
             b'@' => (address::user(&cursor, 1), at + 1),
             b'%' if bytes[at..].starts_with(b"%40") => (address::user(&cursor, 3), at + 3),
-            b'=' | b':' | b',' | 0xEF => key_value::find(&cursor),
-            b'-' if cursor.before(1) == b'-' => (key_value::option(&cursor), at + 1),
+            0xEF if bytes[at..].starts_with("＠".as_bytes()) => (address::user(&cursor, 3), at + 3),
+            b'=' | b':' | b',' | b'>' | 0xEF => key_value::find(&cursor),
+            b'-' if bytes[at..].starts_with(b"->") => key_value::find(&cursor),
+            b'-' if cursor.before(1) == b'-'
+                || cursor.before(1).is_ascii_whitespace() && cursor.is_word(at + 1) =>
+            {
+                (key_value::option(&cursor), at + 1)
+            }
             _ => (None, at + 1),
         };
         at = next;

@@ -26,8 +26,12 @@ pub(crate) struct Search {
 pub(crate) struct Found {
     pub(crate) form: usize,
     pub(crate) whole: Range<usize>,
-    /// Range of the first group, or of the whole match.
+    /// Number of the first group that took part, or 0.
+    pub(crate) nth: usize,
+    /// Range of this group, or of the whole match.
     pub(crate) group: Range<usize>,
+    /// End of the word.
+    pub(crate) word: usize,
 }
 
 impl Search {
@@ -54,8 +58,10 @@ impl Search {
                 let mut captures = self.forms[form].create_captures();
                 self.forms[form].captures(rest.range(found.range()), &mut captures);
                 let whole = word.start()..found.end();
-                let group = captures.get_group(1).map_or(whole.clone(), |group| group.range());
-                return Some(Found { form, whole, group });
+                let groups =
+                    (1..captures.group_len()).filter_map(|nth| Some((nth, captures.get_group(nth)?.range())));
+                let (nth, group) = { groups }.next().unwrap_or((0, whole.clone()));
+                return Some(Found { form, whole, nth, group, word: word.end() });
             }
             from = word.start() + 1;
         }

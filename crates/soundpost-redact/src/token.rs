@@ -16,30 +16,42 @@ use crate::search::compile;
 const RUN_BYTES: usize = 16;
 /// Key ids of AWS, Alibaba Cloud, Tencent Cloud and Volcengine, behind which a call has the secret itself.
 const KEY_ID: &str = r"(?:\b|_)(?:A(?:KI|SI|RO|ID|BI|CC)A|LTAI|AKLT|AKID|ALTAK)[\w-]{12,}";
-/// Secret behind a key id.
-const SECRET: &str = r#"["'\s,;:/|]{1,4}[\w/+-]{24,}={0,2}"#;
+/// Secret behind a key id, also with its name between.
+const SECRET: &str = concat!(
+    r#"[^\w\n]{1,6}(?:(?:and|with|[\w.-]{0,20}(?:sk|SK|secret|Secret|SECRET|key|Key|KEY)|k)[^\w\n]{1,6}){0,3}"#,
+    r"([\w/+-]{24,}={0,2})",
+);
+/// Prefixes that other words have as well, so that the rest must look random.
+const COMMON: &str = concat!(
+    r"(?:\b|_)(?:fw_|ms-|rnd_|secret_|sess-|EAA|pa-|rpa_|st\.|s\.|STS\.|f[om][12][ar]?_|ico-|A3-|API-|p8e-|csk-|pcsk_|esecret_|",
+    r"nfp_|ATBB|AKCp|cmVmd|EZ[AT]K|ABSK|key_|[A-Za-z0-9]{2,12}_(?:live|test|prod|pat|[aos]at|rt|sk|secret|token|key|apikey)_)",
+    r"[\w-]{14,}|~[\w-]{40,}",
+);
 
 /// Forms of tokens.
-const TOKENS: [(Rule, &str); 4] = [
+const TOKENS: [(Rule, &str); 5] = [
     (Rule::Jwt, r"(?:\b|_)eyJ[\w-]{7,}(?:\.[\w-][\w.-]*|\z)"),
     (Rule::ApiKey, KEY_ID),
     (
         Rule::ApiKey,
         concat!(
-            r"(?:\b|_)(?:sk[-_]|[rs]k_(?:live|test)_|gh[oprsu]_|github_pat_|gl(?:pat|dt|rt|ptt|ft|cbt|agent|soat)-|",
+            r"(?:\b|_)(?:sk[-_]|[rs]k_(?:live|test)_|gh[oprsu]_|github_pat_|gl(?:pat|dt|rt|ptt|ft|cbt|agent|soat|oas|ffct|imt)-|",
             r"gl(?:c|sa)_|xox[abcdeprs][-.]|xapp-|hf_|api_org_|r8_|gsk_|npm_|pypi-|rubygems_|dckr_[op]at_|nvapi-|",
             r"pplx-|xai-|tvly-|lsv2_[ps][tk]_|lin_api_|ntn_|figd_|ph[cx]_|sntry[su]_|whsec_|shp(?:at|ca|pa|ss)_|",
-            r"do[opr]_v1_|sbp_|pscale_tkn_|PMAK-|NRAK-|CFPAT-|GOCSPX-|ATATT3|AIza|AGE-SECRET-KEY-1|apify_api_|",
-            r"jina_|tgp_v1_|fw_|e2b_|wandb_v1_|sess-|rnd_|sq0(?:atp|csp)-|EAA|secret_|ms-)[\w-]{16,}",
+            r"do[opr]_v1_|sbp_|pscale_(?:tkn|oauth|pw)_|PMAK-|NRAK-|CFPAT-|GOCSPX-|ATATT3|AIza|AGE-SECRET-KEY-1|apify_api_|",
+            r"jina_|tgp_v1_|e2b_|wandb_v1_|sq0(?:atp|csp)-|FLW(?:SECK|PUBK)|CLOJARS_|tk-us-|xkeysib-|xsmtpsib-|sgp_|rdme_|pnu_|",
+            r"HRKU-|ops_eyJ|bedrock-api-key-|fio-u-|GR1348941|duffel_|sm_[aps]at_)[\w-]{16,}",
         ),
     ),
     (
         Rule::ApiKey,
         concat!(
-            r"(?:\b|_)(?:(?:key-|dapi|fc-|pul-|SK)[0-9a-f]{32,}|(?:SG|hv[bsr]|ya29|dp\.[psc]t)\.[\w-]{16,}(?:\.[\w-]{16,})?|",
-            r"ALTAK-[\w-]{16,})|:AA[\w-]{32,}",
+            r"(?:\b|_)(?:(?:key-|dapi|fc-|pul-|SK)[0-9a-f]{32,}|(?:SG|hv[bsr]|ya29|dp\.[a-z]{2,5}(?:\.[a-z0-9_]{2,12})?|dt0c01|pat[A-Za-z0-9]{14})\.[\w-]{16,}(?:\.[\w-]{16,})?|",
+            r"ALTAK-[\w-]{16,}|v1\.0-[0-9a-f]{24}-[0-9a-f]{32,}|[0-9a-f]{32}\.[A-Za-z0-9]{16}\b|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}|",
+            r"[MNO][A-Za-z0-9]{22,}\.[\w-]{6}\.[\w-]{27,})|(?:[0-9]{8,10})?:AA[\w-]{32,}",
         ),
     ),
+    (Rule::ApiKey, COMMON),
 ];
 
 static REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&TOKENS.map(|(_, regex)| regex)));
@@ -83,21 +95,34 @@ fn tokens(bytes: &[u8], start: usize, end: usize, matches: &mut Vec<Match>) -> u
         && let Some(found) = REGEX.as_ref().and_then(|regex| regex.find(Input::new(bytes).range(start..end)))
     {
         // A name may stand before the token, with a `_` between.
-        let begin = found.start() + usize::from(matches!(bytes[found.start()], b'_' | b':'));
+        let begin = found.start() + usize::from(matches!(bytes[found.start()], b'_' | b':' | b'~'));
         let (rule, form) = TOKENS[found.pattern()];
         start = found.end();
-        if is_words(&bytes[begin..start]) {
+        let run = &bytes[begin..start];
+        if is_words(run) || form == COMMON && !is_random(run) {
             continue;
         }
-        let behind = Input::new(bytes).range(start..).anchored(Anchored::Yes);
-        if let Some(secret) =
-            SECRET_REGEX.as_ref().filter(|_| form == KEY_ID).and_then(|regex| regex.find(behind))
-        {
-            start = secret.end();
-        }
         matches.push(Match { start: begin, end: start, rule });
+        let secret = SECRET_REGEX.as_ref().filter(|_| form == KEY_ID).and_then(|regex| {
+            let mut captures = regex.create_captures();
+            regex.captures(Input::new(bytes).range(start..).anchored(Anchored::Yes), &mut captures);
+            captures.get_group(1).filter(|secret| !is_words(&bytes[secret.range()]))
+        });
+        if let Some(secret) = secret {
+            matches.push(Match { start: secret.start, end: secret.end, rule });
+            start = secret.end;
+        }
     }
     start
+}
+
+/// Returns whether this has letters and digits in no order of words and numbers, as keys have.
+pub(crate) fn is_random(text: &[u8]) -> bool {
+    let count = |belongs: fn(&u8) -> bool| text.iter().filter(|byte| belongs(byte)).count();
+    text.len() >= 6
+        && count(u8::is_ascii_digit) >= 2
+        && count(u8::is_ascii_alphabetic) >= 2
+        && !is_words(text)
 }
 
 /// Returns whether a run is a name made of words and short numbers, as models and options have.
@@ -105,12 +130,17 @@ pub(crate) fn is_words(run: &[u8]) -> bool {
     let is_word = |word: &[u8]| {
         let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         let digits = word[letters..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let lower = word.iter().skip(1).take(letters.saturating_sub(1)).all(u8::is_ascii_lowercase);
+        // `MiniLM`, `AttentionBlock`: few turns from lower to upper case.
+        let turns = word[..letters]
+            .windows(2)
+            .filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+        let capitals = word[..letters].iter().filter(|byte| byte.is_ascii_uppercase()).count();
+        let lower = turns.count() * 4 <= letters && capitals * 2 <= letters + 2;
         let upper = (2..=5).contains(&word.len()) && word.iter().all(u8::is_ascii_uppercase);
         let short = (1..=4).contains(&word.len()) && !word.iter().any(u8::is_ascii_uppercase);
         short
             || upper
-            || lower && letters > 0 && word.len() <= 15 && digits <= 3 && letters + digits == word.len()
+            || lower && letters > 0 && word.len() <= 24 && digits <= 3 && letters + digits == word.len()
     };
     let long = |word: &[u8]| word.len() >= 4 && word[1..].iter().all(u8::is_ascii_lowercase);
     let words = run.split(|byte| !byte.is_ascii_alphanumeric());

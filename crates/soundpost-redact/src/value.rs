@@ -75,16 +75,17 @@ pub(crate) fn token(cursor: &Cursor<'_>, start: usize) -> usize {
     }
 }
 
-/// Returns the end without the brackets that close one before the value.
+/// Returns the end without the brackets and quotes that close one before the value.
 fn unclosed(bytes: &[u8], start: usize, mut end: usize) -> usize {
     while end > start + 1 {
         let open = match bytes[end - 1] {
             b')' => b'(',
             b']' => b'[',
             b'}' => b'{',
+            quote @ (b'"' | b'\'') => quote,
             _ => break,
         };
-        if bytes[start..end].contains(&open) {
+        if bytes[start..end - 1].contains(&open) {
             break;
         }
         end -= 1;

@@ -1,12 +1,20 @@
 //! Log lines of speech services: ordinary ones must stay as they are, secrets must go.
 //!
 //! In `corpus/secrets.txt` each secret stands between `«` and `»`. A line is missed if a part of a secret of four
-//! characters or more remains, and damaged if text around the secret changed.
+//! characters or more remains, and damaged if text around the secret changed. The lines of `corpus/held_out` were written
+//! before the rules were tuned with the others, and no rule was made for one of them alone.
 
 use soundpost_redact::{Hits, Redactor, Rule};
 
-const ORDINARY: &str = include_str!("../corpus/ordinary.txt");
-const SECRETS: &str = include_str!("../corpus/secrets.txt");
+/// Ordinary lines and lines with secrets, by set.
+const SETS: [(&str, &str, &str); 2] = [
+    ("tuned", include_str!("../corpus/ordinary.txt"), include_str!("../corpus/secrets.txt")),
+    (
+        "held out",
+        include_str!("../corpus/held_out/ordinary.txt"),
+        include_str!("../corpus/held_out/secrets.txt"),
+    ),
+];
 
 fn redacted(line: &str) -> String {
     Redactor::default().text(line, usize::MAX, &mut Hits::default()).text.into_owned()
@@ -22,11 +30,13 @@ fn check(what: &str, lines: &[String], all: usize, bar_percent: f64) {
 
 #[test]
 fn ordinary_lines_stay_unchanged() {
-    let lines: Vec<_> = ORDINARY.lines().collect();
-    assert!(lines.len() >= 200);
-    let changed = lines.iter().map(|line| redacted(line)).zip(&lines).filter(|(out, line)| out != *line);
-    let changed: Vec<_> = changed.map(|(out, line)| format!("{line}\n    {out}")).collect();
-    check("wrongly redacted", &changed, lines.len(), 1.0);
+    for (set, ordinary, _) in SETS {
+        let lines: Vec<_> = ordinary.lines().collect();
+        assert!(lines.len() >= 200);
+        let changed = lines.iter().map(|line| redacted(line)).zip(&lines).filter(|(out, line)| out != *line);
+        let changed: Vec<_> = changed.map(|(out, line)| format!("{line}\n    {out}")).collect();
+        check(&format!("{set}, wrongly redacted"), &changed, lines.len(), 1.0);
+    }
 }
 
 /// Returns whether a part of the secret remains in the output that is not in the text around it.
@@ -46,24 +56,27 @@ fn unmarked(out: &str) -> String {
 
 #[test]
 fn secrets_are_redacted() {
-    let lines: Vec<_> = SECRETS.lines().collect();
-    assert!(lines.len() >= 200);
-    let (mut missed, mut damaged) = (Vec::new(), Vec::new());
-    for line in &lines {
-        let out = redacted(&line.replace(['\u{AB}', '\u{BB}'], ""));
-        let (mut around, mut secrets) = (String::new(), Vec::new());
-        for (nth, part) in line.split(['\u{AB}', '\u{BB}']).enumerate() {
-            if nth % 2 == 1 { secrets.push(part) } else { around += part }
+    for (set, _, secrets) in SETS {
+        let lines: Vec<_> = secrets.lines().collect();
+        assert!(lines.len() >= 200);
+        let (mut missed, mut damaged) = (Vec::new(), Vec::new());
+        for line in &lines {
+            let out = redacted(&line.replace(['\u{AB}', '\u{BB}'], ""));
+            let (mut around, mut secrets) = (String::new(), Vec::new());
+            for (nth, part) in line.split(['\u{AB}', '\u{BB}']).enumerate() {
+                if nth % 2 == 1 { secrets.push(part) } else { around += part }
+            }
+            assert!(!secrets.is_empty(), "{line}: no secret is marked");
+            let expected =
+                secrets.iter().fold((*line).to_owned(), |text, secret| text.replacen(secret, "", 1));
+            let around = around + &Rule::ALL.map(Rule::mark).concat();
+            if secrets.iter().any(|secret| remains(secret, &around, &out)) {
+                missed.push(format!("{line}\n    {out}"));
+            } else if unmarked(&out) != expected {
+                damaged.push(format!("{line}\n    {out}"));
+            }
         }
-        assert!(!secrets.is_empty(), "{line}: no secret is marked");
-        let expected = secrets.iter().fold((*line).to_owned(), |text, secret| text.replacen(secret, "", 1));
-        let around = around + &Rule::ALL.map(Rule::mark).concat();
-        if secrets.iter().any(|secret| remains(secret, &around, &out)) {
-            missed.push(format!("{line}\n    {out}"));
-        } else if unmarked(&out) != expected {
-            damaged.push(format!("{line}\n    {out}"));
-        }
+        check(&format!("{set}, damaged"), &damaged, lines.len(), 5.0);
+        check(&format!("{set}, missed"), &missed, lines.len(), 3.0);
     }
-    check("damaged", &damaged, lines.len(), 5.0);
-    check("missed", &missed, lines.len(), 3.0);
 }

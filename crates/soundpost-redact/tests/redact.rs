@@ -132,13 +132,13 @@ fn secret() -> BoxedStrategy<(Rule, String, String, String)> {
             matching("[a-z0-9][a-z0-9._+-]{2,20}[a-z0-9]@[a-z0-9]{2,12}(-[a-z]{2})?\\.(com|cn|co\\.uk)")
         ),
         bare(Rule::ResidentId, resident_id()),
-        // Multiples of 64 KiB are sizes.
-        bare(
-            Rule::Mobile,
-            matching("1[3-9][0-9]{9}")
-                .prop_filter("a size", |number| !number.parse::<u64>().unwrap().is_multiple_of(65_536))
-                .boxed()
-        ),
+        // Behind other words, eleven digits are a count, and multiples of 512 or a million are sizes.
+        (prop_oneof!["tel ", "user ", "from ", "用户", "，", "\\("], "1[3-9][0-9]{9}")
+            .prop_filter("a size", |(_, number)| {
+                let number = number.parse::<u64>().unwrap();
+                !number.is_multiple_of(512) && !number.is_multiple_of(1_000_000)
+            })
+            .prop_map(|(before, number)| (Rule::Mobile, before, number, String::new())),
         bare(Rule::Mobile, matching("1[3-9][0-9]-[0-9]{4}-[0-9]{4}")),
         bare(Rule::Mobile, matching("(\\+86|86|0086)1[3-9][0-9]{9}")),
         bare(Rule::Card, card()),
@@ -395,6 +395,19 @@ fn hostile_texts_take_linear_time() {
         "'--token',",
         "\u{1F600}",
         "a'b\"",
+        "tokens: [",
+        "tokens: {'a': [1, 2], ",
+        "sign=[",
+        "auth: {",
+        "token=self.",
+        "token ",
+        "key is for ",
+        "password for a b ",
+        "<token>",
+        "name: token value: ",
+        "docker login ",
+        "AKIA0123456789abcdef ",
+        "secret->",
     ] {
         let text = part.repeat(200_000 / part.len());
         let _ = redacted_whole(&Redactor::default(), &text);

@@ -7,13 +7,19 @@ pub(super) type List = &'static [&'static str];
 #[rustfmt::skip]
 pub(super) const SUFFIXES: List = &[
     "password", "passwords", "passphrase", "passwd", "pwd", "secret", "secrets", "token", "tokens", "key", "keys",
-    "cookie", "cookies", "credential", "credentials", "pass", "card",
+    "cookie", "cookies", "credential", "credentials", "pass", "card", "pw", "auth", "code", "codes",
 ];
 /// Secret anywhere in a name whose last word is not one of [`HARMLESS`].
 #[rustfmt::skip]
 pub(super) const STRONG: List = &[
-    "password", "passwords", "passwd", "pwd", "passphrase", "passcode", "secret", "secrets", "credential",
+    "password", "passwords", "passwd", "pwd", "pw", "passphrase", "passcode", "secret", "secrets", "credential",
     "credentials", "creds", "authorization", "cookie", "cookies", "ssn", "cvv", "cvc",
+];
+/// Words of [`STRONG`] whose values people choose, so that an ordinary word may be one.
+#[rustfmt::skip]
+pub(super) const CHOSEN: List = &[
+    "password", "passwords", "passwd", "pwd", "pw", "passphrase", "passcode", "pass", "credential", "credentials", "creds",
+    "auth", "authorization",
 ];
 /// Last words of names with a word of [`STRONG`] whose value is no secret.
 #[rustfmt::skip]
@@ -25,6 +31,8 @@ pub(super) const HARMLESS: List = &[
     "secure", "samesite", "httponly", "engine", "mode", "algorithm", "rotation", "rotated", "days", "hours", "minutes",
     "seconds", "ms", "min", "max", "retries", "set", "loaded", "found", "source", "arn", "reset", "prompt", "field", "env",
     "format", "strength", "check", "checks", "support", "total", "index", "class", "column", "env", "jar", "refresh",
+    "ref", "refs", "label", "title", "lookup", "exempt", "handler", "stdin", "prefix", "suffix", "scanner", "scanning",
+    "matches", "go", "py", "rs", "js", "ts", "java", "json", "yaml", "yml", "toml", "txt", "cfg", "conf", "ini", "synced", "mounted", "region", "ids", "url", "uri", "protected", "created", "updated", "at", "date", "time",
 ];
 /// Secret as the last word.
 #[rustfmt::skip]
@@ -43,8 +51,9 @@ pub(super) const MODEL: List = &[
 #[rustfmt::skip]
 pub(super) const KEYS: List = &[
     "api", "apis", "access", "secret", "private", "priv", "ssh", "rsa", "aes", "hmac", "auth", "app", "admin", "master",
-    "shared", "client", "deploy", "signing", "signature", "encryption", "account", "license", "service", "storage",
-    "webhook", "subscription", "session", "root", "pre", "host", "gpg", "tls", "ssl", "bot",
+    "shared", "client", "deploy", "signing", "signature", "encryption", "account", "service", "storage",
+    "webhook", "subscription", "session", "root", "pre", "host", "gpg", "tls", "ssl", "bot", "sign", "crypt", "cipher",
+    "decryption", "license", "registration", "login", "user", "developer", "merchant", "pay", "wep", "wpa", "token", "jwt",
 ];
 /// Before `tokens`: others are tokens of a language model.
 pub(super) const ISSUED: List =
@@ -54,14 +63,17 @@ pub(super) const ISSUED: List =
 pub(super) const USERS: List = &[
     "", "user", "db", "smtp", "mail", "ftp", "ssh", "redis", "mysql", "pg", "admin", "root", "key", "store", "vnc",
 ];
+/// Last words of names whose values are secrets only if they are random.
+pub(super) const WEAK: List = &["pass", "ak", "sk", "sign"];
 /// Pairs of last words of a secret or a number of a person.
 #[rustfmt::skip]
-pub(super) const PERSONAL: [(&str, &str); 24] = [
+pub(super) const PERSONAL: [(&str, &str); 32] = [
     ("id", "card"), ("identity", "card"), ("card", "number"), ("card", "no"), ("bank", "card"), ("credit", "card"),
     ("resident", "id"), ("national", "id"), ("id", "number"), ("phone", "number"), ("mobile", "number"),
     ("mobile", "phone"), ("cell", "phone"), ("pass", "word"), ("pass", "phrase"), ("pass", "code"),
     ("verification", "code"), ("verify", "code"), ("sms", "code"), ("security", "code"), ("pin", "code"),
-    ("recovery", "code"), ("auth", "code"), ("access", "code"),
+    ("recovery", "code"), ("auth", "code"), ("access", "code"), ("login", "code"), ("otp", "code"), ("backup", "code"),
+    ("confirmation", "code"), ("recovery", "codes"), ("backup", "codes"), ("totp", "seed"), ("otp", "seed"),
 ];
 /// Last words of which the words before make a secret, so that they are read as well where spaces separate them.
 pub(super) const LAST_OF_PHRASE: List =
@@ -95,6 +107,7 @@ pub(super) const TOLD: List = &[
 pub(super) const CHINESE: List = &[
     "密码", "口令", "密钥", "密匙", "秘钥", "私钥", "令牌", "凭证", "凭据", "授权码", "验证码", "校验码", "动态码",
     "身份证", "身份证号", "身份证号码", "证件号", "证件号码", "护照号", "手机号", "手机号码", "卡号", "银行账号",
+    "社保号", "银行卡",
 ];
 /// Words behind a Chinese name that leave it the same.
 pub(super) const CHINESE_TAIL: List = &["是", "为", "值", "串", "内容", "信息"];
@@ -106,7 +119,8 @@ pub(super) const CHINESE_TEXT: List = &[
 /// Last word of the name of a mobile number.
 #[rustfmt::skip]
 pub(super) const PHONES: List = &[
-    "phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles", "call", "dial", "sms", "contact",
+    "phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles", "call", "dial", "sms", "contact", "dialed", "dialing", "calling", "called", "hotline", "fax", "whatsapp", "caller",
+    "callee", "subscriber", "cell",
 ];
 /// The same in Chinese.
 pub(super) const CHINESE_PHONES: List = &["手机", "电话", "联系方式", "致电", "短信"];
@@ -117,21 +131,52 @@ pub(super) const MEASURES: List = &[
     "limit", "length", "offset", "samples", "tokens", "frames", "nanos", "ns", "us", "ms", "time", "timestamp", "ts",
     "seed", "count", "counter", "counted", "elapsed", "duration", "uptime", "monotonic", "position", "seek", "capacity", "peak", "rss",
     "read", "wrote", "written", "sent", "received", "hash", "checksum", "crc", "params", "parameters", "steps", "step",
-    "available", "usage", "space", "disk", "cache", "cached", "vram", "epoch", "sequence", "seq", "number", "numel",
+    "available", "usage", "space", "disk", "cache", "cached", "vram", "epoch", "sequence", "seq", "numel",
     "elements", "processed", "cycles", "ticks", "rows", "records", "requests", "sum", "max", "min", "flops", "macs", "swap",
+    "vms", "vsz", "nanoseconds", "microseconds", "milliseconds", "lag", "height", "nbytes", "indexed", "evicted", "freed", "downloaded", "uploaded", "iterations", "throughput",
 ];
-/// The same in Chinese.
+/// Words directly before a number that is an id or a place in a sequence.
+#[rustfmt::skip]
+pub(super) const ORDINALS: List = &[
+    "id", "ids", "job", "run", "build", "task", "batch", "shard", "block", "thread", "tid", "pid", "process", "inode", "index", "idx",
+    "row", "line", "page", "quota", "throughput", "rate", "rng", "pts", "dts", "nonce", "revision", "version", "snapshot", "chunk",
+    "packet", "node", "trace", "span", "ticket", "range", "buffer", "bandwidth", "clock", "tick", "uid", "gid", "ptr", "heap",
+    "copied", "transferred", "remaining", "left", "resident", "len", "num", "iter", "iteration", "progress", "state", "eta",
+    "pipeline", "workflow", "commit", "object", "frame", "sample", "vectors", "entries", "attempt", "partition", "segment", "queue", "transaction", "txid", "xid", "lsn", "rx", "tx", "height", "weights", "param",
+];
+/// Ends of such names in Chinese.
+#[rustfmt::skip]
+pub(super) const CHINESE_ORDINALS: List = &[
+    "任务", "序号", "编号", "批次", "第", "工单", "线程", "进程", "作业", "流水号", "版本", "构建", "索引", "进度", "事务", "写入", "读取", "数", "量",
+    "值", "位置", "大小", "长度", "时长", "占用", "总计", "累计", "耗时", "处理", "剩余", "已用", "计数器",
+];
+/// Words that a number of a person may follow in a sentence.
+#[rustfmt::skip]
+pub(super) const PARTICLES: List = &[
+    "to", "from", "for", "by", "with", "and", "or", "is", "was", "are", "at", "me", "you", "hi", "hello", "mr", "ms", "dear", "his",
+    "her", "my", "your", "number", "no", "num", "via", "reach", "than", "as", "the", "new", "old", "mask", "verified", "bound",
+];
+/// Words for persons that have ids.
+#[rustfmt::skip]
+pub(super) const PERSONS: List = &[
+    "user", "username", "member", "customer", "client", "account", "acct", "caller", "callee", "called", "calling", "login", "person",
+    "src", "dst", "dest", "peer", "sender", "receiver", "recipient", "owner", "patient", "guest", "who",
+    "name", "uid", "q", "query", "keyword", "cell", "whatsapp", "wechat", "subscriber", "driver", "passenger", "party",
+];
+/// Measures in Chinese.
 #[rustfmt::skip]
 pub(super) const CHINESE_MEASURES: List = &[
     "字节", "显存", "内存", "采样", "大小", "计数", "偏移", "总数", "总计", "共计", "样本", "时间戳", "参数量", "磁盘",
 ];
 /// Chinese units behind a number.
 pub(super) const CHINESE_UNITS: List =
-    &["个", "字节", "次", "条", "行", "帧", "采样", "样本", "秒", "毫秒", "微秒", "纳秒", "步"];
+    &["个", "号", "字节", "次", "条", "行", "帧", "采样", "样本", "秒", "毫秒", "微秒", "纳秒", "步"];
 /// Units behind a number.
 #[rustfmt::skip]
 pub(super) const UNITS: List = &[
     "bytes", "byte", "B", "KB", "KiB", "MiB", "ns", "us", "ms", "samples", "frames", "tokens", "steps", "params",
     "parameters", "items", "requests", "rows", "records", "lines", "chars", "characters", "cycles", "ticks", "ops", "flops",
-    "elements", "times", "iterations", "total", "free", "used", "available", "allocated", "reserved",
+    "elements", "times", "iterations", "total", "vectors", "entries", "events", "messages", "packets", "files", "objects",
+    "points", "values", "embeddings", "pairs", "documents", "queries", "words", "sentences", "utterances", "clips", "chunks",
+    "batches", "nodes", "edges", "blocks", "pages", "sectors", "inodes", "hits", "misses", "seconds", "weights", "cells", "bits", "free", "used", "available", "allocated", "reserved",
 ];

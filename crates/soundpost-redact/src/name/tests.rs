@@ -38,6 +38,13 @@ fn secret_names_in_every_spelling_are_secret() {
         "basic_auth",
         "credit_card",
         "phone_number",
+        "SIGNKEY",
+        "dashscopeapikey",
+        "BIND_PW",
+        "keystorePassword",
+        "recovery_codes",
+        "authcode",
+        "加密密钥（AES）",
         "密码",
         "用户密码",
         "身份证号",
@@ -48,6 +55,13 @@ fn secret_names_in_every_spelling_are_secret() {
     }
     for name in ["Authorization", "proxy-authorization", "cookie", "Set-Cookie", "set_cookie"] {
         assert_eq!(class(name), Class::Header, "{name}");
+    }
+}
+
+#[test]
+fn names_of_random_values_are_weak() {
+    for name in ["minio_pass", "rabbitmqpass", "forward_pass", "compass", "ak", "SK", "sign"] {
+        assert_eq!(class(name), Class::Weak, "{name}");
     }
 }
 
@@ -91,7 +105,6 @@ fn other_names_are_plain() {
         "cache_key",
         "passed",
         "bypass_cache",
-        "compass",
         "secretary",
         "password_length",
         "token_file",

@@ -77,7 +77,7 @@ impl Words {
 fn ends_as_suffix(word: &[u8]) -> bool {
     let endings = [
         b"rd", b"ds", b"se", b"wd", b"et", b"ts", b"en", b"ns", b"ey", b"ys", b"ie", b"es", b"al", b"ls",
-        b"ss",
+        b"ss", b"de", b"pw", b"th",
     ];
     word.last_chunk().is_some_and(|ending| endings.contains(&ending))
 }
