@@ -41,6 +41,7 @@ pub struct Builder {
     patterns: Vec<String>,
     pub(crate) options: Options,
     pub(crate) facade: bool,
+    global: bool,
     pub(crate) appendix: Option<Appendix>,
 }
 
@@ -63,6 +64,7 @@ impl From<Settings> for Builder {
             patterns: Vec::new(),
             options: Options::default(),
             facade: true,
+            global: true,
             appendix: None,
         }
     }
@@ -150,6 +152,13 @@ impl Builder {
         self
     }
 
+    /// Sets whether `#[instrument]` may record to this telemetry; default: true, and it records to the first one of the
+    /// process. A [`Telemetry::scope`] overrules that.
+    pub fn global(mut self, is_global: bool) -> Self {
+        self.global = is_global;
+        self
+    }
+
     /// Makes this an agent, which samples and serves in place of the service's processes. The program `soundpost` uses
     /// it to keep a service's last state after a crash. The `metrics` facade is not installed.
     pub fn agent(mut self) -> Self {
@@ -168,7 +177,7 @@ impl Builder {
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let settings = self.complete()?;
         if settings.is_disabled() {
-            return Telemetry::disabled(settings.directory());
+            return Telemetry::disabled_in(settings.directory());
         }
         let service = settings.service()?;
         let version = settings.text("version").unwrap_or_default();
@@ -209,7 +218,7 @@ impl Builder {
         if records_start && run.as_ref().is_none_or(|run| run.first) {
             start::record(&registry, &service, &version, &commit);
         }
-        Ok(Telemetry::new(&place, calls, reporter, run))
+        Ok(Telemetry::new(&place, calls, reporter, run, self.global))
     }
 
     /// Adds the collected items, and completes the settings from the environment.

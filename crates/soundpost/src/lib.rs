@@ -35,6 +35,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[instrument]` |
 //! | `tracing` | yes | the layer for a `tracing` subscriber |
+//! | `testing` | | [`testing::Capture`]: the calls and log events of a test; includes `store` |
 //! | `tower` | | [`tower::CallLayer`]: each HTTP request as a call, also for axum |
 //! | `server` | yes | the scrape endpoint |
 //! | `tls` | | the scrape endpoint over TLS |
@@ -54,9 +55,12 @@ mod commit;
 #[cfg(feature = "metrics-exporter-prometheus")]
 mod exporter;
 pub mod read;
+mod scope;
 pub mod settings;
 mod start;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tower")]
 pub mod tower;
 
@@ -65,6 +69,7 @@ pub use builder::Builder;
 pub use builder::Endpoint;
 #[cfg(feature = "gpu")]
 pub use builder::GpuScope;
+pub use scope::Scope;
 pub use settings::{Settings, default_directory};
 #[cfg(feature = "tracing")]
 pub use soundpost_core::LogLayer;

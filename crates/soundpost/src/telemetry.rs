@@ -73,16 +73,28 @@ impl Telemetry {
         calls: Arc<Calls>,
         reporter: Arc<Reporter>,
         run: Option<Run>,
+        is_global: bool,
     ) -> Self {
         let directory = place.directory().to_owned();
         let inner = Inner { directory, calls, reporter: Some(reporter), run: Mutex::new(run) };
         let telemetry = Self { inner: Arc::new(inner) };
-        set_once(&FIRST, telemetry.clone());
+        if is_global {
+            set_once(&FIRST, telemetry.clone());
+        }
         telemetry
     }
 
+    /// Returns telemetry that records nothing, for tests and for services that switch recording off: without a thread,
+    /// a file, shared memory and an endpoint. `#[instrument]` does not use it, unless in its [`Telemetry::scope`].
+    ///
+    /// # Errors
+    /// When memory is exhausted.
+    pub fn disabled() -> Result<Self, Error> {
+        Self::disabled_in(PathBuf::new())
+    }
+
     /// Returns telemetry whose handles record to private memory that nothing reads.
-    pub(crate) fn disabled(directory: PathBuf) -> Result<Self, Error> {
+    pub(crate) fn disabled_in(directory: PathBuf) -> Result<Self, Error> {
         let calls = Calls::new(&Registry::detached(ServiceIdentity::new(""))?)?;
         let inner = Inner { directory, calls, reporter: None, run: Mutex::new(None) };
         Ok(Self { inner: Arc::new(inner) })

@@ -6,6 +6,9 @@ use std::sync::OnceLock;
 
 use soundpost_core::{Call, CallFuture, CallHandle, Operation, Outcome, Stage, current_call, set_once};
 
+use crate::scope;
+use crate::telemetry::Telemetry;
+
 /// One instrumented function. Its operation is resolved when telemetry has been started.
 pub struct Site {
     name: &'static str,
@@ -24,7 +27,8 @@ impl Site {
         if let Some(outer) = outer() {
             return Begun::Stage(outer.stage(self.name));
         }
-        match self.operation() {
+        let scoped = scope::current().map(|telemetry| self.operation_of(&telemetry));
+        match scoped.as_ref().or_else(|| self.operation()) {
             Some(operation) => Begun::Call(operation.start_with(values())),
             None => Begun::Nothing,
         }
@@ -33,11 +37,14 @@ impl Site {
     fn operation(&self) -> Option<&Operation> {
         self.operation.get().or_else(|| {
             let telemetry = crate::global()?;
-            let operation = telemetry.operation(self.name).labels(self.labels).unwrap_or_else(|error| {
-                telemetry.registry().diagnostics().warn_once("labels", &error.to_string());
-                telemetry.operation(self.name)
-            });
-            Some(set_once(&self.operation, operation))
+            Some(set_once(&self.operation, self.operation_of(telemetry)))
+        })
+    }
+
+    fn operation_of(&self, telemetry: &Telemetry) -> Operation {
+        telemetry.operation(self.name).labels(self.labels).unwrap_or_else(|error| {
+            telemetry.registry().diagnostics().warn_once("labels", &error.to_string());
+            telemetry.operation(self.name)
         })
     }
 }
