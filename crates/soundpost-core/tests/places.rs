@@ -145,6 +145,41 @@ fn directories_of_somebody_else_are_refused() {
     }
 }
 
+/// Opens the place of a service, which is in shared memory, because the root is refused for this reason.
+fn refused(home: &Home, root: &Path, reason: &str) {
+    let shared = home.path().join("shm");
+    let place = ServiceDir::open_with_shared_memory(root, "svc", &shared).expect("another place");
+    assert!(place.directory().starts_with(&shared), "{}", place.directory().display());
+    let problem = place.problem().expect("a problem");
+    assert!(problem.contains(reason) && problem.contains(root.to_str().expect("UTF-8")), "{problem}");
+    assert!(record(&place, "svc").fallback().is_none());
+    let alone = ServiceDir::open_with_shared_memory(root, "svc", Path::new("/nowhere")).err();
+    assert!(alone.expect("refused").to_string().contains(reason));
+}
+
+#[test]
+fn roots_that_others_can_change_are_refused() {
+    let home = Home::new();
+    let root = home.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    for (mode, is_refused) in [(0o777, true), (0o773, true), (0o702, true), (0o755, false), (0o1777, false)] {
+        std::fs::set_permissions(&root, PermissionsExt::from_mode(mode)).expect("set");
+        match is_refused {
+            true => refused(&home, &root, &format!("mode {mode:o}")),
+            false => {
+                let place = ServiceDir::open_with_shared_memory(&root, "svc", &home.path().join("shm"));
+                assert_eq!(place.expect("a place").problem(), None);
+            }
+        }
+        assert_eq!(ServiceDir::check_root(&root).is_err(), is_refused, "{mode:o}");
+    }
+    if user_id() == 0 {
+        std::os::unix::fs::chown(&root, Some(65_534), None).expect("given away");
+        std::fs::set_permissions(&root, PermissionsExt::from_mode(0o755)).expect("set");
+        refused(&home, &root, "it belongs to user 65534");
+    }
+}
+
 #[test]
 fn a_directory_that_was_open_to_others_is_closed() {
     let home = Home::new();

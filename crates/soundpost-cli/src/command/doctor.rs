@@ -133,6 +133,10 @@ fn check_directory(directory: &Path) -> Finding {
             return wrong(format!("{path}: {error}"), "set SOUNDPOST_DIRECTORY to a directory of this user");
         }
     }
+    if let Err(error) = Service::check_root(directory) {
+        let advice = format!("services use /dev/shm instead; chmod go-w {path}, or set SOUNDPOST_DIRECTORY");
+        return wrong(format!("{path}: {error}"), &advice);
+    }
     // Permissions and mounts alone do not show whether a file can be created.
     let probe = directory.join(format!(".doctor.{}", std::process::id()));
     if let Err(error) = std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)) {

@@ -130,6 +130,22 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Checks that only `user` and root can replace what is in a directory. The group of the user's own number is private to
+/// the user.
+pub(crate) fn check_root(path: &Path, user: u32) -> io::Result<()> {
+    let metadata = std::fs::metadata(path)?;
+    let refused = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    if ![user, 0].contains(&metadata.uid()) {
+        return refused(format!("it belongs to user {}", metadata.uid()));
+    }
+    let others = if metadata.gid() == user { 0o002 } else { 0o022 };
+    let is_sticky = metadata.mode() & libc::S_ISVTX != 0;
+    if metadata.mode() & others != 0 && !is_sticky {
+        return refused(format!("others can write to it (mode {:o})", metadata.mode() & 0o7777));
+    }
+    Ok(())
+}
+
 /// Reports whether a directory could not be made because of its location, not because of its contents.
 pub(crate) fn is_unwritable(error: &io::Error) -> bool {
     let refused = [Errno::EROFS, Errno::EACCES, Errno::EPERM, Errno::ENOSPC, Errno::EDQUOT, Errno::ENOENT];

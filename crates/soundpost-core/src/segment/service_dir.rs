@@ -2,15 +2,15 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
 use super::Source;
 use super::file::{
-    EXTENSION, HISTORY, NewFile, is_dead, is_unwritable, open_foreign, open_or_make, private_directory,
-    private_file, random, user_id,
+    EXTENSION, HISTORY, NewFile, check_root, is_dead, is_unwritable, open_foreign, open_or_make,
+    private_directory, private_file, random, user_id,
 };
 use crate::error::Error;
 
@@ -38,12 +38,13 @@ pub struct ServiceDir {
 impl ServiceDir {
     /// Opens the directories of `service` below `root` and in `/dev/shm`, and makes missing ones.
     ///
-    /// If `root` cannot be written (a read-only container), the directory in shared memory replaces it, see
-    /// [`ServiceDir::problem`]. Without either, segments are in anonymous memory, see
+    /// If `root` cannot be written (a read-only container), or another user could change what is in it, the directory in
+    /// shared memory replaces it, see [`ServiceDir::problem`]. Without either, segments are in anonymous memory, see
     /// [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
     ///
     /// # Errors
-    /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another user.
+    /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another user, and there
+    /// is no shared memory.
     pub fn open(root: &Path, service: &str) -> Result<Self, Error> {
         Self::open_with_shared_memory(root, service, Path::new(SHARED))
     }
@@ -55,7 +56,12 @@ impl ServiceDir {
         let plain = Some(root.join(service)).filter(|path| folder && path.is_dir());
         let state = plain.or_else(|| Some(root.join(directory_name(service).ok()?)))?;
         let fast = shared_folder(&user_folder(Path::new(SHARED)), &state);
-        match (state.is_dir(), fast.is_dir()) {
+        // A service uses no directory that another user could change.
+        let is_private = |path: &Path| {
+            let owner = path.symlink_metadata().ok().filter(|found| found.is_dir()).map(|found| found.uid());
+            owner.is_some_and(|owner| check_root(&root, owner).is_ok())
+        };
+        match (is_private(&state) || state.is_dir() && !fast.is_dir(), fast.is_dir()) {
             (true, _) => Some(Self { segments: vec![fast, state.clone()], state, problem: None }),
             (false, true) => Some(Self { segments: vec![fast.clone()], state: fast, problem: None }),
             (false, false) => None,
@@ -80,28 +86,38 @@ impl ServiceDir {
         let name = directory_name(service)?;
         let root = std::path::absolute(root).map_err(|error| Error::io("cannot resolve", root, error))?;
         let state = root.join(&name);
+        let unusable = |path: &Path, error: io::Error| (path.to_path_buf(), error);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&root);
-        let unwritable = match made.and_then(|()| private_directory(&state)) {
-            Ok(()) => None,
-            Err(error) if is_unwritable(&error) => Some(error),
-            Err(error) => return Err(Error::io("directory: cannot use", &state, error)),
-        };
+        let made = made.and_then(|()| check_root(&root, user_id())).map_err(|error| unusable(&root, error));
+        let made = made.and_then(|()| private_directory(&state).map_err(|error| unusable(&state, error)));
         let user = user_folder(shared);
         let fast = shared_folder(&user, &state);
         let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
-        if let (Ok(fast), None) = (&fast, &unwritable) {
+        if let (Ok(fast), Ok(())) = (&fast, &made) {
             write_file(fast, OF, &state.to_string_lossy()).ok();
         }
-        let problem = unwritable.map(|error| format!("cannot write {}: {error}", state.display()));
-        let (state, segments) = match (fast, &problem) {
-            (Ok(fast), None) => (state.clone(), vec![fast, state]),
-            (Ok(fast), Some(_)) => (fast.clone(), vec![fast]),
+        let problem =
+            made.as_ref().err().map(|(path, error)| format!("cannot use {}: {error}", path.display()));
+        let (state, segments) = match (fast, made) {
+            (Ok(fast), Ok(())) => (state.clone(), vec![fast, state]),
+            (Ok(fast), Err(_)) => (fast.clone(), vec![fast]),
+            (Err(_), Err((path, error))) if !is_unwritable(&error) => {
+                return Err(Error::io("directory: cannot use", &path, error));
+            }
             (Err(_), _) => (state.clone(), vec![state]),
         };
         Ok(Self { state, segments, problem })
     }
 
-    /// Returns the reason why the requested root cannot be written.
+    /// Checks that only this user and root can change what is in the root of the services' directories.
+    ///
+    /// # Errors
+    /// When another user can, or it cannot be read; the message has the reason.
+    pub fn check_root(root: &Path) -> io::Result<()> {
+        check_root(root, user_id())
+    }
+
+    /// Returns the reason why the requested root cannot be used.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }

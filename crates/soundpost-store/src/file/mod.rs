@@ -43,11 +43,22 @@ pub(crate) fn path_in(directory: &Path) -> Result<PathBuf, StoreError> {
 /// Returns whether the file exists.
 ///
 /// # Errors
-/// Returns an error if it is not a regular file of this user.
+/// Returns an error if it, or a file that SQLite opens beside it, is not a regular file of this user alone.
 pub(crate) fn check(path: &Path) -> Result<bool, StoreError> {
+    // SQLite opens the other files by their names.
+    for suffix in [LOG, "-shm", "-journal"] {
+        check_file(&beside(path, suffix))?;
+    }
+    check_file(path)
+}
+
+fn check_file(path: &Path) -> Result<bool, StoreError> {
+    let refused = |why| Err(StoreError::refused(path, why));
     match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => Err(StoreError::refused(path, "is not a regular file")),
-        Ok(found) if found.uid() != user_id() => Err(StoreError::refused(path, "belongs to another user")),
+        Ok(found) if !found.is_file() => refused("is not a regular file"),
+        Ok(found) if found.uid() != user_id() => refused("belongs to another user"),
+        Ok(found) if found.mode() & 0o002 != 0 => refused("can be written by others"),
+        Ok(found) if found.nlink() > 1 => refused("has a second name (a hard link)"),
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(StoreError::io("cannot open", path, &error)),

@@ -21,6 +21,14 @@ impl Service {
         ServiceDir::services(directory)
     }
 
+    /// Checks that only this user and root can change what is in the root of the services' directories.
+    ///
+    /// # Errors
+    /// When another user can, or it cannot be read; the message has the reason.
+    pub fn check_root(directory: &Path) -> io::Result<()> {
+        ServiceDir::check_root(directory)
+    }
+
     /// Returns the service of this name below `directory`; `None` if it has no files.
     ///
     /// # Errors

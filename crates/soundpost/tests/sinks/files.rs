@@ -1,12 +1,16 @@
 //! FIFOs, devices, directories and large files in the place of a file that Soundpost reads.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use soundpost::Telemetry;
 use soundpost::read::Service;
 use soundpost::settings::Settings;
 use soundpost::sink::{InfluxDb, Loki, SinkProblem};
@@ -121,4 +125,75 @@ fn service_without_lock_files_records_and_reports_it() {
     );
     segments.iter().for_each(|place| fs::remove_dir(place.join("reporter.lock")).unwrap());
     assert!(telemetry.flush(Duration::from_secs(10)));
+}
+
+/// Runs a script as another user; only root can. Its failures are part of the attack.
+fn as_other_user(directory: &Path, script: &str) {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", script]).current_dir(directory).uid(OTHER_USER).gid(OTHER_USER);
+    shell.stderr(Stdio::null()).status().unwrap();
+}
+
+const OTHER_USER: u32 = 65_534;
+const TRAPS: &str = "mkdir -p users && cd users && echo secret >target && chmod 666 target && \
+    for file in store.sqlite store.sqlite-wal store.sqlite-shm reporter.lock address sinks.json retired.totals; do \
+    ln -s ../target $file; done; chmod -R a+rwX .";
+const ATTACKS: &str = "for service in users own; do for file in $service/*; do \
+    mv $file $file.old; ln -sf /etc/passwd $file; ln -f target $file; rm -f $file; mkfifo $file; : >$file; done; \
+    mv $service swapped; mkdir $service; ln -s /tmp $service; done; \
+    for file in /dev/shm/soundpost-0/*/*; do : >$file; mv $file /tmp; ln -sf /etc/passwd $file; done";
+
+/// Returns paths and contents below a directory.
+fn tree(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        let kind = entry.symlink_metadata().unwrap();
+        if kind.is_dir() {
+            found.extend(tree(&entry));
+        }
+        let contents = kind.is_file().then(|| fs::read(&entry).unwrap());
+        found.insert(entry, contents);
+    }
+    found
+}
+
+/// Another user made the directory first, or can write to it, and attacks each file while the service runs.
+#[test]
+fn other_users_read_and_change_nothing() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    // Root of the services: of the other user, open to all, open to all with the sticky bit.
+    for (owner, mode) in [(OTHER_USER, 0o755), (0, 0o777), (0, 0o1777)] {
+        let directory = Directory::new();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let root = directory.path().join("root");
+        fs::create_dir(&root).unwrap();
+        chown(&root, Some(owner), Some(owner)).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
+        as_other_user(&root, TRAPS);
+        let before = tree(&root.join("users"));
+        assert_eq!(before.len(), 8, "the traps are set");
+        for name in ["users", "own"] {
+            let builder =
+                Telemetry::builder(name).directory(&root).listen(None).facade(false).sample_interval(None);
+            let telemetry = builder.start().unwrap();
+            let _ending = Ending(telemetry.clone());
+            let refused = name == "users" || mode != 0o1777;
+            assert_eq!(telemetry.directory().starts_with("/dev/shm"), refused, "{owner} {mode:o} {name}");
+            record(&telemetry, "r", 3);
+            assert!(telemetry.flush(Duration::from_secs(10)));
+            assert_eq!(tree(&root.join("users")), before, "nothing is written");
+            let mut files: Vec<_> = tree(telemetry.directory()).into_keys().collect();
+            as_other_user(&root, ATTACKS.replace("users own", "own").as_str());
+            record(&telemetry, "s", 3);
+            assert!(telemetry.flush(Duration::from_secs(10)));
+            let calls = Reader::open(telemetry.directory()).unwrap().unwrap().calls(&CallFilter::default());
+            assert_eq!(calls.unwrap().len(), 6, "{owner} {mode:o} {name}");
+            files.retain(|file| !file.exists());
+            assert_eq!(files, [] as [PathBuf; 0]);
+        }
+        let passwd = fs::metadata("/etc/passwd").unwrap();
+        assert!(passwd.len() > 0 && passwd.is_file());
+    }
 }
