@@ -48,7 +48,15 @@ from soundpost._patch import patch
 if TYPE_CHECKING:
     from soundpost._apps import make_asgi_app, make_wsgi_app
     from soundpost._logging import LogHandler
-    from soundpost._reading import CallRecord, CallRecords, StageTime, read_calls
+    from soundpost._reading import (
+        CallRecord,
+        CallRecords,
+        LogRecord,
+        LogRecords,
+        StageTime,
+        read_calls,
+        read_logs,
+    )
     from soundpost._sinks import Graylog, InfluxDB, JsonLines, Loki
 
 __all__ = [
@@ -67,6 +75,8 @@ __all__ = [
     "Info",
     "JsonLines",
     "LogHandler",
+    "LogRecord",
+    "LogRecords",
     "Loki",
     "Skip",
     "StageTime",
@@ -83,6 +93,7 @@ __all__ = [
     "make_wsgi_app",
     "patch",
     "read_calls",
+    "read_logs",
     "shutdown",
     "stage",
     "video",
@@ -93,7 +104,15 @@ __all__ = [
 _LAZY = {
     "_apps": ("make_asgi_app", "make_wsgi_app"),
     "_logging": ("LogHandler",),
-    "_reading": ("CallRecord", "CallRecords", "StageTime", "read_calls"),
+    "_reading": (
+        "CallRecord",
+        "CallRecords",
+        "LogRecord",
+        "LogRecords",
+        "StageTime",
+        "read_calls",
+        "read_logs",
+    ),
     "_sinks": ("Graylog", "InfluxDB", "JsonLines", "Loki"),
 }
 

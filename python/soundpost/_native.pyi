@@ -40,6 +40,7 @@ __all__ = [
     "notices",
     "program",
     "read_calls",
+    "read_logs",
     "record",
     "set_strict",
     "shutdown",
@@ -612,6 +613,12 @@ def program(arguments: Sequence[str]) -> int:
 
 def sink_kinds() -> list[tuple[str, str, str, bool, list[tuple[str, str, str]]]]:
     """Returns class, kind, description, whether the target is a path, and options of each kind of sink."""
+
+def read_logs(query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns a dict for each log event of a service that matches the query.
+
+    Raises as `read_calls`.
+    """
 
 def read_calls(query: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns a dict for each call of a service that matches the query.

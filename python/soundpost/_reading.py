@@ -1,4 +1,4 @@
-"""`read_calls`: finished calls from the store of a service."""
+"""`read_calls` and `read_logs`: finished calls and log events from the store of a service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import os
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from soundpost import _init, _native
 
@@ -72,21 +72,43 @@ class CallRecord:
     pid: int
 
 
-_NAMES = [field.name for field in dataclasses.fields(CallRecord)]
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """A log event. Values that it does not have are None."""
+
+    time: datetime
+    """In UTC."""
+    level: str
+    """`"debug"`, `"info"`, `"warning"`, `"error"` or `"critical"`."""
+    message: str
+    logger: str | None
+    file: str | None
+    line: int | None
+    thread: str | None
+    request_id: str | None
+    """Of the call that it belongs to."""
+    operation: str | None
+    fields: dict[str, str | float | bool]
+    """With an error's `error_type`, `error` and `traceback`."""
+    pid: int
 
 
-class CallRecords(list[CallRecord]):
-    """A list of finished calls."""
+_Record = TypeVar("_Record", CallRecord, LogRecord)
+
+
+class _Records(list[_Record]):
+    _type: ClassVar[Any]
 
     def to_pandas(self) -> Any:
-        """Returns a `pandas.DataFrame` with a row for each call, and with all columns also without calls."""
+        """Returns a `pandas.DataFrame` with a row for each record, and all columns also without records."""
         pandas = importlib.import_module("pandas")
-        columns = {name: [getattr(record, name) for record in self] for name in _NAMES}
+        names = [field.name for field in dataclasses.fields(self._type)]
+        columns = {name: [getattr(record, name) for record in self] for name in names}
         columns["time"] = pandas.to_datetime(columns["time"], utc=True)
         return pandas.DataFrame(columns)
 
     def to_polars(self) -> Any:
-        """Returns a `polars.DataFrame` with a row for each call, and with all columns also without calls.
+        """Returns a `polars.DataFrame` with a row for each record, and all columns also without records.
 
         `labels`, `fields` and `stages` are JSON text, which `.str.json_decode()` reads.
         """
@@ -94,12 +116,24 @@ class CallRecords(list[CallRecord]):
         types = {"str": polars.String, "float": polars.Float64, "int": polars.Int64, "bool": polars.Boolean}
         types |= {"datetime": polars.Datetime("us", "UTC"), "dict": polars.String}
         schema, columns = {}, {}
-        for field in dataclasses.fields(CallRecord):
+        for field in dataclasses.fields(self._type):
             kind = re.split(r"\W", str(field.type))[0]
             values = [getattr(record, field.name) for record in self]
             schema[field.name] = types[kind]
             columns[field.name] = values if kind != "dict" else [_json(value) for value in values]
         return polars.DataFrame(columns, schema=schema)
+
+
+class CallRecords(_Records[CallRecord]):
+    """A list of finished calls."""
+
+    _type = CallRecord
+
+
+class LogRecords(_Records[LogRecord]):
+    """A list of log events."""
+
+    _type = LogRecord
 
 
 def read_calls(
@@ -142,33 +176,81 @@ def read_calls(
         ValueError: An argument, which the message names, cannot be used.
         soundpost.Error: There is no such service, or its store cannot be read.
     """
-    running = _init.running()
-    if running is not None:
-        service = service or running["service"]
-        directory = directory or running["directory"]
-    query = {
-        "service": service or os.environ.get("SOUNDPOST_SERVICE") or None,
-        "directory": directory,
-        "last": last,
-        "since": _nanoseconds("since", since),
-        "until": _nanoseconds("until", until),
+    query = _query(service, directory, last=last, since=since, until=until, order=order, limit=limit) | {
         "operation": operation,
         "outcome": outcome,
         "status": status,
         "request_id": request_id,
         "labels": [(str(name), str(value)) for name, value in (labels or {}).items()],
         "slower_than": slower_than,
-        "order": order,
-        "limit": limit,
     }
-    return CallRecords(_record(row) for row in _native.read_calls(query))
+    return CallRecords(_call(row) for row in _native.read_calls(query))
+
+
+def read_logs(
+    last: Span | None = None,
+    *,
+    since: Moment | None = None,
+    until: Moment | None = None,
+    level: str | int | None = None,
+    grep: str | None = None,
+    logger: str | None = None,
+    request_id: str | None = None,
+    order: Literal["newest", "oldest"] = "newest",
+    limit: int | None = None,
+    service: str | None = None,
+    directory: str | os.PathLike[str] | None = None,
+) -> LogRecords:
+    """Returns log events of a service, of its running and its ended processes.
+
+    Events of the last half second may be missing; `flush` waits for them.
+
+    Args:
+        last: Only events of this duration before now: `"90s"`, `"15m"`, `"7d"`, seconds or a timedelta.
+        since: Only events of then or later: RFC 3339 text or a datetime with a time zone.
+        until: Only events before.
+        level: Only events of this level or a higher one: `"warning"` or `logging.WARNING`.
+        grep: Only events whose message or text field matches this regular expression, as in Rust.
+        logger: Only events of this logger and of those below it.
+        request_id: Only events of the call with this id.
+        order: The last or the first stored event first.
+        limit: Maximum number of events. Default: all.
+        service: The service. Default: that of `init`, else `SOUNDPOST_SERVICE`, else the only one.
+        directory: Directory of all services. Default: that of `init`, else the default of `init`.
+
+    Raises:
+        ValueError: An argument, which the message names, cannot be used.
+        soundpost.Error: There is no such service, or its store cannot be read.
+    """
+    query = _query(service, directory, last=last, since=since, until=until, order=order, limit=limit) | {
+        "level": level,
+        "grep": grep,
+        "logger": logger,
+        "request_id": request_id,
+    }
+    return LogRecords(_log(row) for row in _native.read_logs(query))
+
+
+def _query(service: str | None, directory: str | os.PathLike[str] | None, **common: Any) -> dict[str, Any]:
+    """Returns the part of a query that calls and events have in common."""
+    running = _init.running()
+    if running is not None:
+        service = service or running["service"]
+        directory = directory or running["directory"]
+    common |= {argument: _nanoseconds(argument, common[argument]) for argument in ("since", "until")}
+    service = service or os.environ.get("SOUNDPOST_SERVICE") or None
+    return common | {"service": service, "directory": directory}
 
 
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, default=dataclasses.asdict)
 
 
-def _record(row: dict[str, Any]) -> CallRecord:
+def _log(row: dict[str, Any]) -> LogRecord:
+    return LogRecord(**row | {"time": datetime.fromtimestamp(row["time"], timezone.utc)})
+
+
+def _call(row: dict[str, Any]) -> CallRecord:
     row["time"] = datetime.fromtimestamp(row["time"], timezone.utc)
     row["stages"] = {name: StageTime(*stage) for name, stage in row["stages"].items()}
     return CallRecord(**row)

@@ -8,9 +8,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use soundpost::Outcome;
+use soundpost::read::store::{Level, Pattern};
 use soundpost::settings::parse_duration;
 
-use crate::output::parse_moment;
+use crate::output::{parse_moment, unix_nanos_now};
 use crate::service::ServiceArgs;
 use crate::settings::ReporterOptions;
 
@@ -26,6 +27,7 @@ Examples:
   soundpost run -- python app.py               a service with an agent that survives its crash
   soundpost top                                calls in flight, rates, latency, GPU; q quits
   soundpost calls --last 1h --outcome oom      calls that ran out of memory
+  soundpost logs --follow --level warning      warnings and errors as they are logged
   soundpost postmortem                         the last crash
   soundpost doctor                             problems of this machine, with advice
 
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Top(Top),
     /// Show finished calls from the store
     Calls(Calls),
+    /// Show log events from the store
+    Logs(Logs),
     /// Show stored samples of host, processes and GPUs
     Vitals(Vitals),
     /// Show the last crash: its cause, and the calls that were in flight
@@ -106,6 +110,14 @@ pub(crate) struct TimeRange {
     pub(crate) until: Option<u64>,
 }
 
+impl TimeRange {
+    /// Returns the start, nanoseconds since 1970.
+    pub(crate) fn since(&self) -> Option<u64> {
+        let nanos = |last: Duration| u64::try_from(last.as_nanos()).unwrap_or(u64::MAX);
+        self.last.map(|last| unix_nanos_now().saturating_sub(nanos(last))).or(self.since)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct RowFormat {
     /// Print one JSON object per line
@@ -135,6 +147,7 @@ Examples:
   soundpost calls --since 2026-01-02 --status error --label emotion=sad
   soundpost calls --last 1d --order slowest --limit 10
   soundpost calls --request-id req-7d8e9f --json | jq .stages
+  soundpost calls --follow --status error
   soundpost calls --last 7d --csv > calls.csv")]
 pub(crate) struct Calls {
     #[command(flatten)]
@@ -157,12 +170,50 @@ pub(crate) struct Calls {
     /// Filter by label; repeatable
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = parse_label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// Maximum number of calls, 0 for all [default: 100; with --json or --csv all]
+    /// Maximum number of calls, 0 for all [default: 100; with --json or --csv all; with --follow 10]
     #[arg(long, value_name = "COUNT")]
     pub(crate) limit: Option<usize>,
     /// Order of calls
     #[arg(long, value_name = "ORDER", value_enum, default_value_t)]
     pub(crate) order: Order,
+    /// Show the last calls, and then calls as they end
+    #[arg(long, short, conflicts_with_all = ["order", "until"])]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) format: RowFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Events are shown in the order in which they were stored, the last at the end.
+
+Examples:
+  soundpost logs --level warning
+  soundpost logs --last 1h --grep 'out of memory|timed? out'
+  soundpost logs --request-id req-7d8e9f
+  soundpost logs --follow --logger tts.engine
+  soundpost logs --last 1d --json | jq -r .message")]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) time: TimeRange,
+    /// Only events of this level or a higher one
+    #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = levels())]
+    pub(crate) level: Option<Level>,
+    /// Only events whose message or text field matches this regular expression
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::new)]
+    pub(crate) grep: Option<Pattern>,
+    /// Only events of this logger and of those below it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) logger: Option<String>,
+    /// Filter by request id
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+    /// Maximum number of events, 0 for all [default: 100; with --json or --csv all; with --follow 10]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<usize>,
+    /// Show the last events, and then events as they are stored
+    #[arg(long, short, conflicts_with = "until")]
+    pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) format: RowFormat,
 }
@@ -297,6 +348,11 @@ pub(crate) struct Man {
 fn outcomes() -> impl TypedValueParser<Value = Outcome> {
     PossibleValuesParser::new(Outcome::ALL.map(Outcome::name))
         .try_map(|name| Outcome::from_name(&name).ok_or("unknown outcome"))
+}
+
+fn levels() -> impl TypedValueParser<Value = Level> {
+    PossibleValuesParser::new(Level::ALL.map(Level::name))
+        .try_map(|name| Level::from_name(&name.to_ascii_lowercase()).ok_or("unknown level"))
 }
 
 fn statuses() -> impl TypedValueParser<Value = soundpost::Status> {

@@ -35,6 +35,7 @@ const DIED: CallFilter = CallFilter {
     status: None,
     operation: None,
     request_id: None,
+    after: None,
     labels: Vec::new(),
     min_duration: None,
     order: Order::Newest,

@@ -4,10 +4,12 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 use soundpost::FieldValue;
 use soundpost::read::store::{
-    CALL_COLUMNS, CallRow, ColumnValue, Entity, FinishedCall, GpuName, Place, VitalsSample, vitals_columns,
+    ColumnValue, Entity, FinishedCall, GpuName, Place, RecordColumn, VitalsSample, vitals_columns,
 };
 
-use crate::output::format_rfc3339;
+use crate::arguments::RowFormat;
+use crate::error::CommandError;
+use crate::output::{Output, format_rfc3339};
 
 /// A value, or an object whose entries keep their order.
 #[derive(Debug)]
@@ -63,14 +65,38 @@ impl Serialize for Row {
     }
 }
 
-/// Returns the names of the columns of a call.
-pub(crate) fn call_names() -> impl Iterator<Item = &'static str> {
-    CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines)).map(|column| column.name())
+impl RowFormat {
+    pub(crate) fn is_text(self) -> bool {
+        !self.json && !self.csv
+    }
+
+    /// Writes the line with the names of CSV.
+    pub(crate) fn write_names<'a>(
+        self,
+        out: &mut Output<'_>,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), CommandError> {
+        if self.csv { out.line(csv_line(names)) } else { Ok(()) }
+    }
+
+    /// Writes a row for programs; nothing as text.
+    pub(crate) fn write(self, out: &mut Output<'_>, row: impl FnOnce() -> Row) -> Result<(), CommandError> {
+        match self {
+            Self { json: true, .. } => out.json(&row()),
+            Self { csv: true, .. } => out.line(row().csv()),
+            _ => Ok(()),
+        }
+    }
 }
 
-pub(crate) fn call(row: &CallRow) -> Row {
-    let columns = CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines));
-    Row(columns.map(|column| (column.name(), cell(column.value(&row.call)))).collect())
+/// Returns the names of the columns of a record.
+pub(crate) fn names<R>(columns: &[RecordColumn<R>]) -> impl Iterator<Item = &'static str> {
+    columns.iter().filter(|column| column.is_in(Place::Lines)).map(RecordColumn::name)
+}
+
+pub(crate) fn record<R>(columns: &[RecordColumn<R>], record: &R) -> Row {
+    let columns = columns.iter().filter(|column| column.is_in(Place::Lines));
+    Row(columns.map(|column| (column.name(), cell(column.value(record)))).collect())
 }
 
 fn cell(value: ColumnValue<'_>) -> Cell {
@@ -109,7 +135,7 @@ fn stage_of(stage: &soundpost::StageTime) -> Cell {
     Cell::Object(entries)
 }
 
-fn json_of(value: &FieldValue) -> Value {
+pub(crate) fn json_of(value: &FieldValue) -> Value {
     match value {
         FieldValue::Bool(value) => json!(value),
         FieldValue::Int(value) => json!(value),

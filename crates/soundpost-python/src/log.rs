@@ -205,7 +205,8 @@ fn is_own(logger: &str) -> bool {
     logger.strip_prefix("soundpost").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-fn level(number: i64) -> Level {
+/// Returns the level of a number of `logging`.
+pub(crate) fn level(number: i64) -> Level {
     match number {
         50.. => Level::Critical,
         40.. => Level::Error,

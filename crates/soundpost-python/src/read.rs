@@ -1,4 +1,4 @@
-//! Finished calls from the store of a service, for `read_calls`.
+//! Finished calls and log events from the store of a service, for `read_calls` and `read_logs`.
 
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -9,14 +9,17 @@ use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 use soundpost::read::Service;
-use soundpost::read::store::{CALL_COLUMNS, CallFilter, ColumnValue, FinishedCall, Order, Place, Reader};
+use soundpost::read::store::{
+    CALL_COLUMNS, CallFilter, ColumnValue, EVENT_COLUMNS, Level, LogFilter, Order, Pattern, Place, Reader,
+    RecordColumn, StoreError,
+};
 use soundpost::settings::parse_duration;
 use soundpost::{FieldValue, Outcome, Status};
 
 use crate::measure::Error;
-use crate::value;
+use crate::{log, value};
 
-/// The arguments of `read_calls`, with times in nanoseconds since 1970.
+/// The arguments that both functions have, with times in nanoseconds since 1970.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Query<'py> {
@@ -25,37 +28,99 @@ struct Query<'py> {
     last: Option<Bound<'py, PyAny>>,
     since: Option<u64>,
     until: Option<u64>,
+    order: String,
+    limit: Option<Bound<'py, PyAny>>,
+    request_id: Option<String>,
+}
+
+/// The other arguments of `read_calls`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct CallQuery<'py> {
     operation: Option<String>,
     outcome: Option<String>,
     status: Option<String>,
-    request_id: Option<String>,
     labels: Vec<(String, String)>,
     slower_than: Option<Bound<'py, PyAny>>,
-    order: String,
-    limit: Option<Bound<'py, PyAny>>,
+}
+
+/// The other arguments of `read_logs`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct LogQuery<'py> {
+    level: Option<Bound<'py, PyAny>>,
+    grep: Option<String>,
+    logger: Option<String>,
+}
+
+impl CallQuery<'_> {
+    fn filter(&self, query: &Query<'_>) -> PyResult<CallFilter> {
+        Ok(CallFilter {
+            since: query.since()?,
+            until: query.until,
+            outcome: one_of("outcome", self.outcome.as_deref(), &Outcome::ALL, Outcome::name)?,
+            status: one_of("status", self.status.as_deref(), &Status::ALL, Status::name)?,
+            operation: self.operation.clone(),
+            request_id: query.request_id.clone(),
+            labels: self.labels.clone(),
+            min_duration: duration("slower_than", self.slower_than.as_ref())?,
+            order: one_of("order", Some(&query.order), &ORDERS, |(_, name)| name)?.unwrap_or_default().0,
+            after: None,
+            limit: limit(query.limit.as_ref(), "calls")?,
+        })
+    }
+}
+
+impl LogQuery<'_> {
+    fn filter(&self, query: &Query<'_>) -> PyResult<LogFilter> {
+        let pattern = self.grep.as_deref().map(Pattern::new).transpose();
+        Ok(LogFilter {
+            since: query.since()?,
+            until: query.until,
+            level: self.level.as_ref().map(level).transpose()?,
+            pattern: pattern.map_err(|error| PyValueError::new_err(format!("grep: {error}")))?,
+            logger: self.logger.clone(),
+            request_id: query.request_id.clone(),
+            oldest_first: one_of("order", Some(&query.order), &ORDERS[..2], |(_, name)| name)?
+                == Some(ORDERS[1]),
+            limit: limit(query.limit.as_ref(), "events")?,
+            ..LogFilter::default()
+        })
+    }
 }
 
 impl Query<'_> {
-    fn filter(&self) -> PyResult<CallFilter> {
-        let since = match duration("last", self.last.as_ref())? {
+    fn since(&self) -> PyResult<Option<u64>> {
+        Ok(match duration("last", self.last.as_ref())? {
             Some(_) if self.since.is_some() || self.until.is_some() => {
                 return Err(PyValueError::new_err("last: since or until is given as well; give one of them"));
             }
             Some(last) => SystemTime::now().checked_sub(last).map_or(Some(0), unix_nanos),
             None => self.since,
-        };
-        Ok(CallFilter {
-            since,
-            until: self.until,
-            outcome: one_of("outcome", self.outcome.as_deref(), &Outcome::ALL, Outcome::name)?,
-            status: one_of("status", self.status.as_deref(), &Status::ALL, Status::name)?,
-            operation: self.operation.clone(),
-            request_id: self.request_id.clone(),
-            labels: self.labels.clone(),
-            min_duration: duration("slower_than", self.slower_than.as_ref())?,
-            order: one_of("order", Some(&self.order), &ORDERS, |(_, name)| name)?.unwrap_or_default().0,
-            limit: limit(self.limit.as_ref())?,
         })
+    }
+
+    /// Returns what `read` reads from the store; nothing without a store.
+    fn read<T: Send>(
+        &self,
+        py: Python<'_>,
+        read: impl FnOnce(&Reader) -> Result<Vec<T>, StoreError> + Send,
+    ) -> PyResult<Vec<T>> {
+        let service = self.service()?;
+        let records = py.detach(|| {
+            // Without memory for the recovery, the stored records are returned.
+            let _ = service.recover();
+            match Reader::open(service.directory())? {
+                Some(store) => read(&store).map(|records| (records, store.damaged())),
+                None => Ok((Vec::new(), 0)),
+            }
+        });
+        let (records, damaged) = records.map_err(|error: StoreError| Error::new_err(error.to_string()))?;
+        if damaged > 0 {
+            let message = CString::new(format!("{damaged} damaged records of the store are left out"))?;
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)?;
+        }
+        Ok(records)
     }
 
     fn service(&self) -> PyResult<Service> {
@@ -100,10 +165,19 @@ fn duration(argument: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option
     parsed.map(Some).ok_or_else(wrong)
 }
 
-fn limit(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
+/// Reads a level: its name, or its number in `logging`.
+fn level(value: &Bound<'_, PyAny>) -> PyResult<Level> {
+    if let Ok(number) = value.extract::<i64>() {
+        return Ok(log::level(number));
+    }
+    let name = value.extract::<String>().unwrap_or_else(|_| shown(value)).to_ascii_lowercase();
+    Ok(one_of("level", Some(&name), &Level::ALL, Level::name)?.unwrap_or_default())
+}
+
+fn limit(value: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Option<usize>> {
     let Some(value) = value else { return Ok(None) };
     let limit = if value.is_instance_of::<PyBool>() { None } else { value.extract().ok() };
-    let wrong = || PyValueError::new_err(format!("limit: {} is no number of calls", shown(value)));
+    let wrong = || PyValueError::new_err(format!("limit: {} is no number of {what}", shown(value)));
     limit.map(Some).ok_or_else(wrong)
 }
 
@@ -135,29 +209,27 @@ fn one_of<T: Copy>(
 /// Raises `ValueError` for an argument that cannot be used, and `Error` for a service or store that cannot be read.
 #[pyfunction]
 pub(crate) fn read_calls<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-    let py = query.py();
-    let query = query.extract::<Query<'_>>()?;
-    let (service, filter) = (query.service()?, query.filter()?);
-    let calls = py.detach(|| {
-        // Without memory for the recovery, the stored calls are returned.
-        let _ = service.recover();
-        match Reader::open(service.directory())? {
-            Some(store) => store.calls(&filter).map(|calls| (calls, store.damaged())),
-            None => Ok((Vec::new(), 0)),
-        }
-    });
-    let (calls, damaged) = calls.map_err(|error| Error::new_err(error.to_string()))?;
-    if damaged > 0 {
-        let message = CString::new(format!("{damaged} damaged calls of the store are left out"))?;
-        PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)?;
-    }
-    calls.iter().map(|row| to_dict(py, &row.call)).collect()
+    let (py, common) = (query.py(), query.extract::<Query<'_>>()?);
+    let filter = query.extract::<CallQuery<'_>>()?.filter(&common)?;
+    let calls = common.read(py, |store| store.calls(&filter))?;
+    calls.iter().map(|row| to_dict(py, CALL_COLUMNS, &row.call)).collect()
 }
 
-fn to_dict<'py>(py: Python<'py>, call: &FinishedCall) -> PyResult<Bound<'py, PyDict>> {
+/// Returns a dict for each log event of a service that matches the query.
+///
+/// Raises as `read_calls`.
+#[pyfunction]
+pub(crate) fn read_logs<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let (py, common) = (query.py(), query.extract::<Query<'_>>()?);
+    let filter = query.extract::<LogQuery<'_>>()?.filter(&common)?;
+    let events = common.read(py, |store| store.events(&filter))?;
+    events.iter().map(|row| to_dict(py, EVENT_COLUMNS, &row.event)).collect()
+}
+
+fn to_dict<'py, R>(py: Python<'py>, columns: &[RecordColumn<R>], record: &R) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    for column in CALL_COLUMNS.iter().filter(|column| column.is_in(Place::Lines)) {
-        dict.set_item(column.name(), cell(py, column.value(call))?)?;
+    for column in columns.iter().filter(|column| column.is_in(Place::Lines)) {
+        dict.set_item(column.name(), cell(py, column.value(record))?)?;
     }
     Ok(dict)
 }

@@ -4,7 +4,7 @@
 //! also ends when the process closes *any* descriptor of the file. So a process never opens the file while it holds
 //! the lock.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
@@ -23,7 +23,13 @@ const AGENT: &str = "agent.lock";
 /// Errors of this process that a later attempt may not have.
 const TRANSIENT: [i32; 5] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EINTR, libc::EAGAIN];
 
-static HELD: PerProcess<Mutex<HashSet<Key>>> = PerProcess::new();
+/// First locked byte of a reporter and of an agent.
+const REPORTER: libc::off_t = 0;
+/// First locked byte of a reader that recovers records for a moment. Both ranges are open, so they exclude each other.
+const READER: libc::off_t = 1;
+
+/// The locks that this process holds, with their first byte.
+static HELD: PerProcess<Mutex<HashMap<Key, libc::off_t>>> = PerProcess::new();
 
 /// Identity of a lock: device and inode of the service's directory, which do not depend on its path, and the file's
 /// name.
@@ -42,9 +48,24 @@ pub(crate) struct Lease {
 /// # Errors
 /// When no place has a usable lock file.
 pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Result<Option<Lease>, Error> {
+    acquire(place, alone, REPORTER)
+}
+
+/// Tries to keep other processes from reporting while this one recovers records; `None` if it cannot.
+#[cfg(feature = "store")]
+pub(crate) fn try_acquire_as_reader(place: &ServiceDir) -> Option<Lease> {
+    acquire(place, false, READER).ok().flatten()
+}
+
+/// Reports whether a reader that recovers records holds the lease.
+pub(crate) fn has_reader(place: &ServiceDir) -> bool {
+    holder(place, FILE).is_some_and(|(_, start)| start == READER)
+}
+
+fn acquire(place: &ServiceDir, alone: bool, start: libc::off_t) -> Result<Option<Lease>, Error> {
     let key = key(place.directory(), FILE);
     let mut held = held();
-    if key.is_some_and(|key| held.contains(&key)) {
+    if key.is_some_and(|key| held.contains_key(&key)) {
         return Ok(None);
     }
     let file = match open_lock(place, FILE) {
@@ -52,10 +73,10 @@ pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Result<Option<Leas
         Err(_) if alone => None,
         Err(error) => return Err(error),
     };
-    if file.as_ref().is_some_and(|file| fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).is_err()) {
+    if file.as_ref().is_some_and(|file| fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock(start))).is_err()) {
         return Ok(None);
     }
-    held.extend(key);
+    held.extend(key.map(|key| (key, start)));
     Ok(Some(Lease { key, file }))
 }
 
@@ -64,7 +85,7 @@ pub(crate) fn try_acquire(place: &ServiceDir, alone: bool) -> Result<Option<Leas
 fn open_lock(place: &ServiceDir, name: &str) -> Result<File, Error> {
     let mut first = None;
     for path in place.lock_files(name) {
-        let locks = |file: &File| fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut write_lock()));
+        let locks = |file: &File| fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut write_lock(REPORTER)));
         let opened = ServiceDir::open_lock(&path).and_then(|file| {
             locks(&file).map_err(|error| {
                 io::Error::new(io::Error::from(error).kind(), format!("no record locks: {error}"))
@@ -96,28 +117,28 @@ pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Lease, Erro
         Error::conflict(format!("agent: the service has one already{pid}; {} is locked", path.display()))
     };
     let key = key(place.directory(), AGENT);
-    if key.is_some_and(|key| held().contains(&key)) {
+    if key.is_some_and(|key| held().contains_key(&key)) {
         return Err(conflict());
     }
     let failed = |error| Error::io("agent: cannot write", &path, error);
     let mut file = open_lock(place, AGENT)?;
-    if fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock())).is_err() {
+    if fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock(REPORTER))).is_err() {
         return Err(conflict());
     }
     // No name contains white space.
     file.set_len(0).and_then(|()| file.write_all(sinks.join("\n").as_bytes())).map_err(failed)?;
-    held().extend(key);
+    held().extend(key.map(|key| (key, REPORTER)));
     Ok(Lease { key, file: Some(file) })
 }
 
 /// Returns the process that reports for the service in `place`, by its id in this PID namespace.
 pub fn reporter(place: &ServiceDir) -> Option<u32> {
-    holder(place, FILE)
+    holder(place, FILE).filter(|(_, start)| *start == REPORTER).map(|(pid, _)| pid)
 }
 
 /// Returns the agent of the service in `place`, if there is one.
 pub fn agent(place: &ServiceDir) -> Option<u32> {
-    holder(place, AGENT)
+    holder(place, AGENT).map(|(pid, _)| pid)
 }
 
 /// Returns the names of the sinks of the service's agent, if it is another process. An agent that just started may
@@ -129,19 +150,19 @@ pub(crate) fn agents_sinks(place: &ServiceDir) -> Option<Vec<String>> {
     Some(names.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Returns the holder of a lock. This process does not open a file whose lock it holds itself.
-fn holder(place: &ServiceDir, name: &'static str) -> Option<u32> {
+/// Returns the holder of a lock and the first locked byte. This process does not open a file whose lock it holds itself.
+fn holder(place: &ServiceDir, name: &'static str) -> Option<(u32, libc::off_t)> {
     let held = held();
-    if key(place.directory(), name).is_some_and(|key| held.contains(&key)) {
-        return Some(std::process::id());
+    if let Some(start) = key(place.directory(), name).and_then(|key| held.get(&key)) {
+        return Some((std::process::id(), *start));
     }
     place.lock_files(name).find_map(|path| {
         let (file, _) = regular_file::open(&path).ok()?;
-        let mut lock = write_lock();
+        let mut lock = write_lock(REPORTER);
         fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).ok()?;
         let locked = i32::from(lock.l_type) != libc::F_UNLCK;
         // A holder in another PID namespace has no id here.
-        locked.then(|| u32::try_from(lock.l_pid).unwrap_or(0))
+        locked.then(|| (u32::try_from(lock.l_pid).unwrap_or(0), lock.l_start))
     })
 }
 
@@ -150,11 +171,11 @@ fn key(directory: &Path, name: &'static str) -> Option<Key> {
     Some((found.dev(), found.ino(), name))
 }
 
-fn write_lock() -> libc::flock {
+fn write_lock(start: libc::off_t) -> libc::flock {
     libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
+        l_start: start,
         l_len: 0,
         l_pid: 0,
     }
@@ -171,7 +192,7 @@ impl Drop for Lease {
     }
 }
 
-fn held() -> MutexGuard<'static, HashSet<Key>> {
+fn held() -> MutexGuard<'static, HashMap<Key, libc::off_t>> {
     lock(HELD.get_or_make(Mutex::default))
 }
 
@@ -182,7 +203,7 @@ mod tests {
     /// Returns whether the file is locked. The descriptor stays open, because closing it would end the lock.
     fn is_locked(place: &ServiceDir, name: &str) -> bool {
         let file = std::mem::ManuallyDrop::new(File::open(place.directory().join(name)).expect("a file"));
-        let mut lock = write_lock();
+        let mut lock = write_lock(REPORTER);
         fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).expect("an answer");
         i32::from(lock.l_type) != libc::F_UNLCK
     }

@@ -33,7 +33,7 @@ pub use batch::{Batch, DeathKey, RingEvent};
 pub use cursor::{Acknowledgement, Dropped, RecordKinds, Rejected, SinkState};
 pub use error::StoreError;
 pub use file::FILE;
-pub use filter::{CallFilter, Order};
+pub use filter::{CallFilter, LogFilter, Order, Pattern};
 pub use fork::prepare_for_forks;
 pub use limits::{Limits, Now};
 pub use reader::{Reader, Summary};

@@ -12,9 +12,9 @@ use soundpost_core::Outcome;
 
 use crate::cursor::{RecordKinds, Sequence, SinkRow, SinkState};
 use crate::error::{About as _, StoreError, is_damage};
-use crate::filter::CallFilter;
+use crate::filter::{CallFilter, Filter as _, LogFilter};
 use crate::fork::{ForkGuarded, enter};
-use crate::record::{CallRow, RecordBatch};
+use crate::record::{CallRow, EventRow, RecordBatch};
 use crate::schema::SampleTable;
 use crate::sql::count;
 use crate::vitals::VitalsSample;
@@ -118,6 +118,13 @@ impl Reader {
         let (calls, damaged) = self.with(|connection| record_rows::calls(connection, filter))?;
         self.damaged.fetch_max(damaged, Ordering::Relaxed);
         Ok(calls)
+    }
+
+    /// Returns the log events that match, in the filter's order, without [damaged](Self::damaged) ones.
+    pub fn events(&self, filter: &LogFilter) -> Result<Vec<EventRow>, StoreError> {
+        let (events, damaged) = self.with(|connection| record_rows::events(connection, filter))?;
+        self.damaged.fetch_max(damaged, Ordering::Relaxed);
+        Ok(events)
     }
 
     /// Returns up to `limit` records of these kinds after a sequence number, in their order. The batch has fewer where

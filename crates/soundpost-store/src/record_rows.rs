@@ -6,11 +6,11 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::cursor::{RecordKinds, Sequence};
 use crate::error::is_damage;
-use crate::filter::CallFilter;
+use crate::filter::{CallFilter, Filter, LogFilter};
 use crate::record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
 use crate::sample_rows::{self, NANOS};
 use crate::scan::Scan;
-use crate::schema::{CALLS, EVENTS, SampleTable};
+use crate::schema::{CALLS, EVENTS, RecordTable, SampleTable};
 use crate::series::CallSeries;
 use crate::sql::count;
 
@@ -25,22 +25,38 @@ pub(crate) fn calls(connection: &Connection, filter: &CallFilter) -> rusqlite::R
     // One transaction, so that a series exists as long as its calls.
     let transaction = connection.unchecked_transaction()?;
     match indexed_calls(&transaction, filter) {
-        Err(error) if is_damage(&error) => {
-            let mut calls = Vec::new();
-            let limit = filter.limit.unwrap_or(usize::MAX);
-            let damaged = sound_calls(&transaction, |call| {
-                if filter.matches(&call) {
-                    calls.push(call);
-                }
-                if calls.len() / 2 > limit.max(MARGIN as usize) {
-                    filter.sort(&mut calls);
-                }
-            })?;
-            filter.sort(&mut calls);
-            Ok((calls, damaged))
-        }
+        Err(error) if is_damage(&error) => matching(filter, |visit| sound_calls(&transaction, visit)),
         calls => calls.map(|calls| (calls, 0)),
     }
+}
+
+/// Returns the log events that match, as [`calls`] does.
+pub(crate) fn events(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<(Vec<EventRow>, u64)> {
+    let transaction = connection.unchecked_transaction()?;
+    match selected_events(&transaction, filter) {
+        Err(error) if is_damage(&error) => matching(filter, |visit| {
+            sound(&transaction, &EVENTS, |row| event(row).map(|event| (event.sequence, event)), visit)
+        }),
+        events => events.map(|events| (events, 0)),
+    }
+}
+
+/// Returns the visited records that match, in the filter's order, and the number that `visit` returns.
+fn matching<F: Filter>(
+    filter: &F,
+    visit: impl FnOnce(&mut dyn FnMut(F::Row)) -> rusqlite::Result<u64>,
+) -> rusqlite::Result<(Vec<F::Row>, u64)> {
+    let (mut rows, limit) = (Vec::new(), filter.limit().unwrap_or(usize::MAX));
+    let damaged = visit(&mut |row| {
+        if filter.matches(&row) {
+            rows.push(row);
+        }
+        if rows.len() / 2 > limit.max(MARGIN as usize) {
+            filter.sort(&mut rows);
+        }
+    })?;
+    filter.sort(&mut rows);
+    Ok((rows, damaged))
 }
 
 /// Returns the calls that match, by the indexes.
@@ -51,17 +67,40 @@ fn indexed_calls(connection: &Connection, filter: &CallFilter) -> rusqlite::Resu
     statement.query_map(params_from_iter(&values), |row| Ok(call(row, &mut series)?.1))?.collect()
 }
 
+/// Returns the events that match, read no further than the limit.
+fn selected_events(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Vec<EventRow>> {
+    let (sql, values) = filter.select();
+    let mut statement = connection.prepare_cached(&sql)?;
+    let events = statement.query_map(params_from_iter(&values), event)?;
+    let is_wanted = |row: &EventRow| filter.has_pattern(&row.event);
+    let wanted = events.filter(|row| row.as_ref().map_or(true, is_wanted));
+    wanted.take(filter.limit.unwrap_or(usize::MAX)).collect()
+}
+
 /// Visits the sound calls in the order of the table. Returns the number of damaged ones.
-pub(crate) fn sound_calls(connection: &Connection, mut visit: impl FnMut(CallRow)) -> rusqlite::Result<u64> {
-    let (mut series, mut damaged) = (CallSeries::new(connection)?, 0);
-    Scan::after(CALLS.name(), &CALLS.names(), 0).visit(connection, |row| {
-        let sound = match row.map(|row| call(row, &mut series)) {
+pub(crate) fn sound_calls(connection: &Connection, visit: impl FnMut(CallRow)) -> rusqlite::Result<u64> {
+    let mut series = CallSeries::new(connection)?;
+    let read = |row: &Row<'_>| call(row, &mut series).map(|(_, call)| (call.sequence, call));
+    sound(connection, &CALLS, read, visit)
+}
+
+/// Visits the sound records in the order of the table; `read` returns each with its sequence number. Returns the number
+/// of damaged ones.
+fn sound<R, T>(
+    connection: &Connection,
+    table: &RecordTable<R>,
+    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<(u64, T)>,
+    mut visit: impl FnMut(T),
+) -> rusqlite::Result<u64> {
+    let mut damaged = 0;
+    Scan::after(table.name(), &table.names(), 0).visit(connection, |row| {
+        let sound = match row.map(&mut read) {
             Some(Err(error)) if !is_damage(&error) => return Err(error),
             read => read.and_then(Result::ok),
         };
         damaged += u64::from(sound.is_none());
-        let sequence = sound.as_ref().map(|(_, call)| call.sequence);
-        sound.into_iter().for_each(|(_, call)| visit(call));
+        let sequence = sound.as_ref().map(|(sequence, _)| *sequence);
+        sound.into_iter().for_each(|(_, record)| visit(record));
         Ok(ControlFlow::Continue(sequence))
     })?;
     Ok(damaged)
@@ -74,6 +113,12 @@ fn call(row: &Row<'_>, series: &mut CallSeries<'_>) -> rusqlite::Result<(u64, Ca
     call.sequence = sequence;
     (call.call.operation, call.call.labels) = series.get(row.get(2)?)?;
     Ok((ordinal, call))
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    let mut event = EventRow::default();
+    [event.sequence, _] = EVENTS.read(row, &mut event.event)?;
+    Ok(event)
 }
 
 /// Reads the batch after a sequence number, in one transaction.
@@ -106,11 +151,7 @@ fn batch_with(
         reading.table(CALLS.name(), &CALLS.names(), |row| Ok(Record::Call(call(row, &mut series)?.1)))?;
     }
     if kinds.events {
-        reading.table(EVENTS.name(), &EVENTS.names(), |row| {
-            let mut event = EventRow::default();
-            [event.sequence, _] = EVENTS.read(row, &mut event.event)?;
-            Ok(Record::Event(event))
-        })?;
+        reading.table(EVENTS.name(), &EVENTS.names(), |row| event(row).map(Record::Event))?;
     }
     if kinds.vitals {
         reading.table("vitals_samples", "sequence, ordinal, time", |row| vitals(transaction, row))?;

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use soundpost::Outcome;
-use soundpost::read::store::{CallFilter, CallRow, FinishedCall, Order, Reader};
+use soundpost::read::store::{CALL_COLUMNS, CallFilter, CallRow, FinishedCall, Order, Reader};
 
+use super::follow::{FOLLOW_LIMIT, follow, warn_of_damage};
 use crate::arguments::{self, Calls};
 use crate::error::CommandError;
 use crate::format::{count_or_nothing, labels_text, seconds, span_or_nothing};
 use crate::output::{
-    Output, Paint, Table, Terminal, format_bytes, format_local, format_span, truncate, unix_nanos_now,
+    Output, Paint, Table, Terminal, Widths, format_bytes, format_local, format_span, truncate,
 };
 use crate::rows;
 use crate::service::ServiceArgs;
@@ -25,32 +26,39 @@ pub(super) fn show(
     out: &mut Output<'_>,
 ) -> Result<i32, CommandError> {
     let service = service.open()?;
+    let format = command.format;
+    let mut widths = Widths::default();
+    format.write_names(out, rows::names(CALL_COLUMNS))?;
+    if command.follow {
+        let limit = command.limit.unwrap_or(FOLLOW_LIMIT);
+        return follow(&service, limit, out, |store, range, out| {
+            let (limit, after) = range;
+            let order = if after.is_some() { Order::Oldest } else { Order::Newest };
+            let mut rows = store.calls(&CallFilter { limit, after, order, ..filter(command) })?;
+            if order == Order::Newest {
+                rows.reverse();
+            }
+            rows.iter().try_for_each(|row| format.write(out, || rows::record(CALL_COLUMNS, &row.call)))?;
+            if format.is_text() {
+                out.lines(lines(&rows, &mut widths, out.terminal))?;
+            }
+            Ok(rows.iter().map(|row| row.sequence).max())
+        });
+    }
     let store = Reader::open(service.directory())?;
-    let is_table = !command.format.json && !command.format.csv;
-    let default_limit = if is_table { DEFAULT_LIMIT } else { usize::MAX };
+    let default_limit = if format.is_text() { DEFAULT_LIMIT } else { usize::MAX };
     let limit = command.limit.map_or(default_limit, |limit| if limit == 0 { usize::MAX } else { limit });
     let mut pages = Pages::new(store.as_ref(), filter(command), limit);
-    if command.format.csv {
-        out.line(rows::csv_line(rows::call_names()))?;
-    }
     let mut rows = Vec::new();
     while let Some(page) = pages.next()? {
-        for row in &page {
-            if command.format.json {
-                out.json(&rows::call(row))?;
-            } else if command.format.csv {
-                out.line(rows::call(row).csv())?;
-            }
-        }
-        if is_table {
+        page.iter().try_for_each(|row| format.write(out, || rows::record(CALL_COLUMNS, &row.call)))?;
+        if format.is_text() {
             rows.extend(page);
         }
     }
-    if let Some(damaged) = store.as_ref().map(Reader::damaged).filter(|damaged| *damaged > 0) {
-        eprintln!("soundpost: {damaged} damaged calls of the store are left out");
-    }
-    if is_table {
-        out.lines(lines(&rows, out.terminal))?;
+    warn_of_damage(store.as_ref());
+    if format.is_text() {
+        out.lines(lines(&rows, &mut widths, out.terminal))?;
         out.writer.flush()?;
         if rows.is_empty() {
             eprintln!("soundpost: no call matches");
@@ -62,12 +70,8 @@ pub(super) fn show(
 }
 
 fn filter(command: &Calls) -> CallFilter {
-    let last = command
-        .time
-        .last
-        .map(|last| unix_nanos_now().saturating_sub(u64::try_from(last.as_nanos()).unwrap_or(u64::MAX)));
     CallFilter {
-        since: last.or(command.time.since),
+        since: command.time.since(),
         until: command.time.until,
         outcome: command.outcome,
         status: command.status,
@@ -80,6 +84,7 @@ fn filter(command: &Calls) -> CallFilter {
             arguments::Order::Oldest => Order::Oldest,
             arguments::Order::Slowest => Order::Slowest,
         },
+        after: None,
         limit: None,
     }
 }
@@ -130,10 +135,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
-    if rows.is_empty() {
-        return Vec::new();
-    }
+fn lines(rows: &[CallRow], widths: &mut Widths, terminal: Terminal) -> Vec<String> {
     let time = |nanos: Option<u64>| nanos.map(|nanos| format_span(seconds(nanos))).unwrap_or_default();
     let table = Table::new(rows.iter().map(|row| &row.call))
         .left("ended", |call| format_local(call.ended_unix))
@@ -152,11 +154,11 @@ fn lines(rows: &[CallRow], terminal: Terminal) -> Vec<String> {
         .left("request id", |call| call.request_id.clone())
         .left("error", |call| error_text(call));
     let columns = terminal.columns();
-    let lines = table.lines(Paint::default());
-    let paint = terminal.paint;
+    let lines = table.lines_below(widths, Paint::default());
+    let (paint, headings) = (terminal.paint, lines.len().saturating_sub(rows.len()));
     let painted = |(index, line): (usize, &String)| {
         let line = truncate(line, columns);
-        match index.checked_sub(1).and_then(|index| rows.get(index)).map(|row| row.call.outcome) {
+        match index.checked_sub(headings).and_then(|index| rows.get(index)).map(|row| row.call.outcome) {
             None => paint.dim(&line),
             Some(Outcome::Ok) => line,
             Some(outcome) if outcome.status() == soundpost::Status::Cancelled => paint.dim(&line),

@@ -3,6 +3,8 @@
 mod agent;
 mod calls;
 mod doctor;
+mod follow;
+mod logs;
 mod man;
 mod postmortem;
 mod prune;
@@ -25,6 +27,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<i32, CommandError> {
         Command::Status(command) => status::show(service, command, &mut out),
         Command::Top(command) => top::show(service, command, &mut out),
         Command::Calls(command) => calls::show(service, command, &mut out),
+        Command::Logs(command) => logs::show(service, command, &mut out),
         Command::Vitals(command) => vitals::show(service, command, &mut out),
         Command::Prune(command) => prune::prune(service, command, &mut out),
         Command::Postmortem(command) => postmortem::show(service, command, &mut out),

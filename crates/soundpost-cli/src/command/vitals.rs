@@ -32,25 +32,20 @@ pub(super) fn show(
     let duration = range.end.saturating_sub(range.start);
     let (part, line_duration) = ((duration / MAX_PARTS).max(MIN_PART), (duration / LINES).max(SECOND));
     let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
-    if command.format.csv {
-        out.line(rows::csv_line(rows::vitals_names()))?;
-    }
+    command.format.write_names(out, rows::vitals_names())?;
     let mut from = range.start;
     while let Some(store) = store.as_ref().filter(|_| from < range.end) {
         let to = range.end.min(from.saturating_add(part));
         for sample in &store.vitals(from..to, &[])? {
-            if command.format.json {
-                out.json(&rows::vitals(sample))?;
-            } else if command.format.csv {
-                out.line(rows::vitals(sample).csv())?;
-            } else {
+            command.format.write(out, || rows::vitals(sample))?;
+            if command.format.is_text() {
                 let line = sample.unix_nanos.saturating_sub(range.start) / line_duration;
                 lines.entry(range.start + line * line_duration).or_default().add(sample);
             }
         }
         from = to;
     }
-    if !command.format.json && !command.format.csv {
+    if command.format.is_text() {
         if lines.is_empty() {
             eprintln!("soundpost: no samples in this time range");
         }

@@ -10,9 +10,9 @@ use std::fmt::Display;
 use std::io::Write;
 
 pub(crate) use paint::{Paint, Terminal};
-pub(crate) use table::Table;
+pub(crate) use table::{Table, Widths};
 pub(crate) use text::{display_width, plain, truncate};
-pub(crate) use time::{format_local, format_rfc3339, parse_moment, unix_nanos_now};
+pub(crate) use time::{format_local, format_local_millis, format_rfc3339, parse_moment, unix_nanos_now};
 pub(crate) use units::{format_bytes, format_count, format_percent, format_setting, format_span};
 
 use crate::error::CommandError;

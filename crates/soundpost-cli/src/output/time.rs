@@ -17,7 +17,16 @@ pub(crate) fn format_rfc3339(unix_nanos: u64) -> String {
 
 /// Formats a time for people, in the local time zone: `2026-01-02 03:04:05`.
 pub(crate) fn format_local(unix_nanos: u64) -> String {
-    timestamp(unix_nanos).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    local(unix_nanos, "%Y-%m-%d %H:%M:%S")
+}
+
+/// Formats a time for people with milliseconds.
+pub(crate) fn format_local_millis(unix_nanos: u64) -> String {
+    local(unix_nanos, "%Y-%m-%d %H:%M:%S.%3f")
+}
+
+fn local(unix_nanos: u64, format: &str) -> String {
+    timestamp(unix_nanos).to_zoned(TimeZone::system()).strftime(format).to_string()
 }
 
 /// Parses a time to nanoseconds since 1970: RFC 3339, a local date with or without a time, or a duration before now.

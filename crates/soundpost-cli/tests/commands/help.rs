@@ -17,6 +17,7 @@ fn help_has_examples() {
       status       Show the state of one service, or of all services
       top          Show calls in flight, rates, latency and the machine, live
       calls        Show finished calls from the store
+      logs         Show log events from the store
       vitals       Show stored samples of host, processes and GPUs
       postmortem   Show the last crash: its cause, and the calls that were in flight
       prune        Delete old records from the store now (normally done automatically by retention)
@@ -38,13 +39,16 @@ fn help_has_examples() {
       soundpost run -- python app.py               a service with an agent that survives its crash
       soundpost top                                calls in flight, rates, latency, GPU; q quits
       soundpost calls --last 1h --outcome oom      calls that ran out of memory
+      soundpost logs --follow --level warning      warnings and errors as they are logged
       soundpost postmortem                         the last crash
       soundpost doctor                             problems of this machine, with advice
 
     Exit status: 0 success; 1 failure, or a fault found by doctor; 2 wrong arguments; run returns that of its command.
     SOUNDPOST_SERVICE and SOUNDPOST_DIRECTORY stand for --service and --directory; NO_COLOR disables colours.
     ");
-    for command in ["run", "agent", "calls", "vitals", "top", "postmortem", "prune", "completions", "man"] {
+    for command in
+        ["run", "agent", "calls", "logs", "vitals", "top", "postmortem", "prune", "completions", "man"]
+    {
         let help = directory.run(&[command, "--help"]).good();
         assert!(help.contains("Examples:\n  soundpost "), "{help}");
         assert!(!help.contains('\x1b'));
@@ -118,7 +122,8 @@ fn written_commands(directory: &Directory) -> Vec<String> {
             blocks.collect::<Vec<_>>().join("\n")
         })
         .into();
-    for command in ["", "run", "agent", "calls", "vitals", "top", "postmortem", "prune", "completions", "man"]
+    for command in
+        ["", "run", "agent", "calls", "logs", "vitals", "top", "postmortem", "prune", "completions", "man"]
     {
         let arguments: &[&str] = if command.is_empty() { &["--help"] } else { &[command, "--help"] };
         texts.push(directory.run(arguments).good());
@@ -139,8 +144,8 @@ fn commands_of_the_guide_are_accepted() {
         let line = line.split("    ").next().unwrap().trim();
         let arguments = line.strip_prefix("soundpost ").unwrap();
         // It is started without a path to find anything by: a command to run is not there, and an agent ends.
-        let agent = arguments.starts_with("agent");
-        let script = format!("{}{program} {arguments}", if agent { "timeout -s TERM 0.5 " } else { "" });
+        let endless = arguments.starts_with("agent") || arguments.contains("--follow");
+        let script = format!("{}{program} {arguments}", if endless { "timeout -s TERM 0.5 " } else { "" });
         let mut command = std::process::Command::new("/bin/sh");
         for (name, value) in directory.program(&[]).get_envs() {
             match value {
@@ -162,7 +167,7 @@ fn commands_of_the_guide_are_accepted() {
         let done = Running::start(command).end();
         let expected = match () {
             () if arguments.starts_with("run") => vec![Some(127)],
-            () if agent => vec![Some(0), Some(124)],
+            () if endless => vec![Some(0), Some(124)],
             () => vec![Some(0)],
         };
         assert!(expected.contains(&done.status.code()), "{line}: {done:#?}");

@@ -5,6 +5,7 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod help;
+mod logs;
 mod postmortem;
 mod recovery;
 

@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(500);
 const WAITING_TICK: Duration = Duration::from_millis(50);
 /// Maximum time in which a process stops reporting after an agent announced itself.
 const STEP_BACK: Duration = Duration::from_millis(500);
-/// Maximum wait of a service's first process for the lease of a reader that recovers records.
+/// Maximum wait of a starting process for the lease of a reader that recovers records for a moment.
 const READER_TIMEOUT: Duration = Duration::from_millis(200);
 /// Interval between attempts of several stopping processes to become the last one, which removes the files.
 const STOP_RETRY: Duration = Duration::from_millis(5);
@@ -283,11 +283,11 @@ impl ReporterThread {
         }
         *elected = self.try_acquire().map(Elected::new);
         let starts = lock(&self.thread).is_none();
-        if starts && elected.is_none() && !lock(&self.deps.collector).has_other_processes() {
-            // A reader that recovers records holds the lease for a moment.
+        if starts && elected.is_none() {
             poll_until(Instant::now() + READER_TIMEOUT, || {
+                let has_reader = election::has_reader(&context.place);
                 *elected = self.try_acquire().map(Elected::new);
-                elected.is_some()
+                elected.is_some() || !has_reader
             });
         }
         // Only a process that starts may find that the previous run is over.

@@ -209,7 +209,9 @@ pub const EVENT_COLUMNS: &[EventColumn] = &[
     )
     .shown("request_id", Plain)
     .expressed(REQUEST_ID)
-    .shown_by(|event| Shown::Text(&event.request_id)),
+    .shown_by(|event| {
+        Some(&event.request_id).filter(|id| !id.is_empty()).map_or(Shown::None, |id| Shown::Text(id))
+    }),
     text!(operation),
     event!("fields", fields)
         .shown("fields", Plain)

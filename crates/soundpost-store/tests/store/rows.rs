@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
-use soundpost_store::{Batch, CallFilter, Order, RecordKinds, Rejected, RingEvent};
+use soundpost_store::{Batch, CallFilter, LogFilter, Order, RecordKinds, Rejected, RingEvent};
 
 use super::support::*;
 
@@ -106,6 +106,15 @@ fn calls(place: &Path, order: Order) -> BTreeSet<u64> {
     found
 }
 
+/// Returns the sequence numbers of the events that a reader returns.
+fn events(place: &Path, oldest_first: bool) -> BTreeSet<u64> {
+    let reader = reader(place);
+    let events = reader.events(&LogFilter { oldest_first, ..LogFilter::default() }).unwrap();
+    assert!(events.is_sorted_by(|one, next| (one.sequence < next.sequence) == oldest_first));
+    assert_eq!(reader.damaged(), (ROWS - events.len()) as u64);
+    events.iter().map(|row| row.sequence).collect()
+}
+
 /// Checks that readers and a sink get each record but the damaged ones.
 fn check(place: &Path, contents: &[u8], damaged: &BTreeSet<u64>, batch: usize) {
     for suffix in ["-wal", "-shm"] {
@@ -119,6 +128,9 @@ fn check(place: &Path, contents: &[u8], damaged: &BTreeSet<u64>, batch: usize) {
     // The index has the time of the end once more, so a call with a damaged time may be read.
     let newest = calls(place, Order::Newest);
     assert!(newest.is_superset(&sound_calls) && (&newest - &sound_calls).is_subset(damaged));
+    for oldest_first in [false, true] {
+        assert_eq!(events(place, oldest_first), &sound - &sound_calls);
+    }
     assert_eq!(read_all(place, batch), sound);
 }
 

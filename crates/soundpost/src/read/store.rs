@@ -1,4 +1,4 @@
-//! Read access to a service's store of finished calls and vitals.
+//! Read access to a service's store of finished calls, log events and vitals.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), soundpost::read::store::StoreError> {
@@ -15,9 +15,9 @@
 //! # }
 //! ```
 
-pub use soundpost_core::FinishedCall;
+pub use soundpost_core::{FinishedCall, Level, LogEvent};
 pub use soundpost_store::{
-    CALL_COLUMNS, CallFilter, CallRow, ColumnValue, Dropped, Entity, FILE, GpuName, Limits, Order, Place,
-    Progress, Reader, RecordColumn, Rejected, SinkState, Store, StoreError, Summary, VitalsSample,
-    vitals_columns,
+    CALL_COLUMNS, CallFilter, CallRow, ColumnValue, Dropped, EVENT_COLUMNS, Entity, EventRow, FILE, GpuName,
+    Limits, LogFilter, Order, Pattern, Place, Progress, Reader, RecordColumn, Rejected, SinkState, Store,
+    StoreError, Summary, VitalsSample, vitals_columns,
 };
