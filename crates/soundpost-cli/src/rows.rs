@@ -3,13 +3,17 @@
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 use soundpost::FieldValue;
+use soundpost::binding::visible::escaped;
 use soundpost::read::store::{
     ColumnValue, Entity, FinishedCall, GpuName, Place, RecordColumn, VitalsSample, vitals_columns,
 };
 
 use crate::arguments::RowFormat;
 use crate::error::CommandError;
-use crate::output::{Output, format_rfc3339};
+use crate::output::{Output, Terminal, format_rfc3339};
+
+/// First characters of a formula in a spreadsheet.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// A value, or an object whose entries keep their order.
 #[derive(Debug)]
@@ -23,10 +27,12 @@ impl Cell {
         matches!(self, Self::Value(Value::Null))
     }
 
-    /// Formats the cell for CSV: nothing for null, text without quotes.
+    /// Formats the cell for CSV: nothing for null, text without quotes. A spreadsheet would run a text that begins like
+    /// a formula, so that text gets a `'` before it.
     fn text(&self) -> String {
         match self {
             Self::Value(Value::Null) => String::new(),
+            Self::Value(Value::String(text)) if text.starts_with(FORMULA) => format!("'{text}"),
             Self::Value(Value::String(text)) => text.clone(),
             cell => serde_json::to_string(cell).unwrap_or_default(),
         }
@@ -52,8 +58,13 @@ impl Serialize for Cell {
 pub(crate) struct Row(Vec<(&'static str, Cell)>);
 
 impl Row {
-    pub(crate) fn csv(&self) -> String {
-        let texts: Vec<String> = self.0.iter().map(|(_, cell)| cell.text()).collect();
+    /// Returns the line of CSV, on a terminal without characters that it obeys.
+    pub(crate) fn csv(&self, terminal: Terminal) -> String {
+        let text = |(_, cell): &(_, Cell)| match cell.text() {
+            text if terminal.is_terminal => escaped(&text).into_owned(),
+            text => text,
+        };
+        let texts: Vec<String> = self.0.iter().map(text).collect();
         csv_line(texts.iter().map(String::as_str))
     }
 }
@@ -83,7 +94,7 @@ impl RowFormat {
     pub(crate) fn write(self, out: &mut Output<'_>, row: impl FnOnce() -> Row) -> Result<(), CommandError> {
         match self {
             Self { json: true, .. } => out.json(&row()),
-            Self { csv: true, .. } => out.line(row().csv()),
+            Self { csv: true, .. } => out.line(row().csv(out.terminal)),
             _ => Ok(()),
         }
     }
@@ -182,11 +193,28 @@ pub(crate) fn csv_line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::csv_line;
+    use super::*;
+    use crate::output::Paint;
 
     #[test]
     fn cells_with_separators_are_quoted() {
         let cells = ["a", "b,c", "say \"so\"", "two\nlines", ""];
         assert_eq!(csv_line(cells), "a,\"b,c\",\"say \"\"so\"\"\",\"two\nlines\",");
+    }
+
+    #[test]
+    fn cells_like_formulas_and_hidden_characters_are_harmless() {
+        let cells = [
+            json!("=1+1"),
+            json!("+1"),
+            json!("-x"),
+            json!("@a"),
+            json!(-1.5),
+            json!("a\n\u{1b}\u{9b}\u{e0041}"),
+        ];
+        let row = Row(cells.into_iter().map(|cell| ("name", cell.into())).collect());
+        let on = |is_terminal| row.csv(Terminal { is_terminal, paint: Paint::default() });
+        assert_eq!(on(false), "'=1+1,'+1,'-x,'@a,-1.5,\"a\n\u{1b}\u{9b}\u{e0041}\"");
+        assert_eq!(on(true), r"'=1+1,'+1,'-x,'@a,-1.5,a\n\u{1b}\u{9b}\u{e0041}");
     }
 }

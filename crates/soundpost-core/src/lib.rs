@@ -23,6 +23,7 @@ pub mod snapshot;
 pub mod step;
 mod sync;
 pub mod thread;
+pub mod visible;
 
 pub use call::{
     AudioLevels, Call, CallBuilder, CallFuture, CallHandle, Calls, Entered, FinishedCall, InFlightCall,

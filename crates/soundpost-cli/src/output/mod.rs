@@ -11,7 +11,7 @@ use std::io::Write;
 
 pub(crate) use paint::{Paint, Terminal};
 pub(crate) use table::{Table, Widths};
-pub(crate) use text::{display_width, plain, truncate};
+pub(crate) use text::{display_width, plain, truncate, visible_json};
 pub(crate) use time::{format_local, format_local_millis, format_rfc3339, parse_moment, unix_nanos_now};
 pub(crate) use units::{format_bytes, format_count, format_percent, format_setting, format_span};
 
@@ -33,6 +33,7 @@ impl Output<'_> {
     }
 
     pub(crate) fn json(&mut self, object: &impl serde::Serialize) -> Result<(), CommandError> {
-        self.line(serde_json::to_string(object).map_err(|error| CommandError::failed("JSON", &error))?)
+        let json = serde_json::to_string(object).map_err(|error| CommandError::failed("JSON", &error))?;
+        self.line(visible_json(&json))
     }
 }

@@ -6,6 +6,7 @@ use super::Registry;
 use super::name::label_value;
 use crate::segment::slow_path;
 use crate::thread::lock;
+use crate::visible::escaped;
 
 /// Maximum number of different messages that are logged once; further ones are only counted.
 const ONCE_MESSAGES: usize = 64;
@@ -84,7 +85,7 @@ impl Diagnostics<'_> {
     /// Counts an error of `part`, and logs each different message once.
     pub fn warn_once(&self, part: &'static str, message: &str) {
         self.count_error(part);
-        let message = &*self.registry.redacted(message);
+        let message = &*self.text(message);
         if self.log(|messages| messages.push_once(true, message)) {
             tracing::warn!(target: "soundpost", part, "{message}");
         }
@@ -92,7 +93,7 @@ impl Diagnostics<'_> {
 
     /// Logs each different message once, without counting an error.
     pub fn info_once(&self, part: &'static str, message: &str) {
-        let message = &*self.registry.redacted(message);
+        let message = &*self.text(message);
         if self.log(|messages| messages.push_once(false, message)) {
             tracing::info!(target: "soundpost", part, "{message}");
         }
@@ -101,14 +102,14 @@ impl Diagnostics<'_> {
     /// Counts an error of `part`, and logs the message each time. The caller limits the rate.
     pub fn warn(&self, part: &'static str, message: &str) {
         self.count_error(part);
-        let message = &*self.registry.redacted(message);
+        let message = &*self.text(message);
         self.log(|messages| messages.push(true, true, message));
         tracing::warn!(target: "soundpost", part, "{message}");
     }
 
     /// Logs the message each time, without counting an error. The caller limits the rate.
     pub fn info(&self, part: &'static str, message: &str) {
-        let message = &*self.registry.redacted(message);
+        let message = &*self.text(message);
         self.log(|messages| messages.push(true, false, message));
         tracing::info!(target: "soundpost", part, "{message}");
     }
@@ -121,6 +122,11 @@ impl Diagnostics<'_> {
                 messages.notices.iter().map(|(_, notice)| notice).filter(|notice| notice.number >= from);
             fresh.cloned().collect()
         })
+    }
+
+    /// Returns a message without secrets and hidden characters, which may come from a server or a request.
+    fn text(self, message: &str) -> String {
+        escaped(&self.registry.redacted(message)).into_owned()
     }
 
     fn log<T>(&self, use_log: impl FnOnce(&mut MessageLog) -> T) -> T {

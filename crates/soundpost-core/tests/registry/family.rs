@@ -189,3 +189,14 @@ fn the_wrong_number_of_values_or_kind_of_handle_is_an_error() {
     }
     assert!(voices.gauge(&["en"]).is_err() && voices.histogram(&["en"]).is_err());
 }
+
+#[test]
+fn notices_have_no_characters_that_terminals_obey() {
+    let home = Home::new();
+    let registry = home.registry();
+    registry.diagnostics().warn("sink", "a\u{1b}[2J\r\nb\u{9b}\u{202e}\u{e0041} 情");
+    registry.diagnostics().info_once("sink", "c\u{7}");
+    let notices = registry.diagnostics().notices(0);
+    let texts: Vec<&str> = notices.iter().map(|notice| notice.message.as_str()).collect();
+    assert_eq!(texts, [r"a\u{1b}[2J\r\nb\u{9b}\u{202e}\u{e0041} 情", r"c\u{7}"]);
+}

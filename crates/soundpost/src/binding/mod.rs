@@ -6,9 +6,9 @@ pub mod torch;
 
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
-pub use soundpost_core::regular_file;
 pub use soundpost_core::thread::lock;
 pub use soundpost_core::{EventBuilder, FieldRef, LabelSet, Level, Log, LogFields};
+pub use soundpost_core::{regular_file, visible};
 
 use crate::telemetry::Telemetry;
 
