@@ -8,6 +8,7 @@ WHEEL_PROFILE ?= release
 
 BIN := .venv/bin
 DENY_VERSION := 0.20.2
+NIGHTLY := nightly-2026-10-30
 PYINSTALLER_VERSION := 6.22.3
 DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundpost/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
@@ -18,7 +19,7 @@ export PYTHON3 CARGO
 # Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features deny bench docs clean
+.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features loom miri deny bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -62,6 +63,14 @@ lint: .venv/wheel ## Check format, lints, types, stubs, licences and prose
 
 features: .venv/tools ## Check `soundpost` with each feature alone, with none and with all
 	$(BIN)/python scripts/features.py
+
+loom: .venv/tools ## Explore the interleavings of the segment's writers and readers with loom
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --package soundpost-core --lib --release loom
+
+miri: .venv/tools ## Run the segment's unit tests under miri, with a nightly toolchain that rustup installs
+	rustup toolchain install $(NIGHTLY) --no-self-update --profile minimal --component miri,rust-src
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=8 CARGO_TARGET_DIR=target/miri \
+		$(CARGO) +$(NIGHTLY) miri test --package soundpost-core --lib segment::tests::unit -- --skip other_versions
 
 deny: $(DENY) ## Check dependencies with cargo-deny, which the first run builds
 	$(DENY) check licenses bans sources
