@@ -45,7 +45,7 @@ def _frozen(directory: Path) -> Path:
 def _modules() -> set[str]:
     """Returns the modules of the installed package that a service can import."""
     found = pkgutil.walk_packages(soundpost.__path__, "soundpost.")
-    # The extension lies beside the archive; the others are the command line.
+    # The extension lies beside the archive; the others are for the command line and for tests.
     return {module.name for module in found} - {
         "soundpost._native",
         "soundpost.__main__",

@@ -7,12 +7,13 @@ import textwrap
 import pytest
 
 import soundpost
-from soundpost.testing import capture
 
 pytest_plugins = ["soundpost.testing"]
 
 
 def test_capture_has_what_happened_since_its_start(telemetry, name, logger):
+    from soundpost.testing import capture
+
     work = soundpost.instrument(name, audio=lambda result: result)(lambda seconds: seconds)
     work(1.0)
     logger.info("before")
