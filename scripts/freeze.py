@@ -46,11 +46,8 @@ def _modules() -> set[str]:
     """Returns the modules of the installed package that a service can import."""
     found = pkgutil.walk_packages(soundpost.__path__, "soundpost.")
     # The extension lies beside the archive; the others are for the command line and for tests.
-    return {module.name for module in found} - {
-        "soundpost._native",
-        "soundpost.__main__",
-        "soundpost._program",
-    }
+    others = {f"soundpost.{name}" for name in ("_native", "__main__", "_program", "testing")}
+    return {module.name for module in found} - others
 
 
 def _modules_of(program: Path) -> set[str]:
