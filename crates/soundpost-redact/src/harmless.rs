@@ -24,7 +24,7 @@ const STATES: &[&str] = &[
     "mounted", "new", "oauth", "oidc", "omitted", "opened", "pending", "plain", "plaintext", "prompt", "protected",
     "ready", "reset", "restored", "saml", "saved", "scram", "stored", "supplied", "this", "token", "too", "unchanged",
     "unlocked", "unused", "used", "using", "validated", "weak", "were", "without", "stale", "sent", "read", "deleted",
-    "secure", "cached", "strict", "lax", "signed", "unsigned", "persistent", "temporary", "type", "scram-sha-256", "tls",
+    "secure", "cached", "unavailable", "available", "unreachable", "loading", "partial", "strict", "lax", "signed", "unsigned", "persistent", "temporary", "type", "version", "2fa", "scram-sha-256", "tls",
     "rs256", "hs256", "es256", "ed25519", "sha256", "argon2id", "bcrypt", "scrypt", "pbkdf2", "s3v4",
 ];
 /// The same in Chinese, as begins of a value.
@@ -93,14 +93,19 @@ pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
     let closed = value.trim_end_matches([',', ';', ')', ']', '}', '.', '>', '?', '!', ':']);
     is_state(closed.trim_start_matches(['[', '(', '<']))
         || is_placeholder(value)
-        || closed.len() <= 3 && closed.bytes().all(|byte| byte.is_ascii_punctuation())
+        || value.len() <= 4 && closed.len() <= 3 && closed.bytes().all(|byte| byte.is_ascii_punctuation())
         || is_reference(name, closed)
-        || is_bracket(value) && is_plain(name, value)
-        || style != Style::Quoted && (is_count(name, closed) || is_type(value) || is_code(name, value))
-        || style == Style::Stated && !name::is_chosen(name) && is_word(closed)
+        || style == Style::Stated && !name::is_chosen(name) && (is_word(closed) || is_next_name(value))
         || style != Style::Quoted
-            && name::is_method(name)
-            && closed.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+            && (is_bracket(value) && is_plain(name, value)
+                || is_count(name, closed)
+                || is_type(value)
+                || is_code(name, value)
+                || name::is_method(name) && closed.bytes().all(is_name_letter))
+}
+
+fn is_name_letter(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-')
 }
 
 fn is_bracket(value: &str) -> bool {
@@ -124,7 +129,8 @@ fn is_plain(name: &str, value: &str) -> bool {
         let digits = item.bytes().take_while(u8::is_ascii_digit).count();
         let upper = item.bytes().all(|byte| byte.is_ascii_uppercase());
         // `3 items`
-        let item = if digits <= 4 { item[digits..].trim_start() } else { item };
+        let counted = digits > 0 && digits <= 4 && (item.len() == digits || item[digits..].starts_with(' '));
+        let item = if counted { item[digits..].trim_start() } else { item };
         let named = TYPES.contains(&item)
             || item.eq_ignore_ascii_case("user")
             || name::class(item) == name::Class::Secret;
@@ -133,9 +139,14 @@ fn is_plain(name: &str, value: &str) -> bool {
     value.split(',').all(is_item) || name.ends_with("signature") && value.starts_with('(')
 }
 
-/// Returns whether this is a word, or some with signs between, in lower case.
+/// Returns whether this is a word of a state in lower case, or some with signs between. Long words have the end of an adjective.
 fn is_word(value: &str) -> bool {
-    value.len() <= 24 && value.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-/. ".contains(&byte))
+    const ENDS: [&str; 13] =
+        ["ed", "ing", "ble", "ent", "ive", "al", "ic", "ous", "less", "ful", "ly", "it", "ate"];
+    let is_part = |part: &str| part.len() <= 6 || ENDS.iter().any(|end| part.ends_with(end));
+    value.len() <= 24
+        && value.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-/. ".contains(&byte))
+        && value.split(['_', '-', '/', '.', ' ']).all(is_part)
 }
 
 /// Returns whether this is the path or the address of a secret: `/run/secrets/db`, `kv/tts`, `env:TOKEN`.
@@ -150,9 +161,12 @@ fn is_count(name: &str, value: &str) -> bool {
     let fraction = value.contains('.') && value.parse::<f64>().is_ok();
     let amount = value.trim_end_matches(|letter: char| !letter.is_ascii()).trim_end();
     let small = amount.len() < value.len() && amount.len() <= 4 && amount.parse::<u16>().is_ok();
-    let version = value
-        .strip_prefix('v')
-        .is_some_and(|rest| rest.len() < 8 && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    let (done, all) = value.split_once('/').unwrap_or_default();
+    let small = small || all.len() <= 5 && done.parse::<u16>().is_ok() && all.parse::<u16>().is_ok();
+    let number = value.strip_prefix('v').unwrap_or(value);
+    let version = number.len() <= 8
+        && (number.len() < value.len() || number.matches('.').count() > 1)
+        && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     fraction || small || version || value.parse().is_ok_and(|number| name::counts(name, number))
 }
 
@@ -166,7 +180,7 @@ fn is_state(value: &str) -> bool {
 /// Returns whether the value is filled in later: `<token>`, `${TOKEN}`, `{token}`, `%s`, `xxxxxx`, `YOUR_API_KEY`.
 fn is_placeholder(value: &str) -> bool {
     let word =
-        |value: &str| value.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_- .:[]".contains(&byte));
+        |value: &str| value.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_- .:[]/|".contains(&byte));
     let pairs = [("<", ">"), ("${", "}"), ("{{", "}}"), ("{", "}"), ("%(", ")s"), ("$(", ")")];
     let wrapped = pairs.iter().any(|(open, close)| {
         let inner = value.strip_prefix(open).and_then(|value| value.split_once(close));
@@ -233,4 +247,9 @@ fn is_same(one: &str, other: &str) -> bool {
         name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
     };
     !letters(one).is_empty() && letters(one) == letters(other)
+}
+
+/// Returns whether the value is the name of the next pair, because the one before has none: `ssh-key: user-token: ...`.
+fn is_next_name(value: &str) -> bool {
+    value.strip_suffix(':').is_some_and(|name| name.bytes().all(is_name_letter))
 }

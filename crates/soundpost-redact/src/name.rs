@@ -180,7 +180,7 @@ pub(crate) fn is_person(name: &str) -> bool {
 /// Returns whether this is a word for a thing, so that its number follows: `items 13912345678`.
 pub(crate) fn is_noun(word: &str) -> bool {
     let words = Words::of(word);
-    word.is_ascii() && words.back(0).len() > 1 && !is(PARTICLES, words.back(0))
+    word.is_ascii() && !words.back(0).is_empty() && !is(PARTICLES, words.back(0))
 }
 
 /// Returns whether this is a unit of a measure.

@@ -140,7 +140,9 @@ impl Number {
         if rate || name::is_unit(&behind[..letters]) || name::is_chinese_unit(behind) {
             return true;
         }
-        if country_code(&bytes[..cursor.at]) > 0 {
+        // Groups, a country code and full-width digits are written for persons.
+        let plain = end - cursor.at == 11 && country_code(&bytes[..cursor.at]) == 0;
+        if rule == Rule::Mobile && !plain {
             return false;
         }
         let signs = |last: char| last.is_ascii_whitespace() || matches!(last, '=' | ':' | '：');
@@ -154,10 +156,24 @@ impl Number {
             return name::is_measure(&last) || name::is_ordinal(&last);
         }
         let value = self.digits[..self.count].iter().fold(0, |value, digit| value * 10 + u64::from(*digit));
-        let size = self.count == 11 && (value.is_multiple_of(BLOCK_BYTES) || value.is_multiple_of(ROUND));
-        let noun = rule == Rule::Mobile && end - cursor.at == 11 && name::is_noun(&last);
-        noun || size || name::mentions_measure(context)
+        let size = plain && (value.is_multiple_of(BLOCK_BYTES) || value.is_multiple_of(ROUND));
+        let assigned = bytes[..cursor.at].ends_with(b"=") || last.len() > 1;
+        let noun = rule == Rule::Mobile && assigned && name::is_noun(&last);
+        noun || size || is_ratio(bytes, cursor.at, end) || name::mentions_measure(context)
     }
+}
+
+/// Returns whether the number is a part of `13912345678/17179869184` or `... of ...`.
+fn is_ratio(bytes: &[u8], start: usize, end: usize) -> bool {
+    let (before, behind) = (bytes[..start].trim_ascii_end(), bytes[end..].trim_ascii_start());
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    ["/", "of"].iter().any(|sign| {
+        let all =
+            before.strip_suffix(sign.as_bytes()).is_some_and(|done| digit(done.trim_ascii_end().last()));
+        let done =
+            behind.strip_prefix(sign.as_bytes()).is_some_and(|all| digit(all.trim_ascii_start().first()));
+        all || done
+    })
 }
 
 /// Returns the length of the country code of China at the end of the bytes.

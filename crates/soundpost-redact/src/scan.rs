@@ -30,6 +30,7 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
             0xEF if number::is_wide_digit(&bytes[at..]) => number::find(&cursor),
             b'@' => (address::user(&cursor, 1), at + 1),
             b'%' if bytes[at..].starts_with(b"%40") => (address::user(&cursor, 3), at + 3),
+            b'%' if bytes[at..].starts_with(b"%2540") => (address::user(&cursor, 5), at + 5),
             0xEF if bytes[at..].starts_with("＠".as_bytes()) => (address::user(&cursor, 3), at + 3),
             b'=' | b':' | b',' | b'>' | 0xEF => key_value::find(&cursor),
             b'-' if bytes[at..].starts_with(b"->") => key_value::find(&cursor),

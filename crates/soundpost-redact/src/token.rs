@@ -19,7 +19,7 @@ const KEY_ID: &str = r"(?:\b|_)(?:A(?:KI|SI|RO|ID|BI|CC)A|LTAI|AKLT|AKID|ALTAK)[
 /// Secret behind a key id, also with its name between.
 const SECRET: &str = concat!(
     r#"[^\w\n]{1,6}(?:(?:and|with|[\w.-]{0,20}(?:sk|SK|secret|Secret|SECRET|key|Key|KEY)|k)[^\w\n]{1,6}){0,3}"#,
-    r"([\w/+-]{24,}={0,2})",
+    r"([\w/+-]{16,}={0,2})",
 );
 /// Prefixes that other words have as well, so that the rest must look random.
 const COMMON: &str = concat!(
@@ -106,7 +106,10 @@ fn tokens(bytes: &[u8], start: usize, end: usize, matches: &mut Vec<Match>) -> u
         let secret = SECRET_REGEX.as_ref().filter(|_| form == KEY_ID).and_then(|regex| {
             let mut captures = regex.create_captures();
             regex.captures(Input::new(bytes).range(start..).anchored(Anchored::Yes), &mut captures);
-            captures.get_group(1).filter(|secret| !is_words(&bytes[secret.range()]))
+            captures.get_group(1).filter(|secret| {
+                let run = &bytes[secret.range()];
+                is_random(run) || run.len() >= 24 && !is_words(run)
+            })
         });
         if let Some(secret) = secret {
             matches.push(Match { start: secret.start, end: secret.end, rule });
@@ -127,24 +130,38 @@ pub(crate) fn is_random(text: &[u8]) -> bool {
 
 /// Returns whether a run is a name made of words and short numbers, as models and options have.
 pub(crate) fn is_words(run: &[u8]) -> bool {
-    let is_word = |word: &[u8]| {
-        let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let digits = word[letters..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        // `MiniLM`, `AttentionBlock`: few turns from lower to upper case.
-        let turns = word[..letters]
-            .windows(2)
-            .filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
-        let capitals = word[..letters].iter().filter(|byte| byte.is_ascii_uppercase()).count();
-        let lower = turns.count() * 4 <= letters && capitals * 2 <= letters + 2;
-        let upper = (2..=5).contains(&word.len()) && word.iter().all(u8::is_ascii_uppercase);
-        let short = (1..=4).contains(&word.len()) && !word.iter().any(u8::is_ascii_uppercase);
-        short
-            || upper
-            || lower && letters > 0 && word.len() <= 24 && digits <= 3 && letters + digits == word.len()
-    };
-    let long = |word: &[u8]| word.len() >= 4 && word[1..].iter().all(u8::is_ascii_lowercase);
+    let long = |word: &&[u8]| word.len() >= 4 && word[1..4].iter().all(u8::is_ascii_lowercase);
     let words = run.split(|byte| !byte.is_ascii_alphanumeric());
-    words.clone().all(is_word) && words.skip(1).any(long)
+    let (mut count, mut letters) = (0, 0);
+    for word in words.clone().skip(1).filter(long) {
+        (count, letters) = (count + 1, letters + word.len());
+    }
+    let lower = !run.iter().any(u8::is_ascii_uppercase);
+    (count > 1 || count == 1 && lower) && letters * 5 >= run.len() && words.clone().all(is_word)
+}
+
+/// Returns whether this is a word, an abbreviation or a short number: `Large`, `MiniLM`, `ZH`, `v2`, `0507`, `gpt4o`, `7B`.
+fn is_word(word: &[u8]) -> bool {
+    let turns = |from: fn(&u8) -> bool, to: fn(&u8) -> bool| {
+        word.windows(2).filter(|pair| from(&pair[0]) && to(&pair[1])).count()
+    };
+    let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let capitals = word.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let numbered = letters + digits == word.len() && digits <= 3;
+    match (word.len(), capitals) {
+        (length, _) if capitals == length && (2..=5).contains(&length) => true,
+        (1..=4, 0) => true,
+        (5..=8, 0) if digits <= 2 && turns(u8::is_ascii_alphabetic, u8::is_ascii_digit) == 1 => true,
+        (1..=4, 1) if letters == 0 => word.ends_with(b"B"),
+        (1..=24, 0) => letters > 0 && numbered,
+        (1..=24, 1) if word[0].is_ascii_uppercase() => numbered,
+        (6..=24, _) => {
+            let capitalised = turns(u8::is_ascii_lowercase, u8::is_ascii_uppercase);
+            numbered && capitalised * 4 <= letters && capitals * 2 <= letters + 2
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ pub(super) const PERSONS: List = &[
 /// Measures in Chinese.
 #[rustfmt::skip]
 pub(super) const CHINESE_MEASURES: List = &[
-    "字节", "显存", "内存", "采样", "大小", "计数", "偏移", "总数", "总计", "共计", "样本", "时间戳", "参数量", "磁盘",
+    "字节", "显存", "内存", "采样", "大小", "计数", "偏移", "总数", "总计", "共计", "样本", "时间戳", "参数量", "磁盘", "分配", "空闲", "剩余", "可用", "占用",
 ];
 /// Chinese units behind a number.
 pub(super) const CHINESE_UNITS: List =
