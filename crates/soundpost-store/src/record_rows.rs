@@ -163,7 +163,9 @@ fn batch_with(
     records.truncate(limit);
     let end = records.last().filter(|_| !is_last).map_or(u64::MAX, Record::sequence);
     let [_, numbers] = Sequence::range(transaction, end, margin)?;
-    let (through, passed) = (numbers.number.max(after), numbers.count(kinds));
+    // A damaged number may mislead the search for the last record.
+    let last = records.last().map_or(after, Record::sequence);
+    let (through, passed) = (if is_last { numbers.number.max(last) } else { last }, numbers.count(kinds));
     // Damaged records at the cursor may belong to either batch.
     let [before, _] = Sequence::range(transaction, after, margin)?;
     let missing = passed.saturating_sub(before.count(kinds)).cast_signed() - records.len() as i64;

@@ -69,7 +69,7 @@ const POISON_TEXTS: [&str; 3] =
 const TIMEOUT_CLASSES: [&str; 1] = ["TimeoutError"];
 /// Class names of errors that find fault with the request.
 const INVALID_CLASSES: [&str; 2] = ["ValidationError", "RequestValidationError"];
-const CANCELLED_CLASSES: [&str; 3] = ["CancelledError", "KeyboardInterrupt", "SystemExit"];
+const CANCELLED_CLASSES: [&str; 4] = ["CancelledError", "GreenletExit", "KeyboardInterrupt", "SystemExit"];
 
 impl Outcome {
     /// All outcomes, in the order of their declaration.

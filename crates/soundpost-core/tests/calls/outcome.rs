@@ -43,7 +43,7 @@ fn statuses_are_those_of_the_vocabulary() {
 
 #[test]
 fn errors_are_classified_by_class_and_text() {
-    let cases: [(&[&str], &str, Outcome); 20] = [
+    let cases: [(&[&str], &str, Outcome); 21] = [
         (&["RuntimeError"], "boom", Outcome::Error),
         (&[], "", Outcome::Error),
         (&["torch.cuda.OutOfMemoryError", "OutOfMemoryError", "RuntimeError"], "", Outcome::Oom),
@@ -59,6 +59,7 @@ fn errors_are_classified_by_class_and_text() {
         (&["asyncio.TimeoutError", "TimeoutError"], "", Outcome::Timeout),
         (&["CancelledError"], "", Outcome::Cancelled),
         (&["KeyboardInterrupt"], "", Outcome::Cancelled),
+        (&["GreenletExit"], "", Outcome::Cancelled),
         (&["SystemExit"], "", Outcome::Cancelled),
         (&["CancelledError"], "CUDA out of memory", Outcome::Cancelled),
         (&["RuntimeError"], "out of patience", Outcome::Error),

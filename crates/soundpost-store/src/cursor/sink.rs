@@ -145,10 +145,13 @@ impl SinkRow {
         if done.after != self.cursor {
             return wrong("does not begin at the cursor");
         }
+        let reported = [done.delivered, done.rejected.total(), done.dropped];
+        let reported = reported.iter().try_fold(self.passed, |sum, number| sum.checked_add(*number));
+        let Some(reported) = reported else { return wrong("reports more records than there are") };
         let (mut through, mut passed) = (done.through, done.passed);
-        if done.damaged > 0 {
+        if done.damaged > 0 || self.dropped.damage > 0 {
             // A reader estimates the numbers of damaged records.
-            (through, passed) = (through.min(last.number), passed.min(last.count(self.kinds)));
+            (through, passed) = (through.min(last.number), passed.max(reported).min(last.count(self.kinds)));
         }
         if through < done.after || through > last.number {
             return wrong("does not end at a record after it");
@@ -156,14 +159,12 @@ impl SinkRow {
         if passed > last.count(self.kinds) {
             return wrong("passes more records than there are");
         }
-        let reported = [done.delivered, done.rejected.total(), done.dropped];
-        let reported = reported.iter().try_fold(0_u64, |sum, number| sum.checked_add(*number));
-        // A record that is not reported is damaged, or was removed before the sink read.
-        let new = passed.checked_sub(self.passed).zip(reported);
-        let unread = new.and_then(|(new, reported)| new.checked_sub(reported));
-        let damaged = unread.unwrap_or_default().min(done.damaged);
-        match unread.map(|unread| unread - damaged) {
-            Some(unread) if unread <= self.removed(deleted) => {
+        // A record that is not reported was removed before the sink read, or is damaged. Damaged numbers make a reader miss
+        // it at first, so it may also be of an earlier batch.
+        match passed.checked_sub(reported) {
+            Some(missing) => {
+                let unread = missing.saturating_sub(done.damaged).min(self.removed(deleted));
+                let damaged = missing - unread;
                 // Records removed since then were exposed as dropped, and stay dropped: counters never decrease.
                 let exposed = self.removed(deleted).min(passed - self.passed);
                 let mut late = exposed.saturating_sub(unread + done.dropped);
@@ -182,7 +183,7 @@ impl SinkRow {
                 (self.cursor, self.passed) = (through, passed);
                 Ok(())
             }
-            _ => wrong("does not account for each record"),
+            None => wrong("reports more records than there were"),
         }
     }
 

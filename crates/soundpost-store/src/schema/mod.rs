@@ -77,9 +77,29 @@ pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, Store
         connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).about(path)?;
     match (tables, application, version) {
         (0, 0 | APPLICATION, 0) => Ok(0),
-        (1.., APPLICATION, version @ 1..) => Ok(version),
+        (1.., APPLICATION, version @ 1..) => match foreign_object(connection).about(path)? {
+            Some(name) => {
+                Err(StoreError::damaged(path, &format!("{name:?} is no view or trigger of a store")))
+            }
+            None => Ok(version),
+        },
         _ => Err(StoreError::damaged(path, "is no store")),
     }
+}
+
+/// Returns the name of a view or trigger that no version creates. Its statements would run with those of the store.
+fn foreign_object(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let own: Vec<(&str, String)> = objects().map(|object| (object.kind, object.name)).collect();
+    let mut found =
+        connection.prepare("SELECT type, name FROM main.sqlite_master WHERE type IN ('view', 'trigger')")?;
+    let mut rows = found.query([])?;
+    while let Some(row) = rows.next()? {
+        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        if !own.iter().any(|own| (own.0, own.1.as_str()) == (&kind, &name)) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Creates the tables, or brings those of an older version up to date, in one transaction.

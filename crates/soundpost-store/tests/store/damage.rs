@@ -180,6 +180,33 @@ fn foreign_files_are_set_aside() {
 }
 
 #[test]
+fn files_with_foreign_views_or_triggers_are_set_aside() {
+    for tampering in [
+        "CREATE TRIGGER foreign_one AFTER INSERT ON stored_calls BEGIN DELETE FROM stored_events; END",
+        "CREATE TRIGGER stored_events_deleted BEFORE DELETE ON stored_calls BEGIN SELECT raise(IGNORE); END",
+        "CREATE VIEW foreign_one AS SELECT * FROM stored_calls",
+        "ALTER TABLE stored_calls RENAME TO hidden; CREATE VIEW stored_calls AS SELECT * FROM hidden",
+        "DROP VIEW calls; CREATE TRIGGER calls AFTER INSERT ON stored_calls BEGIN DELETE FROM stored_calls; END",
+    ] {
+        let place = with_file(&template());
+        let connection = rusqlite::Connection::open(place.path().join("store.sqlite")).unwrap();
+        connection.execute_batch(tampering).unwrap();
+        drop(connection);
+        assert!(Reader::open(place.path()).err().is_some_and(|error| error.is_damaged()), "{tampering}");
+        assert!(use_it(place.path()), "{tampering}");
+        assert_eq!(newest_ids(place.path()), ["after"; 6], "{tampering}");
+    }
+    // A view or trigger of the store with other statements is made again.
+    let place = with_file(&template());
+    let connection = rusqlite::Connection::open(place.path().join("store.sqlite")).unwrap();
+    let own = "DROP TRIGGER stored_calls_edited; CREATE TRIGGER stored_calls_edited AFTER INSERT ON stored_calls \
+               BEGIN DELETE FROM stored_calls; END";
+    connection.execute_batch(own).unwrap();
+    assert!(!use_it(place.path()));
+    assert_eq!(all_calls(place.path()).len(), 206);
+}
+
+#[test]
 fn a_file_of_a_newer_version_is_not_modified() {
     let place = with_file(&template());
     let path = place.path().join("store.sqlite");
