@@ -133,7 +133,7 @@ fn is_plain(name: &str, value: &str) -> bool {
         let item = if counted { item[digits..].trim_start() } else { item };
         let named = TYPES.contains(&item)
             || item.eq_ignore_ascii_case("user")
-            || name::class(item) == name::Class::Secret;
+            || digits == 0 && name::class(item) == name::Class::Secret && item.bytes().all(is_name_letter);
         item.is_empty() || named || is_nothing(item) || is_state(item) || !chosen && (upper || is_word(item))
     };
     value.split(',').all(is_item) || name.ends_with("signature") && value.starts_with('(')

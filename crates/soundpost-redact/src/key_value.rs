@@ -214,15 +214,14 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     (!harmless).then_some(Match { start, end, rule })
 }
 
-/// Returns the end of the groups of four digits, such as those of a card, of which the first ends at `end`.
+/// Returns the end of the groups of digits, such as those of a card, of which the first is from `start` to `end`.
 fn groups(cursor: &Cursor<'_>, start: usize, mut end: usize) -> usize {
-    while end >= start + 4 && cursor.bytes[end - 4..end].iter().all(u8::is_ascii_digit) {
-        let next = cursor.run(end + 1, |byte| byte.is_ascii_digit());
-        if cursor.bytes.get(end) != Some(&b' ') || !(end + 4..end + 6).contains(&next) || cursor.is_word(next)
-        {
-            break;
-        }
-        end = next;
+    let (count, first) = number::run(cursor.bytes, start);
+    let mut grouped = count > 3 && first == end;
+    while grouped && cursor.bytes.get(end) == Some(&b' ') {
+        let (count, next) = number::run(cursor.bytes, end + 1);
+        grouped = (3..=4).contains(&count) && !cursor.is_word(next);
+        end = if grouped { next } else { end };
     }
     end
 }

@@ -133,7 +133,7 @@ pub(crate) fn is_chosen(name: &str) -> bool {
     let words = Words::of(name);
     let last = words.back(0);
     !is(LAST_OF_PHRASE, last) && !last.starts_with(b"token") && words.iter().any(|word| is(CHOSEN, word))
-        || ["密码", "口令", "凭"].iter().any(|word| name.contains(word))
+        || ["密码", "口令"].iter().any(|word| name.contains(word))
 }
 
 /// Returns whether words under this name are methods or states: `auth=SIMPLE`.

@@ -28,7 +28,7 @@ fn digit(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
 }
 
 /// Returns the number of digits in the run that begins at `at`, and its end.
-fn run(bytes: &[u8], mut at: usize) -> (usize, usize) {
+pub(crate) fn run(bytes: &[u8], mut at: usize) -> (usize, usize) {
     let mut count = 0;
     while let Some((_, length)) = digit(bytes, at) {
         (count, at) = (count + 1, at + length);
@@ -78,7 +78,7 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
 
 /// Returns the separator of groups of digits that begins here, or nothing.
 fn separator(bytes: &[u8]) -> &'static [u8] {
-    let separators: [&'static [u8]; 3] = [b" ", b"-", "－".as_bytes()];
+    let separators: [&'static [u8]; 5] = [b" ", b"-", "－".as_bytes(), "—".as_bytes(), "\u{3000}".as_bytes()];
     separators.into_iter().find(|separator| bytes.starts_with(separator)).unwrap_or_default()
 }
 

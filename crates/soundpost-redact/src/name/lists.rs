@@ -18,8 +18,7 @@ pub(super) const STRONG: List = &[
 /// Words of [`STRONG`] whose values people choose, so that an ordinary word may be one.
 #[rustfmt::skip]
 pub(super) const CHOSEN: List = &[
-    "password", "passwords", "passwd", "pwd", "pw", "passphrase", "passcode", "pass", "credential", "credentials", "creds",
-    "auth", "authorization",
+    "password", "passwords", "passwd", "pwd", "pw", "passphrase", "passcode", "pass", "auth", "authorization",
 ];
 /// Last words of names with a word of [`STRONG`] whose value is no secret.
 #[rustfmt::skip]
@@ -166,7 +165,8 @@ pub(super) const PERSONS: List = &[
 /// Measures in Chinese.
 #[rustfmt::skip]
 pub(super) const CHINESE_MEASURES: List = &[
-    "字节", "显存", "内存", "采样", "大小", "计数", "偏移", "总数", "总计", "共计", "样本", "时间戳", "参数量", "磁盘", "分配", "空闲", "剩余", "可用", "占用",
+    "字节", "显存", "内存", "采样", "大小", "计数", "偏移", "总数", "总计", "共计", "样本", "时间戳", "参数量", "磁盘", "分配", "空闲", "剩余", "可用", "占用", "上传", "下载", "传输", "读取", "导入",
+    "导出", "缓存", "扫描", "迁移", "容量", "总量", "带宽", "流量", "参数", "生成",
 ];
 /// Chinese units behind a number.
 pub(super) const CHINESE_UNITS: List =
