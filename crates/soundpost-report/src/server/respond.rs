@@ -7,10 +7,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::body::Body;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderName, HeaderValue, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 
 use super::auth::Gate;
 use super::body::Page;
@@ -55,7 +55,10 @@ impl Responder {
 
     /// Returns the response to a request; `progress` is that of its connection.
     pub(super) fn respond<B: Body>(&self, request: &Request<B>, progress: &Arc<Progress>) -> Response<Page> {
-        let answer = self.answer(request.method(), request.uri().path(), request.headers());
+        let answer = match has_one_host(request) {
+            true => self.answer(request.method(), request.uri().path(), request.headers()),
+            false => Answer::new(StatusCode::BAD_REQUEST, PLAIN, "bad request: send one Host header\n"),
+        };
         let length = answer.body.len() as u64;
         let mut response = Response::new(Page::new(answer.body, Arc::clone(progress)));
         *response.status_mut() = answer.status;
@@ -122,6 +125,12 @@ impl Responder {
         }
         result
     }
+}
+
+/// Returns whether a request has one `Host` header, which HTTP/1.0 may leave out. Proxies read two of them differently.
+fn has_one_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || hosts == 0 && request.version() <= Version::HTTP_10
 }
 
 fn failed() -> Answer {

@@ -222,3 +222,20 @@ fn shutdown_closes_everything_and_frees_the_port() {
     let again = Running::start(&ServerConfig::new(server.address), &Stage::new());
     assert_eq!(again.get("/healthz", &[]).status, 200);
 }
+
+#[test]
+fn request_without_exactly_one_host_is_refused() {
+    let server = Running::plain(&Stage::new());
+    let status = |request: &str| {
+        let mut stream = server.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        read_response(&mut BufReader::new(stream), false).status
+    };
+    for path in ["/metrics", "/healthz", "/"] {
+        assert_eq!(status(&format!("GET {path} HTTP/1.1\r\n\r\n")), 400);
+        assert_eq!(status(&format!("GET {path} HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n")), 400);
+        assert_eq!(status(&format!("GET {path} HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n")), 400);
+        assert_eq!(status(&format!("GET {path} HTTP/1.0\r\n\r\n")), 200);
+        assert_eq!(status(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")), 200);
+    }
+}
