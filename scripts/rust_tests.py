@@ -1,12 +1,15 @@
-"""Runs the Rust tests of the workspace with several test programs at once, because many tests wait.
+"""Runs the Rust tests of the workspace with several test programs at once, because many tests wait. Fails if a test leaves
+shared memory.
 
 `cargo test` runs the same tests one program after another. Arguments are passed on to it.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DURATIONS = (
     ROOT / "target" / "test-durations.json"
 )  # of the last run, so that the longest programs start first
+
+SHARED = Path(f"/dev/shm/soundpost-{os.geteuid()}")
 
 # Programs whose tests compare times with bounds. They run alone, after the others.
 TIMED = {"soundpost/vitals"}
@@ -59,7 +64,26 @@ def run(job: Job) -> tuple[str, float, bool]:
     return name, seconds, done.returncode == 0
 
 
+def left(directory: str) -> list[str]:
+    """Returns the folders in shared memory of services below a directory, and removes them."""
+    folders = [folder for folder in SHARED.glob("*/") if (folder / "of").exists()]
+    found = [folder for folder in folders if (folder / "of").read_text().startswith(directory)]
+    for folder in found:
+        shutil.rmtree(folder)
+    return [folder.name for folder in found]
+
+
 def main(arguments: list[str]) -> int:
+    with tempfile.TemporaryDirectory() as directory:
+        # Names the directories of this run's services.
+        os.environ["TMPDIR"] = directory
+        failed = run_all(arguments)
+        remains = left(directory)
+    print(f"left in {SHARED}: {', '.join(remains) or 'nothing'}")
+    return bool(failed or remains)
+
+
+def run_all(arguments: list[str]) -> list[str]:
     last = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
     found = sorted(jobs(arguments), key=lambda job: -last.get(job[0], 60.0))
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -68,7 +92,7 @@ def main(arguments: list[str]) -> int:
     DURATIONS.write_text(json.dumps({name: round(seconds, 1) for name, seconds, _ in results}, indent=1))
     failed = [name for name, _, passed in results if not passed]
     print(f"{len(results)} test programs, failed: {', '.join(failed) or 'none'}")
-    return bool(failed)
+    return failed
 
 
 if __name__ == "__main__":

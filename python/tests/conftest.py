@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import logging
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -46,6 +48,30 @@ def telemetry(tmp_path_factory):
         sample_interval=0.1,
         directory=tmp_path_factory.mktemp("state"),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_memory(tmp_path_factory):
+    """Removes shared memory of killed services, and fails if a process that a test started still uses its own."""
+    yield
+    base, held = str(tmp_path_factory.getbasetemp()), []
+    for of in pathlib.Path(f"/dev/shm/soundpost-{os.geteuid()}").glob("*/of"):
+        directory = of.read_text()
+        # This process ends its own service at its exit.
+        if directory.startswith(base) and not pathlib.Path(directory).match("state*/tests"):
+            held += [path for path in of.parent.glob("*.segment") if is_held(path)]
+            shutil.rmtree(of.parent)
+    assert held == []
+
+
+def is_held(segment):
+    """Returns whether a process uses a segment."""
+    with segment.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @pytest.fixture

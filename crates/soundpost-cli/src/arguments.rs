@@ -235,12 +235,15 @@ pub(crate) struct Vitals {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Without options, the limits of the service apply. Shared memory of services whose directory was removed is freed as well.
+
 Examples:
+  soundpost prune
   soundpost prune --older-than 7d
   soundpost prune --keep-mib 100")]
 pub(crate) struct Prune {
     /// Delete records older than this
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, required_unless_present = "keep_mib")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) older_than: Option<Duration>,
     /// Delete the oldest records until the store is at most this large, MiB; at least 16
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..1 << 40))]

@@ -11,6 +11,7 @@ use serde::Serialize;
 use soundpost::read::Service;
 use soundpost::read::store::{CallFilter, Reader};
 
+use super::prune;
 use crate::arguments::Doctor;
 use crate::error::CommandError;
 use crate::output::{Output, Paint, format_bytes, format_count, format_local, plain};
@@ -70,6 +71,7 @@ pub(super) fn examine(
     let listen = settings::listen(command.listen.as_deref())?;
     let directory = service.directory();
     let mut findings = vec![check_directory(&directory), check_shared_memory(), check_gpus()?];
+    findings.extend(prune::reclaimed().map(|text| Finding::ok("shared memory", text)));
     let services = match service.given_name() {
         Some(name) => vec![name],
         None => Service::all(&directory),

@@ -1,4 +1,4 @@
-//! `soundpost prune`: deletes old records from the store.
+//! `soundpost prune`: deletes old records from the store, and shared memory of services that are gone.
 
 use std::time::{Duration, Instant};
 
@@ -21,20 +21,31 @@ pub(super) fn prune(
     command: &Prune,
     out: &mut Output<'_>,
 ) -> Result<i32, CommandError> {
-    let service = service.open()?;
+    let reclaimed = reclaimed();
+    let is_alone = service.given_name().is_none() && Service::all(&service.directory()).is_empty();
+    if reclaimed.is_none() || !is_alone {
+        prune_store(&service.open()?, command, out)?;
+    }
+    reclaimed.map_or(Ok(()), |text| out.line(text))?;
+    Ok(0)
+}
+
+fn prune_store(service: &Service, command: &Prune, out: &mut Output<'_>) -> Result<(), CommandError> {
     // A damaged store is left to its reporter, so the store must be readable.
     if Reader::open(service.directory())?.is_none() {
-        out.line(format!("{} has no store yet", plain(service.name())))?;
-        return Ok(0);
+        return out.line(format!("{} has no store yet", plain(service.name())));
     }
-    let limits = Limits {
-        age: command.older_than.unwrap_or(Duration::MAX),
-        bytes: command.keep_mib.map_or(u64::MAX, |mib| mib.saturating_mul(MIB)),
-        vitals_full_rate: Duration::MAX,
-        ..Limits::default()
+    let limits = match (command.older_than, command.keep_mib) {
+        (None, None) => service.store_limits().unwrap_or_default(),
+        (age, mib) => Limits {
+            age: age.unwrap_or(Duration::MAX),
+            bytes: mib.map_or(u64::MAX, |mib| mib.saturating_mul(MIB)),
+            vitals_full_rate: Duration::MAX,
+            ..Limits::default()
+        },
     };
     let (mut store, _) = Store::open(service.directory(), limits)?;
-    let before = store_bytes(&service);
+    let before = store_bytes(service);
     let (mut records, mut samples) = (0, 0);
     let mut deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
@@ -58,9 +69,15 @@ pub(super) fn prune(
         format_count(records),
         format_count(samples),
         format_bytes(before as f64),
-        format_bytes(store_bytes(&service) as f64)
-    ))?;
-    Ok(0)
+        format_bytes(store_bytes(service) as f64)
+    ))
+}
+
+/// Frees shared memory of services that are gone; returns its amount as text.
+pub(super) fn reclaimed() -> Option<String> {
+    let (services, bytes) = Service::reclaim();
+    let text = format!("freed {} in /dev/shm of {services} removed services", format_bytes(bytes as f64));
+    (services > 0).then_some(text)
 }
 
 fn store_bytes(service: &Service) -> u64 {

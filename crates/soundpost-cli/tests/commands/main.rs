@@ -165,7 +165,51 @@ fn old_records_are_pruned() {
     let text = directory.run(&["prune", "--older-than", "1s"]).good();
     assert!(text.starts_with("3 calls and log events and 180 samples deleted; "), "{text}");
     assert_eq!(directory.run(&["calls"]).err, "soundpost: no call matches\n");
-    assert_eq!(directory.run(&["prune"]).status.code(), Some(2), "it says how much");
+}
+
+#[test]
+fn prune_without_options_obeys_the_limits_of_the_service() {
+    let directory =
+        kept(&[call("old", Outcome::Ok, MOMENT), call("new", Outcome::Ok, unix_seconds() * SECOND)]);
+    std::fs::write(directory.path().join(SERVICE).join("settings"), "store_days=86400000s\n").unwrap();
+    assert!(directory.run(&["prune"]).good().starts_with("0 calls"));
+    std::fs::remove_file(directory.path().join(SERVICE).join("settings")).unwrap();
+    let text = directory.run(&["prune"]).good();
+    assert!(text.starts_with("1 calls and log events and "), "{text}");
+}
+
+/// Returns the folder in shared memory of a directory's service.
+fn shared_folder(directory: &Directory) -> std::path::PathBuf {
+    let service = soundpost::read::Service::find(directory.path(), SERVICE).unwrap().unwrap();
+    service.segment_directories()[0].clone()
+}
+
+#[test]
+fn shared_memory_of_removed_services_is_freed() {
+    let [pruned, examined, used, kept] = [(); 4].map(|()| Directory::new());
+    let mut living = unwatched(&used, "ready wait", "none");
+    living.says("ready");
+    for directory in [&pruned, &examined, &kept] {
+        unwatched(directory, "call kill", "none").end();
+    }
+    let folders = [&pruned, &examined, &used, &kept].map(shared_folder);
+    let empty = tempfile::tempdir().unwrap();
+    let run = |command: &str| {
+        let arguments = ["--directory", empty.path().to_str().unwrap(), command];
+        Running::start(kept.program(&arguments)).end().good()
+    };
+    let remove = |directory: &Directory| std::fs::remove_dir_all(directory.path()).unwrap();
+    remove(&used);
+    remove(&pruned);
+    run("prune");
+    assert_eq!(folders.clone().map(|folder| folder.exists()), [false, true, true, true]);
+    remove(&examined);
+    run("doctor");
+    assert_eq!(folders.clone().map(|folder| folder.exists()), [false, false, true, true]);
+    living.signal(Signal::SIGKILL);
+    living.end();
+    run("doctor");
+    assert_eq!(folders.map(|folder| folder.exists()), [false, false, false, true]);
 }
 
 fn unix_seconds() -> u64 {

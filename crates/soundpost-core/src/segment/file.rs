@@ -18,6 +18,8 @@ use crate::regular_file;
 pub(crate) const EXTENSION: &str = "segment";
 /// Suffix of an agent's segment before the extension; part of the name from the start.
 pub(crate) const AGENT: &str = ".agent";
+/// Extension of a file before it gets its name.
+pub(crate) const NEW: &str = "new";
 pub(crate) const HISTORY: &str = "history";
 
 /// Reports whether the name is that of an agent's segment.
@@ -34,7 +36,7 @@ pub(crate) struct NewFile {
 impl NewFile {
     pub(crate) fn create(directory: &Path, bytes: usize) -> io::Result<Self> {
         private_directory(directory)?;
-        let hidden = directory.join(format!(".{:016x}.new", random()));
+        let hidden = directory.join(format!(".{:016x}.{NEW}", random()));
         let file = private_file().create_new(true).open(&hidden)?;
         let new = Self { file, hidden };
         allocate(&new.file, bytes)?;

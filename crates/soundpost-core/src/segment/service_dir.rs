@@ -4,12 +4,13 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
 use super::Source;
 use super::file::{
-    EXTENSION, HISTORY, NewFile, check_root, is_dead, is_unwritable, open_foreign, open_or_make,
+    EXTENSION, HISTORY, NEW, NewFile, check_root, is_unwritable, open_foreign, open_or_make,
     private_directory, private_file, random, user_id,
 };
 use crate::error::Error;
@@ -19,8 +20,12 @@ const SHARED: &str = "/dev/shm";
 const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
 /// File in shared memory that names the durable directory of the folder.
 const OF: &str = "of";
+/// Further line of it where the folder replaces the durable directory.
+const INSTEAD: &str = "\nreplaced by this folder";
 /// Maximum size of a small file of the service, bytes.
 const SMALL_FILE_BYTES: u64 = 64 << 10;
+/// Age from which a folder without files that name a service is one of a killed process.
+const UNFINISHED_AGE: Duration = Duration::from_secs(60);
 /// File of the service's retired totals.
 pub(crate) const RETIRED: &str = "retired.totals";
 
@@ -93,8 +98,9 @@ impl ServiceDir {
         let user = user_folder(shared);
         let fast = shared_folder(&user, &state);
         let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
-        if let (Ok(fast), Ok(())) = (&fast, &made) {
-            write_file(fast, OF, &state.to_string_lossy()).ok();
+        if let Ok(fast) = &fast {
+            let instead = if made.is_err() { INSTEAD } else { "" };
+            write_file(fast, OF, &format!("{}{instead}", state.display())).ok();
         }
         let problem =
             made.as_ref().err().map(|(path, error)| format!("cannot use {}: {error}", path.display()));
@@ -156,18 +162,17 @@ impl ServiceDir {
         (0..3).any(|_| self.segment_files().iter().any(|file| Source::is_unused(file)))
     }
 
-    /// Removes files in shared memory of services whose durable directory is gone.
+    /// Removes the folders in shared memory of services whose durable directory is gone.
     pub fn reclaim(&self) {
-        let Some(user) = self.segments[0].parent().filter(|_| self.segments.len() > 1) else { return };
-        let folders = user.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-        for folder in folders.filter(|folder| *folder != self.segments[0]) {
-            let Ok(of) = std::fs::read_to_string(folder.join(OF)) else { continue };
-            let gone =
-                std::fs::symlink_metadata(&of).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-            if gone && !segments_in(&folder).iter().any(|segment| is_held(segment)) {
-                let _ = std::fs::remove_dir_all(&folder);
-            }
+        if let Some(user) = self.segments[0].parent().filter(|_| self.segments.len() > 1) {
+            reclaim_in(user);
         }
+    }
+
+    /// Removes the folders of this user in `/dev/shm` of services whose durable directory is gone and that no process
+    /// uses. Returns their number and their bytes.
+    pub fn reclaim_all() -> (usize, u64) {
+        reclaim_in(&user_folder(Path::new(SHARED)))
     }
 
     /// Returns the places of a file for locks: the durable directory, then shared memory.
@@ -234,10 +239,44 @@ impl ServiceDir {
     }
 }
 
+fn reclaim_in(user: &Path) -> (usize, u64) {
+    let abandoned = files_in(user).into_iter().filter(|folder| is_abandoned(folder));
+    let bytes =
+        |folder: &PathBuf| files_in(folder).iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+    abandoned.fold((0, 0), |(count, total), folder| {
+        let bytes: u64 = bytes(&folder);
+        let is_removed = std::fs::remove_dir_all(&folder).is_ok();
+        if is_removed { (count + 1, total + bytes) } else { (count, total) }
+    })
+}
+
+/// Reports whether a folder in shared memory is of a service whose durable directory is gone, and no process uses it.
+fn is_abandoned(folder: &Path) -> bool {
+    let is_gone = |path: &str| {
+        std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    let files = files_in(folder);
+    let is_left = match std::fs::read_to_string(folder.join(OF)) {
+        Ok(of) => !of.ends_with(INSTEAD) && is_gone(&of),
+        // A process that was killed while it made the folder.
+        Err(_) => {
+            let age =
+                folder.symlink_metadata().and_then(|folder| folder.modified()).map(|made| made.elapsed());
+            let is_old = age.is_ok_and(|age| age.is_ok_and(|age| age >= UNFINISHED_AGE));
+            is_old && files.iter().all(|file| file.extension().is_some_and(|extension| extension == NEW))
+        }
+    };
+    let is_segment = |file: &&PathBuf| file.extension().is_some_and(|name| name == EXTENSION || name == NEW);
+    is_left && files.iter().filter(is_segment).all(|file| Source::is_unused(file))
+}
+
+fn files_in(directory: &Path) -> Vec<PathBuf> {
+    directory.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
 fn segments_in(directory: &Path) -> Vec<PathBuf> {
-    let entries = directory.read_dir().into_iter().flatten();
-    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
+    let files = files_in(directory).into_iter();
+    files.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
 }
 
 fn user_folder(shared: &Path) -> PathBuf {
@@ -249,11 +288,6 @@ fn user_folder(shared: &Path) -> PathBuf {
 fn shared_folder(user: &Path, state: &Path) -> PathBuf {
     let name = state.file_name().unwrap_or_default().to_string_lossy();
     user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())))
-}
-
-/// Reports whether a process holds the segment, or the test fails.
-fn is_held(segment: &Path) -> bool {
-    open_foreign(segment).map_or(true, |file| !is_dead(&file))
 }
 
 fn write_file(directory: &Path, name: &str, contents: &str) -> io::Result<()> {

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use soundpost_core::snapshot::{Collector, Snapshot};
 use soundpost_core::{Error, InFlightCall, Registry, ServiceDir, ServiceIdentity, regular_file};
 #[cfg(feature = "store")]
-use {crate::settings::Settings, soundpost_core::Notice, soundpost_store::Reader};
+use {
+    crate::settings::Settings,
+    soundpost_core::Notice,
+    soundpost_store::{Limits, Reader},
+};
 
 /// A service with files on this host, running or not. Only [`Service::recover`] and [`Service::write`] change them.
 pub struct Service {
@@ -27,6 +31,12 @@ impl Service {
     /// When another user can, or it cannot be read; the message has the reason.
     pub fn check_root(directory: &Path) -> io::Result<()> {
         ServiceDir::check_root(directory)
+    }
+
+    /// Removes the shared memory of this user's services whose directory is gone and that no process uses. Returns the
+    /// number of services and the freed bytes.
+    pub fn reclaim() -> (usize, u64) {
+        ServiceDir::reclaim_all()
     }
 
     /// Returns the service of this name below `directory`; `None` if it has no files.
@@ -95,6 +105,12 @@ impl Service {
         soundpost_report::agent(&self.place)
     }
 
+    /// Returns the limits of its store, as of its last start; `None` without a store.
+    #[cfg(feature = "store")]
+    pub fn store_limits(&self) -> Option<Limits> {
+        Settings::shared(&self.place).store_limits()
+    }
+
     /// Stores the calls and log events that dead processes left, if no process reports. Returns notices of records that
     /// cannot be stored. A service without a store, and a store that cannot be read, are left as they are.
     ///
@@ -102,8 +118,7 @@ impl Service {
     /// When memory cannot be allocated.
     #[cfg(feature = "store")]
     pub fn recover(&self) -> Result<Vec<Notice>, Error> {
-        let limits = Settings::shared(&self.place).store_limits();
-        match limits.filter(|_| Reader::open(self.directory()).is_ok()) {
+        match self.store_limits().filter(|_| Reader::open(self.directory()).is_ok()) {
             Some(limits) => soundpost_report::recover(&self.place, limits),
             None => Ok(Vec::new()),
         }
