@@ -101,8 +101,8 @@ pub(crate) struct TimeRange {
     /// Only records of the given duration before now, e.g. 1h
     #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with_all = ["since", "until"])]
     pub(crate) last: Option<Duration>,
-    /// Only records since this time: 2026-01-02T03:04:05Z, 2026-01-02 03:04 or 2026-01-02 in local time, or 2h ago
-    /// as 2h
+    /// Only records since this time: 2026-01-02T03:04:05Z; 2026-01-02 03:04, 2026-01-02, yesterday or 09:00 in local
+    /// time; or 2h ago as 2h
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub(crate) since: Option<u64>,
     /// Only records before this time

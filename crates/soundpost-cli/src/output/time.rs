@@ -29,17 +29,35 @@ fn local(unix_nanos: u64, format: &str) -> String {
     timestamp(unix_nanos).to_zoned(TimeZone::system()).strftime(format).to_string()
 }
 
-/// Parses a time to nanoseconds since 1970: RFC 3339, a local date with or without a time, or a duration before now.
+/// Parses a time to nanoseconds since 1970: RFC 3339, a local date and time, one of both, or a duration before now.
 pub(crate) fn parse_moment(text: &str) -> Result<u64, String> {
-    let local = |time: DateTime| Some(time.to_zoned(TimeZone::system()).ok()?.timestamp());
     let timestamp = text
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| local(text.parse::<DateTime>().ok()?))
-        .or_else(|| local(text.parse::<Date>().ok()?.to_datetime(Time::midnight())))
+        .or_else(|| Some(parse_local(text)?.to_zoned(TimeZone::system()).ok()?.timestamp()))
         .or_else(|| Timestamp::now().checked_sub(parse_duration(text).ok()?).ok());
     let nanos = timestamp.and_then(|timestamp| u64::try_from(timestamp.as_nanosecond()).ok());
-    nanos.ok_or_else(|| format!("{text:?} is not a time; use 2026-01-02T03:04:05Z, 2026-01-02 03:04 or 2h"))
+    nanos.ok_or_else(|| {
+        format!("{text:?} is not a time; use 2026-01-02T03:04:05Z, 2026-01-02 03:04, yesterday, 09:00 or 2h")
+    })
+}
+
+/// Parses a local time: a date, `today` or `yesterday`, with a time of day or midnight; or a time of today.
+fn parse_local(text: &str) -> Option<DateTime> {
+    let time = |text: &str| {
+        format!("{}{text}", if text.find(':') == Some(1) { "0" } else { "" }).parse::<Time>().ok()
+    };
+    let today = Timestamp::now().to_zoned(TimeZone::system()).date();
+    let (day, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), "00:00"));
+    match day {
+        "today" => Some(today.to_datetime(time(rest)?)),
+        "yesterday" => Some(today.yesterday().ok()?.to_datetime(time(rest)?)),
+        _ => text
+            .parse()
+            .ok()
+            .or_else(|| Some(day.parse::<Date>().ok()?.to_datetime(time(rest)?)))
+            .or_else(|| Some(today.to_datetime(time(text)?))),
+    }
 }
 
 pub(crate) fn unix_nanos_now() -> u64 {
@@ -63,7 +81,13 @@ mod tests {
         assert!(
             parse_moment("1h").is_ok_and(|moment| (unix_nanos_now() - moment).abs_diff(hour) < hour / 60)
         );
-        for text in ["", "yesterday", "1e99", "1960-01-01T00:00:00Z"] {
+        let parsed = |text: &str| format_local(parse_moment(text).unwrap_or(0));
+        let (today, yesterday) = (parsed("today"), parsed("yesterday"));
+        assert!(today.ends_with(" 00:00:00") && yesterday.ends_with(" 00:00:00") && yesterday < today);
+        assert_eq!(parsed("09:00"), today.replace(" 00:", " 09:"));
+        assert_eq!(parsed("9:05:07"), today.replace(" 00:00:00", " 09:05:07"));
+        assert_eq!(parsed("yesterday 18:30"), yesterday.replace(" 00:00:", " 18:30:"));
+        for text in ["", "tomorrow", "25:00", "yesterday noon", "1e99", "1960-01-01T00:00:00Z"] {
             assert!(parse_moment(text).is_err_and(|message| message.contains("2026-01-02")), "{text}");
         }
     }

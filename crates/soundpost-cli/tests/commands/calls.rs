@@ -8,7 +8,7 @@ use soundpost::read::store::{Limits, Store};
 use soundpost_core::FinishedCall;
 use soundpost_store::Batch;
 
-use crate::common::SERVICE;
+use crate::common::{Running, SERVICE};
 use crate::{MOMENT, SECOND, call, kept, recorded, some};
 
 #[test]
@@ -57,6 +57,26 @@ fn call_is_one_object_or_one_line() {
     time,operation,status,outcome,request_id,duration_ms,busy_ms,queue_ms,first_audio_ms,underrun_ms,audio_seconds,rtf,char_count,speech_seconds_per_character,video_seconds,chunks,streaming,warmup,cold,died_in,error_type,error,gpu_memory_before_mb,gpu_memory_peak_mb,gpu_memory_delta_mb,gpu_utilization,gpu_shared,gpu_of_process,labels,fields,stages,pid
     2026-01-02T03:04:04.000Z,synthesize,success,ok,req-1,942.0,900.0,,310.0,,4.5,0.2,128,0.03515625,0.0,3,true,false,false,,,,,,,,,,"{""emotion"":""sad""}","{""model_version"":""V23""}","{""vocoder"":{""ms"":500.0,""count"":2}}",77
     "#);
+}
+
+#[test]
+fn time_zone_of_the_environment_is_honoured() {
+    let directory = some();
+    for (zone, expected) in [
+        ("Asia/Shanghai", "2026-01-02 11:04:05"),
+        ("America/New_York", "2026-01-01 22:04:05"),
+        ("CST-8", "2026-01-02 11:04:05"),
+        ("UTC", "2026-01-02 03:04:05"),
+    ] {
+        let mut command =
+            directory.program(&["calls", "--since", expected, "--limit", "1", "--order", "oldest"]);
+        let text = Running::start({
+            command.env("TZ", zone);
+            command
+        });
+        let text = text.end().good();
+        assert!(text.contains(&format!("\n{expected}  synthesize  oom")), "{zone}: {text}");
+    }
 }
 
 #[test]
