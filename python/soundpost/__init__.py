@@ -46,6 +46,7 @@ from soundpost._native import (
 from soundpost._patch import patch
 
 if TYPE_CHECKING:
+    __version__: str
     from soundpost._apps import make_asgi_app, make_wsgi_app
     from soundpost._logging import LogHandler
     from soundpost._reading import (
@@ -83,6 +84,7 @@ __all__ = [
     "Summary",
     "Telemetry",
     "Video",
+    "__version__",
     "audio",
     "call",
     "current_call",
@@ -119,6 +121,10 @@ _LAZY = {
 
 def __getattr__(name: str) -> object:
     """Imports what not every service uses at its first use."""
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("soundpost")
     for module, names in _LAZY.items():
         if name in names:
             from importlib import import_module

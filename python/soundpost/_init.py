@@ -131,7 +131,9 @@ def _start(settings: _native.Settings) -> Telemetry:
         before, telemetry = _running
         others = settings.differences(before)
         if others:
-            raise ValueError(f"{', '.join(others)}: init was called before with other values; call it once")
+            raise ValueError(
+                f"{', '.join(others)}: init was called before with other values; call soundpost.shutdown() first"
+            )
         return telemetry
     _strict()
     level = _level(settings)

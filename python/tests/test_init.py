@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import urllib.error
@@ -57,7 +58,8 @@ def test_a_second_init_with_the_same_arguments_is_the_same(python):
             print(error)
         """
     )
-    assert ran.stdout.strip() == "service, version: init was called before with other values; call it once"
+    text = "service, version: init was called before with other values; call soundpost.shutdown() first"
+    assert ran.stdout.strip() == text
 
 
 def test_everything_can_be_called_before_init_and_after_shutdown(python):
@@ -284,3 +286,7 @@ def test_notices_of_the_core_are_logged(python):
         """
     )
     assert ran.stdout.strip() == "WARNING True"
+
+
+def test_version_is_that_of_the_distribution():
+    assert soundpost.__version__ == importlib.metadata.version("soundpost")

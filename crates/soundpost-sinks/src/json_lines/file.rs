@@ -6,10 +6,10 @@
 mod mend;
 mod rotation;
 
-use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use soundpost_core::{CloseInChild, close_in_child, regular_file, user_id};
@@ -36,7 +36,7 @@ struct Open {
 }
 
 impl LineFile {
-    /// Creates a writer that opens the file later. The directory must exist.
+    /// Creates a writer that opens the file later, and creates a missing folder.
     pub(crate) fn new(path: PathBuf, mode: u32, rotation: Rotation) -> Self {
         Self { path, mode, rotation, open: None }
     }
@@ -110,6 +110,11 @@ impl LineFile {
     }
 
     fn create(&self) -> io::Result<File> {
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.exists()) {
+            // Readers of the file can enter its folder.
+            let mode = (self.mode & 0o444) | (self.mode & 0o444) >> 2 | 0o200;
+            DirBuilder::new().recursive(true).mode(mode).create(folder)?;
+        }
         let file = options().create_new(true).mode(self.mode).open(&self.path)?;
         // The umask does not apply.
         file.set_permissions(Permissions::from_mode(self.mode))?;

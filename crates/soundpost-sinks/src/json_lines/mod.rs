@@ -24,6 +24,8 @@ use crate::transport::Transport;
 const ROTATE_BYTES: u64 = 64 * 1024 * 1024;
 /// Default number of rotated files that are kept.
 const KEEP_FILES: usize = 5;
+/// Maximum delay before a retry, which is twice as long where the path cannot be written: a file is cheap to open.
+const LONGEST_WAIT: Duration = Duration::from_millis(2500);
 /// Default permissions of the file: its owner's.
 const MODE: u32 = 0o600;
 /// Permissions that a file can have.
@@ -53,7 +55,7 @@ impl JsonLines {
             return Err(wrong(Self::NAME, "the path of a file is missing"));
         }
         Ok(Self {
-            common: Common::new(Self::NAME),
+            common: Common { longest_wait: LONGEST_WAIT, ..Common::new(Self::NAME) },
             path: (path.as_os_str() != "-").then_some(path),
             rotate_bytes: ROTATE_BYTES,
             rotate_age: None,

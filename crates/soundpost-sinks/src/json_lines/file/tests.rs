@@ -221,8 +221,8 @@ fn path_without_a_regular_file_is_rejected() {
     }
     file.append(b"x\n", NOW).unwrap();
     assert_eq!((read(&target), read(&path)), (String::new(), "x\n".to_owned()));
-    let mut nowhere = LineFile::new(directory.path().join("none/calls.jsonl"), 0o600, ENDLESS);
-    assert_eq!(nowhere.append(b"x\n", NOW).unwrap_err().kind(), ErrorKind::NotFound);
+    let mut below_a_file = LineFile::new(target.join("calls.jsonl"), 0o600, ENDLESS);
+    assert_eq!(below_a_file.append(b"x\n", NOW).unwrap_err().kind(), ErrorKind::NotADirectory);
 }
 
 #[test]

@@ -57,7 +57,6 @@ fn unwritable_path_is_misconfigured() {
         let Verdict::Misconfigured(why) = &answer.rest else { panic!("{answer:?}") };
         assert!(answer.settled == 0 && why.starts_with(path.to_str().unwrap()), "{why}");
     };
-    refused();
     fs::write(&folder, "").unwrap();
     refused();
     fs::remove_file(&folder).unwrap();
@@ -73,6 +72,19 @@ fn unwritable_path_is_misconfigured() {
     // Lines are written as soon as the path is writable.
     assert_eq!(write(&mut lines, &batch).rest, Verdict::Taken);
     assert!(numbers(&path).into_iter().eq(0..3));
+}
+
+#[test]
+fn missing_folder_is_created_for_readers_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("logs/tts/calls.jsonl");
+    let mut lines = Lines::new(&JsonLines::new(&path).unwrap().mode(0o640));
+    for batch in [0..3, 3..6] {
+        assert_eq!(write(&mut lines, &records(batch)).rest, Verdict::Taken);
+        let mode = path.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777;
+        assert!(mode & 0o700 == 0o700 && mode & 0o027 == 0, "{mode:o}");
+        fs::remove_dir_all(directory.path().join("logs")).unwrap();
+    }
 }
 
 /// Returns a command that runs this test in a separate process, with a variable set.
