@@ -131,9 +131,8 @@ def _start(settings: _native.Settings) -> Telemetry:
         before, telemetry = _running
         others = settings.differences(before)
         if others:
-            raise ValueError(
-                f"{', '.join(others)}: init was called before with other values; call soundpost.shutdown() first"
-            )
+            called = "init was called before with other values; call soundpost.shutdown() first"
+            raise ValueError(f"{', '.join(others)}: {called}")
         return telemetry
     _strict()
     level = _level(settings)
