@@ -10,6 +10,8 @@ import pytest
 
 import soundpost
 
+pytestmark = pytest.mark.usefixtures("telemetry")
+
 
 def read(logger, **wanted):
     return soundpost.read_logs(logger=logger.name, **wanted)
