@@ -47,7 +47,9 @@ impl Capture {
     pub fn start() -> Result<Self, Error> {
         let no_directory = |error| Error::config(format!("no temporary directory: {error}"));
         let directory = tempfile::tempdir().map_err(no_directory)?;
-        let builder = Telemetry::builder("test").directory(directory.path()).sample_interval(None);
+        let builder = Telemetry::builder("test").directory(directory.path());
+        #[cfg(feature = "vitals")]
+        let builder = builder.sample_interval(None);
         #[cfg(feature = "server")]
         let builder = builder.listen(None);
         let telemetry = builder.start_event(false).facade(false).global(false).store(true).start()?;
