@@ -72,6 +72,10 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
         }
         at += separator.len();
     }
+    // Behind three digits, groups that go on are those of another number, such as a card.
+    if first == 3 && run(bytes, at).0 > 3 {
+        found = None;
+    }
     let past = found.as_ref().map_or(end, |found| found.end);
     (found, past)
 }

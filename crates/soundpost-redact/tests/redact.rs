@@ -166,6 +166,12 @@ fn beside() -> BoxedStrategy<String> {
     .boxed()
 }
 
+#[test]
+fn card_behind_three_digits_is_removed() {
+    assert_eq!(redacted("row 130 4000 0000 0000 0002; "), "row 130 [REDACTED:card]; ");
+    assert_eq!(redacted("call 130 4000 0000 139 4000 0000"), "call [REDACTED:mobile] [REDACTED:mobile]");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
