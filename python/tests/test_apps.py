@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -107,7 +108,7 @@ def test_scope_of_another_kind_is_refused():
 def test_each_worker_answers_for_all(tmp_path):
     program = f"""
         import os, sys
-        sys.path.insert(0, {str(sys.path[0])!r})
+        sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
         from test_apps import ask_wsgi
         import soundpost
         assert ask_wsgi()[0] == 503

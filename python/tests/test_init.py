@@ -241,7 +241,7 @@ def test_a_port_that_is_taken_is_no_error(python):
 
 def test_public_names():
     assert sorted(soundpost.__all__) == list(soundpost.__all__)
-    for public in soundpost.__all__:
+    for public in set(soundpost.__all__) - {"__version__"}:
         assert getattr(soundpost, public).__module__.startswith("soundpost"), public
         assert getattr(soundpost, public).__doc__, public
 
