@@ -69,7 +69,7 @@ loom: .venv/tools ## Explore the interleavings of the segment's writers and read
 
 miri: .venv/tools ## Run the segment's unit tests under miri, with a nightly toolchain that rustup installs
 	rustup toolchain install $(NIGHTLY) --no-self-update --profile minimal --component miri,rust-src
-	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=8 CARGO_TARGET_DIR=target/miri \
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 CARGO_TARGET_DIR=target/miri \
 		$(CARGO) +$(NIGHTLY) miri test --package soundpost-core --lib segment::tests::unit -- --skip other_versions
 
 deny: $(DENY) ## Check dependencies with cargo-deny, which the first run builds
