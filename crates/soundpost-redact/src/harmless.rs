@@ -119,7 +119,7 @@ fn has_random_item(value: &str) -> bool {
 }
 
 /// Returns whether all items of a list or map are states or small numbers, or words under a name whose values are random.
-/// What is behind `signature` is one of a function.
+/// The text behind `signature` is that of a function.
 fn is_plain(name: &str, value: &str) -> bool {
     let chosen = name::is_chosen(name);
     let is_item = |item: &str| {

@@ -70,14 +70,8 @@ impl Capture {
     /// # Errors
     /// When the store cannot be read.
     pub fn calls(&self) -> Result<Vec<FinishedCall>, StoreError> {
-        let records = self.records(RecordKinds { calls: true, events: false, vitals: false })?;
-        Ok(records
-            .into_iter()
-            .filter_map(|record| match record {
-                Record::Call(row) => Some(row.call),
-                _ => None,
-            })
-            .collect())
+        let call = |record| if let Record::Call(row) = record { Some(row.call) } else { None };
+        Ok(self.records()?.into_iter().filter_map(call).collect())
     }
 
     /// Returns the log events so far.
@@ -85,24 +79,18 @@ impl Capture {
     /// # Errors
     /// When the store cannot be read.
     pub fn log_events(&self) -> Result<Vec<LogEvent>, StoreError> {
-        let records = self.records(RecordKinds { calls: false, events: true, vitals: false })?;
-        Ok(records
-            .into_iter()
-            .filter_map(|record| match record {
-                Record::Event(row) => Some(row.event),
-                _ => None,
-            })
-            .collect())
+        let event = |record| if let Record::Event(row) = record { Some(row.event) } else { None };
+        Ok(self.records()?.into_iter().filter_map(event).collect())
     }
 
-    fn records(&self, kinds: RecordKinds) -> Result<Vec<Record>, StoreError> {
+    fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.telemetry.flush(PATIENCE);
         let mut records = Vec::new();
         let Some(store) = Reader::open(self.telemetry.directory())? else { return Ok(records) };
         let last = store.last_sequence()?;
         let mut after = 0;
         while after < last {
-            let batch = store.records(after, kinds, BATCH)?;
+            let batch = store.records(after, RecordKinds::LOGS, BATCH)?;
             if batch.through <= after {
                 break;
             }

@@ -30,7 +30,7 @@ pub(crate) struct GeneratorRecorder {
     is_async: bool,
     /// The generator until it ends, so that nothing of it stays alive.
     generator: GilCell<Py<PyAny>>,
-    /// What the wrapper resumes it with: an iterator, or the bound `__anext__` of an asynchronous one.
+    /// The iterator that the wrapper resumes, or the bound `__anext__` of an asynchronous generator.
     next: GilCell<Py<PyAny>>,
     /// The exception that the consumer threw in, for the next resumption.
     thrown: GilCell<Py<PyAny>>,

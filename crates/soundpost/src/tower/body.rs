@@ -12,7 +12,7 @@ pin_project! {
     /// The body of a response: each of its pieces is a chunk of the call, which ends when the body is taken or dropped.
     pub struct CallBody<B: Body> {
         call: Option<Call>,
-        // A response to HEAD has a body that nobody takes.
+        // True from the start for a response to HEAD, whose body the server drops unread.
         is_taken: bool,
         #[pin]
         body: B,
