@@ -32,18 +32,19 @@ def test_the_endpoint_serves_what_render_gives(telemetry, name):
     assert os.path.isdir(telemetry.directory)
 
 
-def test_healthy_process_reports_health(python):
+def test_healthy_process_is_healthy_and_ready(python):
     """In a process of its own: that of the other tests has met a poisoned GPU."""
     ran = python(
         """
         import urllib.request
         import soundpost
         telemetry = soundpost.init("one", listen="127.0.0.1:0")
-        with urllib.request.urlopen(f"http://{telemetry.address}/healthz", timeout=10) as answer:
-            print(answer.status)
+        for path in ("healthz", "readyz"):
+            with urllib.request.urlopen(f"http://{telemetry.address}/{path}", timeout=10) as answer:
+                print(answer.status)
         """
     )
-    assert ran.stdout == "200\n", ran.stderr
+    assert ran.stdout == "200\n200\n", ran.stderr
 
 
 def test_a_second_init_with_the_same_arguments_is_the_same(python):

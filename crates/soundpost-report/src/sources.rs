@@ -16,7 +16,7 @@ pub struct Sources {
     /// Returns text 0.0.4 of another exporter, which is appended without the families that the snapshot has. With an
     /// appendix the format is always text 0.0.4: one line that violates OpenMetrics would lose the whole scrape.
     pub appendix: Option<Arc<dyn Fn() -> String + Send + Sync>>,
-    /// Returns the state for `/healthz`.
+    /// Returns the state for `/healthz` and `/readyz`.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// Records the time to render and compress one scrape.
     pub observe_scrape: Arc<dyn Fn(Duration) + Send + Sync>,
@@ -31,11 +31,13 @@ impl fmt::Debug for Sources {
     }
 }
 
-/// Health of the service's instrumentation.
+/// Health of the service and its instrumentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     /// Whether `/healthz` returns 200 instead of 503.
     pub healthy: bool,
+    /// Whether a process of the service is up. An agent alone is none.
+    pub is_up: bool,
     /// Names of raised flags, such as `port_taken`. They are exposed without authentication.
     pub flags: Vec<Cow<'static, str>>,
 }
@@ -51,6 +53,15 @@ impl Health {
         let flags: Vec<_> = self.flags.iter().map(|flag| format!("\"{}\"", escaped(flag))).collect();
         format!("{{\"status\":\"{status}\",\"flags\":[{}]}}\n", flags.join(","))
     }
+
+    /// Returns why `/readyz` returns 503; `None` where it returns 200.
+    pub fn unready(&self) -> Option<&'static str> {
+        match (self.is_up, self.healthy) {
+            (true, true) => None,
+            (true, false) => Some("the service cannot work any more, see /healthz"),
+            (false, _) => Some("no process of the service is up"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +71,8 @@ mod tests {
     #[test]
     fn health_is_json_whatever_the_flags() {
         let health = |healthy, flags: &[&'static str]| {
-            Health { healthy, flags: flags.iter().map(|flag| (*flag).into()).collect() }.to_json()
+            Health { healthy, is_up: true, flags: flags.iter().map(|flag| (*flag).into()).collect() }
+                .to_json()
         };
         assert_eq!(health(true, &[]), "{\"status\":\"ok\",\"flags\":[]}\n");
         assert_eq!(

@@ -336,6 +336,10 @@ impl ReporterThread {
             .map(|(_, reason)| reason.to_string())
             .collect();
         let healthy = !flags.iter().any(|flag| FATAL.contains(&flag.as_str()));
-        Health { healthy, flags: flags.into_iter().map(Cow::Owned).collect() }
+        Health {
+            healthy,
+            is_up: lock(&self.deps.collector).is_up(),
+            flags: flags.into_iter().map(Cow::Owned).collect(),
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct ServerConfig {
     /// Address to listen on; port 0 selects a free one.
     pub listen: SocketAddr,
-    /// Credentials of scrapers; `None` allows every client. `/healthz` is always open.
+    /// Credentials of scrapers; `None` allows every client. `/healthz` and `/readyz` are always open.
     pub auth: Option<Auth>,
     /// Certificate and key; `None` for plain HTTP.
     pub tls: Option<TlsFiles>,

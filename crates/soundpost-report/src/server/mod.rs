@@ -1,4 +1,4 @@
-//! Scrape server: `/metrics`, `/healthz` and a small page with links to them, over HTTP/1.1, with or without TLS.
+//! Scrape server: `/metrics`, `/healthz`, `/readyz` and a small page with links to them, over HTTP/1.1, with or without TLS.
 //!
 //! It is one future on the reporter's current-thread runtime: no thread for each client, and no lock shared with the
 //! host. It has at most [`Limits::connections`] sockets, so no client can exhaust memory or lock out others.

@@ -16,14 +16,17 @@ use super::auth::Gate;
 use super::body::Page;
 use super::progress::Progress;
 use super::scrape::MetricsResponse;
-use crate::sources::Sources;
+use crate::sources::{Health, Sources};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
+/// Paths that need no authentication: probes have no credentials.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Metrics</title>\n\
-    <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li></ul>\n</html>\n";
+    <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li>\
+    <li><a href=\"/readyz\">Readiness</a></li></ul>\n</html>\n";
 
 pub(super) struct Responder {
     sources: Sources,
@@ -76,15 +79,30 @@ impl Responder {
     }
 
     fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
-        if let Some(gate) = self.gate.as_ref().filter(|gate| path != "/healthz" && !gate.admits(headers)) {
+        if let Some(gate) = self.gate.as_ref().filter(|gate| !PROBES.contains(&path) && !gate.admits(headers))
+        {
             return Answer::new(StatusCode::UNAUTHORIZED, PLAIN, "unauthorized\n")
                 .with(WWW_AUTHENTICATE, gate.challenge());
         }
         let route: fn(&Self, &HeaderMap) -> Answer = match path {
             "/metrics" => Self::metrics,
-            "/healthz" => |this, _| this.health(),
+            "/healthz" => |this, _| this.probe(|health| (health.healthy, health.to_json())),
+            "/readyz" => |this, _| {
+                this.probe(|health| match health.unready() {
+                    None => (true, "{\"status\":\"ready\"}\n".to_owned()),
+                    Some(reason) => {
+                        (false, format!("{{\"status\":\"not ready\",\"reason\":\"{reason}\"}}\n"))
+                    }
+                })
+            },
             "/" => |_, _| Answer::new(StatusCode::OK, HTML, INDEX),
-            _ => return Answer::new(StatusCode::NOT_FOUND, PLAIN, "not found: see /metrics and /healthz\n"),
+            _ => {
+                return Answer::new(
+                    StatusCode::NOT_FOUND,
+                    PLAIN,
+                    "not found: see /metrics, /healthz and /readyz\n",
+                );
+            }
         };
         if method == Method::GET || method == Method::HEAD {
             route(self, headers)
@@ -111,10 +129,11 @@ impl Responder {
         answer
     }
 
-    fn health(&self) -> Answer {
+    /// Answers a probe; `read` returns whether it succeeds, and the body.
+    fn probe(&self, read: fn(&Health) -> (bool, String)) -> Answer {
         let Some(health) = self.guarded("health", || (self.sources.health)()) else { return failed() };
-        let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        Answer::new(status, JSON, health.to_json())
+        let (succeeds, body) = read(&health);
+        Answer::new(if succeeds { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, JSON, body)
     }
 
     /// Calls a source. Returns `None` after a panic, which is reported.

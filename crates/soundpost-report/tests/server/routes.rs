@@ -71,7 +71,7 @@ fn gzip_has_the_same_content() {
 #[test]
 fn head_is_get_without_the_body() {
     let server = Running::plain(&Stage::new());
-    for path in ["/metrics", "/healthz", "/", "/nothing"] {
+    for path in ["/metrics", "/healthz", "/readyz", "/", "/nothing"] {
         let (mut get, mut head) = (server.get(path, &[]), server.request("HEAD", path, &[]));
         get.headers.remove("date");
         head.headers.remove("date");
@@ -107,6 +107,7 @@ fn the_page_links_the_rest() {
     let page = Running::plain(&Stage::new()).get("/", &[]);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(page.text().contains("href=\"/metrics\"") && page.text().contains("href=\"/healthz\""));
+    assert!(page.text().contains("href=\"/readyz\""));
 }
 
 #[test]
@@ -116,12 +117,30 @@ fn health_is_a_status_and_flags() {
     let ok = server.get("/healthz", &[]);
     assert_eq!((ok.status, ok.text()), (200, "{\"status\":\"ok\",\"flags\":[]}\n"));
     assert_eq!(ok.header("content-type"), "application/json");
-    *stage.health.lock().unwrap() = Health { healthy: false, flags: vec!["store_full".into()] };
+    *stage.health.lock().unwrap() = Health { healthy: false, is_up: true, flags: vec!["store_full".into()] };
     let failing = server.get("/healthz", &[]);
     assert_eq!(
         (failing.status, failing.text()),
         (503, "{\"status\":\"failing\",\"flags\":[\"store_full\"]}\n")
     );
+}
+
+#[test]
+fn readiness_needs_a_process_that_is_up_and_can_work() {
+    let stage = Stage::new();
+    let auth = Some(Auth::Bearer { token: "open-sesame".into() });
+    let server = Running::start(&ServerConfig { auth, ..local() }, &stage);
+    for (is_up, healthy, status, reason) in [
+        (true, true, 200, ""),
+        (false, true, 503, "no process of the service is up"),
+        (true, false, 503, "the service cannot work any more"),
+    ] {
+        *stage.health.lock().unwrap() = Health { healthy, is_up, flags: vec![] };
+        let answer = server.get("/readyz", &[]);
+        assert_eq!((answer.status, answer.header("content-type")), (status, "application/json"));
+        assert!(answer.text().contains(reason), "{}", answer.text());
+        assert_eq!(server.get("/healthz", &[]).status, if healthy { 200 } else { 503 });
+    }
 }
 
 #[test]

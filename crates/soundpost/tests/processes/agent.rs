@@ -52,6 +52,29 @@ fn agent_takes_over_and_outlives_the_service() {
 }
 
 #[test]
+fn readiness_is_that_of_the_service_and_not_of_its_agent() {
+    let directory = Directory::new();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let status = |path: &str| get(&address, path, "").0[..12].to_owned();
+    let agent = Worker::start_as("agent", &directory, port);
+    until("the agent serves", || std::net::TcpStream::connect(&address).is_ok());
+    assert_eq!(["/healthz", "/readyz"].map(status), ["HTTP/1.1 200", "HTTP/1.1 503"]);
+    assert_eq!(
+        get(&address, "/readyz", "").1,
+        "{\"status\":\"not ready\",\"reason\":\"no process of the service is up\"}\n"
+    );
+    let service = Worker::start(&directory, port);
+    let other = Worker::start(&directory, port);
+    until("the service is up", || status("/readyz") == "HTTP/1.1 200");
+    other.end();
+    assert_eq!(status("/readyz"), "HTTP/1.1 200", "one process is enough");
+    service.kill();
+    assert_eq!(["/healthz", "/readyz"].map(status), ["HTTP/1.1 200", "HTTP/1.1 503"]);
+    agent.end();
+}
+
+#[test]
 fn agent_exposes_a_run_until_the_next_begins() {
     let directory = Directory::new();
     let port = free_port();
