@@ -59,7 +59,7 @@ for _ in range(scrapes):
     sys.stdin.readline()
     began = time.perf_counter()
     with socket.create_connection((host, port)) as client:
-        client.sendall(b"GET /metrics HTTP/1.1\\\\r\\\\nHost: h\\\\r\\\\nConnection: close\\\\r\\\\n\\\\r\\\\n")
+        client.sendall(b"GET /metrics HTTP/1.1\\\\r\\\\nHost: localhost\\\\r\\\\nConnection: close\\\\r\\\\n\\\\r\\\\n")
         size = 0
         while data := client.recv(1 << 20):
             size += len(data)

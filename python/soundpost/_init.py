@@ -57,6 +57,8 @@ def init(
     bearer_token: str | Unset | None = UNSET,
     bearer_token_file: str | os.PathLike[str] | Unset | None = UNSET,
     basic_auth: tuple[str, str] | str | Unset | None = UNSET,
+    allowed_hosts: Sequence[str] | str | Unset | None = UNSET,
+    exemplars: bool | Unset = UNSET,
     tls_cert: str | os.PathLike[str] | Unset | None = UNSET,
     tls_key: str | os.PathLike[str] | Unset | None = UNSET,
     idle_limit: float | str | Unset | None = UNSET,
@@ -96,6 +98,10 @@ def init(
         bearer_token: Token that a scrape has to send.
         bearer_token_file: File with the token.
         basic_auth: User and password that a scrape has to send; as a variable `user:password`.
+        allowed_hosts: Names by which an endpoint without credentials is scraped, beside this host's:
+            `tts.example.org`, `*.example.org` for all below a domain, `*` for any.
+        exemplars: Whether histograms keep the id of the last call in each bucket, which OpenMetrics scrapes
+            expose.
         tls_cert: Certificate chain of the endpoint, PEM.
         tls_key: Key of the certificate, PEM.
         idle_limit: Time without progress after which a call in flight ends as `abandoned`.

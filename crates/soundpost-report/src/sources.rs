@@ -23,6 +23,8 @@ pub struct Sources {
     /// Counts a fault of the server: `"render"` or `"health"` (a source panicked), `"accept"` (accepting a connection
     /// failed, for want of descriptors or memory).
     pub fault: Arc<dyn Fn(&'static str) + Send + Sync>,
+    /// Reports the first request to a host of another name, see [`ServerConfig::allowed_hosts`](crate::ServerConfig).
+    pub refused: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl fmt::Debug for Sources {

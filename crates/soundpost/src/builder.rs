@@ -128,6 +128,12 @@ impl Builder {
         self.set("record_text", is_recorded)
     }
 
+    /// Sets whether histograms keep the id of the last call in each bucket, which an OpenMetrics scrape exposes;
+    /// default: true.
+    pub fn exemplars(self, are_kept: bool) -> Self {
+        self.set("exemplars", are_kept)
+    }
+
     /// Sets the size of this process's segment, bytes; default: 8 MiB.
     pub fn segment_bytes(self, bytes: usize) -> Self {
         self.set("segment_bytes", bytes as u64)
@@ -199,6 +205,7 @@ impl Builder {
         }
         self.options.redact = settings.list("redact");
         self.options.record_text = settings.switch("record_text");
+        self.options.exemplars = settings.switch("exemplars");
         let config = Config { appendix: self.appendix, agent, ..config(&settings)? };
         let records_start = self.records_start && config.store.is_some() && !agent;
         let place = ServiceDir::open(&settings.directory(), &service)?;

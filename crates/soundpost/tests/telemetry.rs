@@ -87,6 +87,49 @@ fn openmetrics_carries_the_request_id() {
 }
 
 #[test]
+fn exemplars_switched_off_expose_no_request_id() {
+    let directory = Directory::new();
+    // Another process of the service keeps them.
+    let other = directory.serving("off").start_event(false).start().unwrap();
+    let telemetry = directory.serving("off").exemplars(false).global(false).start().unwrap();
+    let _endings = [Ending(telemetry.clone()), Ending(other.clone())];
+    for telemetry in [&other, &telemetry] {
+        telemetry.operation("synthesize").begin().request_id("req-7d8e9f").start().finish();
+    }
+    assert!(other.render_openmetrics().contains("req-7d8e9f"), "{}", other.render_openmetrics());
+    let text = telemetry.render_openmetrics();
+    assert!(!text.contains("req-7d8e9f") && text.contains("off_request_duration_seconds_bucket"), "{text}");
+    drop(telemetry.operation("synthesize").begin().request_id("req-999999").start());
+    assert!(!other.render_openmetrics().contains("req-999999"));
+}
+
+#[test]
+fn scrape_of_another_host_is_refused_and_noticed_once() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("names").allowed_hosts(["tts", "*.tts.svc"]).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let status = |host: &str| {
+        let mut stream = std::net::TcpStream::connect(telemetry.address().unwrap()).unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap().split(' ').nth(1).unwrap().to_owned()
+    };
+    for (host, expected) in [
+        ("tts:9464", "200"),
+        ("a.tts.svc", "200"),
+        ("127.0.0.1", "200"),
+        ("evil.example", "421"),
+        ("other.example", "421"),
+    ] {
+        assert_eq!(status(host), expected, "{host}");
+    }
+    let notices: Vec<_> = telemetry.notices(0).into_iter().filter(|notice| notice.warning).collect();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].message.contains("evil.example") && notices[0].message.contains("allowed_hosts"));
+    assert_eq!(value(&telemetry.render(), r#"soundpost_errors_total{part="host"}"#), Some(1.0));
+}
+
+#[test]
 fn port_in_use_is_flagged_and_retried() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let directory = Directory::new();

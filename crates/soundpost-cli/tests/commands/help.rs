@@ -73,6 +73,8 @@ fn help_has_examples() {
           --store-days <DAYS>           Retention of the store [env: SOUNDPOST_STORE_DAYS] [default: 30]
           --store-bytes <SIZE>          Maximum size of the store; the oldest records are deleted first [env: SOUNDPOST_STORE_BYTES] [default: 512MiB]
           --bearer-token-file <FILE>    File with the token that a scrape must send, read at start [env: SOUNDPOST_BEARER_TOKEN_FILE]
+          --allowed-host <NAME>         Names by which an endpoint without credentials is scraped, beside this host's; *.example.org for all below a domain, * for any; repeatable [env: SOUNDPOST_ALLOWED_HOSTS]
+          --exemplars <BOOL>            Whether histograms keep the id of the last call in each bucket, which OpenMetrics scrapes expose [env: SOUNDPOST_EXEMPLARS] [default: true]
           --tls-cert <FILE>             Certificate chain of the endpoint, PEM [env: SOUNDPOST_TLS_CERT]
           --tls-key <FILE>              Private key of the certificate, PEM [env: SOUNDPOST_TLS_KEY]
           --idle-limit <TIME>           Idle timeout after which a call without progress ends as abandoned [env: SOUNDPOST_IDLE_LIMIT] [default: 10m]

@@ -74,7 +74,8 @@ impl Registry {
         }
         // A series without room for exemplars has none.
         let places = record.bounds.len() + 1;
-        let exemplars = record.exemplars.then(|| self.segment.allocate_exemplars(places)).flatten();
+        let keeps = record.exemplars && self.options.exemplars;
+        let exemplars = keeps.then(|| self.segment.allocate_exemplars(places)).flatten();
         let series = SeriesRecord { family: family.at, cell, exemplars, labels: labels.clone() };
         self.append_before(RecordKind::Series, &series.encode(), reserved)
     }

@@ -20,6 +20,8 @@ pub struct Options {
     pub redact: Vec<String>,
     /// Whether text to synthesise is recorded; otherwise its length replaces it.
     pub record_text: bool,
+    /// Whether histograms keep exemplars.
+    pub exemplars: bool,
     /// Role of the process.
     pub role: ProcessRole,
 }
@@ -33,6 +35,7 @@ impl Default for Options {
             forward: false,
             redact: Vec::new(),
             record_text: false,
+            exemplars: true,
             role: ProcessRole::default(),
         }
     }

@@ -97,6 +97,9 @@ impl Collector {
         let mut families = Vec::with_capacity(self.merged.families.len() + 5);
         for merged in self.merged.families.values() {
             let mut family = merged.read(&self.sources, &mut living);
+            if !self.registry.options().exemplars {
+                family.clear_exemplars();
+            }
             if family.name.strip_prefix(prefix) == Some("_request") {
                 running.add_died(&mut family);
             } else if family.name.strip_prefix(prefix) == Some("_unhealthy") {

@@ -26,6 +26,16 @@ pub struct MetricFamily {
     pub series: Vec<MetricSeries>,
 }
 
+impl MetricFamily {
+    pub(super) fn clear_exemplars(&mut self) {
+        for series in &mut self.series {
+            if let MetricValue::Distribution(distribution) = &mut series.value {
+                distribution.exemplars.clear();
+            }
+        }
+    }
+}
+
 /// Labels of one series: pairs sorted by name, values unescaped.
 pub type Labels = Arc<[(Arc<str>, Arc<str>)]>;
 

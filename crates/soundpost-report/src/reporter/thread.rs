@@ -313,14 +313,17 @@ impl ReporterThread {
 
     fn sources(self: &Arc<Self>) -> Sources {
         let (snapshot, health) = (self.clone(), self.clone());
-        let (scrape_seconds, registry) =
-            (self.context().scrape_seconds.clone(), self.context().registry.clone());
+        let scrape_seconds = self.context().scrape_seconds.clone();
+        let (registry, context) = (self.context().registry.clone(), self.deps.context.clone());
         Sources {
             snapshot: Arc::new(move || snapshot.snapshot()),
             appendix: self.context().config.appendix.clone(),
             health: Arc::new(move || health.health()),
             observe_scrape: Arc::new(move |took| scrape_seconds.observe(took.as_secs_f64())),
             fault: Arc::new(move |part| registry.diagnostics().count_error(part)),
+            refused: Arc::new(move |message| {
+                context.warn("host", &format!("listen: a scrape was refused: {message}"))
+            }),
         }
     }
 

@@ -12,6 +12,9 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Credentials of scrapers; `None` allows every client. `/healthz` and `/readyz` are always open.
     pub auth: Option<Auth>,
+    /// Names of hosts that a request without credentials may be addressed to, beside this host's: a name, `*.` and a
+    /// domain, or `*`.
+    pub allowed_hosts: Vec<String>,
     /// Certificate and key; `None` for plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Limits for clients.
@@ -22,7 +25,7 @@ impl ServerConfig {
     /// Returns plain HTTP on an address, open to every client, with the default limits.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, auth: None, tls: None, limits: Limits::default() }
+        Self { listen, auth: None, allowed_hosts: Vec::new(), tls: None, limits: Limits::default() }
     }
 }
 

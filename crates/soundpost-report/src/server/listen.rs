@@ -14,6 +14,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::auth::Gate;
 use super::config::{Limits, ServerConfig};
+use super::host::HostNames;
 use super::progress::Progress;
 use super::respond::Responder;
 use super::slots::Slots;
@@ -44,6 +45,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     gate: Option<Gate>,
+    /// The names that a request must have where there is no gate.
+    hosts: HostNames,
     tls: Option<tls::Acceptor>,
     limits: Limits,
 }
@@ -67,7 +70,8 @@ impl Server {
         let address = listener.local_addr()?;
         // A forked child that inherited it would occupy the port after the end of this process.
         let close_in_child = close_in_child(listener.as_raw_fd());
-        Ok(Self { close_in_child, listener, address, gate, tls, limits })
+        let hosts = HostNames::new(&config.allowed_hosts);
+        Ok(Self { close_in_child, listener, address, gate, hosts, tls, limits })
     }
 
     /// Returns the bound address, with the actual port for port 0.
@@ -94,7 +98,7 @@ impl Server {
         // Declared after the listener, so that it is dropped first.
         let _close_in_child = self.close_in_child;
         let fault = Arc::clone(&sources.fault);
-        let responder = Arc::new(Responder::new(sources, self.gate));
+        let responder = Arc::new(Responder::new(sources, self.gate, self.hosts));
         let mut slots = Slots::new(self.limits.connections);
         loop {
             if let Some(moment) = slots.not_before() {

@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod config;
 mod connection;
+mod host;
 mod listen;
 mod negotiate;
 mod progress;

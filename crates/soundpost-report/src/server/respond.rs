@@ -1,7 +1,8 @@
-//! Responses to requests. No body is read, and no input of the client is repeated.
+//! Responses to requests. No body is read, and no input of the client is repeated but the host's name.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use super::auth::Gate;
 use super::body::Page;
+use super::host::HostNames;
 use super::progress::Progress;
 use super::scrape::MetricsResponse;
 use crate::sources::{Health, Sources};
@@ -24,6 +26,9 @@ const JSON: &str = "application/json";
 /// Paths that need no authentication: probes have no credentials.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
+/// Maximum length of a refused host's name in a message, characters.
+const HOST_CHARS: usize = 100;
+
 const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Metrics</title>\n\
     <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li>\
     <li><a href=\"/readyz\">Readiness</a></li></ul>\n</html>\n";
@@ -31,6 +36,9 @@ const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">
 pub(super) struct Responder {
     sources: Sources,
     gate: Option<Gate>,
+    hosts: HostNames,
+    /// Whether a refused host was reported.
+    has_refused: AtomicBool,
 }
 
 struct Answer {
@@ -52,15 +60,18 @@ impl Answer {
 }
 
 impl Responder {
-    pub(super) fn new(sources: Sources, gate: Option<Gate>) -> Self {
-        Self { sources, gate }
+    pub(super) fn new(sources: Sources, gate: Option<Gate>, hosts: HostNames) -> Self {
+        Self { sources, gate, hosts, has_refused: AtomicBool::new(false) }
     }
 
     /// Returns the response to a request; `progress` is that of its connection.
     pub(super) fn respond<B: Body>(&self, request: &Request<B>, progress: &Arc<Progress>) -> Response<Page> {
-        let answer = match has_one_host(request) {
-            true => self.answer(request.method(), request.uri().path(), request.headers()),
-            false => Answer::new(StatusCode::BAD_REQUEST, PLAIN, "bad request: send one Host header\n"),
+        let answer = if !has_one_host(request) {
+            Answer::new(StatusCode::BAD_REQUEST, PLAIN, "bad request: send one Host header\n")
+        } else if let Some(host) = self.refused_host(request) {
+            self.refuse(&host)
+        } else {
+            self.answer(request.method(), request.uri().path(), request.headers())
         };
         let length = answer.body.len() as u64;
         let mut response = Response::new(Page::new(answer.body, Arc::clone(progress)));
@@ -76,6 +87,27 @@ impl Responder {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// Returns the host that a request to an open endpoint is addressed to, if it is none of this host's names.
+    fn refused_host<B>(&self, request: &Request<B>) -> Option<String> {
+        let header = request.headers().get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let target = request.uri().host().map(Into::into);
+        let mut hosts = [header, target].into_iter().flatten();
+        let refused = hosts.find(|host| self.gate.is_none() && !self.hosts.admits(host))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        Some(refused.chars().take(HOST_CHARS).map(|c| if is_plain(c) { c } else { '?' }).collect())
+    }
+
+    fn refuse(&self, host: &str) -> Answer {
+        let message = format!(
+            "host {host:?} is not one of this host's names; list it in allowed_hosts (SOUNDPOST_ALLOWED_HOSTS), or \
+             require credentials"
+        );
+        if !self.has_refused.swap(true, Ordering::Relaxed) {
+            let _ = catch_unwind(AssertUnwindSafe(|| (self.sources.refused)(&message)));
+        }
+        Answer::new(StatusCode::MISDIRECTED_REQUEST, PLAIN, format!("misdirected request: {message}\n"))
     }
 
     fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {

@@ -23,6 +23,7 @@ pub(crate) fn start(faults: &Arc<AtomicUsize>) -> SocketAddr {
         fault: Arc::new(move |_| {
             faults.fetch_add(1, Ordering::SeqCst);
         }),
+        refused: Arc::new(|_| {}),
     };
     thread::Builder::new()
         .name("serve".into())

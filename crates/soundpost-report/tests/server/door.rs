@@ -28,6 +28,7 @@ pub(crate) struct Stage {
     pub(crate) panics: Arc<AtomicUsize>,
     pub(crate) faults: Arc<Mutex<Vec<&'static str>>>,
     pub(crate) scrapes: Arc<Mutex<Vec<Duration>>>,
+    pub(crate) refused: Arc<Mutex<Vec<String>>>,
 }
 
 impl Stage {
@@ -39,12 +40,14 @@ impl Stage {
             panics: Arc::default(),
             faults: Arc::default(),
             scrapes: Arc::default(),
+            refused: Arc::default(),
         }
     }
 
     pub(crate) fn sources(&self) -> Sources {
         let (snapshot, panics) = (Arc::clone(&self.snapshot), Arc::clone(&self.panics));
         let (health, faults, scrapes) = (self.health.clone(), self.faults.clone(), self.scrapes.clone());
+        let refused = self.refused.clone();
         Sources {
             snapshot: Arc::new(move || {
                 let left =
@@ -56,6 +59,7 @@ impl Stage {
             health: Arc::new(move || health.lock().unwrap().clone()),
             observe_scrape: Arc::new(move |took| scrapes.lock().unwrap().push(took)),
             fault: Arc::new(move |part| faults.lock().unwrap().push(part)),
+            refused: Arc::new(move |message| refused.lock().unwrap().push(message.to_owned())),
         }
     }
 }

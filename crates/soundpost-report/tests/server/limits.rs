@@ -92,7 +92,7 @@ fn response_has_a_deadline() {
     let limits = Limits { response: SHORT, ..Limits::default() };
     let server = Running::start(&limited(limits), &stage);
     let mut stream = server.connect();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     // The first byte shows that the response has begun; the client reads no more until the deadline.
     stream.read_exact(&mut [0]).unwrap();
     let mut probe = server.connect();

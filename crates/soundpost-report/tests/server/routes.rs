@@ -152,7 +152,7 @@ fn a_connection_serves_many_requests() {
         assert_eq!(exchange(&mut stream, "HEAD", "/metrics", &[]).status, 200);
     }
     // All requests at once.
-    stream.write_all("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20).as_bytes()).unwrap();
+    stream.write_all("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20).as_bytes()).unwrap();
     let mut stream = BufReader::new(stream);
     for _ in 0..20 {
         assert_eq!(read_response(&mut stream, false).status, 200);
@@ -255,6 +255,35 @@ fn request_without_exactly_one_host_is_refused() {
         assert_eq!(status(&format!("GET {path} HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n")), 400);
         assert_eq!(status(&format!("GET {path} HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n")), 400);
         assert_eq!(status(&format!("GET {path} HTTP/1.0\r\n\r\n")), 200);
-        assert_eq!(status(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")), 200);
+        assert_eq!(status(&format!("GET {path} HTTP/1.1\r\nhost: [::1]:80\r\n\r\n")), 200);
     }
+}
+
+#[test]
+fn open_endpoint_refuses_foreign_hosts() {
+    let stage = Stage::new();
+    let get = |config: &ServerConfig, target: &str, host: &str| {
+        let server = Running::start(config, &stage);
+        let mut stream = server.connect();
+        write!(stream, "GET {target} HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
+        let response = read_response(&mut BufReader::new(stream), false);
+        (response.status, response.text().to_owned())
+    };
+    for (target, host) in [
+        ("/metrics", "evil.example:9464"),
+        ("/healthz", "localhost.evil.example"),
+        ("/", "<script>.evil.example"),
+        ("http://evil.example/metrics", "localhost"),
+        ("http://localhost/metrics", "evil.example"),
+    ] {
+        let (status, text) = get(&local(), target, host);
+        assert!(status == 421 && text.contains("evil.example") && text.contains("allowed_hosts"), "{text}");
+        assert!(text.contains("SOUNDPOST_ALLOWED_HOSTS") && !text.contains('<'), "{text}");
+    }
+    assert_eq!(stage.refused.lock().unwrap().len(), 5, "one notice for each server");
+    let auth = Some(Auth::Bearer { token: "x".to_owned() });
+    assert_eq!(get(&ServerConfig { auth, ..local() }, "/metrics", "evil.example").0, 401);
+    let listed = ServerConfig { allowed_hosts: vec!["*.tts.svc".to_owned()], ..local() };
+    assert_eq!(get(&listed, "/metrics", "TTS-1.tts.svc:9464").0, 200);
+    assert_eq!(get(&listed, "/metrics", "tts.svc").0, 421);
 }

@@ -43,6 +43,12 @@ impl Builder {
         self.set("basic_auth", SettingValue::List(vec![user.into(), password.into()]))
     }
 
+    /// Sets names by which an endpoint without credentials may be scraped, beside this host's names and addresses:
+    /// `tts.example.org`, `*.example.org`, or `*` for any.
+    pub fn allowed_hosts<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
+        self.set("allowed_hosts", SettingValue::List(names.into_iter().map(Into::into).collect()))
+    }
+
     /// Serves over TLS, with a certificate chain and its private key from PEM files.
     #[cfg(feature = "tls")]
     pub fn tls(self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
@@ -58,7 +64,12 @@ pub(super) fn configure(settings: &Settings, config: &mut Config) {
     let auth = auth.or_else(|| basic.map(|[user, password]| Auth::Basic { user, password }));
     let tls = settings.path("tls_cert").zip(settings.path("tls_key"));
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
-    config.server = Some(ServerConfig { auth, tls, ..ServerConfig::new(listen) });
+    config.server = Some(ServerConfig {
+        auth,
+        tls,
+        allowed_hosts: settings.list("allowed_hosts"),
+        ..ServerConfig::new(listen)
+    });
 }
 
 impl From<SocketAddr> for Endpoint {

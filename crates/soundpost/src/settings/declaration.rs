@@ -301,6 +301,30 @@ impl Setting {
             ..SETTING
         },
         Setting {
+            name: "allowed_hosts",
+            option: Some("allowed-host"),
+            value_name: "NAME",
+            builder: "allowed_hosts",
+            help: "Names by which an endpoint without credentials is scraped, beside this host's; `*.example.org` for \
+                   all below a domain, `*` for any",
+            guide: "endpoint.md#host-names",
+            kind: Kind::Hosts,
+            feature: "server",
+            ..SETTING
+        },
+        Setting {
+            name: "exemplars",
+            option: Some("exemplars"),
+            value_name: "BOOL",
+            builder: "exemplars",
+            default: "true",
+            help: "Whether histograms keep the id of the last call in each bucket, which OpenMetrics scrapes expose",
+            guide: "endpoint.md#formats",
+            kind: Kind::Switch,
+            none: NoneMeans::Refused,
+            ..SETTING
+        },
+        Setting {
             name: "tls_cert",
             option: Some("tls-cert"),
             value_name: "FILE",
@@ -386,7 +410,7 @@ impl Setting {
 
     /// Whether its option can be repeated.
     pub fn is_list(&self) -> bool {
-        matches!(self.kind, Kind::Labels | Kind::Sinks | Kind::Patterns)
+        matches!(self.kind, Kind::Labels | Kind::Sinks | Kind::Patterns | Kind::Hosts)
     }
 
     /// Parses and checks a value. A part that this build lacks can only be switched off.

@@ -49,6 +49,7 @@ pub(super) enum Kind {
     Secret,
     Login,
     Patterns,
+    Hosts,
     Sinks,
     Level,
 }
@@ -114,6 +115,7 @@ impl Kind {
             (Self::Patterns, value) => {
                 Err(format!("{value} is not a list; give regular expressions as texts"))
             }
+            (Self::Hosts, value) => hosts(value).map(V::List),
             (Self::Sinks, V::Sinks(sinks)) => Ok(V::Sinks(sinks)),
             (Self::Sinks, V::Text(urls)) => sinks(&urls),
             (Self::Sinks, V::List(urls)) => sinks(&urls.join(" ")),
@@ -157,6 +159,7 @@ impl Kind {
             Self::Secret => "text".to_owned(),
             Self::Login => "`user:password`".to_owned(),
             Self::Patterns => "one regular expression a line".to_owned(),
+            Self::Hosts => "names with commas between them".to_owned(),
             Self::Sinks => "URLs with commas between them".to_owned(),
             Self::Level => "`true`, `false` or a level such as `INFO`".to_owned(),
         }
@@ -233,6 +236,26 @@ fn labels(value: SettingValue) -> Result<Vec<(String, String)>, String> {
     };
     let pairs = texts.iter().filter(|text| !text.trim().is_empty()).map(pair);
     labels(SettingValue::Pairs(pairs.collect::<Result<_, _>>()?))
+}
+
+/// Reads and checks names of hosts.
+fn hosts(value: SettingValue) -> Result<Vec<String>, String> {
+    let texts = match value {
+        SettingValue::Text(text) => text.split([',', ' ']).map(str::to_owned).collect(),
+        SettingValue::List(texts) => texts,
+        value => return Err(format!("{value} is not a list of names")),
+    };
+    let is_name = |name: &str| {
+        let rest = name.strip_prefix("*.").unwrap_or(name);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+        name == "*" || !rest.is_empty() && rest.chars().all(is_plain)
+    };
+    let names = texts.into_iter().filter(|name| !name.is_empty());
+    names.map(|name| if is_name(&name) { Ok(name) } else { Err(wrong_host(&name)) }).collect()
+}
+
+fn wrong_host(name: &str) -> String {
+    format!("{name:?} is not the name of a host; use names such as tts.example.org, *.example.org or *")
 }
 
 fn absolute(path: &std::path::Path) -> Result<SettingValue, String> {
