@@ -27,6 +27,7 @@ mod signals;
 mod summary;
 mod supervise;
 mod top;
+mod user;
 
 use std::ffi::OsString;
 

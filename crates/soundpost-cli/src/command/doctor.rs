@@ -18,6 +18,7 @@ use crate::output::{Output, Paint, format_bytes, format_count, format_local, pla
 use crate::service::ServiceArgs;
 use crate::settings;
 use crate::summary::ServiceSummary;
+use crate::user::{self, ADVICE};
 
 const SHARED_MEMORY: &str = "/dev/shm";
 /// Minimum free shared memory, bytes: eight default segments. With less, segments lie in the state directory.
@@ -70,20 +71,23 @@ pub(super) fn examine(
 ) -> Result<i32, CommandError> {
     let listen = settings::listen(command.listen.as_deref())?;
     let directory = service.directory();
+    user::assume_owner_of(&directory)?;
     let mut findings = vec![check_directory(&directory), check_shared_memory(), check_gpus()?];
     findings.extend(prune::reclaimed().map(|text| Finding::ok("shared memory", text)));
     let services = match service.given_name() {
-        Some(name) => vec![name],
-        None => Service::all(&directory),
+        Some(name) => vec![(directory.clone(), name)],
+        None => service.all()?,
     };
+    findings.extend(service.closed().into_iter().map(|note| Finding::note("service", note, ADVICE)));
     let here = directory.display();
     if services.is_empty() {
         let advice = "start a service with the user and the directory of this command";
         findings.push(Finding::note("service", format!("no service has files in {here} yet"), advice));
     }
     let mut served = Vec::new();
-    for name in &services {
-        if let Some(mut service) = Service::find(&directory, name)? {
+    for (directory, name) in &services {
+        user::assume_owner(directory, name)?;
+        if let Some(mut service) = Service::find(directory, name)? {
             served.extend(service.address());
             findings.extend(check_service(&mut service));
         } else {

@@ -22,7 +22,7 @@ pub(super) fn prune(
     out: &mut Output<'_>,
 ) -> Result<i32, CommandError> {
     let reclaimed = reclaimed();
-    let is_alone = service.given_name().is_none() && Service::all(&service.directory()).is_empty();
+    let is_alone = service.given_name().is_none() && service.all()?.is_empty();
     if reclaimed.is_none() || !is_alone {
         prune_store(&service.open()?, command, out)?;
     }

@@ -13,6 +13,7 @@ use crate::output::{Output, Paint, format_count, format_span, plain, unix_nanos_
 use crate::postmortem::OpenCall;
 use crate::service::ServiceArgs;
 use crate::summary::{Machine, ServiceSummary};
+use crate::user::ADVICE;
 
 /// State of a service, as a line of JSON.
 #[derive(Serialize)]
@@ -129,29 +130,38 @@ pub(super) fn show(
     command: &Status,
     out: &mut Output<'_>,
 ) -> Result<i32, CommandError> {
-    let directory = service.directory();
-    let names = Service::all(&directory);
-    let services = if service.given_name().is_some() || names.is_empty() {
-        vec![service.open()?]
-    } else {
-        let found = names.iter().filter_map(|name| service.find(name).transpose());
-        found.collect::<Result<_, _>>()?
-    };
-    for (index, mut service) in services.into_iter().enumerate() {
-        let snapshot = service.snapshot();
-        let summary = ServiceSummary::of_snapshot(&snapshot, service.prefix());
-        let oldest = service.in_flight().iter().max_by_key(|call| call.age).map(OpenCall::from_in_flight);
-        let sinks = Sink::all(&service, &snapshot);
-        if command.json {
-            out.json(&line(&mut service, &summary, oldest.as_ref(), &sinks))?;
-        } else {
-            if index > 0 {
-                out.line("")?;
-            }
-            out.lines(lines(&mut service, &summary, oldest.as_ref(), &sinks, out.terminal.paint))?;
+    let all = service.all()?;
+    if service.given_name().is_some() || all.is_empty() {
+        return write(&mut service.open()?, 0, command, out).map(|()| 0);
+    }
+    for (index, located) in all.iter().enumerate() {
+        if let Some(mut service) = ServiceArgs::find(located)? {
+            write(&mut service, index, command, out)?;
         }
     }
+    for note in service.closed() {
+        eprintln!("soundpost: {note}: {ADVICE}");
+    }
     Ok(0)
+}
+
+fn write(
+    service: &mut Service,
+    index: usize,
+    command: &Status,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let snapshot = service.snapshot();
+    let summary = ServiceSummary::of_snapshot(&snapshot, service.prefix());
+    let oldest = service.in_flight().iter().max_by_key(|call| call.age).map(OpenCall::from_in_flight);
+    let sinks = Sink::all(service, &snapshot);
+    if command.json {
+        return out.json(&line(service, &summary, oldest.as_ref(), &sinks));
+    }
+    if index > 0 {
+        out.line("")?;
+    }
+    out.lines(lines(service, &summary, oldest.as_ref(), &sinks, out.terminal.paint))
 }
 
 fn line<'a>(

@@ -8,6 +8,7 @@ mod help;
 mod logs;
 mod postmortem;
 mod recovery;
+mod users;
 
 use std::time::Duration;
 

@@ -14,6 +14,7 @@ use super::file::{
     private_directory, private_file, random, user_id,
 };
 use crate::error::Error;
+use crate::regular_file;
 
 const SHARED: &str = "/dev/shm";
 /// Files that identify a service's durable directory: the locks of reporter and agent.
@@ -22,6 +23,8 @@ const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
 const OF: &str = "of";
 /// Further line of it where the folder replaces the durable directory.
 const INSTEAD: &str = "\nreplaced by this folder";
+/// Number of links of a directory without folders.
+const EMPTY_LINKS: u64 = 2;
 /// Maximum size of a small file of the service, bytes.
 const SMALL_FILE_BYTES: u64 = 64 << 10;
 /// Age from which a folder without files that name a service is one of a killed process.
@@ -57,20 +60,28 @@ impl ServiceDir {
     /// Finds the directories of `service` below `root` without making any; `service` may also be the folder's name.
     pub fn find(root: &Path, service: &str) -> Option<Self> {
         let root = std::path::absolute(root).ok()?;
-        let folder = Path::new(service).components().eq([std::path::Component::Normal(service.as_ref())]);
-        let plain = Some(root.join(service)).filter(|path| folder && path.is_dir());
-        let state = plain.or_else(|| Some(root.join(directory_name(service).ok()?)))?;
+        let state = state_below(&root, service)?;
         let fast = shared_folder(&user_folder(Path::new(SHARED)), &state);
         // A service uses no directory that another user could change.
-        let is_private = |path: &Path| {
-            let owner = path.symlink_metadata().ok().filter(|found| found.is_dir()).map(|found| found.uid());
-            owner.is_some_and(|owner| check_root(&root, owner).is_ok())
-        };
+        let is_private = |path: &Path| owner_of(path).is_some_and(|owner| check_root(&root, owner).is_ok());
         match (is_private(&state) || state.is_dir() && !fast.is_dir(), fast.is_dir()) {
             (true, _) => Some(Self { segments: vec![fast, state.clone()], state, problem: None }),
             (false, true) => Some(Self { segments: vec![fast.clone()], state: fast, problem: None }),
             (false, false) => None,
         }
+    }
+
+    /// Returns the folders below `root` that another user closed to this one, with their owners, sorted.
+    pub fn closed(root: &Path) -> Vec<(String, u32)> {
+        let is_closed = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        let closed = files_in(root).into_iter().filter_map(|folder| {
+            let owner = folder.symlink_metadata().ok().filter(|found| found.is_dir())?.uid();
+            let refused = folder.join(MARKS[0]).symlink_metadata().err().is_some_and(is_closed);
+            Some((folder.file_name()?.to_str()?.to_owned(), owner)).filter(|_| refused && owner != user_id())
+        });
+        let mut closed: Vec<_> = closed.collect();
+        closed.sort();
+        closed
     }
 
     /// Returns the folders of services below `root`, sorted: their names, with characters replaced that paths
@@ -81,6 +92,36 @@ impl ServiceDir {
         let mut names: Vec<String> = kept.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
+    }
+
+    /// Returns the user whose files the service's are; `None` if it has no files that this user may see.
+    pub fn owner(root: &Path, service: &str) -> Option<u32> {
+        let state = state_below(&std::path::absolute(root).ok()?, service)?;
+        let in_shared_memory = |user: PathBuf| owner_of(&shared_folder(&user, &state));
+        owner_of(&state).or_else(|| files_in(Path::new(SHARED)).into_iter().find_map(in_shared_memory))
+    }
+
+    /// Returns the root and the name of each service that has files of this user in `/dev/shm`.
+    pub fn in_shared_memory() -> Vec<(PathBuf, String)> {
+        let read = |folder: PathBuf| {
+            let of = regular_file::read_text(&folder.join(OF), SMALL_FILE_BYTES).ok()?;
+            let state = Path::new(of.strip_suffix(INSTEAD).unwrap_or(&of));
+            Some((state.parent()?.to_owned(), state.file_name()?.to_str()?.to_owned()))
+        };
+        files_in(&user_folder(Path::new(SHARED))).into_iter().filter_map(read).collect()
+    }
+
+    /// Returns the other users with files of services in `/dev/shm`.
+    pub fn other_users() -> Vec<u32> {
+        let user = |folder: PathBuf| {
+            let found = folder
+                .symlink_metadata()
+                .ok()
+                .filter(|found| found.is_dir() && found.nlink() != EMPTY_LINKS)?;
+            let is_users = folder == folder_of_user(Path::new(SHARED), found.uid());
+            Some(found.uid()).filter(|user| is_users && *user != user_id())
+        };
+        files_in(Path::new(SHARED)).into_iter().filter_map(user).collect()
     }
 
     /// Opens the directories with another directory in place of `/dev/shm`, see [`ServiceDir::open`].
@@ -279,8 +320,24 @@ fn segments_in(directory: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()
 }
 
+/// Returns the durable directory of a service; `service` may also be the folder's name.
+fn state_below(root: &Path, service: &str) -> Option<PathBuf> {
+    let is_folder = Path::new(service).components().eq([std::path::Component::Normal(service.as_ref())]);
+    let plain = Some(root.join(service)).filter(|path| is_folder && path.is_dir());
+    plain.or_else(|| Some(root.join(directory_name(service).ok()?)))
+}
+
+/// Returns the owner of a directory that is no symbolic link.
+fn owner_of(path: &Path) -> Option<u32> {
+    path.symlink_metadata().ok().filter(|found| found.is_dir()).map(|found| found.uid())
+}
+
 fn user_folder(shared: &Path) -> PathBuf {
-    shared.join(format!("soundpost-{}", user_id()))
+    folder_of_user(shared, user_id())
+}
+
+fn folder_of_user(shared: &Path, user: u32) -> PathBuf {
+    shared.join(format!("soundpost-{user}"))
 }
 
 /// Returns the folder in shared memory for the durable directory `state`, so that services of one name below

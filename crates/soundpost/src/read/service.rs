@@ -39,7 +39,27 @@ impl Service {
         ServiceDir::reclaim_all()
     }
 
-    /// Returns the service of this name below `directory`; `None` if it has no files.
+    /// Returns the user whose files the service's are; `None` if it has no files that this user may see.
+    pub fn owner(directory: &Path, name: &str) -> Option<u32> {
+        ServiceDir::owner(directory, name)
+    }
+
+    /// Returns the directory and the name of each service that has files of this user in `/dev/shm`.
+    pub fn in_shared_memory() -> Vec<(PathBuf, String)> {
+        ServiceDir::in_shared_memory()
+    }
+
+    /// Returns the other users with files of services in `/dev/shm`.
+    pub fn other_users() -> Vec<u32> {
+        ServiceDir::other_users()
+    }
+
+    /// Returns the folders below `directory` that another user closed to this one, with their owners.
+    pub fn closed(directory: &Path) -> Vec<(String, u32)> {
+        ServiceDir::closed(directory)
+    }
+
+    /// Returns this user's service of this name below `directory`; `None` if it has no files.
     ///
     /// # Errors
     /// When memory cannot be allocated.
