@@ -71,12 +71,15 @@ impl Users {
 
 impl Drop for Users {
     fn drop(&mut self) {
-        for folder in tree(Path::new(&format!("/dev/shm/soundpost-{OWNER}"))) {
+        let shared = PathBuf::from(format!("/dev/shm/soundpost-{OWNER}"));
+        for folder in tree(&shared) {
             let of = fs::read_to_string(folder.join("of"));
             if of.is_ok_and(|of| Path::new(&of).starts_with(self.directory.path())) {
                 fs::remove_dir_all(folder).unwrap();
             }
         }
+        // Unless another test has files there.
+        let _ = fs::remove_dir(shared);
     }
 }
 
