@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Postmortem(Postmortem),
     /// Delete old records from the store now (normally done automatically by retention)
     Prune(Prune),
+    /// Erase the records of a request or a person from the store, postmortems and files of JSON lines
+    Erase(Erase),
     /// Check the directory, shared memory, the endpoint and the GPUs, and give advice
     Doctor(Doctor),
     /// Report for a service from a process that outlives it
@@ -248,6 +250,34 @@ pub(crate) struct Prune {
     /// Delete the oldest records until the store is at most this large, MiB; at least 16
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..1 << 40))]
     pub(crate) keep_mib: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A NAME is that of `soundpost calls --json` or `soundpost logs --json`, of a label or of a field. All records with the
+request ids of the records found are erased too.
+
+Examples:
+  soundpost erase --request-id req-7d8e9f
+  soundpost erase --where user=4711 --dry-run
+  soundpost erase --where tenant=acme --where voice=anna")]
+pub(crate) struct Erase {
+    /// Erase the calls and log events of this request; repeatable
+    #[arg(long, value_name = "ID", required_unless_present = "values", conflicts_with = "values")]
+    pub(crate) request_id: Vec<String>,
+    /// Erase calls and log events that have this value; with several, those that have all
+    #[arg(long = "where", id = "values", value_name = "NAME=VALUE", value_parser = parse_label)]
+    pub(crate) values: Vec<(String, String)>,
+    /// Erase from this file of JSON lines too, and from the rotated files beside it; repeatable [default: the files that
+    /// sinks of the service have written]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) lines: Vec<PathBuf>,
+    /// Only count the records
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

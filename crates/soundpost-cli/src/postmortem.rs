@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use soundpost::binding::regular_file;
 use soundpost::read::Service;
-use soundpost::read::store::{CallFilter, CallRow, Order, Reader, VitalsSample};
+use soundpost::read::store::{
+    CallFilter, CallRow, Order, POSTMORTEMS, Reader, VitalsSample, postmortem_lines,
+};
 use soundpost::{InFlightCall, Outcome};
 
 use crate::error::CommandError;
@@ -14,10 +15,6 @@ use crate::output::{format_rfc3339, format_span, plain};
 use crate::signals::signal_name;
 use crate::summary::Machine;
 
-/// File in a service's directory: one line of JSON per postmortem, the latest last.
-const FILE: &str = "postmortems.jsonl";
-/// Maximum size of the file, bytes.
-const FILE_BYTES: u64 = 16 << 20;
 /// Maximum number of postmortems in the file.
 const MAX_POSTMORTEMS: usize = 50;
 /// Maximum number of calls in a postmortem.
@@ -147,10 +144,10 @@ impl OpenCall {
 impl Postmortem {
     /// Appends the postmortem to the service's file.
     pub(crate) fn record(&self, service: &Service) -> std::io::Result<()> {
-        let mut lines = lines(service.directory());
+        let mut lines = postmortem_lines(service.directory());
         lines.push(serde_json::to_string(self)?);
         let text = lines[lines.len().saturating_sub(MAX_POSTMORTEMS)..].join("\n");
-        service.write(FILE, &(text + "\n"))
+        service.write(POSTMORTEMS, &(text + "\n"))
     }
 
     pub(crate) fn cause_text(&self) -> String {
@@ -177,13 +174,8 @@ impl Postmortem {
 
     /// Returns the recorded postmortems, the latest last. Damaged lines are skipped.
     pub(crate) fn recorded(directory: &Path) -> Vec<Self> {
-        lines(directory).iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        postmortem_lines(directory).iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
-}
-
-fn lines(directory: &Path) -> Vec<String> {
-    let text = regular_file::read_text(&directory.join(FILE), FILE_BYTES).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
 }
 
 /// Returns all crashes of a service, the latest last.

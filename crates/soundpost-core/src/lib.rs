@@ -44,5 +44,5 @@ pub use registry::{
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, ProcessRole, REQUEST_ID_BYTES,
-    ServiceDir, close_in_child, epoch, install_fork_hooks, set_once, user_id,
+    ServiceDir, close_in_child, epoch, install_fork_hooks, memory_room, set_once, user_id,
 };

@@ -1,6 +1,7 @@
 //! Kinds of sinks: the trait that each implements, its description for URLs and bindings, and a sink of any kind.
 
 use std::fmt;
+use std::path::Path;
 
 use soundpost_core::Error;
 use soundpost_store::RecordKinds;
@@ -39,6 +40,11 @@ pub trait SinkKind: Clone + fmt::Debug + Send + Sync + 'static {
 
     /// Returns the address or path that messages show, without secrets.
     fn target(&self) -> String;
+
+    /// Returns the file that records are appended to.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 
     /// Checks the options, and reads files and variables that must be there at the start.
     ///
@@ -123,6 +129,10 @@ impl Sink {
         self.0.common()
     }
 
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.0.file()
+    }
+
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
         self.0.prepare().map_err(|error| wrong(self.name(), &error))
     }
@@ -162,6 +172,7 @@ trait Configured: fmt::Debug + Send + Sync {
     fn records(&self) -> RecordKinds;
     fn common(&self) -> &Common;
     fn target(&self) -> String;
+    fn file(&self) -> Option<&Path>;
     fn prepare(&mut self) -> Result<(), String>;
     fn open(&self) -> Result<Box<dyn Transport>, String>;
     fn boxed(&self) -> Box<dyn Configured>;
@@ -179,6 +190,10 @@ impl<K: SinkKind> Configured for K {
 
     fn target(&self) -> String {
         SinkKind::target(self)
+    }
+
+    fn file(&self) -> Option<&Path> {
+        SinkKind::file(self)
     }
 
     fn prepare(&mut self) -> Result<(), String> {

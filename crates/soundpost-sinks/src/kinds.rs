@@ -6,10 +6,11 @@
 use soundpost_core::Error;
 
 pub use crate::capture::Capture;
+pub use crate::delivery::files::written_files;
 pub use crate::delivery::status::SinkProblem;
 pub use crate::graylog::Graylog;
 pub use crate::influxdb::{InfluxApi, InfluxDb};
-pub use crate::json_lines::JsonLines;
+pub use crate::json_lines::{JsonLines, erase_lines};
 use crate::kind::wrong;
 pub use crate::kind::{RegisteredKind, Sink, TargetForm};
 pub use crate::loki::push::Extras as LokiExtras;

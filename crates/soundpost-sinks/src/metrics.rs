@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use soundpost_core::Unit;
 use soundpost_core::snapshot::{Labels, MetricFamily, MetricKind, MetricSeries, MetricValue, Snapshot};
-use soundpost_store::{Rejected, SinkState};
+use soundpost_store::{Dropped, Rejected, SinkState};
 
 /// Adds the families of sinks, all read at one time: in each scrape, accepted = delivered + rejected + dropped +
 /// pending. `labels` are on every metric of the service; `now` is the wall-clock time, nanoseconds.
@@ -46,8 +46,9 @@ pub fn add_sink_families(snapshot: &mut Snapshot, states: &[SinkState], labels: 
             let Rejected { refused, too_large, empty } = state.rejected;
             vec![("refused", refused), ("too_large", too_large), ("empty", empty)]
         }),
-        counter("soundpost_sink_dropped", "Records lost before the sink shipped them.", |state| {
-            vec![("retention", state.dropped.retention), ("damage", state.dropped.damage)]
+        counter("soundpost_sink_dropped", "Records removed before the sink shipped them.", |state| {
+            let Dropped { retention, damage, erased } = state.dropped;
+            vec![("retention", retention), ("damage", damage), ("erased", erased)]
         }),
         gauge(
             "soundpost_sink_pending",

@@ -99,6 +99,10 @@ impl StoreError {
         Self::of_file(Cause::Damaged, path, &format!(": {what}"))
     }
 
+    pub(crate) fn busy(path: &Path, why: &str) -> Self {
+        Self::of_file(Cause::Busy, path, &format!(": {why}"))
+    }
+
     fn of_file(cause: Cause, path: &Path, why: &str) -> Self {
         Self { message: format!("{}{why}", path.display()), cause }
     }

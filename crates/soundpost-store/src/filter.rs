@@ -8,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, Value};
 use soundpost_core::{FieldValue, Level, LogEvent, Outcome, Status};
 
 use crate::record::{CallRow, EventRow};
-use crate::schema::{CALLS, EVENTS, stored_request_id};
+use crate::schema::{CALLS, EVENTS, NOT_ERASED, stored_request_id};
 use crate::sql::whole;
 
 /// Filter and order of calls. The default selects all calls, newest first.
@@ -94,13 +94,17 @@ impl Pattern {
 }
 
 /// Terms of a `WHERE` clause, and their values.
-#[derive(Default)]
 struct Condition<'a> {
     terms: Vec<String>,
     values: Vec<ToSqlOutput<'a>>,
 }
 
 impl<'a> Condition<'a> {
+    /// Selects records that are not erased.
+    fn of_records() -> Self {
+        Self { terms: vec![NOT_ERASED.to_owned()], values: Vec::new() }
+    }
+
     fn add(&mut self, term: impl Into<String>, value: impl Into<ToSqlOutput<'a>>) {
         self.terms.push(term.into());
         self.values.push(value.into());
@@ -110,9 +114,9 @@ impl<'a> Condition<'a> {
         number.into_iter().for_each(|number| self.add(term, whole(number)));
     }
 
-    /// Returns ` WHERE ...`, or an empty text.
+    /// Returns ` WHERE ...`.
     fn clause(&self) -> String {
-        if self.terms.is_empty() { String::new() } else { format!(" WHERE {}", self.terms.join(" AND ")) }
+        format!(" WHERE {}", self.terms.join(" AND "))
     }
 }
 
@@ -131,9 +135,9 @@ impl CallFilter {
         (format!("SELECT {columns} FROM stored_calls{condition} ORDER BY {order} LIMIT ?"), values)
     }
 
-    /// Returns ` WHERE ...` with its values, or an empty text.
+    /// Returns ` WHERE ...` with its values.
     pub(crate) fn condition(&self) -> (String, Vec<ToSqlOutput<'_>>) {
-        let mut condition = Condition::default();
+        let mut condition = Condition::of_records();
         condition.add_number("ended >= ?", self.since);
         condition.add_number("ended < ?", self.until);
         condition.add_number("sequence > ?", self.after);
@@ -181,7 +185,7 @@ impl LogFilter {
 
     /// Returns the statement that selects the events without regard to the pattern, and its values.
     pub(crate) fn select(&self) -> (String, Vec<ToSqlOutput<'_>>) {
-        let mut condition = Condition::default();
+        let mut condition = Condition::of_records();
         condition.add_number("time >= ?", self.since);
         condition.add_number("time < ?", self.until);
         condition.add_number("sequence > ?", self.after);

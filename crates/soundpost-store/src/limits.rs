@@ -1,20 +1,44 @@
 //! Limits of retention.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use soundpost_core::clock;
+use soundpost_core::{clock, memory_room};
 
-/// Size of the log, bytes: it exceeds the checkpoint by one batch.
+use crate::file;
+
+/// Maximum size of the log, bytes: it exceeds the checkpoint by one batch.
 pub(crate) const LOG_BYTES: u64 = 8 << 20;
+/// Minimum size of a store in memory, bytes.
+const MIN_BYTES: u64 = 1 << 20;
+
+/// Size of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreUsage {
+    /// Bytes of the file and its log.
+    pub bytes: u64,
+    /// Maximum bytes.
+    pub limit: u64,
+    /// Whether the file system is in memory, so that a reboot removes the store.
+    pub is_in_memory: bool,
+}
+
+/// Maximum sizes, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Of the file without its log.
+    pub(crate) file: u64,
+    pub(crate) log: u64,
+}
 
 /// Limits of the store. The oldest records are removed first.
 #[derive(Clone)]
 pub struct Limits {
     /// Maximum age of records.
     pub age: Duration,
-    /// Maximum bytes on disk; at least 16 MiB, of which the log takes 8 MiB.
+    /// Maximum bytes on disk; at least 16 MiB, of which the log takes 8 MiB. In memory, see [`Limits::bytes_in`].
     pub bytes: u64,
     /// Age after which vitals are thinned to one sample a minute.
     pub vitals_full_rate: Duration,
@@ -47,9 +71,26 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns the maximum size of the file without its log, bytes.
-    pub(crate) fn file_bytes(&self) -> u64 {
-        self.bytes.max(2 * LOG_BYTES) - LOG_BYTES
+    /// Returns the maximum bytes of a store in a directory: those of the limits, or if they are fewer an eighth of the
+    /// free bytes of a file system in memory.
+    pub fn bytes_in(&self, directory: &Path) -> u64 {
+        let bytes = self.bytes.max(2 * LOG_BYTES);
+        let room = memory_room(directory, file::bytes(&directory.join(file::FILE)));
+        room.map_or(bytes, |room| bytes.min(room.max(MIN_BYTES)))
+    }
+
+    /// Returns the bytes of the store in a directory and their maximum; `None` without a store.
+    pub fn usage_in(&self, directory: &Path) -> Option<StoreUsage> {
+        let path = directory.join(file::FILE);
+        let bytes = path.is_file().then(|| file::bytes(&path))?;
+        let is_in_memory = memory_room(directory, 0).is_some();
+        Some(StoreUsage { bytes, limit: self.bytes_in(directory), is_in_memory })
+    }
+
+    pub(crate) fn room_in(&self, directory: &Path) -> Room {
+        let bytes = self.bytes_in(directory);
+        let log = LOG_BYTES.min(bytes / 2);
+        Room { file: bytes - log, log }
     }
 
     /// Returns the time from which records are kept.

@@ -21,6 +21,8 @@ pub(crate) struct OpenFile {
     pub(crate) series: SeriesIds,
     samples: SampleWriter,
     pub(crate) identity: Identity,
+    /// Number that changes when another program writes to the file.
+    version: i64,
 }
 
 impl OpenFile {
@@ -32,7 +34,7 @@ impl OpenFile {
         schema::check(&connection)?;
         SinkRow::all(&connection)?;
         let identity = file::identity(path);
-        Ok(Self { connection, series: SeriesIds::default(), samples, identity })
+        Ok(Self { connection, series: SeriesIds::default(), samples, identity, version: 0 })
     }
 
     /// Returns the sinks as far as a damaged file has them; `last` is its newest record.
@@ -59,8 +61,13 @@ impl OpenFile {
 
     /// Stores a batch. Returns the numbers of its last record.
     pub(crate) fn write(&mut self, batch: &Batch<'_>, last: Sequence) -> rusqlite::Result<Sequence> {
-        let Self { connection, series, samples, .. } = self;
+        let Self { connection, series, samples, version, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // The program may have removed series.
+        let found = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        if std::mem::replace(version, found) != found {
+            series.clear();
+        }
         let written = write_records(&transaction, series, batch, last).and_then(|mut last| {
             samples.write(&transaction, batch.vitals, &mut last)?;
             write_cursors(&transaction, batch.cursors)?;

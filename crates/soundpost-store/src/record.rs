@@ -82,6 +82,8 @@ pub struct RecordBatch {
     pub(crate) passed: u64,
     /// Maximum number of records between `after` and `through` that are damaged, and left out.
     pub damaged: u64,
+    /// Sequence numbers of erased records between `after` and `through`, which are left out.
+    pub erased: Vec<u64>,
     /// Whether more records follow.
     pub more: bool,
 }
@@ -105,8 +107,10 @@ impl RecordBatch {
         };
         // Damaged records are passed with the first ones, because their places are unknown.
         let damaged = if last.is_some() || rest == 0 { self.damaged } else { 0 };
-        let passed = self.passed.saturating_sub(rest + self.damaged - damaged);
-        Acknowledgement { after: self.after, through, passed, delivered, rejected, dropped, damaged }
+        let erased = self.erased.iter().filter(|sequence| **sequence <= through).count() as u64;
+        let later = rest + self.damaged - damaged + self.erased.len() as u64 - erased;
+        let passed = self.passed.saturating_sub(later);
+        Acknowledgement { after: self.after, through, passed, delivered, rejected, dropped, damaged, erased }
     }
 
     /// Returns the batch after its first `count` records.
@@ -117,6 +121,7 @@ impl RecordBatch {
             (self.after, self.damaged) = (last.sequence(), 0);
         }
         drop(done);
+        self.erased.retain(|sequence| *sequence > self.after);
         self
     }
 }

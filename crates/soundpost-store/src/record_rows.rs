@@ -34,9 +34,7 @@ pub(crate) fn calls(connection: &Connection, filter: &CallFilter) -> rusqlite::R
 pub(crate) fn events(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<(Vec<EventRow>, u64)> {
     let transaction = connection.unchecked_transaction()?;
     match selected_events(&transaction, filter) {
-        Err(error) if is_damage(&error) => matching(filter, |visit| {
-            sound(&transaction, &EVENTS, |row| event(row).map(|event| (event.sequence, event)), visit)
-        }),
+        Err(error) if is_damage(&error) => matching(filter, |visit| sound_events(&transaction, visit)),
         events => events.map(|events| (events, 0)),
     }
 }
@@ -84,9 +82,14 @@ pub(crate) fn sound_calls(connection: &Connection, visit: impl FnMut(CallRow)) -
     sound(connection, &CALLS, read, visit)
 }
 
+/// Visits the sound log events as [`sound_calls`] does.
+pub(crate) fn sound_events(connection: &Connection, visit: impl FnMut(EventRow)) -> rusqlite::Result<u64> {
+    sound(connection, &EVENTS, |row| event(row).map(|event| (event.sequence, event)), visit)
+}
+
 /// Visits the sound records in the order of the table; `read` returns each with its sequence number. Returns the number
 /// of damaged ones.
-fn sound<R, T>(
+pub(crate) fn sound<R: Default, T>(
     connection: &Connection,
     table: &RecordTable<R>,
     mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<(u64, T)>,
@@ -94,6 +97,9 @@ fn sound<R, T>(
 ) -> rusqlite::Result<u64> {
     let mut damaged = 0;
     Scan::after(table.name(), &table.names(), 0).visit(connection, |row| {
+        if let Some(sequence) = row.and_then(|row| table.erased(row)) {
+            return Ok(ControlFlow::Continue(Some(sequence)));
+        }
         let sound = match row.map(&mut read) {
             Some(Err(error)) if !is_damage(&error) => return Err(error),
             read => read.and_then(Result::ok),
@@ -144,19 +150,22 @@ fn batch_with(
     limit: usize,
     margin: u64,
 ) -> rusqlite::Result<(RecordBatch, i64)> {
-    let mut reading =
-        Reading { connection: transaction, after, margin, limit, horizon: u64::MAX, records: Vec::new() };
+    let (horizon, records, erased) = (u64::MAX, Vec::new(), Vec::new());
+    let mut reading = Reading { connection: transaction, after, margin, limit, horizon, records, erased };
     if kinds.calls {
         let mut series = CallSeries::new(transaction)?;
-        reading.table(CALLS.name(), &CALLS.names(), |row| Ok(Record::Call(call(row, &mut series)?.1)))?;
+        let read = |row: &Row<'_>| Ok(Record::Call(call(row, &mut series)?.1));
+        reading.table(CALLS.name(), &CALLS.names(), |row| CALLS.erased(row), read)?;
     }
     if kinds.events {
-        reading.table(EVENTS.name(), &EVENTS.names(), |row| event(row).map(Record::Event))?;
+        let read = |row: &Row<'_>| event(row).map(Record::Event);
+        reading.table(EVENTS.name(), &EVENTS.names(), |row| EVENTS.erased(row), read)?;
     }
     if kinds.vitals {
-        reading.table("vitals_samples", "sequence, ordinal, time", |row| vitals(transaction, row))?;
+        let read = |row: &Row<'_>| vitals(transaction, row);
+        reading.table("vitals_samples", "sequence, ordinal, time", |_| None, read)?;
     }
-    let Reading { horizon, mut records, .. } = reading;
+    let Reading { horizon, mut records, mut erased, .. } = reading;
     records.retain(|record| record.sequence() <= horizon);
     records.sort_by_key(Record::sequence);
     let is_last = horizon == u64::MAX && records.len() <= limit;
@@ -168,9 +177,11 @@ fn batch_with(
     let (through, passed) = (if is_last { numbers.number.max(last) } else { last }, numbers.count(kinds));
     // Damaged records at the cursor may belong to either batch.
     let [before, _] = Sequence::range(transaction, after, margin)?;
-    let missing = passed.saturating_sub(before.count(kinds)).cast_signed() - records.len() as i64;
+    erased.retain(|sequence| *sequence <= through);
+    let read = records.len() + erased.len();
+    let missing = passed.saturating_sub(before.count(kinds)).cast_signed() - read as i64;
     let damaged = missing.max(0).cast_unsigned();
-    Ok((RecordBatch { after, records, through, passed, damaged, more: !is_last }, missing))
+    Ok((RecordBatch { after, records, through, passed, damaged, erased, more: !is_last }, missing))
 }
 
 struct Reading<'a> {
@@ -181,6 +192,8 @@ struct Reading<'a> {
     /// Last sequence number up to which all tables were read.
     horizon: u64,
     records: Vec<Record>,
+    /// Sequence numbers of erased records.
+    erased: Vec<u64>,
 }
 
 impl Reading<'_> {
@@ -188,6 +201,7 @@ impl Reading<'_> {
         &mut self,
         table: &str,
         columns: &str,
+        erased: impl Fn(&Row<'_>) -> Option<u64>,
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<Record>,
     ) -> rusqlite::Result<()> {
         let Self { after, limit, .. } = *self;
@@ -196,6 +210,10 @@ impl Reading<'_> {
             if bytes >= BATCH_BYTES || count >= limit {
                 is_cut = true;
                 return Ok(ControlFlow::Break(()));
+            }
+            if let Some(sequence) = row.and_then(&erased) {
+                self.erased.extend((sequence > after).then_some(sequence));
+                return Ok(ControlFlow::Continue(Some(sequence)));
             }
             let record = match row.map(&mut read) {
                 Some(Ok(record)) => record,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::cursor::{SAMPLES, Sequence, SinkRow, TABLES};
-use crate::limits::{LOG_BYTES, Limits};
+use crate::limits::{LOG_BYTES, Limits, Room};
 use crate::sample_rows::NANOS;
 use crate::scan::Scan;
 use crate::schema::{self, RecordTable, SampleTable};
@@ -13,6 +13,8 @@ use crate::sql::{count, first, run, set_state, state, whole};
 
 /// Maximum rows that a step removes from a table, which takes some milliseconds.
 const STEP_ROWS: i64 = 1024;
+/// Size of a store from which on a step removes that many, bytes. Of a smaller one it removes as large a part.
+const FULL_STEP_BYTES: u64 = 64 << 20;
 /// Interval between thinned samples, milliseconds.
 const MINUTE_MILLIS: i64 = 60_000;
 /// Maximum time range that a step thins, milliseconds.
@@ -27,6 +29,8 @@ pub struct Progress {
     pub records: u64,
     /// Removed samples.
     pub samples: u64,
+    /// Removed postmortems.
+    pub postmortems: u64,
     /// Whether work is left for another step.
     pub more: bool,
 }
@@ -36,19 +40,19 @@ pub struct Progress {
 pub(crate) fn step(
     connection: &mut Connection,
     limits: &Limits,
+    room: Room,
     now: u64,
     sinks: &[String],
 ) -> rusqlite::Result<Progress> {
     let kept_from = whole(limits.kept_from(now));
     let size = FileSize::read(connection)?;
-    let room = limits.file_bytes();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut progress = remove_old(&transaction, kept_from)?;
     let full_rate_from = whole(limits.full_rate_from(now) / NANOS);
-    if !progress.more && size.used > room {
+    if !progress.more && size.used > room.file {
         progress = thin(&transaction, full_rate_from)?;
         if !progress.more {
-            progress = remove_oldest(&transaction)?;
+            progress = remove_oldest(&transaction, room)?;
         }
     }
     if !progress.more {
@@ -60,7 +64,7 @@ pub(crate) fn step(
     }
     drop(transaction);
     // Free pages are reused; only a large number of them is returned.
-    let has_excess = size.whole > room || size.free > size.whole / 4 && size.free > LOG_BYTES;
+    let has_excess = size.whole > room.file || size.free > size.whole / 4 && size.free > LOG_BYTES;
     if size.free_pages > 0 && has_excess {
         connection.pragma(None, "incremental_vacuum", VACUUM_PAGES, |_| Ok(()))?;
         progress.more = true;
@@ -69,9 +73,14 @@ pub(crate) fn step(
 }
 
 /// Returns whether records have to be removed, as far as a damaged file shows.
-pub(crate) fn is_due(connection: &Connection, limits: &Limits, now: u64) -> rusqlite::Result<bool> {
+pub(crate) fn is_due(
+    connection: &Connection,
+    limits: &Limits,
+    room: Room,
+    now: u64,
+) -> rusqlite::Result<bool> {
     let kept_from = limits.kept_from(now);
-    Ok(FileSize::read(connection)?.used > limits.file_bytes()
+    Ok(FileSize::read(connection)?.used > room.file
         || is_first_before(connection, &schema::CALLS, |call| call.ended_unix, kept_from)?
         || is_first_before(connection, &schema::EVENTS, |event| event.unix_nanos, kept_from)?)
 }
@@ -140,7 +149,7 @@ fn remove_old(transaction: &Transaction<'_>, nanos: i64) -> rusqlite::Result<Pro
     Ok(progress)
 }
 
-fn remove_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Progress> {
+fn remove_oldest(transaction: &Transaction<'_>, room: Room) -> rusqlite::Result<Progress> {
     let first_record: Option<i64> = first(transaction, &format!("{FRONT} SELECT time FROM front"), [1])?;
     let mut first_sample: Option<(i64, SampleTable)> = None;
     for table in SampleTable::ALL {
@@ -155,7 +164,9 @@ fn remove_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Progress> {
             progress.samples = remove_samples(transaction, table, i64::MAX)?;
         }
         (Some(_), _) => {
-            let last = first(transaction, &format!("{FRONT} SELECT max(sequence) FROM front"), [STEP_ROWS])?;
+            let part = whole(room.file).saturating_mul(STEP_ROWS) / whole(FULL_STEP_BYTES);
+            let rows = part.clamp(1, STEP_ROWS);
+            let last = first(transaction, &format!("{FRONT} SELECT max(sequence) FROM front"), [rows])?;
             progress.records = remove_records(transaction, last.flatten().unwrap_or_default())?;
         }
         (None, _) => return Ok(progress),
@@ -220,7 +231,7 @@ fn thin(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<Progress
         );
         let removed = run(transaction, &delete, [from, to])?;
         set_state(transaction, &mark, to)?;
-        return Ok(Progress { records: 0, samples: removed as u64, more: true });
+        return Ok(Progress { samples: removed as u64, more: true, ..Progress::default() });
     }
     Ok(Progress::default())
 }

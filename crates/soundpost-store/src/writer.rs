@@ -1,19 +1,27 @@
 //! The single writer of the store.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use soundpost_core::step;
+use soundpost_core::{memory_room, step};
 
 use crate::batch::Batch;
 use crate::clock::TrustedClock;
 use crate::cursor::{Acknowledgement, RecordKinds, Sequence, SinkRow, SinkState};
+use crate::erase::{self, Erased, Selection};
 use crate::error::{About as _, StoreError};
-use crate::file;
 use crate::fork::{ForkGuarded, enter};
-use crate::limits::Limits;
+use crate::limits::{Limits, Room};
 use crate::open::OpenFile;
 use crate::retention::{self, Progress};
 use crate::sql::{first, run};
+use crate::{file, postmortems};
+
+/// Timeout of erasing while other programs use the store.
+const ERASE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval between searches for old postmortems, nanoseconds.
+const POSTMORTEMS_INTERVAL: u64 = 60 * 60 * 1_000_000_000;
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Writer of a store: the reporter of the service.
 ///
@@ -22,6 +30,11 @@ use crate::sql::{first, run};
 pub struct Store {
     path: PathBuf,
     limits: Limits,
+    room: Room,
+    /// Whether the log may hold pages with removed records.
+    has_remains: bool,
+    /// Time from which old postmortems are removed again, nanoseconds since 1970.
+    next_postmortems: u64,
     clock: Option<TrustedClock>,
     /// `None` after a fork, and if a new file could not be created in place of a damaged one.
     open: ForkGuarded<OpenFile>,
@@ -43,8 +56,11 @@ impl Store {
     pub fn open(directory: &Path, limits: Limits) -> Result<(Self, Option<String>), StoreError> {
         let path = file::path_in(directory)?;
         let mut store = Self {
+            room: limits.room_in(directory),
             path,
             limits,
+            has_remains: false,
+            next_postmortems: 0,
             clock: None,
             open: ForkGuarded::new(None, |open| file::abandon(open.connection)),
             last: Sequence::default(),
@@ -121,27 +137,103 @@ impl Store {
         let kept_from = now.as_ref().map_or(0, |now| limits.kept_from(*now));
         file::remove_damaged(&self.path, kept_from / 1_000_000_000);
         let now = now?;
+        let postmortems = self.remove_old_postmortems(now, kept_from)?;
         let sinks = self.sinks.clone();
+        let room = self.update_room()?;
         let mut step = |open: &mut OpenFile, _| {
             open.series.clear();
-            retention::step(&mut open.connection, &limits, now, &sinks)
+            retention::step(&mut open.connection, &limits, room, now, &sinks)
         };
         let used = enter().ok_or_else(|| StoreError::forked(&self.path))?;
-        match self.attempt(&mut step) {
+        let mut progress = match self.attempt(&mut step) {
             // Readers skip damaged records, so the file is kept until records have to be removed from it.
             Err(error)
                 if error.is_damaged()
                     && self
-                        .attempt(&mut |open, _| retention::is_due(&open.connection, &limits, now))
+                        .attempt(&mut |open, _| retention::is_due(&open.connection, &limits, room, now))
                         .is_ok_and(|due| !due) =>
             {
-                Ok(Progress::default())
+                return Ok(Progress::default());
             }
             Err(error) if error.is_damaged() => {
                 drop(used);
-                self.with(step)
+                return self.with(step);
             }
-            result => result,
+            progress => progress?,
+        };
+        drop(used);
+        progress.postmortems = postmortems;
+        self.has_remains |= progress.records > 0;
+        if !progress.more {
+            self.remove_remains()?;
+        }
+        Ok(progress)
+    }
+
+    /// Removes the postmortems before a time, from time to time. Returns their number.
+    fn remove_old_postmortems(&mut self, now: u64, before: u64) -> Result<u64, StoreError> {
+        if now < self.next_postmortems {
+            return Ok(0);
+        }
+        self.next_postmortems = now + POSTMORTEMS_INTERVAL;
+        let directory = self.path.parent().unwrap_or(&self.path);
+        postmortems::remove_old(directory, before)
+            .map_err(|error| StoreError::io("cannot replace the postmortems of", directory, &error))
+    }
+
+    /// Overwrites what the log has of removed records. Returns false while a reader uses the log; retention tries again.
+    pub fn remove_remains(&mut self) -> Result<bool, StoreError> {
+        self.has_remains = self.has_remains && !self.with(|open, _| file::truncate_log(&open.connection))?;
+        Ok(!self.has_remains)
+    }
+
+    /// Returns whether a store in memory exceeds its room, so that retention must not wait.
+    pub fn is_over(&self) -> bool {
+        let directory = self.path.parent().unwrap_or(&self.path);
+        memory_room(directory, 0).is_some() && self.bytes() > self.limits.bytes_in(directory)
+    }
+
+    fn update_room(&mut self) -> Result<Room, StoreError> {
+        let room = self.limits.room_in(self.path.parent().unwrap_or(&self.path));
+        if room.log != self.room.log {
+            self.with(|open, _| file::limit_log(&open.connection, room.log))?;
+        }
+        self.room = room;
+        Ok(room)
+    }
+
+    /// Erases the selected records, also from the log, and waits for other programs that use the store. With `dry_run`,
+    /// only counts them.
+    ///
+    /// # Errors
+    /// When the file cannot be written; records erased before stay so.
+    pub fn erase(&mut self, selection: &Selection, dry_run: bool) -> Result<Erased, StoreError> {
+        let found = self.with(|open, _| erase::find(&open.connection, selection))?;
+        if !dry_run {
+            for step in found.steps() {
+                self.patiently(|store| {
+                    store.with(|open, _| step.run(&mut open.connection))?;
+                    store.has_remains = true;
+                    Ok(true)
+                })?;
+            }
+            self.patiently(Self::remove_remains)?;
+        }
+        Ok(found.erased)
+    }
+
+    /// Repeats an action while another program uses the store, which returns false then or an error.
+    fn patiently(&mut self, act: impl Fn(&mut Self) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+        let deadline = Instant::now() + ERASE_TIMEOUT;
+        loop {
+            match act(self) {
+                Ok(true) => return Ok(()),
+                Ok(false) if Instant::now() >= deadline => {
+                    return Err(StoreError::busy(&self.path, "a program reads the log"));
+                }
+                Err(error) if !error.is_busy() || Instant::now() >= deadline => return Err(error),
+                _ => std::thread::sleep(RETRY_INTERVAL),
+            }
         }
     }
 
@@ -253,6 +345,7 @@ impl Store {
 
     fn open_file(&mut self) -> Result<OpenFile, StoreError> {
         let connection = file::open(&self.path)?;
+        file::limit_log(&connection, self.room.log).about(&self.path)?;
         let open =
             OpenFile::new(connection, &self.path).about(&self.path).map_err(StoreError::of_preparing)?;
         let found = Sequence::last(&open.connection).about(&self.path)?;

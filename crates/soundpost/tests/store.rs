@@ -59,6 +59,63 @@ fn flushed_call_can_be_queried() {
     });
 }
 
+/// Set for the process that has a small `/dev/shm`.
+const SMALL_MEMORY: &str = "SOUNDPOST_TEST_SMALL_MEMORY";
+
+#[test]
+fn store_in_small_memory_takes_an_eighth_of_it() {
+    if std::env::var_os(SMALL_MEMORY).is_some() {
+        return record_in_small_memory();
+    }
+    let script = "mount -t tmpfs -o size=64m none /dev/shm && exec \"$@\"";
+    let within = |command: &[&str]| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["-Urm", "sh", "-c", script, "sh"]).args(command).env(SMALL_MEMORY, "1").output()
+    };
+    if !within(&["true"]).is_ok_and(|done| done.status.success()) {
+        eprintln!("skipped: this machine allows no user namespace");
+        return;
+    }
+    let test = std::env::current_exe().unwrap();
+    let done = within(&[
+        test.to_str().unwrap(),
+        "--exact",
+        "store_in_small_memory_takes_an_eighth_of_it",
+        "--nocapture",
+    ])
+    .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// Records 18 MiB in a service whose directory cannot be written.
+fn record_in_small_memory() {
+    let telemetry =
+        Telemetry::builder("small").directory("/proc/nowhere").listen("off").facade(false).start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    assert!(telemetry.directory().starts_with("/dev/shm"));
+    let operation = telemetry.operation("op");
+    let (limits, mut most) = (soundpost_store::Limits::default(), 0);
+    for number in 0..15 {
+        for _ in 0..150 {
+            let call = operation.begin().request_id(&number.to_string()).start();
+            call.field("note", "x".repeat(8000));
+            call.finish();
+        }
+        assert!(telemetry.flush(Duration::from_secs(20)));
+        let usage = limits.usage_in(telemetry.directory()).unwrap();
+        assert!(usage.is_in_memory && usage.limit <= 8 << 20, "{usage:?}");
+        most = most.max(usage.bytes);
+    }
+    // One batch beside the limit.
+    assert!(most < 12 << 20, "{most}");
+    until("retention reached the limit", || {
+        let usage = limits.usage_in(telemetry.directory()).unwrap();
+        usage.bytes <= usage.limit
+    });
+    let calls = stored(telemetry.directory());
+    assert!(calls.len() > 200 && calls.last().unwrap().request_id == "14", "{}", calls.len());
+}
+
 #[test]
 fn disabled_store_creates_no_file() {
     let directory = Directory::new();

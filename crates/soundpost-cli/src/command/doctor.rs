@@ -12,6 +12,7 @@ use soundpost::read::Service;
 use soundpost::read::store::{CallFilter, Reader};
 
 use super::prune;
+use super::status::usage_text;
 use crate::arguments::Doctor;
 use crate::error::CommandError;
 use crate::output::{Output, Paint, format_bytes, format_count, format_local, plain};
@@ -260,7 +261,15 @@ fn check_store(service: &Service) -> Finding {
         Ok(Some(summary)) => {
             let since = summary.ended.map(|(first, _)| format!(" since {}", format_local(first)));
             let (calls, since) = (format_count(summary.total()), since.unwrap_or_default());
-            Finding::ok(check, format!("{name} has {calls} calls{since}"))
+            let usage = service.store_limits().and_then(|limits| limits.usage_in(service.directory()));
+            let size = usage.map(|usage| format!(" in {}", usage_text(usage))).unwrap_or_default();
+            let message = format!("{name} has {calls} calls{since}{size}");
+            match usage.is_some_and(|usage| usage.is_in_memory) {
+                true => {
+                    Finding::note(check, message, "a reboot removes it; set SOUNDPOST_DIRECTORY to a disk")
+                }
+                false => Finding::ok(check, message),
+            }
         }
         Err(error) => {
             let advice = if error.is_newer() { NEWER_ADVICE } else { DAMAGED_ADVICE };

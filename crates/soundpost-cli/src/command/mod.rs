@@ -3,6 +3,7 @@
 mod agent;
 mod calls;
 mod doctor;
+mod erase;
 mod follow;
 mod logs;
 mod man;
@@ -30,6 +31,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<i32, CommandError> {
         Command::Logs(command) => logs::show(service, command, &mut out),
         Command::Vitals(command) => vitals::show(service, command, &mut out),
         Command::Prune(command) => prune::prune(service, command, &mut out),
+        Command::Erase(command) => erase::erase(service, command, &mut out),
         Command::Postmortem(command) => postmortem::show(service, command, &mut out),
         Command::Doctor(command) => doctor::examine(service, command, &mut out),
         Command::Agent(command) => agent::report(service, command),

@@ -46,16 +46,20 @@ fn prune_store(service: &Service, command: &Prune, out: &mut Output<'_>) -> Resu
     };
     let (mut store, _) = Store::open(service.directory(), limits)?;
     let before = store_bytes(service);
-    let (mut records, mut samples) = (0, 0);
+    let (mut records, mut samples, mut postmortems) = (0, 0, 0);
     let mut deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
         match store.retain() {
             Ok(progress) => {
                 records += progress.records;
                 samples += progress.samples;
-                deadline = Instant::now() + BUSY_TIMEOUT;
-                if !progress.more {
+                postmortems += progress.postmortems;
+                if progress.more {
+                    deadline = Instant::now() + BUSY_TIMEOUT;
+                } else if store.remove_remains()? || Instant::now() >= deadline {
                     break;
+                } else {
+                    std::thread::sleep(RETRY_INTERVAL);
                 }
             }
             Err(error) if error.is_busy() && Instant::now() < deadline => std::thread::sleep(RETRY_INTERVAL),
@@ -65,9 +69,10 @@ fn prune_store(service: &Service, command: &Prune, out: &mut Output<'_>) -> Resu
     // Closing the store moves its log into the file.
     drop(store);
     out.line(format!(
-        "{} calls and log events and {} samples deleted; {} before, {} now",
+        "{} calls and log events, {} samples and {} postmortems deleted; {} before, {} now",
         format_count(records),
         format_count(samples),
+        format_count(postmortems),
         format_bytes(before as f64),
         format_bytes(store_bytes(service) as f64)
     ))

@@ -3,13 +3,13 @@
 use serde::Serialize;
 use soundpost::read::Service;
 use soundpost::read::snapshot::{MetricSeries, MetricValue, Snapshot};
-use soundpost::read::store::{Reader, SinkState};
+use soundpost::read::store::{Reader, SinkState, StoreUsage};
 use soundpost::sink::SinkProblem;
 
 use crate::arguments::Status;
 use crate::error::CommandError;
 use crate::format::{machine_lines, seconds};
-use crate::output::{Output, Paint, format_count, format_span, plain, unix_nanos_now};
+use crate::output::{Output, Paint, format_bytes, format_count, format_span, plain, unix_nanos_now};
 use crate::postmortem::OpenCall;
 use crate::service::ServiceArgs;
 use crate::summary::{Machine, ServiceSummary};
@@ -33,6 +33,8 @@ struct Line<'a> {
     sinks: &'a [Sink],
     #[serde(flatten)]
     machine: &'a Machine,
+    store_bytes: Option<u64>,
+    store_limit_bytes: Option<u64>,
     directory: String,
 }
 
@@ -54,6 +56,7 @@ struct Sink {
     delivered: u64,
     rejected: u64,
     dropped: u64,
+    erased: u64,
     pending: u64,
 }
 
@@ -78,7 +81,8 @@ impl Sink {
                 accepted: state.accepted,
                 delivered: state.delivered,
                 rejected: state.rejected.total(),
-                dropped: state.dropped.total(),
+                dropped: state.dropped.total() - state.dropped.erased,
+                erased: state.dropped.erased,
                 pending: state.pending,
                 sink: state.sink,
             }
@@ -164,6 +168,17 @@ fn write(
     out.lines(lines(service, &summary, oldest.as_ref(), &sinks, out.terminal.paint))
 }
 
+fn usage(service: &Service) -> Option<StoreUsage> {
+    service.store_limits().and_then(|limits| limits.usage_in(service.directory()))
+}
+
+/// Describes the size of a store.
+pub(super) fn usage_text(usage: StoreUsage) -> String {
+    let [bytes, limit] = [usage.bytes, usage.limit].map(|bytes| format_bytes(bytes as f64));
+    let place = if usage.is_in_memory { ", an eighth of the free memory at most" } else { "" };
+    format!("{bytes} of {limit}{place}")
+}
+
 fn line<'a>(
     service: &'a mut Service,
     summary: &'a ServiceSummary,
@@ -174,7 +189,7 @@ fn line<'a>(
     for (outcome, calls) in summary.operations.values().flat_map(|operation| &operation.outcomes) {
         *outcomes.entry(outcome.clone()).or_default() += calls;
     }
-    let pids = service.pids();
+    let (pids, usage) = (service.pids(), usage(service));
     Line {
         up: summary.up,
         pids,
@@ -188,6 +203,8 @@ fn line<'a>(
         outcomes,
         sinks,
         machine: &summary.machine,
+        store_bytes: usage.map(|usage| usage.bytes),
+        store_limit_bytes: usage.map(|usage| usage.limit),
         directory: service.directory().display().to_string(),
         service: service.name(),
     }
@@ -249,6 +266,9 @@ fn lines(
     }
     for sink in sinks {
         add("sink", sink.text(paint));
+    }
+    if let Some(usage) = usage(service) {
+        add("store", usage_text(usage));
     }
     add("files", plain(&service.directory().display().to_string()));
     lines

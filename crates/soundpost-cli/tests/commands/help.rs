@@ -21,6 +21,7 @@ fn help_has_examples() {
       vitals       Show stored samples of host, processes and GPUs
       postmortem   Show the last crash: its cause, and the calls that were in flight
       prune        Delete old records from the store now (normally done automatically by retention)
+      erase        Erase the records of a request or a person from the store, postmortems and files of JSON lines
       doctor       Check the directory, shared memory, the endpoint and the GPUs, and give advice
       agent        Report for a service from a process that outlives it
       run          Run a command with an agent that survives its crash
@@ -46,9 +47,19 @@ fn help_has_examples() {
     Exit status: 0 success; 1 failure, or a fault found by doctor; 2 wrong arguments; run returns that of its command.
     SOUNDPOST_SERVICE and SOUNDPOST_DIRECTORY stand for --service and --directory; NO_COLOR disables colours.
     ");
-    for command in
-        ["run", "agent", "calls", "logs", "vitals", "top", "postmortem", "prune", "completions", "man"]
-    {
+    for command in [
+        "run",
+        "agent",
+        "calls",
+        "logs",
+        "vitals",
+        "top",
+        "postmortem",
+        "prune",
+        "erase",
+        "completions",
+        "man",
+    ] {
         let help = directory.run(&[command, "--help"]).good();
         assert!(help.contains("Examples:\n  soundpost "), "{help}");
         assert!(!help.contains('\x1b'));
@@ -124,9 +135,20 @@ fn written_commands(directory: &Directory) -> Vec<String> {
             blocks.collect::<Vec<_>>().join("\n")
         })
         .into();
-    for command in
-        ["", "run", "agent", "calls", "logs", "vitals", "top", "postmortem", "prune", "completions", "man"]
-    {
+    for command in [
+        "",
+        "run",
+        "agent",
+        "calls",
+        "logs",
+        "vitals",
+        "top",
+        "postmortem",
+        "prune",
+        "erase",
+        "completions",
+        "man",
+    ] {
         let arguments: &[&str] = if command.is_empty() { &["--help"] } else { &[command, "--help"] };
         texts.push(directory.run(arguments).good());
     }

@@ -4,6 +4,7 @@
 mod calls;
 #[path = "../common/mod.rs"]
 mod common;
+mod erase;
 mod help;
 mod logs;
 mod postmortem;
@@ -162,9 +163,9 @@ fn vitals_are_shown_in_each_format() {
 fn old_records_are_pruned() {
     let directory = some();
     let text = directory.run(&["prune", "--older-than", "10000d"]).good();
-    assert!(text.starts_with("0 calls and log events and 0 samples deleted; "), "{text}");
+    assert!(text.starts_with("0 calls and log events, 0 samples and 0 postmortems deleted; "), "{text}");
     let text = directory.run(&["prune", "--older-than", "1s"]).good();
-    assert!(text.starts_with("3 calls and log events and 180 samples deleted; "), "{text}");
+    assert!(text.starts_with("3 calls and log events, 180 samples and 0 postmortems deleted; "), "{text}");
     assert_eq!(directory.run(&["calls"]).err, "soundpost: no call matches\n");
 }
 
@@ -176,7 +177,7 @@ fn prune_without_options_obeys_the_limits_of_the_service() {
     assert!(directory.run(&["prune"]).good().starts_with("0 calls"));
     std::fs::remove_file(directory.path().join(SERVICE).join("settings")).unwrap();
     let text = directory.run(&["prune"]).good();
-    assert!(text.starts_with("1 calls and log events and "), "{text}");
+    assert!(text.starts_with("1 calls and log events, "), "{text}");
 }
 
 /// Returns the folder in shared memory of a directory's service.
@@ -252,7 +253,7 @@ fn status_shows_sinks() {
         says(["wrong misconfigured for ", ": 401 Unauthorized: password=[REDACTED", "0 delivered, 1 pending"])
     });
     let line: serde_json::Value = serde_json::from_str(&directory.run(&["status", "--json"]).good()).unwrap();
-    let expected = r#"{"accepted":1,"delivered":1,"dropped":0,"lag_seconds":0.0,"misconfigured":false,"pending":0,"rejected":0,"since_unix":null,"sink":"up","up":true,"why":null}"#;
+    let expected = r#"{"accepted":1,"delivered":1,"dropped":0,"erased":0,"lag_seconds":0.0,"misconfigured":false,"pending":0,"rejected":0,"since_unix":null,"sink":"up","up":true,"why":null}"#;
     assert_eq!(line["sinks"][1].to_string(), expected);
     let down = &line["sinks"][0];
     assert_eq!((&down["why"], &down["misconfigured"]), (&"no route".into(), &false.into()));

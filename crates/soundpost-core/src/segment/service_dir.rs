@@ -6,13 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::statvfs::statvfs;
-
 use super::Source;
 use super::file::{
     EXTENSION, HISTORY, NEW, NewFile, check_root, is_unwritable, open_foreign, open_or_make,
     private_directory, private_file, random, user_id,
 };
+use super::room::has_room;
 use crate::error::Error;
 use crate::regular_file;
 
@@ -184,7 +183,15 @@ impl ServiceDir {
     /// # Errors
     /// When the directory cannot be written.
     pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
-        write_file(&self.state, name, contents)
+        Self::write_in(&self.state, name, contents)
+    }
+
+    /// Writes a small file into the durable directory of a service atomically.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn write_in(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
+        write_file(directory, name, contents)
     }
 
     /// Reads a small file of the durable directory.
@@ -248,13 +255,11 @@ impl ServiceDir {
         self.segments[0].join(RETIRED)
     }
 
-    /// Makes, sizes, fills and locks a new segment file under a hidden name. The first directory needs eight
-    /// times `bytes` free, because a small `/dev/shm` belongs to other programs.
+    /// Makes, sizes, fills and locks a new segment file under a hidden name. The first directory needs room for it by
+    /// [`has_room`].
     pub(crate) fn create(&self, bytes: usize) -> io::Result<NewFile> {
         let roomy = |directory: &&PathBuf| {
-            self.segments.len() == 1
-                || **directory == self.state
-                || free_bytes(directory).is_some_and(|free| free >= 8 * bytes as u64)
+            self.segments.len() == 1 || **directory == self.state || has_room(directory, bytes as u64)
         };
         let mut last = io::Error::from(io::ErrorKind::StorageFull);
         for directory in self.segments.iter().filter(roomy) {
@@ -353,11 +358,6 @@ fn write_file(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
     io::Write::write_all(&mut file, contents.as_bytes())
         .and_then(|()| std::fs::rename(&hidden, directory.join(name)))
         .inspect_err(|_| drop(std::fs::remove_file(&hidden)))
-}
-
-fn free_bytes(directory: &Path) -> Option<u64> {
-    let stat = statvfs(directory).ok()?;
-    Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
 }
 
 /// Returns the directory name of a service: the name if it is plain, else its plain characters and a digest.

@@ -172,7 +172,7 @@ impl Storage {
             self.unsynced = self.unsynced.filter(|_| maintained.is_err());
         }
         let began = Instant::now();
-        if self.failing.is_none() && began >= self.retention {
+        if self.failing.is_none() && (began >= self.retention || store.is_over()) {
             let mut step = store.retain();
             while step.as_ref().is_ok_and(|step| step.more) && began.elapsed() < RETENTION_LIMIT {
                 step = store.retain();

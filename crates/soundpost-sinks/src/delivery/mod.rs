@@ -5,6 +5,7 @@ mod backoff;
 pub(crate) mod bisect;
 mod breaker;
 mod feed;
+pub(crate) mod files;
 mod health;
 pub(crate) mod origin;
 pub(crate) mod status;

@@ -161,7 +161,8 @@ impl Worker {
             if self.feed.has_delivered() {
                 self.breaker.mark_proven();
             }
-            if stretch.records.is_empty() && stretch.damaged > 0 && stretch.through > stretch.after {
+            let is_passed = stretch.damaged > 0 || !stretch.erased.is_empty();
+            if stretch.records.is_empty() && is_passed && stretch.through > stretch.after {
                 self.acknowledge(&stretch, 0, Rejected::default());
                 continue;
             }

@@ -10,6 +10,7 @@ use soundpost_core::{Calls, ServiceDir};
 use tokio::sync::watch;
 
 use super::ack_queue::AckQueue;
+use super::files;
 use super::health::SinkStatus;
 use super::origin::OwnedOrigin;
 use super::worker::{FlushAcks, Phase, Signal, SinkContext, Worker};
@@ -47,6 +48,7 @@ impl Workers {
         flush_acks: FlushAcks,
     ) -> Self {
         let directory = place.directory().to_path_buf();
+        files::add(place, sinks);
         let names = Mutex::new(Arc::new(names));
         let context = SinkContext {
             directory,

@@ -3,17 +3,21 @@
 //! A file has one writer. A partial line of a killed writer is repaired when the file is opened, and a partial write
 //! to a full disk is undone, so the file contains whole lines only.
 
+mod erase;
 mod mend;
 mod rotation;
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use soundpost_core::{CloseInChild, close_in_child, regular_file, user_id};
 
+pub use erase::erase_lines;
 pub(crate) use rotation::Rotation;
 
 pub(crate) struct LineFile {
@@ -60,24 +64,26 @@ impl LineFile {
         let mut open = self.current()?;
         if open.length > 0 && self.rotation.is_due(open.length + lines.len() as u64, open.period, period) {
             open.sync()?;
-            drop(open);
             self.rotation.rotate(&self.path)?;
-            open = self.open()?;
+            drop(open);
+            open = self.current()?;
         }
         // On an error, the file is dropped, and repaired when it is opened again.
         open.append(lines)?;
         // A clock that steps back by one period starts no new one. A clock that was far ahead does not delay the
         // following periods.
         open.period = if period + 1 < open.period { period } else { open.period.max(period) };
+        hold(&open.file, libc::F_UNLCK)?;
         self.open = Some(open);
         Ok(())
     }
 
-    /// Returns the file at the path, which another process may have moved, removed or truncated.
+    /// Returns the file at the path, held, which another process may have moved, removed, truncated or replaced.
     fn current(&mut self) -> io::Result<Open> {
-        if let Some(mut open) = self.open.take() {
-            let named = self.path.symlink_metadata();
-            if named.is_ok_and(|named| (named.dev(), named.ino()) == open.identity) {
+        loop {
+            let mut open = self.open.take().map_or_else(|| self.open(), Ok)?;
+            hold(&open.file, libc::F_WRLCK)?;
+            if is_at(&self.path, open.identity) {
                 let length = open.file.metadata()?.len();
                 if length != open.length {
                     open.length = mend::mend(&open.file, length)?;
@@ -85,7 +91,6 @@ impl LineFile {
                 return Ok(open);
             }
         }
-        self.open()
     }
 
     fn open(&self) -> io::Result<Open> {
@@ -182,6 +187,24 @@ fn lock(file: &File) -> io::Result<()> {
         Err(TryLockError::WouldBlock) => Err(io::Error::new(ErrorKind::ResourceBusy, "another writes to it")),
         _ => Ok(()),
     }
+}
+
+/// Holds the file against a program that erases lines of it, or lets it go. The lock belongs to the open file
+/// description, and is another one than that of [`lock`].
+fn hold(file: &File, kind: libc::c_int) -> io::Result<()> {
+    let (kind, whence) = (kind as libc::c_short, libc::SEEK_SET as libc::c_short);
+    let whole = libc::flock { l_type: kind, l_whence: whence, l_start: 0, l_len: 0, l_pid: 0 };
+    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&whole)) {
+        Err(Errno::EAGAIN | Errno::EACCES) => {
+            Err(io::Error::new(ErrorKind::ResourceBusy, "a program holds it to erase lines"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether a path leads to the file of this device and inode.
+fn is_at(path: &Path, identity: (u64, u64)) -> bool {
+    path.symlink_metadata().is_ok_and(|named| (named.dev(), named.ino()) == identity)
 }
 
 #[cfg(test)]

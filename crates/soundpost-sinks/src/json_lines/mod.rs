@@ -5,7 +5,9 @@ pub mod lines;
 mod shared;
 mod transport;
 
-use std::path::PathBuf;
+pub use file::erase_lines;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use soundpost_core::Error;
@@ -83,6 +85,10 @@ impl SinkKind for JsonLines {
 
     fn target(&self) -> String {
         self.path.as_ref().map_or_else(|| "standard output".into(), |path| path.display().to_string())
+    }
+
+    fn file(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     fn prepare(&mut self) -> Result<(), String> {

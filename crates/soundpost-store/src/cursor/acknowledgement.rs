@@ -17,6 +17,8 @@ pub struct Acknowledgement {
     pub dropped: u64,
     /// Maximum number of records that were damaged.
     pub damaged: u64,
+    /// Records that were erased before the sink read them.
+    pub erased: u64,
 }
 
 impl Acknowledgement {
@@ -26,6 +28,7 @@ impl Acknowledgement {
         self.delivered += next.delivered;
         self.dropped += next.dropped;
         self.damaged += next.damaged;
+        self.erased += next.erased;
         self.rejected += next.rejected;
     }
 }

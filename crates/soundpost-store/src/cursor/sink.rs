@@ -18,12 +18,14 @@ pub struct Dropped {
     pub retention: u64,
     /// Their file was damaged or removed.
     pub damage: u64,
+    /// An operator erased them, which is no loss.
+    pub erased: u64,
 }
 
 impl Dropped {
     /// Returns the sum over all reasons.
     pub fn total(&self) -> u64 {
-        self.retention + self.damage
+        self.retention + self.damage + self.erased
     }
 }
 
@@ -52,7 +54,7 @@ pub struct SinkState {
 pub(crate) struct SinkRow {
     pub(crate) sink: String,
     pub(crate) kinds: RecordKinds,
-    start: u64,
+    pub(crate) start: u64,
     pub(crate) cursor: u64,
     passed: u64,
     delivered: u64,
@@ -145,7 +147,7 @@ impl SinkRow {
         if done.after != self.cursor {
             return wrong("does not begin at the cursor");
         }
-        let reported = [done.delivered, done.rejected.total(), done.dropped];
+        let reported = [done.delivered, done.rejected.total(), done.dropped, done.erased];
         let reported = reported.iter().try_fold(self.passed, |sum, number| sum.checked_add(*number));
         let Some(reported) = reported else { return wrong("reports more records than there are") };
         let (mut through, mut passed) = (done.through, done.passed);
@@ -179,6 +181,7 @@ impl SinkRow {
                 self.rejected.refused += without_late(done.rejected.refused);
                 self.rejected.too_large += without_late(done.rejected.too_large);
                 self.rejected.empty += without_late(done.rejected.empty);
+                self.dropped.erased += without_late(done.erased);
                 self.dropped.retention += dropped;
                 (self.cursor, self.passed) = (through, passed);
                 Ok(())
@@ -214,7 +217,7 @@ impl SinkRow {
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let insertion = format!("INSERT OR REPLACE INTO sink_cursors ({COLUMNS}) VALUES ({})", places(11));
+        let insertion = format!("INSERT OR REPLACE INTO sink_cursors ({COLUMNS}) VALUES ({})", places(12));
         let Self { rejected, dropped, .. } = self;
         let values = params![
             self.sink,
@@ -228,6 +231,7 @@ impl SinkRow {
             whole(rejected.empty),
             whole(dropped.retention),
             whole(dropped.damage),
+            whole(dropped.erased),
         ];
         run(connection, &insertion, values).map(drop)
     }
@@ -242,7 +246,7 @@ impl SinkRow {
             passed: number(4)?,
             delivered: number(5)?,
             rejected: Rejected { refused: number(6)?, too_large: number(7)?, empty: number(8)? },
-            dropped: Dropped { retention: number(9)?, damage: number(10)? },
+            dropped: Dropped { retention: number(9)?, damage: number(10)?, erased: number(11)? },
         })
     }
 }
@@ -252,4 +256,4 @@ const TIMES: [(&str, &str); TABLES.len()] =
     [(TABLES[CALLS], "ended"), (TABLES[EVENTS], "time"), (TABLES[SAMPLES], "time * 1000000")];
 
 const COLUMNS: &str = "sink, kinds, start, cursor, passed, delivered, rejected_refused, rejected_too_large, \
-    rejected_empty, dropped_retention, dropped_damage";
+    rejected_empty, dropped_retention, dropped_damage, dropped_erased";

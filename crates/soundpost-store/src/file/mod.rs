@@ -15,7 +15,6 @@ use rusqlite::{Connection, OpenFlags};
 use soundpost_core::user_id;
 
 use crate::error::{About as _, StoreError};
-use crate::limits::LOG_BYTES;
 use crate::schema;
 
 pub(crate) use damage::{remove_damaged, set_aside};
@@ -28,8 +27,10 @@ const LOG: &str = "-wal";
 const MIN_PAGE_BYTES: u64 = 512;
 /// Timeout of a write while another program holds a lock; the reporter retries later.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
-/// Pages of the log after which a commit runs a checkpoint; 4 MiB.
+/// Maximum number of pages of the log after which a commit runs a checkpoint; 4 MiB.
 const CHECKPOINT_PAGES: i64 = 1000;
+/// Size of a page, bytes.
+const PAGE_BYTES: i64 = 4096;
 /// Size of the page cache in KiB, negative for SQLite.
 const CACHE_KIB: i64 = -2048;
 
@@ -120,14 +121,28 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         ("mmap_size", 0),
         ("temp_store", 2), // In memory.
         ("trusted_schema", 0),
-        // A log that grew during a long read shrinks to this.
-        ("journal_size_limit", LOG_BYTES.cast_signed()),
-        ("wal_autocheckpoint", CHECKPOINT_PAGES),
+        // Overwrites removed content with zeros.
+        ("secure_delete", 1),
     ];
     for (name, value) in pragmas {
         connection.pragma_update(None, name, value).about(path)?;
     }
     schema::migrate(connection, path)
+}
+
+/// Limits the size of the log. One that grew during a long read shrinks to it.
+pub(crate) fn limit_log(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
+    let bytes = bytes.cast_signed();
+    connection.pragma_update(None, "journal_size_limit", bytes)?;
+    let pages = CHECKPOINT_PAGES.min(bytes / 2 / PAGE_BYTES);
+    connection.pragma_update(None, "wal_autocheckpoint", pages)
+}
+
+/// Moves the log into the file and truncates it, because its old pages hold removed content. Returns false while a
+/// reader uses it.
+pub(crate) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let is_busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_busy).map(|busy| !busy)
 }
 
 /// Sets whether closing the connection leaves the log unchanged.

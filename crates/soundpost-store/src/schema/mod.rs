@@ -19,7 +19,7 @@ pub use columns::{CALL_COLUMNS, EVENT_COLUMNS};
 pub(crate) use json::{labels as labels_text, read as read_json, read_labels};
 pub(crate) use request_id::stored as stored_request_id;
 pub(crate) use samples::{SampleColumn, SampleTable};
-pub(crate) use table::{CALLS, EVENTS, RecordTable};
+pub(crate) use table::{CALLS, ERASED_PID, EVENTS, NOT_ERASED, RecordTable};
 
 use table::{Definition, SchemaObject};
 
@@ -139,7 +139,19 @@ fn missing(connection: &Connection) -> rusqlite::Result<Vec<(&'static str, Strin
         let columns = table.missing(connection)?;
         missing.extend(columns.iter().map(|(name, sql_type)| (table.table, format!("{name} {sql_type}"))));
     }
+    if !has_column(connection, SINKS, ERASED)? {
+        missing.push((SINKS, format!("{ERASED} INTEGER NOT NULL DEFAULT 0")));
+    }
     Ok(missing)
+}
+
+/// Table and column that a file may lack.
+const SINKS: &str = "sink_cursors";
+const ERASED: &str = "dropped_erased";
+
+fn has_column(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    let found = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
+    connection.prepare(found)?.exists([table, column])
 }
 
 fn has_objects(connection: &Connection) -> rusqlite::Result<bool> {
@@ -176,6 +188,11 @@ pub(crate) fn adapt(connection: &Connection, version: i64) -> rusqlite::Result<(
         let missing: String = missing.collect();
         connection
             .execute_batch(&format!("CREATE TEMP VIEW {name} AS SELECT *{missing} FROM main.{name}"))?;
+    }
+    if !has_column(connection, SINKS, ERASED)? {
+        connection.execute_batch(&format!(
+            "CREATE TEMP VIEW {SINKS} AS SELECT *, 0 AS {ERASED} FROM main.{SINKS}"
+        ))?;
     }
     Ok(())
 }

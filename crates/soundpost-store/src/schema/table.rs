@@ -8,7 +8,7 @@ use soundpost_core::{FinishedCall, LogEvent};
 
 use super::column::RecordColumn;
 use super::columns::{CALL_COLUMNS, EVENT_COLUMNS};
-use crate::sql::{count, places};
+use crate::sql::{count, places, run, whole};
 
 /// A table and its view, as SQL.
 pub(super) struct Definition {
@@ -67,10 +67,15 @@ pub(super) struct SchemaObject {
     pub(super) sql: String,
 }
 
+/// Selects rows that are not erased. No single damage hides a row, because its reader has to detect it.
+pub(crate) const NOT_ERASED: &str = "(ordinal > 0 OR pid <> 4294967295)";
+/// Process id of erased records.
+pub(crate) const ERASED_PID: u32 = u32::MAX;
+
 /// Column with the checksum of a row; NULL in rows of older versions, and in rows that an operator edited.
 const CHECKSUM: (&str, &str) = ("checksum", "INTEGER");
 
-/// Table of calls or of log events.
+/// Table of calls or of log events. The ordinal of an erased record is negative.
 pub(crate) struct RecordTable<R: 'static> {
     name: &'static str,
     keys: &'static [(&'static str, &'static str)],
@@ -112,7 +117,7 @@ impl<R> RecordTable<R> {
             columns: self.stored_columns().collect(),
             end: ") STRICT".to_owned(),
             view: self.view,
-            select: format!("SELECT {} FROM {}", shown.join(", "), self.from),
+            select: format!("SELECT {} FROM {} WHERE {NOT_ERASED}", shown.join(", "), self.from),
         }
     }
 
@@ -157,6 +162,28 @@ impl<R> RecordTable<R> {
         statement.raw_execute().map(drop)
     }
 
+    /// Writes an erased record in the place of one, so that numbers have no gaps. Only its time is left.
+    pub(crate) fn erase(
+        &self,
+        connection: &Connection,
+        [sequence, ordinal]: [u64; 2],
+        erased: &R,
+    ) -> rusqlite::Result<()> {
+        run(connection, &format!("DELETE FROM {} WHERE sequence = ?1", self.name), [whole(sequence)])?;
+        let keys = [whole(sequence), -whole(ordinal), 0];
+        self.insert(&mut *connection.prepare_cached(self.insertion())?, &keys[..self.keys.len()], erased)
+    }
+
+    /// Returns the sequence number of a row that is an erased record.
+    pub(crate) fn erased(&self, row: &Row<'_>) -> Option<u64>
+    where
+        R: Default,
+    {
+        let is_erased = row.get(1).is_ok_and(|ordinal: i64| ordinal < 0);
+        let read = is_erased.then(|| self.read(row, &mut R::default()).ok()).flatten();
+        read.map(|[sequence, _]| sequence)
+    }
+
     /// Reads a row. Returns its sequence number and ordinal.
     ///
     /// # Errors
@@ -175,7 +202,7 @@ impl<R> RecordTable<R> {
         }
         match row.get::<_, Option<i64>>(place)? {
             Some(written) if written != checksum.finish() => Err(FromSqlError::OutOfRange(written).into()),
-            _ => Ok([count(row.get(0)?), count(row.get(1)?)]),
+            _ => Ok([count(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()]),
         }
     }
 }

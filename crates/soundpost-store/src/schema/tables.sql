@@ -1,7 +1,8 @@
 -- Tables and indexes beside those that follow from columns: see columns.rs and samples.rs.
 --
 -- sequence is one ascending number without gaps over stored_calls, stored_events and vitals_samples, the records that
--- sinks receive; ordinal is the same within one of these tables. Pending records are a difference of these numbers.
+-- sinks receive; ordinal is the same within one of these tables. Pending records are a difference of these numbers. An
+-- erased record keeps its place, with a negative ordinal.
 
 CREATE INDEX stored_calls_ended ON stored_calls (ended);
 CREATE INDEX stored_calls_failed ON stored_calls (ended) WHERE outcome <> 'ok';
@@ -48,7 +49,8 @@ CREATE TABLE sink_cursors (
     rejected_too_large INTEGER NOT NULL,
     rejected_empty INTEGER NOT NULL,
     dropped_retention INTEGER NOT NULL,
-    dropped_damage INTEGER NOT NULL
+    dropped_damage INTEGER NOT NULL,
+    dropped_erased INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- deleted_through: the newest record that retention removed; deleted_<table>: the ordinal of the newest of that table.

@@ -3,6 +3,7 @@
 
 mod calls;
 mod damage;
+mod erase;
 mod events;
 mod full;
 mod guide;

@@ -186,7 +186,7 @@ impl Model {
                 accepted: count(sink.start + 1, self.last),
                 delivered: sink.delivered.len() as u64,
                 rejected: Rejected { refused: sink.rejected.len() as u64, ..Rejected::default() },
-                dropped: Dropped { retention: sink.missed.len() as u64 + gone, damage: 0 },
+                dropped: Dropped { retention: sink.missed.len() as u64 + gone, ..Dropped::default() },
                 pending: count(sink.cursor.max(self.deleted) + 1, self.last),
                 first_unix: self
                     .records

@@ -56,7 +56,7 @@ fn removed_records_stay_counted_as_dropped() {
         assert_eq!(state.accepted, accounted(&state));
         (state.dropped, state.pending)
     };
-    let three = Dropped { retention: 3, damage: 0 };
+    let three = Dropped { retention: 3, ..Dropped::default() };
     assert_eq!(missed(&mut store), (three, 4));
     store.acknowledge("loki", sent.acknowledgement(2, 2, Rejected::default(), 0)).unwrap();
     assert_eq!(missed(&mut store), (three, 4));
@@ -67,7 +67,7 @@ fn removed_records_stay_counted_as_dropped() {
     assert_eq!(retain(&mut store).records, 4);
     write_calls(&mut store, &[call("last")]);
     store.add_sink("loki", RecordKinds::ALL).unwrap();
-    let seven = Dropped { retention: 7, damage: 0 };
+    let seven = Dropped { retention: 7, ..Dropped::default() };
     assert_eq!(missed(&mut store), (seven, 1));
     // Records of a removed file are dropped too.
     write_calls(&mut store, &calls_at(clock.now(), 1));

@@ -17,7 +17,8 @@
 
 pub use soundpost_core::{FinishedCall, Level, LogEvent};
 pub use soundpost_store::{
-    CALL_COLUMNS, CallFilter, CallRow, ColumnValue, Dropped, EVENT_COLUMNS, Entity, EventRow, FILE, GpuName,
-    Limits, LogFilter, Order, Pattern, Place, Progress, Reader, RecordColumn, Rejected, SinkState, Store,
-    StoreError, Summary, VitalsSample, vitals_columns,
+    CALL_COLUMNS, CallFilter, CallRow, ColumnValue, Dropped, EVENT_COLUMNS, Entity, Erased, EventRow, FILE,
+    GpuName, Limits, LogFilter, Order, POSTMORTEMS, Pattern, Place, Progress, Reader, RecordColumn, Rejected,
+    Selection, SinkState, Store, StoreError, StoreUsage, Summary, VitalsSample, erase_from_postmortems,
+    postmortem_lines, vitals_columns,
 };

@@ -51,7 +51,7 @@ impl Rotation {
 }
 
 /// Returns the full files and their numbers, the oldest first.
-fn numbered(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+pub(super) fn numbered(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default();
     let mut found = Vec::new();

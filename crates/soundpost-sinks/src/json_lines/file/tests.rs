@@ -244,6 +244,72 @@ fn rotation_skips_existing_names_and_is_retried() {
     }
 }
 
+#[test]
+fn erased_lines_leave_the_file_and_its_writer_continues() {
+    let (directory, path, mut file) = place(Rotation { bytes: 25, ..ENDLESS });
+    for lines in ["mine 1\nyours 1\nyours 2\n", "yours 3\nmine 2\n", "mine 3\nyours 4\n"] {
+        file.append(lines.as_bytes(), NOW).unwrap();
+    }
+    assert_eq!(names(&directory), ["calls.jsonl", "calls.jsonl.000001", "calls.jsonl.000002"]);
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let mine = |line: &[u8]| line.starts_with(b"mine");
+    assert_eq!(erase_lines(&path, true, &mine).unwrap(), 3);
+    assert!(read(&path).contains("mine"), "a dry run changes nothing");
+    assert_eq!(erase_lines(&path, false, &mine).unwrap(), 3);
+    assert_eq!(erase_lines(&path, false, &mine).unwrap(), 0);
+    assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o640);
+    file.append(b"yours 5\n", NOW).unwrap();
+    let all = names(&directory).iter().map(|name| read(&directory.path().join(name))).collect::<String>();
+    let mut lines: Vec<&str> = all.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["yours 1", "yours 2", "yours 3", "yours 4", "yours 5"]);
+}
+
+#[test]
+fn lines_appended_while_others_are_erased_are_kept() {
+    let (directory, path, mut file) = place(Rotation { bytes: 4000, ..ENDLESS });
+    let writer = std::thread::spawn(move || {
+        for number in 0..600 {
+            let lines = format!("mine {number}\nyours {number}\n");
+            while let Err(error) = file.append(lines.as_bytes(), NOW) {
+                assert_eq!(error.kind(), ErrorKind::ResourceBusy, "{error}");
+                std::thread::yield_now();
+            }
+        }
+    });
+    let mine = |line: &[u8]| line.starts_with(b"mine");
+    let mut erased = 0;
+    while !writer.is_finished() {
+        erased += erase_lines(&path, false, &mine).or_else(not_yet).unwrap();
+    }
+    writer.join().unwrap();
+    erased += erase_lines(&path, false, &mine).unwrap();
+    let all: String = names(&directory).iter().map(|name| read(&directory.path().join(name))).collect();
+    assert_eq!((all.matches("mine").count(), all.matches("yours").count(), erased), (0, 600, 600));
+}
+
+fn not_yet(error: std::io::Error) -> std::io::Result<u64> {
+    if error.kind() == ErrorKind::NotFound { Ok(0) } else { Err(error) }
+}
+
+#[test]
+fn erasing_opens_only_regular_files_of_its_user() {
+    let (directory, path, _) = place(ENDLESS);
+    let target = directory.path().join("target");
+    fs::write(&target, "mine\n").unwrap();
+    let erase = || erase_lines(&path, false, &|_| true);
+    assert_eq!(erase().unwrap_err().kind(), ErrorKind::NotFound);
+    symlink(&target, &path).unwrap();
+    assert!(erase().is_err());
+    fs::remove_file(&path).unwrap();
+    fs::hard_link(&target, &path).unwrap();
+    assert!(erase().unwrap_err().to_string().ends_with("it has a second name (a hard link)"));
+    fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(erase().unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(read(&target), "mine\n");
+}
+
 /// An event between two batches.
 #[derive(Clone, Debug)]
 enum Step {

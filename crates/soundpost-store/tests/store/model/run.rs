@@ -187,7 +187,16 @@ impl Run {
         let (sink_name, kinds) = SINKS[name];
         let passed = self.model.numbers(..=through, kinds).len() as u64;
         let rejected = Rejected::default();
-        let said = Acknowledgement { after, through, passed, delivered, rejected, dropped: 0, damaged: 0 };
+        let said = Acknowledgement {
+            after,
+            through,
+            passed,
+            delivered,
+            rejected,
+            dropped: 0,
+            damaged: 0,
+            erased: 0,
+        };
         let Some(sink) = self.model.sinks.get(&name) else {
             assert!(self.store().acknowledge(sink_name, said).is_err());
             return;
