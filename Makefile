@@ -10,7 +10,10 @@ BIN := .venv/bin
 DENY_VERSION := 0.20.2
 NIGHTLY := nightly-2026-10-30
 PYINSTALLER_VERSION := 6.22.3
-DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundpost/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+CARGO_FUZZ_VERSION := 0.13.2
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundpost/tools
+DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+CARGO_FUZZ := $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
 WHEEL_SOURCES := Cargo.toml $(wildcard Cargo.lock pyproject.toml) \
 	$(shell find crates python/soundpost -type f -not -name '*.pyc' 2>/dev/null)
@@ -19,7 +22,7 @@ export PYTHON3 CARGO
 # Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features loom miri deny bench docs clean
+.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features loom miri fuzz tsan deny bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -53,6 +56,7 @@ gpu-check: .venv/wheel ## Check on a real GPU what can be seen only there (see d
 
 lint: .venv/wheel ## Check format, lints, types, stubs, licences and prose
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	python scripts/licences.py
 	python scripts/prose.py
@@ -72,6 +76,23 @@ miri: .venv/tools ## Run the segment's unit tests under miri, with a nightly too
 		MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 CARGO_TARGET_DIR=target/miri $(CARGO) +$(NIGHTLY) \
 			miri test --package soundpost-core --lib segment::tests::unit -- --skip other_versions; \
 	else echo "miri: left out, because $(NIGHTLY) cannot be installed"; fi
+
+fuzz: .venv/tools $(CARGO_FUZZ) ## Fuzz the readers of foreign bytes, FUZZ_SECONDS=60 each, with a nightly toolchain that rustup installs
+	@if rustup toolchain install $(NIGHTLY) --no-self-update --profile minimal; then \
+		RUSTUP_TOOLCHAIN=$(NIGHTLY) $(CARGO_FUZZ) build --fuzz-dir tests/fuzz --target-dir $(CURDIR)/target/fuzz && \
+		python scripts/fuzz.py $(TARGETS); \
+	else echo "fuzz: left out, because $(NIGHTLY) cannot be installed"; fi
+
+tsan: .venv/tools ## Run the tests that record from several threads under ThreadSanitizer, with a nightly toolchain
+	@if rustup toolchain install $(NIGHTLY) --no-self-update --profile minimal --component rust-src; then \
+		RUSTFLAGS=-Zsanitizer=thread TSAN_OPTIONS=halt_on_error=1 CARGO_TARGET_DIR=target/tsan \
+			$(CARGO) +$(NIGHTLY) test -Zbuild-std --target x86_64-unknown-linux-gnu --package soundpost-core \
+			--test calls --test registry --test nested; \
+	else echo "tsan: left out, because $(NIGHTLY) cannot be installed"; fi
+
+$(CARGO_FUZZ):
+	$(CARGO) install --quiet --locked --root $(CARGO_FUZZ:/bin/cargo-fuzz=.part) cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	mv -T $(CARGO_FUZZ:/bin/cargo-fuzz=.part) $(CARGO_FUZZ:/bin/cargo-fuzz=)
 
 deny: $(DENY) ## Check dependencies with cargo-deny, which the first run builds
 	$(DENY) check licenses bans sources

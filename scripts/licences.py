@@ -30,6 +30,9 @@ ALLOWED_IN_TESTS = re.compile(
     re.I,
 )
 
+# Of crates that only tests link, beside those in deny.toml.
+TEST_CRATES = {"libfuzzer-sys": {"NCSA"}}
+
 # Python packages whose metadata names no licence.
 UNSTATED = {"espeakng-loader": "GPL-3.0-or-later"}  # contains eSpeak NG; only the example service uses it
 
@@ -79,13 +82,17 @@ def of_crates() -> list[str]:
     rules = tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]
     licences = set(rules["allow"])
     exceptions = {exception["crate"]: set(exception["allow"]) for exception in rules.get("exceptions", [])}
-    command = ["cargo", "metadata", "--format-version", "1", "--all-features", "--locked"]
-    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-    return [
-        f"{package['name']} {package['version']}: licence {package['license']!r} is not in deny.toml"
-        for package in json.loads(output)["packages"]
-        if not allowed(package["license"] or "", licences | exceptions.get(package["name"], set()))
-    ]
+    exceptions |= TEST_CRATES
+    command = ["cargo", "metadata", "--format-version", "1", "--all-features", "--locked", "--manifest-path"]
+    wrong = []
+    for manifest in ("Cargo.toml", "tests/fuzz/Cargo.toml"):
+        output = subprocess.run([*command, manifest], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+        wrong += [
+            f"{package['name']} {package['version']}: licence {package['license']!r} is not in deny.toml"
+            for package in json.loads(output)["packages"]
+            if not allowed(package["license"] or "", licences | exceptions.get(package["name"], set()))
+        ]
+    return wrong
 
 
 def of_python() -> list[str]:

@@ -235,7 +235,8 @@ impl Checksum {
         }
     }
 
+    /// Returns the checksum; under cargo-fuzz a constant, so that edited rows reach their readers.
     fn finish(self) -> i64 {
-        self.0.finalize().into()
+        if cfg!(fuzzing) { 0 } else { self.0.finalize().into() }
     }
 }

@@ -144,21 +144,26 @@ fn check(place: &Path, contents: &[u8], damaged: &BTreeSet<u64>, batch: usize) {
 #[test]
 fn a_changed_byte_of_a_row_costs_this_row_only() {
     let (contents, place) = (template(), directory());
-    // Each byte of a row takes part in the short run, though not of every row.
-    let step = if std::env::var_os("SOUNDPOST_TEST_FULL").is_some() { 1 } else { 997 };
+    // The short run has each byte of a row, though not of every row; the full run each byte of half of the rows.
+    let is_full = std::env::var_os("SOUNDPOST_TEST_FULL").is_some();
+    let (rows, step) = if is_full { (2, 1) } else { (1, 997) };
     for table in ["stored_calls", "stored_events"] {
-        for (index, (sequence, bytes)) in rows_of(&contents, place.path(), table).into_iter().enumerate() {
+        for (index, (sequence, bytes)) in
+            rows_of(&contents, place.path(), table).into_iter().enumerate().step_by(rows)
+        {
             for at in bytes.skip(index * 7 % step).step_by(step) {
-                for change in [0x01, 0x80, 0xFF] {
-                    let mut changed = contents.clone();
-                    changed[at] ^= change;
-                    println!("{table} {sequence}, byte {at} ^ {change:#x}");
-                    let batch = if at % 2 == 0 { 2_000 } else { 7 };
-                    check(place.path(), &changed, &BTreeSet::from([sequence]), batch);
-                }
+                let mut changed = contents.clone();
+                changed[at] ^= [0x01, 0x80, 0xFF][(at + index) % 3];
+                println!("{table} {sequence}, byte {at} ^ {:#x}", changed[at] ^ contents[at]);
+                check(place.path(), &changed, &BTreeSet::from([sequence]), batch_of(at));
             }
         }
     }
+}
+
+/// Returns the size of a sink's batches: mostly one for all, because each takes a transaction.
+fn batch_of(case: usize) -> usize {
+    if case.is_multiple_of(5) { 7 } else { 2_000 }
 }
 
 proptest! {
@@ -179,6 +184,6 @@ proptest! {
                 changed[at] ^= change;
             }
         }
-        check(place.path(), &changed, &damaged, 7);
+        check(place.path(), &changed, &damaged, batch_of(edits.len()));
     }
 }
