@@ -70,6 +70,9 @@ class CallRecord:
     fields: dict[str, str | float | bool]
     stages: dict[str, StageTime]
     pid: int
+    version: str | None
+    """The service's version when it recorded; None in stores of earlier builds."""
+    instance: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,9 @@ class LogRecord:
     fields: dict[str, str | float | bool]
     """With an error's `error_type`, `error` and `traceback`."""
     pid: int
+    version: str | None
+    """The service's version when it recorded; None in stores of earlier builds."""
+    instance: str | None
 
 
 _Record = TypeVar("_Record", CallRecord, LogRecord)

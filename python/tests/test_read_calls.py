@@ -41,6 +41,24 @@ def test_read_calls_after_flush_returns_the_call(operation):
     assert row.time.utcoffset() == datetime.timedelta(0)
 
 
+def test_records_keep_their_version_and_instance(python):
+    ran = python(
+        """
+        import logging, soundpost
+        for version, instance in (("V1", "pod-1"), ("V2", None)):
+            soundpost.init("deployed", version=version, instance=instance, logs=True)
+            with soundpost.call("speak"):
+                logging.warning("slow")
+            soundpost.shutdown()
+        for read in (soundpost.read_calls, soundpost.read_logs):
+            records = read(service="deployed", order="oldest")
+            print([record.version for record in records if getattr(record, "message", "slow") == "slow"])
+            print(records[0].instance, bool(records[-1].instance) and records[-1].instance != "pod-1")
+        """
+    )
+    assert ran.stdout == "['V1', 'V2']\npod-1 True\n" * 2, ran.stderr
+
+
 def test_read_calls_with_filters_returns_matching_calls(operation):
     for index in range(3):
         with soundpost.call(operation, labels={"n": str(index)}, request_id=f"req-{index}"):

@@ -154,6 +154,7 @@ fn event(number: u64) -> LogEvent {
         thread: "MainThread".to_owned(),
         request_id: format!("{number:032x}"),
         operation: "inference_zero_shot".to_owned(),
+        origin: None,
         pid: 4711,
         segment: 1,
         fields: fields(number),

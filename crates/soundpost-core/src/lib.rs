@@ -39,8 +39,8 @@ pub use log::{EventBuilder, Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;
 pub use registry::{
     BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Diagnostics, Family, Gauge, Histogram, LATENCY_BUCKETS,
-    Merge, MetricKind, MetricsRecorder, Notice, OVERFLOW, Options, PACE_BUCKETS, RATIO_BUCKETS, Registry,
-    SHARE_BUCKETS, ServiceIdentity, Spec, Unit, sanitized,
+    Merge, MetricKind, MetricsRecorder, Notice, OVERFLOW, Options, PACE_BUCKETS, RATIO_BUCKETS, RecordOrigin,
+    Registry, SHARE_BUCKETS, ServiceIdentity, Spec, Unit, host_name, sanitized,
 };
 pub use segment::{
     CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, ProcessRole, REQUEST_ID_BYTES,

@@ -46,8 +46,6 @@ pub struct Config {
     pub store: Option<Limits>,
     /// Sinks that the stored records are shipped to.
     pub sinks: Vec<Sink>,
-    /// Name of the service's instance; `None` is the name of its host.
-    pub instance: Option<String>,
     /// Whether this process is an agent: it reports for the service and is no process of it. The service's processes
     /// then leave the election.
     pub agent: bool,

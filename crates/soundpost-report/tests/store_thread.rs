@@ -41,7 +41,6 @@ fn panic_of_the_store_thread_loses_nothing() {
         gpus: None,
         store: Some(Limits { clock: Arc::new(injected), ..Limits::default() }),
         sinks: Vec::new(),
-        instance: None,
         agent: false,
     };
     let reporter = Reporter::start(place.clone(), registry, calls, config).unwrap();

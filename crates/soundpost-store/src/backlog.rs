@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use soundpost_core::FinishedCall;
+use soundpost_core::{FinishedCall, RecordOrigin};
 
 use crate::batch::{Batch, DeathKey, RingEvent};
 use crate::record::{call_weight, event_weight};
@@ -20,6 +20,7 @@ pub struct Backlog {
     records: Queue<RingEvent>,
     died: Queue<(DeathKey, FinishedCall)>,
     vitals: Queue<VitalsSample>,
+    vitals_origin: Option<RecordOrigin>,
     /// Cursors that hold once all rows above are stored.
     cursors: Vec<(u64, u64)>,
     limit: usize,
@@ -47,7 +48,8 @@ impl Backlog {
     pub fn new(limit: usize) -> Self {
         let cursors = Vec::new();
         let (records, died, vitals) = (Queue::default(), Queue::default(), Queue::default());
-        Self { records, died, vitals, cursors, limit, evicted: Evicted::default() }
+        let evicted = Evicted::default();
+        Self { records, died, vitals, vitals_origin: None, cursors, limit, evicted }
     }
 
     /// Adds a finished call or a log event.
@@ -72,6 +74,11 @@ impl Backlog {
         self.shrink();
     }
 
+    /// Sets version and instance of the service for the samples.
+    pub fn set_vitals_origin(&mut self, origin: RecordOrigin) {
+        self.vitals_origin = Some(origin);
+    }
+
     /// Adds the position up to which a segment's ring was added.
     pub fn cursor(&mut self, segment: u64, position: u64) {
         match self.cursors.iter_mut().find(|(known, _)| *known == segment) {
@@ -87,6 +94,7 @@ impl Backlog {
             records: self.records.first(),
             died: self.died.first(),
             vitals: self.vitals.first(),
+            vitals_origin: self.vitals_origin.as_ref(),
             cursors: if is_last { &self.cursors } else { &[] },
         }
     }

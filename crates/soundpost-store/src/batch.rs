@@ -1,7 +1,7 @@
 //! Batches that the writer stores in one transaction.
 
-use soundpost_core::FinishedCall;
 pub use soundpost_core::snapshot::{DeathKey, RingEvent};
+use soundpost_core::{FinishedCall, RecordOrigin};
 
 use crate::vitals::VitalsSample;
 
@@ -14,6 +14,8 @@ pub struct Batch<'a> {
     pub died: &'a [(DeathKey, FinishedCall)],
     /// Samples of host, processes and GPUs.
     pub vitals: &'a [VitalsSample],
+    /// Version and instance of the service at the time of the samples.
+    pub vitals_origin: Option<&'a RecordOrigin>,
     /// Segments, and the positions in their rings up to which records are in this batch or stored.
     pub cursors: &'a [(u64, u64)],
 }

@@ -25,7 +25,7 @@ mod retention;
 mod sample_rows;
 mod scan;
 mod schema;
-mod series;
+mod shared_rows;
 mod sql;
 mod vitals;
 mod writer;

@@ -10,7 +10,7 @@ use crate::cursor::{CALLS, EVENTS, Sequence, SinkRow};
 use crate::file::{self, Identity};
 use crate::sample_rows::SampleWriter;
 use crate::schema;
-use crate::series::SeriesIds;
+use crate::shared_rows::SharedIds;
 use crate::sql::{run, whole};
 
 /// Maximum number of prepared statements.
@@ -18,7 +18,7 @@ const STATEMENTS: usize = 32;
 
 pub(crate) struct OpenFile {
     pub(crate) connection: Connection,
-    pub(crate) series: SeriesIds,
+    pub(crate) shared: SharedIds,
     samples: SampleWriter,
     pub(crate) identity: Identity,
     /// Number that changes when another program writes to the file.
@@ -34,7 +34,7 @@ impl OpenFile {
         schema::check(&connection)?;
         SinkRow::all(&connection)?;
         let identity = file::identity(path);
-        Ok(Self { connection, series: SeriesIds::default(), samples, identity, version: 0 })
+        Ok(Self { connection, shared: SharedIds::default(), samples, identity, version: 0 })
     }
 
     /// Returns the sinks as far as a damaged file has them; `last` is its newest record.
@@ -61,15 +61,19 @@ impl OpenFile {
 
     /// Stores a batch. Returns the numbers of its last record.
     pub(crate) fn write(&mut self, batch: &Batch<'_>, last: Sequence) -> rusqlite::Result<Sequence> {
-        let Self { connection, series, samples, version, .. } = self;
+        let Self { connection, shared, samples, version, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // The program may have removed series.
+        // The program may have removed shared rows.
         let found = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if std::mem::replace(version, found) != found {
-            series.clear();
+            shared.clear();
         }
-        let written = write_records(&transaction, series, batch, last).and_then(|mut last| {
-            samples.write(&transaction, batch.vitals, &mut last)?;
+        let written = write_records(&transaction, shared, batch, last).and_then(|mut last| {
+            let origin = batch.vitals_origin;
+            samples.write(&transaction, batch.vitals, &mut last, |sequence| {
+                shared.origin(&transaction, origin, sequence)
+            })?;
+            shared.finish(&transaction)?;
             write_cursors(&transaction, batch.cursors)?;
             step::reach("store-commit");
             transaction.commit()?;
@@ -77,7 +81,7 @@ impl OpenFile {
             Ok(last)
         });
         if written.is_err() {
-            series.clear();
+            shared.clear();
             samples.clear();
         }
         written
@@ -86,32 +90,35 @@ impl OpenFile {
 
 fn write_records(
     transaction: &Transaction<'_>,
-    series: &mut SeriesIds,
+    shared: &mut SharedIds,
     batch: &Batch<'_>,
     mut last: Sequence,
 ) -> rusqlite::Result<Sequence> {
     let mut insert_call = transaction.prepare_cached(schema::CALLS.insertion())?;
     let mut insert_event = transaction.prepare_cached(schema::EVENTS.insertion())?;
-    let mut add_call = |call: &FinishedCall, last: &mut Sequence| {
+    let mut add_call = |shared: &mut SharedIds, call: &FinishedCall, last: &mut Sequence| {
         let (sequence, ordinal) = last.next(CALLS);
-        let keys = [whole(sequence), whole(ordinal), series.id(transaction, call, sequence)?];
+        let series = shared.series(transaction, call, sequence)?;
+        let origin = shared.origin(transaction, call.origin.as_deref(), sequence)?;
+        let keys = [Some(whole(sequence)), Some(whole(ordinal)), Some(series), origin];
         schema::CALLS.insert(&mut insert_call, &keys, call)
     };
     for record in batch.records {
         match record {
-            RingEvent::Call(call) => add_call(call, &mut last)?,
+            RingEvent::Call(call) => add_call(shared, call, &mut last)?,
             RingEvent::Log(event) => {
                 let (sequence, ordinal) = last.next(EVENTS);
-                schema::EVENTS.insert(&mut insert_event, &[whole(sequence), whole(ordinal)], event)?;
+                let origin = shared.origin(transaction, event.origin.as_deref(), sequence)?;
+                let keys = [Some(whole(sequence)), Some(whole(ordinal)), origin];
+                schema::EVENTS.insert(&mut insert_event, &keys, event)?;
             }
         }
     }
     for (key, call) in batch.died {
         if insert_death(transaction, key, last.number + 1)? {
-            add_call(call, &mut last)?;
+            add_call(shared, call, &mut last)?;
         }
     }
-    series.finish(transaction)?;
     Ok(last)
 }
 

@@ -1,6 +1,8 @@
 //! Records of the store, and batches of them for sinks.
 
-use soundpost_core::{FieldValue, FinishedCall, LogEvent, StageTime};
+use std::sync::Arc;
+
+use soundpost_core::{FieldValue, FinishedCall, LogEvent, RecordOrigin, StageTime};
 
 use crate::cursor::{Acknowledgement, Rejected};
 use crate::vitals::VitalsSample;
@@ -64,6 +66,8 @@ pub struct VitalsRow {
     pub sequence: u64,
     /// Time, nanoseconds since 1970.
     pub unix_nanos: u64,
+    /// Version and instance of the service; `None` in a store of an older build.
+    pub origin: Option<Arc<RecordOrigin>>,
     /// Samples, one for each entity. Without samples, which retention removed, the record is
     /// [dropped](Acknowledgement::dropped).
     pub samples: Vec<VitalsSample>,

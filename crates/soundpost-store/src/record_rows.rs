@@ -11,7 +11,7 @@ use crate::record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
 use crate::sample_rows::{self, NANOS};
 use crate::scan::Scan;
 use crate::schema::{CALLS, EVENTS, RecordTable, SampleTable};
-use crate::series::CallSeries;
+use crate::shared_rows::SharedRows;
 use crate::sql::count;
 
 /// Maximum memory of a batch for each table, bytes.
@@ -60,16 +60,17 @@ fn matching<F: Filter>(
 /// Returns the calls that match, by the indexes.
 fn indexed_calls(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<Vec<CallRow>> {
     let (sql, values) = filter.select();
-    let mut series = CallSeries::new(connection)?;
+    let mut shared = SharedRows::new(connection)?;
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params_from_iter(&values), |row| Ok(call(row, &mut series)?.1))?.collect()
+    statement.query_map(params_from_iter(&values), |row| Ok(call(row, &mut shared)?.1))?.collect()
 }
 
 /// Returns the events that match, read no further than the limit.
 fn selected_events(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Vec<EventRow>> {
     let (sql, values) = filter.select();
     let mut statement = connection.prepare_cached(&sql)?;
-    let events = statement.query_map(params_from_iter(&values), event)?;
+    let mut shared = SharedRows::new(connection)?;
+    let events = statement.query_map(params_from_iter(&values), |row| event(row, &mut shared))?;
     let is_wanted = |row: &EventRow| filter.has_pattern(&row.event);
     let wanted = events.filter(|row| row.as_ref().map_or(true, is_wanted));
     wanted.take(filter.limit.unwrap_or(usize::MAX)).collect()
@@ -77,14 +78,16 @@ fn selected_events(connection: &Connection, filter: &LogFilter) -> rusqlite::Res
 
 /// Visits the sound calls in the order of the table. Returns the number of damaged ones.
 pub(crate) fn sound_calls(connection: &Connection, visit: impl FnMut(CallRow)) -> rusqlite::Result<u64> {
-    let mut series = CallSeries::new(connection)?;
-    let read = |row: &Row<'_>| call(row, &mut series).map(|(_, call)| (call.sequence, call));
+    let mut shared = SharedRows::new(connection)?;
+    let read = |row: &Row<'_>| call(row, &mut shared).map(|(_, call)| (call.sequence, call));
     sound(connection, &CALLS, read, visit)
 }
 
 /// Visits the sound log events as [`sound_calls`] does.
 pub(crate) fn sound_events(connection: &Connection, visit: impl FnMut(EventRow)) -> rusqlite::Result<u64> {
-    sound(connection, &EVENTS, |row| event(row).map(|event| (event.sequence, event)), visit)
+    let mut shared = SharedRows::new(connection)?;
+    let read = |row: &Row<'_>| event(row, &mut shared).map(|event| (event.sequence, event));
+    sound(connection, &EVENTS, read, visit)
 }
 
 /// Visits the sound records in the order of the table; `read` returns each with its sequence number. Returns the number
@@ -113,17 +116,20 @@ pub(crate) fn sound<R: Default, T>(
 }
 
 /// Returns the ordinal and the call of a row.
-fn call(row: &Row<'_>, series: &mut CallSeries<'_>) -> rusqlite::Result<(u64, CallRow)> {
+fn call(row: &Row<'_>, shared: &mut SharedRows<'_>) -> rusqlite::Result<(u64, CallRow)> {
     let mut call = CallRow::default();
-    let [sequence, ordinal] = CALLS.read(row, &mut call.call)?;
+    let ([sequence, ordinal], origin) = CALLS.read(row, &mut call.call)?;
     call.sequence = sequence;
-    (call.call.operation, call.call.labels) = series.get(row.get(2)?)?;
+    (call.call.operation, call.call.labels) = shared.series(row.get(2)?)?;
+    call.call.origin = shared.origin(origin)?;
     Ok((ordinal, call))
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+fn event(row: &Row<'_>, shared: &mut SharedRows<'_>) -> rusqlite::Result<EventRow> {
     let mut event = EventRow::default();
-    [event.sequence, _] = EVENTS.read(row, &mut event.event)?;
+    let ([sequence, _], origin) = EVENTS.read(row, &mut event.event)?;
+    event.sequence = sequence;
+    event.event.origin = shared.origin(origin)?;
     Ok(event)
 }
 
@@ -152,18 +158,18 @@ fn batch_with(
 ) -> rusqlite::Result<(RecordBatch, i64)> {
     let (horizon, records, erased) = (u64::MAX, Vec::new(), Vec::new());
     let mut reading = Reading { connection: transaction, after, margin, limit, horizon, records, erased };
+    let mut shared = SharedRows::new(transaction)?;
     if kinds.calls {
-        let mut series = CallSeries::new(transaction)?;
-        let read = |row: &Row<'_>| Ok(Record::Call(call(row, &mut series)?.1));
+        let read = |row: &Row<'_>| Ok(Record::Call(call(row, &mut shared)?.1));
         reading.table(CALLS.name(), &CALLS.names(), |row| CALLS.erased(row), read)?;
     }
     if kinds.events {
-        let read = |row: &Row<'_>| event(row).map(Record::Event);
+        let read = |row: &Row<'_>| event(row, &mut shared).map(Record::Event);
         reading.table(EVENTS.name(), &EVENTS.names(), |row| EVENTS.erased(row), read)?;
     }
     if kinds.vitals {
-        let read = |row: &Row<'_>| vitals(transaction, row);
-        reading.table("vitals_samples", "sequence, ordinal, time", |_| None, read)?;
+        let read = |row: &Row<'_>| vitals(transaction, row, &mut shared);
+        reading.table("vitals_samples", "sequence, ordinal, time, origin", |_| None, read)?;
     }
     let Reading { horizon, mut records, mut erased, .. } = reading;
     records.retain(|record| record.sequence() <= horizon);
@@ -234,7 +240,7 @@ impl Reading<'_> {
     }
 }
 
-fn vitals(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Record> {
+fn vitals(connection: &Connection, row: &Row<'_>, shared: &mut SharedRows<'_>) -> rusqlite::Result<Record> {
     let sequence = count(row.get(0)?);
     let unix_nanos = count(row.get(2)?).saturating_mul(NANOS);
     let mut samples = Vec::new();
@@ -243,5 +249,6 @@ fn vitals(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Record> {
         samples.extend(sample_rows::read(connection, table, &range, table.columns())?);
     }
     samples.retain(|sample| !sample.values.is_empty());
-    Ok(Record::Vitals(VitalsRow { sequence, unix_nanos, samples }))
+    let origin = shared.origin(row.get(3)?)?;
+    Ok(Record::Vitals(VitalsRow { sequence, unix_nanos, origin, samples }))
 }

@@ -184,8 +184,10 @@ fn remove_records(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<
         rows += if table == TABLES[SAMPLES] { 0 } else { removed };
     }
     run(transaction, "DELETE FROM deaths WHERE call <= ?1", [last])?;
-    // A series whose calls are all removed.
-    run(transaction, "DELETE FROM call_series WHERE last <= ?1", [last])?;
+    // Rows whose records are all removed.
+    for table in ["call_series", "origins"] {
+        run(transaction, &format!("DELETE FROM {table} WHERE last <= ?1"), [last])?;
+    }
     deleted.set_deleted(transaction)?;
     Ok(rows as u64)
 }

@@ -39,18 +39,21 @@ impl SampleWriter {
         self.newest = None;
     }
 
+    /// Stores samples; `origin` returns the id of the origin of the record with a sequence number.
     pub(crate) fn write(
         &mut self,
         transaction: &Transaction<'_>,
         samples: &[VitalsSample],
         last: &mut Sequence,
+        mut origin: impl FnMut(u64) -> rusqlite::Result<Option<i64>>,
     ) -> rusqlite::Result<()> {
         for sample in samples {
             let time = whole(sample.unix_nanos / NANOS);
             if self.newest.replace(time) != Some(time) {
                 let (sequence, ordinal) = last.next(SAMPLES);
-                let insert = "INSERT INTO vitals_samples (sequence, ordinal, time) VALUES (?1, ?2, ?3)";
-                run(transaction, insert, [whole(sequence), whole(ordinal), time])?;
+                let insert =
+                    "INSERT INTO vitals_samples (sequence, ordinal, time, origin) VALUES (?1, ?2, ?3, ?4)";
+                run(transaction, insert, (whole(sequence), whole(ordinal), time, origin(sequence)?))?;
             }
             let mut row = vec![Value::Integer(time)];
             match &sample.entity {

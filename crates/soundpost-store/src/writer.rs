@@ -141,7 +141,7 @@ impl Store {
         let sinks = self.sinks.clone();
         let room = self.update_room()?;
         let mut step = |open: &mut OpenFile, _| {
-            open.series.clear();
+            open.shared.clear();
             retention::step(&mut open.connection, &limits, room, now, &sinks)
         };
         let used = enter().ok_or_else(|| StoreError::forked(&self.path))?;

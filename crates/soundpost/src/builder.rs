@@ -193,6 +193,9 @@ impl Builder {
         if let Some(namespace) = settings.text("namespace") {
             identity = identity.namespace(&namespace)?;
         }
+        if let Some(instance) = settings.text("instance") {
+            identity = identity.instance(instance);
+        }
         for (name, value) in settings.pairs("labels") {
             identity = identity.label(&name, &value)?;
         }

@@ -19,6 +19,7 @@ fn some() -> Directory {
     let trace = "Traceback (most recent call last):\n  File \"app.py\", line 3\nKeyError: 'anna'";
     let events = [
         LogEvent {
+            origin: Some(crate::origin()),
             fields: vec![("voices".to_owned(), FieldValue::Int(3))],
             ..event(0, Level::Debug, "tts.cache", "loaded")
         },
@@ -91,7 +92,7 @@ fn log_events_are_filtered_by_each_option() {
 fn event_as_json_has_its_present_values() {
     let text = some().run(&["logs", "--json", "--limit", "5"]).good();
     let lines: Vec<&str> = text.lines().collect();
-    let expected = r#"{"time":"2026-01-02T03:04:05.000Z","level":"debug","message":"loaded","logger":"tts.cache","fields":{"voices":3},"pid":77}"#;
+    let expected = r#"{"time":"2026-01-02T03:04:05.000Z","level":"debug","message":"loaded","logger":"tts.cache","fields":{"voices":3},"pid":77,"version":"V23","instance":"gpu-7"}"#;
     assert_eq!(lines[0], expected);
     assert!(lines[2].contains(r#""request_id":"req-1""#), "{}", lines[2]);
 }

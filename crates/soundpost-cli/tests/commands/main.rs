@@ -11,12 +11,13 @@ mod postmortem;
 mod recovery;
 mod users;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use soundpost::read::store::{Entity, GpuName, Limits, Store, VitalsSample};
 use soundpost::{FieldValue, GpuUse, Outcome, StageTime, Telemetry};
-use soundpost_core::FinishedCall;
+use soundpost_core::{FinishedCall, RecordOrigin};
 use soundpost_store::{Batch, RingEvent};
 
 use common::{Directory, Running, SERVICE, free_port, until};
@@ -32,12 +33,17 @@ const MIB: u64 = 1024 * 1024;
 /// 2026-01-02T03:04:05Z
 const MOMENT: u64 = 1_767_323_045 * SECOND;
 
+fn origin() -> Arc<RecordOrigin> {
+    Arc::new(RecordOrigin { version: "V23".to_owned(), instance: "gpu-7".to_owned() })
+}
+
 fn call(request_id: &str, outcome: Outcome, ended: u64) -> FinishedCall {
     FinishedCall {
         request_id: request_id.to_owned(),
         operation: "synthesize".to_owned(),
         labels: vec![("emotion".to_owned(), "sad".to_owned())],
         outcome,
+        origin: Some(origin()),
         pid: 77,
         segment: 1,
         ended_unix: ended,

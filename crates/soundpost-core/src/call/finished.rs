@@ -1,9 +1,12 @@
 //! Calls as plain data: input of the store, the sinks and the terminal.
 
+use std::sync::Arc;
+
 use super::outcome::Outcome;
 use super::record::CallRecord;
 use crate::field::FieldValue;
 use crate::history::GpuUse;
+use crate::registry::RecordOrigin;
 use crate::segment::{flag, word};
 
 /// A call that has ended. Times are nanoseconds; `started` and `ended` are of the monotonic clock, which all
@@ -18,6 +21,8 @@ pub struct FinishedCall {
     pub labels: Vec<(String, String)>,
     /// How the call ended.
     pub outcome: Outcome,
+    /// Version and instance of the service; `None` in a store of an older build.
+    pub origin: Option<Arc<RecordOrigin>>,
     /// Process id, as the process itself saw it.
     pub pid: u32,
     /// Segment that recorded the call.
@@ -66,6 +71,7 @@ pub(crate) struct CallOrigin {
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) stages: Vec<StageTime>,
     pub(crate) died_in: Option<String>,
+    pub(crate) origin: Option<Arc<RecordOrigin>>,
     pub(crate) pid: u32,
     pub(crate) segment: u64,
     /// Wall clock minus monotonic clock, nanoseconds.
@@ -85,6 +91,7 @@ impl FinishedCall {
             operation: origin.operation,
             labels: origin.labels,
             outcome: record.outcome,
+            origin: origin.origin,
             pid: origin.pid,
             segment: origin.segment,
             ended_unix: record.ended.wrapping_add(origin.wall_offset),

@@ -1,8 +1,11 @@
 //! A log event, as the host passes it and as the store receives it.
 
+use std::sync::Arc;
+
 use super::fields::LogFields;
 use super::level::Level;
 use crate::field::FieldValue;
+use crate::registry::RecordOrigin;
 
 /// Number of texts of an event beside its message.
 pub(super) const TEXTS: usize = 5;
@@ -77,6 +80,8 @@ pub struct LogEvent {
     pub request_id: String,
     /// Operation of that call.
     pub operation: String,
+    /// Version and instance of the service; `None` in a store of an older build.
+    pub origin: Option<Arc<RecordOrigin>>,
     /// Process id, as the process itself saw it.
     pub pid: u32,
     /// Segment that recorded the event.

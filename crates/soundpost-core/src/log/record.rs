@@ -91,6 +91,7 @@ impl LogEvent {
             thread,
             request_id,
             operation,
+            origin: None,
             pid: source.pid(Owner::from_word(fixed[1])) as u32,
             segment: source.id(),
             fields: field::decode(fields),

@@ -11,7 +11,23 @@ pub struct ServiceIdentity {
     namespace: String,
     version: String,
     commit: String,
+    /// Name of the instance; empty for that of the host.
+    instance: String,
     labels: Vec<(String, String)>,
+}
+
+/// Version and instance of the service that made a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordOrigin {
+    /// Version; empty for a service without one.
+    pub version: String,
+    /// Name of the instance.
+    pub instance: String,
+}
+
+/// Returns the name of this host.
+pub fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 impl ServiceIdentity {
@@ -51,6 +67,13 @@ impl ServiceIdentity {
         self
     }
 
+    /// Sets the name of this instance of the service; default: the host's name.
+    #[must_use]
+    pub fn instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = instance.into();
+        self
+    }
+
     /// Adds a label to every metric.
     ///
     /// # Errors
@@ -70,6 +93,12 @@ impl ServiceIdentity {
     /// Returns the service's version; empty if not set.
     pub fn own_version(&self) -> &str {
         &self.version
+    }
+
+    /// Returns the version and the instance of records.
+    pub fn origin(&self) -> RecordOrigin {
+        let instance = if self.instance.is_empty() { host_name() } else { self.instance.clone() };
+        RecordOrigin { version: self.version.clone(), instance }
     }
 
     /// Returns the prefix of the request metrics, without the underscore.
@@ -92,6 +121,7 @@ impl ServiceIdentity {
             namespace: self.namespace.clone(),
             version: self.version.clone(),
             commit: self.commit.clone(),
+            instance: self.instance.clone(),
         };
         let labels =
             self.labels.iter().map(|(name, value)| Meta::Label { name: name.clone(), value: value.clone() });

@@ -35,7 +35,7 @@ pub(crate) use event::Truncation;
 pub use family::Family;
 pub(crate) use handle::gauge_cell;
 pub use handle::{Counter, Gauge, Histogram};
-pub use identity::ServiceIdentity;
+pub use identity::{RecordOrigin, ServiceIdentity, host_name};
 pub(crate) use kind::Repr;
 pub use kind::{Merge, MetricKind};
 pub use name::sanitized;

@@ -136,8 +136,8 @@ fn decode_labels(reader: &mut crate::segment::PayloadReader<'_>) -> Option<(Labe
 /// Record of a fact about the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Meta {
-    /// Name, namespace, version, commit of the service; empty where unknown.
-    Service { name: String, namespace: String, version: String, commit: String },
+    /// Name, namespace, version, commit, instance of the service; empty where unknown.
+    Service { name: String, namespace: String, version: String, commit: String, instance: String },
     /// A label on every metric of the segment.
     Label { name: String, value: String },
     /// A segment whose totals are already part of this one.
@@ -149,8 +149,9 @@ pub(crate) enum Meta {
 impl Meta {
     pub(crate) fn encode(&self) -> Payload {
         match self {
-            Self::Service { name, namespace, version, commit } => {
-                Payload::default().word(1).text(name).text(namespace).text(version).text(commit)
+            Self::Service { name, namespace, version, commit, instance } => {
+                let payload = Payload::default().word(1).text(name).text(namespace);
+                payload.text(version).text(commit).text(instance)
             }
             Self::Label { name, value } => Payload::default().word(2).text(name).text(value),
             Self::Folded { id } => Payload::default().word(3).word(*id),
@@ -168,6 +169,8 @@ impl Meta {
                 namespace: reader.text()?,
                 version: reader.text()?,
                 commit: reader.text()?,
+                // Segments of older builds have none.
+                instance: reader.text().unwrap_or_default(),
             },
             2 => Self::Label { name: reader.text()?, value: reader.text()? },
             3 => Self::Folded { id: reader.word()? },

@@ -14,7 +14,7 @@ use super::names::Names;
 use super::retire;
 use crate::call::InFlightCall;
 use crate::clock;
-use crate::registry::{Meta, Registry};
+use crate::registry::{Meta, RecordOrigin, Registry};
 use crate::segment::{ProcessRole, SegmentState, ServiceDir, Source};
 use crate::step;
 
@@ -149,9 +149,10 @@ impl Collector {
         &self.prefix
     }
 
-    /// Returns the service's version as of the last refresh; `None` where no process has one.
-    pub fn version(&self) -> Option<String> {
-        live::version(&self.sources)
+    /// Replaces version and instance by those of the service's processes, as of the last refresh. Those that no process
+    /// has stay.
+    pub fn update_origin(&self, origin: &mut RecordOrigin) {
+        live::update_origin(&self.sources, origin);
     }
 
     /// Returns the labels of every metric of the service, as of the last refresh.

@@ -7,7 +7,7 @@ use super::attached::Attached;
 use super::merge::Living;
 use super::model::{Labels, MetricFamily, MetricSeries, MetricValue};
 use crate::clock::seconds;
-use crate::registry::{Meta, MetricKind, Unit};
+use crate::registry::{Meta, MetricKind, RecordOrigin, Unit};
 use crate::segment::{ProcessRole, SUSPENDED, flag, word};
 
 #[derive(Default)]
@@ -159,12 +159,22 @@ pub(super) fn constant_labels(sources: &[Attached]) -> Labels {
     first.map_or_else(|| Labels::from([]), |first| first.constant_labels(&[]))
 }
 
-/// Returns the service's version from its processes; an agent may not have it.
-pub(super) fn version(sources: &[Attached]) -> Option<String> {
-    of_service(sources).find_map(|attached| match &attached.identity {
-        Some(Meta::Service { version, .. }) if !version.is_empty() => Some(version.clone()),
-        _ => None,
-    })
+/// Replaces the version and the instance by those that processes of the service have; an agent may not have them.
+pub(super) fn update_origin(sources: &[Attached], origin: &mut RecordOrigin) {
+    let mut known = RecordOrigin::default();
+    for identity in of_service(sources).filter_map(|attached| attached.identity.as_ref()) {
+        let Meta::Service { version, instance, .. } = identity else { continue };
+        for (text, first) in [(version, &mut known.version), (instance, &mut known.instance)] {
+            if first.is_empty() {
+                first.clone_from(text);
+            }
+        }
+    }
+    for (text, updated) in [(known.version, &mut origin.version), (known.instance, &mut origin.instance)] {
+        if !text.is_empty() {
+            *updated = text;
+        }
+    }
 }
 
 /// Returns the prefix of the service's metrics from its processes; an agent may not have it.

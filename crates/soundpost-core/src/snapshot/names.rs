@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::call::{CallOrigin, CallRecord, FinishedCall, InFlightCall, StageTime};
 use crate::log::LogEvent;
-use crate::registry::{LabelPairs, Meta, OVERFLOW, OperationRecord};
+use crate::registry::{LabelPairs, Meta, OVERFLOW, OperationRecord, RecordOrigin};
 use crate::segment::{Lookup, Owner, RawCall, RawStage, Record, RecordKind, Source, word};
 
 /// Operation of a call whose record did not fit the directory.
@@ -17,9 +17,16 @@ pub(super) struct Names {
     operations: HashMap<u32, Arc<OperationRecord>>,
     stages: HashMap<u32, Arc<str>>,
     constant: Option<LabelPairs>,
+    origin: Option<Arc<RecordOrigin>>,
+    /// Instance of segments without one.
+    instance: String,
 }
 
 impl Names {
+    pub(super) fn new(instance: String) -> Self {
+        Self { instance, ..Self::default() }
+    }
+
     pub(super) fn finished(&mut self, source: &Source, record: CallRecord) -> FinishedCall {
         self.resolved(source, record, None)
     }
@@ -37,6 +44,7 @@ impl Names {
             labels,
             stages: self.stages(source, &record.stages),
             died_in,
+            origin: self.origin(source),
             pid: source.pid(Owner::from_word(record.words[word::OWNER])) as u32,
             segment: source.id(),
             wall_offset: source.wall_offset(),
@@ -61,9 +69,10 @@ impl Names {
         }
     }
 
-    /// Returns a log event with the constant labels among its fields, except those whose name is taken.
+    /// Returns a log event with its origin, and the constant labels among its fields, except those whose name is taken.
     pub(super) fn labelled(&mut self, source: &Source, mut event: LogEvent) -> LogEvent {
         self.constant(source).iter().for_each(|(name, value)| event.add_label(name, value));
+        event.origin = self.origin(source);
         event
     }
 
@@ -84,16 +93,32 @@ impl Names {
         }
     }
 
-    /// Returns the constant labels of the segment, which are the first records of its directory.
+    /// Returns the constant labels of the segment.
     fn constant(&mut self, source: &Source) -> &[(Box<str>, Box<str>)] {
         self.constant.get_or_insert_with(|| {
-            let first = source.directory().read(0).take_while(|record| record.kind == RecordKind::Meta);
-            let label = |record: Record| match Meta::decode(&record)? {
+            let label = |meta: Meta| match meta {
                 Meta::Label { name, value } => Some((name.into(), value.into())),
                 _ => None,
             };
-            first.filter_map(label).collect()
+            first_metas(source).filter_map(label).collect()
         })
+    }
+
+    /// Returns the version and the instance of the segment; `None` where its identity is damaged.
+    fn origin(&mut self, source: &Source) -> Option<Arc<RecordOrigin>> {
+        if self.origin.is_none() {
+            let identity = first_metas(source).find_map(|meta| match meta {
+                Meta::Service { version, instance, .. } => Some(RecordOrigin { version, instance }),
+                _ => None,
+            });
+            self.origin = identity.map(|mut origin| {
+                if origin.instance.is_empty() {
+                    origin.instance.clone_from(&self.instance);
+                }
+                Arc::new(origin)
+            });
+        }
+        self.origin.clone()
     }
 
     fn stage_of(&mut self, source: &Source, word: u64) -> Option<String> {
@@ -124,6 +149,12 @@ impl Names {
             None => OVERFLOW.into(),
         }
     }
+}
+
+/// Returns the facts about the segment, which are the first records of its directory.
+fn first_metas(source: &Source) -> impl Iterator<Item = Meta> {
+    let first = source.directory().read(0).take_while(|record| record.kind == RecordKind::Meta);
+    first.filter_map(|record| Meta::decode(&record))
 }
 
 fn record(source: &Source, at: u32) -> Option<Record> {

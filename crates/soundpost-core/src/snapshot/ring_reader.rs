@@ -182,7 +182,8 @@ impl RingReader {
         let position = stored(source.id())?.filter(|stored| *stored > tail).unwrap_or(tail);
         pass(&source, tail, position);
         source.ring().free(position, |owner| source.is_alive(owner));
-        let (names, told, suspects) = Default::default();
+        let (told, suspects) = Default::default();
+        let names = Names::new(self.registry.identity().origin().instance);
         let alive = source.heartbeat();
         self.rings.push(Tail { source, names, position, waiting: None, alive, told, suspects });
         Ok(())

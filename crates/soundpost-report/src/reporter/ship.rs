@@ -63,9 +63,7 @@ impl SinkThreads {
 fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
     let (context, store) = (&deps.context, store.clone());
     let identity = context.registry.identity();
-    let names =
-        OwnedOrigin::new(identity.service(), identity.own_version(), context.config.instance.as_deref())
-            .with_labels(identity.labels().to_vec());
+    let names = OwnedOrigin::new(identity.service(), identity.origin(), identity.labels().to_vec());
     Arc::new(Workers::start(
         &context.config.sinks,
         &context.place,
@@ -76,18 +74,17 @@ fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
     ))
 }
 
-/// Updates version and labels of an agent's records to those of the service's processes.
+/// Updates version, instance and labels of an agent's records to those of the service's processes. The records of a
+/// service without processes keep the last ones.
 fn update_names(deps: &Deps, workers: &Workers) {
-    let (version, labels) = {
-        let collector = lock(&deps.collector);
-        (collector.version(), collector.constant_labels())
-    };
-    let owned = |(name, value): &(Arc<str>, Arc<str>)| (name.to_string(), value.to_string());
-    let labels: Vec<_> = labels.iter().map(owned).collect();
-    workers.set_names(|names| {
-        let names = version.iter().fold(names, |names, version| names.with_version(version));
-        // The records of a service without processes keep its last labels.
-        if labels.is_empty() { names } else { names.with_labels(labels) }
+    let collector = lock(&deps.collector);
+    let labels = collector.constant_labels();
+    workers.update_names(|names| {
+        collector.update_origin(&mut names.default);
+        if !labels.is_empty() {
+            let owned = |(name, value): &(Arc<str>, Arc<str>)| (name.to_string(), value.to_string());
+            names.labels = labels.iter().map(owned).collect();
+        }
     });
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use soundpost_core::snapshot::{DeathKey, RingEvent, RingReader};
-use soundpost_core::{Counter, Error, FinishedCall, Gauge, Merge, Spec, Unit};
+use soundpost_core::thread::lock;
+use soundpost_core::{Counter, Error, FinishedCall, Gauge, Merge, RecordOrigin, Spec, Unit};
 pub(super) use soundpost_store::prepare_for_forks;
 use soundpost_store::{Backlog, Store, StoreError};
 
@@ -26,6 +27,8 @@ pub(super) struct Storage {
     deps: Arc<Deps>,
     store: Option<Store>,
     backlog: Backlog,
+    /// Version and instance of the service for vitals.
+    origin: RecordOrigin,
     /// Start of the failures to write the store, and the time of the next attempt.
     failing: Option<(Instant, Instant)>,
     /// Time since which the stored positions of segments cannot be read.
@@ -50,6 +53,7 @@ impl Storage {
             deps: deps.clone(),
             store: None,
             backlog: Backlog::default(),
+            origin: registry.identity().origin(),
             failing: None,
             positions_unknown: None,
             unsynced: None,
@@ -103,6 +107,8 @@ impl Storage {
 
     /// Adds the samples whose groups are complete, or all of them in the `last` round.
     pub(super) fn add_samples(&mut self, last: bool) {
+        lock(&self.deps.collector).update_origin(&mut self.origin);
+        self.backlog.set_vitals_origin(self.origin.clone());
         self.deps.samples.move_settled(last, &mut self.backlog);
     }
 

@@ -66,9 +66,10 @@ impl Workers {
     }
 
     /// Changes the origin of further records. An agent reads it from the service's processes.
-    pub fn set_names(&self, change: impl FnOnce(OwnedOrigin) -> OwnedOrigin) {
+    pub fn update_names(&self, change: impl FnOnce(&mut OwnedOrigin)) {
         let mut names = lock(&self.context.names);
-        let changed = change(OwnedOrigin::clone(&names));
+        let mut changed = OwnedOrigin::clone(&names);
+        change(&mut changed);
         if **names != changed {
             *names = Arc::new(changed);
         }

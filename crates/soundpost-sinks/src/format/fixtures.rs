@@ -69,6 +69,7 @@ pub(crate) fn logged() -> EventRow {
         thread: String::new(),
         request_id: String::new(),
         operation: String::new(),
+        origin: None,
         pid: 7,
         segment: 1,
         fields: vec![

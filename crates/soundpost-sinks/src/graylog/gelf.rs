@@ -44,6 +44,7 @@ static FIELDS: Dialect = Dialect {
 /// Booleans become 1 and 0, because Graylog discards them otherwise. NaN and infinite numbers and blank texts are
 /// omitted, and numbers beyond i64 become the largest. Written as text, they would cost the whole record.
 pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>, limit: usize) -> Losses {
+    let origin = &event.origin(origin);
     let mut object = Object::new(out, limit, &FIELDS);
     object.must("version", |out, _| out.extend_from_slice(b"\"1.1\""));
     object.must("host", |out, losses| push_text(out, or_dash(origin.host), HOST, losses));

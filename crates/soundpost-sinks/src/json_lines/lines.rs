@@ -20,6 +20,7 @@ static FIELDS: Dialect =
 ///
 /// A NaN or infinite field is omitted, and a duplicate name gets a `_` at its end.
 pub fn push(out: &mut Vec<u8>, origin: &Origin<'_>, event: &Event<'_>) -> Losses {
+    let origin = &event.origin(origin);
     let mut object = Object::new(out, LINE - 1, &FIELDS);
     object.must("time", |out, _| {
         out.push(b'"');

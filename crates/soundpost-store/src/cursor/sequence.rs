@@ -111,7 +111,8 @@ fn newest<R: Default>(
 ) -> rusqlite::Result<Newest> {
     let mut newest = Newest::default();
     Scan::back(table.name(), &table.names(), end).visit(connection, |row| {
-        let Some([sequence, ordinal]) = row.and_then(|row| table.read(row, &mut R::default()).ok()) else {
+        let Some(([sequence, ordinal], _)) = row.and_then(|row| table.read(row, &mut R::default()).ok())
+        else {
             newest.damaged += 1;
             return Ok(ControlFlow::Continue(None));
         };

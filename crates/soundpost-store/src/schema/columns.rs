@@ -1,7 +1,9 @@
 //! The columns of calls and of log events: the one list from which tables, views, JSON, CSV and sinks' fields follow.
 
+use std::sync::Arc;
+
 use rusqlite::types::{FromSqlResult, ToSqlOutput, ValueRef};
-use soundpost_core::{FieldValue, FinishedCall, GpuUse, LogEvent};
+use soundpost_core::{FieldValue, FinishedCall, GpuUse, LogEvent, RecordOrigin};
 
 use super::column::{ColumnValue as Shown, EVENTS, LINES, RATIO, RecordColumn, Scale, UNLESS_ZERO, VIEW};
 use super::stored::{NULL, Stored, sql_type};
@@ -179,6 +181,10 @@ pub const CALL_COLUMNS: &[CallColumn] = &[
     .expressed("coalesce(stage_failures, '{}')")
     .in_places(VIEW),
     call!("pid", pid).shown("pid", Plain).in_places(EVENTS),
+    CallColumn::derived("version", "version", |call| origin(&call.origin, |origin| &origin.version))
+        .in_places(VIEW | LINES),
+    CallColumn::derived("instance", "instance", |call| origin(&call.origin, |origin| &origin.instance))
+        .in_places(VIEW | LINES),
 ];
 
 /// Columns of a log event, in the order of the view. Formats of sinks name the texts of an event themselves.
@@ -218,7 +224,16 @@ pub const EVENT_COLUMNS: &[EventColumn] = &[
         .expressed("coalesce(fields, '{}')")
         .shown_by(|event| Shown::Fields(&event.fields)),
     event!("pid", pid).shown("pid", Plain).in_places(EVENTS),
+    EventColumn::derived("version", "version", |event| origin(&event.origin, |origin| &origin.version))
+        .in_places(VIEW | LINES),
+    EventColumn::derived("instance", "instance", |event| origin(&event.origin, |origin| &origin.instance))
+        .in_places(VIEW | LINES),
 ];
+
+/// Returns a text of an origin, which sinks write by their formats.
+fn origin<'r>(origin: &'r Option<Arc<RecordOrigin>>, text: fn(&RecordOrigin) -> &String) -> Shown<'r> {
+    origin.as_deref().map_or(Shown::None, |origin| Shown::Text(text(origin)))
+}
 
 fn real_time_factor(call: &FinishedCall) -> Shown<'_> {
     call.real_time_factor().map_or(Shown::None, Shown::Float)

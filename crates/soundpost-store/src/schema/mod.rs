@@ -21,7 +21,7 @@ pub(crate) use request_id::stored as stored_request_id;
 pub(crate) use samples::{SampleColumn, SampleTable};
 pub(crate) use table::{CALLS, ERASED_PID, EVENTS, NOT_ERASED, RecordTable};
 
-use table::{Definition, SchemaObject};
+use table::{Definition, ORIGIN, SchemaObject};
 
 /// Tables and indexes that do not follow from columns.
 const TABLES: &str = include_str!("tables.sql");
@@ -32,13 +32,18 @@ const APPLICATION: i64 = 0x4175_7363;
 /// Version that this program writes.
 pub const VERSION: i64 = 1 + STEPS.len() as i64;
 
+/// Tables that a file of any version gets when it is opened. Versions and instances of records; last: the newest record.
+const ADDED_TABLES: &str = "CREATE TABLE IF NOT EXISTS origins (id INTEGER PRIMARY KEY, version TEXT NOT NULL, \
+    instance TEXT NOT NULL, last INTEGER NOT NULL, UNIQUE (version, instance)) STRICT";
+
 /// Columns of [`TABLES`] that the statements prepared at the start do not name.
-const WRITTEN: [&str; 6] = [
+const WRITTEN: [&str; 7] = [
     "SELECT id, operation, labels, last FROM call_series",
     "SELECT segment, slot, sequence, call FROM deaths",
     "SELECT segment, position FROM segment_cursors",
     "SELECT name, value FROM state",
-    "SELECT sequence, ordinal, time FROM vitals_samples",
+    "SELECT id, version, instance, last FROM origins",
+    "SELECT sequence, ordinal, time, origin FROM vitals_samples",
     "SELECT id, gpu, uuid, name, mig FROM gpus",
 ];
 
@@ -122,36 +127,40 @@ fn bring_up_to_date(connection: &mut Connection, from: i64, steps: &[&str]) -> r
         drop_objects(&transaction)?;
         let due = steps.get(usize::try_from(from - 1).unwrap_or(0)..).unwrap_or_default();
         due.iter().try_for_each(|step| transaction.execute_batch(step))?;
-        for (table, column) in missing(&transaction)? {
-            transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
+        for (table, columns) in missing(&transaction)? {
+            for (name, sql_type) in columns {
+                transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {name} {sql_type}"))?;
+            }
         }
     }
+    transaction.execute_batch(ADDED_TABLES)?;
     objects().try_for_each(|object| transaction.execute_batch(&object.sql))?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", to)?;
     transaction.commit()
 }
 
-/// Returns the columns that a file lacks: table, and name with type.
-fn missing(connection: &Connection) -> rusqlite::Result<Vec<(&'static str, String)>> {
+/// Column of sinks with the number of erased records.
+const ERASED: (&str, &str) = ("dropped_erased", "INTEGER NOT NULL DEFAULT 0");
+
+/// Names and types of columns.
+type Columns = Vec<(&'static str, &'static str)>;
+
+/// Returns the columns that a file lacks, by table.
+fn missing(connection: &Connection) -> rusqlite::Result<Vec<(&'static str, Columns)>> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let tables = definitions().map(|table| (table.table, table.all_columns()));
     let mut missing = Vec::new();
-    for table in definitions() {
-        let columns = table.missing(connection)?;
-        missing.extend(columns.iter().map(|(name, sql_type)| (table.table, format!("{name} {sql_type}"))));
-    }
-    if !has_column(connection, SINKS, ERASED)? {
-        missing.push((SINKS, format!("{ERASED} INTEGER NOT NULL DEFAULT 0")));
+    let others = [("vitals_samples", vec![ORIGIN]), ("sink_cursors", vec![ERASED])];
+    for (table, mut columns) in tables.chain(others) {
+        let names = statement.query_map([table], |row| row.get(0))?;
+        let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
+        columns.retain(|(column, _)| !names.iter().any(|name| name == column));
+        if !columns.is_empty() {
+            missing.push((table, columns));
+        }
     }
     Ok(missing)
-}
-
-/// Table and column that a file may lack.
-const SINKS: &str = "sink_cursors";
-const ERASED: &str = "dropped_erased";
-
-fn has_column(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
-    let found = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
-    connection.prepare(found)?.exists([table, column])
 }
 
 fn has_objects(connection: &Connection) -> rusqlite::Result<bool> {
@@ -177,22 +186,19 @@ pub(crate) fn adapt(connection: &Connection, version: i64) -> rusqlite::Result<(
     if version == 1 {
         connection.execute_batch(include_str!("read_1.sql"))?;
     }
-    for table in definitions() {
-        let missing = table.missing(connection)?;
-        if missing.is_empty() {
-            continue;
-        }
-        let name = table.table;
-        let value = |column: &str| if (version, column) == (1, "series") { "kind" } else { "NULL" };
+    if connection.prepare("SELECT id FROM origins").is_err() {
+        connection.execute_batch("CREATE TEMP TABLE origins (id, version, instance)")?;
+    }
+    for (name, missing) in missing(connection)? {
+        let value = |column: &str| match (version, column) {
+            (1, "series") => "kind",
+            (_, column) if column == ERASED.0 => "0",
+            _ => "NULL",
+        };
         let missing = missing.iter().map(|(column, _)| format!(", {} AS {column}", value(column)));
         let missing: String = missing.collect();
         connection
             .execute_batch(&format!("CREATE TEMP VIEW {name} AS SELECT *{missing} FROM main.{name}"))?;
-    }
-    if !has_column(connection, SINKS, ERASED)? {
-        connection.execute_batch(&format!(
-            "CREATE TEMP VIEW {SINKS} AS SELECT *, 0 AS {ERASED} FROM main.{SINKS}"
-        ))?;
     }
     Ok(())
 }

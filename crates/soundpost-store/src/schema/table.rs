@@ -8,12 +8,13 @@ use soundpost_core::{FinishedCall, LogEvent};
 
 use super::column::RecordColumn;
 use super::columns::{CALL_COLUMNS, EVENT_COLUMNS};
+use super::stored::NULL;
 use crate::sql::{count, places, run, whole};
 
 /// A table and its view, as SQL.
 pub(super) struct Definition {
     pub(super) table: &'static str,
-    /// Names and types of columns that identify a row.
+    /// Names and types of columns that identify a row or refer to others.
     pub(super) keys: &'static [(&'static str, &'static str)],
     /// Names and types of the other columns.
     pub(super) columns: Vec<(&'static str, &'static str)>,
@@ -26,21 +27,15 @@ pub(super) struct Definition {
 impl Definition {
     /// Returns the statement that creates the table.
     pub(super) fn create(&self) -> String {
-        let columns = self.keys.iter().chain(&self.columns);
-        let columns: Vec<String> = columns.map(|(name, sql_type)| format!("{name} {sql_type}")).collect();
+        let columns = self.all_columns();
+        let columns: Vec<String> =
+            columns.iter().map(|(name, sql_type)| format!("{name} {sql_type}")).collect();
         format!("CREATE TABLE {} ({}{}", self.table, columns.join(", "), self.end)
     }
 
-    /// Returns the columns that a file lacks, with their types.
-    pub(super) fn missing(
-        &self,
-        connection: &Connection,
-    ) -> rusqlite::Result<Vec<(&'static str, &'static str)>> {
-        let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
-        let names = statement.query_map([self.table], |row| row.get(0))?;
-        let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
-        let all = self.keys.iter().chain(&self.columns);
-        Ok(all.filter(|(column, _)| !names.iter().any(|name| name == column)).copied().collect())
+    /// Returns the names and types of all columns.
+    pub(super) fn all_columns(&self) -> Vec<(&'static str, &'static str)> {
+        self.keys.iter().chain(&self.columns).copied().collect()
     }
 
     /// Returns the names, kinds and statements of the view and the trigger, as SQLite keeps them.
@@ -71,6 +66,11 @@ pub(super) struct SchemaObject {
 pub(crate) const NOT_ERASED: &str = "(ordinal > 0 OR pid <> 4294967295)";
 /// Process id of erased records.
 pub(crate) const ERASED_PID: u32 = u32::MAX;
+/// Column with the id of a record's origin; NULL in rows of older versions.
+pub(super) const ORIGIN: (&str, &str) = ("origin", "INTEGER");
+
+/// Columns that were added after the first build with checksums. NULL there does not count, as in rows from before.
+pub(super) const ADDED: [&str; 1] = [ORIGIN.0];
 
 /// Column with the checksum of a row; NULL in rows of older versions, and in rows that an operator edited.
 const CHECKSUM: (&str, &str) = ("checksum", "INTEGER");
@@ -92,19 +92,20 @@ pub(crate) static CALLS: RecordTable<FinishedCall> = RecordTable {
         ("sequence", "INTEGER PRIMARY KEY"),
         ("ordinal", "INTEGER NOT NULL"),
         ("series", "INTEGER NOT NULL"),
+        ORIGIN,
     ],
     columns: CALL_COLUMNS,
     view: "calls",
-    from: "stored_calls JOIN call_series ON call_series.id = series",
+    from: "stored_calls JOIN call_series ON call_series.id = series LEFT JOIN origins ON origins.id = origin",
     insertion: OnceLock::new(),
 };
 
 pub(crate) static EVENTS: RecordTable<LogEvent> = RecordTable {
     name: "stored_events",
-    keys: &[("sequence", "INTEGER PRIMARY KEY"), ("ordinal", "INTEGER NOT NULL")],
+    keys: &[("sequence", "INTEGER PRIMARY KEY"), ("ordinal", "INTEGER NOT NULL"), ORIGIN],
     columns: EVENT_COLUMNS,
     view: "events",
-    from: "stored_events",
+    from: "stored_events LEFT JOIN origins ON origins.id = origin",
     insertion: OnceLock::new(),
 };
 
@@ -147,15 +148,16 @@ impl<R> RecordTable<R> {
     pub(crate) fn insert(
         &self,
         statement: &mut Statement<'_>,
-        keys: &[i64],
+        keys: &[Option<i64>],
         record: &R,
     ) -> rusqlite::Result<()> {
-        let keys = keys.iter().map(|key| ToSqlOutput::from(*key));
-        let stored = self.columns.iter().filter(|column| column.stored.is_some());
+        let keys = self.keys.iter().zip(keys).map(|((name, _), key)| (*name, key.map_or(NULL, Into::into)));
+        let stored =
+            self.columns.iter().filter_map(|column| Some((column.stored?.0, (column.store)(record))));
         let (mut checksum, mut last) = (Checksum::default(), 0);
-        for value in keys.chain(stored.map(|column| (column.store)(record))) {
+        for (name, value) in keys.chain(stored) {
             last += 1;
-            checksum.add(value_ref(&value));
+            checksum.add(name, value_ref(&value));
             statement.raw_bind_parameter(last, value)?;
         }
         statement.raw_bind_parameter(last + 1, checksum.finish())?;
@@ -170,8 +172,9 @@ impl<R> RecordTable<R> {
         erased: &R,
     ) -> rusqlite::Result<()> {
         run(connection, &format!("DELETE FROM {} WHERE sequence = ?1", self.name), [whole(sequence)])?;
-        let keys = [whole(sequence), -whole(ordinal), 0];
-        self.insert(&mut *connection.prepare_cached(self.insertion())?, &keys[..self.keys.len()], erased)
+        let mut keys = vec![Some(0); self.keys.len()];
+        (keys[0], keys[1], keys[self.keys.len() - 1]) = (Some(whole(sequence)), Some(-whole(ordinal)), None);
+        self.insert(&mut *connection.prepare_cached(self.insertion())?, &keys, erased)
     }
 
     /// Returns the sequence number of a row that is an erased record.
@@ -181,28 +184,29 @@ impl<R> RecordTable<R> {
     {
         let is_erased = row.get(1).is_ok_and(|ordinal: i64| ordinal < 0);
         let read = is_erased.then(|| self.read(row, &mut R::default()).ok()).flatten();
-        read.map(|[sequence, _]| sequence)
+        read.map(|([sequence, _], _)| sequence)
     }
 
-    /// Reads a row. Returns its sequence number and ordinal.
+    /// Reads a row. Returns its sequence number and ordinal, and the id of its origin.
     ///
     /// # Errors
     /// When the row differs from what was written.
-    pub(crate) fn read(&self, row: &Row<'_>, record: &mut R) -> rusqlite::Result<[u64; 2]> {
-        let mut checksum = Checksum::default();
-        for place in 0..self.keys.len() {
-            checksum.add(row.get_ref(place)?);
+    pub(crate) fn read(&self, row: &Row<'_>, record: &mut R) -> rusqlite::Result<([u64; 2], Option<i64>)> {
+        let (mut checksum, mut place) = (Checksum::default(), 0);
+        for (name, _) in self.keys {
+            checksum.add(name, row.get_ref(place)?);
+            place += 1;
         }
-        let mut place = self.keys.len();
-        for column in self.columns.iter().filter(|column| column.stored.is_some()) {
+        let origin = row.get(place - 1)?;
+        for (column, (name, _)) in self.columns.iter().filter_map(|column| Some((column, column.stored?))) {
             let value = row.get_ref(place)?;
-            checksum.add(value);
+            checksum.add(name, value);
             (column.load)(record, value)?;
             place += 1;
         }
         match row.get::<_, Option<i64>>(place)? {
             Some(written) if written != checksum.finish() => Err(FromSqlError::OutOfRange(written).into()),
-            _ => Ok([count(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()]),
+            _ => Ok(([count(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()], origin)),
         }
     }
 }
@@ -220,12 +224,13 @@ fn value_ref<'a>(value: &'a ToSqlOutput<'_>) -> ValueRef<'a> {
 struct Checksum(crc32fast::Hasher);
 
 impl Checksum {
-    fn add(&mut self, value: ValueRef<'_>) {
+    fn add(&mut self, column: &str, value: ValueRef<'_>) {
         let mut part = |tag: u8, bytes: &[u8]| {
             self.0.update(&[tag]);
             self.0.update(bytes);
         };
         match value {
+            ValueRef::Null if ADDED.contains(&column) => {}
             ValueRef::Null => part(0, &[]),
             ValueRef::Integer(number) => part(1, &number.to_le_bytes()),
             // SQLite stores -0.0 as 0.

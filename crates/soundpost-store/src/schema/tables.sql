@@ -20,7 +20,8 @@ CREATE TABLE call_series (
 CREATE TABLE vitals_samples (
     sequence INTEGER PRIMARY KEY,
     ordinal INTEGER NOT NULL,
-    time INTEGER NOT NULL
+    time INTEGER NOT NULL,
+    origin INTEGER
 ) STRICT;
 
 -- Calls in flight when their process died, so that each is stored once.

@@ -67,6 +67,17 @@ fn every_column_can_be_added_to_rows() {
 }
 
 #[test]
+fn columns_added_after_checksums_are_marked() {
+    let unmarked =
+        |table: Definition| table.columns.iter().filter(|(name, _)| !table::ADDED.contains(name)).count();
+    assert_eq!(
+        [CALLS.definition(), EVENTS.definition()].map(unmarked),
+        [28, 12],
+        "name the new column in ADDED"
+    );
+}
+
+#[test]
 fn column_names_occur_once() {
     let mut names: Vec<_> = CALL_COLUMNS.iter().map(RecordColumn::name).collect();
     names.sort_unstable();

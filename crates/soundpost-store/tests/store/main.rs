@@ -9,6 +9,7 @@ mod full;
 mod guide;
 mod migration;
 mod model;
+mod origins;
 mod retention;
 mod rows;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use soundpost_core::{FieldValue, FinishedCall, GpuUse, Level, LogEvent, Outcome, StageTime};
+use soundpost_core::{FieldValue, FinishedCall, GpuUse, Level, LogEvent, Outcome, RecordOrigin, StageTime};
 use soundpost_store::{
     Batch, CallFilter, CallRow, Limits, Now, Reader, Record, RecordBatch, RecordKinds, RingEvent, SinkState,
     Store,
@@ -113,6 +113,11 @@ pub(crate) fn write_calls(store: &mut Store, calls: &[FinishedCall]) {
     store.write(&Batch { records: &recorded(calls), ..Batch::default() }).unwrap();
 }
 
+/// Returns the origin of records of a version.
+pub(crate) fn origin(version: &str) -> Option<Arc<RecordOrigin>> {
+    Some(Arc::new(RecordOrigin { version: version.to_owned(), instance: "gpu-7".to_owned() }))
+}
+
 /// Returns a call with a value in each column.
 pub(crate) fn call(request_id: &str) -> FinishedCall {
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -122,6 +127,7 @@ pub(crate) fn call(request_id: &str) -> FinishedCall {
         operation: "synthesize".to_owned(),
         labels: vec![text("emotion", "sad"), text("mode", "zero_shot")],
         outcome: Outcome::Ok,
+        origin: origin("V1"),
         pid: 4711,
         segment: 0xFEDC_BA98_7654_3210,
         ended_unix: NOW,
@@ -173,6 +179,7 @@ pub(crate) fn event(message: &str) -> LogEvent {
         thread: "worker-1".to_owned(),
         request_id: "00112233445566778899aabbccddeeff".to_owned(),
         operation: "synthesize".to_owned(),
+        origin: origin("V1"),
         pid: 4711,
         segment: 0,
         fields: vec![("voice".to_owned(), "Käthe".into()), ("seed".to_owned(), (-7).into())],

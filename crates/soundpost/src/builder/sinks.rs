@@ -30,5 +30,4 @@ pub(super) fn configure(settings: &Settings, config: &mut Config) {
     if let SettingValue::Sinks(list) = settings.value("sinks") {
         config.sinks = list.sinks;
     }
-    config.instance = settings.text("instance");
 }

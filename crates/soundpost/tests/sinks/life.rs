@@ -33,6 +33,31 @@ fn flushed_records_have_arrived() {
 }
 
 #[test]
+fn backlog_of_a_version_is_shipped_as_that_version() {
+    let directory = Directory::new();
+    let refused = |_: &[String]| Verdict::Later { why: "connection refused".into(), retry_after: None };
+    let down = Capture::new().longest_wait(SHORT).judged_by(refused);
+    let first = service(&directory, "deployed").version("V1").instance("pod-1").sink(down).start().unwrap();
+    record(&first, "old", 3);
+    assert!(first.flush(LONG));
+    first.shutdown(LONG);
+    let capture = Capture::new();
+    let build = service(&directory, "deployed").version("V2").instance("pod-2");
+    let second = build.sink(capture.clone()).start().unwrap();
+    let _ending = Ending(second.clone());
+    record(&second, "new", 2);
+    assert!(second.flush(LONG));
+    let lines = capture.lines();
+    assert_eq!(lines.len(), 5);
+    for line in lines {
+        let (version, instance) =
+            if id(&line).starts_with("old") { ("V1", "pod-1") } else { ("V2", "pod-2") };
+        assert!(line.contains(&format!("\"version\":\"{version}\"")), "{line}");
+        assert!(line.contains(&format!("\"node_id\":\"{instance}\"")), "{line}");
+    }
+}
+
+#[test]
 fn sinks_do_not_wait_for_each_other() {
     let directory = Directory::new();
     let (quick, held) = (Capture::new(), Arc::new(AtomicBool::new(true)));

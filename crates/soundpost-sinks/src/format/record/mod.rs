@@ -8,13 +8,13 @@ mod vitals;
 use std::borrow::Cow;
 
 pub use soundpost_core::Level;
-use soundpost_core::{FieldValue, FinishedCall, LogEvent};
+use soundpost_core::{FieldValue, FinishedCall, LogEvent, RecordOrigin};
 use soundpost_store::Record;
 
 /// Field with the text of an error, of calls and of log events.
 const ERROR: &str = "error";
 
-/// Origin of records: the same for all records of a service on a host.
+/// Origin of records: that of a service on a host. Version and instance are those of the records that have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin<'a> {
     /// The machine's name.
@@ -27,6 +27,21 @@ pub struct Origin<'a> {
     pub service: &'a str,
     /// The service's version.
     pub version: &'a str,
+}
+
+impl<'a> Origin<'a> {
+    /// Returns the origin of a record that has this version and instance.
+    #[must_use]
+    pub fn of<'r>(self, record: Option<&'r RecordOrigin>) -> Origin<'r>
+    where
+        'a: 'r,
+    {
+        let (instance, version) = match record {
+            Some(record) => (&*record.instance, &*record.version),
+            None => (self.instance, self.version),
+        };
+        Origin { instance, version, ..self }
+    }
 }
 
 /// A value of a field.
@@ -136,6 +151,15 @@ impl<'a> Event<'a> {
 }
 
 impl Event<'_> {
+    /// Returns the origin of the event, with the version and the instance that its record has.
+    pub(crate) fn origin<'e>(&'e self, origin: &Origin<'e>) -> Origin<'e> {
+        origin.of(match &self.fields {
+            Fields::Given(_) => None,
+            Fields::Call(call) => call.origin.as_deref(),
+            Fields::Log(log) => log.origin.as_deref(),
+        })
+    }
+
     pub(crate) fn error(&self) -> Option<&str> {
         self.detail.iter().find_map(|(name, said)| match said {
             Said::Text(text) if *name == "error" => Some(*text),
@@ -161,9 +185,9 @@ impl<'a> Point<'a> {
     /// Returns a record as points; none for log events.
     pub fn from_record(origin: &Origin<'a>, record: &'a Record) -> Vec<Self> {
         match record {
-            Record::Call(row) => vec![Self::of_call(origin, row)],
+            Record::Call(row) => vec![Self::of_call(&origin.of(row.call.origin.as_deref()), row)],
             Record::Event(_) => Vec::new(),
-            Record::Vitals(row) => Self::of_vitals(origin, &row.samples),
+            Record::Vitals(row) => Self::of_vitals(&origin.of(row.origin.as_deref()), &row.samples),
         }
     }
 }

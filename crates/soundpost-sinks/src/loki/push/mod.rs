@@ -31,12 +31,16 @@ pub struct Encoder {
     /// Encoded entries in the order of events.
     written: Vec<u8>,
     entries: Vec<Written>,
+    /// Instances of the streams.
+    instances: Vec<String>,
     request: Vec<u8>,
     compressed: Vec<u8>,
 }
 
 /// The place of an encoded entry, and its sort key.
 struct Written {
+    /// Position of the instance in [`Encoder::instances`].
+    instance: usize,
     level: Level,
     unix_nanos: i64,
     place: Range<usize>,
@@ -54,9 +58,9 @@ impl Encoder {
         let losses = self.write(origin, events, extras, |out, at, entry, _| push_entry(out, at, entry));
         self.request.clear();
         let mut labels = Vec::new();
-        for stream in self.entries.chunk_by(|one, other| one.level == other.level) {
+        for stream in self.entries.chunk_by(Written::is_in_stream_of) {
             labels.clear();
-            push_bytes(&mut labels, LABELS, selector(&self::labels(origin, stream[0].level)).as_bytes());
+            push_bytes(&mut labels, LABELS, selector(&self.labels(origin, &stream[0])).as_bytes());
             let length = labels.len() + stream.iter().map(|entry| entry.place.len()).sum::<usize>();
             push_length(&mut self.request, STREAMS, length);
             self.request.extend_from_slice(&labels);
@@ -79,9 +83,9 @@ impl Encoder {
     ) -> (Vec<u8>, Losses) {
         let losses = self.write(origin, events, extras, push_json);
         let mut out = b"{\"streams\":[".to_vec();
-        for stream in self.entries.chunk_by(|one, other| one.level == other.level) {
+        for stream in self.entries.chunk_by(Written::is_in_stream_of) {
             out.extend_from_slice(b"{\"stream\":{");
-            for (name, value) in labels(origin, stream[0].level) {
+            for (name, value) in self.labels(origin, &stream[0]) {
                 push_pair(&mut out, name, &value);
             }
             close(&mut out, b"},\"values\":[");
@@ -102,17 +106,39 @@ impl Encoder {
     ) -> Losses {
         self.written.clear();
         self.entries.clear();
-        let mut losses = of_labels(origin);
+        self.instances.clear();
+        let mut losses = of_label(origin.service);
         for event in events {
             let event = event.borrow();
             let start = self.written.len();
+            let origin = &event.origin(origin);
+            let known = self.instances.iter().position(|known| known == origin.instance);
+            let instance = known.unwrap_or_else(|| {
+                losses += of_label(origin.instance);
+                self.instances.push(origin.instance.to_owned());
+                self.instances.len() - 1
+            });
             self.entry.set(origin, event, extras, &mut losses);
             push(&mut self.written, event.unix_nanos, &self.entry, &mut losses);
             let place = start..self.written.len();
-            self.entries.push(Written { level: event.level, unix_nanos: event.unix_nanos, place });
+            self.entries.push(Written { instance, level: event.level, unix_nanos: event.unix_nanos, place });
         }
-        self.entries.sort_by_key(|entry| (entry.level, entry.unix_nanos));
+        self.entries.sort_by_key(|entry| (entry.instance, entry.level, entry.unix_nanos));
         losses
+    }
+
+    /// Returns the labels of an entry's stream. Loki rejects the whole request for one invalid label.
+    fn labels(&self, origin: &Origin<'_>, entry: &Written) -> Vec<(&'static str, String)> {
+        let instance = &*self.instances[entry.instance];
+        let labels = [("instance", instance), ("job", origin.service), ("level", entry.level.name())];
+        let present = labels.into_iter().filter(|(_, value)| !value.is_empty());
+        present.map(|(name, value)| (name, label_value(value))).collect()
+    }
+}
+
+impl Written {
+    fn is_in_stream_of(&self, other: &Self) -> bool {
+        (self.instance, self.level) == (other.instance, other.level)
     }
 }
 
@@ -163,29 +189,21 @@ fn close(out: &mut Vec<u8>, end: &[u8]) {
     out.extend_from_slice(end);
 }
 
-/// Returns the labels of a stream. Loki rejects the whole request for one invalid label.
-fn labels(origin: &Origin<'_>, level: Level) -> Vec<(&'static str, String)> {
-    let labels = [("instance", origin.instance), ("job", origin.service), ("level", level.name())];
-    let present = labels.into_iter().filter(|(_, value)| !value.is_empty());
-    present.map(|(name, value)| (name, label_value(value))).collect()
-}
-
 /// Returns a valid label value. Loki's parser rejects U+FFFD as invalid UTF-8.
 fn label_value(value: &str) -> String {
     let cut = &value[..value.floor_char_boundary(LABEL_VALUE)];
     cut.chars().map(|c| if c.is_control() || c == '\u{fffd}' { '_' } else { c }).collect()
 }
 
-/// Returns the losses of the labels, counted once for all streams of a request.
-fn of_labels(origin: &Origin<'_>) -> Losses {
-    let mut losses = Losses::default();
-    for value in [origin.instance, origin.service] {
-        let written = label_value(value);
-        let cut = &value[..value.floor_char_boundary(LABEL_VALUE)];
-        losses.shortened += u64::from(cut.len() < value.len());
-        losses.cleaned += u64::from(cut != written);
+/// Returns the losses of a label, counted once for all streams of a request.
+fn of_label(value: &str) -> Losses {
+    let written = label_value(value);
+    let cut = &value[..value.floor_char_boundary(LABEL_VALUE)];
+    Losses {
+        shortened: u64::from(cut.len() < value.len()),
+        cleaned: u64::from(cut != written),
+        ..Losses::default()
     }
-    losses
 }
 
 /// Returns the labels in protobuf's form: `{job="cosyvoice3",level="info"}`.

@@ -107,7 +107,9 @@ impl Run {
             |entity| VitalsSample { unix_nanos: now, entity, values: vec![("process_threads", 1.0)] };
         let vitals: Vec<_> = [1, 2].map(|pid| sample(Entity::Process { pid })).into_iter().collect();
         let vitals = if sampled { vitals.as_slice() } else { &[] };
-        self.store().write(&Batch { records: &records, died: &died, cursors: &cursors, vitals }).unwrap();
+        self.store()
+            .write(&Batch { records: &records, died: &died, cursors: &cursors, vitals, vitals_origin: None })
+            .unwrap();
         for record in &records {
             match record {
                 RingEvent::Call(call) => self.model.add(Kind::Call, &call.request_id, call.ended_unix),
