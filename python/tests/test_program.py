@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import termios
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,38 @@ def test_live_view_restores_the_terminal(tmp_path, end):
     assert during[3] & (termios.ECHO | termios.ICANON) == 0
     assert termios.tcgetattr(terminal)[3] & (termios.ECHO | termios.ICANON) == termios.ECHO | termios.ICANON
     os.close(terminal)
+
+
+def test_run_ships_to_sinks_of_the_code(tmp_path):
+    script = """
+        import soundpost
+        sinks = [soundpost.JsonLines("lines"), soundpost.Loki("http://127.0.0.1:9", token="c4n4ry")]
+        soundpost.init(sinks=sinks, version="V7")
+        with soundpost.call("speak", request_id="req-1"):
+            pass
+        soundpost.flush(10)
+        input()
+        soundpost.shutdown()
+    """
+    process = program(
+        tmp_path, "run", "--service", "speech", "--", sys.executable, "-c", textwrap.dedent(script), cwd=tmp_path
+    )
+    lines = tmp_path / "lines"
+    deadline = time.monotonic() + 30
+    while not (lines.exists() and "req-1" in lines.read_text()):
+        assert time.monotonic() < deadline, process.communicate("\n", timeout=30)
+        time.sleep(0.05)
+    status = subprocess.run(
+        [PROGRAM, "status", "--service", "speech"],
+        env=os.environ | {"SOUNDPOST_DIRECTORY": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    out, err = process.communicate("\n", timeout=30)
+    assert "sink loki" in err and "token_file or token_env" in err, err
+    assert "token_file or token_env" in status.stdout, status
+    (call,) = [json.loads(line) for line in lines.read_text().splitlines() if "req-1" in line]
+    assert call["version"] == "V7"
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(b"c4n4ry" in part for part in written)

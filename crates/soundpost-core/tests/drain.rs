@@ -244,6 +244,7 @@ fn a_log_event_has_everything_that_was_said_and_its_place_among_the_calls() {
         thread: "worker-1".into(),
         request_id: "req-1".into(),
         operation: "synthesize".into(),
+        origin: first.origin.clone(),
         pid: std::process::id(),
         segment: first.segment,
         fields: vec![

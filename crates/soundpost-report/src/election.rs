@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
@@ -110,7 +110,7 @@ fn open_lock(place: &ServiceDir, name: &str) -> Result<File, Error> {
 ///
 /// # Errors
 /// When the service has another agent, or the file cannot be written.
-pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Lease, Error> {
+pub(crate) fn announce(place: &ServiceDir, sinks: &[String]) -> Result<Lease, Error> {
     let path = place.directory().join(AGENT);
     let conflict = || {
         let pid = agent(place).map_or_else(String::new, |pid| format!(" (process {pid})"));
@@ -120,15 +120,14 @@ pub(crate) fn announce(place: &ServiceDir, sinks: &[&str]) -> Result<Lease, Erro
     if key.is_some_and(|key| held().contains_key(&key)) {
         return Err(conflict());
     }
-    let failed = |error| Error::io("agent: cannot write", &path, error);
-    let mut file = open_lock(place, AGENT)?;
+    let file = open_lock(place, AGENT)?;
     if fcntl(file.as_fd(), FcntlArg::F_SETLK(&write_lock(REPORTER))).is_err() {
         return Err(conflict());
     }
-    // No name contains white space.
-    file.set_len(0).and_then(|()| file.write_all(sinks.join("\n").as_bytes())).map_err(failed)?;
     held().extend(key.map(|key| (key, REPORTER)));
-    Ok(Lease { key, file: Some(file) })
+    let lease = Lease { key, file: Some(file) };
+    lease.write_sinks(sinks)?;
+    Ok(lease)
 }
 
 /// Returns the process that reports for the service in `place`, by its id in this PID namespace.
@@ -181,6 +180,18 @@ fn write_lock(start: libc::off_t) -> libc::flock {
     }
 }
 
+impl Lease {
+    /// Writes the names of the sinks that an agent ships to. No name contains white space.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write_sinks(&self, names: &[String]) -> Result<(), Error> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let written = file.set_len(0).and_then(|()| file.write_all_at(names.join("\n").as_bytes(), 0));
+        written.map_err(|error| Error::io("agent: cannot write", Path::new(AGENT), error))
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut held = held();
@@ -217,7 +228,7 @@ mod tests {
         let [place, other] = [root, link]
             .map(|root| ServiceDir::open_with_shared_memory(&root, "svc", outer.path()).expect("a place"));
         let lease = try_acquire(&place, false).expect("locks").expect("nobody else");
-        let announced = announce(&place, &["loki"]).expect("nobody else");
+        let announced = announce(&place, &["loki".to_owned()]).expect("nobody else");
         for place in [&place, &other] {
             assert!(try_acquire(place, false).expect("locks").is_none() && announce(place, &[]).is_err());
             assert_eq!([reporter(place), agent(place)], [Some(std::process::id()); 2]);

@@ -2,6 +2,8 @@
 
 #[cfg_attr(not(feature = "sinks"), path = "reporter/absent/acks.rs")]
 mod acks;
+#[cfg_attr(not(feature = "sinks"), path = "reporter/absent/agent_sinks.rs")]
+mod agent_sinks;
 pub(crate) mod attribution;
 mod deps;
 mod elected;
@@ -59,6 +61,9 @@ impl Reporter {
         let context = Arc::new(ReporterContext::new(place, registry, calls, config)?);
         let reporter = Arc::new(Self { context, thread: PerProcess::new() });
         reporter.thread().announce(announced);
+        if !reporter.context.config.agent {
+            reporter.thread().share_sinks();
+        }
         reporter.thread().start();
         let weak = Arc::downgrade(&reporter);
         reporter.context.registry.on_fork_child(move || {

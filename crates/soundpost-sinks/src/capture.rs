@@ -72,6 +72,10 @@ impl SinkKind for Capture {
         "memory".into()
     }
 
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     fn prepare(&mut self) -> Result<(), String> {
         self.common.check(MAX_RECORDS)
     }

@@ -6,13 +6,11 @@ use std::path::Path;
 use soundpost_core::Error;
 use soundpost_store::RecordKinds;
 
-use crate::options::address::{Address, Parts};
-use crate::options::common::Common;
+use crate::options::address::{Address, Parts, encoded};
+use crate::options::common::{Common, SECRETS};
 use crate::options::declare::{OptionRow, OptionSpec};
+use crate::shared::obstacle;
 use crate::transport::Transport;
-
-/// Options in a URL's query that would put a secret there, by the names that servers use for them.
-const SECRETS: [&str; 6] = ["password", "token", "p", "u", "apikey", "api_key"];
 
 /// One kind of sink: the options of a sink, and the transport they ask for.
 pub trait SinkKind: Clone + fmt::Debug + Send + Sync + 'static {
@@ -44,6 +42,11 @@ pub trait SinkKind: Clone + fmt::Debug + Send + Sync + 'static {
     /// Returns the file that records are appended to.
     fn file(&self) -> Option<&Path> {
         None
+    }
+
+    /// Returns the place as [`SinkKind::at`] reads it; `None` for a sink that exists in this process alone.
+    fn place(&self) -> Option<String> {
+        Some(self.target())
     }
 
     /// Checks the options, and reads files and variables that must be there at the start.
@@ -104,17 +107,23 @@ impl RegisteredKind {
 
 /// Options of a sink of any kind.
 #[must_use = "a sink ships nothing before a builder has it"]
-pub struct Sink(Box<dyn Configured>);
+pub struct Sink {
+    kind: Box<dyn Configured>,
+    /// Why the transport cannot be opened: the sink is another process's, and this part of it was not written.
+    obstacle: Option<String>,
+    /// Whether the options are checked when the transport is opened, again and again, and not at the start.
+    is_shared: bool,
+}
 
 impl Sink {
     /// Returns the sink's name in metrics and messages.
     pub fn name(&self) -> &str {
-        &self.0.common().name
+        &self.kind.common().name
     }
 
     /// Returns which records of the store are shipped.
     pub fn kinds(&self) -> RecordKinds {
-        self.0.records()
+        self.kind.records()
     }
 
     /// Opens the transport, on the thread that will use it. No connection is made yet.
@@ -122,48 +131,82 @@ impl Sink {
     /// # Errors
     /// When the options cannot be used. The text names the option.
     pub fn open(&self) -> Result<Box<dyn Transport>, String> {
-        self.0.open()
+        match &self.obstacle {
+            Some(obstacle) => Err(obstacle.clone()),
+            None if self.is_shared => {
+                let mut kind = self.kind.boxed();
+                kind.prepare()?;
+                kind.open()
+            }
+            None => self.kind.open(),
+        }
     }
 
     pub(crate) fn common(&self) -> &Common {
-        self.0.common()
+        self.kind.common()
     }
 
     pub(crate) fn file(&self) -> Option<&Path> {
-        self.0.file()
+        self.kind.file()
     }
 
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.0.prepare().map_err(|error| wrong(self.name(), &error))
+        self.kind.prepare().map_err(|error| wrong(self.name(), &error))
     }
 
     /// Sets options by name and text; a query of a URL may hold no secret.
     pub(crate) fn set(&mut self, options: &[(String, String)], is_query: bool) -> Result<(), Error> {
-        self.0.set(options, is_query)
+        self.kind.set(options, is_query)
+    }
+
+    /// Returns the URL that makes the same sink, without its secrets; `None` if no URL does.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.kind.url()
+    }
+
+    /// Returns whether both sinks ship the same to the same place, as far as URLs show it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.name(), self.url(), &self.obstacle) == (other.name(), other.url(), &other.obstacle)
+    }
+
+    /// Returns why an agent cannot open the sink by the text that a service writes of it; `None` if it can.
+    pub fn agents_obstacle(&self) -> Option<String> {
+        let gone = || "the sink exists in its process alone".to_owned();
+        self.common().literal_secret().map(obstacle).or_else(|| self.url().is_none().then(gone))
+    }
+
+    /// Returns whether secrets, files and variables are there that opening the transport needs.
+    pub fn can_open(&self) -> bool {
+        !self.is_shared || self.obstacle.is_none() && self.kind.boxed().prepare().is_ok()
+    }
+
+    /// Marks the sink as that of another process, with an obstacle if it has one.
+    pub(crate) fn shared(self, obstacle: Option<String>) -> Self {
+        Self { obstacle, is_shared: true, ..self }
     }
 }
 
 impl<K: SinkKind> From<K> for Sink {
     fn from(sink: K) -> Self {
-        Self(Box::new(sink))
+        Self { kind: Box::new(sink), obstacle: None, is_shared: false }
     }
 }
 
 impl Clone for Sink {
     fn clone(&self) -> Self {
-        Self(self.0.boxed())
+        Self { kind: self.kind.boxed(), obstacle: self.obstacle.clone(), is_shared: self.is_shared }
     }
 }
 
 impl fmt::Display for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name(), self.0.target())
+        write!(f, "{} ({})", self.name(), self.kind.target())
     }
 }
 
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.kind.fmt(f)
     }
 }
 
@@ -173,6 +216,7 @@ trait Configured: fmt::Debug + Send + Sync {
     fn common(&self) -> &Common;
     fn target(&self) -> String;
     fn file(&self) -> Option<&Path>;
+    fn url(&self) -> Option<String>;
     fn prepare(&mut self) -> Result<(), String>;
     fn open(&self) -> Result<Box<dyn Transport>, String>;
     fn boxed(&self) -> Box<dyn Configured>;
@@ -194,6 +238,16 @@ impl<K: SinkKind> Configured for K {
 
     fn file(&self) -> Option<&Path> {
         SinkKind::file(self)
+    }
+
+    fn url(&self) -> Option<String> {
+        let place = match K::TARGET {
+            TargetForm::Url(_) => format!("+{}/", self.place()?.replace(',', "%2C")),
+            TargetForm::Path => format!(":{}", encoded(&self.place()?)),
+        };
+        let declared = SinkKind::common(self).declared.0.iter().filter(|(name, _)| !SECRETS.contains(name));
+        let query: Vec<String> = declared.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        Some(format!("{}{place}?{}", K::NAME, query.join("&")))
     }
 
     fn prepare(&mut self) -> Result<(), String> {

@@ -36,7 +36,9 @@ impl Sink {
     /// the URL, which may be a secret.
     pub fn list(text: &str) -> Result<Vec<Self>, Error> {
         let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
-        urls.enumerate().map(|(index, url)| from_url(index + 1, url)).collect()
+        urls.enumerate()
+            .map(|(index, url)| from_url(&format!("URL {} of the list", index + 1), url))
+            .collect()
     }
 
     /// Returns a sink of the kind of this name, at a URL or path, with options by name and text.
@@ -53,7 +55,8 @@ impl Sink {
     }
 }
 
-fn from_url(position: usize, url: &str) -> Result<Sink, Error> {
+/// Returns the sink of a URL, which errors call `what`.
+pub(crate) fn from_url(what: &str, url: &str) -> Result<Sink, Error> {
     let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
     let scheme = scheme.to_ascii_lowercase();
     let (name, transport) = scheme.split_once('+').unwrap_or((&scheme, ""));
@@ -62,7 +65,7 @@ fn from_url(position: usize, url: &str) -> Result<Sink, Error> {
     };
     let kind = KINDS.iter().find(fits).ok_or_else(|| {
         Error::config(format!(
-            "sinks: URL {position} of the list begins with none of {}; in a URL a comma is %2C, and a space %20",
+            "sinks: {what} begins with none of {}; in a URL a comma is %2C, and a space %20",
             beginnings().join(", ")
         ))
     })?;

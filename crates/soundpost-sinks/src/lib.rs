@@ -17,6 +17,7 @@ pub mod loki;
 mod metrics;
 mod net;
 mod options;
+mod shared;
 mod transport;
 
 pub use delivery::ack_queue::AckQueue;
@@ -29,5 +30,6 @@ pub use kinds::prepared;
 pub use metrics::add_sink_families;
 pub use options::common::Common;
 pub use options::declare::OptionSpec;
+pub use shared::SharedSinks;
 pub use transport::answer::{Answer, Verdict};
 pub use transport::{Batch, Delivering, Limits, Transport};

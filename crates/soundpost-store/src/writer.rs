@@ -255,6 +255,12 @@ impl Store {
         file::bytes(&self.path)
     }
 
+    /// Replaces the sinks: see [`Self::add_sink`]. A sink that is left out keeps its cursor.
+    pub fn set_sinks(&mut self, sinks: &[(String, RecordKinds)]) -> Result<(), StoreError> {
+        self.sinks.clear();
+        sinks.iter().try_for_each(|(name, kinds)| self.add_sink(name, *kinds))
+    }
+
     /// Adds a sink, which receives the records of these kinds stored from now on; a known sink continues at its cursor.
     /// From now on, vitals that it has not shipped are thinned only to make room.
     pub fn add_sink(&mut self, sink: &str, kinds: RecordKinds) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use soundpost_core::snapshot::Collector;
 
 use super::acks::{AckQueue, ack_queue};
+use super::agent_sinks::SinkSet;
 use super::attribution::Attribution;
 use super::samples::SampleBatcher;
 use crate::context::ReporterContext;
@@ -15,6 +16,7 @@ pub(crate) struct Deps {
     pub(crate) attribution: Attribution,
     pub(crate) acks: Arc<AckQueue>,
     pub(crate) samples: SampleBatcher,
+    pub(crate) sinks: SinkSet,
 }
 
 impl Deps {
@@ -27,6 +29,7 @@ impl Deps {
             attribution,
             acks,
             samples: SampleBatcher::default(),
+            sinks: SinkSet::new(&context),
             context,
         }
     }

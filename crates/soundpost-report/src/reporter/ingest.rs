@@ -129,6 +129,8 @@ impl Ingest {
 
     /// Stores the waiting records and frees their places in the rings.
     fn save(&mut self, last: bool) {
+        self.deps.sinks.follow(&self.deps.context, &self.deps.acks);
+        self.storage.flush_acks();
         if self.storage.save(last) {
             self.rings.stored(&self.positions);
             return self.positions.clear();

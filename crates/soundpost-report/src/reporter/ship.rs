@@ -28,21 +28,33 @@ pub(super) fn prepare(config: &mut Config) -> Result<(), Error> {
     }
 }
 
-pub(super) fn names(config: &Config) -> Vec<&str> {
-    config.sinks.iter().map(Sink::name).collect()
+pub(super) fn names(config: &Config) -> Vec<String> {
+    config.sinks.iter().map(|sink| sink.name().to_owned()).collect()
 }
+
+/// Number of checks that an agent has for reading the sinks of the service.
+const AGENT_CHECKS: u32 = 3;
 
 /// The sinks' workers: they deliver stored records, and queue acknowledgements for the store.
 #[derive(Clone, Default)]
-pub(super) struct SinkThreads(Option<Arc<Workers>>);
+pub(super) struct SinkThreads {
+    workers: Option<Arc<Workers>>,
+    /// Number of changes of the sinks that the workers have.
+    changes: u64,
+}
 
 impl SinkThreads {
-    /// Starts the workers of the configured sinks, and starts those again that ended.
+    /// Starts the workers of the sinks, and starts those again that ended; replaces them where the sinks have changed.
     pub(super) fn keep_running(&mut self, deps: &Deps, store: &Arc<StoreThread>) {
-        if deps.acks.is_empty() {
+        if deps.acks.is_empty() && self.workers.is_none() {
             return;
         }
-        let workers = self.0.get_or_insert_with(|| start_workers(deps, store));
+        let workers = self.workers.get_or_insert_with(|| start_workers(deps, store));
+        if self.changes != deps.sinks.changes() {
+            let (sinks, changes) = deps.sinks.current();
+            workers.replace(&sinks);
+            self.changes = changes;
+        }
         workers.check();
         if deps.context.config.agent {
             update_names(deps, workers);
@@ -51,12 +63,12 @@ impl SinkThreads {
 
     /// Waits until the stored records are shipped, except to receivers that do not accept them.
     pub(super) fn flush(&self, deadline: Instant) {
-        self.0.iter().for_each(|workers| workers.flush(deadline));
+        self.workers.iter().for_each(|workers| workers.flush(deadline));
     }
 
     /// Ships the rest until `deadline`, and ends the workers.
     pub(super) fn stop(&self, deadline: Instant) {
-        self.0.iter().for_each(|workers| workers.stop(deadline));
+        self.workers.iter().for_each(|workers| workers.stop(deadline));
     }
 }
 
@@ -65,7 +77,7 @@ fn start_workers(deps: &Deps, store: &Arc<StoreThread>) -> Arc<Workers> {
     let identity = context.registry.identity();
     let names = OwnedOrigin::new(identity.service(), identity.origin(), identity.labels().to_vec());
     Arc::new(Workers::start(
-        &context.config.sinks,
+        &deps.sinks.current().0,
         &context.place,
         context.calls.clone(),
         names,
@@ -113,23 +125,23 @@ pub(super) struct UnshippedSinks {
 }
 
 impl UnshippedSinks {
-    /// Compares the sinks of this process with those of the agent. The agent has settings of its own.
+    /// Compares the sinks of this process with those that the agent ships to.
     pub(super) fn check(&self, context: &ReporterContext) {
         let Some(shipped) = election::agents_sinks(&context.place) else { return };
-        let mut unshipped = names(&context.config);
-        unshipped.retain(|name| !shipped.iter().any(|shipped| shipped == name));
-        if unshipped.is_empty() {
+        let is_shipped = |sink: &&Sink| shipped.iter().any(|name| name == sink.name());
+        let mut unshipped = context.config.sinks.iter().filter(|sink| !is_shipped(sink)).peekable();
+        if unshipped.peek().is_none() {
             return self.clear(context);
         }
-        // The first check may read the names of an earlier agent.
-        if self.checks.fetch_add(1, Ordering::Relaxed) == 1 {
+        // The first checks may precede the agent's reading of the sinks.
+        if self.checks.fetch_add(1, Ordering::Relaxed) == AGENT_CHECKS {
             context.calls.set_unhealthy("sink_not_shipped", true);
-            let message = format!(
-                "sinks: an agent reports for this service and does not ship to {}; name them in SOUNDPOST_SINKS in the \
-                 agent's environment",
-                unshipped.join(", ")
-            );
-            context.warn("sink", &message);
+            for sink in unshipped {
+                let why = sink.agents_obstacle().unwrap_or_else(|| "see the agent's log".to_owned());
+                let message =
+                    format!("sink {sink}: an agent reports for this service and does not ship to it; {why}");
+                context.registry.diagnostics().warn("sink", &message);
+            }
         }
     }
 

@@ -13,10 +13,11 @@ use soundpost_core::snapshot::{MetricValue, Snapshot};
 use soundpost_core::thread::lock;
 use soundpost_core::{InFlightCall, clock, thread};
 
+use super::agent_sinks;
 use super::deps::Deps;
 use super::elected::Elected;
 use super::sample::{Vitals, publish_facts};
-use super::ship::{UnshippedSinks, add_families};
+use super::ship::{self, UnshippedSinks, add_families};
 use super::store_thread::{StoreThread, poll_until};
 use crate::config::ADDRESS;
 use crate::context::ReporterContext;
@@ -39,7 +40,8 @@ const FATAL: [&str; 1] = ["poisoned"];
 /// The reporter of one process.
 pub(crate) struct ReporterThread {
     deps: Arc<Deps>,
-    announced: Mutex<Option<Lease>>,
+    /// Announcement of an agent, and the names of sinks that it contains.
+    announced: Mutex<Option<(Lease, Vec<String>)>>,
     elected: Mutex<Option<Elected>>,
     unshipped: UnshippedSinks,
     started: AtomicBool,
@@ -68,7 +70,7 @@ impl ReporterThread {
 
     /// Holds the announcement of an agent until it stops.
     pub(crate) fn announce(&self, announced: Option<Lease>) {
-        *lock(&self.announced) = announced;
+        *lock(&self.announced) = announced.map(|lease| (lease, ship::names(&self.context().config)));
     }
 
     /// Runs the first tick, and starts the thread; once.
@@ -250,9 +252,7 @@ impl ReporterThread {
             ("store", |this| {
                 this.if_elected(|elected| elected.ingest(&this.deps));
             }),
-            ("sink", |this| {
-                this.if_elected(|elected| elected.ship(&this.deps));
-            }),
+            ("sink", Self::ship),
         ] {
             if let Err(panic) = thread::guarded(|| step(self)) {
                 self.context().warn(part, &format!("{part}: {panic}"));
@@ -309,6 +309,26 @@ impl ReporterThread {
                 collector.start_new_run();
             }
         }
+    }
+
+    fn ship(self: &Arc<Self>) {
+        let sinks = &self.deps.sinks;
+        sinks.follow(self.context(), &self.deps.acks);
+        if let Some((announced, known)) = &mut *lock(&self.announced) {
+            let names = sinks.names();
+            if *known != names {
+                match announced.write_sinks(&names) {
+                    Ok(()) => *known = names,
+                    Err(error) => self.context().warn("sink", &error.to_string()),
+                }
+            }
+        }
+        self.if_elected(|elected| elected.ship(&self.deps));
+    }
+
+    /// Writes the sinks of this process of the service, for an agent.
+    pub(crate) fn share_sinks(&self) {
+        agent_sinks::share(self.context(), || lock(&self.deps.collector).has_other_processes());
     }
 
     fn sources(self: &Arc<Self>) -> Sources {

@@ -10,11 +10,18 @@ use tokio::sync::watch;
 
 /// Acknowledgements of the sinks of this process that are not stored yet, and the sinks' states as stored.
 pub struct AckQueue {
-    sinks: Vec<(String, RecordKinds)>,
+    sinks: Mutex<Registered>,
     entries: Mutex<Entries>,
     written: Condvar,
     states: Mutex<Vec<SinkState>>,
     stored: watch::Sender<u64>,
+}
+
+/// The sinks, and whether the store has them.
+#[derive(Default)]
+struct Registered {
+    sinks: Vec<(String, RecordKinds)>,
+    is_stored: bool,
 }
 
 #[derive(Default)]
@@ -35,13 +42,19 @@ impl Entries {
 impl AckQueue {
     /// Creates a queue for sinks by name.
     pub fn new(sinks: Vec<(String, RecordKinds)>) -> Self {
+        let sinks = Mutex::new(Registered { sinks, is_stored: false });
         let (entries, written) = (Mutex::default(), Condvar::new());
         Self { sinks, entries, written, states: Mutex::default(), stored: watch::Sender::default() }
     }
 
+    /// Replaces the sinks. New ones are registered in the store with the next acknowledgements.
+    pub fn set_sinks(&self, sinks: Vec<(String, RecordKinds)>) {
+        *lock(&self.sinks) = Registered { sinks, is_stored: false };
+    }
+
     /// Returns whether there is no sink.
     pub fn is_empty(&self) -> bool {
-        self.sinks.is_empty()
+        lock(&self.sinks).sinks.is_empty()
     }
 
     /// Returns a receiver that counts how often records were stored.
@@ -79,19 +92,26 @@ impl AckQueue {
         }
     }
 
-    /// Returns whether acknowledgements wait.
+    /// Returns whether acknowledgements or new sinks wait.
     pub fn has_entries(&self) -> bool {
-        !lock(&self.entries).waiting.is_empty()
+        !lock(&self.entries).waiting.is_empty() || !lock(&self.sinks).is_stored
     }
 
     /// Registers the sinks in a store that was opened.
     pub fn register_sinks(&self, store: &mut Store) -> Result<(), StoreError> {
-        self.sinks.iter().try_for_each(|(name, kinds)| store.add_sink(name, *kinds))?;
+        let sinks = lock(&self.sinks).sinks.clone();
+        store.set_sinks(&sinks)?;
+        let mut registered = lock(&self.sinks);
+        registered.is_stored = registered.sinks == sinks;
+        drop(registered);
         self.refresh(store)
     }
 
     /// Stores the waiting acknowledgements; after an error the rest keeps waiting.
     pub fn write(&self, store: &mut Store) -> Result<(), StoreError> {
+        if !lock(&self.sinks).is_stored {
+            self.register_sinks(store)?;
+        }
         while let Some((sink, done)) = self.begin_entry() {
             // Without the lock, so that a disk that hangs does not block the sinks.
             let written = store.acknowledge(&sink, done);
@@ -129,7 +149,9 @@ impl AckQueue {
             return Ok(());
         }
         let mut states = store.sinks()?;
-        states.retain(|state| self.sinks.iter().any(|(name, _)| *name == state.sink));
+        let registered = lock(&self.sinks);
+        states.retain(|state| registered.sinks.iter().any(|(name, _)| *name == state.sink));
+        drop(registered);
         *lock(&self.states) = states;
         Ok(())
     }

@@ -27,12 +27,12 @@ const MAX_RESTART_DELAY: Duration = Duration::from_secs(60);
 /// The workers of all sinks.
 pub struct Workers {
     context: Arc<SinkContext>,
-    signal: watch::Sender<Signal>,
     threads: Mutex<Vec<Thread>>,
 }
 
 struct Thread {
     sink: Sink,
+    signal: watch::Sender<Signal>,
     flushed: Arc<AtomicU64>,
     handle: Option<JoinHandle<()>>,
 }
@@ -58,11 +58,26 @@ impl Workers {
             acks,
             flush_acks,
         };
-        let thread = |sink: &Sink| Thread { sink: sink.clone(), flushed: Arc::default(), handle: None };
-        let threads = Mutex::new(sinks.iter().map(thread).collect());
-        let workers = Self { context: Arc::new(context), signal: watch::Sender::default(), threads };
-        workers.check();
+        let workers = Self { context: Arc::new(context), threads: Mutex::default() };
+        workers.replace(sinks);
         workers
+    }
+
+    /// Ends the threads of other sinks, and starts those of new ones.
+    pub fn replace(&self, sinks: &[Sink]) {
+        let mut threads = lock(&self.threads);
+        let (kept, ended): (Vec<_>, Vec<_>) =
+            threads.drain(..).partition(|thread| sinks.iter().any(|sink| sink.is_same(&thread.sink)));
+        *threads = kept;
+        stop(ended, Instant::now());
+        for sink in sinks {
+            if !threads.iter().any(|thread| thread.sink.is_same(sink)) {
+                let (signal, flushed) = Default::default();
+                threads.push(Thread { sink: sink.clone(), signal, flushed, handle: None });
+            }
+        }
+        drop(threads);
+        self.check();
     }
 
     /// Changes the origin of further records. An agent reads it from the service's processes.
@@ -77,17 +92,15 @@ impl Workers {
 
     /// Starts the threads that could not be started before. The reporter calls it periodically.
     pub fn check(&self) {
-        if self.signal.borrow().phase == Phase::Run {
-            lock(&self.threads)
-                .iter_mut()
-                .filter(|thread| thread.handle.is_none())
-                .for_each(|thread| self.begin(thread));
-        }
+        lock(&self.threads)
+            .iter_mut()
+            .filter(|thread| thread.handle.is_none())
+            .for_each(|thread| self.begin(thread));
     }
 
     fn begin(&self, thread: &mut Thread) {
         let (sink, context) = (thread.sink.clone(), self.context.clone());
-        let (signal, flushed) = (self.signal.subscribe(), thread.flushed.clone());
+        let (signal, flushed) = (thread.signal.subscribe(), thread.flushed.clone());
         let name = format!("soundpost-sink-{}", sink.name());
         match thread::spawn(&name, move || work(&sink, &context, &signal, &flushed)) {
             Ok(handle) => thread.handle = Some(handle),
@@ -100,10 +113,10 @@ impl Workers {
 
     /// Waits until all records that are stored now are shipped, except by sinks whose receivers fail.
     pub fn flush(&self, deadline: Instant) {
-        self.signal.send_modify(|signal| signal.flushes += 1);
-        let wanted = self.signal.borrow().flushes;
-        let waits =
-            |thread: &Thread| thread.handle.is_some() && thread.flushed.load(Ordering::Acquire) < wanted;
+        lock(&self.threads).iter().for_each(|thread| thread.signal.send_modify(|signal| signal.flushes += 1));
+        let waits = |thread: &Thread| {
+            thread.handle.is_some() && thread.flushed.load(Ordering::Acquire) < thread.signal.borrow().flushes
+        };
         while lock(&self.threads).iter().any(waits) && Instant::now() < deadline {
             std::thread::sleep(POLL_INTERVAL);
         }
@@ -111,19 +124,26 @@ impl Workers {
 
     /// Ships the stored records until `deadline`, except by sinks whose receivers fail, and ends all threads.
     pub fn stop(&self, deadline: Instant) {
-        self.signal.send_modify(|signal| signal.phase = Phase::Drain);
-        let mut threads = std::mem::take(&mut *lock(&self.threads));
-        let runs = |thread: &Thread| thread.handle.as_ref().is_some_and(|handle| !handle.is_finished());
-        while threads.iter().any(runs) && Instant::now() < deadline {
-            std::thread::sleep(POLL_INTERVAL);
-        }
-        self.signal.send_modify(|signal| signal.phase = Phase::Stop);
-        let end = Instant::now() + STOP_GRACE;
-        threads
-            .iter_mut()
-            .filter_map(|thread| thread.handle.take())
-            .for_each(|handle| thread::join_until(handle, end));
+        stop(std::mem::take(&mut *lock(&self.threads)), deadline);
     }
+}
+
+/// Ships the stored records until `deadline`, and ends the threads.
+fn stop(mut threads: Vec<Thread>, deadline: Instant) {
+    let signal = |threads: &[Thread], phase: Phase| {
+        threads.iter().for_each(|thread| thread.signal.send_modify(|signal| signal.phase = phase));
+    };
+    signal(&threads, Phase::Drain);
+    let runs = |thread: &Thread| thread.handle.as_ref().is_some_and(|handle| !handle.is_finished());
+    while threads.iter().any(runs) && Instant::now() < deadline {
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    signal(&threads, Phase::Stop);
+    let end = Instant::now() + STOP_GRACE;
+    threads
+        .iter_mut()
+        .filter_map(|thread| thread.handle.take())
+        .for_each(|handle| thread::join_until(handle, end));
 }
 
 /// Runs a worker, and restarts it with a growing delay when it fails.

@@ -41,7 +41,8 @@ impl Graylog {
     pub fn new(url: &str) -> Result<Self, Error> {
         let parts = url_parts::<Self>(url)?;
         let query = parts.query.clone();
-        let sink = Self { common: Common::new(Self::NAME), server: Server::new(parts), bulk: false };
+        let common = Common::of_server(Self::NAME, &parts);
+        let sink = Self { common, server: Server::new(parts), bulk: false };
         set_query(sink, &query)
     }
 }

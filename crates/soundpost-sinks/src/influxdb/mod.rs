@@ -65,8 +65,10 @@ impl InfluxDb {
         let mut parts = url_parts::<Self>(url)?;
         let api = InfluxApi::ALL.into_iter().find(|api| parts.address.take_off(api.path()));
         let query = parts.query.clone();
+        let mut common = Common::of_server(Self::NAME, &parts);
+        api.iter().for_each(|api| common.declare("api", api.write()));
         let sink = Self {
-            common: Common::new(Self::NAME),
+            common,
             server: Server::new(parts),
             api,
             org: String::new(),
@@ -157,5 +159,14 @@ impl OptionValue for InfluxApi {
             "v3" | "3" => Ok(Self::V3),
             _ => Err(format!("{text:?} is none of v1, v2, v3")),
         }
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::V3 => "v3",
+        }
+        .to_owned()
     }
 }

@@ -91,6 +91,10 @@ impl SinkKind for JsonLines {
         self.path.as_deref()
     }
 
+    fn place(&self) -> Option<String> {
+        self.path.as_ref().map_or(Some("-".to_owned()), |path| Some(path.to_str()?.to_owned()))
+    }
+
     fn prepare(&mut self) -> Result<(), String> {
         self.path.iter_mut().for_each(make_absolute);
         self.common.check(MAX_RECORDS)?;

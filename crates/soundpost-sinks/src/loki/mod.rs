@@ -52,7 +52,7 @@ impl Loki {
         parts.address.take_off(PUSH);
         let query = parts.query.clone();
         let sink = Self {
-            common: Common::new(Self::NAME),
+            common: Common::of_server(Self::NAME, &parts),
             server: Server::new(parts),
             tenant: String::new(),
             extras: Extras::Metadata,
@@ -121,6 +121,14 @@ impl OptionValue for Extras {
             _ => Err(format!("{text:?} is neither metadata nor logfmt")),
         }
     }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Metadata => "metadata",
+            Self::Logfmt => "logfmt",
+        }
+        .to_owned()
+    }
 }
 
 impl OptionValue for LokiEncoding {
@@ -132,5 +140,13 @@ impl OptionValue for LokiEncoding {
             "json" => Ok(Self::Json),
             _ => Err(format!("{text:?} is neither protobuf nor json")),
         }
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Protobuf => "protobuf",
+            Self::Json => "json",
+        }
+        .to_owned()
     }
 }

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use hyper::Uri;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::secret::Secret;
 use crate::transport::answer::Verdict;
+
+/// Characters that are percent-encoded.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b':');
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -134,4 +137,9 @@ pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
 pub(crate) fn decoded(text: &str) -> Result<String, String> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(Into::into).map_err(|_| "the URL has percent signs that are no UTF-8".to_owned())
+}
+
+/// A text as the path or query of a URL has it.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, &RESERVED).to_string()
 }

@@ -8,6 +8,8 @@ use super::address::{Address, Parts};
 use super::certificates::certificates;
 use super::secret::{Source, make_absolute};
 
+/// Options that hold a secret, also by the names that servers use for them. In the query of a URL they are errors.
+pub(crate) const SECRETS: [&str; 6] = ["password", "token", "p", "u", "apikey", "api_key"];
 /// Default timeout of a server.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Default maximum wait between two tries.
@@ -25,11 +27,48 @@ pub struct Common {
     pub(crate) longest_wait: Duration,
     /// Maximum number of records at once; `None` for the protocol's own.
     pub(crate) batch: Option<usize>,
+    pub(crate) declared: Declared,
+}
+
+/// Options that were set, as text. The text of a secret is left out.
+#[derive(Clone, Default)]
+pub(crate) struct Declared(pub(crate) Vec<(&'static str, String)>);
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} options", self.0.len())
+    }
 }
 
 impl Common {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), timeout: TIMEOUT, longest_wait: LONGEST_WAIT, batch: None }
+        Self {
+            name: name.to_owned(),
+            timeout: TIMEOUT,
+            longest_wait: LONGEST_WAIT,
+            batch: None,
+            declared: Declared::default(),
+        }
+    }
+
+    /// Makes the options of a sink at a URL, which may have a user and a password.
+    pub(crate) fn of_server(name: &str, parts: &Parts) -> Self {
+        let mut common = Self::new(name);
+        parts.user.iter().for_each(|user| common.declare("user", user.clone()));
+        parts.password.iter().for_each(|_| common.declare("password", String::new()));
+        common
+    }
+
+    /// Notes the value of an option. It replaces values of the same name, from whichever source (`_file`, `_env`).
+    pub(crate) fn declare(&mut self, name: &'static str, text: String) {
+        let stem = |name: &'static str| name.trim_end_matches("_file").trim_end_matches("_env");
+        self.declared.0.retain(|(known, _)| stem(known) != stem(name));
+        self.declared.0.push((name, if SECRETS.contains(&name) { String::new() } else { text }));
+    }
+
+    /// Returns the option that has a secret as its value, not as a reference.
+    pub(crate) fn literal_secret(&self) -> Option<&'static str> {
+        self.declared.0.iter().map(|(name, _)| *name).find(|name| SECRETS.contains(name))
     }
 
     /// Checks the values; `max_records` is the maximum of the protocol.

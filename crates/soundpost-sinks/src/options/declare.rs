@@ -32,8 +32,9 @@ macro_rules! options {
                 #[doc = ""]
                 #[doc = concat!("Default: ", $default, ".")]
                 pub fn $name(mut self, $name: $argument) -> Self {
-                    let set: fn(&mut Self, $value) = $set;
-                    set(&mut self, $name.into());
+                    let (set, value): (fn(&mut Self, $value), $value) = ($set, $name.into());
+                    self.common.declare(stringify!($name), $crate::options::value::OptionValue::write(&value));
+                    set(&mut self, value);
                     self
                 }
             )*
@@ -49,7 +50,9 @@ macro_rules! options {
                     },
                     set: |sink, text| {
                         let set: fn(&mut Self, $value) = $set;
-                        set(sink, <$value as $crate::options::value::OptionValue>::read(text)?);
+                        let value = <$value as $crate::options::value::OptionValue>::read(text)?;
+                        sink.common.declare(stringify!($name), $crate::options::value::OptionValue::write(&value));
+                        set(sink, value);
                         Ok(())
                     },
                 }),*

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A type that the text of an option is read into.
+/// A type that the text of an option is read into, and written as.
 pub(crate) trait OptionValue: Sized {
     /// Type of the argument in Python.
     const PYTHON: &'static str;
 
     /// Reads a value. The error completes `name: `.
     fn read(text: &str) -> Result<Self, String>;
+
+    /// Writes a value as it is read, also by a process with another working directory.
+    fn write(&self) -> String;
 }
 
 impl OptionValue for String {
@@ -18,6 +21,10 @@ impl OptionValue for String {
     fn read(text: &str) -> Result<Self, String> {
         Ok(text.to_owned())
     }
+
+    fn write(&self) -> String {
+        self.clone()
+    }
 }
 
 impl OptionValue for PathBuf {
@@ -25,6 +32,10 @@ impl OptionValue for PathBuf {
 
     fn read(text: &str) -> Result<Self, String> {
         Ok(text.into())
+    }
+
+    fn write(&self) -> String {
+        std::path::absolute(self).unwrap_or_else(|_| self.clone()).to_string_lossy().into_owned()
     }
 }
 
@@ -38,6 +49,10 @@ impl OptionValue for bool {
             _ => Err(format!("{text:?} is neither true nor false")),
         }
     }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl OptionValue for u64 {
@@ -45,6 +60,10 @@ impl OptionValue for u64 {
 
     fn read(text: &str) -> Result<Self, String> {
         number(text)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -54,6 +73,10 @@ impl OptionValue for usize {
     fn read(text: &str) -> Result<Self, String> {
         number(text)
     }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl OptionValue for Duration {
@@ -62,6 +85,10 @@ impl OptionValue for Duration {
     fn read(text: &str) -> Result<Self, String> {
         let seconds = number(text)?;
         Self::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is no number of seconds"))
+    }
+
+    fn write(&self) -> String {
+        self.as_secs_f64().to_string()
     }
 }
 
@@ -79,6 +106,10 @@ impl OptionValue for Mode {
 
     fn read(text: &str) -> Result<Self, String> {
         u32::from_str_radix(text, 8).map(Self).map_err(|_| format!("{text:?} is no octal number"))
+    }
+
+    fn write(&self) -> String {
+        format!("{:o}", self.0)
     }
 }
 

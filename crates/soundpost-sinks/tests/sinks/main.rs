@@ -4,4 +4,5 @@
 mod answers;
 mod receiver;
 mod settings;
+mod shared;
 mod tls;

@@ -13,8 +13,12 @@ use std::time::{Duration, Instant};
 
 use common::{Directory, Ending, get, samples, until, value};
 use soundpost::read::Service;
-use soundpost::sink::JsonLines;
+use soundpost::sink::{JsonLines, Loki};
 use soundpost::{Call, Telemetry};
+
+/// A secret that a test looks for.
+const CANARY: &str = "c4n4ry-of-a-secret";
+const SHORT: Duration = Duration::from_millis(20);
 
 /// A process of the service: this test program, controlled by lines on its standard input.
 struct Worker {
@@ -83,12 +87,20 @@ fn worker() {
         return;
     };
     let port: u16 = port.parse().unwrap();
-    let lines = JsonLines::new(Path::new(&directory).join("lines")).unwrap();
-    let builder = Telemetry::builder("workers").directory(directory).listen(([127, 0, 0, 1], port));
+    let file = |name: &str| Path::new(&directory).join(name);
+    let lines = JsonLines::new(file("lines")).unwrap();
+    let loki = || Loki::new(&std::fs::read_to_string(file("url")).unwrap()).unwrap().longest_wait(SHORT);
+    let directory = PathBuf::from(&directory);
+    let builder = Telemetry::builder("workers").directory(&directory).listen(([127, 0, 0, 1], port));
     let builder = match std::env::var("SOUNDPOST_TEST_ROLE").as_deref() {
         Ok("agent") => builder.agent(),
         Ok("shipping agent") => builder.agent().sink(lines),
         Ok("shipping") => builder.sink(lines).facade(false),
+        Ok("shipping elsewhere") => {
+            builder.sink(JsonLines::new(directory.join("other lines")).unwrap().name("other")).facade(false)
+        }
+        Ok("secret in code") => builder.sink(loki().token(CANARY)).facade(false),
+        Ok("secret in a file") => builder.sink(loki().token_file(directory.join("token"))).facade(false),
         // The agent has no value.
         Ok("renamed") => builder.namespace("renamed").facade(false),
         _ => builder.facade(false),
@@ -107,6 +119,11 @@ fn worker() {
             "begin" => running.push(operation.start()),
             "reporter" => {
                 answer(&telemetry.is_reporter().to_string());
+                continue;
+            }
+            "notices" => {
+                let notices = telemetry.notices(0);
+                answer(&notices.iter().map(|notice| &*notice.message).collect::<Vec<_>>().join("; "));
                 continue;
             }
             "address" => {

@@ -15,7 +15,7 @@ pub(super) fn prepare(_: &mut Config) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn names(_: &Config) -> Vec<&str> {
+pub(super) fn names(_: &Config) -> Vec<String> {
     Vec::new()
 }
 
