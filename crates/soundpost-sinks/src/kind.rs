@@ -9,7 +9,6 @@ use soundpost_store::RecordKinds;
 use crate::options::address::{Address, Parts, encoded};
 use crate::options::common::{Common, SECRETS};
 use crate::options::declare::{OptionRow, OptionSpec};
-use crate::shared::obstacle;
 use crate::transport::Transport;
 
 /// One kind of sink: the options of a sink, and the transport they ask for.
@@ -180,10 +179,18 @@ impl Sink {
         !self.is_shared || self.obstacle.is_none() && self.kind.boxed().prepare().is_ok()
     }
 
-    /// Marks the sink as that of another process, with an obstacle if it has one.
-    pub(crate) fn shared(self, obstacle: Option<String>) -> Self {
-        Self { obstacle, is_shared: true, ..self }
+    /// Marks the sink as that of another process, whose code has the secret of this option.
+    pub(crate) fn shared(self, secret: Option<&str>) -> Self {
+        Self { obstacle: secret.map(obstacle), is_shared: true, ..self }
     }
+}
+
+/// Describes a secret that an agent does not have, and the remedy.
+fn obstacle(secret: &str) -> String {
+    format!(
+        "{secret}: the service has it in its code, and no secret is written for the agent; give it as {secret}_file or \
+         {secret}_env, or name the sink in SOUNDPOST_SINKS in the agent's environment"
+    )
 }
 
 impl<K: SinkKind> From<K> for Sink {

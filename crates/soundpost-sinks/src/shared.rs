@@ -47,9 +47,7 @@ impl SharedSinks {
         for line in self.text.lines() {
             let (url, secret) = line.split_once(' ').unwrap_or((line, ""));
             match from_url("a URL that the service wrote", url) {
-                Ok(sink) => {
-                    sinks.push(sink.shared(Some(secret).filter(|name| !name.is_empty()).map(obstacle)))
-                }
+                Ok(sink) => sinks.push(sink.shared(Some(secret).filter(|name| !name.is_empty()))),
                 Err(error) => errors.push(error),
             }
         }
@@ -61,14 +59,6 @@ impl PartialEq for SharedSinks {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
-}
-
-/// Describes a secret that an agent does not have, and the remedy.
-pub(crate) fn obstacle(secret: &str) -> String {
-    format!(
-        "{secret}: the service has it in its code, and no secret is written for the agent; give it as {secret}_file or \
-         {secret}_env, or name the sink in SOUNDPOST_SINKS in the agent's environment"
-    )
 }
 
 fn line(sink: &Sink) -> Option<String> {
