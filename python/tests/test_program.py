@@ -173,7 +173,15 @@ def test_run_ships_to_sinks_of_the_code(tmp_path):
         soundpost.shutdown()
     """
     process = program(
-        tmp_path, "run", "--service", "speech", "--", sys.executable, "-c", textwrap.dedent(script), cwd=tmp_path
+        tmp_path,
+        "run",
+        "--service",
+        "speech",
+        "--",
+        sys.executable,
+        "-c",
+        textwrap.dedent(script),
+        cwd=tmp_path,
     )
     lines = tmp_path / "lines"
     deadline = time.monotonic() + 30
@@ -187,8 +195,9 @@ def test_run_ships_to_sinks_of_the_code(tmp_path):
         text=True,
         check=False,
     )
-    out, err = process.communicate("\n", timeout=30)
-    assert "sink loki" in err and "token_file or token_env" in err, err
+    _, err = process.communicate("\n", timeout=30)
+    assert "sink loki" in err
+    assert "token_file or token_env" in err
     assert "token_file or token_env" in status.stdout, status
     (call,) = [json.loads(line) for line in lines.read_text().splitlines() if "req-1" in line]
     assert call["version"] == "V7"
