@@ -1,14 +1,13 @@
 //! The worker of one sink: reads the store, delivers batches and acknowledges them.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use soundpost_core::Calls;
 use soundpost_core::thread::lock;
+use soundpost_core::{Calls, ServiceDir};
 use soundpost_store::{Record, RecordBatch, Rejected};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -55,7 +54,7 @@ pub(crate) enum Phase {
 pub type FlushAcks = Arc<dyn Fn() + Send + Sync>;
 
 pub(crate) struct SinkContext {
-    pub(crate) directory: PathBuf,
+    pub(crate) place: ServiceDir,
     pub(crate) calls: Arc<Calls>,
     pub(crate) names: Mutex<Arc<OwnedOrigin>>,
     pub(crate) status: Arc<SinkStatus>,
@@ -86,7 +85,7 @@ impl Worker {
         signal: watch::Receiver<Signal>,
         flushed: Arc<AtomicU64>,
     ) -> Result<Self, soundpost_core::Error> {
-        let feed = Feed::new(context.directory.clone(), sink.name(), sink.kinds());
+        let feed = Feed::new(context.place.directory().to_owned(), sink.name(), sink.kinds());
         let health =
             SinkMetrics::new(sink.name(), sink.to_string(), context.calls.clone(), context.status.clone())?;
         let backoff = Backoff::new(sink.common().longest_wait);

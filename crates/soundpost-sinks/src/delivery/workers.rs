@@ -47,11 +47,9 @@ impl Workers {
         acks: Arc<AckQueue>,
         flush_acks: FlushAcks,
     ) -> Self {
-        let directory = place.directory().to_path_buf();
-        files::add(place, sinks);
         let names = Mutex::new(Arc::new(names));
         let context = SinkContext {
-            directory,
+            place: place.clone(),
             calls,
             names,
             status: Arc::new(SinkStatus::new(place.clone())),
@@ -65,6 +63,7 @@ impl Workers {
 
     /// Ends the threads of other sinks, and starts those of new ones.
     pub fn replace(&self, sinks: &[Sink]) {
+        files::add(&self.context.place, sinks);
         let mut threads = lock(&self.threads);
         let (kept, ended): (Vec<_>, Vec<_>) =
             threads.drain(..).partition(|thread| sinks.iter().any(|sink| sink.is_same(&thread.sink)));
