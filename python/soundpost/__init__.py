@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         read_logs,
     )
     from soundpost._sinks import Graylog, InfluxDB, JsonLines, Loki
+    from soundpost.integrations import instrument_all
 
 __all__ = [
     "Audio",
@@ -91,6 +92,7 @@ __all__ = [
     "flush",
     "init",
     "instrument",
+    "instrument_all",
     "make_asgi_app",
     "make_wsgi_app",
     "patch",
@@ -116,6 +118,7 @@ _LAZY = {
         "read_logs",
     ),
     "_sinks": ("Graylog", "InfluxDB", "JsonLines", "Loki"),
+    "integrations": ("instrument_all",),
 }
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _lock = allocate_lock()
 _running: tuple[_native.Settings, Telemetry] | None = None
+_is_automatic = False
+"""Whether an integration started the telemetry, so that `init` may still set its arguments."""
 
 
 class Unset:
@@ -125,10 +127,34 @@ def init(
             from those of the first `init`.
         OSError: A system call failed.
     """
+    global _is_automatic
     given = {name: value for name, value in locals().items() if value is not UNSET}
     settings = _native.Settings(given)
     with _lock:
+        if _running is not None and _is_automatic and settings.differences(_running[0]):
+            _stop_python()
+            _native.shutdown(2.0)
+        _is_automatic = False
         return _start(settings)
+
+
+def start_automatically(service: str) -> None:
+    """Starts the telemetry of a service in which nobody called `init`, unless it runs.
+
+    The environment takes precedence over `service`; a value that cannot be used is ignored with a warning.
+    """
+    global _is_automatic
+    with _lock:
+        if _running is not None:
+            return
+        settings, warnings = _native.Settings.lenient(service)
+        _is_automatic = True
+        _start(settings)
+    if warnings:
+        import logging
+
+        for warning in warnings:
+            logging.getLogger("soundpost").warning("%s", warning)
 
 
 def _start(settings: _native.Settings) -> Telemetry:
@@ -198,19 +224,23 @@ def flush(timeout: float = 2.0) -> bool:
 
 def shutdown(timeout: float = 2.0) -> None:
     """Stops recording and serving, within `timeout` seconds; runs at the exit of the interpreter."""
-    global _running
     with _lock:
         if _running is None:
             return
-        _running = None
-        from soundpost import _background
-
-        _background.log_notices()
-        ENABLED.cell_contents = OFF
-        if "soundpost._logging" in sys.modules:
-            from soundpost import _logging
-
-            _logging.remove()
-        _background.stop()
-        atexit.unregister(shutdown)
+        _stop_python()
     _native.shutdown(timeout)
+
+
+def _stop_python() -> None:
+    global _running
+    _running = None
+    from soundpost import _background
+
+    _background.log_notices()
+    ENABLED.cell_contents = OFF
+    if "soundpost._logging" in sys.modules:
+        from soundpost import _logging
+
+        _logging.remove()
+    _background.stop()
+    atexit.unregister(shutdown)

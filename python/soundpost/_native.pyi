@@ -568,6 +568,9 @@ class Settings:
 
         Raises `ValueError` that names the argument or variable.
         """
+    @staticmethod
+    def lenient(service: str) -> tuple[Settings, list[str]]:
+        """Reads the environment, with `service` if it has no name; returns warnings for ignored values."""
     @property
     def disabled(self) -> bool:
         """Whether `SOUNDPOST_DISABLED` switches everything off."""

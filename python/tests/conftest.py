@@ -146,6 +146,24 @@ def python(tmp_path):
     return run
 
 
+@pytest.fixture
+def service(python, tmp_path):
+    """Returns a function that runs a program with the bootstrap, and returns its calls and the finished process."""
+    bootstrap = pathlib.Path(soundpost.__file__).parent / "integrations" / "bootstrap"
+
+    def run(source, *, instrument="auto", service="program", **options):
+        path = [bootstrap, HERE / "look_alikes", HERE, *filter(None, [os.environ.get("PYTHONPATH")])]
+        variables = {"PYTHONPATH": os.pathsep.join(map(str, path)), "SOUNDPOST_INSTRUMENT": instrument}
+        ran = python(source, **variables, **options)
+        try:
+            calls = soundpost.read_calls(service=service, directory=tmp_path / "state")
+        except soundpost.Error:
+            calls = []
+        return sorted(calls, key=lambda call: call.time), ran
+
+    return run
+
+
 class NvmlSim:
     """The simulated driver library, and scripts for it."""
 

@@ -30,6 +30,16 @@ impl Settings {
         Ok(Self(settings))
     }
 
+    /// Reads the environment, with `service` if it has no name; returns warnings for ignored values.
+    #[staticmethod]
+    fn lenient(service: String) -> (Self, Vec<String>) {
+        let (mut settings, warnings) = soundpost::Settings::from_environment_lenient();
+        if settings.service().is_err() {
+            settings.set("service", service);
+        }
+        (Self(settings.with_default_endpoint()), warnings)
+    }
+
     /// Whether `SOUNDPOST_DISABLED` switches everything off.
     #[getter]
     fn disabled(&self) -> bool {

@@ -1,0 +1,120 @@
+"""Applies integrations to imported modules, and remembers the state of each hook."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from soundpost import _init
+from soundpost._functions import PREFIX
+from soundpost._instrument import instrumented
+from soundpost._native import stage
+from soundpost._parameters import Parameters
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from soundpost._instrument import Options
+    from soundpost.integrations._table import Hook, Integration
+
+OK, PARTIAL, GONE = "ok", "partial", "gone"
+"""States of a hook: applied; applied without a source whose parameter is absent; not in this version."""
+
+_HOOKED = "_soundpost_hook"
+
+states: dict[tuple[str, str], str] = {}
+"""States by the names of integration and hook."""
+_logger = logging.getLogger("soundpost")
+
+
+def integration(name: str) -> Integration:
+    """Returns the integration of this name."""
+    return cast("Integration", import_module(f"soundpost.integrations.{name}").INTEGRATION)
+
+
+def apply(name: str, module_name: str, module: ModuleType) -> None:
+    """Applies the hooks of an integration to a module, and starts telemetry unless it runs."""
+    declared = integration(name)
+    own_name = declared.modules().get(module_name, module_name)
+    hooks = [hook for hook in declared.hooks if hook.module == own_name]
+    found = {hook.name: _find(hook, module) for hook in hooks}
+    decisive = [hook.name for hook in hooks if hook.operation] or list(found)
+    if module_name in declared.generic and not all(found[name] for name in decisive):
+        return
+    if any(found.values()):
+        _init.start_automatically(declared.name)
+    adapt = declared.adapt.get(own_name)
+    if adapt is not None:
+        adapt(module)
+    for hook in hooks:
+        place = found[hook.name]
+        states[name, hook.name] = GONE if place is None else _apply(hook, *place)
+    now = {hook.name: states[name, hook.name] for hook in hooks}
+    _logger.info("soundpost: %s: %s", name, ", ".join(f"{hook} {state}" for hook, state in now.items()))
+    for hook_name, state in now.items():
+        if state == GONE:
+            text = "soundpost: %s: %s is not in the installed version; it is not recorded"
+            _logger.warning(text, name, hook_name)
+
+
+def _find(hook: Hook, module: ModuleType) -> tuple[Any, str, Any] | None:
+    """Returns owner, name and attribute of a hook's function; None without it or its parameters."""
+    *path, name = hook.name.split(".")
+    owner: Any = module
+    for part in path:
+        owner = inspect.getattr_static(owner, part, None)
+    found = None if owner is None else inspect.getattr_static(owner, name, None)
+    function = _function(found)
+    if not callable(function) or isinstance(function, type):
+        return None
+    parameters = Parameters(function, PREFIX)
+    if any(parameters.value(needed) is None for needed in hook.needs):
+        return None
+    return owner, name, found
+
+
+def _function(found: Any) -> Any:
+    return found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
+
+
+def _apply(hook: Hook, owner: Any, name: str, found: Any) -> str:
+    """Instruments a function. Returns the hook's state."""
+    if hasattr(_function(found), _HOOKED):
+        return OK
+    options, is_complete = _present(hook.options, Parameters(_function(found), PREFIX))
+    replacement = _stage(hook, found) if hook.stage else instrumented(found, hook.operation, options)
+    setattr(_function(replacement), _HOOKED, True)
+    setattr(owner, name, replacement)
+    return OK if is_complete else PARTIAL
+
+
+def _stage(hook: Hook, found: Any) -> Any:
+    decorate = stage(cast("str", hook.stage), decides=hook.decides)
+    if isinstance(found, (classmethod, staticmethod)):
+        return type(found)(decorate(found.__func__))
+    return decorate(found)
+
+
+def _present(options: Options, parameters: Parameters) -> tuple[Options, bool]:
+    """Returns the options without the sources whose parameters are absent, and whether all are there."""
+    kept: dict[str, Any] = {}
+    is_complete = True
+    for option, value in options.items():
+        if option in ("labels", "fields"):
+            items: dict[str, Any] = dict(cast("Any", value))
+            kept[option] = {key: source for key, source in items.items() if _is_present(source, parameters)}
+            is_complete &= len(kept[option]) == len(items)
+        elif option in ("streaming", "request_id", "traceparent", "queued_at"):
+            if _is_present(value, parameters):
+                kept[option] = value
+            else:
+                is_complete = False
+        else:
+            kept[option] = value
+    return cast("Options", kept), is_complete
+
+
+def _is_present(source: Any, parameters: Parameters) -> bool:
+    return not isinstance(source, str) or parameters.value(source) is not None

@@ -1,0 +1,85 @@
+"""The import hook: calls a function when a module has been imported.
+
+It imports nothing but the standard library, because the bootstrap loads it by its path, without the package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
+Callback = Callable[[ModuleType], None]
+
+
+class ImportHook:
+    """A finder in front of the others. It finds nothing by itself, and leaves all other modules alone."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, Callback] = {}
+
+    def watch(self, name: str, callback: Callback) -> None:
+        """Calls `callback` with the module of this name: now if it is imported, and after each import."""
+        self.callbacks[name] = callback
+        module = sys.modules.get(name)
+        # One that is being imported now calls back by itself, if the hook found it.
+        if module is not None and not getattr(module.__spec__, "_initializing", False):
+            self.imported(module)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Returns the spec of the next finder that has one, with a loader that calls back."""
+        if name not in self.callbacks:
+            return None
+        for finder in list(sys.meta_path):
+            find = getattr(finder, "find_spec", None) if finder is not self else None
+            spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+            if spec is not None:
+                return self._observed(spec)
+        return None
+
+    def _observed(self, spec: ModuleSpec) -> ModuleSpec:
+        loader: Any = spec.loader
+        execute = getattr(loader, "exec_module", None)
+        # A loader that is a class is that of built-in and frozen modules.
+        if execute is None or isinstance(loader, type):
+            return spec
+
+        def exec_module(module: ModuleType) -> None:
+            if vars(loader).get("exec_module") is exec_module:
+                del loader.exec_module
+            execute(module)
+            # A loader may be shared by modules, such as those of one archive.
+            if module.__name__ == spec.name:
+                self.imported(module)
+
+        with contextlib.suppress(AttributeError, TypeError):
+            loader.exec_module = exec_module
+        return spec
+
+    def imported(self, module: ModuleType) -> None:
+        """Calls back. An import never fails for what the callback raises."""
+        try:
+            self.callbacks[module.__name__](module)
+        except Exception:
+            import logging
+
+            text = "soundpost: %s cannot be instrumented"
+            logging.getLogger("soundpost").warning(text, module.__name__, exc_info=True)
+
+
+def installed() -> ImportHook:
+    """Returns the import hook of this process, which it installs first."""
+    for finder in sys.meta_path:
+        if type(finder).__name__ == ImportHook.__name__:
+            # The bootstrap's class is another object of the same source.
+            return cast("ImportHook", finder)
+    hook = ImportHook()
+    sys.meta_path.insert(0, hook)
+    return hook

@@ -1,0 +1,41 @@
+"""The modules of each integration. The bootstrap loads this file by its path, without the package.
+
+A test compares it with the integrations' own declarations.
+"""
+
+from __future__ import annotations
+
+MODULES = {
+    "chattts": ("ChatTTS.core",),
+    "cosyvoice": ("cosyvoice.cli.cosyvoice", "cosyvoice.cli.frontend", "cosyvoice.cli.model"),
+    "faster_whisper": ("faster_whisper.transcribe",),
+    "fish_speech": ("fish_speech.inference_engine", "fish_speech.inference_engine.vq_manager"),
+    "gpt_sovits": (
+        "GPT_SoVITS.AR.models.t2s_model",
+        "GPT_SoVITS.TTS_infer_pack.TTS",
+        "GPT_SoVITS.TTS_infer_pack.TextPreprocessor",
+        "AR.models.t2s_model",
+        "TTS_infer_pack.TTS",
+        "TTS_infer_pack.TextPreprocessor",
+    ),
+    "indextts": (
+        "indextts.gpt.model_v2",
+        "indextts.infer",
+        "indextts.infer_v2",
+        "indextts.infer_v2_5",
+        "indextts.s2mel.modules.bigvgan.bigvgan",
+        "indextts.s2mel.modules.flow_matching",
+    ),
+    "kokoro_fastapi": ("api.src.inference.kokoro_v1", "api.src.services.tts_service"),
+    "sonic": ("sonic",),
+}
+
+
+def selected(text: str) -> tuple[list[str], list[str]]:
+    """Returns the integrations that a value of `SOUNDPOST_INSTRUMENT` selects, and its unknown names."""
+    words = [word.strip().lower() for word in text.replace(" ", ",").split(",") if word.strip()]
+    if words in ([], ["0"], ["false"], ["no"], ["off"], ["none"]):
+        return [], []
+    if any(word in ("1", "all", "auto", "on", "true", "yes") for word in words):
+        return sorted(MODULES), []
+    return [word for word in words if word in MODULES], [word for word in words if word not in MODULES]

@@ -1,0 +1,73 @@
+"""Installs the import hook in each Python process that has this directory first in `PYTHONPATH`.
+
+Any version of Python reads this file, so it does nothing before it has checked the version. Then it runs the
+`sitecustomize` that it hides.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+else:
+    Any = object
+
+
+def _load(name: str) -> Any:
+    from importlib.machinery import SourceFileLoader
+    from importlib.util import module_from_spec, spec_from_loader
+
+    name, path = "soundpost" + name, os.path.join(os.path.dirname(_HERE), name + ".py")
+    loader = SourceFileLoader(name, path)
+    module = module_from_spec(spec_from_loader(name, loader))  # type: ignore[arg-type]
+    loader.exec_module(module)
+    return module
+
+
+def _install() -> None:
+    registry = _load("_registry")
+    names, unknown = registry.selected(os.environ.get("SOUNDPOST_INSTRUMENT", ""))
+    for name in unknown:
+        known = ", ".join(sorted(registry.MODULES))
+        sys.stderr.write(
+            "soundpost: SOUNDPOST_INSTRUMENT: no integration {!r}; known: {}\n".format(name, known)
+        )
+    if not names:
+        return
+    hook = _load("_imports").installed()
+
+    def watch(name: str, module: str) -> None:
+        def imported(found: Any) -> None:
+            from soundpost.integrations import _apply
+
+            _apply.apply(name, module, found)
+
+        hook.watch(module, imported)
+
+    for name in names:
+        for module in registry.MODULES[name]:
+            watch(name, module)
+
+
+def _run_hidden() -> None:
+    """Runs the next `sitecustomize` on the path."""
+    from importlib.machinery import PathFinder
+
+    path = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
+    spec = PathFinder.find_spec("sitecustomize", path)
+    if spec is not None and spec.loader is not None:
+        spec.loader.exec_module(sys.modules[__name__])
+
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+if sys.version_info >= (3, 10):
+    try:
+        if os.environ.get("SOUNDPOST_DISABLED", "").strip().lower() not in ("1", "true", "yes", "on"):
+            _install()
+    except Exception:
+        import traceback
+
+        sys.stderr.write("soundpost: the import hook cannot be installed\n")
+        traceback.print_exc()
+_run_hidden()

@@ -1,0 +1,62 @@
+"""CosyVoice 1, 2 and 3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from soundpost.integrations._table import Hook, Integration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from soundpost._instrument import Options
+    from soundpost._native import Call
+
+_CLI, _MODEL, _FRONTEND = "cosyvoice.cli.cosyvoice", "cosyvoice.cli.model", "cosyvoice.cli.frontend"
+
+
+def _seconds(item: Any, call: Call) -> float:
+    """Returns the length of a piece: `{"tts_speech": [1, samples]}` at the model's rate."""
+    return float(item["tts_speech"].shape[-1]) / float(call.arguments["self"].sample_rate)
+
+
+def _characters(arguments: Mapping[str, Any]) -> int | None:
+    """Returns the length of the text, unless it is a generator, which only CosyVoice may read."""
+    text = arguments["tts_text"]
+    return len(text) if isinstance(text, str) else None
+
+
+def _call(name: str, *needs: str, owner: str = "CosyVoice") -> Hook:
+    mode = name.removeprefix("inference_")
+    options: Options = {
+        "labels": {"mode": lambda _arguments: mode},
+        "fields": {"char_count": _characters, "speed": "speed", "text_frontend": "text_frontend"},
+        "streaming": "stream",
+        "audio": _seconds,
+    }
+    if "spk_id" in needs:
+        options["fields"] = {**options["fields"], "speaker": "spk_id"}  # type: ignore[dict-item]
+    if mode == "vc":
+        options["fields"] = {"speed": "speed"}
+    return Hook(target=f"{_CLI}:{owner}.{name}", operation="synthesize", needs=needs, options=options)
+
+
+INTEGRATION = Integration(
+    name="cosyvoice",
+    hooks=(
+        _call("inference_sft", "tts_text", "spk_id"),
+        _call("inference_zero_shot", "tts_text", "prompt_text"),
+        _call("inference_cross_lingual", "tts_text"),
+        _call("inference_instruct", "tts_text", "spk_id", "instruct_text"),
+        _call("inference_instruct2", "tts_text", "instruct_text", owner="CosyVoice2"),
+        _call("inference_vc", "source_wav"),
+        Hook(target=f"{_FRONTEND}:CosyVoiceFrontEnd.text_normalize", stage="frontend"),
+        Hook(target=f"{_FRONTEND}:CosyVoiceFrontEnd._extract_speech_token", stage="speech_token"),
+        Hook(target=f"{_FRONTEND}:CosyVoiceFrontEnd._extract_spk_embedding", stage="speaker_embedding"),
+        # It runs in a thread of its own, whose exceptions reach only the log.
+        Hook(target=f"{_MODEL}:CosyVoiceModel.llm_job", stage="llm", decides=True),
+        Hook(target=f"{_MODEL}:CosyVoiceModel.token2wav", stage="vocoder"),
+        Hook(target=f"{_MODEL}:CosyVoice2Model.token2wav", stage="vocoder"),
+        Hook(target=f"{_MODEL}:CosyVoice3Model.token2wav", stage="vocoder"),
+    ),
+)

@@ -1,0 +1,28 @@
+"""faster-whisper."""
+
+from __future__ import annotations
+
+from soundpost.integrations._table import Hook, Integration
+
+_MODULE = "faster_whisper.transcribe"
+
+
+def _transcribe(owner: str) -> Hook:
+    """Returns the hook of a method that returns a generator of segments and the properties of the audio."""
+    return Hook(
+        target=f"{_MODULE}:{owner}.transcribe",
+        operation="transcribe",
+        needs=("audio",),
+        options={"labels": {"task": "task"}, "fields": {"language": "language", "beam_size": "beam_size"}},
+    )
+
+
+INTEGRATION = Integration(
+    name="faster_whisper",
+    hooks=(
+        _transcribe("WhisperModel"),
+        _transcribe("BatchedInferencePipeline"),
+        Hook(target=f"{_MODULE}:WhisperModel.encode", stage="encoder"),
+        Hook(target=f"{_MODULE}:WhisperModel.generate_with_fallback", stage="decoder"),
+    ),
+)

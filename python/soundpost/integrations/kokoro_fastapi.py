@@ -1,0 +1,48 @@
+"""Kokoro-FastAPI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from soundpost._audio import audio
+from soundpost.integrations._table import Hook, Integration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from soundpost._instrument import Options
+
+SAMPLE_RATE = 24_000
+_SERVICE = "api.src.services.tts_service"
+
+
+def _characters(arguments: Mapping[str, Any]) -> int | None:
+    text = arguments["text"]
+    return len(text) if isinstance(text, str) else None
+
+
+_OPTIONS: Options = {
+    "labels": {"voice": "voice"},
+    "fields": {"char_count": _characters, "speed": "speed", "format": "output_format"},
+    "audio": audio(SAMPLE_RATE, key="audio"),
+}
+INTEGRATION = Integration(
+    name="kokoro_fastapi",
+    hooks=(
+        Hook(
+            target=f"{_SERVICE}:TTSService.generate_audio_stream",
+            operation="synthesize",
+            needs=("text", "voice"),
+            options=_OPTIONS,
+        ),
+        Hook(
+            target=f"{_SERVICE}:TTSService.generate_audio",
+            operation="synthesize",
+            needs=("text", "voice"),
+            options={**_OPTIONS, "fields": {"char_count": _characters, "speed": "speed"}},
+        ),
+        # The service logs its exceptions and goes on with the next sentence.
+        Hook(target="api.src.inference.kokoro_v1:KokoroV1.generate", stage="model", decides=True),
+    ),
+    generic=frozenset({_SERVICE}),
+)
