@@ -20,7 +20,7 @@ from stored_events import events
 os.environ["SOUNDPOST_STRICT"] = "1"
 
 import soundpost
-from soundpost import _native
+from soundpost import _native, integrations
 
 # No deadline for slow machines, and the same examples on every machine.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, database=None)
@@ -149,10 +149,14 @@ def python(tmp_path):
 @pytest.fixture
 def service(python, tmp_path):
     """Returns a function that runs a program with the bootstrap, and returns its calls and the finished process."""
-    bootstrap = pathlib.Path(soundpost.__file__).parent / "integrations" / "bootstrap"
 
     def run(source, *, instrument="auto", service="program", **options):
-        path = [bootstrap, HERE / "look_alikes", HERE, *filter(None, [os.environ.get("PYTHONPATH")])]
+        path = [
+            integrations.BOOTSTRAP,
+            HERE / "look_alikes",
+            HERE,
+            *filter(None, [os.environ.get("PYTHONPATH")]),
+        ]
         variables = {"PYTHONPATH": os.pathsep.join(map(str, path)), "SOUNDPOST_INSTRUMENT": instrument}
         ran = python(source, **variables, **options)
         try:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
 import soundpost
-from soundpost.integrations import _apply, _registry
-
-BOOTSTRAP = pathlib.Path(soundpost.__file__).parent / "integrations" / "bootstrap"
+from soundpost.integrations import BOOTSTRAP, _apply, _registry
 
 
 def test_cosyvoice_calls_have_labels_audio_and_stages(service):

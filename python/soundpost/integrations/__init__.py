@@ -9,6 +9,7 @@ hooks each known service when it is imported. Telemetry starts with the first on
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from soundpost.integrations import _imports, _registry
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-__all__ = ["Hook", "Integration", "instrument_all"]
+__all__ = ["BOOTSTRAP", "Hook", "Integration", "instrument_all"]
+
+BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
+"""The directory that hooks a Python process which has it first in `PYTHONPATH`."""
 
 
 def instrument_all(*, only: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> None:

@@ -1,20 +1,20 @@
 """The import hook: calls a function when a module has been imported.
 
-It imports nothing but the standard library, because the bootstrap loads it by its path, without the package.
+The bootstrap loads it by its path into every Python process, so it imports next to nothing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
 
-Callback = Callable[[ModuleType], None]
+    Callback = Callable[[ModuleType], None]
 
 
 class ImportHook:
@@ -59,8 +59,11 @@ class ImportHook:
             if module.__name__ == spec.name:
                 self.imported(module)
 
-        with contextlib.suppress(AttributeError, TypeError):
+        try:
             loader.exec_module = exec_module
+        except (AttributeError, TypeError):
+            # The module is imported and not hooked.
+            return spec
         return spec
 
     def imported(self, module: ModuleType) -> None:
@@ -79,7 +82,7 @@ def installed() -> ImportHook:
     for finder in sys.meta_path:
         if type(finder).__name__ == ImportHook.__name__:
             # The bootstrap's class is another object of the same source.
-            return cast("ImportHook", finder)
+            return finder  # type: ignore[return-value]
     hook = ImportHook()
     sys.meta_path.insert(0, hook)
     return hook

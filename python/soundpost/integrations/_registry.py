@@ -5,6 +5,20 @@ A test compares it with the integrations' own declarations.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Freezers find them here.
+    from soundpost.integrations import (  # noqa: F401
+        chattts,
+        cosyvoice,
+        faster_whisper,
+        fish_speech,
+        gpt_sovits,
+        indextts,
+        kokoro_fastapi,
+        sonic,
+    )
+
 MODULES = {
     "chattts": ("ChatTTS.core",),
     "cosyvoice": ("cosyvoice.cli.cosyvoice", "cosyvoice.cli.frontend", "cosyvoice.cli.model"),
