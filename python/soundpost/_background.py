@@ -24,6 +24,7 @@ _functions: dict[tuple[str, tuple[str, ...]], tuple[Gauge, Callable[[], float]]]
 _interval: float | None = None
 _stop: threading.Event | None = None
 _forks_from_main = True
+_unlogged: list[tuple[bool, str]] = []
 
 
 def add_gauge(gauge: Gauge, name: str, values: tuple[str, ...], function: Callable[[], float]) -> None:
@@ -58,11 +59,15 @@ def stop() -> None:
 
 def log_notices() -> None:
     """Logs the core's notices since the last call."""
-    fresh = notices()
-    if not fresh:
+    global _unlogged
+    _unlogged += notices()
+    if not _unlogged:
         return
-    import logging
-
+    try:
+        import logging
+    except (ImportError, OSError):  # Without file descriptors the notices wait.
+        return
+    fresh, _unlogged = _unlogged, []
     logger = logging.getLogger("soundpost")
     for is_fault, text in fresh:
         # A handler or filter of the host may raise anything.
@@ -75,12 +80,12 @@ def _start_thread() -> None:
     global _stop
     if _stop is not None:
         return
-    import threading
-
-    _stop = threading.Event()
     try:
+        import threading
+
+        _stop = threading.Event()
         threading.Thread(target=_loop, args=(_stop,), name="soundpost-background", daemon=True).start()
-    except RuntimeError:
+    except (RuntimeError, ImportError, OSError, MemoryError):
         # The system has no thread left, or the interpreter ends: recording goes on without the thread.
         _stop = None
 

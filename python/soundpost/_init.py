@@ -8,7 +8,7 @@ import sys
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Final, Literal
 
-from soundpost import _dynamo, _native
+from soundpost import _background, _dynamo, _native
 from soundpost._enabled import ENABLED, OFF
 
 if TYPE_CHECKING:
@@ -178,8 +178,6 @@ def _start(settings: _native.Settings) -> Telemetry:
         from soundpost import _logging
 
         _logging.install(level)
-    from soundpost import _background
-
     _background.log_notices()
     _background.start(settings["sample_interval"] or 1.0)
     atexit.register(shutdown)
@@ -216,8 +214,6 @@ def flush(timeout: float = 2.0) -> bool:
 
     Returns whether they are.
     """
-    from soundpost import _background
-
     _background.log_notices()
     return _native.flush(timeout)
 
@@ -234,8 +230,6 @@ def shutdown(timeout: float = 2.0) -> None:
 def _stop_python() -> None:
     global _running
     _running = None
-    from soundpost import _background
-
     _background.log_notices()
     ENABLED.cell_contents = OFF
     if "soundpost._logging" in sys.modules:

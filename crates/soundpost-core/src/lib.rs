@@ -6,6 +6,7 @@
 //!
 //! Services depend on the crate `soundpost`, not on this one.
 
+mod address_space;
 mod call;
 pub mod clock;
 mod error;
@@ -18,6 +19,7 @@ mod per_process;
 mod registry;
 pub mod regular_file;
 mod segment;
+mod shortage;
 pub mod snapshot;
 #[doc(hidden)]
 pub mod step;
@@ -43,6 +45,7 @@ pub use registry::{
     Registry, SHARE_BUCKETS, ServiceIdentity, Spec, Unit, host_name, sanitized,
 };
 pub use segment::{
-    CloseInChild, DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, ProcessRole, REQUEST_ID_BYTES,
-    ServiceDir, close_in_child, epoch, install_fork_hooks, memory_room, set_once, user_id,
+    CloseInChild, DEFAULT_SEGMENT_BYTES, LOCKS_UNUSABLE, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, ProcessRole,
+    REQUEST_ID_BYTES, ServiceDir, close_in_child, epoch, install_fork_hooks, memory_room, set_once, user_id,
 };
+pub use shortage::Shortage;

@@ -4,27 +4,50 @@ use std::any::Any;
 use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
+use crate::address_space;
+
+/// Memory that a thread takes beside its stack and its arena, bytes.
+const SMALL_OBJECTS_BYTES: u64 = 1 << 20;
 /// Stack size of a thread, bytes; encoders and the server use the heap for buffers.
 const STACK: usize = 512 * 1024;
+
+/// Address space that glibc's allocator reserves for a thread, with what it needs to align it, bytes.
+const ARENA_BYTES: u64 = if cfg!(target_env = "gnu") { 128 << 20 } else { 0 };
+
+/// Checks that the address space has room for a thread.
+///
+/// # Errors
+/// When it has not.
+pub(crate) fn check_room() -> io::Result<()> {
+    let arena = if std::env::var_os("MALLOC_ARENA_MAX").is_some() { 0 } else { ARENA_BYTES };
+    address_space::check(STACK as u64 + SMALL_OBJECTS_BYTES + arena)
+}
 
 /// Starts a thread. Signals are blocked before it starts, so none is ever delivered to it.
 ///
 /// # Errors
-/// When the system cannot start a thread.
+/// When the system cannot start a thread, or the address space has no room for it.
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    check_room()?;
+    // The next check sees the memory of this thread.
+    let (begun, has_begun) = mpsc::channel::<()>();
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
     let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
         mark_own();
+        drop(std::hint::black_box(Box::new(begun)));
         let _ = guarded(body);
     });
     if let Some(mask) = before {
         let _ = mask.thread_set_mask();
+    }
+    if started.is_ok() && address_space::room().is_some() {
+        let _ = has_begun.recv();
     }
     started
 }

@@ -150,7 +150,7 @@ fn refused(home: &Home, root: &Path, reason: &str) {
     let shared = home.path().join("shm");
     let place = ServiceDir::open_with_shared_memory(root, "svc", &shared).expect("another place");
     assert!(place.directory().starts_with(&shared), "{}", place.directory().display());
-    let problem = place.problem().expect("a problem");
+    let (_, problem) = place.problem().expect("a problem");
     assert!(problem.contains(reason) && problem.contains(root.to_str().expect("UTF-8")), "{problem}");
     assert!(record(&place, "svc").fallback().is_none());
     let alone = ServiceDir::open_with_shared_memory(root, "svc", Path::new("/nowhere")).err();
@@ -210,7 +210,7 @@ fn where_the_root_cannot_be_written_shared_memory_takes_its_place() {
     for root in ["/proc/soundpost-test", "/sys/soundpost-test"] {
         let place = ServiceDir::open_with_shared_memory(Path::new(root), "svc", &home.path().join("shm"));
         let place = place.expect("a place all the same");
-        assert!(place.problem().is_some_and(|problem| problem.contains(root)), "{:?}", place.problem());
+        assert!(place.problem().is_some_and(|(_, problem)| problem.contains(root)), "{:?}", place.problem());
         assert!(place.directory().starts_with(home.path()));
         place.write("address", "x").expect("it can be written");
         let registry = record(&place, "svc");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use soundpost_core::{Calls, Error, Histogram, Registry, ServiceDir, Spec, Unit};
+use soundpost_core::{Calls, Error, Histogram, LOCKS_UNUSABLE, Registry, ServiceDir, Spec, Unit};
 
 use crate::config::Config;
 
@@ -31,8 +31,20 @@ impl ReporterContext {
         Ok(Self { place, registry, calls, config, scrape_seconds })
     }
 
-    /// Logs a problem of a part of the reporter once, and counts it.
+    /// Reports whether another directory replaces that of the service for want of record locks.
+    pub(crate) fn lacks_locks(&self) -> bool {
+        self.place.problem().is_some_and(|(reason, _)| reason == LOCKS_UNUSABLE)
+    }
+
+    /// Sets and clears the flags of shortages that failures were attributed to.
+    pub(crate) fn update_shortages(&self) {
+        for (shortage, lasts) in self.registry.update_shortages() {
+            self.calls.set_unhealthy(shortage.reason(), lasts);
+        }
+    }
+
+    /// Logs a failure of a part of the reporter once, and counts it.
     pub(crate) fn warn(&self, part: &'static str, message: &str) {
-        self.registry.diagnostics().warn_once(part, message);
+        self.registry.failures().warn_once(part, message);
     }
 }

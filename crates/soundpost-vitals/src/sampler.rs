@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use soundpost_core::history::HistoryWriter;
 use soundpost_core::thread::lock;
-use soundpost_core::{Error, Family, Merge, Registry, Spec, thread};
+use soundpost_core::{Error, Family, Merge, Registry, Shortage, Spec, thread};
 
 use crate::fast_sampler::{FastSampler, FastSampling};
 use crate::gpu_selection::Visible;
@@ -300,12 +300,13 @@ impl SourceSampler {
 
     fn unavailable(&self, problem: &Problem) {
         // Each panic is an error of its own.
-        if !self.available.set(Some(problem.reason)) && problem.reason != PANICKED {
+        let reason = Shortage::detect().map_or(problem.reason, Shortage::reason);
+        if !self.available.set(Some(reason)) && reason != PANICKED {
             return;
         }
         let message = format!("{} off: {}", self.name.to_uppercase(), problem.message);
-        if [HANGS, PANICKED].contains(&problem.reason) {
-            self.registry.diagnostics().warn_once("vitals", &message);
+        if [HANGS, PANICKED].contains(&reason) || reason != problem.reason {
+            self.registry.failures().warn_once("vitals", &message);
         } else {
             // A machine without the source is not an error.
             self.registry.diagnostics().info_once("vitals", &message);

@@ -144,6 +144,10 @@ fn check_directory(directory: &Path) -> Finding {
         let advice = format!("services use /dev/shm instead; chmod go-w {path}, or set SOUNDPOST_DIRECTORY");
         return wrong(format!("{path}: {error}"), &advice);
     }
+    if let Err(error) = Service::check_locks(directory) {
+        let advice = "services use /dev/shm instead; set SOUNDPOST_DIRECTORY to a directory on a local disk";
+        return wrong(format!("{path}: {error}"), advice);
+    }
     // Permissions and mounts alone do not show whether a file can be created.
     let probe = directory.join(format!(".doctor.{}", std::process::id()));
     if let Err(error) = std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)) {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::ring::SampleRing;
 use super::table::SeriesTable;
+use crate::address_space;
 use crate::segment::{Region, ServiceDir, WORD, checksum, is_dead, lock_held, open_foreign, open_own};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -74,8 +75,9 @@ impl HistoryMemory {
         Ok(Self { region, _file: Some(file), copy: false })
     }
 
-    /// Makes memory of this process alone.
+    /// Makes memory of this process alone; small without room in the address space.
     pub(super) fn heap(bytes: usize) -> Self {
+        let bytes = if address_space::check(bytes as u64).is_ok() { bytes } else { *BYTES.start() };
         let region = Region::from_words(std::iter::repeat_n(0, bytes / WORD));
         write_header(region.words());
         Self { region, _file: None, copy: false }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::Registry;
 use super::name::label_value;
 use crate::segment::slow_path;
+use crate::shortage::Shortage;
 use crate::thread::lock;
 use crate::visible::escaped;
 
@@ -64,28 +65,46 @@ impl MessageLog {
 #[derive(Clone, Copy)]
 pub struct Diagnostics<'a> {
     registry: &'a Registry,
+    /// Whether a shortage of the process is the cause of an error, if there is one.
+    are_failures: bool,
 }
 
 impl Registry {
     /// Returns the diagnostics of this registry.
     pub fn diagnostics(&self) -> Diagnostics<'_> {
-        Diagnostics { registry: self }
+        Diagnostics { registry: self, are_failures: false }
+    }
+
+    /// Returns the diagnostics of failed calls of the system. They count as the [`Shortage`] that causes them.
+    pub fn failures(&self) -> Diagnostics<'_> {
+        Diagnostics { registry: self, are_failures: true }
     }
 }
 
 impl Diagnostics<'_> {
     /// Counts an error of `part` in `soundpost_errors_total`.
     pub fn count_error(&self, part: &str) {
+        self.count(part, "");
+    }
+
+    /// Counts an error, and returns the shortage that is its cause.
+    fn count(&self, part: &str, message: &str) -> Option<Shortage> {
+        let shortage = if self.are_failures { Shortage::behind(message) } else { None };
+        shortage.into_iter().for_each(|shortage| self.registry.shortages.note(shortage));
+        let part = match shortage {
+            Some(shortage) => shortage.part(),
+            None => part,
+        };
         if let Some(own) = self.registry.own.get() {
             let labels = [("part".into(), label_value(part).into())].into();
             self.registry.counter(&own.errors, labels).add(1);
         }
+        shortage
     }
 
     /// Counts an error of `part`, and logs each different message once.
     pub fn warn_once(&self, part: &'static str, message: &str) {
-        self.count_error(part);
-        let message = &*self.text(message);
+        let message = &*self.counted(part, message);
         if self.log(|messages| messages.push_once(true, message)) {
             tracing::warn!(target: "soundpost", part, "{message}");
         }
@@ -101,8 +120,7 @@ impl Diagnostics<'_> {
 
     /// Counts an error of `part`, and logs the message each time. The caller limits the rate.
     pub fn warn(&self, part: &'static str, message: &str) {
-        self.count_error(part);
-        let message = &*self.text(message);
+        let message = &*self.counted(part, message);
         self.log(|messages| messages.push(true, true, message));
         tracing::warn!(target: "soundpost", part, "{message}");
     }
@@ -122,6 +140,14 @@ impl Diagnostics<'_> {
                 messages.notices.iter().map(|(_, notice)| notice).filter(|notice| notice.number >= from);
             fresh.cloned().collect()
         })
+    }
+
+    /// Counts an error, and returns its message.
+    fn counted(self, part: &str, message: &str) -> String {
+        match self.count(part, message) {
+            Some(shortage) => self.text(&format!("{message}; {}", shortage.advice())),
+            None => self.text(message),
+        }
     }
 
     /// Returns a message without secrets and hidden characters, which may come from a server or a request.

@@ -54,8 +54,10 @@ use std::sync::{Arc, Mutex};
 
 use soundpost_redact::Redactor;
 
+use crate::address_space;
 use crate::error::Error;
 use crate::segment::{Payload, ProcessRole, RecordKind, Segment, SegmentState, ServiceDir, slow_path};
+use crate::shortage::{Shortage, Shortages};
 
 /// Label value of the series that takes updates beyond the series limit.
 pub const OVERFLOW: &str = "overflow";
@@ -89,6 +91,7 @@ pub struct Registry {
     overflow_operation: std::sync::OnceLock<u32>,
     own: std::sync::OnceLock<OwnMetrics>,
     messages: Mutex<MessageLog>,
+    shortages: Shortages,
     fallback: Option<String>,
 }
 
@@ -123,8 +126,10 @@ impl Registry {
                 sizes.end()
             )));
         }
-        let (segment, fallback) = Segment::create(dir, options.segment_bytes, options.role)
-            .map_err(|error| Error::io("cannot allocate the segment in", dir.directory(), error))?;
+        let no_room = |error| Error::io("cannot allocate the segment in", dir.directory(), error);
+        address_space::check_start().map_err(no_room)?;
+        let (segment, fallback) =
+            Segment::create(dir, options.segment_bytes, options.role).map_err(no_room)?;
         Self::over(segment, Some(dir.clone()), identity, options, fallback)
     }
 
@@ -167,6 +172,7 @@ impl Registry {
             overflow_operation: std::sync::OnceLock::new(),
             own: std::sync::OnceLock::new(),
             messages: Mutex::default(),
+            shortages: Shortages::default(),
             fallback: fallback.map(|error| error.to_string()),
         });
         for meta in registry.identity.metas() {
@@ -275,6 +281,11 @@ impl Registry {
         let pid = u64::from(std::process::id());
         let fact = Meta::Process { pid, name: name.to_owned(), value: value.to_owned() };
         self.append(RecordKind::Meta, &fact.encode());
+    }
+
+    /// Returns the shortages that failures were attributed to, with whether each lasts.
+    pub fn update_shortages(&self) -> impl Iterator<Item = (Shortage, bool)> {
+        self.shortages.update()
     }
 
     /// Updates the heartbeat of the segment.

@@ -41,7 +41,7 @@ pub(crate) use process::{Owner, Processes, take_cells};
 pub(crate) use region::{Region, WORD};
 pub(crate) use ring::{EventRing, Refused, Slot};
 pub use room::memory_room;
-pub use service_dir::ServiceDir;
+pub use service_dir::{LOCKS_UNUSABLE, ServiceDir};
 pub(crate) use source::{SegmentState, Source};
 pub(crate) use stages::{RawStage, add_stage, stages_of, stages_of_words};
 
@@ -87,7 +87,8 @@ pub enum ProcessRole {
 }
 
 impl Segment {
-    /// Makes a segment in a file of `dir`, or in anonymous memory together with the error that prevented the file.
+    /// Makes a segment in a file of `dir`, or in anonymous memory together with the error that prevented the file. Without
+    /// room in the address space it is small.
     pub(crate) fn create(
         dir: &ServiceDir,
         bytes: usize,
@@ -95,7 +96,10 @@ impl Segment {
     ) -> io::Result<(Arc<Self>, Option<io::Error>)> {
         match Self::in_file(dir, bytes, role) {
             Ok(segment) => Ok((segment, None)),
-            Err(error) => Ok((Self::anonymous(bytes, role)?, Some(error))),
+            Err(error) => {
+                let made = Self::anonymous(bytes, role).or_else(|_| Self::anonymous(MIN_SEGMENT_BYTES, role));
+                Ok((made?, Some(error)))
+            }
         }
     }
 

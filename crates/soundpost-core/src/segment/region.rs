@@ -13,6 +13,8 @@ use std::num::NonZeroUsize;
 #[cfg(not(any(loom, miri)))]
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
+#[cfg(not(any(loom, miri)))]
+use crate::address_space;
 use crate::sync::AtomicU64;
 
 pub(crate) const WORD: usize = 8;
@@ -59,6 +61,7 @@ impl Region {
     #[cfg(not(any(loom, miri)))]
     fn unnamed(words: usize, flags: MapFlags) -> io::Result<Self> {
         let length = length(words)?;
+        address_space::check(length.get() as u64)?;
         // SAFETY: a fresh mapping at an address the kernel chooses aliases nothing.
         let first =
             unsafe { mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) }?;
@@ -84,6 +87,7 @@ impl Region {
         if file.metadata()?.len() < length.get() as u64 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "shorter than its header says"));
         }
+        address_space::check(length.get() as u64)?;
         let access =
             if writable { ProtFlags::PROT_READ | ProtFlags::PROT_WRITE } else { ProtFlags::PROT_READ };
         // SAFETY: a fresh mapping at an address the kernel chooses; the length was checked against the

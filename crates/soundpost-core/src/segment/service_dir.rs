@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, fcntl};
+
 use super::Source;
 use super::file::{
     EXTENSION, HISTORY, NEW, NewFile, check_root, is_unwritable, open_foreign, open_or_make,
@@ -28,6 +30,8 @@ const EMPTY_LINKS: u64 = 2;
 const SMALL_FILE_BYTES: u64 = 64 << 10;
 /// Age from which a folder without files that name a service is one of a killed process.
 const UNFINISHED_AGE: Duration = Duration::from_secs(60);
+/// Reason of `unhealthy` where record locks are missing.
+pub const LOCKS_UNUSABLE: &str = "locks_unusable";
 /// File of the service's retired totals.
 pub(crate) const RETIRED: &str = "retired.totals";
 
@@ -38,15 +42,15 @@ pub struct ServiceDir {
     state: PathBuf,
     /// Directories for segments, the preferred one first.
     segments: Vec<PathBuf>,
-    /// Reason why the durable directory is not below the requested root.
-    problem: Option<String>,
+    /// Why the durable directory is not below the requested root: reason of `unhealthy`, and message.
+    problem: Option<(&'static str, String)>,
 }
 
 impl ServiceDir {
     /// Opens the directories of `service` below `root` and in `/dev/shm`, and makes missing ones.
     ///
-    /// If `root` cannot be written (a read-only container), or another user could change what is in it, the directory in
-    /// shared memory replaces it, see [`ServiceDir::problem`]. Without either, segments are in anonymous memory, see
+    /// If `root` cannot be written (a read-only container), has no record locks, or another user could change what is in
+    /// it, the directory in shared memory replaces it, see [`ServiceDir::problem`]. Without either, segments are in anonymous memory, see
     /// [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
     ///
     /// # Errors
@@ -63,7 +67,8 @@ impl ServiceDir {
         let fast = shared_folder(&user_folder(Path::new(SHARED)), &state);
         // A service uses no directory that another user could change.
         let is_private = |path: &Path| owner_of(path).is_some_and(|owner| check_root(&root, owner).is_ok());
-        match (is_private(&state) || state.is_dir() && !fast.is_dir(), fast.is_dir()) {
+        let is_durable = is_private(&state) && !is_instead(&fast) || state.is_dir() && !fast.is_dir();
+        match (is_durable, fast.is_dir()) {
             (true, _) => Some(Self { segments: vec![fast, state.clone()], state, problem: None }),
             (false, true) => Some(Self { segments: vec![fast.clone()], state: fast, problem: None }),
             (false, false) => None,
@@ -138,12 +143,19 @@ impl ServiceDir {
         let user = user_folder(shared);
         let fast = shared_folder(&user, &state);
         let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
+        let locked = made.and_then(|()| Self::check_locks(&state).map_err(|error| unusable(&state, error)));
+        let lacks_locks = locked.as_ref().is_err_and(|(_, error)| error.kind() == io::ErrorKind::Unsupported);
+        let has_better = || fast.as_ref().is_ok_and(|fast| Self::check_locks(fast).is_ok());
+        // Without locks in either place the durable one stays.
+        let made = if lacks_locks && !has_better() { Ok(()) } else { locked };
         if let Ok(fast) = &fast {
             let instead = if made.is_err() { INSTEAD } else { "" };
             write_file(fast, OF, &format!("{}{instead}", state.display())).ok();
         }
+        let reason = if lacks_locks { LOCKS_UNUSABLE } else { "directory_not_writable" };
+        let problem = made.as_ref().err();
         let problem =
-            made.as_ref().err().map(|(path, error)| format!("cannot use {}: {error}", path.display()));
+            problem.map(|(path, error)| (reason, format!("cannot use {}: {error}", path.display())));
         let (state, segments) = match (fast, made) {
             (Ok(fast), Ok(())) => (state.clone(), vec![fast, state]),
             (Ok(fast), Err(_)) => (fast.clone(), vec![fast]),
@@ -163,9 +175,29 @@ impl ServiceDir {
         check_root(root, user_id())
     }
 
-    /// Returns the reason why the requested root cannot be used.
-    pub fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    /// Returns why the requested root cannot be used: the reason of `unhealthy`, and a message.
+    pub fn problem(&self) -> Option<(&'static str, &str)> {
+        self.problem.as_ref().map(|(reason, message)| (*reason, &**message))
+    }
+
+    /// Checks that the file system of a directory has record locks, which the election and SQLite need.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] if it has none. A directory in which no file can be made is not checked.
+    pub fn check_locks(directory: &Path) -> io::Result<()> {
+        let path = directory.join(format!(".locks.{:016x}", random()));
+        let Ok(file) = private_file().create_new(true).open(&path) else { return Ok(()) };
+        let _ = std::fs::remove_file(path);
+        let lock = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        let locked = fcntl(&file, FcntlArg::F_SETLK(&lock));
+        let message = |error| format!("its file system has no record locks ({error})");
+        locked.map(drop).map_err(|error| io::Error::new(io::ErrorKind::Unsupported, message(error)))
     }
 
     /// Returns the directories for segments, the preferred one first.
@@ -330,6 +362,12 @@ fn state_below(root: &Path, service: &str) -> Option<PathBuf> {
     let is_folder = Path::new(service).components().eq([std::path::Component::Normal(service.as_ref())]);
     let plain = Some(root.join(service)).filter(|path| is_folder && path.is_dir());
     plain.or_else(|| Some(root.join(directory_name(service).ok()?)))
+}
+
+/// Reports whether a folder in shared memory replaces the durable directory.
+fn is_instead(fast: &Path) -> bool {
+    let of = regular_file::read_text(&fast.join(OF), SMALL_FILE_BYTES);
+    of.is_ok_and(|of| of.ends_with(INSTEAD))
 }
 
 /// Returns the owner of a directory that is no symbolic link.

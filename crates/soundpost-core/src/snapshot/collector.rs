@@ -16,6 +16,7 @@ use crate::call::InFlightCall;
 use crate::clock;
 use crate::registry::{Meta, RecordOrigin, Registry};
 use crate::segment::{ProcessRole, SegmentState, ServiceDir, Source};
+use crate::shortage::Shortage;
 use crate::step;
 
 /// Reads all segments of a service, including this process's own.
@@ -196,7 +197,11 @@ impl Collector {
     /// totals list their segments, and replace the old ones atomically.
     pub fn merge_dead(&mut self) -> usize {
         let retired = self.dir.retired_file();
-        let totals = Source::open_copy(&retired).ok();
+        let totals = match Source::open_copy(&retired) {
+            // New ones would replace those of this file.
+            Err(error) if Shortage::of(&error).is_some() => return 0,
+            totals => totals.ok(),
+        };
         let before: Vec<u64> = totals.as_ref().map(folded_ids).unwrap_or_default();
         let (mut dead, mut done) = (Vec::new(), Vec::new());
         for path in self.dir.segment_files() {
@@ -352,7 +357,8 @@ impl Collector {
 
     fn unreadable(&self, path: &Path, error: &std::io::Error) {
         if error.kind() != std::io::ErrorKind::NotFound {
-            self.warn("segment_damaged", &format!("{}: {error}", path.display()));
+            let failures = self.registry.failures();
+            failures.warn_once("segment_damaged", &format!("{}: {error}", path.display()));
         }
     }
 }

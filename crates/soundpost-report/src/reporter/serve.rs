@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soundpost_core::{Error, thread};
+use soundpost_core::{Error, Shortage, thread};
 use tokio::sync::watch;
 
 use crate::config::{ADDRESS, Config};
@@ -49,7 +49,7 @@ impl ServerThread {
             Ok(server) => server,
             Err(error) => {
                 self.retry = Some(Instant::now() + PORT_RETRY);
-                context.calls.set_unhealthy("port_taken", true);
+                context.calls.set_unhealthy("port_taken", Shortage::of(&error).is_none());
                 let message = format!("listen: cannot serve metrics on {}: {error}", config.listen);
                 return context.warn("serve", &message);
             }
@@ -64,7 +64,7 @@ impl ServerThread {
         let thread = thread::spawn("soundpost-serve", move || {
             let served = thread::guarded(|| serve(server, sources, stopped));
             if let Err(error) = served.and_then(|result| result.map_err(|error| error.to_string())) {
-                registry.diagnostics().warn_once("serve", &format!("serve: {error}"));
+                registry.failures().warn_once("serve", &format!("serve: {error}"));
             }
         });
         match thread {

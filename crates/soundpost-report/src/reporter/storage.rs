@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use soundpost_core::snapshot::{DeathKey, RingEvent, RingReader};
 use soundpost_core::thread::lock;
-use soundpost_core::{Counter, Error, FinishedCall, Gauge, Merge, RecordOrigin, Spec, Unit};
+use soundpost_core::{
+    Counter, Error, FinishedCall, Gauge, LOCKS_UNUSABLE, Merge, RecordOrigin, ServiceDir, Spec, Unit,
+};
 pub(super) use soundpost_store::prepare_for_forks;
 use soundpost_store::{Backlog, Store, StoreError};
 
@@ -148,7 +150,9 @@ impl Storage {
             match written {
                 Ok(()) => {
                     if self.failing.take().is_some() {
-                        self.deps.context.calls.set_unhealthy(UNWRITABLE, false);
+                        let context = &self.deps.context;
+                        context.calls.set_unhealthy(UNWRITABLE, false);
+                        context.calls.set_unhealthy(LOCKS_UNUSABLE, context.lacks_locks());
                     }
                     return true;
                 }
@@ -237,7 +241,11 @@ impl Storage {
         let now = Instant::now();
         let since = self.failing.map_or(now, |(since, _)| since);
         self.failing = Some((since, now + SECOND));
-        self.deps.context.calls.set_unhealthy(UNWRITABLE, true);
-        self.deps.context.warn("store", &format!("store: {error}"));
+        let context = &self.deps.context;
+        context.calls.set_unhealthy(UNWRITABLE, true);
+        let locks = ServiceDir::check_locks(context.place.directory()).err();
+        context.calls.set_unhealthy(LOCKS_UNUSABLE, locks.is_some() || context.lacks_locks());
+        let cause = locks.map_or_else(String::new, |locks| format!("; {locks}"));
+        context.warn("store", &format!("store: {error}{cause}"));
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use soundpost_core::snapshot::{MetricValue, Snapshot};
 use soundpost_core::thread::lock;
-use soundpost_core::{InFlightCall, clock, thread};
+use soundpost_core::{InFlightCall, LOCKS_UNUSABLE, Shortage, clock, thread};
 
 use super::agent_sinks;
 use super::deps::Deps;
@@ -84,9 +84,12 @@ impl ReporterThread {
             let message = format!("no segment file, other processes do not see this one: {reason}");
             context.warn("segment", &message);
         }
-        if let Some(problem) = context.place.problem() {
-            context.calls.set_unhealthy("directory_not_writable", true);
-            context.warn("directory", &format!("directory: {problem}"));
+        if let Some((reason, problem)) = context.place.problem() {
+            context.calls.set_unhealthy(reason, true);
+            context.warn(
+                "directory",
+                &format!("directory: {problem}; {} replaces it", context.place.directory().display()),
+            );
         }
         publish_facts(&context.calls);
         self.tick();
@@ -95,6 +98,7 @@ impl ReporterThread {
             Ok(thread) => *lock(&self.thread) = Some(thread),
             Err(error) => context.warn("watch", &format!("cannot start a thread: {error}")),
         }
+        context.update_shortages();
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -211,10 +215,11 @@ impl ReporterThread {
     fn try_acquire(&self) -> Option<Lease> {
         let context = self.context();
         let acquired = election::try_acquire(&context.place, context.registry.fallback().is_some());
-        context.calls.set_unhealthy("locks_unusable", acquired.is_err());
+        let is_unusable = acquired.is_err() && Shortage::detect().is_none();
+        context.calls.set_unhealthy(LOCKS_UNUSABLE, is_unusable || context.lacks_locks());
         acquired.unwrap_or_else(|error| {
             let message = format!("{error}; no process of the service reports, and recording continues");
-            context.registry.diagnostics().warn_once("election", &message);
+            context.warn("election", &message);
             None
         })
     }
@@ -261,8 +266,10 @@ impl ReporterThread {
     }
 
     fn keep_alive(self: &Arc<Self>) {
-        self.context().registry.beat();
-        self.context().calls.reap_idle(self.context().config.idle_limit);
+        let context = self.context();
+        context.registry.beat();
+        context.update_shortages();
+        context.calls.reap_idle(context.config.idle_limit);
     }
 
     /// Takes part in the election, or leaves reporting to an agent.
@@ -340,7 +347,7 @@ impl ReporterThread {
             appendix: self.context().config.appendix.clone(),
             health: Arc::new(move || health.health()),
             observe_scrape: Arc::new(move |took| scrape_seconds.observe(took.as_secs_f64())),
-            fault: Arc::new(move |part| registry.diagnostics().count_error(part)),
+            fault: Arc::new(move |part| registry.failures().count_error(part)),
             refused: Arc::new(move |message| {
                 context.warn("host", &format!("listen: a scrape was refused: {message}"))
             }),

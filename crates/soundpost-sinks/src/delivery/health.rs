@@ -144,7 +144,7 @@ impl SinkMetrics {
             _ => "is down",
         };
         let message = format!("sink {}: {what}: {why}; {}", self.label, waits(pending()));
-        self.calls.registry().diagnostics().warn("sink", &message);
+        self.calls.registry().failures().warn("sink", &message);
     }
 
     /// Counts a rejected record. The first is logged, then the number once a minute.

@@ -105,7 +105,7 @@ impl Workers {
             Ok(handle) => thread.handle = Some(handle),
             Err(error) => {
                 let message = format!("cannot start a thread: {error}");
-                self.context.calls.registry().diagnostics().warn_once("sink", &message);
+                self.context.calls.registry().failures().warn_once("sink", &message);
             }
         }
     }
@@ -154,7 +154,7 @@ fn work(sink: &Sink, context: &Arc<SinkContext>, signal: &watch::Receiver<Signal
             Err(error) => Err(error.to_string()),
         };
         let Err(error) = thread::guarded(attempt).and_then(|ended| ended) else { return };
-        context.calls.registry().diagnostics().warn_once("sink", &format!("sink {sink}: {error}"));
+        context.calls.registry().failures().warn_once("sink", &format!("sink {sink}: {error}"));
         let begins = Instant::now() + delay;
         while Instant::now() < begins {
             if signal.borrow().phase != Phase::Run {

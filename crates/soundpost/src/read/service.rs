@@ -33,6 +33,14 @@ impl Service {
         ServiceDir::check_root(directory)
     }
 
+    /// Checks that the file system of the services' directories has record locks.
+    ///
+    /// # Errors
+    /// When it has none; the message has the reason.
+    pub fn check_locks(directory: &Path) -> io::Result<()> {
+        ServiceDir::check_locks(directory)
+    }
+
     /// Removes the shared memory of this user's services whose directory is gone and that no process uses. Returns the
     /// number of services and the freed bytes.
     pub fn reclaim() -> (usize, u64) {

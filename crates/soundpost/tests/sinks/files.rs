@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::libc;
 use soundpost::Telemetry;
 use soundpost::read::Service;
 use soundpost::settings::Settings;
 use soundpost::sink::{InfluxDb, Loki, SinkProblem};
 use soundpost_store::{CallFilter, Reader};
-use soundpost_testkit::{Reply, Server};
+use soundpost_testkit::{Reply, Server, remove_record_locks};
 
-use crate::common::{Directory, Ending, until};
+use crate::common::{Directory, Ending, in_a_process, until};
 use crate::state::{Scraped, record, service};
 
 type Make = fn(&Path);
@@ -125,6 +126,80 @@ fn service_without_lock_files_records_and_reports_it() {
     );
     segments.iter().for_each(|place| fs::remove_dir(place.join("reporter.lock")).unwrap());
     assert!(telemetry.flush(Duration::from_secs(10)));
+}
+
+#[test]
+fn directory_without_record_locks_has_another_place() {
+    in_a_process("files::directory_without_record_locks_has_another_place", || {
+        let directories =
+            [libc::ENOLCK, libc::EINVAL, libc::EOPNOTSUPP].map(|errno| (Directory::new(), errno));
+        let lockless = directories.iter().map(|(directory, errno)| (directory.path().to_owned(), *errno));
+        if !remove_record_locks(lockless.collect()) {
+            return eprintln!("skipped: no seccomp filter is permitted here");
+        }
+        for (directory, _) in directories {
+            let telemetry = service(&directory, "lockless").start().unwrap();
+            assert!(telemetry.directory().starts_with("/dev/shm"), "{}", telemetry.directory().display());
+            record(&telemetry, "r", 2);
+            assert!(telemetry.flush(Duration::from_secs(10)));
+            let found = Service::find(directory.path(), "lockless").unwrap().unwrap();
+            let calls =
+                Reader::open(found.directory()).unwrap().unwrap().calls(&CallFilter::default()).unwrap();
+            assert_eq!((calls.len(), found.reporter()), (2, Some(std::process::id())));
+            assert_flagged(&telemetry, "lockless_unhealthy{reason=\"locks_unusable\"} 1");
+            telemetry.shutdown(Duration::from_secs(5));
+            fs::remove_dir_all(found.directory()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn host_without_record_locks_records_and_reports_it() {
+    in_a_process("files::host_without_record_locks_records_and_reports_it", || {
+        let directory = Directory::new();
+        if !remove_record_locks(vec![(PathBuf::from("/"), libc::ENOLCK)]) {
+            return eprintln!("skipped: no seccomp filter is permitted here");
+        }
+        let telemetry = service(&directory, "lockless").start().unwrap();
+        let _ending = Ending(telemetry.clone());
+        assert!(telemetry.directory().starts_with(directory.path()));
+        record(&telemetry, "r", 2);
+        assert_flagged(&telemetry, "lockless_unhealthy{reason=\"locks_unusable\"} 1");
+        assert!(telemetry.render().contains("lockless_request_total{"));
+    });
+}
+
+#[test]
+fn locks_that_vanish_are_named() {
+    in_a_process("files::locks_that_vanish_are_named", || {
+        let directory = Directory::new();
+        let gone = directory.path().join("gone");
+        if !remove_record_locks(vec![(gone.clone(), libc::EINVAL)]) {
+            return eprintln!("skipped: no seccomp filter is permitted here");
+        }
+        let telemetry = service(&directory, "vanish").start().unwrap();
+        let _ending = Ending(telemetry.clone());
+        assert!(telemetry.flush(Duration::from_secs(10)));
+        // The files of the service are in the directory without locks from now on.
+        fs::rename(telemetry.directory(), &gone).unwrap();
+        symlink(&gone, telemetry.directory()).unwrap();
+        record(&telemetry, "r", 2);
+        until("it is flagged", || {
+            telemetry.render().contains("vanish_unhealthy{reason=\"locks_unusable\"} 1")
+        });
+        assert_flagged(&telemetry, "vanish_unhealthy{reason=\"store_not_writable\"} 1");
+        fs::remove_file(telemetry.directory()).unwrap();
+        fs::rename(&gone, telemetry.directory()).unwrap();
+        assert!(telemetry.flush(Duration::from_secs(10)));
+        assert!(telemetry.render().contains("vanish_unhealthy{reason=\"locks_unusable\"} 0"));
+    });
+}
+
+/// Asserts that a flag is raised and a notice names the locks.
+fn assert_flagged(telemetry: &Telemetry, flag: &str) {
+    until(flag, || telemetry.render().contains(flag));
+    let notices = telemetry.notices(0);
+    assert!(notices.iter().any(|notice| notice.message.contains("record locks")), "{notices:?}");
 }
 
 /// Runs a script as another user; only root can. Its failures are part of the attack.
