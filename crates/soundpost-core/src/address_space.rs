@@ -8,6 +8,8 @@ use std::io;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::unistd::{SysconfVar, sysconf};
 
+/// Beginning of the message of an error.
+pub(crate) const FULL: &str = "the address space is full";
 /// Room that stays for the host, bytes.
 const RESERVE_BYTES: u64 = 32 << 20;
 /// Minimum room for a start, bytes.
@@ -43,10 +45,7 @@ pub(crate) fn check_start() -> io::Result<()> {
 
 fn check_room(needed: u64) -> io::Result<()> {
     let Some(room) = room().filter(|room| *room < needed) else { return Ok(()) };
-    let message = format!(
-        "the address space has {} MiB left, and {} MiB are needed: raise `ulimit -v`",
-        room >> 20,
-        needed >> 20
-    );
+    let message =
+        format!("{FULL}: {} MiB are left, and {} MiB needed; raise `ulimit -v`", room >> 20, needed >> 20);
     Err(io::Error::new(io::ErrorKind::OutOfMemory, message))
 }

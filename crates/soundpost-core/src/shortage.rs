@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::thread;
+use crate::{address_space, thread};
 
 /// Number of descriptors that one part of the reporter needs at a time.
 const SPARE_DESCRIPTORS: usize = 8;
@@ -19,12 +19,11 @@ pub enum Shortage {
 }
 
 impl Shortage {
-    /// All shortages.
-    pub const ALL: [Self; 2] = [Self::Descriptors, Self::Memory];
+    const ALL: [Self; 2] = [Self::Descriptors, Self::Memory];
 
-    /// Returns the shortage of this moment.
+    /// Returns the shortage that failed calls do not report: that of descriptors, which SQLite and drivers hide.
     pub fn detect() -> Option<Self> {
-        Self::ALL.into_iter().find(|shortage| shortage.lasts())
+        Some(Self::Descriptors).filter(|shortage| shortage.lasts())
     }
 
     /// Returns the shortage that an error reports.
@@ -36,11 +35,14 @@ impl Shortage {
         }
     }
 
-    /// Returns the shortage that the text of an error reports, or that of this moment.
+    /// Returns the shortage that the text of an error reports, or that is hidden.
     pub(crate) fn behind(message: &str) -> Option<Self> {
-        let is_named =
-            [libc::EMFILE, libc::ENFILE].iter().any(|code| message.contains(&format!("(os error {code})")));
-        if is_named { Some(Self::Descriptors) } else { Self::detect() }
+        let reports = |code: i32| message.contains(&format!("(os error {code})"));
+        match () {
+            () if reports(libc::EMFILE) || reports(libc::ENFILE) => Some(Self::Descriptors),
+            () if reports(libc::ENOMEM) || message.contains(address_space::FULL) => Some(Self::Memory),
+            () => Self::detect(),
+        }
     }
 
     /// Returns the part that its errors are counted for.

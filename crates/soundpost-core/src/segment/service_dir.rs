@@ -50,8 +50,8 @@ impl ServiceDir {
     /// Opens the directories of `service` below `root` and in `/dev/shm`, and makes missing ones.
     ///
     /// If `root` cannot be written (a read-only container), has no record locks, or another user could change what is in
-    /// it, the directory in shared memory replaces it, see [`ServiceDir::problem`]. Without either, segments are in anonymous memory, see
-    /// [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
+    /// it, the directory in shared memory replaces it, see [`ServiceDir::problem`]. Without either, segments are in
+    /// anonymous memory, see [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
     ///
     /// # Errors
     /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another user, and there
