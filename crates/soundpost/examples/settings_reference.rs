@@ -98,7 +98,7 @@ The Rust builder has these options in addition:
 
 Segments lie in `/dev/shm/soundpost-<uid>/`. If less than eight times a segment's size is free there, they lie in the
 service's folder of `directory`. That folder also contains the locks of the election (`reporter.lock`) and of an agent
-(`agent.lock`), the address of the endpoint, the store and the [postmortems](agent.md). All files are private to one
-user: directories have mode 0700, files 0600, and symbolic links are not followed. A service's name may contain any
+(`agent.lock`), the address of the endpoint, the sinks without their secrets, the store and the
+[postmortems](agent.md). All files are private to one user: directories have mode 0700, files 0600, and symbolic links are not followed. A service's name may contain any
 characters; those that cannot be part of a path are replaced.
 ";
