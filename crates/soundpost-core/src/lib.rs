@@ -10,6 +10,7 @@ mod address_space;
 mod call;
 pub mod clock;
 mod error;
+mod failures;
 mod field;
 pub mod history;
 #[cfg(feature = "tracing")]
@@ -33,6 +34,7 @@ pub use call::{
     StageTime, Status, Unwound, current_call, enter,
 };
 pub use error::Error;
+pub use failures::hide_in as hide_in_error;
 pub use field::{FieldRef, FieldValue};
 pub use history::GpuUse;
 #[cfg(feature = "tracing")]
@@ -49,3 +51,4 @@ pub use segment::{
     REQUEST_ID_BYTES, ServiceDir, close_in_child, epoch, install_fork_hooks, memory_room, set_once, user_id,
 };
 pub use shortage::Shortage;
+pub use soundpost_redact::KnownTexts;

@@ -3,13 +3,25 @@
 use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyType};
-use soundpost::Outcome;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
+use soundpost::binding::{KnownTexts, hide_in_error, hides};
+use soundpost::{Outcome, Telemetry};
+
+use crate::state;
 
 /// Maximum number of exceptions of a chain (causes, contexts, groups) that are read.
 const MAX_CHAIN: usize = 16;
 /// Maximum length in bytes of the text of one exception; the core truncates further, after redaction.
 const MAX_TEXT_BYTES: usize = 16_384;
+
+/// Maximum number of functions of a traceback, of variables of a function, and of texts of a variable that are read.
+const MAX_FRAMES: usize = 64;
+const MAX_VARIABLES: usize = 1000;
+const MAX_PARTS: usize = 64;
+/// Extensions of files that services are given.
+const EXTENSIONS: [&str; 10] = ["wav", "mp3", "flac", "ogg", "opus", "m4a", "pt", "npy", "txt", "json"];
+/// Flag of the code of a function.
+const CO_OPTIMIZED: u32 = 1;
 
 /// An exception as outcome, class name and text.
 pub(crate) struct Failure {
@@ -43,7 +55,11 @@ impl Failure {
         let outcome = Outcome::classify(&names, &texts.join("\n"));
         let kind =
             error.get_type(py).name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { outcome, kind, text: texts.swap_remove(0) }
+        let mut text = texts.swap_remove(0);
+        if let Some(telemetry) = state::telemetry() {
+            hide_in_error(&telemetry, &mut text, &texts_of(&telemetry, error.value(py)));
+        }
+        Self { outcome, kind, text }
     }
 
     /// Makes the failure `invalid` if the exception finds fault with the request: by its class or status, or because
@@ -144,6 +160,65 @@ fn aborts_invalid(error: &Bound<'_, PyBaseException>) -> bool {
             .flatten()
     };
     code().is_some_and(|code| is_invalid_argument(&code))
+}
+
+/// Returns the texts to synthesise among the variables of the functions in an exception's traceback.
+#[cold]
+pub(crate) fn texts_of(telemetry: &Telemetry, error: &Bound<'_, PyAny>) -> KnownTexts {
+    let (py, mut known) = (error.py(), KnownTexts::default());
+    let mut next = attribute(error, intern!(py, "__traceback__"));
+    for _ in 0..MAX_FRAMES {
+        let Some(traceback) = next else { break };
+        // An error of one frame does not hide the texts of others.
+        let frame = attribute(&traceback, intern!(py, "tb_frame"));
+        let _ = frame.map_or(Ok(()), |frame| add_texts(telemetry, &frame, &mut known));
+        next = attribute(&traceback, intern!(py, "tb_next"));
+    }
+    known
+}
+
+fn attribute<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
+    object.getattr(name).ok().filter(|value| !value.is_none())
+}
+
+fn add_texts(telemetry: &Telemetry, frame: &Bound<'_, PyAny>, known: &mut KnownTexts) -> PyResult<()> {
+    let py = frame.py();
+    let locals = frame.getattr(intern!(py, "f_locals"))?;
+    for item in locals.call_method0(intern!(py, "items"))?.try_iter()?.take(MAX_VARIABLES) {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+        if !name.cast::<PyString>().is_ok_and(|name| hides(telemetry, &name.to_string_lossy())) {
+            continue;
+        }
+        let parts = match value.cast::<PyString>() {
+            Ok(_) => vec![value],
+            Err(_) if value.is_exact_instance_of::<PyList>() || value.is_exact_instance_of::<PyTuple>() => {
+                value.try_iter()?.take(MAX_PARTS).collect::<PyResult<_>>()?
+            }
+            Err(_) => continue,
+        };
+        for part in parts {
+            let Ok(text) = part.cast_into::<PyString>() else { continue };
+            let text = text.to_string_lossy();
+            if !is_path(&text) {
+                known.add(&text);
+            }
+        }
+    }
+    // Before Python 3.13 the locals of a function are a copy, which would keep its objects alive.
+    let flags: u32 = frame.getattr(intern!(py, "f_code"))?.getattr(intern!(py, "co_flags"))?.extract()?;
+    if flags & CO_OPTIMIZED != 0
+        && let Ok(copy) = locals.cast_exact::<PyDict>()
+    {
+        copy.clear();
+    }
+    Ok(())
+}
+
+/// Returns whether a text names a file, such as that of a speaker's prompt.
+fn is_path(text: &str) -> bool {
+    let extension = text.rsplit_once('.').map_or("", |(_, extension)| extension);
+    !text.contains(char::is_whitespace)
+        && (EXTENSIONS.contains(&extension) || text.is_ascii() && text.contains('/'))
 }
 
 /// Formats an exception as `Class: text`.

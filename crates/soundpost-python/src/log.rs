@@ -13,7 +13,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use soundpost::binding::{EventBuilder, FieldRef, Level, Log, LogFields};
 
-use crate::exception::or_exit;
+use crate::exception::{or_exit, texts_of};
 use crate::fault::{self, part};
 use crate::import;
 use crate::recording;
@@ -53,7 +53,7 @@ impl<'py> StructlogEvent<'py> {
     }
 
     /// Records everything but the message.
-    fn record(&self, draft: &mut EventBuilder<'_>) -> PyResult<()> {
+    fn record(&self, telemetry: &soundpost::Telemetry, draft: &mut EventBuilder<'_>) -> PyResult<()> {
         let py = self.0.py();
         let text = |value: Bound<'py, PyAny>| {
             value.cast_into::<PyString>().ok().map(|text| text.to_string_lossy().into_owned())
@@ -65,7 +65,7 @@ impl<'py> StructlogEvent<'py> {
             }
             info => info,
         };
-        exception(draft, info.as_ref(), get("exception")?)?;
+        exception(telemetry, draft, info.as_ref(), get("exception")?)?;
         if let Some(stack) = get("stack")? {
             draft.stack(&stack);
         }
@@ -136,11 +136,18 @@ fn put<'py>(
         (None, None) => message_of(record, parts)?,
     };
     let mut draft = soundpost::binding::event_builder(telemetry);
+    let call = recording::current(record.py());
+    let own = call.as_ref().and_then(|call| call.get().recording());
+    let level = level(parts.number(at::LEVEL).unwrap_or_default());
+    let is_failure = level >= Level::Warning || parts.get(at::EXC_INFO).is_some();
+    if is_failure || parts.get(at::EXC_TEXT).is_some() {
+        draft.hide(&own.map(|own| own.core().handle().known_texts()).unwrap_or_default());
+    }
     let mut text = value::with_text(&message, MAX_CHARACTERS, str::to_owned)?;
     let queued = parts.split_queued(&mut text);
     let written =
         parts.text(at::EXC_TEXT).map(|text| text.to_string_lossy().into_owned()).or(queued.traceback);
-    exception(&mut draft, parts.get(at::EXC_INFO), written)?;
+    exception(telemetry, &mut draft, parts.get(at::EXC_INFO), written)?;
     if let Some(stack) =
         parts.text(at::STACK).map(|stack| stack.to_string_lossy().into_owned()).or(queued.stack)
     {
@@ -150,7 +157,7 @@ fn put<'py>(
         field(&mut draft, name, value)?;
     }
     if let Some(event) = &event {
-        event.record(&mut draft)?;
+        event.record(telemetry, &mut draft)?;
     }
     if parts.left > 0 {
         draft.skip_fields(parts.left);
@@ -158,15 +165,13 @@ fn put<'py>(
     let (file, thread) = (parts.text(at::FILE), parts.text(at::THREAD));
     let file = file.as_ref().map_or_else(Default::default, |file| file.to_string_lossy());
     let thread = thread.as_ref().map_or_else(Default::default, |thread| thread.to_string_lossy());
-    let call = recording::current(record.py());
-    let own = call.as_ref().and_then(|call| call.get().recording());
     let carried = if own.is_none() { parts.request_id() } else { None };
     draft.record(&Log {
         unix_nanos: parts
             .number::<f64>(at::CREATED)
             .filter(|created| VALID_TIMES.contains(created))
             .map(|created| (created * 1e9) as u64),
-        level: level(parts.number(at::LEVEL).unwrap_or_default()),
+        level,
         message: &text,
         logger: &logger,
         file: &file,
@@ -293,6 +298,7 @@ fn other(draft: &mut EventBuilder<'_>, name: &str, value: &Bound<'_, PyAny>) -> 
 
 /// Adds the exception of `exc_info`: a tuple or an exception; without one, the traceback that is written already.
 fn exception(
+    telemetry: &soundpost::Telemetry,
     draft: &mut EventBuilder<'_>,
     info: Option<&Bound<'_, PyAny>>,
     written: Option<String>,
@@ -310,6 +316,7 @@ fn exception(
         return Ok(());
     };
     let py = error.py();
+    draft.hide(&texts_of(telemetry, &error));
     let class = value::class_of(&error);
     let text = match error.str() {
         Ok(text) => Some(value::with_text(&text, MAX_CHARACTERS, str::to_owned)?),

@@ -15,6 +15,7 @@ mod cursor;
 mod custom;
 mod harmless;
 mod key_value;
+mod known_text;
 mod name;
 mod number;
 mod pattern;
@@ -27,5 +28,6 @@ mod token;
 mod value;
 
 pub use custom::InvalidPattern;
+pub use known_text::KnownTexts;
 pub use redactor::{Redacted, Redactor};
 pub use rule::{Hits, Rule};

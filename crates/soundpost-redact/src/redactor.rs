@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::cursor::{Match, Text, merge};
 use crate::custom::{Custom, InvalidPattern};
 use crate::harmless::{Style, is_harmless};
+use crate::known_text::KnownTexts;
 use crate::name::{self, Class};
 use crate::rule::{Hits, Rule};
 use crate::token::is_random;
@@ -41,6 +42,17 @@ impl Redactor {
 
     /// Redacts a text and truncates it to `limit` bytes.
     pub fn text<'a>(&self, text: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
+        self.text_without(text, &KnownTexts::default(), limit, hits)
+    }
+
+    /// Redacts a text, also where it has known texts to synthesise, and truncates it to `limit` bytes.
+    pub fn text_without<'a>(
+        &self,
+        text: &'a str,
+        known: &KnownTexts,
+        limit: usize,
+        hits: &mut Hits,
+    ) -> Redacted<'a> {
         let seen = &text[..text.floor_char_boundary(limit.saturating_add(LOOKAHEAD_BYTES))];
         let kept = seen.floor_char_boundary(limit);
         let scanned = Text::new(seen, seen.len() == text.len(), self.record_text);
@@ -50,6 +62,9 @@ impl Redactor {
         pattern::find(&scanned, &mut matches);
         announced_text::find(&scanned, &mut matches);
         self.custom.find(seen, &mut matches);
+        if !self.record_text {
+            known.find(seen, &mut matches);
+        }
         if matches.is_empty() {
             return Redacted { text: Cow::Borrowed(&seen[..kept]), cut: kept < text.len() };
         }
@@ -75,6 +90,18 @@ impl Redactor {
 
     /// Redacts the text of a field and truncates it to `limit` bytes.
     pub fn field<'a>(&self, name: &str, value: &'a str, limit: usize, hits: &mut Hits) -> Redacted<'a> {
+        self.field_without(name, value, &KnownTexts::default(), limit, hits)
+    }
+
+    /// Redacts the text of a field as [`Redactor::text_without`] does.
+    pub fn field_without<'a>(
+        &self,
+        name: &str,
+        value: &'a str,
+        known: &KnownTexts,
+        limit: usize,
+        hits: &mut Hits,
+    ) -> Redacted<'a> {
         match name::class(name) {
             class @ (Class::Weak | Class::Secret | Class::Header)
                 if !value.is_empty()
@@ -88,8 +115,13 @@ impl Redactor {
                 hits.add(Rule::Text);
                 Redacted { text: Cow::Owned(length_of(value)), cut: false }
             }
-            _ => self.text(value, limit, hits),
+            _ => self.text_without(value, known, limit, hits),
         }
+    }
+
+    /// Returns whether values of this name are texts to synthesise, which are not kept.
+    pub fn hides(&self, name: &str) -> bool {
+        !self.record_text && name::class(name) == Class::Text
     }
 
     /// Returns the mark for a whole number of a field, if it must be redacted.

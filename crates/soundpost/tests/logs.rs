@@ -89,3 +89,44 @@ fn tracing_events_are_stored_except_those_of_the_reporter() {
     assert_eq!(found.len(), 100, "nothing but what was said: {found:?}");
     assert!(found.iter().all(|(_, logger, ..)| logger == "tts"));
 }
+
+/// Records a failed call with a text, and log events with its error within the call, after it and on another thread.
+fn failed_call(directory: &Path, records_text: bool) -> (Telemetry, String) {
+    let telemetry = builder(directory).start_event(false).record_text(records_text).start().unwrap();
+    let text = "Das steht hier\nnur für \"Käthe\", sonst nirgends.";
+    let error = std::io::Error::other(format!("cannot say {text:?}: no voice"));
+    let subscriber = tracing_subscriber::registry().with(telemetry.layer());
+    let dispatch = tracing::Dispatch::new(subscriber);
+    tracing::dispatcher::with_default(&dispatch, || {
+        let call = telemetry.operation("synthesize").start();
+        call.field("text", text);
+        call.in_scope(|| tracing::warn!("still on \"{}\"", &text[..40]));
+        call.fail(&error);
+        tracing::error!(error = &error as &dyn std::error::Error, "synthesis failed: {error}");
+    });
+    let message = format!("request failed\n  caused by: {error}");
+    let log = || tracing::dispatcher::with_default(&dispatch, || tracing::error!("{message}"));
+    std::thread::scope(|scope| scope.spawn(log).join().unwrap());
+    assert!(telemetry.flush(Duration::from_secs(10)));
+    let stored = Reader::open(telemetry.directory()).unwrap().unwrap();
+    let calls = stored.calls(&soundpost_store::CallFilter::default()).unwrap();
+    let all = format!("{:?} {:?}", calls, events(&telemetry));
+    (telemetry, all)
+}
+
+#[test]
+fn text_of_a_call_is_in_no_error_of_it() {
+    let directory = Directory::new();
+    let (telemetry, all) = failed_call(directory.path(), false);
+    let _ending = Ending(telemetry.clone());
+    assert!(["steht", "Käthe", "nirgends"].iter().all(|word| !all.contains(word)), "{all}");
+    for part in ["\"cannot say \\\"[text of", "]\\\": no voice\"", "still on \\\"[text of", "request failed"]
+    {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    assert!(telemetry.render().contains("soundpost_redactions_total{rule=\"text\"}"));
+    let directory = Directory::new();
+    let (telemetry, all) = failed_call(directory.path(), true);
+    let _ending = Ending(telemetry);
+    assert!(all.matches("nirgends").count() > 3, "{all}");
+}

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard};
 
-use soundpost_redact::Hits;
+use soundpost_redact::{Hits, KnownTexts, Rule};
 
 use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, encode, split, words_of};
 use crate::per_process::PerProcess;
@@ -14,20 +14,38 @@ use crate::thread::lock;
 const KEPT_WORDS: usize = 512;
 /// Maximum length of a field's text, bytes.
 const TEXT: usize = 8192;
+/// Maximum number of texts to synthesise that are kept of a call, and the maximum length of each, bytes.
+const TEXTS: usize = 8;
+const KEPT_TEXT: usize = 8192;
 
-pub(crate) fn redacted(registry: &Registry, name: &str, value: FieldValue) -> FieldValue {
-    let mut hits = Hits::default();
+/// Returns the value to record, and the text to synthesise that it replaces.
+/// An error is recorded without the texts of its call, `known`.
+pub(crate) fn redacted(
+    registry: &Registry,
+    name: &str,
+    value: FieldValue,
+    known: &KnownTexts,
+) -> (FieldValue, Option<String>) {
+    let (mut hits, mut hidden) = (Hits::default(), None);
     let redactor = registry.redactor();
     let mark = |mark: &str| FieldValue::Text(mark.to_owned());
     let redacted = match value {
         FieldValue::Text(text) => {
-            let redacted = redactor.field(name, &text, TEXT, &mut hits);
+            let redacted = redactor.field_without(name, &text, known, TEXT, &mut hits);
             if redacted.cut {
                 registry.count_truncation(Truncation { fields_left: 0, shortened: 1 });
             }
-            match redacted.text {
-                Cow::Borrowed(kept) if kept.len() == text.len() => FieldValue::Text(text),
-                kept => FieldValue::Text(kept.into_owned()),
+            let changed = match redacted.text {
+                Cow::Borrowed(kept) if kept.len() == text.len() => None,
+                kept => Some(kept.into_owned()),
+            };
+            let is_text = hits.iter().any(|(rule, _)| rule == Rule::Text) && redactor.hides(name);
+            match changed {
+                None => FieldValue::Text(text),
+                Some(changed) => {
+                    hidden = is_text.then_some(text);
+                    FieldValue::Text(changed)
+                }
             }
         }
         FieldValue::Int(number) => redactor.integer(name, number, &mut hits).map_or(value, mark),
@@ -35,7 +53,7 @@ pub(crate) fn redacted(registry: &Registry, name: &str, value: FieldValue) -> Fi
         FieldValue::Bool(_) => value,
     };
     registry.count_redactions(&hits);
-    redacted
+    (redacted, hidden)
 }
 
 /// Fields of one running call, encoded as in the record of its end.
@@ -45,6 +63,8 @@ pub(crate) struct FieldBuffer {
     ticket: u64,
     count: usize,
     words: Vec<u64>,
+    /// Texts to synthesise, which are in no record; see [`KnownTexts`].
+    texts: Vec<String>,
 }
 
 impl FieldBuffer {
@@ -53,9 +73,40 @@ impl FieldBuffer {
         if self.ticket == ticket { &self.words } else { &[] }
     }
 
-    /// Clears the fields of a call that ended if they take much memory.
+    /// Returns the texts to synthesise for this sequence number.
+    pub(crate) fn known_texts(&self, ticket: u64) -> KnownTexts {
+        let mut known = KnownTexts::default();
+        let texts = self.texts.iter().filter(|_| self.ticket == ticket);
+        texts.for_each(|text| known.add(text));
+        known
+    }
+
+    /// Keeps a text to synthesise until the call ends.
+    pub(crate) fn keep_text(&mut self, ticket: u64, mut text: String) {
+        self.begin(ticket);
+        if self.ticket == ticket && self.texts.len() < TEXTS && !self.texts.contains(&text) {
+            text.truncate(text.floor_char_boundary(KEPT_TEXT));
+            text.shrink_to_fit();
+            self.texts.push(text);
+        }
+    }
+
+    /// Clears what an earlier call left.
+    fn begin(&mut self, ticket: u64) {
+        if self.ticket < ticket {
+            self.ticket = ticket;
+            self.count = 0;
+            self.words.clear();
+            self.texts.clear();
+        }
+    }
+
+    /// Clears the texts of a call that ended, and its fields if they take much memory.
     #[inline]
     pub(crate) fn end(&mut self, ticket: u64) {
+        if self.ticket == ticket && !self.texts.is_empty() {
+            self.texts = Vec::new();
+        }
         if self.ticket == ticket && self.words.capacity() > KEPT_WORDS {
             self.words.clear();
             self.words.shrink_to(KEPT_WORDS);
@@ -87,11 +138,7 @@ impl FieldBuffer {
         if self.ticket > ticket {
             return true;
         }
-        if self.ticket != ticket {
-            self.ticket = ticket;
-            self.count = 0;
-            self.words.clear();
-        }
+        self.begin(ticket);
         let name = cut(name, NAME);
         let known = self.find(name);
         let length = words_of(name, value);

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use soundpost_redact::KnownTexts;
+
 use super::end::CallEnd;
 use super::field::{self, FieldBuffer};
 use super::levels::AudioLevels;
@@ -10,6 +12,7 @@ use super::outcome::Outcome;
 use super::request_id::RequestId;
 use super::series::OperationSeries;
 use crate::clock::{self, seconds};
+use crate::failures;
 use crate::field::{FieldValue, decode};
 use crate::history::{CallWindow, GpuUse};
 use crate::registry::Truncation;
@@ -203,9 +206,14 @@ impl CallHandle {
     /// Sets a field: any value that belongs to this call alone. `char_count` also sets the number of characters.
     /// A field beyond 64 fields or 64 KiB is dropped and counted.
     pub fn field(&self, name: &str, value: impl Into<FieldValue>) {
-        let value = value.into();
+        let (value, mut known) = (value.into(), KnownTexts::default());
+        if let ("error", FieldValue::Text(text)) = (name, &value) {
+            known = self.known_texts();
+            failures::add(text, &known);
+        }
         self.with_slot(|slot| {
-            let value = field::redacted(&self.series.registry, name, value);
+            let (value, text) = field::redacted(&self.series.registry, name, value, &known);
+            text.into_iter().for_each(|text| self.keep_text(text));
             if let ("char_count", FieldValue::Int(count)) = (name, &value) {
                 slot[word::CHARACTERS].store(u64::try_from(*count).unwrap_or(0), Ordering::Relaxed);
             }
@@ -221,6 +229,29 @@ impl CallHandle {
                 self.series.registry.count_truncation(Truncation { fields_left: 1, shortened: 0 });
             }
         });
+    }
+
+    /// Returns the texts to synthesise among the call's fields, which are in no record.
+    pub fn known_texts(&self) -> KnownTexts {
+        match &self.storage {
+            _ if self.epoch != epoch() => KnownTexts::default(),
+            CallStorage::Slot(ticket) => match self.series.fields.get(ticket.index) {
+                Some(buffer) => buffer.known_texts(ticket.sequence),
+                None => KnownTexts::default(),
+            },
+            CallStorage::Heap(call) => lock(&call.fields).known_texts(HEAP_SEQUENCE),
+        }
+    }
+
+    fn keep_text(&self, text: String) {
+        match &self.storage {
+            CallStorage::Slot(ticket) => {
+                if let Some(mut buffer) = self.series.fields.get_or_make(ticket.index) {
+                    buffer.keep_text(ticket.sequence, text);
+                }
+            }
+            CallStorage::Heap(call) => lock(&call.fields).keep_text(HEAP_SEQUENCE, text),
+        }
     }
 
     /// Returns the fields set so far. Those of an ended call are available up to 4 KiB, until its slot is reused.

@@ -11,7 +11,7 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::call::current_call;
+use crate::call::{CallHandle, current_call};
 use crate::log::{EventBuilder, Level, Log};
 use crate::registry::Registry;
 use crate::thread::is_own;
@@ -90,7 +90,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
             return;
         }
         let _nested = Nested::begin();
-        let mut values = EventValues::new(EventBuilder::new(&self.registry));
+        let (call, level) = (current_call(), level(*metadata.level()));
+        let mut draft = EventBuilder::new(&self.registry);
+        if level >= Level::Warning {
+            draft.hide(&call.as_ref().map(CallHandle::known_texts).unwrap_or_default());
+        }
+        let mut values = EventValues::new(draft);
         event.record(&mut Values(&mut values));
         let EventValues { mut draft, message, logger, file, line, .. } = values;
         // Events of the crate `log` carry their logger in fields.
@@ -106,19 +111,18 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
                 }
             }
         }
-        let call = current_call();
-        let of_call = |text: for<'c> fn(&'c crate::CallHandle) -> &'c str| call.as_ref().map_or("", text);
+        let of_call = |text: for<'c> fn(&'c CallHandle) -> &'c str| call.as_ref().map_or("", text);
         let record = |thread: &str| {
             draft.record(&Log {
                 unix_nanos: None,
-                level: level(*metadata.level()),
+                level,
                 message: &message,
                 logger,
                 file: file.as_deref().or(metadata.file()).unwrap_or_default(),
                 line: line.or(metadata.line()),
                 thread,
-                request_id: of_call(crate::CallHandle::request_id),
-                operation: of_call(crate::CallHandle::operation),
+                request_id: of_call(CallHandle::request_id),
+                operation: of_call(CallHandle::operation),
                 fields: &crate::LogFields::new(),
             });
         };

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 
-use soundpost_redact::Hits;
+use soundpost_redact::{Hits, KnownTexts, Redacted};
 
 use super::event::Log;
 use super::fields::LogFields;
 use super::traceback::{shortened, shortened_before_redaction};
+use crate::failures;
 use crate::field::{FieldRef, cut};
 use crate::registry::Registry;
 
@@ -34,13 +35,33 @@ pub struct EventBuilder<'a> {
     registry: &'a Registry,
     fields: LogFields,
     hits: Hits,
+    /// Texts to synthesise that are replaced; `None` for an event that is no failure.
+    hidden: Option<KnownTexts>,
 }
 
 impl<'a> EventBuilder<'a> {
     /// Makes an event without fields.
     pub fn new(registry: &'a Registry) -> Self {
         let fields = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
-        Self { registry, fields, hits: Hits::default() }
+        Self { registry, fields, hits: Hits::default(), hidden: None }
+    }
+
+    /// Replaces these texts to synthesise, and those of calls whose error the event has, in all of its texts. Called
+    /// before others, for an event that reports a failure.
+    pub fn hide(&mut self, texts: &KnownTexts) {
+        self.hidden.get_or_insert_default().extend(texts);
+    }
+
+    /// Redacts a text, by its name if it has one.
+    fn redacted<'t>(&mut self, name: &str, text: &'t str, limit: usize) -> Redacted<'t> {
+        let redactor = self.registry.redactor();
+        match &mut self.hidden {
+            Some(hidden) => {
+                failures::extend(hidden, text);
+                redactor.field_without(name, text, hidden, limit, &mut self.hits)
+            }
+            None => redactor.field(name, text, limit, &mut self.hits),
+        }
     }
 
     /// Adds an error: its class, its text and its traceback. Added before other fields it always has room. A long
@@ -69,7 +90,7 @@ impl<'a> EventBuilder<'a> {
         }
         // Redaction comes before shortening, except for a traceback of extreme length.
         let seen = shortened_before_redaction(traceback, SCANNED_BYTES);
-        let redacted = self.registry.redactor().text(&seen, usize::MAX, &mut self.hits);
+        let redacted = self.redacted("", &seen, usize::MAX);
         let kept = shortened(&redacted.text, limit - GAP_BYTES);
         if kept.len() < redacted.text.len() || seen.len() < traceback.len() {
             self.fields.count_cut();
@@ -79,7 +100,7 @@ impl<'a> EventBuilder<'a> {
 
     /// Adds a redacted text of at most `limit` bytes under the name `shown`.
     fn text(&mut self, name: &str, shown: &str, text: &str, limit: usize) {
-        let redacted = self.registry.redactor().field(name, text, limit, &mut self.hits);
+        let redacted = self.redacted(name, text, limit);
         if redacted.cut {
             self.fields.count_cut();
         }
@@ -102,13 +123,17 @@ impl<'a> EventBuilder<'a> {
     /// Adds a field that was redacted before.
     #[cfg(feature = "tracing")]
     pub(crate) fn redacted_field(&mut self, name: &str, value: FieldRef<'_>) {
-        self.fields.push(name, value);
+        match value {
+            FieldRef::Text(text) if self.hidden.is_some() => self.text("", name, text, TEXT_BYTES),
+            value => self.fields.push(name, value),
+        }
     }
 
     /// Records the event `log` with the fields of this builder in place of its own.
     pub fn record(self, log: &Log<'_>) {
-        let Self { registry, mut fields, mut hits } = self;
-        let message = registry.redactor().text(log.message, MESSAGE_BYTES, &mut hits);
+        let mut this = self;
+        let message = this.redacted("", log.message, MESSAGE_BYTES);
+        let Self { registry, mut fields, hits, .. } = this;
         if message.cut {
             fields.count_cut();
         }

@@ -7,7 +7,7 @@ pub mod torch;
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;
-pub use soundpost_core::{EventBuilder, FieldRef, LabelSet, Level, Log, LogFields};
+pub use soundpost_core::{EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields};
 pub use soundpost_core::{regular_file, visible};
 
 use crate::telemetry::Telemetry;
@@ -15,6 +15,16 @@ use crate::telemetry::Telemetry;
 /// Returns a builder for a log event. Services use [`Telemetry::layer`].
 pub fn event_builder(telemetry: &Telemetry) -> EventBuilder<'_> {
     EventBuilder::new(telemetry.registry())
+}
+
+/// Returns whether values of this name are texts to synthesise, which are not recorded.
+pub fn hides(telemetry: &Telemetry, name: &str) -> bool {
+    telemetry.registry().redactor().hides(name)
+}
+
+/// Replaces texts to synthesise in the text of an error.
+pub fn hide_in_error(telemetry: &Telemetry, error: &mut String, known: &KnownTexts) {
+    soundpost_core::hide_in_error(telemetry.registry(), error, known);
 }
 
 /// Counts an error of `part` in `soundpost_errors_total`.

@@ -1,0 +1,275 @@
+//! Texts that a caller knows, such as the text to synthesise of a call: each occurrence of one, or of a long part of one,
+//! is replaced by its length.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::cursor::Match;
+use crate::rule::Rule;
+
+/// Number of consecutive characters from which on a part of a text is replaced.
+const PART: usize = 16;
+/// The same for a text with other characters than ASCII, where each has more meaning.
+const DENSE_PART: usize = 8;
+/// Minimum length of a text in ASCII. A shorter one is a part of many words.
+const MIN_ASCII: usize = 3;
+/// Minimum length of a text of digits, which is otherwise the number of a line.
+const MIN_DIGITS: usize = 5;
+/// Maximum number of characters of all texts.
+const MAX_CHARACTERS: usize = 16 << 10;
+/// Start of the line of a frame in a traceback, which has no text of a call.
+const FRAME: &str = "  File \"";
+/// Multiplier of the rolling hash.
+const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Texts that are replaced where they occur, also in quotes with escapes (Python, Rust, JSON) and in URLs.
+#[derive(Clone, Debug, Default)]
+pub struct KnownTexts {
+    texts: Vec<Arc<Known>>,
+    characters: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    /// Number of characters of a part.
+    part: usize,
+    /// Hashes of all parts.
+    parts: HashSet<u64>,
+    /// Whether the text is shorter than a part, and only replaced as a word.
+    is_word: bool,
+}
+
+impl KnownTexts {
+    /// Adds a text. Texts beyond a limit, and too short ones, are ignored.
+    pub fn add(&mut self, text: &str) {
+        let left = MAX_CHARACTERS - self.characters;
+        let characters: Vec<char> = text.trim().chars().take(left).collect();
+        let has_digits_only = characters.iter().all(char::is_ascii_digit);
+        let least = match text.is_ascii() {
+            true if has_digits_only => MIN_DIGITS,
+            true => MIN_ASCII,
+            false => 1,
+        };
+        if characters.len() < least {
+            return;
+        }
+        self.characters += characters.len();
+        let longest = if text.is_ascii() { PART } else { DENSE_PART };
+        let part = characters.len().min(longest);
+        let parts = windows(&characters, part).filter(|(at, _)| is_telling(&characters[*at..at + part]));
+        let parts = parts.map(|(_, hash)| hash).collect();
+        self.texts.push(Arc::new(Known { part, parts, is_word: characters.len() < longest }));
+    }
+
+    /// Adds the texts of another set.
+    pub fn extend(&mut self, other: &Self) {
+        let is_new = |text: &&Arc<Known>| !self.texts.iter().any(|known| Arc::ptr_eq(known, text));
+        let new: Vec<_> = other.texts.iter().filter(is_new).cloned().collect();
+        if !new.is_empty() && self.characters + other.characters <= MAX_CHARACTERS {
+            self.characters += other.characters;
+            self.texts.extend(new);
+        }
+    }
+
+    /// Returns whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// Finds the texts and their parts. Takes time in proportion to the length of `text` and the number of texts.
+    pub(crate) fn find(&self, text: &str, matches: &mut Vec<Match>) {
+        if self.is_empty() {
+            return;
+        }
+        let mut found = Vec::new();
+        for escape in [plain as Escape, backslash, percent] {
+            let decoded = Decoded::new(text, escape);
+            self.texts.iter().for_each(|known| known.find(text, &decoded, &mut found));
+        }
+        let is_in_frame = |start: usize| {
+            let line = text[..start].rfind('\n').map_or(0, |feed| feed + 1);
+            text[line..].starts_with(FRAME)
+        };
+        let found = found.into_iter().filter(|(start, _)| !is_in_frame(*start));
+        matches.extend(found.map(|(start, end)| Match { start, end, rule: Rule::Text }));
+    }
+}
+
+impl Known {
+    /// Adds the byte ranges of the parts in a text.
+    fn find(&self, text: &str, decoded: &Decoded, found: &mut Vec<(usize, usize)>) {
+        let mut last: Option<(usize, usize)> = None;
+        for (at, hash) in windows(&decoded.characters, self.part) {
+            if !self.parts.contains(&hash) {
+                continue;
+            }
+            let (start, end) = (decoded.starts[at], decoded.starts[at + self.part]);
+            if self.is_word && !is_word(text, start, end) {
+                continue;
+            }
+            match &mut last {
+                Some(last) if start <= last.1 => last.1 = end,
+                _ => found.extend(last.replace((start, end))),
+            }
+        }
+        found.extend(last);
+    }
+}
+
+/// Returns the hashes of all parts of a length, each with its position.
+fn windows(characters: &[char], length: usize) -> impl Iterator<Item = (usize, u64)> {
+    let highest = (1..length).fold(1_u64, |power, _| power.wrapping_mul(BASE));
+    let mut hash = 0_u64;
+    // Front ends of speech services change the case.
+    let value = |at: usize| u64::from(u32::from(characters[at].to_ascii_lowercase())) + 1;
+    (0..characters.len()).filter_map(move |at| {
+        if at >= length {
+            hash = hash.wrapping_sub(value(at - length).wrapping_mul(highest));
+        }
+        hash = hash.wrapping_mul(BASE).wrapping_add(value(at));
+        (at + 1 >= length).then(|| (at + 1 - length, hash))
+    })
+}
+
+/// Returns whether a part is no separator or indentation.
+fn is_telling(part: &[char]) -> bool {
+    part.iter().any(|character| character.is_alphanumeric())
+}
+
+/// Returns whether no letter or digit of ASCII continues a range at either end.
+fn is_word(text: &str, start: usize, end: usize) -> bool {
+    let continues = |inner: Option<char>, outer: Option<char>| {
+        [inner, outer].iter().all(|side| side.is_some_and(|side| side.is_ascii_alphanumeric()))
+    };
+    let (word, before, after) = (&text[start..end], &text[..start], &text[end..]);
+    // The letter of an escape, such as `\n`, is no letter.
+    let is_escaped = before.len() > 1 && before.as_bytes()[before.len() - 2] == b'\\';
+    let starts = is_escaped || !continues(word.chars().next(), before.chars().next_back());
+    starts && !continues(word.chars().next_back(), after.chars().next())
+}
+
+/// A text without escapes, and where each character begins in it.
+struct Decoded {
+    characters: Vec<char>,
+    /// Byte positions; the last is the end of the text.
+    starts: Vec<usize>,
+}
+
+/// What an escape stands for.
+#[derive(Clone, Copy)]
+enum Unit {
+    Char(char),
+    /// A byte of UTF-8, or a character of Latin-1.
+    Byte(u8),
+    /// Half of a character beyond the basic plane.
+    Surrogate(u16),
+}
+
+/// Returns the meaning and the length of the escape that a text begins with.
+type Escape = fn(&str) -> Option<(Unit, usize)>;
+
+impl Decoded {
+    fn new(text: &str, escape: Escape) -> Self {
+        let mut decoded =
+            Self { characters: Vec::with_capacity(text.len()), starts: Vec::with_capacity(text.len() + 1) };
+        let mut run: Vec<(usize, Unit)> = Vec::new();
+        let mut at = 0;
+        while let Some(character) = text[at..].chars().next() {
+            let (unit, length) = escape(&text[at..]).unwrap_or((Unit::Char(character), character.len_utf8()));
+            match unit {
+                Unit::Char(character) => {
+                    decoded.push_run(&mut run);
+                    decoded.push(at, character);
+                }
+                unit => run.push((at, unit)),
+            }
+            at += length;
+        }
+        decoded.push_run(&mut run);
+        decoded.starts.push(text.len());
+        decoded
+    }
+
+    fn push(&mut self, start: usize, character: char) {
+        self.characters.push(character);
+        self.starts.push(start);
+    }
+
+    /// Adds the characters that consecutive bytes or surrogates stand for.
+    fn push_run(&mut self, run: &mut Vec<(usize, Unit)>) {
+        let mut rest = &run[..];
+        while let Some((start, unit)) = rest.first().copied() {
+            let units = |most: usize| rest.iter().take(most).map(|(_, unit)| *unit);
+            let (character, length) = match unit {
+                Unit::Char(character) => (character, 1),
+                Unit::Byte(byte) => {
+                    let bytes: Vec<u8> = units(4)
+                        .map_while(|unit| if let Unit::Byte(byte) = unit { Some(byte) } else { None })
+                        .collect();
+                    let whole = (2..=bytes.len()).find_map(|length| {
+                        str::from_utf8(&bytes[..length])
+                            .ok()?
+                            .chars()
+                            .next()
+                            .filter(|character| character.len_utf8() == length)
+                    });
+                    whole.map_or((char::from(byte), 1), |character| (character, character.len_utf8()))
+                }
+                Unit::Surrogate(_) => {
+                    let halves = units(2)
+                        .map_while(|unit| if let Unit::Surrogate(half) = unit { Some(half) } else { None });
+                    match char::decode_utf16(halves).next() {
+                        Some(Ok(character)) => (character, character.len_utf16()),
+                        _ => (char::REPLACEMENT_CHARACTER, 1),
+                    }
+                }
+            };
+            self.push(start, character);
+            rest = &rest[length..];
+        }
+        run.clear();
+    }
+}
+
+fn plain(_: &str) -> Option<(Unit, usize)> {
+    None
+}
+
+/// Reads an escape of a quoted text: of Python, Rust or JSON.
+fn backslash(text: &str) -> Option<(Unit, usize)> {
+    let rest = text.strip_prefix('\\')?;
+    let code = |from: usize, length: usize| {
+        let digits = text.get(from..from + length)?;
+        digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+    };
+    let character = |code: u32, length: usize| Some((Unit::Char(char::from_u32(code)?), length));
+    let short = |character: char| Some((Unit::Char(character), 2));
+    match rest.chars().next()? {
+        'n' => short('\n'),
+        't' => short('\t'),
+        'r' => short('\r'),
+        '0' => short('\0'),
+        sign @ ('\\' | '\'' | '"' | '/') => short(sign),
+        'x' => Some((Unit::Byte(u8::try_from(code(2, 2)?).ok()?), 4)),
+        'u' if rest.starts_with("u{") => {
+            let end = rest.bytes().take(9).position(|byte| byte == b'}')?;
+            character(code(3, end.checked_sub(2)?)?, end + 2)
+        }
+        'u' => match code(2, 4)? {
+            half @ 0xD800..=0xDFFF => Some((Unit::Surrogate(half as u16), 6)),
+            code => character(code, 6),
+        },
+        'U' => character(code(2, 8)?, 10),
+        _ => None,
+    }
+}
+
+/// Reads an escape of a URL.
+fn percent(text: &str) -> Option<(Unit, usize)> {
+    if text.starts_with('+') {
+        return Some((Unit::Char(' '), 1));
+    }
+    let digits = text.strip_prefix('%')?.get(..2)?;
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then(|| Some((Unit::Byte(u8::from_str_radix(digits, 16).ok()?), 3)))?
+}
