@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use regex_automata::meta::Regex;
 
 use crate::cursor::{Cursor, Match};
+use crate::harmless::is_masked;
 use crate::rule::Rule;
 use crate::search::compile;
-use crate::token::is_words;
+use crate::strength::{is_password, is_words};
 
 /// Maximum bytes of an address that are examined before and behind its `@`.
 const ADDRESS_BYTES: usize = 256;
@@ -17,7 +18,7 @@ const URL_BYTES: usize = 512;
 /// Hosts and paths of webhooks: the group behind them is a secret.
 static WEBHOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compile(&[concat!(
-        r"(?:hooks?[a-z0-9.-]*[/?]|api\.telegram\.org/bot|ftqq\.com/|api\.day\.app/|hc-ping\.com/|/with/key/|/integration/)",
+        r"(?:hooks?[a-z0-9.-]*[/?]|api\.telegram\.org/bot|ftqq\.com/|api\.day\.app/|hc-ping\.com/|ntfy\.sh/|/with/key/|/integration/)",
         r"([\w/.?=&%:@+-]{16,})",
     )])
 });
@@ -34,6 +35,8 @@ pub(crate) fn url(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     // A password may hold the signs that end an authority; a port is no password.
     let hash = bytes.get(authority) == Some(&b'#');
     let user = if hash { last_at(end) } else { last_at(authority) };
+    let user =
+        user.map(|first| if is_web(cursor) { first } else { last_of_password(bytes, start, first, end) });
     let user = user.or_else(|| {
         let colon = bytes[start..authority].iter().position(|byte| *byte == b':')?;
         let port = &bytes[start + colon + 1..authority];
@@ -45,11 +48,14 @@ pub(crate) fn url(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     let shown = |end: &usize| {
         let user = &bytes[start..*end];
         let plain = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'-' | b'_');
-        !(user == b"git" || user.iter().all(plain) && !is_web(cursor))
-            && user.iter().any(|byte| !matches!(byte, b'*' | b':'))
-            && !bytes[*end..].starts_with(b"@sha256:")
+        let name = user.len() < 12 && user.iter().all(u8::is_ascii_lowercase);
+        let harmless = user == b"git" || name || user.iter().all(plain) && !is_web(cursor);
+        !harmless && !bytes[*end..].starts_with(b"@sha256:")
     };
     if let Some(end) = user.or(truncated.then_some(end)).filter(shown) {
+        if is_hidden(&bytes[start..end]) {
+            return (None, (end + 1).min(bytes.len()));
+        }
         return (Some(Match { start, end, rule: Rule::Url }), (end + 1).min(bytes.len()));
     }
     let webhook = WEBHOOK.as_ref().and_then(|regex| {
@@ -66,6 +72,26 @@ pub(crate) fn url(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     }
 }
 
+/// Returns the last `@` before a query and before other text, if a user and a password stand before the first.
+fn last_of_password(bytes: &[u8], start: usize, first: usize, end: usize) -> usize {
+    let rest = &bytes[first..end];
+    let length = rest.iter().take_while(|byte| byte.is_ascii() && **byte != b'?').count();
+    let last = rest[..length].iter().rposition(|byte| *byte == b'@').unwrap_or_default();
+    if bytes[start..first].contains(&b':') { first + last } else { first }
+}
+
+/// Returns whether the password of a user, or the user without one, is hidden or filled in later.
+fn is_hidden(user: &[u8]) -> bool {
+    let user = String::from_utf8_lossy(user);
+    let password = user.split_once(':').map_or(&*user, |(_, password)| password);
+    let metavar =
+        !password.is_empty() && password.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let variable = |text: &str| text.starts_with(['$', '{', '<', '[']);
+    user.bytes().all(|byte| matches!(byte, b'*' | b':'))
+        || metavar && password.len() > 3
+        || is_masked(password) && (!password.is_empty() || variable(&user))
+}
+
 /// Finds the user whose `@` or `＠`, of `sign` bytes, is at the cursor: of a connection string, or an e-mail address.
 pub(crate) fn user(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
     connection(cursor).filter(|_| sign == 1).or_else(|| email(cursor, sign))
@@ -79,17 +105,22 @@ fn connection(cursor: &Cursor<'_>) -> Option<Match> {
     let behind = cursor.run(port + 1, |byte| byte.is_ascii_digit());
     let is_port = bytes.get(port) == Some(&b':') && behind > port + 2;
     let is_path = is_port && matches!(bytes.get(behind), Some(b'/' | b':'));
-    if !is_path && !bytes[host..].starts_with(b"tcp(") && !bytes[host..].starts_with(b"unix(") {
-        return None;
-    }
+    let known = is_path || bytes[host..].starts_with(b"tcp(") || bytes[host..].starts_with(b"unix(");
     let from = cursor.at.saturating_sub(ADDRESS_BYTES);
     let outside = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'@');
     let mut start = bytes[from..cursor.at].iter().rposition(outside).map_or(from, |at| from + at + 1);
     let colon = start + bytes[start..cursor.at].iter().position(|byte| *byte == b':')?;
+    let password = &bytes[colon + 1..cursor.at];
+    if !known && (password.contains(&b':') || !is_password(password)) {
+        return None;
+    }
     if let Some(name) = bytes[start..colon].iter().rposition(|byte| *byte == b'=') {
         start += name + 1;
     }
-    let shown = start < colon && colon + 1 < cursor.at && !bytes[colon..].starts_with(b"://");
+    let shown = start < colon
+        && colon + 1 < cursor.at
+        && !bytes[colon..].starts_with(b"://")
+        && !is_hidden(&bytes[start..cursor.at]);
     shown.then_some(Match { start, end: cursor.at, rule: Rule::Url })
 }
 
@@ -120,6 +151,11 @@ fn email(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
         (start, ascii) = (from + at, ascii || letter.is_ascii());
     }
     start = cursor.run(start, |byte| byte == b'.');
+    // `o'neil@...`
+    if cursor.bytes[..start].ends_with(b"o'") || cursor.bytes[..start].ends_with(b"O'") {
+        start = cursor
+            .run_back(start - 1, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    }
     let behind = &text[cursor.at + sign..text.floor_char_boundary(cursor.at + sign + ADDRESS_BYTES)];
     let mut host = "";
     for (at, letter) in behind.char_indices() {

@@ -41,7 +41,7 @@ const ANNOUNCEMENTS: [Form; 5] = [
     (&["synthesizing", "Synthesizing", "SYNTHESIZING"], VERB_WORDS),
 ];
 
-static SEARCH: LazyLock<Option<Search>> = LazyLock::new(|| Search::new(&ANNOUNCEMENTS));
+static SEARCH: LazyLock<Option<Search>> = LazyLock::new(|| Search::new(&ANNOUNCEMENTS, &[], |_| true));
 
 /// Appends the announced texts in a text.
 pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {

@@ -96,6 +96,12 @@ impl Cursor<'_> {
         to - self.bytes[..to].iter().rev().take_while(|byte| belongs(**byte)).count()
     }
 
+    /// Returns the end of the line, at most `most` bytes behind the cursor.
+    pub(crate) fn line_end(&self, most: usize) -> usize {
+        let rest = self.bytes[self.at..].iter().take(most);
+        self.at + rest.take_while(|byte| **byte != b'\n').count()
+    }
+
     /// Returns the name that ends at `end`, at most 128 bytes, without the quotes, brackets and spaces behind it.
     pub(crate) fn name_before(&self, end: usize) -> Cow<'_, str> {
         let closes = |byte| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b']' | b'`' | b'*');

@@ -1,7 +1,7 @@
 //! Values that are no secrets, under whatever name: marks, states, counts, types, placeholders, code.
 
 use crate::name;
-use crate::token::is_random;
+use crate::strength::is_random;
 
 /// Begins of marks.
 const MARKS: [&[u8]; 2] = [b"[REDACTED:", b"[text of "];
@@ -24,7 +24,7 @@ const STATES: &[&str] = &[
     "mounted", "new", "oauth", "oidc", "omitted", "opened", "pending", "plain", "plaintext", "prompt", "protected",
     "ready", "reset", "restored", "saml", "saved", "scram", "stored", "supplied", "this", "token", "too", "unchanged",
     "unlocked", "unused", "used", "using", "validated", "weak", "were", "without", "stale", "sent", "read", "deleted",
-    "secure", "cached", "unavailable", "available", "unreachable", "loading", "partial", "strict", "lax", "signed", "unsigned", "persistent", "temporary", "type", "version", "2fa", "scram-sha-256", "tls",
+    "secure", "cached", "unavailable", "available", "unreachable", "loading", "partial", "strict", "lax", "signed", "unsigned", "persistent", "temporary", "type", "version", "2fa", "scram-sha-256", "scram-sha-512", "scram-sha-1", "sasl", "tls", "string", "str", "integer", "boolean",
     "rs256", "hs256", "es256", "ed25519", "sha256", "argon2id", "bcrypt", "scrypt", "pbkdf2", "s3v4",
 ];
 /// The same in Chinese, as begins of a value.
@@ -48,8 +48,8 @@ const OBJECTS: [&str; 33] = [
 ];
 /// Begins of references to a value that is kept elsewhere.
 #[rustfmt::skip]
-const REFERENCES: [&str; 14] = [
-    "env:", "env.", "file:", "vault:", "ref:", "ref+", "ssm:", "sops:", "arn:", "op://", "!vault", "!secret", "!ref", "secretref:",
+const REFERENCES: [&str; 17] = [
+    "$(", "!ENV", "<%=", "env:", "env.", "file:", "vault:", "ref:", "ref+", "ssm:", "sops:", "arn:", "op://", "!vault", "!secret", "!ref", "secretref:",
 ];
 /// Maximum bytes of a harmless value, other than a list of tokens of a language model.
 const HARMLESS_BYTES: usize = 512;
@@ -77,6 +77,28 @@ pub(crate) fn is_nothing(value: &str) -> bool {
     bare.bytes().all(|byte| byte == b'*') || is_marked(value.as_bytes()) || NONE.contains(&bare)
 }
 
+/// Returns whether the value is hidden or filled in later, wholly or in part: `***`, `138****5678`, `sk-...9f2a`, `<token>`.
+pub(crate) fn is_masked(value: &str) -> bool {
+    let value = value.trim_ascii();
+    let value = ["Bearer ", "Basic "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
+    let opened = ["[", "<", "("].iter().find_map(|open| value.strip_prefix(open)).unwrap_or(value);
+    let hidden = opened.trim_end_matches([']', '>', ')']);
+    let hidden = ["masked", "redacted", "hidden", "filtered", "secret", "已隐藏", "已脱敏", "脱敏"]
+        .iter()
+        .any(|word| hidden.eq_ignore_ascii_case(word));
+    is_nothing(value) || is_placeholder(value) || is_abridged(value) || opened.len() < value.len() && hidden
+}
+
+/// Returns whether signs stand for the most of a value: `138****5678`, `sk-...9f2a`.
+fn is_abridged(value: &str) -> bool {
+    ["***", "...", "…"].iter().filter_map(|signs| value.split_once(signs)).any(|(before, behind)| {
+        let behind = behind.trim_start_matches(['*', '.', '…']);
+        let shown =
+            |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        before.len() + behind.len() <= 12 && shown(before) && shown(behind)
+    })
+}
+
 /// Returns whether the value under a secret name is no secret.
 pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
     if is_nothing(value) {
@@ -92,16 +114,32 @@ pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
     let value = ["Bearer ", "Basic "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
     let closed = value.trim_end_matches([',', ';', ')', ']', '}', '.', '>', '?', '!', ':']);
     is_state(closed.trim_start_matches(['[', '(', '<']))
-        || is_placeholder(value)
+        || is_masked(value)
         || value.len() <= 4 && closed.len() <= 3 && closed.bytes().all(|byte| byte.is_ascii_punctuation())
         || is_reference(name, closed)
-        || style == Style::Stated && !name::is_chosen(name) && (is_word(closed) || is_next_name(value))
+        || style == Style::Stated
+            && !name::is_chosen(name)
+            && (is_word(closed) || is_next_name(value) || is_type_name(closed))
         || style != Style::Quoted
             && (is_bracket(value) && is_plain(name, value)
                 || is_count(name, closed)
                 || is_type(value)
                 || is_code(name, value)
                 || name::is_method(name) && closed.bytes().all(is_name_letter))
+}
+
+fn is_name_letter_or_dot(byte: u8) -> bool {
+    is_name_letter(byte) || matches!(byte, b'.' | b'/')
+}
+
+/// Returns whether this is the name of a type or an algorithm: `InstanceProfile`, `RSA-SHA256`.
+fn is_type_name(value: &str) -> bool {
+    let algorithm =
+        value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-');
+    let mut parts = value.split_inclusive(|letter: char| letter.is_ascii_uppercase()).skip(1);
+    let words = value.bytes().all(|byte| byte.is_ascii_alphabetic()) && parts.clone().count() > 0;
+    words && value.starts_with(|first: char| first.is_ascii_uppercase()) && parts.all(|part| part.len() > 3)
+        || algorithm && ["SHA", "RSA", "HMAC"].iter().any(|known| value.contains(known))
 }
 
 fn is_name_letter(byte: u8) -> bool {
@@ -136,7 +174,8 @@ fn is_plain(name: &str, value: &str) -> bool {
             || digits == 0 && name::class(item) == name::Class::Secret && item.bytes().all(is_name_letter);
         item.is_empty() || named || is_nothing(item) || is_state(item) || !chosen && (upper || is_word(item))
     };
-    value.split(',').all(is_item) || name.ends_with("signature") && value.starts_with('(')
+    value.split(',').all(is_item)
+        || name.to_ascii_lowercase().ends_with("signature") && value.starts_with('(')
 }
 
 /// Returns whether this is a word of a state in lower case, or some with signs between. Long words have the end of an adjective.
@@ -154,6 +193,9 @@ fn is_reference(name: &str, value: &str) -> bool {
     let path =
         value.contains('/') && value.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-/.".contains(&byte));
     path && (value.starts_with(['/', '.', '~']) || !name::is_chosen(name))
+        || value
+            .strip_prefix('@')
+            .is_some_and(|file| file.contains('.') && file.bytes().all(is_name_letter_or_dot))
         || REFERENCES.iter().any(|begin| value.starts_with(begin))
 }
 
@@ -180,7 +222,7 @@ fn is_state(value: &str) -> bool {
 /// Returns whether the value is filled in later: `<token>`, `${TOKEN}`, `{token}`, `%s`, `xxxxxx`, `YOUR_API_KEY`.
 fn is_placeholder(value: &str) -> bool {
     let word =
-        |value: &str| value.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_- .:[]/|".contains(&byte));
+        |value: &str| value.chars().all(|letter| letter.is_alphabetic() || "_- .:[]/|".contains(letter));
     let pairs = [("<", ">"), ("${", "}"), ("{{", "}}"), ("{", "}"), ("%(", ")s"), ("$(", ")")];
     let wrapped = pairs.iter().any(|(open, close)| {
         let inner = value.strip_prefix(open).and_then(|value| value.split_once(close));
@@ -233,6 +275,7 @@ fn is_code(name: &str, value: &str) -> bool {
         || path.len() > 2 && rest.starts_with(['(', '['])
         || path.contains("::");
     starts && computed && !has_random_item(rest)
+        || !name::is_chosen(name) && value.bytes().all(is_name_letter) && name::is_secret(value)
         || is_same(last_part(name), last_part(value).trim_end_matches(number))
 }
 

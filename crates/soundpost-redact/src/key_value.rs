@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use crate::cursor::{Cursor, Match, is_name};
-use crate::harmless::{Style, is_harmless, is_marked, is_nothing, is_parameter};
+use crate::harmless::{Style, is_harmless, is_marked, is_masked, is_nothing, is_parameter};
 use crate::name::{self, Class, class};
 use crate::rule::Rule;
-use crate::token::is_random;
+use crate::strength::{is_issued, is_password, is_random, is_uuid};
 use crate::value::{line, quoted, token};
 use crate::{address, number, text_value};
 
@@ -26,7 +26,8 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     let sign = match rest[0] {
         b'-' => 2,
         0xEF if rest.starts_with("：".as_bytes()) || rest.starts_with("＝".as_bytes()) => 3,
-        0xEF => return (None, cursor.at + 3),
+        0xE2 | 0xE3 if ["→", "⇒", "“", "「"].iter().any(|sign| rest.starts_with(sign.as_bytes())) => 3,
+        0xE2 | 0xE3 | 0xEF => return (None, cursor.at + 3),
         b',' if !matches!(cursor.before(1), b'"' | b'\'') => return (None, cursor.at + 1),
         b':' if is_time(cursor) => return (None, cursor.at + 1),
         _ => 1,
@@ -43,7 +44,7 @@ fn element(cursor: &Cursor<'_>) -> Option<Match> {
     }
     let end = cursor.run(start, |byte| byte != b'<' && byte != b'\n');
     let value = String::from_utf8_lossy(&cursor.bytes[start..end]);
-    let closed = cursor.bytes[end..].starts_with(b"</") || end == cursor.bytes.len();
+    let closed = cursor.bytes[end..].starts_with(b"</") || end == cursor.bytes.len() && !cursor.text.whole;
     (closed && !is_harmless(&name, &value, Style::Quoted)).then_some(Match { start, end, rule: Rule::Key })
 }
 
@@ -93,24 +94,41 @@ impl<'a> Name<'a> {
                 text,
                 if cursor.at < cursor.text.tokens_end.get() { Class::Plain } else { Class::Secret },
             ),
-            Class::Plain if name::ends_phrase(&text) => {
+            Class::Plain | Class::Issued if name::ends_phrase(&text) => {
                 let text = phrase_before(cursor);
                 Some(Self { class: class(&text), text, phrase: true })
             }
+            Class::Secret if text == "token" && unexpected(cursor) => named(text, Class::Plain),
             class => named(text, class),
         }
     }
 }
 
-/// Returns the name in the pair before `value`: `name: TOKEN value: ...`, `<add key="token" value=...`.
+/// Returns whether the `token` before the sign is one of a parser.
+fn unexpected(cursor: &Cursor<'_>) -> bool {
+    phrase_before(cursor).to_ascii_lowercase().ends_with("unexpected token")
+}
+
+/// Returns the name in the pair before `value`: `name: TOKEN value: ...`, `<add key="token" value=...`, `key=a:token value=...`.
 fn named_before<'a>(cursor: &'a Cursor<'_>, length: usize) -> Option<Cow<'a, str>> {
     let apart = |byte: u8| {
         byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'\\' | b',' | b'=' | b':' | b'{' | b'-')
     };
-    let value = cursor.run_back(cursor.at, apart).saturating_sub(length);
-    let end = cursor.run_back(value, apart);
+    let skip = |to: usize| {
+        let to = cursor.run_back(to, apart);
+        let line = cursor.bytes[..to].ends_with(b"\\n");
+        if line { cursor.run_back(to - 2, apart) } else { to }
+    };
+    let value = skip(cursor.at).saturating_sub(length);
+    let end = skip(value);
     let name = cursor.name_before(end);
-    let key = cursor.name_before(cursor.run_back(end - name.len().min(end), apart));
+    let mut at = end - name.len().min(end);
+    if cursor.before_at(at) == b':' && !cursor.before(1).is_ascii_whitespace() {
+        let prefix = cursor.name_before(at - 1);
+        let begin = at - 1 - prefix.len();
+        at = if cursor.before_at(begin) == b'=' { begin } else { at };
+    }
+    let key = cursor.name_before(skip(at));
     ["name", "key"].iter().any(|known| key.eq_ignore_ascii_case(known)).then_some(name)
 }
 
@@ -145,7 +163,7 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
         Class::Plain => return None,
         Class::Text if cursor.text.record_text => return None,
         Class::Text => Rule::Text,
-        Class::Weak | Class::Secret | Class::Header => Rule::Key,
+        Class::Weak | Class::Issued | Class::Secret | Class::Header => Rule::Key,
     };
     let opening = opening_before(cursor, name.text.len());
     // A comma pairs only in a tuple, or in an array of two that is in another one: lists of headers have them.
@@ -157,10 +175,12 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     }
     let after = cursor.run(after, |byte| matches!(byte, b'=' | b':' | b'>'));
     let start = cursor.run(after, |byte| matches!(byte, b' ' | b'\t'));
-    if is_marked(&bytes[start..]) {
+    if is_marked(&bytes[start..]) || is_resource(cursor, &name.text) {
         return None;
     }
-    if name.class == Class::Weak && matches!(bytes.get(start), Some(b'[' | b'{' | b'(')) {
+    if matches!(name.class, Class::Weak | Class::Issued)
+        && matches!(bytes.get(start), Some(b'[' | b'{' | b'('))
+    {
         return None;
     }
     if array && !matches!(bytes.get(start), Some(b'"' | b'\'' | b'\\')) {
@@ -197,7 +217,14 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     };
     let harmless = match name.class {
         Class::Text => is_nothing(&value) || bare && is_parameter(&value),
-        Class::Weak if !is_random(value.as_bytes()) => true,
+        Class::Weak if !is_random(value.as_bytes()) && !is_password(value.as_bytes()) => true,
+        Class::Issued
+            if !is_issued(value.as_bytes()) && !is_key_of_robot(&name.text, &value)
+                || is_key_of_record(cursor, &name.text, &value) =>
+        {
+            true
+        }
+        Class::Header if is_hidden_header(&value) => true,
         _ if name::is_tokens(&name.text) => {
             let harmless = is_harmless(&name.text, &value, style);
             cursor.text.tokens_end.set(if harmless { end } else { 0 });
@@ -210,12 +237,85 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     let harmless = harmless || digits && name::is_chinese_unit(bytes[end..].trim_ascii_start());
     // A sentence about a name goes on with words, and a tuple of names with a name.
     let word = bare && name.phrase || comma && name.class == Class::Secret;
+    let word = word || matches!(bytes[cursor.at], 0xE2 | 0xE3);
+    let word = word || style == Style::Stated && cursor.before(name.text.len() + 1) == b'/';
     let harmless = harmless || word && !value.bytes().any(|byte| byte.is_ascii_digit());
+    let masked = name.class == Class::Secret && bytes[end..].starts_with(b" ***");
+    let harmless =
+        harmless || masked || style == Style::Stated && is_sentence(&name.text, &value, &bytes[end..]);
+    let end = if bare && rule == Rule::Key { listed(cursor, &name.text, start, end) } else { end };
     (!harmless).then_some(Match { start, end, rule })
 }
 
+/// Returns the end of the values of a list without brackets, under a name for several.
+fn listed(cursor: &Cursor<'_>, name: &str, start: usize, mut end: usize) -> usize {
+    if !name::is_list(name) {
+        return end;
+    }
+    let length = end - start;
+    while let Some(sign) =
+        [", ", "，", "、"].iter().find(|sign| cursor.bytes[end..].starts_with(sign.as_bytes()))
+    {
+        let next = end + sign.len();
+        let last = token(cursor, next);
+        let alike =
+            (last - next).abs_diff(length) < 4 && cursor.bytes[next..last].iter().any(u8::is_ascii_digit);
+        if !alike || cursor.bytes[next..last].iter().any(|byte| matches!(byte, b'=' | b':')) {
+            break;
+        }
+        end = last;
+    }
+    end
+}
+
+/// Returns whether a sentence begins with the value: `secret: permission denied`, `password: Ensure this field has ...`.
+fn is_sentence(name: &str, value: &str, behind: &[u8]) -> bool {
+    let word = value.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let upper = value.starts_with(|first: char| first.is_ascii_uppercase())
+        && value.bytes().skip(1).all(|byte| byte.is_ascii_lowercase());
+    let next = behind.strip_prefix(b" ").unwrap_or_default();
+    let letters = next.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    let goes_on =
+        letters > 1 && next.get(letters).is_none_or(|byte| matches!(byte, b' ' | b',' | b'.' | b';'));
+    let quoted = matches!(next, [b'"' | b'\'', ..]) && name::is_secret_word(value);
+    word && (goes_on && (upper || !name::is_chosen(name)) || quoted)
+}
+
+/// Returns whether the name is a part of the name of a resource: `arn:aws:secretsmanager:...:secret:...`.
+fn is_resource(cursor: &Cursor<'_>, name: &str) -> bool {
+    let from = cursor.at.saturating_sub(name.len() + 128);
+    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'/' | b'_' | b'-');
+    cursor.bytes[cursor.at] == b':'
+        && cursor.before(name.len() + 1) == b':'
+        && cursor.bytes[cursor.at - cursor.bytes[from..cursor.at].iter().rev().take_while(part).count()..]
+            .starts_with(b"arn:")
+}
+
+/// Returns whether the value of `key` is one of a cache: in hexadecimal, outside of a URL and of a Chinese sentence.
+fn is_key_of_record(cursor: &Cursor<'_>, name: &str, value: &str) -> bool {
+    let url = matches!(cursor.before(name.len() + 1), b'?' | b'&');
+    let alone = name.eq_ignore_ascii_case("key") || name::mentions_record(name);
+    alone && !url && value.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Returns whether the value of `key` is a UUID in a Chinese sentence, as the keys of robots are.
+fn is_key_of_robot(name: &str, value: &str) -> bool {
+    !name.is_ascii()
+        && name::ends_phrase(name.rsplit(' ').next().unwrap_or_default())
+        && is_uuid(value.as_bytes())
+}
+
+/// Returns whether the credentials of a header are hidden, and words follow.
+fn is_hidden_header(value: &str) -> bool {
+    let value =
+        ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
+    let first = value.split_ascii_whitespace().next().unwrap_or_default();
+    let signed = first.starts_with(['*', '<', '[', '{', '$']) && !first.contains('=');
+    signed && is_masked(first)
+}
+
 /// Returns the end of the groups of digits, such as those of a card, of which the first is from `start` to `end`.
-fn groups(cursor: &Cursor<'_>, start: usize, mut end: usize) -> usize {
+pub(crate) fn groups(cursor: &Cursor<'_>, start: usize, mut end: usize) -> usize {
     let (count, first) = number::run(cursor.bytes, start);
     let mut grouped = count > 3 && first == end;
     while grouped && cursor.bytes.get(end) == Some(&b' ') {
@@ -269,6 +369,9 @@ pub(crate) fn option(cursor: &Cursor<'_>) -> Option<Match> {
         return None;
     }
     let name = String::from_utf8_lossy(name);
+    if name.len() == 1 || name == "user" {
+        return short_option(cursor, end, &name);
+    }
     let rule = match class(&name) {
         Class::Secret => Rule::Key,
         Class::Text if !cursor.text.record_text => Rule::Text,
@@ -299,6 +402,20 @@ pub(crate) fn option(cursor: &Cursor<'_>) -> Option<Match> {
         if rule == Rule::Text { is_nothing(&value) } else { is_harmless(&name, &value, Style::Bare) };
     let harmless = harmless || metavar(value.trim_end_matches([']', ',']).as_bytes());
     (!next && !harmless).then_some(Match { start, end, rule })
+}
+
+/// Returns the password behind an option of one letter, or behind the user of `--user name:password`.
+fn short_option(cursor: &Cursor<'_>, end: usize, name: &str) -> Option<Match> {
+    let between = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b',' | b'=');
+    let start = cursor.run(end, between);
+    let stop = cursor.run(start, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b','));
+    let colon = cursor.bytes[start..stop].iter().position(|byte| *byte == b':').map(|at| start + at + 1);
+    let from = if name == "user" { colon? } else { start };
+    (end < start && is_password(&cursor.bytes[from..stop])).then_some(Match {
+        start: from,
+        end: stop,
+        rule: Rule::Key,
+    })
 }
 
 /// Returns the begin of the next option behind `start`, or the end of the line.

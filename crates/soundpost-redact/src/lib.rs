@@ -11,18 +11,22 @@ mod announced_text;
 #[cfg(not(feature = "announced-text"))]
 #[path = "no_announced_text.rs"]
 mod announced_text;
+mod call;
 mod cursor;
 mod custom;
 mod harmless;
 mod key_value;
 mod known_text;
+mod mention;
 mod name;
 mod number;
 mod pattern;
+mod phone;
 mod redactor;
 mod rule;
 mod scan;
 mod search;
+mod strength;
 mod text_value;
 mod token;
 mod value;

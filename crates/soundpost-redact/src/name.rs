@@ -17,6 +17,8 @@ pub(crate) enum Class {
     Plain,
     /// Secret if the value looks random.
     Weak,
+    /// Secret if the value looks issued by a machine.
+    Issued,
     /// Secret, or a number of a person.
     Secret,
     /// Header whose whole line is secret.
@@ -29,8 +31,29 @@ pub(crate) enum Class {
 const NOTABLE: [u32; 26] = {
     let mut lengths = [0; 26];
     let rest: List = &[
-        "token", "tokens", "key", "keys", "id", "value", "header", "string", "pass", "input", "card",
-        "number", "no", "phone", "word", "phrase", "code", "codes", "seed",
+        "token",
+        "tokens",
+        "key",
+        "keys",
+        "id",
+        "value",
+        "header",
+        "string",
+        "pass",
+        "input",
+        "card",
+        "number",
+        "no",
+        "phone",
+        "word",
+        "phrase",
+        "code",
+        "codes",
+        "seed",
+        "ticket",
+        "subscription",
+        "certificate",
+        "salt",
     ];
     let lists = [STRONG, LAST, WEAK, TEXT, TEXT_ALONE, TEXT_PART, rest];
     let mut list = 0;
@@ -61,8 +84,11 @@ pub(crate) fn class(name: &str) -> Class {
             .strip_suffix('）')
             .and_then(|name| name.rsplit_once('（'))
             .map_or(unnumbered, |(name, _)| name);
-        let tail = CHINESE_TAIL.iter().find_map(|tail| unnumbered.strip_suffix(tail));
-        let ends = |list: List| list.iter().any(|known| tail.unwrap_or(unnumbered).ends_with(known));
+        let mut name = unnumbered;
+        while let Some(shorter) = CHINESE_TAIL.iter().find_map(|tail| name.strip_suffix(tail)) {
+            name = shorter;
+        }
+        let ends = |list: List| list.iter().any(|known| name.ends_with(known));
         return match () {
             () if ends(CHINESE) => Class::Secret,
             () if ends(CHINESE_TEXT) || unnumbered.ends_with("文本内容") => Class::Text,
@@ -75,7 +101,7 @@ pub(crate) fn class(name: &str) -> Class {
     }
     let last = words.back(0);
     let strong = words.iter().any(|word| is(STRONG, word));
-    if strong && !is(HARMLESS, last) {
+    if strong && !is(HARMLESS, last) && !matches!(words.back(1), b"existing") {
         let header = words.iter().any(|word| matches!(word, b"authorization" | b"cookie"));
         return if header { Class::Header } else { Class::Secret };
     }
@@ -99,12 +125,25 @@ pub(crate) fn class(name: &str) -> Class {
         b"value" | b"header" | b"string" => before == b"token",
         _ => is(LAST, last),
     };
-    let pair = |(first, second): &(&str, &str)| before == first.as_bytes() && last == second.as_bytes();
+    let pair = |(first, second): &(&str, &str)| {
+        last == second.as_bytes()
+            && (before == first.as_bytes() || first.len() > 3 && before.ends_with(first.as_bytes()))
+    };
     if secret || PERSONAL.iter().any(pair) {
         return Class::Secret;
     }
     if is(WEAK, last) {
         return Class::Weak;
+    }
+    let issued = match last {
+        b"key" | b"keys" => !is(PLAIN_KEYS, before),
+        b"certificate" => before == b"app",
+        b"subscription" => before.is_empty(),
+        b"seed" => matches!(before, b"private" | b"wallet" | b"key"),
+        _ => matches!(last, b"code" | b"ticket" | b"salt"),
+    };
+    if issued {
+        return Class::Issued;
     }
     let text = match last {
         b"input" => is(INPUT, before),
@@ -207,6 +246,99 @@ fn mentions(context: &str, letters: usize, words: List, chinese: List) -> bool {
     let word = |word: &str| word.len() >= letters && Words::of(word).iter().any(|word| is(words, word));
     context.split(|letter: char| !letter.is_ascii_alphabetic()).any(word)
         || chinese.iter().any(|known| context.contains(known))
+}
+
+/// Call whose arguments are credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// The second argument is a secret, whatever it looks like.
+    Credentials,
+    /// Arguments that look like secrets are.
+    Client,
+}
+
+/// Returns how a function, or a type that is called, takes credentials.
+pub(crate) fn call(path: &str) -> Option<Call> {
+    let name = path.rsplit('.').next().unwrap_or_default();
+    let words = Words::of(name);
+    let (last, before, count) = (words.back(0), words.back(1), words.iter().count());
+    if READERS.iter().any(|reader| words.back(count.saturating_sub(1)) == reader.as_bytes()) {
+        return None;
+    }
+    let credentials = is(LOGINS, last) || is(LOGINS, before) || is(STRONG, last);
+    let client = is(CLIENTS, last)
+        || name.starts_with(|first: char| first.is_ascii_uppercase())
+            && !words.iter().any(|word| is(VALUES, word));
+    match () {
+        () if credentials && name.is_ascii() => Some(Call::Credentials),
+        () if client && name.len() > 2 => Some(Call::Client),
+        () => None,
+    }
+}
+
+/// Returns whether the word before a value names a record, a hash or a file, which have ids that look issued.
+pub(crate) fn is_record(word: &str) -> bool {
+    let words = Words::of(word);
+    is(RECORDS, words.back(0)) || is(ORDINALS, words.back(0)) || word.contains('.')
+}
+
+/// Returns whether the last words before a value name a record, in Chinese.
+pub(crate) fn is_chinese_record(context: &str) -> bool {
+    let context = context.trim_end_matches([' ', ':', '：', '=', '(', '（', '“', '「', '"']);
+    CHINESE_RECORDS.iter().chain(CHINESE_ORDINALS).any(|known| context.ends_with(known))
+}
+
+/// Returns whether a key of this kind is a place in a table, and no secret.
+pub(crate) fn is_plain_key(before: &str) -> bool {
+    let words = Words::of(before);
+    is(PLAIN_KEYS, words.back(0))
+        || ["缓存", "主键", "分区", "索引"].iter().any(|known| before.ends_with(known))
+}
+
+/// Returns whether this word alone is about credentials.
+pub(crate) fn is_credential(word: &str) -> bool {
+    CREDENTIALS.contains(&word)
+}
+
+/// Returns whether words of a name are about a table or a cache.
+pub(crate) fn mentions_record(name: &str) -> bool {
+    Words::of(name).iter().any(|word| is(PLAIN_KEYS, word) || is(LOOKUPS, word))
+}
+
+/// Returns whether this is the name of a secret.
+pub(crate) fn is_secret(name: &str) -> bool {
+    matches!(class(name), Class::Secret | Class::Weak | Class::Issued)
+}
+
+/// Returns whether this names several secrets.
+pub(crate) fn is_list(name: &str) -> bool {
+    name.ends_with('s') && !name.ends_with("ss") || ["列表", "清单"].iter().any(|list| name.ends_with(list))
+}
+
+/// Returns whether this is a word for a secret, and nothing else.
+pub(crate) fn is_secret_word(word: &str) -> bool {
+    is(STRONG, word.as_bytes()) || matches!(word, "token" | "key")
+}
+
+/// Returns whether a text has a Chinese word for a secret.
+pub(crate) fn mentions_secret(context: &str) -> bool {
+    !context.is_ascii() && CHINESE_SECRETS.iter().any(|known| context.contains(known))
+}
+
+/// Returns whether the words behind a Chinese word for a secret make it one for a thing: `令牌桶`, `密钥文件`.
+pub(crate) fn begins_noun(behind: &str) -> bool {
+    CHINESE_THINGS.iter().any(|thing| behind.trim_start().starts_with(thing))
+}
+
+/// Returns whether words before a value end as an assignment: `修改为`, `输入：`.
+pub(crate) fn ends_as_particle(gap: &str) -> bool {
+    let gap = gap.trim_end_matches([' ', '"', '\'', '`']);
+    gap.ends_with(['是', '为', '成', '值', '：', ':', '=', '＝', '“', '「', '『', '【', '→', '[', '['])
+}
+
+/// Returns the text without a particle at its end.
+pub(crate) fn without_particle(gap: &str) -> Option<&str> {
+    CHINESE_TAIL.iter().find_map(|tail| gap.strip_suffix(tail))
 }
 
 fn is(list: List, word: &[u8]) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::cursor::{Cursor, Match};
 use crate::name;
+use crate::phone;
 use crate::rule::Rule;
 
 /// Maximum digits of a payment card.
@@ -39,6 +40,15 @@ pub(crate) fn run(bytes: &[u8], mut at: usize) -> (usize, usize) {
 /// Finds the number that begins at the cursor. Returns it and the end of the examined digits.
 pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     let bytes = cursor.bytes;
+    let known = |found: Match| {
+        let end = found.end;
+        (Some(found), end)
+    };
+    if matches!(cursor.before(1), b'+' | b'(')
+        && let Some(found) = phone::find(cursor)
+    {
+        return known(found);
+    }
     let short = cursor.run(cursor.at, |byte| byte.is_ascii_digit());
     if short - cursor.at < 11 && !matches!(bytes.get(short), Some(b' ' | b'-' | 0xEF)) && short > cursor.at {
         return (None, short);
@@ -48,6 +58,11 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     let grouped = !separator.is_empty() && digit(bytes, end + separator.len()).is_some();
     if first < 11 && !(grouped && first >= 3) || !begins(cursor) {
         return (None, end);
+    }
+    if (matches!(first, 3 | 4) || matches!(first, 11 | 12) && bytes[cursor.at] == b'0')
+        && let Some(found) = phone::find(cursor)
+    {
+        return known(found);
     }
     let is_written_as_mobile = first == 3 || first > 10 || bytes[cursor.at..].starts_with(b"0086");
     let mut number = Number { digits: [0; DIGITS], count: 0, is_written_as_mobile };
@@ -89,7 +104,8 @@ fn separator(bytes: &[u8]) -> &'static [u8] {
 /// Returns whether a number may begin at the cursor: outside of a word, a fraction and an exponent.
 fn begins(cursor: &Cursor<'_>) -> bool {
     let before = cursor.before(1);
-    let fraction = matches!(before, b'.' | b',') && cursor.before(2).is_ascii_digit();
+    let fraction = before == b'.' || before == b',' && run(cursor.bytes, cursor.at).0 == 3;
+    let fraction = fraction && cursor.before(2).is_ascii_digit();
     let negative = before == b'-'
         && !matches!(cursor.before(2), b'-' | b')' | b'.')
         && !cursor.before(2).is_ascii_alphanumeric();
@@ -129,7 +145,9 @@ impl Number {
         }
         let rule = match () {
             () if self.is_written_as_mobile && is_mobile(digits) => Rule::Mobile,
-            () if cursor.before(1) != b'_' && is_card(digits) => Rule::Card,
+            () if cursor.before(1) != b'_' && (is_card(digits) || is_named_card(cursor, digits)) => {
+                Rule::Card
+            }
             () => return None,
         };
         (!self.is_measured(cursor, end, rule)).then_some((rule, end))
@@ -163,8 +181,18 @@ impl Number {
         let size = plain && (value.is_multiple_of(BLOCK_BYTES) || value.is_multiple_of(ROUND));
         let assigned = bytes[..cursor.at].ends_with(b"=") || last.len() > 1;
         let noun = rule == Rule::Mobile && assigned && name::is_noun(&last);
-        noun || size || is_ratio(bytes, cursor.at, end) || name::mentions_measure(context)
+        let cell = cursor.before(1) == b','
+            && bytes.get(end).is_none_or(|byte| matches!(byte, b',' | b'\n' | b'\r'));
+        noun || size || is_ratio(bytes, cursor.at, end) || !cell && name::mentions_measure(context)
     }
+}
+
+/// Returns whether the number has the length and the first digit of a card's, and a card is named before it.
+fn is_named_card(cursor: &Cursor<'_>, digits: &[u8]) -> bool {
+    let before = cursor.text.as_str()[..cursor.at].trim_end_matches([' ', ':', '：', '=']);
+    matches!(digits, [3..=6, ..])
+        && (15..=DIGITS).contains(&digits.len())
+        && ["卡", "卡号", "card"].iter().any(|name| before.ends_with(name))
 }
 
 /// Returns whether the number is a part of `13912345678/17179869184` or `... of ...`.

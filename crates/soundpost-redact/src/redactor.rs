@@ -8,7 +8,7 @@ use crate::harmless::{Style, is_harmless};
 use crate::known_text::KnownTexts;
 use crate::name::{self, Class};
 use crate::rule::{Hits, Rule};
-use crate::token::is_random;
+use crate::strength::{is_issued, is_random};
 use crate::{announced_text, number, pattern, scan, token};
 
 /// Bytes scanned past the truncation point, so that a secret spanning it is still recognised.
@@ -103,9 +103,10 @@ impl Redactor {
         hits: &mut Hits,
     ) -> Redacted<'a> {
         match name::class(name) {
-            class @ (Class::Weak | Class::Secret | Class::Header)
+            class @ (Class::Weak | Class::Issued | Class::Secret | Class::Header)
                 if !value.is_empty()
                     && (class != Class::Weak || is_random(value.as_bytes()))
+                    && (class != Class::Issued || is_issued(value.as_bytes()))
                     && !is_harmless(name, value, Style::Quoted) =>
             {
                 hits.add(Rule::Key);

@@ -21,7 +21,7 @@ pub enum Rule {
     Email,
     /// Resident id of mainland China.
     ResidentId,
-    /// Mobile number of mainland China.
+    /// Mobile number of mainland China, or another telephone number.
     Mobile,
     /// Number of a payment card.
     Card,

@@ -4,12 +4,12 @@
 //! only, so the pass is linear in the length of the text.
 
 use crate::cursor::{Match, Text};
-use crate::{address, key_value, number};
+use crate::{address, call, key_value, number};
 
 /// Bytes at which some rule applies.
 static NOTABLE: [bool; 256] = {
     let mut notable = [false; 256];
-    let bytes = b"0123456789@=:,-%>\xEF";
+    let bytes = b"0123456789@=:,-%>(\xE2\xE3\xEF";
     let mut at = 0;
     while at < bytes.len() {
         notable[bytes[at] as usize] = true;
@@ -32,7 +32,11 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
             b'%' if bytes[at..].starts_with(b"%40") => (address::user(&cursor, 3), at + 3),
             b'%' if bytes[at..].starts_with(b"%2540") => (address::user(&cursor, 5), at + 5),
             0xEF if bytes[at..].starts_with("＠".as_bytes()) => (address::user(&cursor, 3), at + 3),
-            b'=' | b':' | b',' | b'>' | 0xEF => key_value::find(&cursor),
+            b'=' | b':' | b',' | b'>' | 0xE2 | 0xE3 | 0xEF => key_value::find(&cursor),
+            b'(' => {
+                call::find(&cursor, matches);
+                (None, at + 1)
+            }
             b'-' if bytes[at..].starts_with(b"->") => key_value::find(&cursor),
             b'-' if cursor.before(1) == b'-'
                 || cursor.before(1).is_ascii_whitespace() && cursor.is_word(at + 1) =>

@@ -19,7 +19,9 @@ pub(crate) struct Search {
     words: AhoCorasick,
     /// Index of the form of each word.
     owners: Vec<usize>,
-    forms: Vec<Regex>,
+    forms: Vec<Option<Regex>>,
+    /// Whether the words of a form may end a longer word, as in `DBPASSWORD`.
+    joined: Vec<bool>,
 }
 
 /// Match of a form.
@@ -36,15 +38,21 @@ pub(crate) struct Found {
 
 impl Search {
     /// Compiles forms. Tests compile all of them, so none is missing at run time.
-    pub(crate) fn new(forms: &[Form]) -> Option<Self> {
+    pub(crate) fn new(forms: &[Form], joined: &[&str], begins: impl Fn(&str) -> bool) -> Option<Self> {
+        let joined = forms.iter().map(|(_, regex)| joined.contains(regex)).collect();
         let words = forms
             .iter()
             .enumerate()
-            .flat_map(|(form, (words, _))| words.iter().map(move |word| (form, *word)));
-        let (owners, words): (Vec<_>, Vec<_>) = words.unzip();
+            .flat_map(|(form, (words, _))| words.iter().map(move |word| (form, *word)))
+            .filter(|(_, word)| begins(word));
+        let (owners, words): (Vec<usize>, Vec<_>) = words.unzip();
         let words = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(words).ok()?;
-        let forms = forms.iter().map(|(_, regex)| compile(&[*regex])).collect::<Option<_>>()?;
-        Some(Self { words, owners, forms })
+        // Forms without a word are not compiled.
+        let compiled = |(form, (_, regex)): (usize, &Form)| {
+            if owners.contains(&form) { compile(&[*regex]).map(Some) } else { Some(None) }
+        };
+        let forms = forms.iter().enumerate().map(compiled).collect::<Option<_>>()?;
+        Some(Self { words, owners, forms, joined })
     }
 
     /// Returns the first match at or behind `from`.
@@ -52,11 +60,15 @@ impl Search {
         while let Some(word) = self.words.find(aho_corasick::Input::new(bytes).range(from..)) {
             let form = self.owners[word.pattern().as_usize()];
             let within = |at: usize| bytes[at].is_ascii_alphanumeric();
-            let alone = word.start() == 0 || !within(word.start()) || !within(word.start() - 1);
+            let alone =
+                self.joined[form] || word.start() == 0 || !within(word.start()) || !within(word.start() - 1);
             let rest = Input::new(bytes).range(word.end()..).anchored(Anchored::Yes);
-            if alone && let Some(found) = self.forms[form].find(rest.clone()) {
-                let mut captures = self.forms[form].create_captures();
-                self.forms[form].captures(rest.range(found.range()), &mut captures);
+            if alone
+                && let Some(regex) = &self.forms[form]
+                && let Some(found) = regex.find(rest.clone())
+            {
+                let mut captures = regex.create_captures();
+                regex.captures(rest.range(found.range()), &mut captures);
                 let whole = word.start()..found.end();
                 let groups =
                     (1..captures.group_len()).filter_map(|nth| Some((nth, captures.get_group(nth)?.range())));

@@ -9,13 +9,15 @@ use regex_automata::meta::Regex;
 use regex_automata::{Anchored, Input};
 
 use crate::cursor::{Match, Text};
+use crate::mention;
 use crate::rule::Rule;
 use crate::search::compile;
+use crate::strength::{is_random, is_words};
 
 /// Fewest bytes of a run.
 const RUN_BYTES: usize = 16;
 /// Key ids of AWS, Alibaba Cloud, Tencent Cloud and Volcengine, behind which a call has the secret itself.
-const KEY_ID: &str = r"(?:\b|_)(?:A(?:KI|SI|RO|ID|BI|CC)A|LTAI|AKLT|AKID|ALTAK)[\w-]{12,}";
+const KEY_ID: &str = r"(?:\b|_)(?:A(?:KI|SI|RO|ID|BI|CC)A|LTAI|AKLT|AKID|ALTAK|HPUA)[\w-]{12,}";
 /// Secret behind a key id, also with its name between.
 const SECRET: &str = concat!(
     r#"[^\w\n]{1,6}(?:(?:and|with|[\w.-]{0,20}(?:sk|SK|secret|Secret|SECRET|key|Key|KEY)|k)[^\w\n]{1,6}){0,3}"#,
@@ -40,7 +42,7 @@ const TOKENS: [(Rule, &str); 5] = [
             r"pplx-|xai-|tvly-|lsv2_[ps][tk]_|lin_api_|ntn_|figd_|ph[cx]_|sntry[su]_|whsec_|shp(?:at|ca|pa|ss)_|",
             r"do[opr]_v1_|sbp_|pscale_(?:tkn|oauth|pw)_|PMAK-|NRAK-|CFPAT-|GOCSPX-|ATATT3|AIza|AGE-SECRET-KEY-1|apify_api_|",
             r"jina_|tgp_v1_|e2b_|wandb_v1_|sq0(?:atp|csp)-|FLW(?:SECK|PUBK)|CLOJARS_|tk-us-|xkeysib-|xsmtpsib-|sgp_|rdme_|pnu_|",
-            r"HRKU-|ops_eyJ|bedrock-api-key-|fio-u-|GR1348941|duffel_|sm_[aps]at_)[\w-]{16,}",
+            r"HRKU-|ops_eyJ|bedrock-api-key-|fio-u-|GR1348941|duffel_|sm_[aps]at_)[\w-]{16,}(?:=[0-9A-F]{8})?",
         ),
     ),
     (
@@ -82,7 +84,11 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
         let end = at + bytes[at..].iter().take_while(|byte| belongs(byte)).count();
         from = end;
         if end - start >= RUN_BYTES {
+            let count = matches.len();
             from = tokens(bytes, start, end, matches).max(end);
+            if matches.len() == count {
+                matches.extend(mention::behind(text, start, end));
+            }
         }
         at = from + RUN_BYTES;
     }
@@ -91,8 +97,12 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
 /// Appends the tokens in a run. Returns the end of the last one.
 fn tokens(bytes: &[u8], start: usize, end: usize, matches: &mut Vec<Match>) -> usize {
     let mut start = start.saturating_sub(1);
+    // Some end with a checksum behind a sign.
+    let limit = bytes.len().min(end + 9);
     while start < end
-        && let Some(found) = REGEX.as_ref().and_then(|regex| regex.find(Input::new(bytes).range(start..end)))
+        && let Some(found) =
+            REGEX.as_ref().and_then(|regex| regex.find(Input::new(bytes).range(start..limit)))
+        && found.start() < end
     {
         // A name may stand before the token, with a `_` between.
         let begin = found.start() + usize::from(matches!(bytes[found.start()], b'_' | b':' | b'~'));
@@ -117,51 +127,6 @@ fn tokens(bytes: &[u8], start: usize, end: usize, matches: &mut Vec<Match>) -> u
         }
     }
     start
-}
-
-/// Returns whether this has letters and digits in no order of words and numbers, as keys have.
-pub(crate) fn is_random(text: &[u8]) -> bool {
-    let count = |belongs: fn(&u8) -> bool| text.iter().filter(|byte| belongs(byte)).count();
-    text.len() >= 6
-        && count(u8::is_ascii_digit) >= 2
-        && count(u8::is_ascii_alphabetic) >= 2
-        && !is_words(text)
-}
-
-/// Returns whether a run is a name made of words and short numbers, as models and options have.
-pub(crate) fn is_words(run: &[u8]) -> bool {
-    let long = |word: &&[u8]| word.len() >= 4 && word[1..4].iter().all(u8::is_ascii_lowercase);
-    let words = run.split(|byte| !byte.is_ascii_alphanumeric());
-    let (mut count, mut letters) = (0, 0);
-    for word in words.clone().skip(1).filter(long) {
-        (count, letters) = (count + 1, letters + word.len());
-    }
-    let lower = !run.iter().any(u8::is_ascii_uppercase);
-    (count > 1 || count == 1 && lower) && letters * 5 >= run.len() && words.clone().all(is_word)
-}
-
-/// Returns whether this is a word, an abbreviation or a short number: `Large`, `MiniLM`, `ZH`, `v2`, `0507`, `gpt4o`, `7B`.
-fn is_word(word: &[u8]) -> bool {
-    let turns = |from: fn(&u8) -> bool, to: fn(&u8) -> bool| {
-        word.windows(2).filter(|pair| from(&pair[0]) && to(&pair[1])).count()
-    };
-    let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let capitals = word.iter().filter(|byte| byte.is_ascii_uppercase()).count();
-    let numbered = letters + digits == word.len() && digits <= 3;
-    match (word.len(), capitals) {
-        (length, _) if capitals == length && (2..=5).contains(&length) => true,
-        (1..=4, 0) => true,
-        (5..=8, 0) if digits <= 2 && turns(u8::is_ascii_alphabetic, u8::is_ascii_digit) == 1 => true,
-        (1..=4, 1) if letters == 0 => word.ends_with(b"B"),
-        (1..=24, 0) => letters > 0 && numbered,
-        (1..=24, 1) if word[0].is_ascii_uppercase() => numbered,
-        (6..=24, _) => {
-            let capitalised = turns(u8::is_ascii_lowercase, u8::is_ascii_uppercase);
-            numbered && capitalised * 4 <= letters && capitals * 2 <= letters + 2
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

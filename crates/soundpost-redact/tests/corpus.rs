@@ -2,17 +2,26 @@
 //!
 //! In `corpus/secrets.txt` each secret stands between `«` and `»`. A line is missed if a part of a secret of four
 //! characters or more remains, and damaged if text around the secret changed. The lines of `corpus/held_out` were written
-//! before the rules were tuned with the others, and no rule was made for one of them alone.
+//! before the rules were tuned with the others, and no rule was made for one of them alone. The lines of
+//! `corpus/independent` come from an author who did not see the rules; they mark the password alone where a mark covers
+//! the user as well, so more of them count as damaged.
 
 use soundpost_redact::{Hits, Redactor, Rule};
 
-/// Ordinary lines and lines with secrets, by set.
-const SETS: [(&str, &str, &str); 2] = [
-    ("tuned", include_str!("../corpus/ordinary.txt"), include_str!("../corpus/secrets.txt")),
+/// Ordinary lines and lines with secrets, by set, and the maximum share of damaged lines in percent.
+const SETS: [(&str, &str, &str, f64); 3] = [
+    ("tuned", include_str!("../corpus/ordinary.txt"), include_str!("../corpus/secrets.txt"), 5.0),
     (
         "held out",
         include_str!("../corpus/held_out/ordinary.txt"),
         include_str!("../corpus/held_out/secrets.txt"),
+        5.0,
+    ),
+    (
+        "independent",
+        include_str!("../corpus/independent/ordinary.txt"),
+        include_str!("../corpus/independent/secrets.txt"),
+        20.0,
     ),
 ];
 
@@ -30,7 +39,7 @@ fn check(what: &str, lines: &[String], all: usize, bar_percent: f64) {
 
 #[test]
 fn ordinary_lines_stay_unchanged() {
-    for (set, ordinary, _) in SETS {
+    for (set, ordinary, ..) in SETS {
         let lines: Vec<_> = ordinary.lines().collect();
         assert!(lines.len() >= 200);
         let changed = lines.iter().map(|line| redacted(line)).zip(&lines).filter(|(out, line)| out != *line);
@@ -56,7 +65,7 @@ fn unmarked(out: &str) -> String {
 
 #[test]
 fn secrets_are_redacted() {
-    for (set, _, secrets) in SETS {
+    for (set, _, secrets, damaged_percent) in SETS {
         let lines: Vec<_> = secrets.lines().collect();
         assert!(lines.len() >= 200);
         let (mut missed, mut damaged) = (Vec::new(), Vec::new());
@@ -76,7 +85,7 @@ fn secrets_are_redacted() {
                 damaged.push(format!("{line}\n    {out}"));
             }
         }
-        check(&format!("{set}, damaged"), &damaged, lines.len(), 5.0);
+        check(&format!("{set}, damaged"), &damaged, lines.len(), damaged_percent);
         check(&format!("{set}, missed"), &missed, lines.len(), 3.0);
     }
 }

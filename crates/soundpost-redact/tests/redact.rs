@@ -420,6 +420,16 @@ fn hostile_texts_take_linear_time() {
         "docker login ",
         "AKIA0123456789abcdef ",
         "secret->",
+        "login(\"a\",",
+        "login(",
+        "密码 a1b2 ",
+        "password a ",
+        "AUTH a ",
+        "+1 ",
+        "0755-",
+        "x://a:b@",
+        "keys: a1b2c3, ",
+        "token A1b2C3d4E5f6G7h8 ",
     ] {
         let text = part.repeat(200_000 / part.len());
         let _ = redacted_whole(&Redactor::default(), &text);

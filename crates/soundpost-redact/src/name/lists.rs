@@ -7,13 +7,13 @@ pub(super) type List = &'static [&'static str];
 #[rustfmt::skip]
 pub(super) const SUFFIXES: List = &[
     "password", "passwords", "passphrase", "passwd", "pwd", "secret", "secrets", "token", "tokens", "key", "keys",
-    "cookie", "cookies", "credential", "credentials", "pass", "card", "pw", "auth", "code", "codes",
+    "cookie", "cookies", "credential", "credentials", "pass", "card", "pw", "auth", "code", "codes", "keybase",
 ];
 /// Secret anywhere in a name whose last word is not one of [`HARMLESS`].
 #[rustfmt::skip]
 pub(super) const STRONG: List = &[
     "password", "passwords", "passwd", "pwd", "pw", "passphrase", "passcode", "secret", "secrets", "credential",
-    "credentials", "creds", "authorization", "cookie", "cookies", "ssn", "cvv", "cvc",
+    "credentials", "creds", "authorization", "cookie", "cookies", "ssn", "cvv", "cvc", "mnemonic",
 ];
 /// Words of [`STRONG`] whose values people choose, so that an ordinary word may be one.
 #[rustfmt::skip]
@@ -63,20 +63,21 @@ pub(super) const USERS: List = &[
     "", "user", "db", "smtp", "mail", "ftp", "ssh", "redis", "mysql", "pg", "admin", "root", "key", "store", "vnc",
 ];
 /// Last words of names whose values are secrets only if they are random.
-pub(super) const WEAK: List = &["pass", "ak", "sk", "sign"];
+pub(super) const WEAK: List = &["pass", "ak", "sk", "sign", "psk"];
 /// Pairs of last words of a secret or a number of a person.
 #[rustfmt::skip]
-pub(super) const PERSONAL: [(&str, &str); 32] = [
+pub(super) const PERSONAL: [(&str, &str); 42] = [
     ("id", "card"), ("identity", "card"), ("card", "number"), ("card", "no"), ("bank", "card"), ("credit", "card"),
     ("resident", "id"), ("national", "id"), ("id", "number"), ("phone", "number"), ("mobile", "number"),
     ("mobile", "phone"), ("cell", "phone"), ("pass", "word"), ("pass", "phrase"), ("pass", "code"),
     ("verification", "code"), ("verify", "code"), ("sms", "code"), ("security", "code"), ("pin", "code"),
     ("recovery", "code"), ("auth", "code"), ("access", "code"), ("login", "code"), ("otp", "code"), ("backup", "code"),
-    ("confirmation", "code"), ("recovery", "codes"), ("backup", "codes"), ("totp", "seed"), ("otp", "seed"),
+    ("confirmation", "code"), ("mfa", "code"), ("temporary", "code"), ("time", "code"), ("totp", "code"), ("your", "code"), ("use", "code"), ("seed", "phrase"), ("recovery", "phrase"),
+    ("mnemonic", "phrase"), ("recovery", "key"), ("recovery", "codes"), ("backup", "codes"), ("totp", "seed"), ("otp", "seed"),
 ];
 /// Last words of which the words before make a secret, so that they are read as well where spaces separate them.
 pub(super) const LAST_OF_PHRASE: List =
-    &["key", "keys", "id", "number", "no", "card", "phrase", "code", "word"];
+    &["key", "keys", "id", "number", "no", "card", "phrase", "code", "codes", "word", "certificate"];
 /// Last word of names of text to synthesise.
 #[rustfmt::skip]
 pub(super) const TEXT: List = &[
@@ -106,10 +107,77 @@ pub(super) const TOLD: List = &[
 pub(super) const CHINESE: List = &[
     "密码", "口令", "密钥", "密匙", "秘钥", "私钥", "令牌", "凭证", "凭据", "授权码", "验证码", "校验码", "动态码",
     "身份证", "身份证号", "身份证号码", "证件号", "证件号码", "护照号", "手机号", "手机号码", "卡号", "银行账号",
-    "社保号", "银行卡",
+    "社保号", "银行卡", "信用卡", "储蓄卡", "借记卡", "收款卡",
 ];
 /// Words behind a Chinese name that leave it the same.
-pub(super) const CHINESE_TAIL: List = &["是", "为", "值", "串", "内容", "信息"];
+#[rustfmt::skip]
+pub(super) const CHINESE_TAIL: List = &[
+    "是", "为", "值", "串", "内容", "信息", "列表", "表", "清单", "明文", "原文", "如下", "改", "改成", "设", "设置", "重置", "重置成",
+    "已重置", "已改",
+];
+/// Words behind a Chinese word for a secret that make it one for a thing or an event without a value.
+#[rustfmt::skip]
+pub(super) const CHINESE_THINGS: List = &[
+    "文件", "路径", "桶", "环", "数", "长度", "版本", "算法", "类型", "ID", "Id", "id", "编号", "模板", "图片", "提供者", "轮换", "强度", "策略",
+    "指纹", "名", "有效期", "过期时间", "格式", "本", "位", "不能为空", "种类", "管理", "库",
+];
+/// Chinese words for secrets anywhere before a value.
+#[rustfmt::skip]
+pub(super) const CHINESE_SECRETS: List = &[
+    "密码", "口令", "密钥", "密匙", "秘钥", "私钥", "令牌", "凭证", "凭据", "授权码", "鉴权",
+];
+/// Ends of Chinese words for records and hashes.
+#[rustfmt::skip]
+pub(super) const CHINESE_RECORDS: List = &[
+    "请求", "会话", "链路", "提交", "镜像", "摘要", "哈希", "指纹", "校验和", "标识", "号", "音色", "模型", "文件", "用户", "租户", "实例", "节点",
+    "容器", "桶", "订单", "消息", "缓存", "主键", "签名",
+];
+/// Words for records and hashes, whose names look issued.
+#[rustfmt::skip]
+pub(super) const RECORDS: List = &[
+    "request", "req", "session", "hash", "digest", "etag", "sha", "md5", "crc", "fingerprint", "image", "file", "path", "model", "checkpoint",
+    "bucket", "pod", "container", "host", "server", "instance", "device", "voice", "speaker", "user", "tenant", "project", "account", "member",
+    "tag", "branch", "ref", "release", "by", "kid", "uuid", "guid", "name", "message", "event", "order", "at", "v", "cache", "checksum", "worker",
+    "cluster", "namespace", "service", "role", "record", "resource", "stream", "channel", "room", "conversation", "thread", "issuer", "subject",
+];
+/// Words before `key` for one of a table.
+#[rustfmt::skip]
+pub(super) const PLAIN_KEYS: List = &[
+    "cache", "cached", "partition", "primary", "public", "pub", "foreign", "object", "obj", "sort", "row", "routing", "lookup", "idempotency",
+    "dedup", "dedupe", "hash", "lock", "redis", "file", "shard", "group", "map", "config", "dict", "index", "search", "context", "entry",
+    "record", "prefix", "batch", "job", "task", "message", "msg", "event", "metric", "label", "feature", "model", "voice", "speaker", "state",
+    "param", "query", "etag", "range", "composite", "unique", "surrogate", "join", "bucket", "blob", "image", "audio", "artifact", "trace",
+    "request", "correlation", "ordering", "kv", "memcache", "content", "s", "oss", "cos", "obs", "minio", "upload", "download", "ssh", "kms", "known",
+];
+/// Words for the use of a key of a table.
+pub(super) const LOOKUPS: List =
+    &["hit", "miss", "set", "put", "found", "evicted", "expired", "deleted", "missing", "stored"];
+/// Words that are about credentials where they stand alone.
+pub(super) const CREDENTIALS: List =
+    &["AUTH", "SK", "AK", "SecretKey", "AccessKey", "APIKey", "SendKey", "AppKey", "bearer", "Bearer"];
+/// Words of calls that take a user and a password, or a key id and a secret.
+#[rustfmt::skip]
+pub(super) const LOGINS: List = &[
+    "credential", "credentials", "creds", "login", "auth", "authenticate", "authentication", "signin", "passwd", "password", "pw", "authenticator",
+];
+/// First words of calls that return a secret by its name.
+#[rustfmt::skip]
+pub(super) const READERS: List = &[
+    "get", "parse", "read", "load", "fetch", "find", "require", "requires", "has", "delete", "remove", "is", "test", "no", "need", "verify", "list", "describe",
+    "resolve", "refresh", "rotate", "revoke", "print", "log", "on", "handle", "show",
+];
+/// Last words of calls that make a client.
+#[rustfmt::skip]
+pub(super) const CLIENTS: List = &[
+    "client", "connect", "connection", "session", "minio", "redis", "ftp", "ssh", "smtp", "imap", "cos", "oss", "obs", "tos", "bos", "sms", "api",
+    "sdk", "storage", "bucket", "signer", "database", "db", "pool", "engine", "driver", "resource", "service",
+];
+/// Words of types that hold no credentials.
+#[rustfmt::skip]
+pub(super) const VALUES: List = &[
+    "id", "uuid", "hash", "digest", "error", "exception", "warning", "path", "tag", "commit", "span", "trace", "some", "ok", "err", "request",
+    "response", "key", "fault", "failure", "version", "ref", "event", "record", "field", "enum", "path", "url", "uri", "tensor", "string", "bytes",
+];
 /// Ends of Chinese names of text to synthesise.
 #[rustfmt::skip]
 pub(super) const CHINESE_TEXT: List = &[
@@ -119,16 +187,19 @@ pub(super) const CHINESE_TEXT: List = &[
 #[rustfmt::skip]
 pub(super) const PHONES: List = &[
     "phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles", "call", "dial", "sms", "contact", "dialed", "dialing", "calling", "called", "hotline", "fax", "whatsapp", "caller",
-    "callee", "subscriber", "cell",
+    "callee", "subscriber", "cell", "callback", "ext", "phoned", "voicemail", "texted",
 ];
 /// The same in Chinese.
-pub(super) const CHINESE_PHONES: List = &["手机", "电话", "联系方式", "致电", "短信"];
+#[rustfmt::skip]
+pub(super) const CHINESE_PHONES: List = &[
+    "手机", "电话", "联系方式", "致电", "短信", "座机", "主叫", "被叫", "拨打", "来电", "传真", "回访", "固话", "外呼",
+];
 /// Names and words for a measure.
 #[rustfmt::skip]
 pub(super) const MEASURES: List = &[
     "bytes", "byte", "size", "sizes", "memory", "mem", "total", "used", "free", "allocated", "allocate", "reserved",
     "limit", "length", "offset", "samples", "tokens", "frames", "nanos", "ns", "us", "ms", "time", "timestamp", "ts",
-    "seed", "count", "counter", "counted", "elapsed", "duration", "uptime", "monotonic", "position", "seek", "capacity", "peak", "rss",
+    "seed", "delta", "diff", "count", "counter", "counted", "elapsed", "duration", "uptime", "monotonic", "position", "seek", "capacity", "peak", "rss",
     "read", "wrote", "written", "sent", "received", "hash", "checksum", "crc", "params", "parameters", "steps", "step",
     "available", "usage", "space", "disk", "cache", "cached", "vram", "epoch", "sequence", "seq", "numel",
     "elements", "processed", "cycles", "ticks", "rows", "records", "requests", "sum", "max", "min", "flops", "macs", "swap",
@@ -169,8 +240,10 @@ pub(super) const CHINESE_MEASURES: List = &[
     "导出", "缓存", "扫描", "迁移", "容量", "总量", "带宽", "流量", "参数", "生成",
 ];
 /// Chinese units behind a number.
-pub(super) const CHINESE_UNITS: List =
-    &["个", "号", "字节", "次", "条", "行", "帧", "采样", "样本", "秒", "毫秒", "微秒", "纳秒", "步"];
+pub(super) const CHINESE_UNITS: List = &[
+    "个", "号", "字符", "字", "元", "字节", "次", "条", "行", "帧", "采样", "样本", "秒", "毫秒", "微秒",
+    "纳秒", "步",
+];
 /// Units behind a number.
 #[rustfmt::skip]
 pub(super) const UNITS: List = &[

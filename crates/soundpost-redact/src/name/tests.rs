@@ -66,6 +66,13 @@ fn names_of_random_values_are_weak() {
 }
 
 #[test]
+fn names_of_issued_values_are_issued() {
+    for name in ["key", "keys", "speech_key", "fernetKey", "SendKey", "jscode", "ticket", "appCertificate"] {
+        assert_eq!(class(name), Class::Issued, "{name}");
+    }
+}
+
+#[test]
 fn text_names_are_text() {
     for name in [
         "text",
@@ -98,9 +105,6 @@ fn other_names_are_plain() {
         "time_per_token",
         "author",
         "authority",
-        "key",
-        "keys",
-        "monkey",
         "public_key",
         "cache_key",
         "passed",
