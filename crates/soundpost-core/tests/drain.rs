@@ -130,6 +130,21 @@ fn a_finished_call_has_everything_that_was_said_of_it() {
 }
 
 #[test]
+fn damaged_stored_position_skips_no_record() {
+    let home = Home::new();
+    let (_registry, calls, mut drain) = service(&home);
+    for round in 0..2 {
+        calls.operation("op").begin().request_id(&round.to_string()).start().finish();
+        for position in [u64::MAX, 1 << 40] {
+            drain.attach(|_| Ok::<_, ()>(Some(position))).expect("attached");
+        }
+        let drained = drain.read(usize::MAX, |_| true);
+        let ids: Vec<_> = calls_of(&drained).iter().map(|call| call.request_id.clone()).collect();
+        assert_eq!(ids, [round.to_string()]);
+    }
+}
+
+#[test]
 fn unready_and_unstored_records_stay_in_the_ring() {
     let home = Home::new();
     let (registry, calls, mut drain) = service(&home);

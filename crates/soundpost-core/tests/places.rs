@@ -145,6 +145,37 @@ fn directories_of_somebody_else_are_refused() {
     }
 }
 
+#[test]
+fn places_that_another_user_took_are_left_empty() {
+    if user_id() != 0 {
+        return;
+    }
+    let give_away = |path: &Path| std::os::unix::fs::lchown(path, Some(65_534), None).expect("given away");
+    let make: [fn(&Path, &Path); 2] =
+        [|path, _| std::fs::create_dir(path).expect("made"), |path, own| symlink(own, path).expect("made")];
+    for make in make {
+        let home = Home::new();
+        let own = home.path().join("own");
+        std::fs::create_dir(&own).expect("made");
+        let (root, shm) = (home.path().join("root"), home.path().join("shm"));
+        let shared = shm.join(format!("soundpost-{}", user_id()));
+        for path in [&root, &shared] {
+            make(path, &own);
+            give_away(path);
+        }
+        let place = ServiceDir::open_with_shared_memory(&root, "svc", &shm).expect("memory of the process");
+        let (_, problem) = place.problem().expect("a problem");
+        assert!(problem.contains("belongs to user 65534"), "{problem}");
+        assert!(record(&place, "svc").fallback().is_some());
+        assert!(place.lock_files("lock").all(|file| ServiceDir::open_lock(&file).is_err()));
+        assert_eq!([&root, &shared, &own].map(|path| below(path)), [const { Vec::<PathBuf>::new() }; 3]);
+        // A reader takes no folder of another user for the service's.
+        std::fs::create_dir_all(root.join("svc")).expect("made");
+        give_away(&root.join("svc"));
+        assert!(ServiceDir::find(&root, "svc").is_none_or(|found| found.problem().is_some()));
+    }
+}
+
 /// Opens the place of a service, which is in shared memory, because the root is refused for this reason.
 fn refused(home: &Home, root: &Path, reason: &str) {
     let shared = home.path().join("shm");
@@ -276,4 +307,53 @@ fn a_full_file_system_is_known_at_the_start_and_no_signal_later() {
     // The file that names the owner of the folder in shared memory may remain.
     let half_made = |path: &PathBuf| !path.is_dir() && !path.ends_with("of");
     assert!(!below(home.path()).iter().any(half_made), "{:?}", below(home.path()));
+}
+
+/// Returns the directories of a service whose only process left a segment.
+fn left(root: &Path, shm: &Path) -> (ServiceDir, PathBuf) {
+    let place = ServiceDir::open_with_shared_memory(root, "svc", shm).expect("directories");
+    let folder = place.segment_directories()[0].clone();
+    std::fs::write(folder.join("1-2.segment"), "left").expect("written");
+    (place, folder)
+}
+
+#[test]
+fn folder_whose_directory_is_gone_is_removed() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let outer = tempfile::tempdir().expect("a directory");
+    let shm = outer.path().join("shm");
+    std::fs::create_dir(&shm).expect("made");
+    let at = |name: &[u8]| outer.path().join(std::ffi::OsStr::from_bytes(name));
+    let [reader, gone, file, parent, looped, bytes, link, fifo] =
+        [&b"reader"[..], b"gone", b"file", b"parent", b"looped", b"bytes\xff", b"link", b"fifo"].map(at);
+    let reader = ServiceDir::open_with_shared_memory(&reader, "svc", &shm).expect("directories");
+    let roots = [&gone, &file, &parent, &looped, &bytes, &link, &fifo];
+    let folders = roots.map(|root| left(root, &shm).1);
+    for root in [&gone, &file, &parent, &looped, &link] {
+        std::fs::remove_dir_all(root.join("svc")).expect("removed");
+    }
+    std::fs::write(file.join("svc"), "").expect("a file");
+    for root in [&parent, &looped] {
+        std::fs::remove_dir(root).expect("removed");
+    }
+    std::fs::write(&parent, "").expect("a file");
+    symlink(&looped, &looped).expect("a link");
+    symlink("/nonexistent/unmounted", link.join("svc")).expect("a link");
+    std::fs::remove_file(folders[6].join("of")).expect("removed");
+    nix::unistd::mkfifo(&folders[6].join("of"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    reader.reclaim();
+    assert_eq!(folders.map(|folder| folder.exists()), [false, false, false, false, true, true, true]);
+}
+
+#[test]
+fn new_directory_does_not_continue_a_removed_one() {
+    let outer = tempfile::tempdir().expect("a directory");
+    let (root, shm) = (outer.path().join("root"), outer.path().join("shm"));
+    std::fs::create_dir(&shm).expect("made");
+    let segment = left(&root, &shm).1.join("1-2.segment");
+    left(&root, &shm);
+    assert!(segment.exists(), "the next start continues the run");
+    std::fs::remove_dir_all(&root).expect("removed");
+    ServiceDir::open_with_shared_memory(&root, "svc", &shm).expect("directories");
+    assert!(!segment.exists());
 }

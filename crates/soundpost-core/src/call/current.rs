@@ -53,15 +53,20 @@ pin_project! {
     /// A future that is one call: the current call during each poll, `cancelled` when it is dropped before its end.
     pub struct CallFuture<F, C> {
         call: Option<(Call, C)>,
+        // `None` when dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
     }
 
     impl<F, C> PinnedDrop for CallFuture<F, C> {
         fn drop(this: Pin<&mut Self>) {
-            let call = this.project().call.take().filter(|_| !std::thread::panicking());
-            if let Some((call, _)) = call {
-                call.end(Outcome::Cancelled);
+            let mut this = this.project();
+            if let Some((call, _)) = this.call.take() {
+                // What the future drops belongs to the call.
+                call.in_scope(|| this.future.set(None));
+                if !std::thread::panicking() {
+                    call.end(Outcome::Cancelled);
+                }
             }
         }
     }
@@ -90,7 +95,7 @@ impl Drop for Unwound<'_> {
 impl<F: Future, C: FnOnce(&Call, &F::Output)> CallFuture<F, C> {
     /// Runs `future` as `call`; `conclude` ends the call from the output.
     pub fn new(call: Call, future: F, conclude: C) -> Self {
-        Self { call: Some((call, conclude)), future }
+        Self { call: Some((call, conclude)), future: Some(future) }
     }
 }
 
@@ -99,11 +104,12 @@ impl<F: Future, C: FnOnce(&Call, &F::Output)> Future for CallFuture<F, C> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
         let polled = {
             let _entered = this.call.as_ref().map(|(call, _)| enter(call.handle()));
             match this.call.as_ref() {
-                Some((call, _)) => Unwound::guard(call.handle(), || this.future.poll(context)),
-                None => this.future.poll(context),
+                Some((call, _)) => Unwound::guard(call.handle(), || future.poll(context)),
+                None => future.poll(context),
             }
         };
         if let Poll::Ready(output) = &polled
@@ -119,8 +125,16 @@ pin_project! {
     /// A future that runs in a call and does not end it, see [`InstrumentFuture::in_call`].
     pub struct ScopedFuture<F> {
         call: CallHandle,
+        // `None` when dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for ScopedFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.call.in_scope(|| this.future.set(None));
+        }
     }
 }
 
@@ -129,8 +143,9 @@ impl<F: Future> Future for ScopedFuture<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
         let _entered = enter(this.call);
-        this.future.poll(context)
+        future.poll(context)
     }
 }
 
@@ -157,7 +172,7 @@ pub trait InstrumentFuture: Future + Sized {
 
     /// Runs the future in a call that the caller ends.
     fn in_call(self, call: &CallHandle) -> ScopedFuture<Self> {
-        ScopedFuture { call: call.clone(), future: self }
+        ScopedFuture { call: call.clone(), future: Some(self) }
     }
 }
 

@@ -137,6 +137,12 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
 pub(crate) fn check_root(path: &Path, user: u32) -> io::Result<()> {
     let metadata = std::fs::metadata(path)?;
     let refused = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    for part in path.ancestors() {
+        let link = std::fs::symlink_metadata(part).ok().filter(std::fs::Metadata::is_symlink);
+        if let Some(owner) = link.map(|link| link.uid()).filter(|owner| ![user, 0].contains(owner)) {
+            return refused(format!("the link {} belongs to user {owner}", part.display()));
+        }
+    }
     if ![user, 0].contains(&metadata.uid()) {
         return refused(format!("it belongs to user {}", metadata.uid()));
     }

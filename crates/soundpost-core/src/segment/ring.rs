@@ -149,7 +149,7 @@ impl<'a> EventRing<'a> {
     }
 
     #[inline]
-    fn capacity(&self) -> u64 {
+    pub(crate) fn capacity(&self) -> u64 {
         self.words.len() as u64
     }
 

@@ -1,10 +1,12 @@
 //! The directories of a service.
 
-use std::fs::{DirBuilder, File};
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 
@@ -23,7 +25,9 @@ const MARKS: [&str; 2] = ["reporter.lock", "agent.lock"];
 /// File in shared memory that names the durable directory of the folder.
 const OF: &str = "of";
 /// Further line of it where the folder replaces the durable directory.
-const INSTEAD: &str = "\nreplaced by this folder";
+const INSTEAD: &[u8] = b"\nreplaced by this folder";
+/// Directory in which nothing can be made.
+const NOWHERE: &str = "/dev/null";
 /// Number of links of a directory without folders.
 const EMPTY_LINKS: u64 = 2;
 /// Maximum size of a small file of the service, bytes.
@@ -32,6 +36,8 @@ const SMALL_FILE_BYTES: u64 = 64 << 10;
 const UNFINISHED_AGE: Duration = Duration::from_secs(60);
 /// Reason of `unhealthy` where record locks are missing.
 pub const LOCKS_UNUSABLE: &str = "locks_unusable";
+/// Maximum wait for another process that makes or removes folders.
+const FOLDER_TIMEOUT: Duration = Duration::from_millis(200);
 /// File of the service's retired totals.
 pub(crate) const RETIRED: &str = "retired.totals";
 
@@ -50,8 +56,8 @@ impl ServiceDir {
     /// Opens the directories of `service` below `root` and in `/dev/shm`, and makes missing ones.
     ///
     /// If `root` cannot be written (a read-only container), has no record locks, or another user could change what is in
-    /// it, the directory in shared memory replaces it, see [`ServiceDir::problem`]. Without either, segments are in
-    /// anonymous memory, see [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
+    /// it, the directory in shared memory replaces it, see [`ServiceDir::problem`]. Without either, or if other users took
+    /// both, segments are in anonymous memory, see [`crate::Registry::fallback`]. A missing `/dev/shm` is not a problem.
     ///
     /// # Errors
     /// When the service's name is empty, or its directory is a symbolic link, a file, or owned by another user, and there
@@ -66,11 +72,14 @@ impl ServiceDir {
         let state = state_below(&root, service)?;
         let fast = shared_folder(&user_folder(Path::new(SHARED)), &state);
         // A service uses no directory that another user could change.
-        let is_private = |path: &Path| owner_of(path).is_some_and(|owner| check_root(&root, owner).is_ok());
-        let is_durable = is_private(&state) && !is_instead(&fast) || state.is_dir() && !fast.is_dir();
-        match (is_durable, fast.is_dir()) {
+        let is_own = owner_of(&state) == Some(user_id()) && check_root(&root, user_id()).is_ok();
+        let others = ("directory_not_writable", format!("{} is of another user", state.display()));
+        match (is_own && !is_instead(&fast), fast.is_dir()) {
             (true, _) => Some(Self { segments: vec![fast, state.clone()], state, problem: None }),
             (false, true) => Some(Self { segments: vec![fast.clone()], state: fast, problem: None }),
+            (false, false) if state.is_dir() => {
+                Some(Self { segments: vec![fast, state.clone()], problem: Some(others), state })
+            }
             (false, false) => None,
         }
     }
@@ -108,8 +117,7 @@ impl ServiceDir {
     /// Returns the root and the name of each service that has files of this user in `/dev/shm`.
     pub fn in_shared_memory() -> Vec<(PathBuf, String)> {
         let read = |folder: PathBuf| {
-            let of = regular_file::read_text(&folder.join(OF), SMALL_FILE_BYTES).ok()?;
-            let state = Path::new(of.strip_suffix(INSTEAD).unwrap_or(&of));
+            let (state, _) = read_of(&folder)?;
             Some((state.parent()?.to_owned(), state.file_name()?.to_str()?.to_owned()))
         };
         files_in(&user_folder(Path::new(SHARED))).into_iter().filter_map(read).collect()
@@ -136,22 +144,29 @@ impl ServiceDir {
         let name = directory_name(service)?;
         let root = std::path::absolute(root).map_err(|error| Error::io("cannot resolve", root, error))?;
         let state = root.join(&name);
+        let user = user_folder(shared);
+        let fast = shared_folder(&user, &state);
+        let made_user = private_directory(&user);
+        let guard = made_user.is_ok().then(|| FolderLock::acquire(&user).ok()).flatten();
+        // Otherwise the records of a removed directory would return in the new one.
+        if guard.is_some() && is_abandoned(&fast) {
+            std::fs::remove_dir_all(&fast).ok();
+        }
         let unusable = |path: &Path, error: io::Error| (path.to_path_buf(), error);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&root);
         let made = made.and_then(|()| check_root(&root, user_id())).map_err(|error| unusable(&root, error));
         let made = made.and_then(|()| private_directory(&state).map_err(|error| unusable(&state, error)));
-        let user = user_folder(shared);
-        let fast = shared_folder(&user, &state);
-        let fast = private_directory(&user).and_then(|()| private_directory(&fast)).map(|()| fast);
+        let fast = made_user.and_then(|()| private_directory(&fast)).map(|()| fast);
         let locked = made.and_then(|()| Self::check_locks(&state).map_err(|error| unusable(&state, error)));
         let lacks_locks = locked.as_ref().is_err_and(|(_, error)| error.kind() == io::ErrorKind::Unsupported);
         let has_better = || fast.as_ref().is_ok_and(|fast| Self::check_locks(fast).is_ok());
         // Without locks in either place the durable one stays.
         let made = if lacks_locks && !has_better() { Ok(()) } else { locked };
         if let Ok(fast) = &fast {
-            let instead = if made.is_err() { INSTEAD } else { "" };
-            write_file(fast, OF, &format!("{}{instead}", state.display())).ok();
+            let instead = if made.is_err() { INSTEAD } else { b"" };
+            write_file(fast, OF, &[state.as_os_str().as_bytes(), instead].concat()).ok();
         }
+        drop(guard);
         let reason = if lacks_locks { LOCKS_UNUSABLE } else { "directory_not_writable" };
         let problem = made.as_ref().err();
         let problem =
@@ -159,6 +174,11 @@ impl ServiceDir {
         let (state, segments) = match (fast, made) {
             (Ok(fast), Ok(())) => (state.clone(), vec![fast, state]),
             (Ok(fast), Err(_)) => (fast.clone(), vec![fast]),
+            // Other users took both places.
+            (Err(taken), Err(_)) if !is_unwritable(&taken) => {
+                let nowhere = Path::new(NOWHERE).join(&name);
+                (nowhere.clone(), vec![nowhere])
+            }
             (Err(_), Err((path, error))) if !is_unwritable(&error) => {
                 return Err(Error::io("directory: cannot use", &path, error));
             }
@@ -223,7 +243,7 @@ impl ServiceDir {
     /// # Errors
     /// When the directory cannot be written.
     pub fn write_in(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
-        write_file(directory, name, contents)
+        write_file(directory, name, contents.as_bytes())
     }
 
     /// Reads a small file of the durable directory.
@@ -317,7 +337,35 @@ impl ServiceDir {
     }
 }
 
+/// Exclusive lock of a user's folder in shared memory, so that no folder of a service is removed while it is made.
+struct FolderLock(File);
+
+impl FolderLock {
+    fn acquire(user: &Path) -> io::Result<Self> {
+        let folder = File::open(user)?;
+        let start = Instant::now();
+        // A holder that is stopped or waits for a file system must not keep services from starting.
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Ok(Self(folder)),
+                Err(TryLockError::WouldBlock) if start.elapsed() < FOLDER_TIMEOUT => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // A child that another thread forked meanwhile has a copy of the file.
+        self.0.unlock().ok();
+    }
+}
+
 fn reclaim_in(user: &Path) -> (usize, u64) {
+    let Ok(_guard) = FolderLock::acquire(user) else { return (0, 0) };
     let abandoned = files_in(user).into_iter().filter(|folder| is_abandoned(folder));
     let bytes =
         |folder: &PathBuf| files_in(folder).iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
@@ -328,16 +376,25 @@ fn reclaim_in(user: &Path) -> (usize, u64) {
     })
 }
 
+/// Returns the durable directory of a folder in shared memory, and whether the folder replaces it.
+fn read_of(folder: &Path) -> Option<(PathBuf, bool)> {
+    let of = regular_file::read(&folder.join(OF), SMALL_FILE_BYTES).ok()?;
+    let state = of.strip_suffix(INSTEAD);
+    Some((Path::new(OsStr::from_bytes(state.unwrap_or(&of))).to_owned(), state.is_some()))
+}
+
 /// Reports whether a folder in shared memory is of a service whose durable directory is gone, and no process uses it.
 fn is_abandoned(folder: &Path) -> bool {
-    let is_gone = |path: &str| {
-        std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    let is_gone = |path: &Path| match std::fs::symlink_metadata(path) {
+        // A link may lead to a file system that is not mounted.
+        Ok(found) => !found.is_dir() && !found.is_symlink(),
+        Err(error) => [libc::ENOENT, libc::ENOTDIR, libc::ELOOP].map(Some).contains(&error.raw_os_error()),
     };
     let files = files_in(folder);
-    let is_left = match std::fs::read_to_string(folder.join(OF)) {
-        Ok(of) => !of.ends_with(INSTEAD) && is_gone(&of),
+    let is_left = match read_of(folder) {
+        Some((state, is_instead)) => !is_instead && is_gone(&state),
         // A process that was killed while it made the folder.
-        Err(_) => {
+        None => {
             let age =
                 folder.symlink_metadata().and_then(|folder| folder.modified()).map(|made| made.elapsed());
             let is_old = age.is_ok_and(|age| age.is_ok_and(|age| age >= UNFINISHED_AGE));
@@ -366,8 +423,7 @@ fn state_below(root: &Path, service: &str) -> Option<PathBuf> {
 
 /// Reports whether a folder in shared memory replaces the durable directory.
 fn is_instead(fast: &Path) -> bool {
-    let of = regular_file::read_text(&fast.join(OF), SMALL_FILE_BYTES);
-    of.is_ok_and(|of| of.ends_with(INSTEAD))
+    read_of(fast).is_some_and(|(_, is_instead)| is_instead)
 }
 
 /// Returns the owner of a directory that is no symbolic link.
@@ -390,10 +446,10 @@ fn shared_folder(user: &Path, state: &Path) -> PathBuf {
     user.join(format!("{name}-{:016x}", digest(state.as_os_str().as_encoded_bytes())))
 }
 
-fn write_file(directory: &Path, name: &str, contents: &str) -> io::Result<()> {
+fn write_file(directory: &Path, name: &str, contents: &[u8]) -> io::Result<()> {
     let hidden = directory.join(format!(".{name}.{:016x}", random()));
     let mut file = private_file().create_new(true).open(&hidden)?;
-    io::Write::write_all(&mut file, contents.as_bytes())
+    io::Write::write_all(&mut file, contents)
         .and_then(|()| std::fs::rename(&hidden, directory.join(name)))
         .inspect_err(|_| drop(std::fs::remove_file(&hidden)))
 }

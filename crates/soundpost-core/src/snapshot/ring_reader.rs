@@ -178,8 +178,9 @@ impl RingReader {
         stored: &mut impl FnMut(u64) -> Result<Option<u64>, E>,
     ) -> Result<(), E> {
         let tail = source.ring().tail();
-        // A killed reporter had stored these records and not freed them.
-        let position = stored(source.id())?.filter(|stored| *stored > tail).unwrap_or(tail);
+        // A killed reporter had stored these records and not freed them. A damaged position may be anywhere.
+        let is_in_ring = |stored: &u64| *stored > tail && stored - tail <= source.ring().capacity();
+        let position = stored(source.id())?.filter(is_in_ring).unwrap_or(tail);
         pass(&source, tail, position);
         source.ring().free(position, |owner| source.is_alive(owner));
         let (told, suspects) = Default::default();

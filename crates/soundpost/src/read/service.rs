@@ -140,13 +140,15 @@ impl Service {
     }
 
     /// Stores the calls and log events that dead processes left, if no process reports. Returns notices of records that
-    /// cannot be stored. A service without a store, and a store that cannot be read, are left as they are.
+    /// cannot be stored. A service without a store, one of another user, and a store that cannot be read, are left as they
+    /// are.
     ///
     /// # Errors
     /// When memory cannot be allocated.
     #[cfg(feature = "store")]
     pub fn recover(&self) -> Result<Vec<Notice>, Error> {
-        match self.store_limits().filter(|_| Reader::open(self.directory()).is_ok()) {
+        let is_own = self.place.problem().is_none();
+        match self.store_limits().filter(|_| is_own && Reader::open(self.directory()).is_ok()) {
             Some(limits) => soundpost_report::recover(&self.place, limits),
             None => Ok(Vec::new()),
         }
