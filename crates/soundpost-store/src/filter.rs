@@ -67,6 +67,8 @@ pub struct LogFilter {
     pub request_id: Option<String>,
     /// Sequence number that those of the events exceed.
     pub after: Option<u64>,
+    /// Only events before this sequence number.
+    pub before: Option<u64>,
     /// Whether the first stored events come first.
     pub oldest_first: bool,
     /// Maximum number of events.
@@ -189,6 +191,7 @@ impl LogFilter {
         condition.add_number("time >= ?", self.since);
         condition.add_number("time < ?", self.until);
         condition.add_number("sequence > ?", self.after);
+        condition.add_number("sequence < ?", self.before);
         if let Some(level) = self.level {
             condition.add("level >= ?", level as i64);
         }
@@ -266,6 +269,7 @@ impl Filter for LogFilter {
         self.since.is_none_or(|since| event.unix_nanos >= since)
             && self.until.is_none_or(|until| event.unix_nanos < until)
             && self.after.is_none_or(|after| *sequence > after)
+            && self.before.is_none_or(|before| *sequence < before)
             && self.level.is_none_or(|level| event.level >= level)
             && self.logger.as_ref().is_none_or(is_below)
             && is_wanted(self.request_id.as_ref(), &event.request_id)

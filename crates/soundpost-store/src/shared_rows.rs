@@ -12,6 +12,8 @@ use crate::error::is_damage;
 use crate::schema::{labels_text, read_json, read_labels};
 use crate::sql::{first, run, whole};
 
+/// Operation of calls whose series cannot be read.
+const UNKNOWN: &str = "unknown";
 /// Maximum number of rows of a table that the writer caches; a service has tens.
 const CACHED: usize = 4096;
 
@@ -199,7 +201,8 @@ impl<'a> SharedRows<'a> {
         let origin = "SELECT version, instance FROM origins WHERE id = ?1";
         Ok(Self {
             series: TableRows::new(connection, series, |row| {
-                Ok((row.get(0)?, read_json(row.get_ref(1)?, read_labels)?))
+                let labels = read_json(row.get_ref(1)?, read_labels).unwrap_or_default();
+                Ok((row.get(0).unwrap_or_else(|_| UNKNOWN.to_owned()), labels))
             })?,
             origins: TableRows::new(connection, origin, |row| {
                 Ok(Arc::new(RecordOrigin { version: row.get(0)?, instance: row.get(1)? }))
@@ -207,8 +210,12 @@ impl<'a> SharedRows<'a> {
         })
     }
 
+    /// Returns the series of a call, whose operation is [`UNKNOWN`] where it is damaged.
     pub(crate) fn series(&mut self, id: i64) -> rusqlite::Result<Series> {
-        self.series.get(id)
+        match self.series.get(id) {
+            Err(error) if is_damage(&error) => Ok((UNKNOWN.to_owned(), Vec::new())),
+            series => series,
+        }
     }
 
     /// Returns the origin of a record; `None` in records of older builds, and where it is damaged.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rusqlite::types::Value;
 use soundpost_core::{memory_room, step};
 
 use crate::batch::Batch;
@@ -14,7 +15,7 @@ use crate::fork::{ForkGuarded, enter};
 use crate::limits::{Limits, Room};
 use crate::open::OpenFile;
 use crate::retention::{self, Progress};
-use crate::sql::{first, run};
+use crate::sql::{first, run, whole_of};
 use crate::{file, postmortems};
 
 /// Timeout of erasing while other programs use the store.
@@ -105,7 +106,8 @@ impl Store {
     pub fn segment_cursor(&mut self, segment: u64) -> Result<Option<u64>, StoreError> {
         self.with(|open, _| {
             let position = "SELECT position FROM segment_cursors WHERE segment = ?1";
-            Ok(first(&open.connection, position, [segment.cast_signed()])?.map(i64::cast_unsigned))
+            let position: Option<Value> = first(&open.connection, position, [segment.cast_signed()])?;
+            Ok(position.and_then(|position| Some(whole_of(&position)?.cast_unsigned())))
         })
     }
 
@@ -267,16 +269,29 @@ impl Store {
         if !self.sinks.iter().any(|known| known == sink) {
             self.sinks.push(sink.to_owned());
         }
-        self.with(|open, last| match SinkRow::find(&open.connection, sink)? {
-            Some(row) if row.kinds == kinds => Ok(()),
-            Some(mut row) => {
-                row.skip_removed(&Sequence::deleted(&open.connection)?);
-                let cursor = Sequence::through(&open.connection, row.cursor)?;
-                row.change_kinds(kinds, &cursor);
-                row.save(&open.connection)
+        let is_again = self.with(|open, last| {
+            let is_damaged = SinkRow::remove_damaged(&open.connection, &last)?;
+            let deleted = Sequence::deleted(&open.connection)?;
+            match SinkRow::find(&open.connection, sink)? {
+                Some(row) if row.kinds == kinds => Ok(false),
+                Some(mut row) => {
+                    row.skip_removed(&deleted);
+                    let cursor = Sequence::through(&open.connection, row.cursor)?;
+                    row.change_kinds(kinds, &cursor);
+                    row.save(&open.connection).map(|()| false)
+                }
+                // The damaged row may be this sink's, which then delivers all records again.
+                None => {
+                    let start = if is_damaged { deleted } else { last };
+                    SinkRow::new(sink, kinds, &start).save(&open.connection).map(|()| is_damaged)
+                }
             }
-            None => SinkRow::new(sink, kinds, &last).save(&open.connection),
-        })
+        })?;
+        if is_again {
+            let path = self.path.display();
+            self.notice = Some(format!("{path}: the cursor of sink {sink:?} was damaged; it starts again"));
+        }
+        Ok(())
     }
 
     /// Acknowledges records for a sink, which moves its cursor.

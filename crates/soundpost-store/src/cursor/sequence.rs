@@ -16,6 +16,9 @@ pub(crate) const CALLS: usize = 0;
 pub(crate) const EVENTS: usize = 1;
 pub(crate) const SAMPLES: usize = 2;
 
+/// Number of records that no service stores; a damaged count may be above it.
+const MAX_RECORDS: u64 = 1 << 53;
+
 /// A sequence number, and the records of each table stored up to it, including removed ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sequence {
@@ -53,7 +56,8 @@ impl Sequence {
         for (table, count) in TABLES.iter().zip(&mut deleted.counts) {
             *count = state(connection, &format!("deleted_{table}"))?;
         }
-        Ok(deleted)
+        let is_sound = deleted.counts.iter().chain([&deleted.number]).all(|count| *count < MAX_RECORDS);
+        Ok(if is_sound { deleted } else { Self::default() })
     }
 
     /// Returns the numbers of the newest record up to a sequence number, or of the newest removed record if that is

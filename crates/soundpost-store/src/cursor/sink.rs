@@ -94,7 +94,7 @@ impl SinkRow {
         let state = |row: &Self| {
             Ok(SinkState { first_unix: row.first_pending(connection)?, ..row.state(last, &deleted) })
         };
-        Self::all(connection)?.iter().map(state).collect()
+        Self::all(connection)?.iter().filter(|row| row.is_within(last)).map(state).collect()
     }
 
     /// Returns the time of the first record after the cursor, nanoseconds.
@@ -205,15 +205,52 @@ impl SinkRow {
     }
 
     pub(crate) fn find(connection: &Connection, sink: &str) -> rusqlite::Result<Option<Self>> {
-        let mut statement =
-            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sink_cursors WHERE sink = ?1"))?;
-        statement.query_map([sink], Self::read)?.next().transpose()
+        Ok(Self::all(connection)?.into_iter().find(|row| row.sink == sink))
     }
 
+    /// Returns the rows of all sinks, by name, without damaged ones.
     pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
+        Ok(Self::read_all(connection)?.into_iter().flatten().collect())
+    }
+
+    /// Removes damaged rows, also those that are ahead of the newest record. Returns whether there were any.
+    pub(crate) fn remove_damaged(connection: &Connection, last: &Sequence) -> rusqlite::Result<bool> {
+        let rows = Self::read_all(connection)?;
+        let is_sound = |row: &Option<Self>| row.as_ref().is_some_and(|row| row.is_within(last));
+        if rows.iter().all(is_sound) {
+            return Ok(false);
+        }
+        // A damaged name cannot be looked up.
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute("DELETE FROM sink_cursors", [])?;
+        rows.iter().filter(|row| is_sound(row)).flatten().try_for_each(|row| row.save(&transaction))?;
+        transaction.commit()?;
+        Ok(true)
+    }
+
+    /// Returns the rows of all sinks, with `None` for damaged ones.
+    fn read_all(connection: &Connection) -> rusqlite::Result<Vec<Option<Self>>> {
         let mut statement =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sink_cursors ORDER BY sink"))?;
-        statement.query_map([], Self::read)?.collect()
+        let mut rows = statement.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(Self::read(row).ok().filter(Self::is_sound));
+        }
+        Ok(all)
+    }
+
+    /// Returns whether each record up to the cursor has one result.
+    fn is_sound(&self) -> bool {
+        let counts = [self.delivered, self.rejected.refused, self.rejected.too_large, self.rejected.empty];
+        let dropped = [self.dropped.retention, self.dropped.damage, self.dropped.erased];
+        let mut counts = counts.into_iter().chain(dropped);
+        counts.try_fold(self.start, u64::checked_add) == Some(self.passed)
+    }
+
+    /// Returns whether the cursor is not ahead of the newest record.
+    fn is_within(&self, last: &Sequence) -> bool {
+        self.cursor <= last.number && self.passed <= last.count(self.kinds)
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {

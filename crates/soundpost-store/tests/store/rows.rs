@@ -187,3 +187,96 @@ proptest! {
         check(place.path(), &changed, &damaged, batch_of(edits.len()));
     }
 }
+
+/// Runs a statement that may store values of a wrong type in a table.
+fn edit(file: &Path, table: &str, statement: &str) {
+    let retype = |old: &str, new: &str| {
+        let connection = Connection::open(file).unwrap();
+        connection.pragma_update(None, "writable_schema", true).unwrap();
+        let update = "UPDATE sqlite_master SET sql = replace(sql, ?1, ?2) WHERE name = ?3";
+        assert_eq!(connection.execute(update, [old, new, table]).unwrap(), 1);
+    };
+    retype(") STRICT", ") /*STRICT*/");
+    Connection::open(file).unwrap().execute(statement, []).unwrap();
+    retype(") /*STRICT*/", ") STRICT");
+}
+
+#[test]
+fn calls_of_a_damaged_series_are_read() {
+    let template = template();
+    for change in ["operation = CAST(x'ff' AS TEXT)", "labels = '{'", "labels = 7", "id = 77"] {
+        let place = directory();
+        let file = place.path().join("store.sqlite");
+        fs::write(&file, &template).unwrap();
+        edit(&file, "call_series", &format!("UPDATE call_series SET {change}"));
+        for order in [Order::Newest, Order::Slowest] {
+            assert_eq!(calls(place.path(), order).len(), ROWS, "{change}");
+        }
+        assert_eq!(read_all(place.path(), 7).len(), 2 * ROWS, "{change}");
+    }
+}
+
+#[test]
+fn damaged_state_costs_no_record() {
+    let template = template();
+    for (name, value) in [
+        ("deleted_through", "1 << 62"),
+        ("deleted_stored_calls", "1 << 62"),
+        ("deleted_stored_events", "'text'"),
+        ("believed", "x'00'"),
+        ("believed", "1 << 62"),
+        ("doubted", "'text'"),
+        ("thinned_host_samples", "1.5"),
+    ] {
+        let place = directory();
+        let file = place.path().join("store.sqlite");
+        fs::write(&file, &template).unwrap();
+        edit(
+            &file,
+            "state",
+            &format!("INSERT OR REPLACE INTO state (name, value) VALUES ('{name}', {value})"),
+        );
+        assert_eq!(read_all(place.path(), 7).len(), 2 * ROWS, "{name} {value}");
+        let mut store = open(place.path());
+        let records = [RingEvent::Call(call("next"))];
+        store.write(&Batch { records: &records, ..Batch::default() }).unwrap();
+        store.retain().unwrap();
+        assert_eq!(store.take_notice(), None, "{name} {value}");
+        assert_eq!(reader(place.path()).calls(&CallFilter::default()).unwrap().len(), ROWS + 1);
+    }
+}
+
+#[test]
+fn sink_with_a_damaged_cursor_starts_again() {
+    let template = template();
+    for change in [
+        "cursor = 1 << 40",
+        "passed = 1 << 40",
+        "passed = 21",
+        "start = 1 << 62",
+        "kinds = 0",
+        "delivered = delivered + 64",
+        "sink = CAST(x'61ff' AS TEXT)",
+        "cursor = 'text'",
+        "rejected_empty = x'00'",
+        "dropped_damage = 1.5",
+    ] {
+        let place = directory();
+        let file = place.path().join("store.sqlite");
+        fs::write(&file, &template).unwrap();
+        let mut store = open(place.path());
+        let read = reader(place.path()).records(0, RecordKinds::ALL, 20).unwrap();
+        store.acknowledge("all", read.acknowledgement(20, 20, Rejected::default(), 0)).unwrap();
+        drop(store);
+        edit(&file, "sink_cursors", &format!("UPDATE sink_cursors SET {change}"));
+        assert_eq!(reader(place.path()).sinks().unwrap(), [], "{change}");
+        let mut store = open(place.path());
+        store.add_sink("all", RecordKinds::ALL).unwrap();
+        let notice = store.take_notice().unwrap();
+        assert!(notice.ends_with("the cursor of sink \"all\" was damaged; it starts again"), "{notice}");
+        store.add_sink("all", RecordKinds::ALL).unwrap();
+        assert_eq!(store.take_notice(), None);
+        let [state] = &store.sinks().unwrap()[..] else { panic!("one sink") };
+        assert_eq!((state.cursor, state.pending, state.accepted), (0, 200, 200), "{change}");
+    }
+}
