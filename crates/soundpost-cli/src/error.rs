@@ -9,6 +9,7 @@ use soundpost::read::store::StoreError;
 pub(crate) enum CommandError {
     Usage(String),
     Failed(String),
+    Store(StoreError),
     /// The reader of the standard output closed it, which is not a fault.
     BrokenPipe,
 }
@@ -20,9 +21,10 @@ impl CommandError {
 
     /// Prints the error to the standard error, and returns the exit status.
     pub(crate) fn report(&self) -> i32 {
-        let (message, status) = match self {
+        let (message, status): (&dyn std::fmt::Display, _) = match self {
             Self::Usage(message) => (message, 2),
             Self::Failed(message) => (message, 1),
+            Self::Store(error) => (error, 1),
             Self::BrokenPipe => return 0,
         };
         eprintln!("soundpost: {message}");
@@ -47,6 +49,6 @@ impl From<soundpost::Error> for CommandError {
 
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Store(error)
     }
 }

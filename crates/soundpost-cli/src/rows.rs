@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 use soundpost::FieldValue;
-use soundpost::binding::visible::escaped;
+use soundpost::binding::visible::{escaped, is_hidden};
 use soundpost::read::store::{
     ColumnValue, Entity, FinishedCall, GpuName, Place, RecordColumn, VitalsSample, vitals_columns,
 };
@@ -12,8 +12,14 @@ use crate::arguments::RowFormat;
 use crate::error::CommandError;
 use crate::output::{Output, Terminal, format_rfc3339};
 
-/// First characters of a formula in a spreadsheet.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// First characters of a formula in a spreadsheet; the wide ones in Chinese and Japanese ones.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r'];
+
+/// Reports whether a spreadsheet may run a text. Some spreadsheets skip what is invisible before a formula.
+fn is_formula(text: &str) -> bool {
+    let visible = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
+    text.starts_with(FORMULA) || visible.starts_with(FORMULA)
+}
 
 /// A value, or an object whose entries keep their order.
 #[derive(Debug)]
@@ -32,7 +38,7 @@ impl Cell {
     fn text(&self) -> String {
         match self {
             Self::Value(Value::Null) => String::new(),
-            Self::Value(Value::String(text)) if text.starts_with(FORMULA) => format!("'{text}"),
+            Self::Value(Value::String(text)) if is_formula(text) => format!("'{text}"),
             Self::Value(Value::String(text)) => text.clone(),
             cell => serde_json::to_string(cell).unwrap_or_default(),
         }
@@ -209,12 +215,14 @@ mod tests {
             json!("+1"),
             json!("-x"),
             json!("@a"),
+            json!("＝a"),
+            json!(" \u{feff}=a"),
             json!(-1.5),
             json!("a\n\u{1b}\u{9b}\u{e0041}"),
         ];
         let row = Row(cells.into_iter().map(|cell| ("name", cell.into())).collect());
         let on = |is_terminal| row.csv(Terminal { is_terminal, paint: Paint::default() });
-        assert_eq!(on(false), "'=1+1,'+1,'-x,'@a,-1.5,\"a\n\u{1b}\u{9b}\u{e0041}\"");
-        assert_eq!(on(true), r"'=1+1,'+1,'-x,'@a,-1.5,a\n\u{1b}\u{9b}\u{e0041}");
+        assert_eq!(on(false), "'=1+1,'+1,'-x,'@a,'＝a,' \u{feff}=a,-1.5,\"a\n\u{1b}\u{9b}\u{e0041}\"");
+        assert_eq!(on(true), r"'=1+1,'+1,'-x,'@a,'＝a,' \u{feff}=a,-1.5,a\n\u{1b}\u{9b}\u{e0041}");
     }
 }

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::SystemTime;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use soundpost::read::Service;
-use soundpost::read::store::Reader;
+use soundpost::read::store::{FILE, Reader};
 
 use crate::error::CommandError;
 use crate::output::Output;
@@ -26,14 +28,19 @@ pub(super) fn follow(
     out: &mut Output<'_>,
     mut show: impl FnMut(&Reader, Shown, &mut Output<'_>) -> Result<Option<u64>, CommandError>,
 ) -> Result<i32, CommandError> {
-    let mut after = None;
+    let mut position = Position::default();
+    let mut warned = false;
     loop {
-        if let Some(store) = Reader::open(service.directory())? {
-            let last = store.last_sequence()?;
-            if after.is_none_or(|after| after < last) {
-                let shown =
-                    show(&store, (after.is_none().then_some(limit).filter(|limit| *limit > 0), after), out)?;
-                after = Some(last.max(shown.unwrap_or(0)));
+        match position.advance(service, limit, |store, shown| show(store, shown, out)) {
+            // The reporter replaces a damaged store.
+            Err(CommandError::Store(error)) if position.after.is_some() => {
+                if !std::mem::replace(&mut warned, true) {
+                    eprintln!("soundpost: {error}");
+                }
+            }
+            advanced => {
+                advanced?;
+                warned = false;
             }
         }
         out.writer.flush()?;
@@ -43,6 +50,38 @@ pub(super) fn follow(
         if service.reporter().is_none() {
             service.recover()?;
         }
+    }
+}
+
+/// Position in the store up to which records were shown.
+#[derive(Default)]
+struct Position {
+    /// Inode and time of creation of the store's file, which another file may replace.
+    file: Option<(u64, Option<SystemTime>)>,
+    after: Option<u64>,
+}
+
+impl Position {
+    /// Shows the records after the position: at first the last `limit` ones, 0 for all.
+    fn advance(
+        &mut self,
+        service: &Service,
+        limit: usize,
+        show: impl FnOnce(&Reader, Shown) -> Result<Option<u64>, CommandError>,
+    ) -> Result<(), CommandError> {
+        let Some(store) = Reader::open(service.directory())? else { return Ok(()) };
+        let file = std::fs::metadata(service.directory().join(FILE)).ok();
+        let file = file.map(|file| (file.ino(), file.created().ok()));
+        let last = store.last_sequence()?;
+        // All records of another file are new.
+        let is_replaced = self.file != file || self.after > Some(last);
+        let after = self.after.map(|after| if is_replaced { 0 } else { after });
+        if after.is_none_or(|after| after < last) {
+            let shown = show(&store, (after.is_none().then_some(limit).filter(|limit| *limit > 0), after))?;
+            self.after = Some(last.max(shown.unwrap_or(0)));
+        }
+        self.file = file;
+        Ok(())
     }
 }
 

@@ -35,10 +35,19 @@ pub(super) fn show(service: &ServiceArgs, command: &Logs, out: &mut Output<'_>) 
     let default_limit = if command.format.is_text() { DEFAULT_LIMIT } else { 0 };
     let limit = command.limit.unwrap_or(default_limit);
     let mut page = LogFilter { oldest_first: true, limit: Some(PAGE_ROWS), ..filter(command) };
-    if limit > 0 {
-        let last = LogFilter { limit: Some(limit), ..filter(command) };
-        page.after = read(&last)?.last().map(|first| first.sequence.saturating_sub(1));
+    // Finds the first of the last events, from the end.
+    let mut last = filter(command);
+    let mut left = limit;
+    while left > 0 {
+        last.limit = Some(left.min(PAGE_ROWS));
+        let events = read(&last)?;
+        last.before = events.last().map(|first| first.sequence).or(last.before);
+        left -= events.len();
+        if Some(events.len()) < last.limit {
+            break;
+        }
     }
+    page.after = last.before.map(|first| first.saturating_sub(1));
     let mut count = 0;
     loop {
         let events = read(&page)?;

@@ -110,6 +110,7 @@ fn paged_events_appear_once_in_order() {
         (done.out.lines().map(message).collect::<Vec<_>>(), done.err)
     };
     assert_eq!(messages(&["logs", "--limit", "0"]).0, (0..5_001).collect::<Vec<_>>());
+    assert_eq!(messages(&["logs", "--limit", "4500"]).0, (501..5_001).collect::<Vec<_>>());
     let (last, note) = messages(&["logs"]);
     assert_eq!(last, (4_901..5_001).collect::<Vec<_>>());
     assert!(note.contains("--limit 0 shows all"), "{note}");
@@ -147,4 +148,28 @@ fn follower_ends_when_its_output_is_closed() {
     let mut child = program.stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn follower_continues_when_the_store_is_replaced() {
+    let directory = kept(&[]);
+    let file = directory.path().join(SERVICE).join("store.sqlite");
+    let stored = |second: u64| {
+        let (mut store, _) = Store::open(&directory.path().join(SERVICE), Limits::default()).unwrap();
+        let records = [RingEvent::Log(event(second, Level::Info, "", ""))];
+        store.write(&Batch { records: &records, ..Batch::default() }).unwrap();
+    };
+    stored(0);
+    let mut logs = Running::start(directory.program(&["logs", "--follow"]));
+    logs.says("2026-01-02 03:04:05");
+    std::fs::remove_file(&file).unwrap();
+    stored(1);
+    logs.says("2026-01-02 03:04:06");
+    std::fs::write(&file, "no database").unwrap();
+    logs.warns("soundpost: ");
+    std::fs::remove_file(&file).unwrap();
+    stored(2);
+    logs.says("2026-01-02 03:04:07");
+    logs.signal(Signal::SIGTERM);
+    assert_eq!(logs.end().err.lines().count(), 1);
 }
