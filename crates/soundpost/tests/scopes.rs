@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use http::{Method, Request, Response, StatusCode};
@@ -143,10 +144,81 @@ fn future_in_a_call_leaves_its_end_to_the_caller() {
     assert_eq!(home.outcomes(), outcomes(&[("ok", "1")]));
 }
 
+/// Stores the current call's id when it is dropped.
+struct Witness(Seen);
+
+type Seen = Arc<Mutex<Vec<Option<String>>>>;
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let id = current_call().filter(|call| call.is_active()).map(|call| call.request_id().to_owned());
+        self.0.lock().expect("a lock").push(id);
+    }
+}
+
+#[test]
+fn dropped_parts_of_a_future_belong_to_its_call() {
+    let home = Home::new();
+    let seen = Seen::default();
+    let waiting = || {
+        let witness = Witness(seen.clone());
+        Box::pin(async move {
+            let _witness = witness;
+            std::future::pending::<()>().await;
+        })
+    };
+    let call = || home.operation().begin().request_id("one").start();
+    let mut future = Box::pin(waiting().instrumented(call()));
+    assert!(poll(future.as_mut()).is_pending());
+    drop(future);
+    let outer = call();
+    let mut future = Box::pin(waiting().in_call(outer.handle()));
+    assert!(poll(future.as_mut()).is_pending());
+    drop(future);
+    outer.finish();
+
+    // The client leaves before the response, and while the body is sent.
+    for responds in [false, true] {
+        let mut service = CallLayer::new(home.operation()).layer(Watched { seen: seen.clone(), responds });
+        let mut future = Box::pin(service.call(request(Method::GET, "one")));
+        assert_eq!(poll(future.as_mut()).is_ready(), responds);
+        drop(future);
+    }
+    assert_eq!(*seen.lock().expect("a lock"), vec![Some("one".to_owned()); 4]);
+}
+
+/// Drops a witness with its future or with its body.
+#[derive(Clone)]
+struct Watched {
+    seen: Seen,
+    responds: bool,
+}
+
+impl Service<Request<()>> for Watched {
+    type Response = Response<Pieces>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Pieces>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        let (witness, responds) = (Witness(self.seen.clone()), self.responds);
+        Box::pin(async move {
+            if !responds {
+                std::future::pending::<()>().await;
+            }
+            Ok(Response::new(Pieces { _witness: Some(witness), ..pieces(&[b"one"], false) }))
+        })
+    }
+}
+
 /// A body of pieces; a piece may be an error.
 struct Pieces {
     pieces: Vec<Result<&'static [u8], io::Error>>,
     is_known: bool,
+    _witness: Option<Witness>,
 }
 
 impl Body for Pieces {
@@ -203,7 +275,7 @@ fn request(method: Method, id: &str) -> Request<()> {
 }
 
 fn pieces(pieces: &[&'static [u8]], is_known: bool) -> Pieces {
-    Pieces { pieces: pieces.iter().map(|piece| Ok(*piece)).collect(), is_known }
+    Pieces { pieces: pieces.iter().map(|piece| Ok(*piece)).collect(), is_known, _witness: None }
 }
 
 /// Sends a request and takes `take` pieces of the body, which is then dropped.
@@ -247,7 +319,8 @@ fn status_and_error_of_a_response_are_the_outcome() {
     exchange(&home, Method::POST, || respond(StatusCode::NOT_FOUND), 0);
     exchange(&home, Method::POST, || respond(StatusCode::BAD_GATEWAY), 0);
     let broken = || {
-        Ok(Response::new(Pieces { pieces: vec![Ok(b"a"), Err(io::Error::other("cut"))], is_known: false }))
+        let pieces = Pieces { pieces: vec![Ok(b"a"), Err(io::Error::other("cut"))], ..pieces(&[], false) };
+        Ok(Response::new(pieces))
     };
     exchange(&home, Method::POST, broken, 2);
     assert_eq!(home.outcomes(), outcomes(&[("error", "2"), ("invalid", "1")]));

@@ -76,6 +76,19 @@ fn scopes_nest_and_end() {
 }
 
 #[test]
+fn scopes_end_in_any_order() {
+    let (outer, inner) = (Capture::start().expect("a capture"), Capture::start().expect("a capture"));
+    let count = |capture: &Capture| capture.calls().expect("calls").len();
+    let first = outer.telemetry().scope();
+    let second = inner.telemetry().scope();
+    drop(first);
+    assert!(synthesize("hello", "a").is_ok());
+    drop(second);
+    assert!(synthesize("hello", "a").is_ok());
+    assert_eq!((count(&outer), count(&inner)), (0, 1));
+}
+
+#[test]
 fn disabled_telemetry_records_nothing() {
     let telemetry = Telemetry::disabled().expect("telemetry");
     assert!(!telemetry.is_enabled());

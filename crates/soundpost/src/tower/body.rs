@@ -14,20 +14,20 @@ pin_project! {
         call: Option<Call>,
         // True from the start for a response to HEAD, whose body the server drops unread.
         is_taken: bool,
+        // `None` when dropped.
         #[pin]
-        body: B,
+        body: Option<B>,
     }
 
     impl<B: Body> PinnedDrop for CallBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
+            let mut this = this.project();
             // A server drops a body of known length after its last piece.
-            let is_whole = *this.is_taken || this.body.is_end_stream();
-            match this.call.take() {
-                Some(call) if is_whole => call.finish(),
-                Some(call) => call.abandon(),
-                None => {}
-            }
+            let is_whole = *this.is_taken || this.body.as_ref().as_pin_ref().is_none_or(|body| body.get_ref().is_end_stream());
+            let Some(call) = this.call.take() else { return };
+            // What the body drops belongs to the call.
+            call.in_scope(|| this.body.set(None));
+            if is_whole { call.finish() } else { call.abandon() }
         }
     }
 }
@@ -37,7 +37,7 @@ impl<B: Body> CallBody<B> {
         if let Some(call) = &call {
             call.suspend();
         }
-        Self { call, is_taken: !has_body, body }
+        Self { call, is_taken: !has_body, body: Some(body) }
     }
 }
 
@@ -53,11 +53,12 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let Some(call) = this.call.as_ref() else { return this.body.poll_frame(context) };
+        let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+        let Some(call) = this.call.as_ref() else { return body.poll_frame(context) };
         call.resume();
         let polled = {
             let _entered = enter(call.handle());
-            Unwound::guard(call.handle(), || this.body.poll_frame(context))
+            Unwound::guard(call.handle(), || body.poll_frame(context))
         };
         let frame = ready!(polled);
         match &frame {
@@ -74,10 +75,10 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

@@ -98,7 +98,7 @@ where
         let entered = enter(call.handle());
         let future = self.inner.call(Request::from_parts(parts, body));
         drop(entered);
-        ResponseFuture { call: Some(call), has_body, future }
+        ResponseFuture { call: Some(call), has_body, future: Some(future) }
     }
 }
 
@@ -107,13 +107,17 @@ pin_project! {
     pub struct ResponseFuture<F> {
         call: Option<Call>,
         has_body: bool,
+        // `None` when dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(call) = this.project().call.take() {
+            let mut this = this.project();
+            if let Some(call) = this.call.take() {
+                // What the handler drops belongs to the call.
+                call.in_scope(|| this.future.set(None));
                 call.end(Outcome::Cancelled);
             }
         }
@@ -131,12 +135,13 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
         let polled = match this.call {
             Some(call) => {
                 let _entered = enter(call.handle());
-                Unwound::guard(call.handle(), || this.future.poll(context))
+                Unwound::guard(call.handle(), || future.poll(context))
             }
-            None => this.future.poll(context),
+            None => future.poll(context),
         };
         let result = ready!(polled);
         let call = this.call.take();
