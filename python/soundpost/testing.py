@@ -61,8 +61,17 @@ def capture() -> Iterator[Captured]:
         yield Captured()
         return
     with tempfile.TemporaryDirectory(prefix="soundpost-capture-") as directory:
+        # Variables of the service do not ship the test's records.
         _init.init(
-            "test", directory=directory, listen=None, gpu=False, sample_interval=None, store=True, logs=True
+            "test",
+            directory=directory,
+            listen=None,
+            labels={},
+            sinks=[],
+            gpu=False,
+            sample_interval=None,
+            store=True,
+            logs=True,
         )
         try:
             if _init.running().disabled:  # type: ignore[union-attr]

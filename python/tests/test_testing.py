@@ -45,6 +45,7 @@ PROGRAM = """
         logging.getLogger("app").warning("working")
 
     work("outside")
+    os.environ |= {"SOUNDPOST_SINKS": "jsonl:shipped.jsonl", "SOUNDPOST_LABELS": "site=live"}
     for kind in ("a", "b"):
         with capture() as captured:
             work(kind)
@@ -53,6 +54,7 @@ PROGRAM = """
             assert (log.message, log.request_id) == ("working", call.request_id), log
             directory = soundpost._init.running()["directory"]
         assert not os.path.exists(directory), directory
+    assert not os.path.exists("shipped.jsonl")
     os.environ["SOUNDPOST_DISABLED"] = "1"
     try:
         with capture():
@@ -72,6 +74,11 @@ PROGRAM = """
 def test_capture_before_init_has_telemetry_of_its_own(tmp_path):
     program = textwrap.dedent(PROGRAM).replace("DIRECTORY", repr(str(tmp_path)))
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
