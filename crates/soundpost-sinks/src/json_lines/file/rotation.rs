@@ -8,6 +8,8 @@ use std::{fs, io};
 
 /// Minimum number of digits in a rotated file's name.
 const DIGITS: usize = 6;
+/// Limit of the numbers; a name with a higher one is of another program.
+const NUMBERS: u64 = 1 << 53;
 
 /// The limits of files.
 ///
@@ -39,7 +41,11 @@ impl Rotation {
     /// Renames the file and removes the oldest ones beyond the limit.
     pub(crate) fn rotate(&self, path: &Path) -> io::Result<()> {
         let mut numbered = numbered(path)?;
-        let number = numbered.last().map_or(1, |(number, _)| number.saturating_add(1));
+        let mut number = numbered.last().map_or(1, |(number, _)| number + 1);
+        // Something that is no full file may have the name.
+        while with_number(path, number).symlink_metadata().is_ok() {
+            number += 1;
+        }
         let full = with_number(path, number);
         fs::rename(path, &full)?;
         numbered.push((number, full));
@@ -50,14 +56,16 @@ impl Rotation {
     }
 }
 
-/// Returns the full files and their numbers, the oldest first.
+/// Returns the full files and their numbers, the oldest first, without links and directories.
 pub(super) fn numbered(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default();
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        found.extend(number_of(name, &entry.file_name()).map(|number| (number, entry.path())));
+        let is_file = entry.file_type()?.is_file();
+        let number = number_of(name, &entry.file_name()).filter(|_| is_file);
+        found.extend(number.map(|number| (number, entry.path())));
     }
     found.sort();
     Ok(found)
@@ -66,7 +74,7 @@ pub(super) fn numbered(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// Returns the number in the name of a full file.
 fn number_of(name: &OsStr, full: &OsStr) -> Option<u64> {
     let digits = full.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b".")?;
-    let number = str::from_utf8(digits).ok()?.parse().ok()?;
+    let number = str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number < NUMBERS)?;
     (with_digits(number).as_bytes() == digits).then_some(number)
 }
 

@@ -234,6 +234,15 @@ fn rotation_skips_existing_names_and_is_retried() {
     file.append(b"two\n", NOW).unwrap();
     assert_eq!(read(&directory.path().join("calls.jsonl.000002")), "one\n");
     assert_eq!(read(&path), "two\n");
+    let highest = directory.path().join(format!("calls.jsonl.{}", u64::MAX));
+    fs::write(&highest, "of another program").unwrap();
+    symlink(&highest, directory.path().join("calls.jsonl.000003")).unwrap();
+    fs::create_dir(directory.path().join("calls.jsonl.000900")).unwrap();
+    file.append(b"four\n", NOW).unwrap();
+    file.append(b"two\n", NOW).unwrap();
+    assert_eq!(read(&directory.path().join("calls.jsonl.000004")), "two\n");
+    assert_eq!(read(&directory.path().join("calls.jsonl.000005")), "four\n");
+    assert_eq!((read(&highest).as_str(), read(&path).as_str()), ("of another program", "two\n"));
     if !nix::unistd::geteuid().is_root() {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o500)).unwrap();
         assert_eq!(file.append(b"three\n", NOW).unwrap_err().kind(), ErrorKind::PermissionDenied);
