@@ -221,8 +221,12 @@ fn is_state(value: &str) -> bool {
 
 /// Returns whether the value is filled in later: `<token>`, `${TOKEN}`, `{token}`, `%s`, `xxxxxx`, `YOUR_API_KEY`.
 fn is_placeholder(value: &str) -> bool {
-    let word =
-        |value: &str| value.chars().all(|letter| letter.is_alphabetic() || "_- .:[]/|".contains(letter));
+    let word = |value: &str| {
+        value
+            .trim_end_matches("!r")
+            .chars()
+            .all(|letter| letter.is_alphabetic() || "_- .:[]/|".contains(letter))
+    };
     let pairs = [("<", ">"), ("${", "}"), ("{{", "}}"), ("{", "}"), ("%(", ")s"), ("$(", ")")];
     let wrapped = pairs.iter().any(|(open, close)| {
         let inner = value.strip_prefix(open).and_then(|value| value.split_once(close));

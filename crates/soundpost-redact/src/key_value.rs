@@ -7,7 +7,7 @@ use crate::harmless::{Style, is_harmless, is_marked, is_masked, is_nothing, is_p
 use crate::name::{self, Class, class};
 use crate::rule::Rule;
 use crate::strength::{is_issued, is_password, is_random, is_uuid};
-use crate::value::{line, quoted, token};
+use crate::value::{bracket, line, quoted, token};
 use crate::{address, number, text_value};
 
 /// Finds the value behind the sign at the cursor: `=`, `:`, `,`, or the first byte of a full-width `：` or `＝`. Returns it
@@ -199,7 +199,7 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
             None if name.class == Class::Header => (start, line(cursor, start, quote)),
             None => {
                 let number = number::find(&cursor.text.cursor(start)).0.map_or(start, |found| found.end);
-                (start, groups(cursor, start, token(cursor, start)).max(number))
+                (start, groups(cursor, start, call_end(cursor, start, token(cursor, start))).max(number))
             }
         },
     };
@@ -245,6 +245,13 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
         harmless || masked || style == Style::Stated && is_sentence(&name.text, &value, &bytes[end..]);
     let end = if bare && rule == Rule::Key { listed(cursor, &name.text, start, end) } else { end };
     (!harmless).then_some(Match { start, end, rule })
+}
+
+/// Returns the end of the call that a value is, with all its arguments.
+fn call_end(cursor: &Cursor<'_>, start: usize, end: usize) -> usize {
+    let open = cursor.run(start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':'));
+    let called = open > start && open < end && cursor.bytes[open] == b'(';
+    if called { end.max(bracket(cursor, open)) } else { end }
 }
 
 /// Returns the end of the values of a list without brackets, under a name for several.
@@ -295,7 +302,8 @@ fn is_resource(cursor: &Cursor<'_>, name: &str) -> bool {
 fn is_key_of_record(cursor: &Cursor<'_>, name: &str, value: &str) -> bool {
     let url = matches!(cursor.before(name.len() + 1), b'?' | b'&');
     let alone = name.eq_ignore_ascii_case("key") || name::mentions_record(name);
-    alone && !url && value.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let path = value.contains(':') || value.contains('/') && value.contains('.');
+    alone && !url && (path || value.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Returns whether the value of `key` is a UUID in a Chinese sentence, as the keys of robots are.

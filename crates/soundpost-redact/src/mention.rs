@@ -63,7 +63,11 @@ fn is_about_secret(context: &str, value: &[u8]) -> bool {
     };
     let last = words().rfind(|word| !word.is_empty()).unwrap_or_default();
     let ends_with_it = context.trim_ascii_end().ends_with(last);
-    if !last.is_empty() && ends_with_it && name::is_record(last) || name::is_chinese_record(context) {
+    // Credentials behind `Bearer` are a pattern.
+    let bearer = last.eq_ignore_ascii_case("bearer");
+    if !last.is_empty() && ends_with_it && (bearer || name::is_record(last))
+        || name::is_chinese_record(context)
+    {
         return false;
     }
     let mixed = value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
@@ -143,7 +147,9 @@ pub(crate) fn chinese(cursor: &Cursor<'_>, found: &mut Vec<Range<usize>>) {
         let secret = match () {
             () if masked => false,
             () if is_direct(gap) && digits.1 >= last && digits.0 >= 4 => true,
-            () if is_direct(gap) && particle => value.len() >= 4 && value.iter().any(u8::is_ascii_digit),
+            () if is_direct(gap) && particle => {
+                value.len() >= 4 && value.iter().any(u8::is_ascii_digit) || is_password(value)
+            }
             () if is_direct(gap) => {
                 code || is_random(value)
                     || is_password(value)

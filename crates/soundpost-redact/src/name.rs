@@ -52,6 +52,7 @@ const NOTABLE: [u32; 26] = {
         "seed",
         "ticket",
         "subscription",
+        "license",
         "certificate",
         "salt",
     ];
@@ -138,7 +139,7 @@ pub(crate) fn class(name: &str) -> Class {
     let issued = match last {
         b"key" | b"keys" => !is(PLAIN_KEYS, before),
         b"certificate" => before == b"app",
-        b"subscription" => before.is_empty(),
+        b"subscription" | b"license" => before.is_empty(),
         b"seed" => matches!(before, b"private" | b"wallet" | b"key"),
         _ => matches!(last, b"code" | b"ticket" | b"salt"),
     };
@@ -198,6 +199,13 @@ pub(crate) fn is_phone(name: &str) -> bool {
     is(PHONES, Words::of(name).back(0)) || CHINESE_PHONES.iter().any(|known| unnumbered.ends_with(known))
 }
 
+/// Returns whether this is the name of a telephone number alone.
+pub(crate) fn is_telephone(name: &str) -> bool {
+    ["phone", "mobile", "tel", "msisdn", "whatsapp"]
+        .iter()
+        .any(|known| name.to_ascii_lowercase().ends_with(known))
+}
+
 /// Returns whether this is the name of a size, a count or a time.
 pub(crate) fn is_measure(name: &str) -> bool {
     Words::of(name).iter().any(|word| is(MEASURES, word))
@@ -209,6 +217,8 @@ pub(crate) fn is_ordinal(name: &str) -> bool {
     let words = Words::of(name);
     is(ORDINALS, words.back(0)) && !words.iter().any(|word| is(PERSONS, word))
         || CHINESE_ORDINALS.iter().any(|known| name.ends_with(known)) && !name.contains("用户")
+        || name.ends_with('号')
+            && !["机", "话", "账", "帐", "户", "卡"].iter().any(|known| name.contains(known))
 }
 
 /// Returns whether this names a person or a telephone, whose number may follow.

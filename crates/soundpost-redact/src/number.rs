@@ -59,7 +59,7 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     if first < 11 && !(grouped && first >= 3) || !begins(cursor) {
         return (None, end);
     }
-    if (matches!(first, 3 | 4) || matches!(first, 11 | 12) && bytes[cursor.at] == b'0')
+    if matches!(first, 3 | 4 | 11..14)
         && let Some(found) = phone::find(cursor)
     {
         return known(found);

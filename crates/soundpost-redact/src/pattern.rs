@@ -215,7 +215,11 @@ fn command(cursor: &Cursor<'_>, found: &mut Vec<Range<usize>>) {
 }
 
 fn ends_with_password(text: &[u8]) -> bool {
-    text.last_chunk::<8>().is_some_and(|word| word.eq_ignore_ascii_case(b"password"))
+    let ends = |word: &str| {
+        let from = text.len().saturating_sub(word.len());
+        text[from..].eq_ignore_ascii_case(word.as_bytes())
+    };
+    ["password", "secret", "passphrase"].into_iter().any(ends)
 }
 
 fn has_digit(value: &[u8]) -> bool {

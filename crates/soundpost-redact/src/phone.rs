@@ -62,8 +62,12 @@ fn local(cursor: &Cursor<'_>) -> Option<usize> {
     let lengths: &[&[usize]] = match first {
         b'0' => &[&[3, 8], &[4, 8], &[4, 7], &[3, 4, 4], &[4, 4, 4], &[11], &[12]],
         b'2'..=b'9' => &[&[3, 3, 4]],
-        _ => return None,
+        _ => &[],
     };
+    if matches!(cursor.before(1), b'=' | b':') && name::is_telephone(&cursor.name_before(cursor.at - 1)) {
+        let end = cursor.run(cursor.at, |byte| byte.is_ascii_digit());
+        return (10..14).contains(&(end - cursor.at)).then_some(end);
+    }
     let end = lengths.iter().find_map(|lengths| national(cursor, lengths))?;
     name::mentions_phone(context(cursor, cursor.at, 12.min(cursor.bytes.len() - end))).then_some(end)
 }

@@ -39,7 +39,8 @@ pub(crate) fn find(text: &Text<'_>, matches: &mut Vec<Match>) {
             }
             b'-' if bytes[at..].starts_with(b"->") => key_value::find(&cursor),
             b'-' if cursor.before(1) == b'-'
-                || cursor.before(1).is_ascii_whitespace() && cursor.is_word(at + 1) =>
+                || (cursor.before(1).is_ascii_whitespace() || matches!(cursor.before(1), b'"' | b'\''))
+                    && cursor.is_word(at + 1) =>
             {
                 (key_value::option(&cursor), at + 1)
             }

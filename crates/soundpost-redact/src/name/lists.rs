@@ -154,11 +154,11 @@ pub(super) const LOOKUPS: List =
     &["hit", "miss", "set", "put", "found", "evicted", "expired", "deleted", "missing", "stored"];
 /// Words that are about credentials where they stand alone.
 pub(super) const CREDENTIALS: List =
-    &["AUTH", "SK", "AK", "SecretKey", "AccessKey", "APIKey", "SendKey", "AppKey", "bearer", "Bearer"];
+    &["AUTH", "SK", "AK", "SecretKey", "AccessKey", "APIKey", "SendKey", "AppKey"];
 /// Words of calls that take a user and a password, or a key id and a secret.
 #[rustfmt::skip]
 pub(super) const LOGINS: List = &[
-    "credential", "credentials", "creds", "login", "auth", "authenticate", "authentication", "signin", "passwd", "password", "pw", "authenticator",
+    "credential", "credentials", "creds", "login", "auth", "authenticate", "authentication", "signin", "passwd", "password", "pw", "authenticator", "bind",
 ];
 /// First words of calls that return a secret by its name.
 #[rustfmt::skip]
