@@ -193,8 +193,12 @@ pub(crate) enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// Erases the records.
-    pub(crate) fn run(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+    /// Erases the records. Adds the series of the calls.
+    pub(crate) fn run(
+        &self,
+        connection: &mut Connection,
+        series: &mut BTreeSet<i64>,
+    ) -> rusqlite::Result<()> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let ordinal = |table: &str, sequence: u64| {
             let ordinal = format!("SELECT ordinal FROM {table} WHERE sequence = ?1 AND ordinal > 0");
@@ -202,7 +206,6 @@ impl Step<'_> {
         };
         match self {
             Self::Calls(calls) => {
-                let mut series = BTreeSet::new();
                 for (sequence, ended_unix) in *calls {
                     let Some(ordinal) = ordinal(CALLS.name(), *sequence)? else { continue };
                     let found = "SELECT series FROM stored_calls WHERE sequence = ?1";
@@ -210,11 +213,6 @@ impl Step<'_> {
                     let erased =
                         FinishedCall { ended_unix: *ended_unix, pid: ERASED_PID, ..FinishedCall::default() };
                     CALLS.erase(&transaction, [*sequence, ordinal], &erased)?;
-                }
-                for series in series {
-                    let unused = "DELETE FROM call_series WHERE id = ?1 \
-                        AND NOT EXISTS (SELECT 1 FROM stored_calls WHERE series = ?1)";
-                    run(&transaction, unused, [series])?;
                 }
             }
             Self::Events(events) => {
@@ -227,4 +225,21 @@ impl Step<'_> {
         }
         transaction.commit()
     }
+}
+
+/// Removes series that no call has. The search for their calls holds no lock of the writer.
+pub(crate) fn remove_unused(connection: &mut Connection, mut series: BTreeSet<i64>) -> rusqlite::Result<()> {
+    let searched = first::<Option<i64>>(connection, "SELECT max(sequence) FROM stored_calls", [])?.flatten();
+    let used: BTreeSet<i64> = connection
+        .prepare("SELECT DISTINCT series FROM stored_calls")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    series.retain(|series| !used.contains(series));
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for series in series {
+        let unused = "DELETE FROM call_series WHERE id = ?1 \
+            AND NOT EXISTS (SELECT 1 FROM stored_calls WHERE sequence > ?2 AND series = ?1)";
+        run(&transaction, unused, [series, searched.unwrap_or(0)])?;
+    }
+    transaction.commit()
 }

@@ -1,5 +1,6 @@
 //! The single writer of the store.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -212,10 +213,21 @@ impl Store {
     pub fn erase(&mut self, selection: &Selection, dry_run: bool) -> Result<Erased, StoreError> {
         let found = self.with(|open, _| erase::find(&open.connection, selection))?;
         if !dry_run {
+            let mut series = BTreeSet::new();
             for step in found.steps() {
                 self.patiently(|store| {
-                    store.with(|open, _| step.run(&mut open.connection))?;
+                    store.with(|open, _| step.run(&mut open.connection, &mut series))?;
                     store.has_remains = true;
+                    Ok(true)
+                })?;
+            }
+            if !series.is_empty() {
+                self.patiently(|store| {
+                    store.with(|open, _| {
+                        // This process may store further calls of them.
+                        open.shared.clear();
+                        erase::remove_unused(&mut open.connection, series.clone())
+                    })?;
                     Ok(true)
                 })?;
             }
@@ -225,7 +237,10 @@ impl Store {
     }
 
     /// Repeats an action while another program uses the store, which returns false then or an error.
-    fn patiently(&mut self, act: impl Fn(&mut Self) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+    fn patiently(
+        &mut self,
+        mut act: impl FnMut(&mut Self) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
         let deadline = Instant::now() + ERASE_TIMEOUT;
         loop {
             match act(self) {
