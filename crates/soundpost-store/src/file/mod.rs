@@ -54,10 +54,12 @@ pub(crate) fn check(path: &Path) -> Result<bool, StoreError> {
 }
 
 fn check_file(path: &Path) -> Result<bool, StoreError> {
-    let refused = |why| Err(StoreError::refused(path, why));
+    let refused = |why: &str| Err(StoreError::refused(path, why));
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => refused("is not a regular file"),
-        Ok(found) if found.uid() != user_id() => refused("belongs to another user"),
+        Ok(found) if found.uid() != user_id() => {
+            refused(&format!("belongs to another user (uid {})", found.uid()))
+        }
         Ok(found) if found.mode() & 0o002 != 0 => refused("can be written by others"),
         Ok(found) if found.nlink() > 1 => refused("has a second name (a hard link)"),
         Ok(_) => Ok(true),
