@@ -4,7 +4,7 @@ use crate::cursor::{Cursor, Match, is_name};
 use crate::harmless::{Style, is_harmless, is_masked};
 use crate::name::{self, Call};
 use crate::rule::Rule;
-use crate::strength::{is_issued, is_likely, is_password};
+use crate::strength::{is_issued, is_likely, is_password, is_random};
 use crate::value::quote;
 
 /// Maximum bytes of the arguments of a call that are examined.
@@ -28,6 +28,7 @@ pub(crate) fn find(cursor: &Cursor<'_>, matches: &mut Vec<Match>) {
             Call::Credentials if nth == 1 && literal => is_chosen(value),
             Call::Credentials if !literal => is_password(value) && value.iter().all(u8::is_ascii_graphic),
             Call::Credentials => is_likely(value),
+            Call::Secret => literal && (is_random(value) || is_likely(value)),
             Call::Client => literal && count > 1 && (is_password(value) || is_key(value)),
         };
         if secret && !is_account(value) {

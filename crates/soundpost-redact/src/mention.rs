@@ -79,8 +79,9 @@ fn is_about_secret(context: &str, value: &[u8]) -> bool {
             && !name::is_plain_key(before)
             && (mixed || !cached && (!before.is_empty() || !context.is_ascii()));
         before = if word.is_empty() { before } else { word };
-        key || name::is_credential(word) || class(word) == Class::Secret
-    }) || name::mentions_secret(context)
+        key || name::is_credential(word) || matches!(class(word), Class::Secret | Class::Header)
+    }) || last == "login" && ends_with_it
+        || name::mentions_secret(context)
 }
 
 /// Returns the passwords in the sentence behind the word for one at the cursor.

@@ -265,22 +265,28 @@ pub(crate) enum Call {
     Credentials,
     /// Arguments that look like secrets are.
     Client,
+    /// The argument is a secret if it looks random.
+    Secret,
 }
 
 /// Returns how a function, or a type that is called, takes credentials.
 pub(crate) fn call(path: &str) -> Option<Call> {
-    let name = path.rsplit('.').next().unwrap_or_default();
+    let mut parts = path.rsplit('.');
+    let mut name = parts.next().unwrap_or_default();
+    if matches!(name, "new" | "encode" | "decode") {
+        name = parts.next().filter(|module| matches!(*module, "jwt" | "hmac"))?;
+    }
+    let type_name = name.starts_with(|first: char| first.is_ascii_uppercase());
     let words = Words::of(name);
     let (last, before, count) = (words.back(0), words.back(1), words.iter().count());
     if READERS.iter().any(|reader| words.back(count.saturating_sub(1)) == reader.as_bytes()) {
         return None;
     }
     let credentials = is(LOGINS, last) || is(LOGINS, before) || is(STRONG, last);
-    let client = is(CLIENTS, last)
-        || name.starts_with(|first: char| first.is_ascii_uppercase())
-            && !words.iter().any(|word| is(VALUES, word));
+    let client = is(CLIENTS, last) || type_name && !words.iter().any(|word| is(VALUES, word));
     match () {
         () if credentials && name.is_ascii() => Some(Call::Credentials),
+        () if type_name && class(name) == Class::Secret => Some(Call::Secret),
         () if client && name.len() > 2 => Some(Call::Client),
         () => None,
     }

@@ -51,8 +51,9 @@ fn international(cursor: &Cursor<'_>) -> Option<usize> {
     };
     let words = cursor.bytes[end..].trim_ascii_start();
     let unit = &words[..words.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count()];
-    let measured =
-        groups == 1 && name::mentions_measure(context(cursor, cursor.at, 0)) || name::is_unit(unit);
+    let before = context(cursor, cursor.at, 0);
+    let counted = groups == 1 && !name::mentions_phone(before) && name::mentions_measure(before);
+    let measured = counted || name::is_unit(unit);
     (fits && rest[0] != b'0' && !measured && cursor.bytes.get(end) != Some(&b':')).then_some(end)
 }
 

@@ -158,7 +158,7 @@ pub(super) const CREDENTIALS: List =
 /// Words of calls that take a user and a password, or a key id and a secret.
 #[rustfmt::skip]
 pub(super) const LOGINS: List = &[
-    "credential", "credentials", "creds", "login", "auth", "authenticate", "authentication", "signin", "passwd", "password", "pw", "authenticator", "bind",
+    "credential", "credentials", "creds", "login", "auth", "authenticate", "authentication", "signin", "passwd", "password", "pw", "authenticator", "bind", "jwt", "hmac", "fernet",
 ];
 /// First words of calls that return a secret by its name.
 #[rustfmt::skip]
