@@ -168,6 +168,10 @@ fn places_that_another_user_took_are_left_empty() {
         assert!(problem.contains("belongs to user 65534"), "{problem}");
         assert!(record(&place, "svc").fallback().is_some());
         assert!(place.lock_files("lock").all(|file| ServiceDir::open_lock(&file).is_err()));
+        if root.is_symlink() {
+            let below_link = ServiceDir::open_with_shared_memory(&root.join("new"), "svc", &shm);
+            assert!(below_link.is_ok_and(|place| place.problem().is_some()));
+        }
         assert_eq!([&root, &shared, &own].map(|path| below(path)), [const { Vec::<PathBuf>::new() }; 3]);
         // A reader takes no folder of another user for the service's.
         std::fs::create_dir_all(root.join("svc")).expect("made");

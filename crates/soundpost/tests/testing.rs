@@ -97,6 +97,16 @@ fn disabled_telemetry_records_nothing() {
     call.finish();
     assert!(telemetry.family(soundpost::Spec::counter("c")).is_ok());
     assert!(telemetry.flush(Duration::from_secs(1)));
+    {
+        let _scope = telemetry.scope();
+        let _subscriber = tracing_subscriber::registry().with(telemetry.layer()).set_default();
+        assert!(synthesize("hello", "anna").is_ok());
+        drop(telemetry.guard());
+    }
+    telemetry.set_unhealthy("reason", true);
+    assert!(telemetry.snapshot().families.is_empty() && telemetry.in_flight().is_empty());
+    assert!(telemetry.notices(0).is_empty() && telemetry.pids().is_empty() && !telemetry.is_reporter());
+    assert!(telemetry.metrics_response("*/*").body.is_empty());
     assert_eq!((telemetry.render().as_str(), telemetry.address()), ("", None));
     assert!(!telemetry.directory().exists(), "{:?}", telemetry.directory());
     telemetry.shutdown(Duration::ZERO);

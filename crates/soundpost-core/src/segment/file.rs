@@ -132,17 +132,24 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Checks that no other user can change where a path leads.
+pub(crate) fn check_links(path: &Path, user: u32) -> io::Result<()> {
+    for part in path.ancestors() {
+        let link = std::fs::symlink_metadata(part).ok().filter(std::fs::Metadata::is_symlink);
+        if let Some(owner) = link.map(|link| link.uid()).filter(|owner| ![user, 0].contains(owner)) {
+            let why = format!("the link {} belongs to user {owner}", part.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that only `user` and root can replace what is in a directory. The group of the user's own number is private to
 /// the user.
 pub(crate) fn check_root(path: &Path, user: u32) -> io::Result<()> {
     let metadata = std::fs::metadata(path)?;
     let refused = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    for part in path.ancestors() {
-        let link = std::fs::symlink_metadata(part).ok().filter(std::fs::Metadata::is_symlink);
-        if let Some(owner) = link.map(|link| link.uid()).filter(|owner| ![user, 0].contains(owner)) {
-            return refused(format!("the link {} belongs to user {owner}", part.display()));
-        }
-    }
+    check_links(path, user)?;
     if ![user, 0].contains(&metadata.uid()) {
         return refused(format!("it belongs to user {}", metadata.uid()));
     }

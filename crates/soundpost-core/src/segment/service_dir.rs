@@ -12,7 +12,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 use super::Source;
 use super::file::{
-    EXTENSION, HISTORY, NEW, NewFile, check_root, is_unwritable, open_foreign, open_or_make,
+    EXTENSION, HISTORY, NEW, NewFile, check_links, check_root, is_unwritable, open_foreign, open_or_make,
     private_directory, private_file, random, user_id,
 };
 use super::room::has_room;
@@ -153,7 +153,8 @@ impl ServiceDir {
             std::fs::remove_dir_all(&fast).ok();
         }
         let unusable = |path: &Path, error: io::Error| (path.to_path_buf(), error);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&root);
+        let made = check_links(&root, user_id());
+        let made = made.and_then(|()| DirBuilder::new().recursive(true).mode(0o700).create(&root));
         let made = made.and_then(|()| check_root(&root, user_id())).map_err(|error| unusable(&root, error));
         let made = made.and_then(|()| private_directory(&state).map_err(|error| unusable(&state, error)));
         let fast = made_user.and_then(|()| private_directory(&fast)).map(|()| fast);
@@ -168,22 +169,22 @@ impl ServiceDir {
         }
         drop(guard);
         let reason = if lacks_locks { LOCKS_UNUSABLE } else { "directory_not_writable" };
-        let problem = made.as_ref().err();
-        let problem =
-            problem.map(|(path, error)| (reason, format!("cannot use {}: {error}", path.display())));
-        let (state, segments) = match (fast, made) {
-            (Ok(fast), Ok(())) => (state.clone(), vec![fast, state]),
-            (Ok(fast), Err(_)) => (fast.clone(), vec![fast]),
+        let why = made.as_ref().err().map(|(path, error)| format!("cannot use {}: {error}", path.display()));
+        let (state, segments, instead) = match (fast, made) {
+            (Ok(fast), Ok(())) => (state.clone(), vec![fast, state], None),
+            (Ok(fast), Err(_)) => (fast.clone(), vec![fast.clone()], Some(fast.display().to_string())),
             // Other users took both places.
             (Err(taken), Err(_)) if !is_unwritable(&taken) => {
                 let nowhere = Path::new(NOWHERE).join(&name);
-                (nowhere.clone(), vec![nowhere])
+                let instead = format!("memory of this process ({}: {taken})", user.display());
+                (nowhere.clone(), vec![nowhere], Some(instead))
             }
             (Err(_), Err((path, error))) if !is_unwritable(&error) => {
                 return Err(Error::io("directory: cannot use", &path, error));
             }
-            (Err(_), _) => (state.clone(), vec![state]),
+            (Err(_), _) => (state.clone(), vec![state], Some("memory of this process".to_owned())),
         };
+        let problem = why.map(|why| (reason, format!("{why}; {} replaces it", instead.unwrap_or_default())));
         Ok(Self { state, segments, problem })
     }
 

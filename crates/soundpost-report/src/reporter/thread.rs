@@ -86,10 +86,7 @@ impl ReporterThread {
         }
         if let Some((reason, problem)) = context.place.problem() {
             context.calls.set_unhealthy(reason, true);
-            context.warn(
-                "directory",
-                &format!("directory: {problem}; {} replaces it", context.place.directory().display()),
-            );
+            context.warn("directory", &format!("directory: {problem}"));
         }
         publish_facts(&context.calls);
         self.tick();
