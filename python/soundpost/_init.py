@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import sys
 from _thread import allocate_lock
@@ -181,7 +182,21 @@ def _start(settings: _native.Settings) -> Telemetry:
     _background.log_notices()
     _background.start(settings["sample_interval"] or 1.0)
     atexit.register(shutdown)
+    _register_at_fork()
     return telemetry
+
+
+@functools.cache
+def _register_at_fork() -> None:
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _after_fork() -> None:
+    """Marks the end of a child of `multiprocessing`, which runs no `atexit`: otherwise it counts as died."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # The child clears its finalizers first.
+        util.register_after_fork(_after_fork, lambda _: util.Finalize(None, _native.end_process, exitpriority=-100))
 
 
 def _level(settings: _native.Settings) -> int | None:

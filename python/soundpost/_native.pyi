@@ -593,6 +593,9 @@ def flush(timeout: float = 2.0) -> bool:
     Returns whether they are.
     """
 
+def end_process() -> None:
+    """Marks this process as ended in good order, for forked children that end without `shutdown`."""
+
 def shutdown(timeout: float) -> None:
     """Stops recording and serving, for `soundpost.shutdown`."""
 

@@ -1,4 +1,4 @@
-//! Postmortems: written by `soundpost run`, or derived from the store where no agent watched.
+//! Postmortems: written by `soundpost run` and by reporters, or derived from the store where no agent watched.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use soundpost::read::Service;
 use soundpost::read::store::{
-    CallFilter, CallRow, Order, POSTMORTEMS, Reader, VitalsSample, postmortem_lines,
+    CallFilter, CallRow, LogEvent, LogFilter, Order, Reader, VitalsSample, append_postmortem,
+    postmortem_lines,
 };
 use soundpost::{InFlightCall, Outcome};
 
@@ -15,14 +16,16 @@ use crate::output::{format_rfc3339, format_span, plain};
 use crate::signals::signal_name;
 use crate::summary::Machine;
 
-/// Maximum number of postmortems in the file.
-const MAX_POSTMORTEMS: usize = 50;
 /// Maximum number of calls in a postmortem.
 const MAX_CALLS: usize = 1000;
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
+/// Maximum number of log events in a postmortem.
+const MAX_LOGS: usize = 20;
+/// Number of log events of the service that are searched for those of one process.
+const SEARCHED_LOGS: usize = 2000;
 /// Calls that died within this time belong to one crash, nanoseconds.
-const SAME_CRASH: u64 = 5 * SECOND;
+pub(crate) const SAME_CRASH: u64 = 5 * SECOND;
 
 /// Selects the calls whose process died, the last first.
 const DIED: CallFilter = CallFilter {
@@ -39,13 +42,17 @@ const DIED: CallFilter = CallFilter {
     limit: Some(MAX_CALLS),
 };
 
-/// Crash of a service.
+/// Crash of a service or of one of its processes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Postmortem {
+    #[serde(default)]
     pub(crate) time: String,
     pub(crate) unix_nanos: u64,
     pub(crate) service: String,
     pub(crate) cause: Cause,
+    /// Key of the process that died while the service lived on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<String>,
     pub(crate) exit_status: Option<i32>,
     pub(crate) signal: Option<i32>,
     /// Whether the kernel's OOM killer ended a process of the same control group.
@@ -63,6 +70,18 @@ pub(crate) struct Postmortem {
     /// Vitals of the minute before, one sample per second, the oldest first.
     #[serde(default)]
     pub(crate) last_minute: Vec<VitalsAt>,
+    /// Last log events of the process, from the store.
+    #[serde(default, skip_deserializing)]
+    pub(crate) logs: Vec<LastLog>,
+}
+
+/// A log event before the crash.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LastLog {
+    pub(crate) unix_nanos: u64,
+    pub(crate) level: String,
+    pub(crate) logger: String,
+    pub(crate) message: String,
 }
 
 /// How the service ended.
@@ -73,6 +92,8 @@ pub(crate) enum Cause {
     Exit,
     /// By a signal.
     Signal,
+    /// One process without a shutdown, while the service lived on.
+    Process,
     /// No agent watched: only the calls in flight are known.
     #[default]
     Unknown,
@@ -144,15 +165,44 @@ impl OpenCall {
 impl Postmortem {
     /// Appends the postmortem to the service's file.
     pub(crate) fn record(&self, service: &Service) -> std::io::Result<()> {
-        let mut lines = postmortem_lines(service.directory());
-        lines.push(serde_json::to_string(self)?);
-        let text = lines[lines.len().saturating_sub(MAX_POSTMORTEMS)..].join("\n");
-        service.write(POSTMORTEMS, &(text + "\n"))
+        append_postmortem(service.directory(), serde_json::to_string(self)?)
+    }
+
+    /// Adds what the store has of the time before the crash.
+    fn complete(&mut self, store: &Reader) {
+        let end = self.unix_nanos.saturating_add(SECOND);
+        if self.time.is_empty() {
+            self.time = format_rfc3339(self.unix_nanos);
+        }
+        if self.last_minute.is_empty() {
+            let samples = store.vitals(self.unix_nanos.saturating_sub(MINUTE)..end, &[]).unwrap_or_default();
+            self.last_minute = by_second(&samples, self.unix_nanos);
+            self.machine = self.last_minute.last().map(|last| last.machine.clone()).unwrap_or_default();
+        }
+        let last = LogFilter { until: Some(end), limit: Some(SEARCHED_LOGS), ..LogFilter::default() };
+        let events = store.events(&last).unwrap_or_default();
+        let own = events.into_iter().map(|row| row.event).filter(|event| Some(event.pid) == self.pid);
+        let log = |event: LogEvent| LastLog {
+            unix_nanos: event.unix_nanos,
+            level: event.level.name().to_owned(),
+            logger: event.logger,
+            message: event.message,
+        };
+        self.logs = own.take(MAX_LOGS).map(log).collect();
+        self.logs.reverse();
+    }
+
+    fn key(&self) -> (Option<u32>, u64) {
+        (self.pid, self.unix_nanos)
     }
 
     pub(crate) fn cause_text(&self) -> String {
         let ran = self.ran_seconds.map(|ran| format!(" after {}", format_span(ran))).unwrap_or_default();
         let pid = self.pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        if self.cause == Cause::Process {
+            let memory = if self.out_of_memory { "; the kernel's OOM killer ended a process" } else { "" };
+            return format!("one process died, and the service lived on{pid}{memory}");
+        }
         match (self.signal, self.exit_status) {
             (Some(signal), _) => {
                 let memory = if self.out_of_memory { ", by the kernel's OOM killer" } else { "" };
@@ -184,9 +234,17 @@ impl Postmortem {
 /// When none is recorded and the store cannot be read.
 pub(crate) fn all(service: &Service) -> Result<Vec<Postmortem>, CommandError> {
     let mut all = Postmortem::recorded(service.directory());
-    let unwatched = Reader::open(service.directory())
-        .map_err(CommandError::from)
-        .and_then(|store| store.map_or(Ok(None), |store| unwatched(&store, service.name())));
+    // A process that `run` watched has its report.
+    let watched: Vec<_> = all.iter().filter(|known| known.process.is_none()).map(Postmortem::key).collect();
+    all.retain(|known| {
+        let is_same = |(pid, time): &(_, u64)| *pid == known.pid && time.abs_diff(known.unix_nanos) < MINUTE;
+        known.process.is_none() || !watched.iter().any(is_same)
+    });
+    let unwatched = Reader::open(service.directory()).map_err(CommandError::from).and_then(|store| {
+        let Some(store) = store else { return Ok(None) };
+        all.iter_mut().for_each(|postmortem| postmortem.complete(&store));
+        unwatched(&store, service.name())
+    });
     let found = match unwatched {
         // A damaged store does not hide the recorded postmortems.
         Err(_) if !all.is_empty() => None,

@@ -56,6 +56,40 @@ fn failing_command_is_reported_in_five_lines() {
 }
 
 #[test]
+fn death_of_a_worker_is_reported_while_the_service_lives() {
+    let directory = Directory::new();
+    let workers = ["log begin pid wait", "call ready wait"].map(|script| directory.service(script));
+    let line = format!("( {} ) & ( {} ) & echo other $!; wait", workers[0], workers[1]);
+    let mut running = run(&directory, &[], &line);
+    let [worker, other] = ["pid ", "other "].map(|name| running.says(name));
+    running.says("ready");
+    let pid = |text: &str| Pid::from_raw(text.trim().parse().unwrap());
+    kill(pid(&worker), Signal::SIGKILL).unwrap();
+    let warning = running.warns(&format!("soundpost: process {worker} died while the service lived on; "));
+    let expected = "calls in flight: 1; the oldest: synthesize req-7d8e9f, for ";
+    assert!(warning.starts_with(expected) && warning.contains(", in stage vocoder; "), "{warning}");
+    assert!(is_alive(&other));
+    let shown = directory.run(&["postmortem"]).good();
+    let cause = format!("one process died, and the service lived on (process {worker})");
+    for part in [&*cause, "1 call in flight: synthesize req-7d8e9f", "Last log events", "running hot"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let json = directory.run(&["postmortem", "--json"]).good();
+    for part in [
+        "\"cause\":\"process\"",
+        "\"time\":\"20",
+        "\"message\":\"running hot\"",
+        &format!("\"pid\":{worker}"),
+    ] {
+        assert!(json.contains(part), "{part}: {json}");
+    }
+    kill(pid(&other), Signal::SIGKILL).unwrap();
+    let done = running.end();
+    // The last one is the end of the service, which the shell reports with its own status.
+    assert_eq!(done.err.matches("died while the service lived on").count(), 1, "{}", done.err);
+}
+
+#[test]
 fn disabled_run_only_runs_the_command() {
     let directory = Directory::new();
     let mut command =

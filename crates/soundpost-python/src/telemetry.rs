@@ -105,6 +105,12 @@ pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
     state::telemetry().is_none_or(|telemetry| py.detach(|| telemetry.flush(limit)))
 }
 
+/// Marks this process as ended in good order, for forked children that end without `shutdown`.
+#[pyfunction]
+pub(crate) fn end_process() {
+    state::telemetry().iter().for_each(|telemetry| soundpost::binding::end_process(telemetry));
+}
+
 /// Stops recording and serving, for `soundpost.shutdown`.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>, timeout: f64) {

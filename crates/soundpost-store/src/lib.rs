@@ -39,7 +39,9 @@ pub use file::FILE;
 pub use filter::{CallFilter, LogFilter, Order, Pattern};
 pub use fork::prepare_for_forks;
 pub use limits::{Limits, Now, StoreUsage};
-pub use postmortems::{POSTMORTEMS, erase_from_postmortems, postmortem_lines};
+pub use postmortems::{
+    POSTMORTEMS, append_postmortem, erase_from_postmortems, postmortem_lines, record_ended_process,
+};
 pub use reader::{Reader, Summary};
 pub use record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
 pub use retention::Progress;

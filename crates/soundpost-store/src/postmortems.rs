@@ -2,19 +2,76 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 
-use serde_json::{Map, Value as Json};
-use soundpost_core::{ServiceDir, regular_file};
+use serde_json::{Map, Value as Json, json};
+use soundpost_core::snapshot::EndedProcess;
+use soundpost_core::thread::lock;
+use soundpost_core::{FinishedCall, ServiceDir, regular_file};
 
 /// Name of the file.
 pub const POSTMORTEMS: &str = "postmortems.jsonl";
 /// Maximum size of the file, bytes.
 const FILE_BYTES: u64 = 16 << 20;
+/// Maximum number of postmortems in the file.
+const MAX_POSTMORTEMS: usize = 50;
+/// Maximum number of calls in a postmortem.
+const MAX_CALLS: usize = 1000;
+
+/// Held while this process replaces the file.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// Returns the lines of a service's directory; none without a readable file.
 pub fn postmortem_lines(directory: &Path) -> Vec<String> {
     let text = regular_file::read_text(&directory.join(POSTMORTEMS), FILE_BYTES).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
+}
+
+/// Appends a postmortem. The oldest ones beyond the maximum are removed.
+///
+/// # Errors
+/// When the file cannot be replaced.
+pub fn append_postmortem(directory: &Path, line: String) -> io::Result<()> {
+    let _own = lock(&WRITING);
+    let mut lines = postmortem_lines(directory);
+    lines.push(line);
+    let text = lines[lines.len().saturating_sub(MAX_POSTMORTEMS)..].join("\n");
+    ServiceDir::write_in(directory, POSTMORTEMS, &(text + "\n"))
+}
+
+/// Appends the postmortem of a process that ended while its service lived on, with its calls in flight. Returns false
+/// if the file has it already.
+///
+/// # Errors
+/// When the file cannot be replaced.
+pub fn record_ended_process(
+    directory: &Path,
+    service: &str,
+    ended: &EndedProcess,
+    out_of_memory: bool,
+    calls: &[&FinishedCall],
+) -> io::Result<bool> {
+    let key = format!("{:016x}-{:x}", ended.segment, ended.key);
+    let is_key = |line: &String| {
+        serde_json::from_str::<Json>(line).is_ok_and(|postmortem| postmortem["process"] == key.as_str())
+    };
+    if postmortem_lines(directory).iter().any(is_key) {
+        return Ok(false);
+    }
+    let call = |call: &&FinishedCall| {
+        let labels = call.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        json!({
+            "request_id": call.request_id, "operation": call.operation, "labels": Json::Object(labels.collect()),
+            "duration_ms": call.duration() as f64 * 1e-6, "stage": call.died_in, "chunks": call.chunks,
+            "audio_seconds": call.audio_seconds, "pid": call.pid,
+        })
+    };
+    let calls: Vec<Json> = calls.iter().take(MAX_CALLS).map(call).collect();
+    let postmortem = json!({
+        "unix_nanos": ended.unix_nanos, "service": service, "cause": "process", "process": key,
+        "out_of_memory": out_of_memory, "pid": ended.pid, "calls": calls,
+    });
+    append_postmortem(directory, postmortem.to_string()).map(|()| true)
 }
 
 /// Removes the postmortems before a time, nanoseconds since 1970. Returns their number.
@@ -55,6 +112,7 @@ fn rewrite(
     dry_run: bool,
     mut change: impl FnMut(&mut Map<String, Json>) -> Change,
 ) -> io::Result<u64> {
+    let _own = lock(&WRITING);
     let (mut text, mut changes) = (String::new(), 0);
     for line in postmortem_lines(directory) {
         let Ok(mut postmortem) = serde_json::from_str(&line) else { continue };

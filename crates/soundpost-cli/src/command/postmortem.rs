@@ -49,7 +49,15 @@ fn lines(postmortem: &Postmortem, paint: Paint) -> Vec<String> {
     lines.extend(machine_lines(&postmortem.machine).into_iter().map(|line| format!("  {line}")));
     let calls = call_table(&postmortem.calls).lines(paint);
     let minute = last_minute(&postmortem.last_minute).lines(paint);
-    for (title, table) in [("Calls in flight", calls), ("The minute before", minute)] {
+    let logs = Table::new(&postmortem.logs)
+        .left("time", |log| format_local(log.unix_nanos))
+        .left("level", |log| log.level.clone())
+        .left("logger", |log| plain(&log.logger))
+        .left("message", |log| plain(&log.message))
+        .lines(paint);
+    for (title, table) in
+        [("Calls in flight", calls), ("Last log events", logs), ("The minute before", minute)]
+    {
         if !table.is_empty() {
             lines.extend([String::new(), paint.bold(title)]);
             lines.extend(table);

@@ -1,9 +1,9 @@
 //! Observation of a service, once a second, for the postmortem.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Instant;
 
+use soundpost::binding::oom_kills;
 use soundpost::{InFlightCall, Telemetry};
 
 use crate::postmortem::VitalsAt;
@@ -54,17 +54,4 @@ impl ServiceObserver {
         };
         self.samples.iter().map(sample).collect()
     }
-}
-
-/// Reads `oom_kill` of `memory.events` (cgroup v2), else that of the whole machine.
-fn oom_kills() -> Option<u64> {
-    let group = std::fs::read_to_string("/proc/self/cgroup").ok();
-    let group = group.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("0::/")));
-    let events = group.map(|group| PathBuf::from("/sys/fs/cgroup").join(group).join("memory.events"));
-    let files =
-        events.into_iter().chain([PathBuf::from("/sys/fs/cgroup/memory.events"), "/proc/vmstat".into()]);
-    files.filter_map(|file| std::fs::read_to_string(file).ok()).find_map(|text| {
-        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
-        count.trim().parse().ok()
-    })
 }

@@ -43,6 +43,7 @@ impl CrashReport<'_> {
             calls: self.calls(),
             machine: observer.machine(),
             last_minute: observer.last_minute(),
+            ..Postmortem::default()
         }
     }
 
@@ -50,7 +51,10 @@ impl CrashReport<'_> {
     fn calls(&self) -> Vec<OpenCall> {
         let Supervisor { telemetry, observer, .. } = self.supervisor;
         let sampled = || observer.calls.iter().map(OpenCall::from_in_flight).collect();
-        let stored = postmortem::died_since(telemetry.directory(), self.run.started_unix);
+        // Processes that died before have a postmortem of their own.
+        let end = self.run.started_unix.saturating_add(self.run.duration.as_nanos() as u64);
+        let begin = end.saturating_sub(postmortem::SAME_CRASH).max(self.run.started_unix);
+        let stored = postmortem::died_since(telemetry.directory(), begin);
         stored.filter(|_| self.is_recovered).unwrap_or_else(sampled)
     }
 

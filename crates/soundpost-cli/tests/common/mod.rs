@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
+use soundpost::binding::{Level, Log, event_builder};
 use soundpost::{Seconds, Telemetry};
 
 /// The service of the tests.
@@ -94,6 +95,7 @@ pub fn service() {
                 call.chunk(Seconds(0.5));
                 running.push((call, stage));
             }
+            "log" => event_builder(&telemetry).record(&Log::new(Level::Warning, "running hot")),
             "wait" => loop {
                 std::thread::park();
             },

@@ -293,8 +293,14 @@ impl Registry {
         self.segment.beat();
     }
 
-    /// Marks the segment as closed in good order. Recording still works.
+    /// Marks this process as ended in good order, if it has recorded. Recording still works.
+    pub fn end_process(&self) {
+        self.segment.end_process();
+    }
+
+    /// Marks the process, and the segment of its creator, as closed in good order. Recording still works.
     pub fn close(&self) {
+        self.end_process();
         if self.segment.is_creator() {
             self.segment.set_state(SegmentState::Closed);
         }

@@ -238,6 +238,13 @@ impl Segment {
         }
     }
 
+    /// Marks this process as ended in good order, unless it has not joined.
+    pub(crate) fn end_process(&self) {
+        if self.owner_epoch.load(Ordering::Acquire) == u64::from(fork::epoch()) {
+            self.processes().end(Owner::from_word(self.owner.load(Relaxed)));
+        }
+    }
+
     fn join(&self, epoch: u64) {
         let owner = self.processes().join();
         self.owner.store(owner.word(), Relaxed);

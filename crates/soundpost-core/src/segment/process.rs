@@ -73,17 +73,23 @@ pub(crate) struct Processes<'a> {
 }
 
 const GENERATION: usize = 0;
+/// Process id in the lower half, and [`ENDED`].
 const PID: usize = 1;
+/// Mark of a process that ended in good order.
+const ENDED: u64 = 1 << 32;
 
 impl<'a> Processes<'a> {
     pub(crate) fn new(segment: &'a [AtomicU64], layout: &Layout, file: Option<&'a File>) -> Self {
         Self { words: &segment[layout.processes..][..PROCESS_SLOTS * PROCESS_WORDS], file }
     }
 
+    /// Takes a slot. Those of processes that died are the last ones, so that readers find these.
     pub(crate) fn join(&self) -> Owner {
-        for slot in 0..PROCESS_SLOTS {
-            let generation = self.word(slot, GENERATION).load(Ordering::Acquire);
-            let free = generation == 0 || !self.is_locked(slot);
+        let slots = (0..2 * PROCESS_SLOTS).map(|turn| (turn % PROCESS_SLOTS, turn >= PROCESS_SLOTS));
+        for (slot, is_last_turn) in slots {
+            let is_unused = self.word(slot, GENERATION).load(Ordering::Acquire) == 0;
+            let is_left = self.word(slot, PID).load(Ordering::Acquire) & ENDED != 0;
+            let free = is_unused || (is_left || is_last_turn) && !self.is_locked(slot);
             if !free || !self.lock(slot) {
                 continue;
             }
@@ -113,7 +119,19 @@ impl<'a> Processes<'a> {
 
     /// Returns the process id of `owner`, as the process itself saw it.
     pub(crate) fn pid(&self, owner: Owner) -> u64 {
-        owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire))
+        owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire) & (ENDED - 1))
+    }
+
+    /// Marks a process as ended in good order.
+    pub(crate) fn end(&self, owner: Owner) {
+        if let Some(slot) = owner.slot() {
+            self.word(slot, PID).fetch_or(ENDED, Ordering::AcqRel);
+        }
+    }
+
+    /// Reports whether a process ended in good order.
+    pub(crate) fn has_ended(&self, owner: Owner) -> bool {
+        owner.slot().is_none_or(|slot| self.word(slot, PID).load(Ordering::Acquire) & ENDED != 0)
     }
 
     /// Returns the last holder of each slot, alive or not.

@@ -231,6 +231,26 @@ impl Source {
         alive.filter_map(|owner| u32::try_from(processes.pid(owner)).ok()).collect()
     }
 
+    /// Returns the processes that are gone without having ended in good order.
+    pub(crate) fn died(&self) -> Vec<Owner> {
+        let processes = match &self.memory {
+            SourceMemory::Own(segment) => segment.processes(),
+            SourceMemory::Foreign(_) => self.processes(),
+        };
+        // Older builds mark the segment alone.
+        let creator = self.words()[header::PID].load(Ordering::Relaxed);
+        let is_left = |owner| self.state() != SegmentState::Open && processes.pid(owner) == creator;
+        let holders = processes.holders();
+        holders
+            .filter(|owner| !processes.has_ended(*owner) && !is_left(*owner) && !self.is_alive(*owner))
+            .collect()
+    }
+
+    /// Returns the time at which the segment was made, nanoseconds since 1970.
+    pub(crate) fn created_unix(&self) -> u64 {
+        self.words()[header::CREATED_UNIX].load(Ordering::Relaxed)
+    }
+
     pub(crate) fn pid(&self, owner: Owner) -> u64 {
         self.processes().pid(owner)
     }

@@ -14,4 +14,4 @@ mod tests;
 pub use crate::registry::MetricKind;
 pub use collector::{Activity, Collector};
 pub use model::{Distribution, Exemplar, Labels, MetricFamily, MetricSeries, MetricValue, Snapshot};
-pub use ring_reader::{DeathKey, EventBatch, RingEvent, RingReader};
+pub use ring_reader::{DeathKey, EndedProcess, EventBatch, RingEvent, RingReader};

@@ -13,7 +13,7 @@ use crate::call::{CallRecord, FinishedCall};
 use crate::clock;
 use crate::log::LogEvent;
 use crate::registry::Registry;
-use crate::segment::{Owner, ServiceDir, Slot, Source};
+use crate::segment::{Owner, ProcessRole, ServiceDir, Slot, Source};
 use crate::step;
 
 /// Permanent key of a call that died: its place in flight.
@@ -61,6 +61,19 @@ impl RingEvent {
     }
 }
 
+/// A process that ended without a shutdown, while others of its service lived on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedProcess {
+    /// Segment.
+    pub segment: u64,
+    /// Permanent key of the process in its segment.
+    pub key: u64,
+    /// Process id, as the process itself saw it.
+    pub pid: u32,
+    /// Time of its end, as far as it is known, nanoseconds since 1970.
+    pub unix_nanos: u64,
+}
+
 /// Result of one read.
 #[derive(Debug, Default)]
 pub struct EventBatch {
@@ -68,6 +81,8 @@ pub struct EventBatch {
     pub records: Vec<RingEvent>,
     /// Calls whose process died.
     pub died: Vec<(DeathKey, FinishedCall)>,
+    /// Processes that died. After a change of the reporter they are found again.
+    pub ended: Vec<EndedProcess>,
     /// End of the read part of each segment.
     pub positions: Vec<(u64, u64)>,
     /// Number of incomplete or damaged records.
@@ -108,6 +123,8 @@ struct Tail {
     told: HashSet<DeathKey>,
     /// Possible deaths, with the ring's head at their detection: their record would be before it.
     suspects: HashMap<DeathKey, u64>,
+    /// Processes that died, with the ring's head at their detection; `None` if they were reported.
+    died: HashMap<Owner, Option<u64>>,
 }
 
 impl RingReader {
@@ -183,10 +200,10 @@ impl RingReader {
         let position = stored(source.id())?.filter(is_in_ring).unwrap_or(tail);
         pass(&source, tail, position);
         source.ring().free(position, |owner| source.is_alive(owner));
-        let (told, suspects) = Default::default();
+        let (told, suspects, died) = Default::default();
         let names = Names::new(self.registry.identity().origin().instance);
         let alive = source.heartbeat();
-        self.rings.push(Tail { source, names, position, waiting: None, alive, told, suspects });
+        self.rings.push(Tail { source, names, position, waiting: None, alive, told, suspects, died });
         Ok(())
     }
 
@@ -201,11 +218,19 @@ impl RingReader {
             let complete = ring.read(dead, limit, &mut drained, &mut ready);
             if dead && complete {
                 ring.deaths(true, &mut drained);
+                ring.endings(true, &mut drained);
                 drained.finished.push(ring.source.id());
                 finished.extend(ring.source.path().map(|path| (path.to_owned(), ring.source.id())));
             }
             !(dead && complete)
         });
+        // Where no older process is left, the service ended, and not one of its processes.
+        let survives = |tail: &Tail, ended: &EndedProcess| {
+            tail.source.role() == ProcessRole::Service
+                && !tail.source.is_left()
+                && tail.source.created_unix() <= ended.unix_nanos
+        };
+        drained.ended.retain(|ended| self.rings.iter().any(|ring| survives(ring, ended)));
         drained
     }
 
@@ -215,6 +240,7 @@ impl RingReader {
         for ring in self.rings.iter_mut().filter(|ring| !ring.source.is_dead()) {
             drained.lost += u64::from(ring.mend());
             ring.deaths(false, &mut drained);
+            ring.endings(false, &mut drained);
         }
         drained
     }
@@ -376,6 +402,26 @@ impl Tail {
             // If the process was killed right after writing its record, the ring contains it.
             if call.record_at().is_none_or(|at| source.ring().is_unfinished(at)) {
                 drained.died.push((key, self.names.died(source, &call, ended)));
+            }
+        }
+    }
+
+    /// Finds processes that died, after their last records were read. With `all` no process is left.
+    fn endings(&mut self, all: bool, drained: &mut EventBatch) {
+        let source = &self.source;
+        if source.role() == ProcessRole::Agent {
+            return;
+        }
+        let last = if all { self.alive.max(source.heartbeat()) } else { clock::monotonic_nanos() };
+        for owner in source.died() {
+            let found = self.died.entry(owner).or_insert_with(|| Some(source.ring().head()));
+            if found.take_if(|head| all || self.position >= *head).is_some() {
+                drained.ended.push(EndedProcess {
+                    segment: source.id(),
+                    key: owner.word(),
+                    pid: source.pid(owner) as u32,
+                    unix_nanos: last.wrapping_add(source.wall_offset()),
+                });
             }
         }
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::{EventBatch, RingEvent, RingReader};
+use soundpost_core::snapshot::{DeathKey, EndedProcess, EventBatch, RingEvent, RingReader};
 use soundpost_core::thread::lock;
-use soundpost_core::{Counter, Error};
+use soundpost_core::{Counter, Error, FinishedCall};
 
 use super::deps::Deps;
 use super::storage::Storage;
@@ -107,7 +107,7 @@ impl Ingest {
 
     /// Adds records to those that wait for the store, with their use of GPU memory.
     fn add(&mut self, drained: EventBatch) {
-        let EventBatch { mut records, mut died, positions, lost, finished, .. } = drained;
+        let EventBatch { mut records, mut died, ended, positions, lost, finished, .. } = drained;
         self.torn.increment_by(lost as f64);
         let attribution = &self.deps.attribution;
         let of_died = died.iter().map(|(_, call)| call);
@@ -115,6 +115,7 @@ impl Ingest {
         let calls = records.iter_mut().filter_map(RingEvent::call_mut);
         let calls = calls.chain(died.iter_mut().map(|(_, call)| call));
         attribution.complete(calls, || lock(&self.deps.collector).in_flight());
+        ended.iter().for_each(|ended| self.report_ended(ended, &died));
         // Each segment's records are in order already; sinks receive the batch in order of time.
         records.sort_by_key(RingEvent::unix_nanos);
         self.storage.add(records, died, &positions);
@@ -125,6 +126,29 @@ impl Ingest {
             }
         }
         self.finished.extend(finished);
+    }
+
+    /// Reports a process that ended without a shutdown while its service lived on.
+    fn report_ended(&mut self, ended: &EndedProcess, died: &[(DeathKey, FinishedCall)]) {
+        let own = |call: &&FinishedCall| (call.segment, call.pid) == (ended.segment, ended.pid);
+        let mut calls: Vec<_> = died.iter().map(|(_, call)| call).filter(own).collect();
+        calls.sort_by_key(|call| call.started);
+        if !self.storage.record_ended(ended, &calls) {
+            return;
+        }
+        let oldest = calls.first().map_or_else(String::new, |call| {
+            let stage = call.died_in.as_ref().map(|stage| format!(", in stage {stage}"));
+            let (id, seconds) = (&call.request_id, call.duration() as f64 * 1e-9);
+            format!("; the oldest: {} {id}, for {seconds:.1} s{}", call.operation, stage.unwrap_or_default())
+        });
+        let registry = &self.deps.context.registry;
+        let message = format!(
+            "process {} died while the service lived on; calls in flight: {}{oldest}; soundpost postmortem --service {} has more",
+            ended.pid,
+            calls.len(),
+            registry.identity().service()
+        );
+        registry.diagnostics().warn("process", &message);
     }
 
     /// Stores the waiting records and frees their places in the rings.

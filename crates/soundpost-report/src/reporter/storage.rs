@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use soundpost_core::snapshot::{DeathKey, RingEvent, RingReader};
+use soundpost_core::snapshot::{DeathKey, EndedProcess, RingEvent, RingReader};
 use soundpost_core::thread::lock;
 use soundpost_core::{
-    Counter, Error, FinishedCall, Gauge, LOCKS_UNUSABLE, Merge, RecordOrigin, ServiceDir, Spec, Unit,
+    Counter, Error, FinishedCall, Gauge, LOCKS_UNUSABLE, Merge, RecordOrigin, ServiceDir, Spec, Unit, oom_kills,
 };
 pub(super) use soundpost_store::prepare_for_forks;
-use soundpost_store::{Backlog, Store, StoreError};
+use soundpost_store::{Backlog, Store, StoreError, record_ended_process};
 
 use super::deps::Deps;
 
@@ -38,6 +38,8 @@ pub(super) struct Storage {
     unsynced: Option<Instant>,
     /// Time of the next retention step.
     retention: Instant,
+    /// Kills by the OOM killer until the last postmortem.
+    oom_kills: Option<u64>,
     bytes: Gauge,
     evicted: Counter,
 }
@@ -56,6 +58,7 @@ impl Storage {
             store: None,
             backlog: Backlog::default(),
             origin: registry.identity().origin(),
+            oom_kills: oom_kills(),
             failing: None,
             positions_unknown: None,
             unsynced: None,
@@ -124,6 +127,19 @@ impl Storage {
         records.into_iter().for_each(|record| self.backlog.record(record));
         died.into_iter().for_each(|(key, call)| self.backlog.died(key, call));
         positions.iter().for_each(|(segment, position)| self.backlog.cursor(*segment, *position));
+    }
+
+    /// Writes the postmortem of a process. Returns whether it is new.
+    pub(super) fn record_ended(&mut self, ended: &EndedProcess, calls: &[&FinishedCall]) -> bool {
+        let kills = std::mem::replace(&mut self.oom_kills, oom_kills());
+        let is_oom = kills.zip(self.oom_kills).is_some_and(|(before, now)| now > before);
+        let context = &self.deps.context;
+        let service = context.registry.identity().service();
+        let written = record_ended_process(context.place.directory(), service, ended, is_oom, calls);
+        written.unwrap_or_else(|error| {
+            context.warn("store", &format!("postmortem: cannot write: {error}"));
+            true
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -8,7 +8,7 @@ pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;
 pub use soundpost_core::{EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields};
-pub use soundpost_core::{regular_file, visible};
+pub use soundpost_core::{oom_kills, regular_file, visible};
 
 use crate::telemetry::Telemetry;
 
@@ -25,6 +25,11 @@ pub fn hides(telemetry: &Telemetry, name: &str) -> bool {
 /// Replaces texts to synthesise in the text of an error.
 pub fn hide_in_error(telemetry: &Telemetry, error: &mut String, known: &KnownTexts) {
     soundpost_core::hide_in_error(telemetry.registry(), error, known);
+}
+
+/// Marks this process as ended in good order. A forked child calls it that ends without [`Telemetry::shutdown`].
+pub fn end_process(telemetry: &Telemetry) {
+    telemetry.registry().end_process();
 }
 
 /// Counts an error of `part` in `soundpost_errors_total`.

@@ -12,7 +12,7 @@ use {
     soundpost_store::{Limits, Reader},
 };
 
-/// A service with files on this host, running or not. Only [`Service::recover`] and [`Service::write`] change them.
+/// A service with files on this host, running or not. Only [`Service::recover`] changes them.
 pub struct Service {
     name: String,
     place: ServiceDir,
@@ -152,13 +152,5 @@ impl Service {
             Some(limits) => soundpost_report::recover(&self.place, limits),
             None => Ok(Vec::new()),
         }
-    }
-
-    /// Writes a small file into its directory, atomically and private to this user.
-    ///
-    /// # Errors
-    /// When the directory cannot be written.
-    pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
-        self.place.write(name, contents)
     }
 }

@@ -19,6 +19,6 @@ pub use soundpost_core::{FinishedCall, Level, LogEvent};
 pub use soundpost_store::{
     CALL_COLUMNS, CallFilter, CallRow, ColumnValue, Dropped, EVENT_COLUMNS, Entity, Erased, EventRow, FILE,
     GpuName, Limits, LogFilter, Order, POSTMORTEMS, Pattern, Place, Progress, Reader, RecordColumn, Rejected,
-    Selection, SinkState, Store, StoreError, StoreUsage, Summary, VitalsSample, erase_from_postmortems,
-    postmortem_lines, vitals_columns,
+    Selection, SinkState, Store, StoreError, StoreUsage, Summary, VitalsSample, append_postmortem,
+    erase_from_postmortems, postmortem_lines, vitals_columns,
 };

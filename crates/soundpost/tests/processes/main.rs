@@ -204,6 +204,64 @@ fn another_process_takes_over_and_totals_continue() {
     new.end();
 }
 
+/// Returns the postmortems of processes: process id, and number of calls in flight.
+fn postmortems(directory: &Directory) -> Vec<(u64, usize)> {
+    let lines = soundpost_store::postmortem_lines(&directory.path().join("workers"));
+    let read = |line: &String| {
+        assert!(line.contains(r#""cause":"process""#) && line.contains(r#""service":"workers""#), "{line}");
+        let (_, pid) = line.split_once(r#""pid":"#).unwrap();
+        let pid = pid[..pid.find([',', '}']).unwrap()].parse().unwrap();
+        (pid, line.matches("request_id").count())
+    };
+    lines.iter().map(read).collect()
+}
+
+#[test]
+fn survivors_write_the_postmortem_of_a_process() {
+    let directory = Directory::new();
+    let port = free_port();
+    let mut workers: Vec<Worker> = (0..4).map(|_| Worker::start(&directory, port)).collect();
+    workers.iter_mut().for_each(|worker| drop(worker.tell("call")));
+    // The reporter itself, during two calls.
+    let reporter = workers.remove(0);
+    let mut expected = vec![(u64::from(reporter.child.id()), 2)];
+    let mut reporter = reporter;
+    reporter.tell("begin");
+    reporter.tell("begin");
+    reporter.kill();
+    until("a survivor has written it", || postmortems(&directory) == expected);
+    // An idle process.
+    let idle = workers.remove(0);
+    expected.push((u64::from(idle.child.id()), 0));
+    idle.kill();
+    until("its postmortem is written", || postmortems(&directory) == expected);
+    // A process that ends in order, and the last one, have none; another reporter does not repeat those of before.
+    workers.remove(0).end();
+    let mut last = workers.remove(0);
+    until("the last one reports", || last.is_reporter());
+    last.tell("begin");
+    last.kill();
+    let mut next = Worker::start(&directory, port);
+    until("it reports", || next.is_reporter());
+    next.tell("call");
+    next.end();
+    assert_eq!(postmortems(&directory), expected);
+}
+
+#[test]
+fn postmortems_of_processes_are_bounded() {
+    let directory = Directory::new();
+    let port = free_port();
+    let mut first = Worker::start(&directory, port);
+    let path = directory.path().join("workers/postmortems.jsonl");
+    std::fs::write(&path, "{\"unix_nanos\":1}\n".repeat(60)).unwrap();
+    Worker::start(&directory, port).kill();
+    let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+    until("the oldest are removed", || lines() == 50);
+    assert!(first.tell("notices").contains("died while the service lived on; calls in flight: 0; "));
+    first.end();
+}
+
 #[test]
 fn leaving_worker_hands_over_its_totals() {
     let directory = Directory::new();
