@@ -40,6 +40,7 @@ from soundpost._native import (
     Video,
     call,
     current_call,
+    set_ready,
     stage,
     warmup,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "patch",
     "read_calls",
     "read_logs",
+    "set_ready",
     "shutdown",
     "stage",
     "video",

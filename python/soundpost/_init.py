@@ -196,7 +196,11 @@ def _after_fork() -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         # The child clears its finalizers first.
-        util.register_after_fork(_after_fork, lambda _: util.Finalize(None, _native.end_process, exitpriority=-100))
+        util.register_after_fork(_after_fork, _end_with)
+
+
+def _end_with(_: object) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, _native.end_process, exitpriority=-1)
 
 
 def _level(settings: _native.Settings) -> int | None:

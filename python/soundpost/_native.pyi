@@ -35,6 +35,7 @@ __all__ = [
     "call",
     "call_variable",
     "current_call",
+    "end_process",
     "fault",
     "flush",
     "notices",
@@ -42,6 +43,7 @@ __all__ = [
     "read_calls",
     "read_logs",
     "record",
+    "set_ready",
     "set_strict",
     "shutdown",
     "sink_kinds",
@@ -591,6 +593,12 @@ def flush(timeout: float = 2.0) -> bool:
     """Waits up to `timeout` seconds until the records of this process are stored.
 
     Returns whether they are.
+    """
+
+def set_ready(ready: bool) -> None:
+    """Sets whether this process has loaded what it needs to serve, for `/readyz`.
+
+    A process counts as loaded until this is called. Before `init` it does nothing.
     """
 
 def end_process() -> None:

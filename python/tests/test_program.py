@@ -1,14 +1,17 @@
 """The program `soundpost` of the wheel."""
 
+import http.client
 import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import termios
 import textwrap
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -203,3 +206,103 @@ def test_run_ships_to_sinks_of_the_code(tmp_path):
     assert call["version"] == "V7"
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(b"c4n4ry" in part for part in written)
+
+
+APP = """
+import os, signal, soundpost
+from fastapi import FastAPI
+
+telemetry = soundpost.init(listen="127.0.0.1:0")
+app = FastAPI()
+open(f"worker-{os.getpid()}", "w").close()
+
+@app.get("/pid")
+def pid():
+    return os.getpid()
+
+@app.get("/die")
+def die():
+    with soundpost.call("synthesize", request_id="req-died"):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_run_reports_a_killed_worker_of_uvicorn(tmp_path):
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("fastapi")
+    (tmp_path / "app.py").write_text(APP)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uvicorn = [sys.executable, "-m", "uvicorn", "app:app", "--workers", "2", "--port", str(port)]
+    process = program(tmp_path, "run", "--service", "speech", "--", *uvicorn, cwd=tmp_path)
+
+    def ask(path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def until(done):
+        deadline = time.monotonic() + 60
+        while not done():
+            assert time.monotonic() < deadline, process.communicate(timeout=30)
+            time.sleep(0.05)
+
+    def answers():
+        try:
+            return ask("pid")
+        except OSError:
+            return ""
+
+    def postmortem():
+        shown = program(tmp_path, "postmortem", "--service", "speech", "--json")
+        return [json.loads(line) for line in ended(shown)[1].splitlines()]
+
+    try:
+        until(lambda: len(list(tmp_path.glob("worker-*"))) == 2 and answers())
+        with pytest.raises((OSError, http.client.HTTPException)):
+            ask("die")
+        until(postmortem)
+        (died,) = postmortem()
+        assert (died["cause"], [call["request_id"] for call in died["calls"]]) == ("process", ["req-died"])
+        until(answers)
+        assert int(ask("pid")) != died["pid"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+    _, _, err = ended(process)
+    assert err.count(f"process {died['pid']} died while the service lived on") == 1, err
+
+
+def test_children_of_multiprocessing_that_end_are_no_deaths(tmp_path):
+    script = """
+        import multiprocessing, os, signal, soundpost, time
+
+        def work(how):
+            with soundpost.call("speak"):
+                pass
+            if how == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        if __name__ == "__main__":
+            soundpost.init("speech")
+            for method in ("fork", "forkserver", "spawn"):
+                child = multiprocessing.get_context(method).Process(target=work, args=("ended",))
+                child.start()
+                child.join()
+            child = multiprocessing.get_context("fork").Process(target=work, args=("killed",))
+            child.start()
+            child.join()
+            time.sleep(2.5)
+            print(child.pid)
+            soundpost.shutdown()
+    """
+    path = tmp_path / "workers.py"
+    path.write_text(textwrap.dedent(script))
+    run = subprocess.run(
+        [sys.executable, path],
+        env=os.environ | {"SOUNDPOST_DIRECTORY": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = (tmp_path / "speech" / "postmortems.jsonl").read_text().splitlines()
+    assert [json.loads(line)["pid"] for line in lines] == [int(run.stdout)], run.stderr

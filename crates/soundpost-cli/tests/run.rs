@@ -85,8 +85,20 @@ fn death_of_a_worker_is_reported_while_the_service_lives() {
     }
     kill(pid(&other), Signal::SIGKILL).unwrap();
     let done = running.end();
-    // The last one is the end of the service, which the shell reports with its own status.
-    assert_eq!(done.err.matches("died while the service lived on").count(), 1, "{}", done.err);
+    assert_eq!(done.err.matches(&format!("process {worker} died")).count(), 1, "{}", done.err);
+}
+
+#[test]
+fn death_of_the_only_worker_is_reported_while_its_command_lives() {
+    let directory = Directory::new();
+    let line = format!("( {} ) & wait $!; sleep 3", directory.service("begin pid wait"));
+    let mut running = run(&directory, &[], &line);
+    let worker = running.says("pid ");
+    kill(Pid::from_raw(worker.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+    running
+        .warns(&format!("soundpost: process {worker} died while the service lived on; calls in flight: 1; "));
+    assert!(running.end().status.success());
+    assert!(directory.run(&["postmortem"]).good().contains("one process died"));
 }
 
 #[test]

@@ -105,6 +105,14 @@ pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
     state::telemetry().is_none_or(|telemetry| py.detach(|| telemetry.flush(limit)))
 }
 
+/// Sets whether this process has loaded what it needs to serve, for `/readyz`.
+///
+/// A process counts as loaded until this is called. Before `init` it does nothing.
+#[pyfunction]
+pub(crate) fn set_ready(ready: bool) {
+    state::telemetry().iter().for_each(|telemetry| telemetry.set_ready(ready));
+}
+
 /// Marks this process as ended in good order, for forked children that end without `shutdown`.
 #[pyfunction]
 pub(crate) fn end_process() {

@@ -27,6 +27,9 @@ pub const ADDRESS: &str = "address";
 /// Returns text that another exporter rendered.
 pub type Appendix = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Returns whether the command that an agent supervises lives.
+pub type Supervised = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Configuration of a reporter.
 #[derive(Clone, Default)]
 pub struct Config {
@@ -49,4 +52,12 @@ pub struct Config {
     /// Whether this process is an agent: it reports for the service and is no process of it. The service's processes
     /// then leave the election.
     pub agent: bool,
+    /// Whether the command that an agent supervises lives; `None` without one.
+    pub supervised: Option<Supervised>,
+}
+
+impl Config {
+    pub(crate) fn is_supervised(&self) -> bool {
+        self.supervised.as_ref().is_some_and(|lives| lives())
+    }
 }

@@ -15,7 +15,7 @@ mod reporter;
 mod server;
 mod sources;
 
-pub use config::{ADDRESS, Appendix, Config};
+pub use config::{ADDRESS, Appendix, Config, Supervised};
 pub use election::{agent, reporter};
 pub use reporter::Reporter;
 pub use reporter::attribution::Attribution;

@@ -38,8 +38,8 @@ impl fmt::Debug for Sources {
 pub struct Health {
     /// Whether `/healthz` returns 200 instead of 503.
     pub healthy: bool,
-    /// Whether a process of the service is up. An agent alone is none.
-    pub is_up: bool,
+    /// Whether a process of the service is up and has loaded what it needs. An agent alone is none.
+    pub is_ready: bool,
     /// Names of raised flags, such as `port_taken`. They are exposed without authentication.
     pub flags: Vec<Cow<'static, str>>,
 }
@@ -58,10 +58,10 @@ impl Health {
 
     /// Returns why `/readyz` returns 503; `None` where it returns 200.
     pub fn unready(&self) -> Option<&'static str> {
-        match (self.is_up, self.healthy) {
+        match (self.is_ready, self.healthy) {
             (true, true) => None,
             (true, false) => Some("the service cannot work any more, see /healthz"),
-            (false, _) => Some("no process of the service is up"),
+            (false, _) => Some("no process of the service is up and loaded"),
         }
     }
 }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn health_is_json_whatever_the_flags() {
         let health = |healthy, flags: &[&'static str]| {
-            Health { healthy, is_up: true, flags: flags.iter().map(|flag| (*flag).into()).collect() }
+            Health { healthy, is_ready: true, flags: flags.iter().map(|flag| (*flag).into()).collect() }
                 .to_json()
         };
         assert_eq!(health(true, &[]), "{\"status\":\"ok\",\"flags\":[]}\n");

@@ -15,10 +15,11 @@ pub use server::Endpoint;
 pub use vitals::GpuScope;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use soundpost_core::{Calls, Error, Options, ProcessRole, Registry, ServiceDir, ServiceIdentity};
-use soundpost_report::{Appendix, Config, Reporter};
+use soundpost_report::{Appendix, Config, Reporter, Supervised};
 
 use crate::commit;
 use crate::settings::{SettingValue, Settings, SinkList};
@@ -43,6 +44,7 @@ pub struct Builder {
     pub(crate) facade: bool,
     global: bool,
     pub(crate) appendix: Option<Appendix>,
+    supervised: Option<Supervised>,
 }
 
 impl Telemetry {
@@ -66,6 +68,7 @@ impl From<Settings> for Builder {
             facade: true,
             global: true,
             appendix: None,
+            supervised: None,
         }
     }
 }
@@ -173,6 +176,13 @@ impl Builder {
         self
     }
 
+    /// Makes this an [agent](Self::agent) that supervises the service's command. While `lives` returns true, a process of the
+    /// service that dies is reported also where no other one is up.
+    pub fn supervisor(mut self, lives: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.supervised = Some(Arc::new(lives));
+        self.agent()
+    }
+
     /// Creates the segment, tries to acquire the reporter lock, and listens if it is acquired.
     ///
     /// With `SOUNDPOST_DISABLED`, the telemetry records nothing and creates no file, segment or thread.
@@ -209,7 +219,8 @@ impl Builder {
         self.options.redact = settings.list("redact");
         self.options.record_text = settings.switch("record_text");
         self.options.exemplars = settings.switch("exemplars");
-        let config = Config { appendix: self.appendix, agent, ..config(&settings)? };
+        let config =
+            Config { appendix: self.appendix, agent, supervised: self.supervised, ..config(&settings)? };
         let records_start = self.records_start && config.store.is_some() && !agent;
         let place = ServiceDir::open(&settings.directory(), &service)?;
         #[cfg(feature = "store")]

@@ -203,6 +203,12 @@ impl Telemetry {
         self.inner.calls.set_unhealthy(reason, unhealthy);
     }
 
+    /// Sets whether this process has loaded what it needs to serve; it counts as loaded until this is called. `/readyz` of
+    /// the endpoint returns 200 while one process of the service is up and loaded.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.registry().set_ready(is_ready);
+    }
+
     /// Waits until the records of this process are in the store. Returns false after `timeout`, for example when the
     /// store is not writable. Records survive the process without a flush.
     pub fn flush(&self, timeout: Duration) -> bool {

@@ -78,6 +78,12 @@ impl Child {
     }
 }
 
+/// Returns whether a child runs; its exit is left for [`Child::exit`].
+pub(super) fn lives(pid: i32) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    pid > 0 && matches!(waitid(Id::Pid(Pid::from_raw(pid)), flags), Ok(WaitStatus::StillAlive))
+}
+
 impl Exit {
     pub(super) fn is_success(self) -> bool {
         self == Self::Exited(0)

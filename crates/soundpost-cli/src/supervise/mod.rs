@@ -6,6 +6,8 @@ mod observer;
 mod report;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -54,10 +56,14 @@ pub(crate) fn run(service: &ServiceArgs, command: &Run) -> Result<i32, CommandEr
     handled.push(Signal::SIGCHLD);
     // Threads inherit the blocked signals, so they are blocked before the first thread starts.
     let signals = Signals::block(&handled).map_err(|error| CommandError::failed("signals", &error))?;
-    let telemetry = Builder::from(settings).agent().start()?;
+    let pid = Arc::new(AtomicI32::new(0));
+    let supervised = pid.clone();
+    let lives = move || child::lives(supervised.load(Ordering::Acquire));
+    let telemetry = Builder::from(settings).supervisor(lives).start()?;
     let files = if telemetry.is_enabled() { Service::find(&directory, &service)? } else { None };
     let mut supervisor = Supervisor {
         command,
+        pid,
         service,
         directory,
         telemetry,
@@ -76,6 +82,8 @@ pub(crate) fn run(service: &ServiceArgs, command: &Run) -> Result<i32, CommandEr
 
 struct Supervisor<'a> {
     command: &'a Run,
+    /// Process id of the command, 0 before its start.
+    pid: Arc<AtomicI32>,
     service: String,
     directory: PathBuf,
     telemetry: Telemetry,
@@ -147,6 +155,7 @@ impl Supervisor<'_> {
             Ok(child) => child,
             Err(exit) => return Ok(Err(exit)),
         };
+        self.pid.store(child.pid().cast_signed(), Ordering::Release);
         let (mut is_stop_requested, mut is_killed) = (false, false);
         let (mut kill_at, mut sampled) = (None::<Instant>, None::<Instant>);
         loop {

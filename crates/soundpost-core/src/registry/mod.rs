@@ -293,6 +293,11 @@ impl Registry {
         self.segment.beat();
     }
 
+    /// Sets whether this process is ready to serve; it is until this is called.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.segment.set_ready(is_ready);
+    }
+
     /// Marks this process as ended in good order, if it has recorded. Recording still works.
     pub fn end_process(&self) {
         self.segment.end_process();

@@ -37,7 +37,7 @@ pub(crate) use fork::{SlowPath, slow_path};
 pub(crate) use inflight::{Begin, InFlight, RECORDED_WORDS, RawCall, SUSPENDED, Ticket, fill, flag, word};
 pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
-pub(crate) use process::{Owner, Processes, take_cells};
+pub(crate) use process::{ENDED, Owner, Processes, UNREADY, take_cells};
 pub(crate) use region::{Region, WORD};
 pub(crate) use ring::{EventRing, Refused, Slot};
 pub use room::memory_room;
@@ -241,8 +241,13 @@ impl Segment {
     /// Marks this process as ended in good order, unless it has not joined.
     pub(crate) fn end_process(&self) {
         if self.owner_epoch.load(Ordering::Acquire) == u64::from(fork::epoch()) {
-            self.processes().end(Owner::from_word(self.owner.load(Relaxed)));
+            self.processes().set_mark(Owner::from_word(self.owner.load(Relaxed)), ENDED, true);
         }
+    }
+
+    /// Sets whether this process is ready to serve.
+    pub(crate) fn set_ready(&self, is_ready: bool) {
+        self.processes().set_mark(self.owner(), UNREADY, !is_ready);
     }
 
     fn join(&self, epoch: u64) {

@@ -73,10 +73,13 @@ pub(crate) struct Processes<'a> {
 }
 
 const GENERATION: usize = 0;
-/// Process id in the lower half, and [`ENDED`].
+/// Process id in the lower half, and marks.
 const PID: usize = 1;
+const PID_MASK: u64 = 0xFFFF_FFFF;
 /// Mark of a process that ended in good order.
-const ENDED: u64 = 1 << 32;
+pub(crate) const ENDED: u64 = 1 << 32;
+/// Mark of a process that is not ready to serve.
+pub(crate) const UNREADY: u64 = 1 << 33;
 
 impl<'a> Processes<'a> {
     pub(crate) fn new(segment: &'a [AtomicU64], layout: &Layout, file: Option<&'a File>) -> Self {
@@ -119,19 +122,20 @@ impl<'a> Processes<'a> {
 
     /// Returns the process id of `owner`, as the process itself saw it.
     pub(crate) fn pid(&self, owner: Owner) -> u64 {
-        owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire) & (ENDED - 1))
+        owner.slot().map_or(0, |slot| self.word(slot, PID).load(Ordering::Acquire) & PID_MASK)
     }
 
-    /// Marks a process as ended in good order.
-    pub(crate) fn end(&self, owner: Owner) {
-        if let Some(slot) = owner.slot() {
-            self.word(slot, PID).fetch_or(ENDED, Ordering::AcqRel);
-        }
+    /// Sets or clears a mark of a process.
+    pub(crate) fn set_mark(&self, owner: Owner, mark: u64, is_set: bool) {
+        let Some(slot) = owner.slot() else { return };
+        match is_set {
+            true => self.word(slot, PID).fetch_or(mark, Ordering::AcqRel),
+            false => self.word(slot, PID).fetch_and(!mark, Ordering::AcqRel),
+        };
     }
 
-    /// Reports whether a process ended in good order.
-    pub(crate) fn has_ended(&self, owner: Owner) -> bool {
-        owner.slot().is_none_or(|slot| self.word(slot, PID).load(Ordering::Acquire) & ENDED != 0)
+    pub(crate) fn has_mark(&self, owner: Owner, mark: u64) -> bool {
+        owner.slot().is_some_and(|slot| self.word(slot, PID).load(Ordering::Acquire) & mark != 0)
     }
 
     /// Returns the last holder of each slot, alive or not.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::checksum::checksum;
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
-use super::process::{Owner, Processes};
+use super::process::{ENDED, Owner, Processes, UNREADY};
 use super::region::{Region, WORD};
 use super::{Directory, EventRing, Exemplars, InFlight, ProcessRole, Segment, file, written};
 use crate::sync::{AtomicU64, Ordering};
@@ -223,27 +223,26 @@ impl Source {
     }
 
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let processes = match &self.memory {
-            SourceMemory::Own(segment) => segment.processes(),
-            SourceMemory::Foreign(_) => self.processes(),
-        };
+        let processes = self.processes();
         let alive = processes.holders().filter(|owner| self.is_alive(*owner));
         alive.filter_map(|owner| u32::try_from(processes.pid(owner)).ok()).collect()
     }
 
     /// Returns the processes that are gone without having ended in good order.
     pub(crate) fn died(&self) -> Vec<Owner> {
-        let processes = match &self.memory {
-            SourceMemory::Own(segment) => segment.processes(),
-            SourceMemory::Foreign(_) => self.processes(),
-        };
+        let processes = self.processes();
         // Older builds mark the segment alone.
         let creator = self.words()[header::PID].load(Ordering::Relaxed);
         let is_left = |owner| self.state() != SegmentState::Open && processes.pid(owner) == creator;
-        let holders = processes.holders();
-        holders
-            .filter(|owner| !processes.has_ended(*owner) && !is_left(*owner) && !self.is_alive(*owner))
-            .collect()
+        let has_ended = |owner: &Owner| processes.has_mark(*owner, ENDED) || is_left(*owner);
+        processes.holders().filter(|owner| !has_ended(owner) && !self.is_alive(*owner)).collect()
+    }
+
+    /// Reports whether a process is up that is ready to serve.
+    pub(crate) fn is_ready(&self) -> bool {
+        let processes = self.processes();
+        let mut holders = processes.holders();
+        !self.is_left() && holders.any(|owner| self.is_alive(owner) && !processes.has_mark(owner, UNREADY))
     }
 
     /// Returns the time at which the segment was made, nanoseconds since 1970.
@@ -256,7 +255,12 @@ impl Source {
     }
 
     fn processes(&self) -> Processes<'_> {
-        Processes::new(self.words(), &self.layout, self.file.as_ref().map(|(file, _)| file))
+        match &self.memory {
+            SourceMemory::Own(segment) => segment.processes(),
+            SourceMemory::Foreign(_) => {
+                Processes::new(self.words(), &self.layout, self.file.as_ref().map(|(file, _)| file))
+            }
+        }
     }
 
     /// Returns wall clock minus monotonic clock, nanoseconds, at the writer's last heartbeat.

@@ -139,10 +139,10 @@ impl Collector {
         self.others().any(Source::is_dead)
     }
 
-    /// Reports whether a process of the service is up, as of the last refresh: it has recorded its identity, and does
-    /// not end.
-    pub fn is_up(&self) -> bool {
-        live::of_service(&self.sources).any(|process| process.identity.is_some() && !process.source.is_left())
+    /// Reports whether a process of the service is up and ready, as of the last refresh: it has recorded its identity,
+    /// and does not end.
+    pub fn is_ready(&self) -> bool {
+        live::of_service(&self.sources).any(|process| process.identity.is_some() && process.source.is_ready())
     }
 
     /// Returns the prefix of the service's metrics without the underscore, as of the last refresh.

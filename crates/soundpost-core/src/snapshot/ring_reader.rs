@@ -61,7 +61,7 @@ impl RingEvent {
     }
 }
 
-/// A process that ended without a shutdown, while others of its service lived on.
+/// A process that ended without a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndedProcess {
     /// Segment.
@@ -72,6 +72,8 @@ pub struct EndedProcess {
     pub pid: u32,
     /// Time of its end, as far as it is known, nanoseconds since 1970.
     pub unix_nanos: u64,
+    /// Whether an older process of the service lives on.
+    pub is_survived: bool,
 }
 
 /// Result of one read.
@@ -224,13 +226,14 @@ impl RingReader {
             }
             !(dead && complete)
         });
-        // Where no older process is left, the service ended, and not one of its processes.
         let survives = |tail: &Tail, ended: &EndedProcess| {
             tail.source.role() == ProcessRole::Service
                 && !tail.source.is_left()
                 && tail.source.created_unix() <= ended.unix_nanos
         };
-        drained.ended.retain(|ended| self.rings.iter().any(|ring| survives(ring, ended)));
+        for ended in &mut drained.ended {
+            ended.is_survived = self.rings.iter().any(|ring| survives(ring, ended));
+        }
         drained
     }
 
@@ -421,6 +424,7 @@ impl Tail {
                     key: owner.word(),
                     pid: source.pid(owner) as u32,
                     unix_nanos: last.wrapping_add(source.wall_offset()),
+                    is_survived: !all,
                 });
             }
         }

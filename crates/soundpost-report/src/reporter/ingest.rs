@@ -115,7 +115,11 @@ impl Ingest {
         let calls = records.iter_mut().filter_map(RingEvent::call_mut);
         let calls = calls.chain(died.iter_mut().map(|(_, call)| call));
         attribution.complete(calls, || lock(&self.deps.collector).in_flight());
-        ended.iter().for_each(|ended| self.report_ended(ended, &died));
+        // Where no older process is left, the service ended, unless its supervisor is there to start another one.
+        let is_supervised =
+            ended.iter().any(|ended| !ended.is_survived) && self.deps.context.config.is_supervised();
+        let reported = ended.iter().filter(|ended| ended.is_survived || is_supervised);
+        reported.for_each(|ended| self.report_ended(ended, &died));
         // Each segment's records are in order already; sinks receive the batch in order of time.
         records.sort_by_key(RingEvent::unix_nanos);
         self.storage.add(records, died, &positions);

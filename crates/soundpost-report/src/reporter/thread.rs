@@ -365,7 +365,7 @@ impl ReporterThread {
         let healthy = !flags.iter().any(|flag| FATAL.contains(&flag.as_str()));
         Health {
             healthy,
-            is_up: lock(&self.deps.collector).is_up(),
+            is_ready: lock(&self.deps.collector).is_ready(),
             flags: flags.into_iter().map(Cow::Owned).collect(),
         }
     }

@@ -35,7 +35,7 @@ impl Stage {
     pub(crate) fn new() -> Self {
         Self {
             snapshot: Arc::new(Mutex::new(small())),
-            health: Arc::new(Mutex::new(Health { healthy: true, is_up: true, flags: vec![] })),
+            health: Arc::new(Mutex::new(Health { healthy: true, is_ready: true, flags: vec![] })),
             appendix: None,
             panics: Arc::default(),
             faults: Arc::default(),

@@ -117,7 +117,8 @@ fn health_is_a_status_and_flags() {
     let ok = server.get("/healthz", &[]);
     assert_eq!((ok.status, ok.text()), (200, "{\"status\":\"ok\",\"flags\":[]}\n"));
     assert_eq!(ok.header("content-type"), "application/json");
-    *stage.health.lock().unwrap() = Health { healthy: false, is_up: true, flags: vec!["store_full".into()] };
+    *stage.health.lock().unwrap() =
+        Health { healthy: false, is_ready: true, flags: vec!["store_full".into()] };
     let failing = server.get("/healthz", &[]);
     assert_eq!(
         (failing.status, failing.text()),
@@ -126,16 +127,16 @@ fn health_is_a_status_and_flags() {
 }
 
 #[test]
-fn readiness_needs_a_process_that_is_up_and_can_work() {
+fn readiness_needs_a_process_that_is_ready_and_can_work() {
     let stage = Stage::new();
     let auth = Some(Auth::Bearer { token: "open-sesame".into() });
     let server = Running::start(&ServerConfig { auth, ..local() }, &stage);
-    for (is_up, healthy, status, reason) in [
+    for (is_ready, healthy, status, reason) in [
         (true, true, 200, ""),
-        (false, true, 503, "no process of the service is up"),
+        (false, true, 503, "no process of the service is up and loaded"),
         (true, false, 503, "the service cannot work any more"),
     ] {
-        *stage.health.lock().unwrap() = Health { healthy, is_up, flags: vec![] };
+        *stage.health.lock().unwrap() = Health { healthy, is_ready, flags: vec![] };
         let answer = server.get("/readyz", &[]);
         assert_eq!((answer.status, answer.header("content-type")), (status, "application/json"));
         assert!(answer.text().contains(reason), "{}", answer.text());

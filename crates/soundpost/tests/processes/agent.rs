@@ -67,11 +67,16 @@ fn readiness_is_that_of_the_service_and_not_of_its_agent() {
     assert_eq!(["/healthz", "/readyz"].map(status), ["HTTP/1.1 200", "HTTP/1.1 503"]);
     assert_eq!(
         get(&address, "/readyz", "").1,
-        "{\"status\":\"not ready\",\"reason\":\"no process of the service is up\"}\n"
+        "{\"status\":\"not ready\",\"reason\":\"no process of the service is up and loaded\"}\n"
     );
-    let service = Worker::start(&directory, port);
-    let other = Worker::start(&directory, port);
+    let mut service = Worker::start(&directory, port);
+    let mut other = Worker::start(&directory, port);
     until("the service is up", || status("/readyz") == "HTTP/1.1 200");
+    other.tell("load");
+    assert_eq!(status("/readyz"), "HTTP/1.1 200", "one loaded process is enough");
+    service.tell("load");
+    assert_eq!(status("/readyz"), "HTTP/1.1 503");
+    service.tell("loaded");
     other.end();
     assert_eq!(status("/readyz"), "HTTP/1.1 200", "one process is enough");
     service.kill();

@@ -117,6 +117,8 @@ fn worker() {
         match line.unwrap().as_str() {
             "call" => operation.start().finish(),
             "begin" => running.push(operation.start()),
+            "load" => telemetry.set_ready(false),
+            "loaded" => telemetry.set_ready(true),
             "reporter" => {
                 answer(&telemetry.is_reporter().to_string());
                 continue;
