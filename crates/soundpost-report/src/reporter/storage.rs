@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use soundpost_core::snapshot::{DeathKey, EndedProcess, RingEvent, RingReader};
 use soundpost_core::thread::lock;
 use soundpost_core::{
-    Counter, Error, FinishedCall, Gauge, LOCKS_UNUSABLE, Merge, RecordOrigin, ServiceDir, Spec, Unit, oom_kills,
+    Counter, Error, FinishedCall, Gauge, LOCKS_UNUSABLE, Merge, RecordOrigin, ServiceDir, Spec, Unit,
+    oom_kills,
 };
 pub(super) use soundpost_store::prepare_for_forks;
 use soundpost_store::{Backlog, Store, StoreError, record_ended_process};
