@@ -42,6 +42,7 @@ fn panic_of_the_store_thread_loses_nothing() {
         store: Some(Limits { clock: Arc::new(injected), ..Limits::default() }),
         sinks: Vec::new(),
         agent: false,
+        supervised: None,
     };
     let reporter = Reporter::start(place.clone(), registry, calls, config).unwrap();
     assert!(reporter.flush(Duration::from_secs(10)));
