@@ -57,6 +57,60 @@ def test_cosyvoice_consumer_that_leaves_a_stream_abandons_it(service):
     assert [(call.outcome, call.chunks) for call in calls] == [("abandoned", 1)]
 
 
+def test_stages_of_concurrent_calls_stay_apart(service):
+    calls, _ = service(
+        """
+        import threading
+        from cosyvoice.cli.cosyvoice import CosyVoice
+
+        voice, start = CosyVoice(), threading.Barrier(8)
+
+        def work(number):
+            start.wait()
+            for _ in range(20):
+                for part in voice.inference_sft("a." * (number + 1), "anna", stream=number % 2 == 0):
+                    pass
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        """
+    )
+    assert len(calls) == 8 * 20
+    assert {call.outcome for call in calls} == {"ok"}
+    for call in calls:
+        parts = call.char_count // 2
+        counts = {name: stage.count for name, stage in call.stages.items()}
+        assert counts == {"frontend": 1, "llm": parts, "vocoder": parts}
+        assert call.audio_seconds == pytest.approx(parts / 10)
+    assert sorted(call.chunks for call in calls) == sorted(list(range(1, 9)) * 20)
+
+
+def test_nothing_of_a_call_is_kept_alive(service):
+    _, ran = service(
+        """
+        import gc, weakref
+        from cosyvoice.cli.cosyvoice import CosyVoice
+
+        class Text(str):
+            pass
+
+        def use():
+            voice, text = CosyVoice(), Text("ab")
+            parts = voice.inference_zero_shot(text, "prompt", None)
+            item = next(parts)["tts_speech"]
+            return [weakref.ref(each) for each in (voice, text, parts, item)]
+
+        references = use()
+        gc.collect()
+        print([reference() for reference in references])
+        """
+    )
+    assert ran.stdout == "[None, None, None, None]\n"
+
+
 def test_chattts_audio_of_all_rows_and_refined_text(service):
     calls, _ = service(
         """

@@ -12,6 +12,7 @@ from soundpost._functions import PREFIX
 from soundpost._instrument import instrumented
 from soundpost._native import stage
 from soundpost._parameters import Parameters
+from soundpost._threads import carry_calls
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -45,6 +46,7 @@ def apply(name: str, module_name: str, module: ModuleType) -> None:
         return
     if any(found.values()):
         _init.start_automatically(declared.name)
+        carry_calls()
     adapt = declared.adapt.get(own_name)
     if adapt is not None:
         adapt(module)
