@@ -619,10 +619,11 @@ def notices() -> list[tuple[bool, str]]:
     Python logs it: a daemon thread that does so while the interpreter ends must meet no frame of Rust.
     """
 
-def program(arguments: Sequence[str]) -> int:
+def program(arguments: Sequence[str], bootstrap: str, integrations: Sequence[str]) -> int:
     """Runs the program `soundpost` with these arguments, the first of which is its name.
 
-    Returns its exit status. `run` may end the process by the signal that ended its command.
+    `run --instrument` uses the directory of the bootstrap and the names of the integrations. Returns its exit
+    status. `run` may end the process by the signal that ended its command.
     """
 
 def sink_kinds() -> list[tuple[str, str, str, bool, list[tuple[str, str, str]]]]:

@@ -187,6 +187,34 @@ def test_children_are_instrumented(service, start):
     assert [call.outcome for call in calls] == ["ok"]
 
 
+def test_run_hooks_its_command(service):
+    calls, ran = service(
+        """
+        import subprocess, sys
+
+        voice = "from cosyvoice.cli.cosyvoice import CosyVoice; list(CosyVoice().inference_sft('ab', 'anna'))"
+        command = [sys.executable, "-m", "soundpost", "run", "--instrument", "auto", "--", sys.executable, "-c", voice]
+        sys.exit(subprocess.run(command).returncode)
+        """,
+        instrument="off",
+    )
+    assert [call.outcome for call in calls] == ["ok"], ran.stderr
+
+
+def test_run_refuses_an_unknown_integration(service):
+    _, ran = service(
+        """
+        import subprocess, sys
+
+        command = [sys.executable, "-m", "soundpost", "run", "--instrument", "chattts,cosy", "--", "true"]
+        sys.exit(subprocess.run(command).returncode)
+        """,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert 'there is no integration "cosy"; use auto, or names of: chattts, cosyvoice' in ran.stderr
+
+
 def test_hidden_sitecustomize_runs(service, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "sitecustomize.py").write_text("import sys; sys.ran = __name__\n")

@@ -337,12 +337,16 @@ be executed.
 
 Examples:
   soundpost run --service indextts2 -- python webui.py
+  soundpost run -s indextts2 --instrument auto -- python webui.py
   soundpost run -s cosyvoice --restart on-failure -- uvicorn app:app --workers 2
   soundpost run -s sonic --listen 0.0.0.0:9464 --linger 0s -- ./serve.sh")]
 pub(crate) struct Run {
     /// How long to keep serving the final metrics after a crash
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
     pub(crate) linger: Duration,
+    /// Integrations that record the command's Python services: auto, or names with commas between them
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) instrument: Option<String>,
     /// When to restart the command
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) restart: Restart,

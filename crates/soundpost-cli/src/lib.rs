@@ -34,14 +34,20 @@ use std::ffi::OsString;
 use clap::Parser as _;
 
 use crate::arguments::Arguments;
+pub use crate::supervise::Bootstrap;
 
 /// Runs the program with these arguments, the first of which is its name, and returns its exit status. The command
 /// `run` may end the process by the signal that ended its command.
 ///
 /// The process must have one thread only, or block all signals in the others.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
+    run_with(arguments, None)
+}
+
+/// Runs the program as [`run`] does, with the integrations of the Python package.
+pub fn run_with(arguments: impl IntoIterator<Item = OsString>, bootstrap: Option<&Bootstrap>) -> i32 {
     match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => match command::execute(&arguments) {
+        Ok(arguments) => match command::execute(&arguments, bootstrap) {
             Ok(status) => status,
             Err(error) => error.report(),
         },

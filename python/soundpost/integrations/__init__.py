@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-__all__ = ["BOOTSTRAP", "Hook", "Integration", "instrument_all"]
+__all__ = ["BOOTSTRAP", "NAMES", "Hook", "Integration", "instrument_all"]
+
+NAMES = frozenset(_registry.MODULES)
+"""Names of the integrations."""
+
 
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 """The directory that hooks a Python process which has it first in `PYTHONPATH`."""

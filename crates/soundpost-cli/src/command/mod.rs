@@ -17,10 +17,11 @@ use std::io::{self, Write};
 use crate::arguments::{Arguments, Command};
 use crate::error::CommandError;
 use crate::output::{Output, Terminal};
+use crate::supervise::Bootstrap;
 use crate::{supervise, top};
 
 /// Runs the command, and returns the exit status.
-pub(crate) fn execute(arguments: &Arguments) -> Result<i32, CommandError> {
+pub(crate) fn execute(arguments: &Arguments, bootstrap: Option<&Bootstrap>) -> Result<i32, CommandError> {
     let service = &arguments.service;
     let mut writer = io::BufWriter::new(io::stdout().lock());
     let mut out = Output { writer: &mut writer, terminal: Terminal::stdout() };
@@ -35,7 +36,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<i32, CommandError> {
         Command::Postmortem(command) => postmortem::show(service, command, &mut out),
         Command::Doctor(command) => doctor::examine(service, command, &mut out),
         Command::Agent(command) => agent::report(service, command),
-        Command::Run(command) => supervise::run(service, command),
+        Command::Run(command) => supervise::run(service, command, bootstrap),
         Command::Completions(command) => man::write_completions(command, out.writer),
         Command::Man(command) => man::write_manual(command, out.writer),
     }?;

@@ -1,10 +1,12 @@
 //! `soundpost run`: a command and the agent of its service in one process, which survives the command.
 
 mod backoff;
+mod bootstrap;
 mod child;
 mod observer;
 mod report;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -21,6 +23,7 @@ use crate::output::{format_span, unix_nanos_now};
 use crate::service::ServiceArgs;
 use crate::signals::{ReceivedSignal, Signals};
 use backoff::Backoff;
+pub use bootstrap::Bootstrap;
 use child::{Child, Exit};
 use observer::ServiceObserver;
 use report::CrashReport;
@@ -49,7 +52,13 @@ const RECOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the command, and returns its exit status. After a signal, this process ends by the same one.
-pub(crate) fn run(service: &ServiceArgs, command: &Run) -> Result<i32, CommandError> {
+pub(crate) fn run(
+    service: &ServiceArgs,
+    command: &Run,
+    bootstrap: Option<&Bootstrap>,
+) -> Result<i32, CommandError> {
+    let names = command.instrument.as_deref();
+    let hooks = names.map(|names| bootstrap::variables(names, bootstrap)).transpose()?;
     let settings = command.reporter.settings(service)?;
     let (service, directory) = (settings.text("service").unwrap_or_default(), settings.directory());
     let mut handled = FORWARDED_SIGNALS.to_vec();
@@ -64,6 +73,7 @@ pub(crate) fn run(service: &ServiceArgs, command: &Run) -> Result<i32, CommandEr
     let mut supervisor = Supervisor {
         command,
         pid,
+        hooks: hooks.into_iter().flatten().collect(),
         service,
         directory,
         telemetry,
@@ -84,6 +94,8 @@ struct Supervisor<'a> {
     command: &'a Run,
     /// Process id of the command, 0 before its start.
     pid: Arc<AtomicI32>,
+    /// Variables that hook the command's Python processes.
+    hooks: Vec<(&'static str, OsString)>,
     service: String,
     directory: PathBuf,
     telemetry: Telemetry,
@@ -145,10 +157,11 @@ impl Supervisor<'_> {
 
     /// Runs the command once. The inner error is the exit of a command that could not be started.
     fn run_once(&mut self) -> Result<Result<CommandRun, Exit>, CommandError> {
-        let variables = [
+        let mut variables = vec![
             ("SOUNDPOST_SERVICE", self.service.as_ref()),
             ("SOUNDPOST_DIRECTORY", self.directory.as_os_str()),
         ];
+        variables.extend(self.hooks.iter().map(|(name, value)| (*name, value.as_os_str())));
         self.observer.begin_run();
         let (started, started_unix) = (Instant::now(), unix_nanos_now());
         let mut child = match Child::start(&self.command.command, &variables, self.signals.inherited()) {
