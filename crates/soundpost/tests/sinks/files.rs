@@ -198,8 +198,9 @@ fn locks_that_vanish_are_named() {
 /// Asserts that a flag is raised and a notice names the locks.
 fn assert_flagged(telemetry: &Telemetry, flag: &str) {
     until(flag, || telemetry.render().contains(flag));
-    let notices = telemetry.notices(0);
-    assert!(notices.iter().any(|notice| notice.message.contains("record locks")), "{notices:?}");
+    until("a notice names the locks", || {
+        telemetry.notices(0).iter().any(|notice| notice.message.contains("record locks"))
+    });
 }
 
 /// Runs a script as another user; only root can. Its failures are part of the attack.
