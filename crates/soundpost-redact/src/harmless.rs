@@ -122,6 +122,7 @@ pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
             && (is_word(closed) || is_next_name(value) || is_type_name(closed))
         || style != Style::Quoted
             && (is_bracket(value) && is_plain(name, value)
+                || value.contains('_') && !name::is_chosen(name) && is_word(value)
                 || is_count(name, closed)
                 || is_type(value)
                 || is_code(name, value)
@@ -161,6 +162,10 @@ fn has_random_item(value: &str) -> bool {
 fn is_plain(name: &str, value: &str) -> bool {
     let chosen = name::is_chosen(name);
     let is_item = |item: &str| {
+        // `<laughter>`, `'<|zh|>'`
+        if is_placeholder(item.trim_matches(|letter: char| letter == ' ' || "[]'\"".contains(letter))) {
+            return true;
+        }
         let item = item.rsplit(':').next().unwrap_or_default();
         let item =
             item.trim_matches(|letter: char| letter.is_ascii_whitespace() || "[]{}()<>\"'".contains(letter));
@@ -180,8 +185,9 @@ fn is_plain(name: &str, value: &str) -> bool {
 
 /// Returns whether this is a word of a state in lower case, or some with signs between. Long words have the end of an adjective.
 fn is_word(value: &str) -> bool {
-    const ENDS: [&str; 13] =
-        ["ed", "ing", "ble", "ent", "ive", "al", "ic", "ous", "less", "ful", "ly", "it", "ate"];
+    const ENDS: [&str; 15] = [
+        "ed", "ing", "ble", "ent", "ive", "al", "ic", "ous", "less", "ful", "ly", "it", "ate", "ion", "ness",
+    ];
     let is_part = |part: &str| part.len() <= 6 || ENDS.iter().any(|end| part.ends_with(end));
     value.len() <= 24
         && value.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-/. ".contains(&byte))

@@ -239,6 +239,9 @@ fn value(cursor: &Cursor<'_>, after: usize) -> Option<Match> {
     let word = bare && name.phrase || comma && name.class == Class::Secret;
     let word = word || matches!(bytes[cursor.at], 0xE2 | 0xE3);
     let word = word || style == Style::Stated && cursor.before(name.text.len() + 1) == b'/';
+    // The scope `token:refresh`.
+    let scope = bare && bytes[cursor.at] == b':' && start == after && !name::is_chosen(&name.text);
+    let word = word || scope && value.len() <= 12 && value.bytes().all(|byte| byte.is_ascii_lowercase());
     let harmless = harmless || word && !value.bytes().any(|byte| byte.is_ascii_digit());
     let masked = name.class == Class::Secret && bytes[end..].starts_with(b" ***");
     let harmless =
@@ -317,9 +320,11 @@ fn is_key_of_robot(name: &str, value: &str) -> bool {
 fn is_hidden_header(value: &str) -> bool {
     let value =
         ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
-    let first = value.split_ascii_whitespace().next().unwrap_or_default();
+    let first = value.split([' ', '\t', ';']).next().unwrap_or_default();
+    // `session=[FILTERED]`
+    let first = first.split_once('=').map_or(first, |(_, first)| first);
     let signed = first.starts_with(['*', '<', '[', '{', '$']) && !first.contains('=');
-    signed && is_masked(first)
+    signed && is_masked(first) && !value.split(';').skip(1).any(|item| is_random(item.as_bytes()))
 }
 
 /// Returns the end of the groups of digits, such as those of a card, of which the first is from `start` to `end`.

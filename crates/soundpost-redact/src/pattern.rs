@@ -40,7 +40,7 @@ const SHORTEST: usize = 8;
 const COMMAND_BYTES: usize = 256;
 
 #[rustfmt::skip]
-const PATTERNS: [Pattern; 14] = [
+const PATTERNS: [Pattern; 15] = [
     Pattern {
         rule: Rule::PrivateKey,
         form: (&["-----BEGIN "], r"[A-Z0-9 ]*PRIVATE KEY(?s:.*?)(?:-----END (?s:.*?)-----|\z)"),
@@ -86,6 +86,11 @@ const PATTERNS: [Pattern; 14] = [
     Pattern {
         rule: Rule::Key,
         form: (&["sshpass"], r#"[\s"',]{1,4}-p[\s"',]{0,4}([^\s"']{4,})"#),
+        choice: Choice::Group(|_, _| true),
+    },
+    Pattern {
+        rule: Rule::Key,
+        form: (&["mc alias set ", "mc config host add "], r"\S+ \S+ \S+ ([^\s]{8,})"),
         choice: Choice::Group(|_, _| true),
     },
     Pattern {

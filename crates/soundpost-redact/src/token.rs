@@ -50,7 +50,7 @@ const TOKENS: [(Rule, &str); 5] = [
         concat!(
             r"(?:\b|_)(?:(?:key-|dapi|fc-|pul-|SK)[0-9a-f]{32,}|(?:SG|hv[bsr]|ya29|dp\.[a-z]{2,5}(?:\.[a-z0-9_]{2,12})?|dt0c01|pat[A-Za-z0-9]{14})\.[\w-]{16,}(?:\.[\w-]{16,})?|",
             r"ALTAK-[\w-]{16,}|v1\.0-[0-9a-f]{24}-[0-9a-f]{32,}|[0-9a-f]{32}\.[A-Za-z0-9]{16}\b|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}|",
-            r"[MNO][A-Za-z0-9]{22,}\.[\w-]{6}\.[\w-]{27,})|(?:[0-9]{8,10})?:AA[\w-]{32,}",
+            r"(?:IQoJb3Jp|FwoGZXIvYXdz)[\w/+=-]{16,}|[MNO][A-Za-z0-9]{22,}\.[\w-]{6}\.[\w-]{27,})|(?:[0-9]{8,10})?:AA[\w-]{32,}",
         ),
     ),
     (Rule::ApiKey, COMMON),
@@ -109,7 +109,8 @@ fn tokens(bytes: &[u8], start: usize, end: usize, matches: &mut Vec<Match>) -> u
         let (rule, form) = TOKENS[found.pattern()];
         start = found.end();
         let run = &bytes[begin..start];
-        if is_words(run) || form == COMMON && !is_random(run) {
+        // `sk-SK-ViktoriaNeural` is a voice of the locale.
+        if is_words(run) || run.starts_with(b"sk-SK-") || form == COMMON && !is_random(run) {
             continue;
         }
         matches.push(Match { start: begin, end: start, rule });

@@ -5,6 +5,8 @@ use crate::cursor::{Cursor, is_name};
 /// Returns the range in the quotes or brackets that open at `start`. Without a closing one, it extends to the end.
 pub(crate) fn quoted(cursor: &Cursor<'_>, start: usize) -> Option<(usize, usize)> {
     let bytes = cursor.bytes;
+    // `map[name:value]`, as Go prints it.
+    let start = if bytes[start..].starts_with(b"map[") { start + 3 } else { start };
     let Some((quote, depth, from)) = quote(cursor, start) else {
         let open = bytes.get(start).is_some_and(|byte| matches!(byte, b'{' | b'[' | b'('));
         return open.then(|| (start, bracket(cursor, start)));
