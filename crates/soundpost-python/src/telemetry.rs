@@ -116,7 +116,7 @@ pub(crate) fn set_ready(ready: bool) {
 /// Marks this process as ended in good order, for forked children that end without `shutdown`.
 #[pyfunction]
 pub(crate) fn end_process() {
-    state::telemetry().iter().for_each(|telemetry| soundpost::binding::end_process(telemetry));
+    state::telemetry().iter().for_each(soundpost::binding::end_process);
 }
 
 /// Stops recording and serving, for `soundpost.shutdown`.
