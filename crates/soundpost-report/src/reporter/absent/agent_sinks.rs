@@ -10,10 +10,6 @@ impl SinkSet {
         Self
     }
 
-    pub(super) fn changes(&self) -> u64 {
-        0
-    }
-
     pub(super) fn names(&self) -> Vec<String> {
         Vec::new()
     }
