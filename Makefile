@@ -12,6 +12,8 @@ NIGHTLY := nightly-2026-10-30
 PYINSTALLER_VERSION := 6.22.3
 CARGO_FUZZ_VERSION := 0.13.2
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundpost/tools
+# Builds of loom, miri, tsan and fuzz, whose dependencies are then built once for all clones.
+CHECKS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundpost/checks
 DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 CARGO_FUZZ := $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 REQUIREMENTS := python/requirements-dev.txt $(wildcard examples/tts_service/requirements*.txt)
@@ -22,7 +24,7 @@ export PYTHON3 CARGO
 # Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features loom miri fuzz tsan deny bench docs clean
+.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features checks loom miri fuzz tsan deny bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -68,24 +70,28 @@ lint: .venv/wheel ## Check format, lints, types, stubs, licences and prose
 features: .venv/tools ## Check `soundpost` with each feature alone, with none and with all
 	$(BIN)/python scripts/features.py
 
-loom: .venv/tools ## Explore the interleavings of the segment's writers and readers with loom
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --package soundpost-core --lib --release loom
+# Removes what clones left there a week ago.
+checks:
+	@mkdir -p $(CHECKS) && find $(CHECKS) -depth -name '*soundpost*' -mtime +7 -exec rm -rf {} +
 
-miri: .venv/tools ## Run the segment's unit tests under miri, with a nightly toolchain that rustup installs
+loom: .venv/tools checks ## Explore the interleavings of the segment's writers and readers with loom
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$(CHECKS)/loom $(CARGO) test --package soundpost-core --lib --release loom
+
+miri: .venv/tools checks ## Run the segment's unit tests under miri, with a nightly toolchain that rustup installs
 	@if rustup toolchain install $(NIGHTLY) --no-self-update --profile minimal --component miri,rust-src; then \
-		MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 CARGO_TARGET_DIR=target/miri $(CARGO) +$(NIGHTLY) \
+		MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=2 CARGO_TARGET_DIR=$(CHECKS)/miri $(CARGO) +$(NIGHTLY) \
 			miri test --package soundpost-core --lib segment::tests::unit -- --skip other_versions; \
 	else echo "miri: left out, because $(NIGHTLY) cannot be installed"; fi
 
-fuzz: .venv/tools $(CARGO_FUZZ) ## Fuzz the readers of foreign bytes, FUZZ_SECONDS=60 each, with a nightly toolchain that rustup installs
+fuzz: .venv/tools checks $(CARGO_FUZZ) ## Fuzz the readers of foreign bytes, FUZZ_SECONDS=60 each, with a nightly toolchain that rustup installs
 	@if rustup toolchain install $(NIGHTLY) --no-self-update --profile minimal; then \
-		RUSTUP_TOOLCHAIN=$(NIGHTLY) $(CARGO_FUZZ) build --fuzz-dir tests/fuzz --target-dir $(CURDIR)/target/fuzz && \
-		python scripts/fuzz.py $(TARGETS); \
+		RUSTUP_TOOLCHAIN=$(NIGHTLY) $(CARGO_FUZZ) build --fuzz-dir tests/fuzz --target-dir $(CHECKS)/fuzz && \
+		python scripts/fuzz.py $(CHECKS)/fuzz $(TARGETS); \
 	else echo "fuzz: left out, because $(NIGHTLY) cannot be installed"; fi
 
-tsan: .venv/tools ## Run the tests that record from several threads under ThreadSanitizer, with a nightly toolchain
+tsan: .venv/tools checks ## Run the tests that record from several threads under ThreadSanitizer, with a nightly toolchain
 	@if rustup toolchain install $(NIGHTLY) --no-self-update --profile minimal --component rust-src; then \
-		RUSTFLAGS=-Zsanitizer=thread TSAN_OPTIONS=halt_on_error=1 CARGO_TARGET_DIR=target/tsan \
+		RUSTFLAGS=-Zsanitizer=thread TSAN_OPTIONS=halt_on_error=1 CARGO_TARGET_DIR=$(CHECKS)/tsan \
 			$(CARGO) +$(NIGHTLY) test -Zbuild-std --target x86_64-unknown-linux-gnu --package soundpost-core \
 			--test calls --test registry --test nested -- --skip full::; \
 	else echo "tsan: left out, because $(NIGHTLY) cannot be installed"; fi

@@ -140,7 +140,8 @@ impl<'a> EventRing<'a> {
                 step::reach("reserve");
             }
             // Fails if another writer has moved the head.
-            let _ = self.head.compare_exchange(at, at + taken, Ordering::AcqRel, Ordering::Relaxed);
+            let _ =
+                self.head.compare_exchange(at, at.wrapping_add(taken), Ordering::AcqRel, Ordering::Relaxed);
             if won.is_ok() && head.phase == CLAIMED {
                 step::reach("reserve");
                 return Ok(at);
@@ -188,13 +189,15 @@ impl<'a> EventRing<'a> {
             _ if self.is_beyond(at) => return Slot::End,
             SlotView::End if self.is_passed(at) => return Slot::Lost { next: self.resynchronise(at) },
             SlotView::End => return Slot::End,
-            SlotView::Freed => return Slot::Freed { next: at + 1 },
+            SlotView::Freed => return Slot::Freed { next: at.wrapping_add(1) },
             SlotView::Damaged => return Slot::Lost { next: self.resynchronise(at) },
             SlotView::Head(Head { phase: COMMITTED, length, .. }) => return self.record(at, length),
             SlotView::Head(Head { phase: ABANDONED, length, owner }) if self.is_passed_again(at, owner) => {
-                return Slot::Freed { next: at + length };
+                return Slot::Freed { next: at.wrapping_add(length) };
             }
-            SlotView::Head(Head { phase: ABANDONED, length, .. }) => return Slot::Lost { next: at + length },
+            SlotView::Head(Head { phase: ABANDONED, length, .. }) => {
+                return Slot::Lost { next: at.wrapping_add(length) };
+            }
             SlotView::Head(Head { length, owner, .. }) => (length, owner),
         };
         if is_alive(Owner::from_short(owner)) {
@@ -203,7 +206,7 @@ impl<'a> EventRing<'a> {
         // The owner may have committed right before it died.
         match self.look(at) {
             SlotView::Head(Head { phase: COMMITTED, length, .. }) => self.record(at, length),
-            _ => Slot::Lost { next: at + length },
+            _ => Slot::Lost { next: at.wrapping_add(length) },
         }
     }
 
@@ -218,7 +221,7 @@ impl<'a> EventRing<'a> {
         }
         let held = self.held(&(from..to), is_alive);
         for position in (from..to).rev().filter(|position| !held.contains(position)) {
-            let next_round = position + self.words.len() as u64;
+            let next_round = position.wrapping_add(self.words.len() as u64);
             // A writer that sees the free word also sees the head.
             self.word(position).store(self.free_word(next_round), Ordering::Release);
         }
@@ -238,7 +241,7 @@ impl<'a> EventRing<'a> {
         if word == self.free_word(at) {
             return SlotView::End;
         }
-        if word == self.free_word(at + self.words.len() as u64) {
+        if word == self.free_word(at.wrapping_add(self.words.len() as u64)) {
             return SlotView::Freed;
         }
         match Head::decode(word).filter(|head| head.length <= (self.words.len() / LARGEST_PART) as u64) {
@@ -248,12 +251,12 @@ impl<'a> EventRing<'a> {
     }
 
     fn record(&self, at: u64, length: u64) -> Slot {
-        let next = at + length;
+        let next = at.wrapping_add(length);
         let get = |position: u64| self.word(position).load(Ordering::Relaxed);
-        let payload: Vec<u64> = (at + PREFIX as u64..next).map(get).collect();
+        let payload: Vec<u64> = (at.wrapping_add(PREFIX as u64)..next).map(get).collect();
         let sum =
             payload.iter().enumerate().fold(seed(at), |sum, (index, word)| mixed(sum, index as u64, *word));
-        if sum == get(at + 1) { Slot::Record { payload, next } } else { Slot::Lost { next } }
+        if sum == get(at.wrapping_add(1)) { Slot::Record { payload, next } } else { Slot::Lost { next } }
     }
 }
 

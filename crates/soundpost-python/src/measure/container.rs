@@ -1,6 +1,6 @@
 //! Kinds of bytes and files by their first bytes, and their playing time by libraries that read containers.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use lofty::config::ParseOptions;
 use lofty::file::AudioFile;
@@ -11,6 +11,34 @@ use mp4_atom::{Atom, Header, Moov, ReadAtom, ReadFrom};
 pub(super) const HEAD_BYTES: usize = 4096;
 /// Maximum size of an index of MP4 that is read.
 const MAX_INDEX_BYTES: usize = 64 << 20;
+
+/// Maximum number of reads and seeks of a container's reader, which damaged bytes may send in circles.
+const MAX_READS: u32 = 200_000;
+
+/// A source that fails after a number of reads and seeks.
+struct Bounded<S> {
+    source: S,
+    left: u32,
+}
+
+impl<S> Bounded<S> {
+    fn next(&mut self) -> std::io::Result<&mut S> {
+        self.left = self.left.checked_sub(1).ok_or(std::io::ErrorKind::InvalidData)?;
+        Ok(&mut self.source)
+    }
+}
+
+impl<S: Read> Read for Bounded<S> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.next()?.read(into)
+    }
+}
+
+impl<S: Seek> Seek for Bounded<S> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.next()?.seek(to)
+    }
+}
 
 /// The kind of bytes or of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,16 +96,12 @@ impl Kind {
 /// Returns the playing time of a container; `None` if no library can read it.
 pub(super) fn tracks(kind: Kind, source: &mut (impl Read + Seek)) -> Option<Tracks> {
     source.seek(SeekFrom::Start(0)).ok()?;
+    let mut source = Bounded { source: BufReader::new(source), left: MAX_READS };
     match kind {
-        Kind::Mp4 => mp4(source),
+        Kind::Mp4 => mp4(&mut source),
         Kind::Audio => {
             let options = ParseOptions::new().read_tags(false).read_cover_art(false);
-            let file = Probe::new(std::io::BufReader::new(source))
-                .guess_file_type()
-                .ok()?
-                .options(options)
-                .read()
-                .ok()?;
+            let file = Probe::new(source).guess_file_type().ok()?.options(options).read().ok()?;
             let audio = file.properties().duration().as_secs_f64();
             (audio > 0.0).then_some(Tracks { audio, video: 0.0 })
         }

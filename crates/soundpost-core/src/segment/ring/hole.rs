@@ -20,7 +20,7 @@ impl EventRing<'_> {
         Head::decode(now).filter(|head| head.phase == CLAIMED).is_some_and(|head| {
             if !self.has_hole() {
                 // Set the hole first, because the freeing thread reads it.
-                self.hole.store(at + self.capacity(), Ordering::Release);
+                self.hole.store(at.wrapping_add(self.capacity()), Ordering::Release);
             }
             let abandoned = Head { phase: ABANDONED, ..head }.encode();
             word.compare_exchange(now, abandoned, Ordering::AcqRel, Ordering::Relaxed).is_ok()
@@ -44,7 +44,7 @@ impl EventRing<'_> {
     /// Reports whether an abandoned record was counted before, and is only passed once more.
     pub(super) fn is_passed_again(&self, at: u64, owner: u64) -> bool {
         let hole = self.hole.load(Ordering::Acquire);
-        at == hole || owner == FILLER && at + self.capacity() != hole
+        at == hole || owner == FILLER && at.wrapping_add(self.capacity()) != hole
     }
 
     /// Marks an abandoned record as finished by its writer, which stores nothing there any more.
@@ -70,11 +70,11 @@ impl EventRing<'_> {
             SlotView::Head(Head { phase: ABANDONED, owner, length })
                 if owner != FILLER && is_alive(Owner::from_short(owner)) =>
             {
-                at..at + length
+                at..at.wrapping_add(length)
             }
             _ => 0..0,
         };
-        let next = if held.is_empty() { 0 } else { at + self.capacity() };
+        let next = if held.is_empty() { 0 } else { at.wrapping_add(self.capacity()) };
         self.hole.store(next, Ordering::Release);
         held
     }

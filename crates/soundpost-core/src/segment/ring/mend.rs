@@ -79,9 +79,9 @@ impl EventRing<'_> {
         let head = self.head();
         let end = match head.wrapping_sub(at) {
             // No writer has stored anything there.
-            0 => return at + 1,
+            0 => return at.wrapping_add(1),
             ahead if ahead <= self.words.len() as u64 => head,
-            _ => at + self.words.len() as u64,
+            _ => at.wrapping_add(self.words.len() as u64),
         };
         let sound = |at: &u64| match self.look(*at) {
             SlotView::Head(Head { phase: COMMITTED, length, .. }) => {
@@ -89,6 +89,6 @@ impl EventRing<'_> {
             }
             _ => false,
         };
-        (at + 1..end).find(sound).unwrap_or(end)
+        (at.wrapping_add(1)..end).find(sound).unwrap_or(end)
     }
 }

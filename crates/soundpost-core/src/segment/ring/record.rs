@@ -82,7 +82,7 @@ pub(crate) struct Writer<'a> {
 impl<'a> Writer<'a> {
     #[inline]
     pub(super) fn new(ring: EventRing<'a>, at: u64, length: usize) -> Self {
-        let [next, end] = [PREFIX, PREFIX + length].map(|words| at + words as u64);
+        let [next, end] = [PREFIX, PREFIX + length].map(|words| at.wrapping_add(words as u64));
         Self { ring, at, next, end, sum: seed(at) }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Writer<'a> {
         while self.next < self.end {
             self.put(0);
         }
-        self.ring.word(self.at + 1).store(self.sum, Ordering::Relaxed);
+        self.ring.word(self.at.wrapping_add(1)).store(self.sum, Ordering::Relaxed);
         fence(Ordering::Release);
         step::reach("commit");
         let head = |phase| Head { phase, length: self.end - self.at, owner: owner.short() }.encode();
