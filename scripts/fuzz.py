@@ -35,6 +35,7 @@ def run(built: Path, target: str) -> tuple[str, bool, str]:
         f"-timeout={TIMEOUT_SECONDS}",
         f"-artifact_prefix={FOUND}/{target}-",
         "-print_final_stats=1",
+        "-seed=1",
     ]
     # The fixtures' files are in this directory: a target ends without destructors.
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:

@@ -35,7 +35,8 @@ pub(crate) fn behind(text: &Text<'_>, start: usize, end: usize) -> Option<Match>
     let end = cursor.run(end, |byte| part(byte) || byte == b'=');
     let end = cursor.run_back(end, |byte| byte == b'.').max(start);
     let value = &cursor.bytes[start..end];
-    let secret = value[0] != b'/' && is_issued(value) && is_about_secret(context(text, before), value);
+    let secret =
+        !value.starts_with(b"/") && is_issued(value) && is_about_secret(context(text, before), value);
     secret.then_some(Match { start, end, rule: Rule::Key })
 }
 

@@ -441,3 +441,15 @@ fn hostile_texts_take_linear_time() {
 fn redacted_whole(redactor: &Redactor, text: &str) -> usize {
     redactor.text(text, usize::MAX, &mut Hits::default()).text.len()
 }
+
+#[test]
+fn run_of_dots_behind_a_name_is_read() {
+    for text in [
+        "tse5\"]...........................\u{FFFD}pass:p18qq2345678",
+        "pass: .....................",
+        "token ................",
+    ] {
+        let redacted = Redactor::default().text(text, usize::MAX, &mut Hits::default()).text.into_owned();
+        assert!(redacted.contains("....") && !redacted.contains("p18qq2345678"), "{redacted}");
+    }
+}
