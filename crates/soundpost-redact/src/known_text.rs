@@ -1,4 +1,4 @@
-//! Texts that a caller knows, such as the text to synthesise of a call: each occurrence of one, or of a long part of one,
+//! Known texts of a caller, such as the text to synthesise of a call: each occurrence of one, or of a long part of one,
 //! is replaced by its length.
 
 use std::collections::HashSet;
@@ -155,7 +155,7 @@ struct Decoded {
     starts: Vec<usize>,
 }
 
-/// What an escape stands for.
+/// Meaning of an escape.
 #[derive(Clone, Copy)]
 enum Unit {
     Char(char),

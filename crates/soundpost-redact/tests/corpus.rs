@@ -3,13 +3,13 @@
 //! In `corpus/secrets.txt` each secret stands between `«` and `»`. A line is missed if a part of a secret of four
 //! characters or more remains, and damaged if text around the secret changed. The lines of `corpus/held_out` were written
 //! before the rules were tuned with the others, and no rule was made for one of them alone. The lines of
-//! `corpus/independent` come from two authors who did not see the rules; they mark the password alone where a mark covers
+//! `corpus/independent` and `corpus/independent_2` come from two authors who did not see the rules; they mark the password alone where a mark covers
 //! the user as well, so more of them count as damaged.
 
 use soundpost_redact::{Hits, Redactor, Rule};
 
 /// Ordinary lines and lines with secrets, by set, and the maximum share of damaged lines in percent.
-const SETS: [(&str, &str, &str, f64); 3] = [
+const SETS: [(&str, &str, &str, f64); 4] = [
     ("tuned", include_str!("../corpus/ordinary.txt"), include_str!("../corpus/secrets.txt"), 5.0),
     (
         "held out",
@@ -21,7 +21,13 @@ const SETS: [(&str, &str, &str, f64); 3] = [
         "independent",
         include_str!("../corpus/independent/ordinary.txt"),
         include_str!("../corpus/independent/secrets.txt"),
-        30.0,
+        20.0,
+    ),
+    (
+        "second independent",
+        include_str!("../corpus/independent_2/ordinary.txt"),
+        include_str!("../corpus/independent_2/secrets.txt"),
+        40.0,
     ),
 ];
 

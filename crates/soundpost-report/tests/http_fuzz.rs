@@ -25,7 +25,7 @@ fn no_request_is_answered_with_5xx() {
     assert_eq!(faults.load(Ordering::SeqCst), 0);
     // Most requests were accepted.
     assert!(tally.answered() > tally.requests * 9 / 10, "{tally:?}");
-    for status in [200, 400, 404, 405] {
+    for status in [200, 400, 404, 405, 421] {
         assert!(tally.statuses.contains_key(&status), "{tally:?}");
     }
 }

@@ -27,7 +27,7 @@ class ImportHook:
         """Calls `callback` with the module of this name: now if it is imported, and after each import."""
         self.callbacks[name] = callback
         module = sys.modules.get(name)
-        # One that is being imported now calls back by itself, if the hook found it.
+        # A module in the middle of its import calls back at the end of it.
         if module is not None and not getattr(module.__spec__, "_initializing", False):
             self.imported(module)
 

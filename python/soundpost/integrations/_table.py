@@ -46,11 +46,11 @@ class Hook:
 
 @dataclass(frozen=True, kw_only=True)
 class Integration:
-    """What is recorded of a service.
+    """The recorded functions of a service.
 
     Attributes:
         name: Name of the service; `soundpost` telemetry that starts by itself has it, too.
-        hooks: What is recorded.
+        hooks: The recorded functions.
         aliases: Other names under which scripts import a module, by its name in the hooks.
         generic: Modules whose names others use as well, such as `sonic`: without the hooks of calls they are
             another program's.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use soundpost_core::{Calls, FieldRef, Level, Log, LogFields, MIN_SEGMENT_BYTES, Merge, Options};
 use soundpost_core::{Registry, Seconds, ServiceDir, ServiceIdentity, Spec};
@@ -115,4 +115,37 @@ pub fn segment() -> Vec<u8> {
     let bytes = fs::read(home.segment(None)).expect("the segment");
     drop(running);
     bytes
+}
+
+/// A service that reads edited segments of another process.
+pub struct SegmentBench {
+    home: Home,
+    registry: Arc<Registry>,
+    file: PathBuf,
+    template: Template,
+}
+
+impl SegmentBench {
+    /// Makes the service.
+    pub fn new() -> Mutex<Self> {
+        let home = Home::new();
+        let registry = home.registry();
+        let file = home.segment(Some("specimen.segment"));
+        Mutex::new(Self { home, registry, file, template: Template::new(segment()) })
+    }
+
+    /// Writes the edited segment. Returns the service's directory and registry.
+    pub fn lay(&self, input: &[u8]) -> (ServiceDir, Arc<Registry>) {
+        fs::write(&self.file, self.template.edited(input)).expect("written");
+        (self.home.service(), self.registry.clone())
+    }
+
+    /// Removes the segment, also one that was set aside.
+    pub fn clear(&self) {
+        for entry in fs::read_dir(self.file.parent().expect("a directory")).expect("a directory").flatten() {
+            if entry.file_name().to_string_lossy().starts_with("specimen") {
+                fs::remove_file(entry.path()).expect("removed");
+            }
+        }
+    }
 }

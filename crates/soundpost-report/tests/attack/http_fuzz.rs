@@ -118,6 +118,8 @@ const TARGETS: &[&str] = &[
     "/metrics/",
     "/healthz?%",
 ];
+/// The last is of another host.
+const HOSTS: &[&str] = &["localhost", "127.0.0.1:9464", "[::1]", "LOCALHOST.", "other.example"];
 const NAMES: &[&str] = &[
     "Accept",
     "Accept",
@@ -186,7 +188,8 @@ const BODIES: &[&str] = &["hello", "5\r\nhello\r\n0\r\n\r\n", "fffffffffffffffff
 
 /// Returns a well-formed request with random content.
 fn fair(dice: &mut Dice) -> Vec<u8> {
-    let mut text = format!("{} {} HTTP/1.1\r\n", dice.pick(METHODS), dice.pick(TARGETS));
+    let (method, target, host) = (dice.pick(METHODS), dice.pick(TARGETS), dice.pick(HOSTS));
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
     for _ in 0..dice.below(6) {
         text.push_str(&format!("{}: {}\r\n", dice.pick(NAMES), dice.pick(VALUES)));
     }
