@@ -249,7 +249,7 @@ impl<K: SinkKind> Configured for K {
 
     fn url(&self) -> Option<String> {
         let place = match K::TARGET {
-            TargetForm::Url(_) => format!("+{}/", self.place()?.replace(',', "%2C")),
+            TargetForm::Url(_) => format!("+{}/", self.place()?.replace(',', "%2C").replace('@', "%40")),
             TargetForm::Path => format!(":{}", encoded(&self.place()?)),
         };
         let declared = SinkKind::common(self).declared.0.iter().filter(|(name, _)| !SECRETS.contains(name));
@@ -270,6 +270,7 @@ impl<K: SinkKind> Configured for K {
     }
 
     fn set(&mut self, options: &[(String, String)], is_query: bool) -> Result<(), Error> {
+        let known = || K::OPTIONS.iter().copied().flatten();
         for (name, value) in options {
             if is_query && SECRETS.contains(&name.as_str()) {
                 let instead = "use token_file, token_env, password_file or password_env";
@@ -278,9 +279,11 @@ impl<K: SinkKind> Configured for K {
                     &format!("the URL has a secret in its query ({name}); {instead}"),
                 ));
             }
-            let option = K::OPTIONS.iter().copied().flatten().find(|option| option.row.name == name);
-            let Some(option) = option else {
-                return Err(wrong(K::NAME, &format!("{name:?} is no option of it")));
+            let Some(option) = known().find(|option| option.row.name == name) else {
+                let names: Vec<_> = known().map(|option| option.row.name).collect();
+                // The rest of a password that has a question mark is not shown.
+                let unknown = if is_query { "an option in the query" } else { &format!("{name:?}") };
+                return Err(wrong(K::NAME, &format!("{unknown} is none of {}", names.join(", "))));
             };
             (option.set)(self, value).map_err(|error| wrong(K::NAME, &format!("{name}: {error}")))?;
         }

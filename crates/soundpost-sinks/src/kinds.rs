@@ -69,20 +69,20 @@ pub(crate) fn from_url(what: &str, url: &str) -> Result<Sink, Error> {
             beginnings().join(", ")
         ))
     })?;
-    if kind.target == TargetForm::Path {
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let is_path = kind.target == TargetForm::Path;
+    // Checked here and not in the types: in code a password may come from wherever the service has it.
+    if place.contains('@') && (!is_path || place.starts_with("//")) {
+        let instead = "use user=, and password_file= or password_env=; in a path @ is %40";
+        return Err(wrong(kind.name, &format!("the URL has a user or password; {instead}")));
+    }
+    if is_path {
         let read = |error: String| wrong(kind.name, &error);
-        let mut sink = (kind.at)(&decoded(path).map_err(read)?)?;
+        let mut sink = (kind.at)(&decoded(place).map_err(read)?)?;
         sink.set(&pairs(query).map_err(read)?, true)?;
         return Ok(sink);
     }
-    let sink = (kind.at)(url)?;
-    // Checked here and not in the types: in code a password may come from wherever the service has it.
-    if rest.split(['/', '?']).nth(2).is_some_and(|authority| authority.contains('@')) {
-        let instead = "use user=, and password_file= or password_env=";
-        return Err(wrong(kind.name, &format!("the URL has a user or password; {instead}")));
-    }
-    Ok(sink)
+    (kind.at)(url)
 }
 
 /// Returns the beginnings of URLs of all kinds, such as `loki+http://`.

@@ -152,12 +152,12 @@ token_options!(InfluxDb);
 impl OptionValue for InfluxApi {
     const PYTHON: &'static str = r#"Literal["v1", "v2", "v3"]"#;
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         match text {
             "v1" | "1" => Ok(Self::V1),
             "v2" | "2" => Ok(Self::V2),
             "v3" | "3" => Ok(Self::V3),
-            _ => Err(format!("{text:?} is none of v1, v2, v3")),
+            _ => Err("use v1, v2 or v3"),
         }
     }
 

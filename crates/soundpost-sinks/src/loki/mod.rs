@@ -114,11 +114,11 @@ token_options!(Loki);
 impl OptionValue for Extras {
     const PYTHON: &'static str = r#"Literal["metadata", "logfmt"]"#;
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         match text {
             "metadata" => Ok(Self::Metadata),
             "logfmt" => Ok(Self::Logfmt),
-            _ => Err(format!("{text:?} is neither metadata nor logfmt")),
+            _ => Err("use metadata or logfmt"),
         }
     }
 
@@ -134,11 +134,11 @@ impl OptionValue for Extras {
 impl OptionValue for LokiEncoding {
     const PYTHON: &'static str = r#"Literal["protobuf", "json"]"#;
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         match text {
             "protobuf" => Ok(Self::Protobuf),
             "json" => Ok(Self::Json),
-            _ => Err(format!("{text:?} is neither protobuf nor json")),
+            _ => Err("use protobuf or json"),
         }
     }
 

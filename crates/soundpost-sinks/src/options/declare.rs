@@ -5,7 +5,7 @@
 pub struct OptionSpec<S> {
     pub(crate) row: OptionRow,
     /// Reads the text and sets the option. The error completes `name: `.
-    pub(crate) set: fn(&mut S, &str) -> Result<(), String>,
+    pub(crate) set: fn(&mut S, &str) -> Result<(), &'static str>,
 }
 
 /// An option as documentation and bindings show it.

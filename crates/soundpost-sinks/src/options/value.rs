@@ -8,8 +8,8 @@ pub(crate) trait OptionValue: Sized {
     /// Type of the argument in Python.
     const PYTHON: &'static str;
 
-    /// Reads a value. The error completes `name: `.
-    fn read(text: &str) -> Result<Self, String>;
+    /// Reads a value. The error completes `name: ` and cannot hold the text, which may be part of a secret.
+    fn read(text: &str) -> Result<Self, &'static str>;
 
     /// Writes a value as it is read, also by a process with another working directory.
     fn write(&self) -> String;
@@ -18,7 +18,7 @@ pub(crate) trait OptionValue: Sized {
 impl OptionValue for String {
     const PYTHON: &'static str = "str";
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         Ok(text.to_owned())
     }
 
@@ -30,7 +30,7 @@ impl OptionValue for String {
 impl OptionValue for PathBuf {
     const PYTHON: &'static str = "str | os.PathLike[str]";
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         Ok(text.into())
     }
 
@@ -42,11 +42,11 @@ impl OptionValue for PathBuf {
 impl OptionValue for bool {
     const PYTHON: &'static str = "bool";
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Ok(true),
             "0" | "false" | "no" | "off" => Ok(false),
-            _ => Err(format!("{text:?} is neither true nor false")),
+            _ => Err("use true or false"),
         }
     }
 
@@ -58,7 +58,7 @@ impl OptionValue for bool {
 impl OptionValue for u64 {
     const PYTHON: &'static str = "int";
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         number(text)
     }
 
@@ -70,7 +70,7 @@ impl OptionValue for u64 {
 impl OptionValue for usize {
     const PYTHON: &'static str = "int";
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, &'static str> {
         number(text)
     }
 
@@ -82,9 +82,9 @@ impl OptionValue for usize {
 impl OptionValue for Duration {
     const PYTHON: &'static str = "float";
 
-    fn read(text: &str) -> Result<Self, String> {
-        let seconds = number(text)?;
-        Self::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is no number of seconds"))
+    fn read(text: &str) -> Result<Self, &'static str> {
+        let seconds = number(text).ok().and_then(|seconds| Self::try_from_secs_f64(seconds).ok());
+        seconds.ok_or("use a number of seconds")
     }
 
     fn write(&self) -> String {
@@ -104,8 +104,8 @@ impl From<u32> for Mode {
 impl OptionValue for Mode {
     const PYTHON: &'static str = "int | str";
 
-    fn read(text: &str) -> Result<Self, String> {
-        u32::from_str_radix(text, 8).map(Self).map_err(|_| format!("{text:?} is no octal number"))
+    fn read(text: &str) -> Result<Self, &'static str> {
+        u32::from_str_radix(text, 8).map(Self).map_err(|_| "use an octal number, such as 640")
     }
 
     fn write(&self) -> String {
@@ -113,6 +113,6 @@ impl OptionValue for Mode {
     }
 }
 
-fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
-    text.trim().parse().map_err(|_| format!("{text:?} is no number that fits"))
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
+    text.trim().parse().map_err(|_| "use a number in digits, not too large")
 }

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc;
 
+use proptest::prelude::*;
 use soundpost_redact::{Hits, Redactor};
 use soundpost_sinks::kinds::{Graylog, InfluxDb, JsonLines, Loki, LokiEncoding, Sink, Verdict};
 use soundpost_testkit::{Reply, Server};
@@ -53,14 +54,14 @@ fn parse_error_names_the_sink_and_the_fault() {
         ("loki+http://h:0", "sink loki: the URL has port 0"),
         ("loki+http://h:70000", "sink loki: the URL"),
         ("loki+http://h:3100#x", "sink loki: the URL has a '#'; write %23"),
-        ("loki+http://h?colour=red", "sink loki: \"colour\" is no option of it"),
-        ("loki+http://h?extras=none", "sink loki: extras: \"none\" is neither metadata nor logfmt"),
-        ("loki+http://h?timeout=fast", "sink loki: timeout: \"fast\" is no number that fits"),
-        ("loki+http://h?timeout=-1", "sink loki: timeout: \"-1\" is no number of seconds"),
-        ("influxdb+http://h?api=v4", "sink influxdb: api: \"v4\" is none of v1, v2, v3"),
-        ("graylog+http://h?bulk=maybe", "sink graylog: bulk: \"maybe\" is neither true nor false"),
+        ("loki+http://h?colour=red", "sink loki: an option in the query is none of tenant, extras, "),
+        ("loki+http://h?extras=none", "sink loki: extras: use metadata or logfmt"),
+        ("loki+http://h?timeout=fast", "sink loki: timeout: use a number of seconds"),
+        ("loki+http://h?timeout=-1", "sink loki: timeout: use a number of seconds"),
+        ("influxdb+http://h?api=v4", "sink influxdb: api: use v1, v2 or v3"),
+        ("graylog+http://h?bulk=maybe", "sink graylog: bulk: use true or false"),
         ("jsonl:", "sink jsonl: the path of a file is missing"),
-        ("jsonl:x?keep=all", "sink jsonl: keep: \"all\" is no number that fits"),
+        ("jsonl:x?keep=all", "sink jsonl: keep: use a number in digits"),
         ("loki+http://h?tenant=%ff", "sink loki: the URL has percent signs that are no UTF-8"),
     ];
     for (url, expected) in table {
@@ -82,9 +83,34 @@ fn secret_in_a_list_is_rejected_and_not_shown() {
         "loki+http://user:hunter2@h#x",
         "redis+http://user:hunter2@h",
         "user:hunter2@h",
+        "jsonl://user:hunter2@h",
+        "jsonl:x?y=//user:hunter2@h",
+        "jsonl:x?https://user:hunter2@h",
+        "loki+http://h?timeout=https://user:hunter2@h",
     ] {
         let found = fault(url);
         assert!(!found.contains("hunter2"), "{url}: {found}");
+    }
+}
+
+proptest! {
+    /// A password is cut wherever a URL or a list of them has a separator.
+    #[test]
+    fn password_anywhere_in_a_list_is_not_shown(
+        before in "((influxdb|graylog|loki|jsonl)(\\+(http|https|tcp|udp|tls))?:|[a-z]{0,5}[:+, ]?)",
+        junk in "[a-z0-9:/?&=#@%!., ]{0,12}",
+        query in "(\\?(timeout|batch|api|extras|keep|mode|database|user|colour)=)?",
+        separators in prop::array::uniform3("[@/?#:&=+;,% \\[\\]]{1,2}"),
+        after in "(@[a-z]{0,5}(:[0-9]{1,5})?)?[a-z0-9:/?&=#@%!., ]{0,12}",
+    ) {
+        let [first, second, third] = separators;
+        let words = ["hunterx", "sesamex", "openskyx"];
+        let password = format!("{}{first}{}{second}{}{third}", words[0], words[1], words[2]);
+        let shown = match Sink::list(&format!("{before}{junk}{query}//user:{password}{after}")) {
+            Ok(sinks) => sinks.iter().filter(|sink| sink.name() != "jsonl").map(ToString::to_string).collect(),
+            Err(error) => error.to_string(),
+        };
+        prop_assert!(!words.iter().any(|word| shown.contains(word)), "{}", shown);
     }
 }
 
@@ -122,12 +148,12 @@ fn options_have_the_same_names_everywhere() {
     let named = of("jsonl", "x", &[("keep", "3"), ("name", "n")]).unwrap();
     assert_eq!(format!("{named:?}"), format!("{typed:?}"));
     for (kind, place, name, expected) in [
-        ("loki", "http://h", "colour", "sink loki: \"colour\" is no option of it"),
-        ("jsonl", "x", "token", "sink jsonl: \"token\" is no option of it"),
+        ("loki", "http://h", "colour", "sink loki: \"colour\" is none of tenant, extras, "),
+        ("jsonl", "x", "token", "sink jsonl: \"token\" is none of rotate_bytes, "),
         ("syslog", "x", "token", "sinks: there is no sink of kind \"syslog\""),
     ] {
         let error = of(kind, place, &[(name, "x")]).unwrap_err().to_string();
-        assert_eq!(error, expected);
+        assert!(error.starts_with(expected), "{error}");
     }
 }
 
