@@ -9,19 +9,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Freezers find them here.
     from soundpost.integrations import (  # noqa: F401
+        chatterbox,
         chattts,
         cosyvoice,
+        f5_tts,
         faster_whisper,
         fish_speech,
         gpt_sovits,
         indextts,
         kokoro_fastapi,
+        qwen3_tts,
         sonic,
+        voxcpm,
     )
 
 MODULES = {
+    "chatterbox": (
+        "chatterbox.models.s3gen.s3gen",
+        "chatterbox.models.t3.t3",
+        "chatterbox.mtl_tts",
+        "chatterbox.tts",
+        "chatterbox.tts_turbo",
+        "chatterbox.vc",
+    ),
     "chattts": ("ChatTTS.core",),
     "cosyvoice": ("cosyvoice.cli.cosyvoice", "cosyvoice.cli.frontend", "cosyvoice.cli.model"),
+    "f5_tts": ("f5_tts.api", "f5_tts.infer.utils_infer", "f5_tts.model.cfm"),
     "faster_whisper": ("faster_whisper.transcribe",),
     "fish_speech": ("fish_speech.inference_engine", "fish_speech.inference_engine.vq_manager"),
     "gpt_sovits": (
@@ -41,7 +54,20 @@ MODULES = {
         "indextts.s2mel.modules.flow_matching",
     ),
     "kokoro_fastapi": ("api.src.inference.kokoro_v1", "api.src.services.tts_service"),
+    "qwen3_tts": (
+        "qwen_tts.core.models.modeling_qwen3_tts",
+        "qwen_tts.inference.qwen3_tts_model",
+        "qwen_tts.inference.qwen3_tts_tokenizer",
+    ),
     "sonic": ("sonic",),
+    "voxcpm": (
+        "voxcpm.core",
+        "voxcpm.model.voxcpm",
+        "voxcpm.model.voxcpm2",
+        "voxcpm.modules.audiovae.audio_vae",
+        "voxcpm.modules.audiovae.audio_vae_v2",
+        "voxcpm.zipenhancer",
+    ),
 }
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soundpost._native import Audio
+from soundpost.integrations._sources import characters, texts
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from soundpost._native import Call
 
 SAMPLE_RATE = 24_000
@@ -28,11 +27,6 @@ def _judge(_item: Any, call: Call) -> str | None:
     return "ok" if call.arguments.get("refine_text_only") else None
 
 
-def _texts(arguments: Mapping[str, Any]) -> list[str]:
-    text = arguments["text"]
-    return [text] if isinstance(text, str) else [str(each) for each in text]
-
-
 INTEGRATION = Integration(
     name="chattts",
     hooks=(
@@ -42,10 +36,7 @@ INTEGRATION = Integration(
             needs=("text",),
             options={
                 "labels": {"refine_only": "refine_text_only"},
-                "fields": {
-                    "char_count": lambda arguments: sum(map(len, _texts(arguments))),
-                    "texts": lambda arguments: len(_texts(arguments)),
-                },
+                "fields": {"char_count": characters(), "texts": texts()},
                 "streaming": "stream",
                 "audio": _audio,
                 "outcome": _judge,

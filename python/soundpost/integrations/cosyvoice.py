@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from soundpost.integrations._sources import characters, constant
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from soundpost._instrument import Options
     from soundpost._native import Call
 
@@ -20,17 +19,11 @@ def _seconds(item: Any, call: Call) -> float:
     return float(item["tts_speech"].shape[-1]) / float(call.arguments["self"].sample_rate)
 
 
-def _characters(arguments: Mapping[str, Any]) -> int | None:
-    """Returns the length of the text, unless it is a generator, which only CosyVoice may read."""
-    text = arguments["tts_text"]
-    return len(text) if isinstance(text, str) else None
-
-
 def _call(name: str, *needs: str, owner: str = "CosyVoice") -> Hook:
     mode = name.removeprefix("inference_")
     options: Options = {
-        "labels": {"mode": lambda _arguments: mode},
-        "fields": {"char_count": _characters, "speed": "speed", "text_frontend": "text_frontend"},
+        "labels": {"mode": constant(mode)},
+        "fields": {"char_count": characters("tts_text"), "speed": "speed", "text_frontend": "text_frontend"},
         "streaming": "stream",
         "audio": _seconds,
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from soundpost._audio import audio
 from soundpost._native import Error, Skip
+from soundpost.integrations._sources import length
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ def _streams(arguments: Mapping[str, Any]) -> bool:
     return bool(getattr(arguments["req"], "streaming", False))
 
 
-def _characters(arguments: Mapping[str, Any]) -> int | None:
-    text = getattr(arguments["req"], "text", None)
-    return len(text) if isinstance(text, str) else None
-
-
 INTEGRATION = Integration(
     name="fish_speech",
     hooks=(
@@ -45,7 +41,7 @@ INTEGRATION = Integration(
             needs=("req",),
             options={
                 "fields": {
-                    "char_count": _characters,
+                    "char_count": lambda arguments: length(getattr(arguments["req"], "text", None)),
                     "reference": lambda arguments: getattr(arguments["req"], "reference_id", None),
                 },
                 "streaming": _streams,

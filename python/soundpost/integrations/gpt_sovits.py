@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soundpost._audio import audio
+from soundpost.integrations._sources import length
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ def _input(name: str, default: object = None) -> Callable[[Mapping[str, Any]], A
     return lambda arguments: arguments["inputs"].get(name, default)
 
 
-def _characters(arguments: Mapping[str, Any]) -> int | None:
-    text = arguments["inputs"].get("text")
-    return len(text) if isinstance(text, str) else None
-
-
 def _streams(arguments: Mapping[str, Any]) -> bool:
     inputs = arguments["inputs"]
     return bool(inputs.get("streaming_mode") or inputs.get("return_fragment"))
@@ -51,7 +47,7 @@ INTEGRATION = Integration(
             options={
                 "labels": {"language": _input("text_lang", "")},
                 "fields": {
-                    "char_count": _characters,
+                    "char_count": lambda arguments: length(arguments["inputs"].get("text")),
                     "speed": _input("speed_factor"),
                     "seed": _input("seed"),
                 },

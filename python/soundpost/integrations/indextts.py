@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from soundpost._audio import audio
 from soundpost._native import Error, current_call
+from soundpost.integrations._sources import characters, constant
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
@@ -48,19 +49,14 @@ def _emotion(arguments: Mapping[str, Any]) -> str:
     return "speaker" if arguments.get("emo_audio_prompt") is None else "audio"
 
 
-def _characters(arguments: Mapping[str, Any]) -> int | None:
-    text = arguments.get("text")
-    return len(text) if isinstance(text, str) else None
-
-
 def _call(target: str, version: str, sample_rate: int, **labels: Any) -> Hook:
     return Hook(
         target=target,
         operation="synthesize",
         needs=("text", "output_path"),
         options={
-            "labels": {"version": lambda _arguments: version, **labels},
-            "fields": {"char_count": _characters, "segment_tokens": "max_text_tokens_per_segment"},
+            "labels": {"version": constant(version), **labels},
+            "fields": {"char_count": characters(), "segment_tokens": "max_text_tokens_per_segment"},
             "audio": _measure(sample_rate),
             "outcome": _judge,
         },

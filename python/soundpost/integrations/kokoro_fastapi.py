@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from soundpost._audio import audio
+from soundpost.integrations._sources import characters
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from soundpost._instrument import Options
 
 SAMPLE_RATE = 24_000
 _SERVICE = "api.src.services.tts_service"
 
-
-def _characters(arguments: Mapping[str, Any]) -> int | None:
-    text = arguments["text"]
-    return len(text) if isinstance(text, str) else None
-
-
 _OPTIONS: Options = {
     "labels": {"voice": "voice"},
-    "fields": {"char_count": _characters, "speed": "speed", "format": "output_format"},
+    "fields": {"char_count": characters(), "speed": "speed", "format": "output_format"},
     "audio": audio(SAMPLE_RATE, key="audio"),
 }
 INTEGRATION = Integration(
@@ -39,7 +32,7 @@ INTEGRATION = Integration(
             target=f"{_SERVICE}:TTSService.generate_audio",
             operation="synthesize",
             needs=("text", "voice"),
-            options={**_OPTIONS, "fields": {"char_count": _characters, "speed": "speed"}},
+            options={**_OPTIONS, "fields": {"char_count": characters(), "speed": "speed"}},
         ),
         # The service logs its exceptions and goes on with the next sentence.
         Hook(target="api.src.inference.kokoro_v1:KokoroV1.generate", stage="model", decides=True),
