@@ -179,6 +179,10 @@ def _start(settings: _native.Settings) -> Telemetry:
         from soundpost import _logging
 
         _logging.install(level)
+    if "soundpost.integrations._apply" in sys.modules:
+        from soundpost.integrations import _apply
+
+        _apply.publish()
     _background.log_notices()
     _background.start(settings["sample_interval"] or 1.0)
     atexit.register(shutdown)

@@ -40,6 +40,7 @@ __all__ = [
     "flush",
     "notices",
     "program",
+    "publish_hook",
     "read_calls",
     "read_logs",
     "record",
@@ -599,6 +600,12 @@ def set_ready(ready: bool) -> None:
     """Sets whether this process has loaded what it needs to serve, for `/readyz`.
 
     A process counts as loaded until this is called. Before `init` it does nothing.
+    """
+
+def publish_hook(service: str, hook: str, state: Literal["ok", "partial", "gone"]) -> None:
+    """Publishes the state of a hook in `soundpost_integration{service,hook,state}`.
+
+    Before `init` it does nothing. Raises `ValueError` if the service has another metric of this name.
     """
 
 def end_process() -> None:

@@ -14,4 +14,4 @@ def main() -> int:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    return _native.program(["soundpost", *sys.argv[1:]], integrations.BOOTSTRAP, sorted(integrations.NAMES))
+    return _native.program(["soundpost", *sys.argv[1:]], integrations.BOOTSTRAP, integrations.known_names())

@@ -49,7 +49,7 @@ mod _native {
     #[pymodule_export]
     use crate::sinks::sink_kinds;
     #[pymodule_export]
-    use crate::telemetry::{Telemetry, end_process, flush, set_ready, shutdown, start};
+    use crate::telemetry::{Telemetry, end_process, flush, publish_hook, set_ready, shutdown, start};
 
     use pyo3::prelude::*;
 

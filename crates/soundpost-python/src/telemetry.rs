@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use soundpost::Accept;
+use soundpost::binding::HookState;
 use soundpost::binding::torch::{Allocator, Reads};
 use soundpost::settings::SettingValue;
 
@@ -111,6 +112,19 @@ pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
 #[pyfunction]
 pub(crate) fn set_ready(ready: bool) {
     state::telemetry().iter().for_each(|telemetry| telemetry.set_ready(ready));
+}
+
+/// Publishes the state of a hook in `soundpost_integration{service,hook,state}`. Before `init` it does nothing.
+///
+/// Raises `ValueError` for another state than `ok`, `partial` and `gone`.
+#[pyfunction]
+pub(crate) fn publish_hook(service: &str, hook: &str, state: &str) -> PyResult<()> {
+    let Some(state) = HookState::from_name(state) else {
+        return Err(PyValueError::new_err("state: neither ok, partial nor gone"));
+    };
+    let Some(telemetry) = state::telemetry() else { return Ok(()) };
+    soundpost::binding::publish_hook(&telemetry, service, hook, state)
+        .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// Marks this process as ended in good order, for forked children that end without `shutdown`.

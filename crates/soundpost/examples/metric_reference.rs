@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use soundpost::binding::torch::{Allocator, Memory, Reading, Reads};
+use soundpost::binding::{HookState, publish_hook};
 use soundpost::{
     BYTES_BUCKETS, LATENCY_BUCKETS, Merge, Outcome, RATIO_BUCKETS, Seconds, Spec, Telemetry, Unit,
 };
@@ -85,6 +86,7 @@ fn record_one_of_everything(telemetry: &Telemetry) {
     }
     telemetry.set_unhealthy("port_taken", true);
     soundpost::binding::count_error(telemetry, "serve");
+    let _ = publish_hook(telemetry, "cosyvoice", "CosyVoice.inference_sft", HookState::Ok);
 }
 
 /// Records the metrics of PyTorch's allocator for a sampled GPU.

@@ -17,13 +17,8 @@ from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import ModuleType
 
-__all__ = ["BOOTSTRAP", "NAMES", "Hook", "Integration", "instrument_all"]
-
-NAMES = frozenset(_registry.MODULES)
-"""Names of the integrations."""
-
+__all__ = ["BOOTSTRAP", "Hook", "Integration", "instrument_all", "known_names"]
 
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 """The directory that hooks a Python process which has it first in `PYTHONPATH`."""
@@ -33,29 +28,24 @@ def instrument_all(*, only: Iterable[str] | None = None, exclude: Iterable[str] 
     """Records the known services that are imported, now or later.
 
     Args:
-        only: Names of integrations; None for all.
+        only: Names of integrations; None for all, those of installed third parties included.
         exclude: Names of integrations to leave out.
 
     Raises:
         ValueError: There is no integration of such a name.
     """
+    others = _registry.third_parties()
     excluded = set(exclude)
-    chosen = sorted(_registry.MODULES) if only is None else list(only)
+    chosen = known_names() if only is None else list(only)
     for name in (*chosen, *sorted(excluded)):
-        if name not in _registry.MODULES:
-            known = ", ".join(sorted(_registry.MODULES))
+        if name not in _registry.MODULES and name not in others:
+            known = ", ".join(known_names())
             raise ValueError(f"instrument_all: there is no integration {name!r}; known: {known}")
-    hook = _imports.installed()
-    for name in chosen:
-        if name not in excluded:
-            for module in _registry.MODULES[name]:
-                hook.watch(module, _callback(name, module))
+    kept = [name for name in chosen if name not in excluded]
+    own = [name for name in kept if name in _registry.MODULES]
+    _registry.watch(_imports.installed(), own, {name: others[name] for name in kept if name in others})
 
 
-def _callback(name: str, module_name: str) -> _imports.Callback:
-    def imported(module: ModuleType) -> None:
-        from soundpost.integrations import _apply
-
-        _apply.apply(name, module_name, module)
-
-    return imported
+def known_names() -> list[str]:
+    """Returns the names of the integrations, those of installed third parties included."""
+    return sorted({*_registry.MODULES, *_registry.third_parties()})

@@ -5,34 +5,62 @@ from __future__ import annotations
 import inspect
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from soundpost import _init
 from soundpost._functions import PREFIX
 from soundpost._instrument import instrumented
-from soundpost._native import stage
+from soundpost._native import publish_hook, stage
 from soundpost._parameters import Parameters
 from soundpost._threads import carry_calls
+from soundpost.integrations import _imports, _registry
+from soundpost.integrations._table import Integration
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from soundpost._instrument import Options
-    from soundpost.integrations._table import Hook, Integration
+    from soundpost.integrations._table import Hook
 
-OK, PARTIAL, GONE = "ok", "partial", "gone"
+State = Literal["ok", "partial", "gone"]
+OK: Final = "ok"
+PARTIAL: Final = "partial"
+GONE: Final = "gone"
 """States of a hook: applied; applied without a source whose parameter is absent; not in this version."""
 
 _HOOKED = "_soundpost_hook"
 
-states: dict[tuple[str, str], str] = {}
+states: dict[tuple[str, str], State] = {}
 """States by the names of integration and hook."""
+_third_parties: dict[str, Integration] = {}
 _logger = logging.getLogger("soundpost")
 
 
 def integration(name: str) -> Integration:
     """Returns the integration of this name."""
+    if name in _third_parties:
+        return _third_parties[name]
     return cast("Integration", import_module(f"soundpost.integrations.{name}").INTEGRATION)
+
+
+def load(name: str, value: str) -> None:
+    """Loads the integration of a third party's entry point.
+
+    Raises:
+        TypeError: It is no `Integration`.
+    """
+    from importlib.metadata import EntryPoint
+
+    loaded = EntryPoint(name, value, _registry.GROUP).load()
+    if not isinstance(loaded, Integration):
+        raise TypeError(f"entry point {name} = {value}: a {type(loaded).__name__} is no Integration")
+    _third_parties[name] = loaded
+
+
+def publish() -> None:
+    """Publishes the states of all hooks, as a metric."""
+    for (name, hook), state in states.items():
+        publish_hook(name, hook, state)
 
 
 def apply(name: str, module_name: str, module: ModuleType) -> None:
@@ -45,6 +73,7 @@ def apply(name: str, module_name: str, module: ModuleType) -> None:
     if module_name in declared.generic and not all(found[name] for name in decisive):
         return
     if any(found.values()):
+        _imports.report(f"matched {name}", limit_bytes=4096)
         _init.start_automatically(declared.name)
         carry_calls()
     adapt = declared.adapt.get(own_name)
@@ -54,6 +83,7 @@ def apply(name: str, module_name: str, module: ModuleType) -> None:
         place = found[hook.name]
         states[name, hook.name] = GONE if place is None else _apply(hook, *place)
     now = {hook.name: states[name, hook.name] for hook in hooks}
+    publish()
     _logger.info("soundpost: %s: %s", name, ", ".join(f"{hook} {state}" for hook, state in now.items()))
     for hook_name, state in now.items():
         if state == GONE:
@@ -81,7 +111,7 @@ def _function(found: Any) -> Any:
     return found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
 
 
-def _apply(hook: Hook, owner: Any, name: str, found: Any) -> str:
+def _apply(hook: Hook, owner: Any, name: str, found: Any) -> State:
     """Instruments a function. Returns the hook's state."""
     if hasattr(_function(found), _HOOKED):
         return OK

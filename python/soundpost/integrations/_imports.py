@@ -5,6 +5,7 @@ The bootstrap loads it by its path into every Python process, so it imports next
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -21,15 +22,15 @@ class ImportHook:
     """A finder in front of the others. It finds nothing by itself, and leaves all other modules alone."""
 
     def __init__(self) -> None:
-        self.callbacks: dict[str, Callback] = {}
+        self.callbacks: dict[str, dict[str, Callback]] = {}
 
-    def watch(self, name: str, callback: Callback) -> None:
-        """Calls `callback` with the module of this name: now if it is imported, and after each import."""
-        self.callbacks[name] = callback
+    def watch(self, name: str, integration: str, callback: Callback) -> None:
+        """Calls an integration's `callback` with the module of this name, now and after each import."""
+        self.callbacks.setdefault(name, {})[integration] = callback
         module = sys.modules.get(name)
         # A module in the middle of its import calls back at the end of it.
         if module is not None and not getattr(module.__spec__, "_initializing", False):
-            self.imported(module)
+            self._call(callback, module)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -67,9 +68,13 @@ class ImportHook:
         return spec
 
     def imported(self, module: ModuleType) -> None:
-        """Calls back. An import never fails for what the callback raises."""
+        """Calls back. An import never fails for what a callback raises."""
+        for callback in list(self.callbacks[module.__name__].values()):
+            self._call(callback, module)
+
+    def _call(self, callback: Callback, module: ModuleType) -> None:
         try:
-            self.callbacks[module.__name__](module)
+            callback(module)
         except Exception:
             import logging
 
@@ -86,3 +91,21 @@ def installed() -> ImportHook:
     hook = ImportHook()
     sys.meta_path.insert(0, hook)
     return hook
+
+
+def report(line: str, *, limit_bytes: int) -> None:
+    """Appends a line to the file that `soundpost run` names, unless it has more than `limit_bytes`."""
+    path = os.environ.get("SOUNDPOST_HOOK_REPORT")
+    if not path:
+        return
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return  # The command has been left by `soundpost run`.
+    try:
+        if os.fstat(file).st_size <= limit_bytes:
+            os.write(file, (line + "\n").encode())
+    except OSError:
+        pass
+    finally:
+        os.close(file)

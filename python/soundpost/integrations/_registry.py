@@ -5,8 +5,14 @@ A test compares it with the integrations' own declarations.
 
 from __future__ import annotations
 
+import os
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
     # Freezers find them here.
     from soundpost.integrations import (  # noqa: F401
         chatterbox,
@@ -22,6 +28,10 @@ if TYPE_CHECKING:
         sonic,
         voxcpm,
     )
+    from soundpost.integrations._imports import Callback, ImportHook
+
+GROUP = "soundpost.integrations"
+"""Group of third parties' entry points. The name of one is the package, or module, whose import loads it."""
 
 MODULES = {
     "chatterbox": (
@@ -71,11 +81,84 @@ MODULES = {
 }
 
 
-def selected(text: str) -> tuple[list[str], list[str]]:
-    """Returns the integrations that a value of `SOUNDPOST_INSTRUMENT` selects, and its unknown names."""
-    words = [word.strip().lower() for word in text.replace(" ", ",").split(",") if word.strip()]
-    if words in ([], ["0"], ["false"], ["no"], ["off"], ["none"]):
-        return [], []
-    if any(word in ("1", "all", "auto", "on", "true", "yes") for word in words):
-        return sorted(MODULES), []
-    return [word for word in words if word in MODULES], [word for word in words if word not in MODULES]
+def selected(text: str) -> tuple[list[str], dict[str, str], list[str]]:
+    """Returns the selection of `SOUNDPOST_INSTRUMENT`: integrations, third parties' ones, unknown names."""
+    words = [word.strip() for word in text.replace(" ", ",").split(",") if word.strip()]
+    lowered = {word.lower() for word in words}
+    if not lowered or lowered in ({"0"}, {"false"}, {"no"}, {"off"}, {"none"}):
+        return [], {}, []
+    if lowered & {"1", "all", "auto", "on", "true", "yes"}:
+        return sorted(MODULES), third_parties(), []
+    own = [word.lower() for word in words if word.lower() in MODULES]
+    rest = [word for word in words if word.lower() not in MODULES]
+    others = third_parties() if rest else {}
+    unknown = [word for word in rest if word not in others]
+    return own, {word: others[word] for word in rest if word in others}, unknown
+
+
+def third_parties() -> dict[str, str]:
+    """Returns the entry points of third parties: the package whose import loads each, and the object to load.
+
+    `importlib.metadata` does the same in ten times the time, which each Python process would need.
+    """
+    found = {}
+    for directory in sys.path:
+        try:
+            names = os.listdir(directory or ".")
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")):
+                found.update(_declared(os.path.join(directory, name, "entry_points.txt")))
+    return {name: value for name, value in found.items() if name not in MODULES}
+
+
+def _declared(path: str) -> dict[str, str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, ValueError):
+        return {}
+    found, is_ours = {}, False
+    for line in map(str.strip, text.splitlines() if GROUP in text else ()):
+        if line.startswith("["):
+            is_ours = line == "[" + GROUP + "]"
+        elif is_ours and "=" in line and not line.startswith(("#", ";")):
+            name, _, value = line.partition("=")
+            found[name.strip()] = value.strip()
+    return found
+
+
+def watch(hook: ImportHook, own: Iterable[str], others: dict[str, str]) -> None:
+    """Applies integrations to their modules when these are imported."""
+    for name in own:
+        for module in MODULES[name]:
+            watch_module(hook, name, module)
+    for name, value in others.items():
+        hook.watch(name, name, _loader(hook, name, value))
+
+
+def watch_module(hook: ImportHook, name: str, module: str) -> None:
+    """Applies an integration to a module when it is imported."""
+
+    def imported(found: ModuleType) -> None:
+        from soundpost.integrations import _apply
+
+        _apply.apply(name, module, found)
+
+    hook.watch(module, name, imported)
+
+
+def _loader(hook: ImportHook, name: str, value: str) -> Callback:
+    def imported(found: ModuleType) -> None:
+        # It is loaded once, also if it fails.
+        hook.callbacks[name].pop(name, None)
+        from soundpost.integrations import _apply
+
+        _apply.load(name, value)
+        for module in _apply.integration(name).modules():
+            watch_module(hook, name, module)
+        if found.__name__ in _apply.integration(name).modules():
+            _apply.apply(name, found.__name__, found)
+
+    return imported

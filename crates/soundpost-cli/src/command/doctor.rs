@@ -9,8 +9,10 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 use soundpost::read::Service;
+use soundpost::read::snapshot::Snapshot;
 use soundpost::read::store::{CallFilter, Reader};
 
+use super::hooks::{self, Hooks};
 use super::prune;
 use super::status::usage_text;
 use crate::arguments::Doctor;
@@ -229,11 +231,36 @@ fn check_service(service: &mut Service) -> Vec<Finding> {
         let advice = "docs/guide/troubleshooting.md has a row for each";
         findings.push(Finding::wrong("health", message, advice));
     }
+    findings.extend(check_integrations(&name, &snapshot));
     findings.push(check_store(service));
     if let Some(address) = service.address() {
         findings.push(check_endpoint(&name, &address));
     }
     findings
+}
+
+/// Reports the states of each integration's hooks in a running service.
+fn check_integrations(service: &str, snapshot: &Snapshot) -> Vec<Finding> {
+    let check = "integration";
+    let integrations = hooks::of_snapshot(snapshot);
+    let finding = |(integration, hooks): (String, Hooks)| {
+        let named = |state: &str, hooks: &[String]| {
+            (!hooks.is_empty()).then(|| format!("{state}: {}", plain(&hooks.join(", "))))
+        };
+        let states = [(!hooks.ok.is_empty()).then(|| format!("{} ok", hooks.ok.len()))];
+        let others = [named("partial", &hooks.partial), named("gone", &hooks.gone)];
+        let states: Vec<String> = states.into_iter().chain(others).flatten().collect();
+        let message = format!("{service} has the hooks of {}: {}", plain(&integration), states.join("; "));
+        match hooks.gone.is_empty() {
+            true => Finding::ok(check, message),
+            false => Finding::note(
+                check,
+                message,
+                "the installed version lacks these functions; docs/guide/integrations.md has what is recorded",
+            ),
+        }
+    };
+    integrations.into_iter().map(finding).collect()
 }
 
 /// Checks that the files of a service are private to its user.

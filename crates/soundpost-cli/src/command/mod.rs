@@ -5,6 +5,7 @@ mod calls;
 mod doctor;
 mod erase;
 mod follow;
+mod hooks;
 mod logs;
 mod man;
 mod postmortem;

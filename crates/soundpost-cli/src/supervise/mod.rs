@@ -3,6 +3,7 @@
 mod backoff;
 mod bootstrap;
 mod child;
+mod hook_report;
 mod observer;
 mod report;
 
@@ -25,6 +26,7 @@ use crate::signals::{ReceivedSignal, Signals};
 use backoff::Backoff;
 pub use bootstrap::Bootstrap;
 use child::{Child, Exit};
+use hook_report::HookReport;
 use observer::ServiceObserver;
 use report::CrashReport;
 
@@ -70,10 +72,13 @@ pub(crate) fn run(
     let lives = move || child::lives(supervised.load(Ordering::Acquire));
     let telemetry = Builder::from(settings).supervisor(lives).start()?;
     let files = if telemetry.is_enabled() { Service::find(&directory, &service)? } else { None };
+    let hook_report =
+        hooks.as_ref().and(files.as_ref()).and_then(|files| HookReport::create(files.directory()));
     let mut supervisor = Supervisor {
         command,
         pid,
         hooks: hooks.into_iter().flatten().collect(),
+        hook_report,
         service,
         directory,
         telemetry,
@@ -96,6 +101,7 @@ struct Supervisor<'a> {
     pid: Arc<AtomicI32>,
     /// Variables that hook the command's Python processes.
     hooks: Vec<(&'static str, OsString)>,
+    hook_report: Option<HookReport>,
     service: String,
     directory: PathBuf,
     telemetry: Telemetry,
@@ -162,6 +168,8 @@ impl Supervisor<'_> {
             ("SOUNDPOST_DIRECTORY", self.directory.as_os_str()),
         ];
         variables.extend(self.hooks.iter().map(|(name, value)| (*name, value.as_os_str())));
+        let report = self.hook_report.as_ref().map(|report| report.path().to_owned());
+        variables.extend(report.iter().map(|path| ("SOUNDPOST_HOOK_REPORT", path.as_os_str())));
         self.observer.begin_run();
         let (started, started_unix) = (Instant::now(), unix_nanos_now());
         let mut child = match Child::start(&self.command.command, &variables, self.signals.inherited()) {
@@ -173,6 +181,7 @@ impl Supervisor<'_> {
         let (mut kill_at, mut sampled) = (None::<Instant>, None::<Instant>);
         loop {
             if let Some(exit) = child.exit() {
+                self.warn_of_hooks(started.elapsed(), true);
                 let (duration, pid) = (started.elapsed(), child.pid());
                 return Ok(Ok(CommandRun {
                     exit,
@@ -187,6 +196,7 @@ impl Supervisor<'_> {
                 sampled = Some(Instant::now());
                 self.notices.print_new(&self.telemetry);
                 self.observer.sample(&self.telemetry);
+                self.warn_of_hooks(started.elapsed(), false);
             }
             let until_kill = kill_at.map(|kill_at| kill_at.saturating_duration_since(Instant::now()));
             if let Some(received) = self.wait(until_kill.unwrap_or(SAMPLE_INTERVAL).min(SAMPLE_INTERVAL))? {
@@ -206,6 +216,13 @@ impl Supervisor<'_> {
                 child.send(Signal::SIGKILL);
                 (is_killed, kill_at) = (true, None);
             }
+        }
+    }
+
+    fn warn_of_hooks(&mut self, running: Duration, is_ended: bool) {
+        let report = self.hook_report.as_mut();
+        if let Some(warning) = report.and_then(|report| report.warning(running, is_ended)) {
+            eprintln!("soundpost: {warning}");
         }
     }
 

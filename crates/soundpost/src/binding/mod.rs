@@ -1,9 +1,11 @@
 //! Items for `#[soundpost::instrument]` and the Python binding. They are not part of the public interface.
 
+mod integration;
 mod site;
 #[cfg(feature = "gpu")]
 pub mod torch;
 
+pub use integration::{HookState, publish_hook};
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;

@@ -26,27 +26,16 @@ def _load(name: str) -> Any:
 
 def _install() -> None:
     registry = _load("_registry")
-    names, unknown = registry.selected(os.environ.get("SOUNDPOST_INSTRUMENT", ""))
+    own, others, unknown = registry.selected(os.environ.get("SOUNDPOST_INSTRUMENT", ""))
     for name in unknown:
-        known = ", ".join(sorted(registry.MODULES))
+        known = ", ".join(sorted([*registry.MODULES, *registry.third_parties()]))
         sys.stderr.write(
             "soundpost: SOUNDPOST_INSTRUMENT: no integration {!r}; known: {}\n".format(name, known)
         )
-    if not names:
-        return
-    hook = _load("_imports").installed()
-
-    def watch(name: str, module: str) -> None:
-        def imported(found: Any) -> None:
-            from soundpost.integrations import _apply
-
-            _apply.apply(name, module, found)
-
-        hook.watch(module, imported)
-
-    for name in names:
-        for module in registry.MODULES[name]:
-            watch(name, module)
+    if own or others:
+        imports = _load("_imports")
+        imports.report("hooked", limit_bytes=0)
+        registry.watch(imports.installed(), own, others)
 
 
 def _run_hidden() -> None:
