@@ -27,6 +27,7 @@ __all__ = [
     "Metric",
     "MetricContext",
     "Recorder",
+    "Request",
     "Settings",
     "Skip",
     "Summary",
@@ -44,6 +45,7 @@ __all__ = [
     "read_calls",
     "read_logs",
     "record",
+    "request_variable",
     "set_ready",
     "set_strict",
     "shutdown",
@@ -302,6 +304,39 @@ class warmup:
         _error: BaseException | None = None,
         _traceback: TracebackType | None = None,
     ) -> None: ...
+
+# Requests of servers
+
+@final
+class Request:
+    """A request that a server answers. It refers weakly to its calls.
+
+    The calls that start in a context whose `request_variable` has it get its id and fields, and the first one
+    the time since `queued_at`. `on_call` is called once, by the first.
+    """
+
+    def __new__(
+        cls,
+        *,
+        request_id: str | None = None,
+        traceparent: str | None = None,
+        queued_at: float | None = None,
+        on_call: Callable[[], object] | None = None,
+        fields: dict[str, object] | None = None,
+    ) -> Self: ...
+    @property
+    def request_id(self) -> str:
+        """The id: the client's, from its `traceparent`, or generated."""
+    @property
+    def has_calls(self) -> bool:
+        """Whether a call started."""
+    def abandon(self) -> None:
+        """Ends the calls that have not ended, as those whose consumer left."""
+    def close(self) -> None:
+        """Forgets `on_call`."""
+
+def request_variable() -> ContextVar[Any]:
+    """Returns the context variable of the request that is answered."""
 
 # Recorders of decorated functions
 

@@ -1,4 +1,4 @@
-"""Threads that belong to the call in which they are started."""
+"""Threads that belong to the call and the request in which they are started."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from soundpost._native import call_variable, current_call
+from soundpost._native import call_variable, current_call, request_variable
 
 if TYPE_CHECKING:
     import threading
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def carry_calls() -> None:
-    """Makes threads and tasks of thread pools, once they are started inside a call, belong to it.
+    """Makes threads and tasks of thread pools, once they are started inside a call or request, belong to it.
 
     A failure of a deciding stage in such a thread is then one of the call. A thread of a pool belongs to the
     call that submitted its present task.
@@ -27,8 +27,8 @@ def carry_calls() -> None:
 
     @functools.wraps(start)
     def start_inside(self: threading.Thread) -> None:
-        if current_call() is not None and "run" not in vars(self):
-            context, run = _context(), self.run
+        context, run = _context(), self.run
+        if len(context) and "run" not in vars(self):
 
             def run_inside() -> None:
                 vars(self).pop("run", None)
@@ -46,8 +46,9 @@ def carry_calls() -> None:
 
 
 def _context() -> Context:
-    """Returns a context with nothing but the current call."""
-    context, call = Context(), current_call()
-    if call is not None:
-        context.run(call_variable().set, call)
+    """Returns a context with nothing but the current call and request."""
+    context, request = Context(), request_variable().get(None)
+    for variable, value in ((call_variable(), current_call()), (request_variable(), request)):
+        if value is not None:
+            context.run(variable.set, value)
     return context

@@ -41,8 +41,8 @@ mod _native {
     use crate::read::{read_calls, read_logs};
     #[pymodule_export]
     use crate::recording::{
-        Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Stage, Warmup,
-        call_variable, current_call,
+        Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Request, Stage, Warmup,
+        call_variable, current_call, request_variable,
     };
     #[pymodule_export]
     use crate::settings::Settings;

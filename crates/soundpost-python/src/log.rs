@@ -165,7 +165,9 @@ fn put<'py>(
     let (file, thread) = (parts.text(at::FILE), parts.text(at::THREAD));
     let file = file.as_ref().map_or_else(Default::default, |file| file.to_string_lossy());
     let thread = thread.as_ref().map_or_else(Default::default, |thread| thread.to_string_lossy());
-    let carried = if own.is_none() { parts.request_id() } else { None };
+    let of_request =
+        || recording::current_request(record.py()).map(|request| request.get().request_id().to_owned());
+    let carried = if own.is_none() { parts.request_id().or_else(of_request) } else { None };
     draft.record(&Log {
         unix_nanos: parts
             .number::<f64>(at::CREATED)

@@ -9,9 +9,10 @@ use pyo3::types::PyDict;
 
 use super::active::{Active, Rules};
 use super::awaitable::ReadyAwaitable;
-use super::call::{Call, current};
+use super::call::{Around, Call, around};
 use super::operation::{LazyOperation, Origin, id_text, queued, streams};
 use super::output::Recording;
+use super::request;
 use crate::fault::{self, part};
 use crate::import;
 use crate::state::{self, lock, take};
@@ -158,20 +159,25 @@ impl CallBlock {
             Ok((Active::Off, Py::new(py, call)?))
         };
         let Some(generation) = state::generation() else { return off(request_id) };
-        if let Some(outer) = current(py) {
-            let stage = outer.get().begin_stage(&self.operation);
-            return Ok((Active::stage(stage), Py::new(py, Call::outer(outer.unbind()))?));
+        match around(py) {
+            Around::Call(outer) => {
+                let stage = outer.get().begin_stage(&self.operation);
+                return Ok((Active::stage(stage), Py::new(py, Call::outer(outer.unbind()))?));
+            }
+            Around::Ended => return off(request_id),
+            Around::Nothing => {}
         }
         let labels: Vec<&str> = self.labels.iter().map(|(name, _)| name.as_str()).collect();
         let operation = LazyOperation::shared(&self.operation, &labels);
         let Some(resolved) = operation.resolve(py, generation)? else { return off(request_id) };
         let traceparent = id("traceparent", &self.traceparent)?;
         let queued = queued(&self.operation, self.queued_at.bind(py))?;
-        let origin = Origin { request_id, traceparent, queued };
+        let origin = request::complete(py, Origin { request_id, traceparent, queued });
         let label = |index: usize| Ok(self.labels[index].1.bind(py).clone());
         let recording = operation
             .start(py, &resolved, &origin, generation, label, |builder| builder.streaming(self.streaming))?;
         let call = Py::new(py, Call::own(recording.with_invalid(py, self.invalid.as_ref())))?;
+        request::join(py, &call)?;
         Ok((Active::Call(call.clone_ref(py)), call))
     }
 }

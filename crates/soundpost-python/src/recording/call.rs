@@ -49,14 +49,35 @@ struct Place {
     block: OnceLock<Box<BlockPlace>>,
 }
 
+/// The call that code runs in.
+pub(super) enum Around<'py> {
+    Call(Bound<'py, Call>),
+    /// The code is part of a call that ended before it, because its client left or it was idle for too long.
+    Ended,
+    Nothing,
+}
+
 /// Returns the call that runs in this context.
 #[inline]
 pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Call>> {
-    let mut call = context::current(py)?.cast_into::<Call>().ok()?;
+    if let Around::Call(call) = around(py) { Some(call) } else { None }
+}
+
+/// Returns the call around the code that runs in this context.
+#[inline]
+pub(super) fn around(py: Python<'_>) -> Around<'_> {
+    let entered = context::current(py).and_then(|entered| entered.cast_into::<Call>().ok());
+    let Some(mut call) = entered else { return Around::Nothing };
+    let mut is_ended = false;
     while !call.get().is_current(&call) {
-        call = call.get().outer_call(py)?;
+        is_ended |= call.get().is_outlived(&call);
+        match call.get().outer_call(py) {
+            Some(outer) => call = outer,
+            None if is_ended => return Around::Ended,
+            None => return Around::Nothing,
+        }
     }
-    Some(call)
+    Around::Call(call)
 }
 
 /// Returns the call that was entered last in this context and has not ended, also if its generator is suspended.
@@ -70,10 +91,11 @@ fn last_entered(py: Python<'_>) -> Option<Bound<'_, Call>> {
 
 /// Begins a stage of the current call, or of the operation `unknown` where there is no call.
 pub(super) fn begin_stage(py: Python<'_>, name: &str) -> Option<soundpost::Stage> {
-    let Some(call) = current(py) else {
-        return state::telemetry().map(|telemetry| telemetry.stage(name));
-    };
-    call.get().begin_stage(name)
+    match around(py) {
+        Around::Call(call) => call.get().begin_stage(name),
+        Around::Ended => None,
+        Around::Nothing => state::telemetry().map(|telemetry| telemetry.stage(name)),
+    }
 }
 
 impl Call {
@@ -186,6 +208,20 @@ impl Call {
     fn is_current(&self, this: &Bound<'_, Self>) -> bool {
         self.is_active()
             && self.block().is_none_or(|block| !block.is_suspended(this.py(), this.as_any().as_unbound()))
+    }
+
+    /// Reports whether the call ended, and its function or block still runs.
+    #[cold]
+    fn is_outlived(&self, this: &Bound<'_, Self>) -> bool {
+        let (py, CallRef::Own(_, place)) = (this.py(), &self.reference) else { return false };
+        let is_over = |recording: &Recording| {
+            !recording.core().is_active() && !recording.core().handle().is_inherited()
+        };
+        self.recording().is_some_and(is_over)
+            && match self.block() {
+                Some(block) => block.is_entered(py) && !block.is_suspended(py, this.as_any().as_unbound()),
+                None => place.token.is_some(py),
+            }
     }
 
     pub(super) fn begin_stage(&self, name: &str) -> Option<soundpost::Stage> {

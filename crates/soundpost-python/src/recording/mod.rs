@@ -14,6 +14,7 @@ mod nesting;
 mod operation;
 mod output;
 mod recorder;
+mod request;
 mod warmup;
 
 pub(crate) use block::CallBlock;
@@ -23,6 +24,7 @@ pub(crate) use coroutine::CoroutineRecorder;
 pub(crate) use generator::GeneratorRecorder;
 pub(crate) use gpu_use::GpuUse;
 pub(crate) use recorder::Recorder;
+pub(crate) use request::{Request, current as current_request, request_variable};
 pub(crate) use warmup::Warmup;
 
 use pyo3::prelude::*;
@@ -33,6 +35,7 @@ use pyo3::prelude::*;
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     context::prepare(py)?;
     deferred::prepare(py)?;
+    request::prepare(py)?;
     warmup::prepare(py)?;
     generator::prepare(py)
 }

@@ -50,6 +50,11 @@ impl BlockPlace {
         is_here
     }
 
+    /// Reports whether the block has not been left.
+    pub(super) fn is_entered(&self, py: Python<'_>) -> bool {
+        self.token.is_some(py)
+    }
+
     /// Drops the token.
     pub(super) fn end(&self, py: Python<'_>) {
         drop(self.token.take(py));

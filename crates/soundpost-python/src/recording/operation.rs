@@ -223,7 +223,7 @@ pub(super) fn id_text(operation: &str, name: &str, id: Bound<'_, PyAny>) -> PyRe
 }
 
 /// Returns the time since a value of `time.monotonic()`, which is the clock of calls.
-fn elapsed_since(monotonic: f64) -> Option<Duration> {
+pub(super) fn elapsed_since(monotonic: f64) -> Option<Duration> {
     let waited = monotonic_nanos() as f64 / 1e9 - monotonic;
     value::seconds(if waited < 0.0 { 0.0 } else { waited })
 }

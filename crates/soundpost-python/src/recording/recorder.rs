@@ -14,12 +14,13 @@ use pyo3::{PyTraverseError, PyVisit};
 use soundpost::Outcome;
 
 use super::active::{Active, Rules};
-use super::call::{self, Call, current};
+use super::call::{self, Around, Call, around};
 use super::coroutine::CoroutineRecorder;
 use super::deferred::{Deferred, DeferredKind, Places};
 use super::generator::GeneratorRecorder;
 use super::operation::{self, LazyOperation, Origin, id_text};
 use super::output::Recording;
+use super::request;
 use crate::fault::{self, part};
 use crate::import;
 use crate::measure::Measure;
@@ -227,18 +228,23 @@ impl Recorder {
     fn activate(&self, values: &Bound<'_, PyTuple>, is_generator: bool) -> PyResult<Active> {
         let py = values.py();
         let Some(generation) = state::generation() else { return Ok(Active::Off) };
-        if let Some(current) = current(py) {
-            return Ok(self.stage(current.get().begin_stage(&self.operation.name)));
+        match around(py) {
+            Around::Call(current) => {
+                return Ok(self.stage(current.get().begin_stage(&self.operation.name)));
+            }
+            Around::Ended => return Ok(Active::Off),
+            Around::Nothing => {}
         }
         if self.is_stage {
             return Ok(self.stage(call::begin_stage(py, &self.operation.name)));
         }
         let Some(operation) = self.operation.resolve(py, generation)? else { return Ok(Active::Off) };
-        let call = Call::own(self.start(values, generation, &operation, is_generator)?);
+        let call = Py::new(py, Call::own(self.start(values, generation, &operation, is_generator)?))?;
+        request::join(py, &call)?;
         for (index, name) in self.fields.iter().enumerate() {
-            call.set_field(name, &values.get_item(self.operation.labels.len() + index)?)?;
+            call.get().set_field(name, &values.get_item(self.operation.labels.len() + index)?)?;
         }
-        Ok(Active::Call(Py::new(py, call)?))
+        Ok(Active::Call(call))
     }
 
     fn stage(&self, stage: Option<soundpost::Stage>) -> Active {
@@ -258,6 +264,7 @@ impl Recorder {
             traceparent: self.id_text(values, "traceparent", self.traceparent)?,
             queued: self.queued(values)?,
         };
+        let origin = request::complete(values.py(), origin);
         let streaming = self.streams(values)?.unwrap_or(is_generator);
         let expects_output = is_generator || self.expects_output;
         let recording = self.operation.start(

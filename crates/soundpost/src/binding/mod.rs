@@ -9,7 +9,7 @@ pub use integration::{HookState, publish_hook};
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;
-pub use soundpost_core::{EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields};
+pub use soundpost_core::{EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields, RequestId};
 pub use soundpost_core::{oom_kills, regular_file, visible};
 
 use crate::telemetry::Telemetry;
