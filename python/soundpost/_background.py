@@ -1,14 +1,13 @@
 """The background thread of Python, which runs once per sample interval from `init` on.
 
-It calls the functions of `Gauge.set_function`, logs the core's notices, and keeps the log handler installed.
-The reporter does none of it, because its threads never run Python.
+It calls the functions of `Gauge.set_function` and logs the core's notices. The reporter does neither, because
+its threads never run Python.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from soundpost._native import fault, notices
@@ -96,17 +95,7 @@ def _loop(stopped: threading.Event) -> None:
             if key in _functions:
                 _set(gauge, function)
         log_notices()
-        _keep_handler()
         stopped.wait(_interval)
-
-
-def _keep_handler() -> None:
-    if "soundpost._logging" in sys.modules:
-        from soundpost import _logging
-
-        # A handler or filter of the host may raise anything.
-        with contextlib.suppress(Exception):
-            _logging.keep()
 
 
 def _set(gauge: Gauge, function: Callable[[], float]) -> None:

@@ -22,6 +22,8 @@ _lock = allocate_lock()
 _running: tuple[_native.Settings, Telemetry] | None = None
 _is_automatic = False
 """Whether an integration started the telemetry, so that `init` may still set its arguments."""
+_records_logs = False
+"""Whether logs are recorded by default: once an integration started the telemetry."""
 
 
 class Unset:
@@ -117,8 +119,9 @@ def init(
             and personal data; as a variable one per line.
         record_text: Whether to record text to synthesise; otherwise fields such as `text` and `prompt` become
             their length.
-        logs: Whether to install a `LogHandler` on the root logger, until `shutdown`. A level such as `"INFO"`
-            sets its level, and lowers that of the root logger. Default: false.
+        logs: Whether to record the log events that the service's loggers let through, until `shutdown`. A
+            level such as `"INFO"` records from it on, also where only the root logger's level keeps them
+            from the service's handlers. Default: false; true for telemetry that an integration started.
 
     Returns:
         The telemetry. A second `init` with the same arguments returns the same one.
@@ -144,12 +147,12 @@ def start_automatically(service: str) -> None:
 
     The environment takes precedence over `service`; a value that cannot be used is ignored with a warning.
     """
-    global _is_automatic
+    global _is_automatic, _records_logs
     with _lock:
         if _running is not None:
             return
         settings, warnings = _native.Settings.lenient(service)
-        _is_automatic = True
+        _is_automatic = _records_logs = True
         _start(settings)
     if warnings:
         import logging
@@ -176,9 +179,9 @@ def _start(settings: _native.Settings) -> Telemetry:
     _dynamo.apply()
     ENABLED.cell_contents = True
     if level is not None:
-        from soundpost import _logging
+        from soundpost import _logs
 
-        _logging.install(level)
+        _logs.install(level)
     if "soundpost.integrations._apply" in sys.modules:
         from soundpost.integrations import _apply
 
@@ -208,8 +211,8 @@ def _end_with(_: object) -> None:
 
 
 def _level(settings: _native.Settings) -> int | None:
-    """Returns the lowest level of log records; 0 for that of the root logger, None for no records."""
-    level = settings["logs"]
+    """Returns the lowest level of log events; 0 for that of their loggers, None for no events."""
+    level = _records_logs if settings.source("logs") is None else settings["logs"]
     if isinstance(level, str):
         import logging
 
@@ -255,9 +258,9 @@ def _stop_python() -> None:
     _running = None
     _background.log_notices()
     ENABLED.cell_contents = OFF
-    if "soundpost._logging" in sys.modules:
-        from soundpost import _logging
+    if "soundpost._logs" in sys.modules:
+        from soundpost import _logs
 
-        _logging.remove()
+        _logs.remove()
     _background.stop()
     atexit.unregister(shutdown)

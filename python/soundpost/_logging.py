@@ -13,7 +13,6 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from soundpost import _native
-from soundpost._unpropagated import UnpropagatedLoggers
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,8 +43,12 @@ class LogHandler(logging.Handler):
     another handler of this class recorded is skipped. Filters are set by `addFilter`, or as a list.
     """
 
+    is_used = False
+    """Whether the host has such a handler."""
+
     def __init__(self, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
+        LogHandler.is_used = True
         self._update_shortcut()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -80,81 +83,13 @@ class LogHandler(logging.Handler):
             self.__dict__["handle"] = _native.record
 
 
-class _Installed:
-    """The changes that `install` made to the root logger."""
-
-    def __init__(self, level: int) -> None:
-        self.handler = LogHandler(level)
-        self.added: list[logging.Handler] = []
-        self.levels: tuple[int, int] | None = None
-        """The root logger's level before and after, if it was lowered."""
-        self.is_reported = False
-        self.unpropagated = UnpropagatedLoggers(LogHandler)
-
-
-_installed: _Installed | None = None
-
-
-def _has_handler(root: logging.Logger) -> bool:
-    return any(isinstance(handler, LogHandler) for handler in root.handlers)
-
-
-def install(level: int) -> None:
-    """Adds a handler to the root logger, unless it has one, and lowers the logger's level to `level`."""
-    global _installed
-    root = logging.getLogger()
-    if _installed is not None or _has_handler(root):
-        return
-    installed = _Installed(level)
-    if not root.handlers and logging.lastResort is not None:
-        # A root logger without handlers prints warnings; `lastResort` keeps that.
-        installed.added.append(logging.lastResort)
-    installed.added.append(installed.handler)
-    for handler in installed.added:
-        root.addHandler(handler)
-    if 0 < level < root.level:
-        installed.levels = root.level, level
-        root.setLevel(level)
-    _installed = installed
-
-
-def keep() -> None:
-    """Reinstalls the handler if `dictConfig` removed it, and reports loggers that bypass it."""
-    installed = _installed
-    root = logging.getLogger()
-    if installed is None:
-        return
-    for name in installed.unpropagated.find():
-        logging.getLogger("soundpost").warning(
-            "records of the logger %s are not recorded: it does not pass them on to the root logger; "
-            "give it a soundpost.LogHandler",
-            name,
-        )
-    if _has_handler(root):
-        return
-    root.addHandler(installed.handler)
-    if _installed is not installed:
-        # `shutdown` ran in between.
-        root.removeHandler(installed.handler)
-    elif not installed.is_reported:
-        installed.is_reported = True
-        text = (
-            "the root logger's handlers were replaced after init(logs=...): the one that records was put back"
-        )
-        logging.getLogger("soundpost").info(text)
-
-
-def remove() -> None:
-    """Reverts the changes of `install`, and none that the host made meanwhile."""
-    global _installed
-    if _installed is None:
-        return
-    installed, _installed = _installed, None
-    root = logging.getLogger()
-    for handler in installed.added:
-        root.removeHandler(handler)
-    if installed.levels is not None and root.level == installed.levels[1]:
-        root.setLevel(installed.levels[0])
+def has_handler(logger: logging.Logger | None) -> bool:
+    """Returns whether a `LogHandler` gets the records of a logger."""
+    while logger is not None:
+        if any(isinstance(handler, LogHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
 
 
 def report_format_error(record: logging.LogRecord) -> None:

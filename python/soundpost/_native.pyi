@@ -215,10 +215,10 @@ class GpuUse:
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
-def record(record: LogRecord, message: str | None = None) -> LogRecord:
+def record(record: LogRecord, message: str | None = None, reports: bool = True) -> LogRecord:
     """Records a record of `logging`, with `message` instead of its own, and returns the record.
 
-    If its message cannot be formatted, `logging` reports that. Never raises.
+    If its message cannot be formatted, `logging` reports that unless `reports` is false. Never raises.
     """
 
 def call_variable() -> ContextVar[Any]:

@@ -24,46 +24,87 @@ def test_handler_outside_init_and_shutdown_does_nothing(python):
     assert ran.stderr == ""
 
 
-def test_init_installs_the_handler_once(python):
+def test_init_records_until_shutdown_and_changes_no_handler(python):
     ran = python(
         """
         import logging, soundpost
         from test_logs import events
-        root = logging.getLogger()
-        assert root.handlers == [] and root.level == logging.WARNING
+        root, original = logging.getLogger(), logging.Logger.callHandlers
         telemetry = soundpost.init(logs="INFO")
         assert soundpost.init(logs="INFO") is telemetry
-        assert [type(handler).__name__ for handler in root.handlers] == ["_StderrHandler", "LogHandler"]
-        assert root.level == logging.INFO
+        assert (root.handlers, root.level) == ([], logging.INFO)
         logging.getLogger("tts").debug("less")
         logging.getLogger("tts").info("more")
         logging.getLogger("tts").warning("also shown")
         assert [event["message"] for event in events(telemetry.directory, "tts")] == ["more", "also shown"]
         soundpost.shutdown()
-        assert root.handlers == [] and root.level == logging.WARNING
+        assert (root.handlers, root.level) == ([], logging.WARNING)
+        assert logging.Logger.callHandlers is original
         """
     )
     assert ran.stderr == "also shown\n"
 
 
-def test_removed_handler_is_reinstalled(python):
+def test_method_replaced_by_the_host_is_kept(python):
+    ran = python(
+        """
+        import logging, soundpost
+        from test_logs import events
+        telemetry = soundpost.init(logs=True)
+        ours = logging.Logger.callHandlers
+        def theirs(self, record):
+            print(record.getMessage())
+            ours(self, record)
+        logging.Logger.callHandlers = theirs
+        logging.warning("first")
+        soundpost.shutdown()
+        assert logging.Logger.callHandlers is theirs
+        logging.warning("second")
+        assert soundpost.init(logs=True)
+        logging.warning("third")
+        soundpost.shutdown()
+        soundpost.init()
+        logging.warning("fourth")
+        found = [event["message"] for event in events(telemetry.directory)]
+        assert found == ["first", "third"], found
+        """
+    )
+    assert ran.stdout.split() == ["first", "second", "third", "fourth"]
+
+
+def test_disabled_and_filtered_loggers_are_not_recorded(python):
     python(
         """
-        import logging, logging.config, time, soundpost
+        import logging, soundpost
         from test_logs import events
-        telemetry = soundpost.init(logs="INFO", sample_interval=0.1)
-        root = logging.getLogger()
-        for _ in range(2):
-            logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
-            root.handlers.clear()
-            deadline = time.monotonic() + 20
-            while not root.handlers and time.monotonic() < deadline:
-                pass
-            assert [type(handler).__name__ for handler in root.handlers] == ["LogHandler"]
-        logging.info("still recorded")
-        assert [event["message"] for event in events(telemetry.directory)] == ["still recorded"]
-        soundpost.shutdown()
-        assert root.handlers == []
+        telemetry = soundpost.init(logs=True)
+        disabled, filtered = logging.getLogger("disabled"), logging.getLogger("filtered")
+        disabled.disabled = True
+        filtered.addFilter(lambda record: record.msg == "kept")
+        for logger in (disabled, filtered):
+            logger.warning("dropped")
+            logger.warning("kept")
+        found = [(event["logger"], event["message"]) for event in events(telemetry.directory)]
+        assert found == [("filtered", "kept")], found
+        """
+    )
+
+
+def test_handler_with_a_formatter_comes_first(python):
+    python(
+        """
+        import logging, soundpost
+        from test_logs import events
+        telemetry = soundpost.init(logs=True)
+        handler = soundpost.LogHandler()
+        handler.setFormatter(logging.Formatter("formatted %(message)s"))
+        handler.addFilter(lambda record: record.msg != "filtered")
+        logging.getLogger("tts").addHandler(handler)
+        for name in ("tts.api", "other"):
+            logging.getLogger(name).warning("event")
+            logging.getLogger(name).warning("filtered")
+        found = [event["message"] for event in events(telemetry.directory)]
+        assert found == ["formatted event", "filtered", "event", "filtered"], found
         """
     )
 

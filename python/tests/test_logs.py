@@ -95,21 +95,26 @@ def test_exception_and_stack_are_recorded(logger, recorded):
     assert "test_exception_and_stack_are_recorded" in where["fields"]["stack"]
 
 
-def test_wrong_format_is_reported_by_logging(python):
+@pytest.mark.parametrize(
+    ("init", "handler"), [("", "soundpost.LogHandler()"), ("logs=True", "logging.StreamHandler()")]
+)
+def test_wrong_format_is_reported_by_logging(python, init, handler):
     ran = python(
-        """
+        f"""
         import logging, soundpost
         from scrape import Scrape
         from test_logs import events
-        telemetry = soundpost.init(logs="INFO")
-        logging.getLogger().handlers[:] = [soundpost.LogHandler()]
+        telemetry = soundpost.init({init})
+        root = logging.getLogger()
+        root.setLevel("INFO")
+        root.addHandler({handler})
         logging.info("%d seconds", "four")
         logging.info("goes on")
         assert [event["message"] for event in events(telemetry.directory)] == ["goes on"]
         assert Scrape(telemetry.render()).errors("log") == 1
         """
     )
-    assert ran.stderr.count("--- Logging error ---") == 1
+    assert ran.stderr.count("--- Logging error ---") == 1, ran.stderr
     assert "TypeError" in ran.stderr
     assert "Message: '%d seconds'" in ran.stderr
 

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use soundpost::binding::{EventBuilder, FieldRef, Level, Log, LogFields};
 
 use crate::exception::{or_exit, texts_of};
@@ -32,14 +32,27 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// An event of structlog, which `wrap_for_formatter` passes as the message.
+/// An event of structlog, which `wrap_for_formatter` passes as the message, or which a rendered message has.
 struct StructlogEvent<'py>(Bound<'py, PyDict>);
 
 fn is_of_structlog(name: &Bound<'_, PyString>) -> bool {
     matches!(&*name.to_string_lossy(), "_logger" | "_name" | "_record" | "_from_structlog")
 }
 
+/// Returns the event of a message that `soundpost._structlog` rendered; `None` in it if it is recorded already.
+fn rendered<'py>(parts: &Parts<'py>) -> Option<Bound<'py, PyAny>> {
+    let message = parts
+        .get(at::MSG)?
+        .cast::<PyString>()
+        .ok()
+        .filter(|text| !text.is_exact_instance_of::<PyString>())?;
+    message.getattr_opt(intern!(message.py(), "soundpost_event")).ok()?
+}
+
 fn event_of<'py>(parts: &Parts<'py>) -> Option<StructlogEvent<'py>> {
+    if let Some(event) = rendered(parts) {
+        return event.cast_into().ok().map(StructlogEvent);
+    }
     let event = parts.get(at::MSG)?.cast::<PyDict>().ok()?;
     let is_wrapped =
         parts.extras.iter().any(|(name, _)| is_of_structlog(name)) && event.contains("event").ok()?;
@@ -74,7 +87,8 @@ impl<'py> StructlogEvent<'py> {
         for (name, value) in &fields {
             let Ok(name) = name.cast::<PyString>() else { continue };
             let known = ["event", "exc_info", "exception", "stack", "stack_info"];
-            if !known.contains(&&*name.to_string_lossy()) && !is_of_structlog(name) {
+            let is_structured = value.is_instance_of::<PyList>();
+            if (is_structured || !known.contains(&&*name.to_string_lossy())) && !is_of_structlog(name) {
                 field(draft, name, value)?;
             }
         }
@@ -84,23 +98,28 @@ impl<'py> StructlogEvent<'py> {
 
 /// Records a record of `logging`, with `message` instead of its own, and returns the record.
 ///
-/// If its message cannot be formatted, `logging` reports that. Raises no `Exception`, but may raise others such as
-/// `KeyboardInterrupt`.
+/// If its message cannot be formatted, `logging` reports that unless `reports` is false, for a record that other
+/// handlers report. Raises no `Exception`, but may raise others such as `KeyboardInterrupt`.
 #[pyfunction]
-#[pyo3(signature = (record, message=None))]
+#[pyo3(signature = (record, message=None, reports=true))]
 pub(crate) fn record<'py>(
     record: Bound<'py, PyAny>,
     message: Option<Bound<'py, PyString>>,
+    reports: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     // A panic would reach the host as an exception that its handlers do not expect.
-    match catch_unwind(AssertUnwindSafe(|| recorded(&record, message))) {
+    match catch_unwind(AssertUnwindSafe(|| recorded(&record, message, reports))) {
         Ok(done) => done?,
         Err(_) => fault::count(part::LOG),
     }
     Ok(record)
 }
 
-fn recorded<'py>(record: &Bound<'py, PyAny>, message: Option<Bound<'py, PyString>>) -> PyResult<()> {
+fn recorded<'py>(
+    record: &Bound<'py, PyAny>,
+    message: Option<Bound<'py, PyString>>,
+    reports: bool,
+) -> PyResult<()> {
     let py = record.py();
     let Some(telemetry) = state::generation().and_then(|_| state::telemetry()) else { return Ok(()) };
     let Some(_nested) = Nested::begin() else {
@@ -112,6 +131,9 @@ fn recorded<'py>(record: &Bound<'py, PyAny>, message: Option<Bound<'py, PyString
     };
     or_exit(py, error)?;
     fault::count(part::LOG);
+    if !reports {
+        return Ok(());
+    }
     // Raises the error again inside `logging`.
     import::object(py, intern!(py, "soundpost._logging"), intern!(py, "report_format_error"))
         .and_then(|report| report.call1((record,)))
@@ -130,6 +152,9 @@ fn put<'py>(
         return Ok(());
     }
     let event = event_of(parts);
+    if event.is_none() && rendered(parts).is_some_and(|event| event.is_none()) {
+        return Ok(());
+    }
     let message = match (message, &event) {
         (Some(message), _) => message,
         (None, Some(event)) => event.message()?,

@@ -250,7 +250,7 @@ impl Setting {
             name: "logs",
             builder: "Telemetry::layer",
             default: "false",
-            help: "Whether log records of the root logger are recorded, or the lowest level that is; Python only",
+            help: "Whether the events of Python loggers are recorded, or the lowest level that is; Python only",
             guide: "logs.md",
             kind: Kind::Level,
             none: NoneMeans::Default,

@@ -1,7 +1,8 @@
-"""Unpropagated loggers: those of web servers are recorded as in the guide, others are named."""
+"""Loggers of web servers, which do not propagate: their events are recorded once, also with a handler."""
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,12 +14,13 @@ import pytest
 from stored_events import events
 
 APPLICATION = """
-    import logging, sys
+    import logging, os, sys
     import soundpost
 
     soundpost.init(service="web", listen=None, gpu=False, directory="state", logs="INFO")
-    for name in ("uvicorn", "gunicorn.error"):
-        logging.getLogger(name).addHandler(soundpost.LogHandler())
+    if "HANDLERS" in os.environ:
+        for name in ("uvicorn", "gunicorn.error"):
+            logging.getLogger(name).addHandler(soundpost.LogHandler())
 
     def answer(path):
         if path != "/":
@@ -37,14 +39,12 @@ APPLICATION = """
 
     if __name__ == "__main__":
         import uvicorn
-        from uvicorn.config import LOGGING_CONFIG
 
-        LOGGING_CONFIG["handlers"]["soundpost"] = {"class": "soundpost.LogHandler"}
-        LOGGING_CONFIG["loggers"]["uvicorn"]["handlers"].append("soundpost")
         uvicorn.run(application, fd=int(sys.argv[1]), lifespan="off")
 """
 
 
+@pytest.mark.parametrize("handlers", [{}, {"HANDLERS": "1"}], ids=["init", "handlers"])
 @pytest.mark.parametrize(
     ("command", "logger"),
     [
@@ -53,13 +53,18 @@ APPLICATION = """
         (["-m", "gunicorn", "web:wsgi", "--bind", "fd://{}"], "gunicorn.error"),
     ],
 )
-def test_uncaught_exception_is_recorded_once(tmp_path, command, logger):
+def test_uncaught_exception_is_recorded_once(tmp_path, command, logger, handlers):
     (tmp_path / "web.py").write_text(textwrap.dedent(APPLICATION))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, *(part.format(listener.fileno()) for part in command)]
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         server = subprocess.Popen(
-            command, cwd=tmp_path, pass_fds=[listener.fileno()], stderr=subprocess.PIPE, text=True
+            command,
+            cwd=tmp_path,
+            pass_fds=[listener.fileno()],
+            env={**os.environ, **handlers},
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
             with pytest.raises(urllib.error.HTTPError, match="500"):
@@ -74,44 +79,3 @@ def test_uncaught_exception_is_recorded_once(tmp_path, command, logger):
         "RuntimeError",
         "CUDA out of memory",
     )
-
-
-def test_unpropagated_logger_is_named_once(python):
-    ran = python(
-        """
-        import logging, threading
-        import soundpost
-        from soundpost._unpropagated import UnpropagatedLoggers
-
-        def named():
-            return [record.getMessage().split()[4] for record in said if "are not recorded" in record.msg]
-
-        said = []
-        class Saying(logging.Handler):
-            def emit(self, record):
-                said.append(record)
-                if "the_last" in named():
-                    done.set()
-
-        def alone(name, handler):
-            logger = logging.getLogger(name)
-            logger.propagate = False
-            logger.addHandler(handler)
-
-        done = threading.Event()
-        logging.getLogger("soundpost").addHandler(Saying())
-        soundpost.init(logs=True, sample_interval=0.1)
-        for name in ("server", "server.access", "below.and.far"):
-            alone(name, logging.StreamHandler())
-        alone("heard", logging.StreamHandler())
-        alone("heard", soundpost.LogHandler())
-        alone("passed_on", type("Queue", (logging.Handler,), {})())
-        alone("silent", logging.NullHandler())
-        unpropagated = UnpropagatedLoggers(soundpost.LogHandler)
-        assert [unpropagated.find() for _ in range(3)] == [[], ["below.and.far", "server"], []]
-        alone("the_last", logging.FileHandler("last.log"))
-        assert done.wait(20)
-        print(*named())
-        """
-    )
-    assert ran.stdout.split() == ["below.and.far", "server", "the_last"]
