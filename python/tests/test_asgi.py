@@ -525,3 +525,42 @@ def test_nothing_of_a_request_is_kept_alive(name):
         assert [reference() for reference in references] == [None] * 3
     finally:
         gc.enable()
+
+
+BOOTSTRAPPED = """
+    import asyncio
+    from {module} import {cls} as Application
+    from cosyvoice.cli.cosyvoice import CosyVoice
+    from starlette.responses import PlainTextResponse
+
+    def get(_request):
+        list(CosyVoice().inference_sft("ab", "anna"))
+        return PlainTextResponse("")
+
+    inner, app, sent = Application(), Application(), []
+    inner.add_route("/tts", get)
+    app.mount("/inner", inner)
+    {line}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"x-request-id", b"mine")]
+    scope = {{"type": "http", "method": "GET", "path": "/inner/tts", "root_path": "", "headers": headers}}
+    asyncio.run(app({{**scope, "query_string": b"", "app": app}}, None, send))
+    print(sent[0]["status"], sent[0]["headers"].count((b"x-request-id", b"mine")))
+"""
+EXPLICIT = "from soundpost.integrations.asgi import instrument_fastapi as add; add(app, send_request_id=True)"
+
+
+@pytest.mark.parametrize(("module", "cls"), [("fastapi", "FastAPI"), ("starlette.applications", "Starlette")])
+@pytest.mark.parametrize("line", ["", EXPLICIT], ids=["alone", "explicit"])
+def test_bootstrap_adds_the_middleware(service, module, cls, line):
+    calls, ran = service(BOOTSTRAPPED.format(module=module, cls=cls, line=line))
+    assert [(call.outcome, call.request_id) for call in calls] == [("ok", "mine")]
+    assert ran.stdout == f"200 {int(bool(line))}\n"
+
+
+def test_framework_alone_starts_no_telemetry(service):
+    _, ran = service("import fastapi, soundpost._init; print(soundpost._init.telemetry())")
+    assert (ran.stdout, ran.stderr) == ("None\n", "")

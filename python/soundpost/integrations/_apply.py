@@ -72,7 +72,7 @@ def apply(name: str, module_name: str, module: ModuleType) -> None:
     decisive = [hook.name for hook in hooks if hook.operation] or list(found)
     if module_name in declared.generic and not all(found[name] for name in decisive):
         return
-    if any(found.values()):
+    if any(found.values()) and declared.starts:
         _imports.report(f"matched {name}", limit_bytes=4096)
         _init.start_automatically(declared.name)
         carry_calls()
@@ -116,7 +116,10 @@ def _apply(hook: Hook, owner: Any, name: str, found: Any) -> State:
     if hasattr(_function(found), _HOOKED):
         return OK
     options, is_complete = _present(hook.options, Parameters(_function(found), PREFIX))
-    replacement = _stage(hook, found) if hook.stage else instrumented(found, hook.operation, options)
+    if hook.wrap is not None:
+        replacement = hook.wrap(found)
+    else:
+        replacement = _stage(hook, found) if hook.stage else instrumented(found, hook.operation, options)
     setattr(_function(replacement), _HOOKED, True)
     setattr(owner, name, replacement)
     return OK if is_complete else PARTIAL

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         chattts,
         cosyvoice,
         f5_tts,
+        fastapi,
         faster_whisper,
         fish_speech,
         gpt_sovits,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         kokoro_fastapi,
         qwen3_tts,
         sonic,
+        starlette,
         voxcpm,
     )
     from soundpost.integrations._imports import Callback, ImportHook
@@ -45,6 +47,7 @@ MODULES = {
     "chattts": ("ChatTTS.core",),
     "cosyvoice": ("cosyvoice.cli.cosyvoice", "cosyvoice.cli.frontend", "cosyvoice.cli.model"),
     "f5_tts": ("f5_tts.api", "f5_tts.infer.utils_infer", "f5_tts.model.cfm"),
+    "fastapi": ("fastapi.applications",),
     "faster_whisper": ("faster_whisper.transcribe",),
     "fish_speech": ("fish_speech.inference_engine", "fish_speech.inference_engine.vq_manager"),
     "gpt_sovits": (
@@ -70,6 +73,7 @@ MODULES = {
         "qwen_tts.inference.qwen3_tts_tokenizer",
     ),
     "sonic": ("sonic",),
+    "starlette": ("starlette.applications",),
     "voxcpm": (
         "voxcpm.core",
         "voxcpm.model.voxcpm",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Hook:
-    """A function or method of a service that is recorded, as a call or as a stage.
+    """A function or method of a service that is recorded, as a call or as a stage, or replaced.
 
     Attributes:
         target: Module and name, such as `"chattts.core:Chat.infer"`.
-        operation: Name of the operation; None for a stage.
-        stage: Name of the stage; None for a call.
+        operation: Name of the operation of a call.
+        stage: Name of a stage.
+        wrap: Function that returns the replacement of a function that is neither.
         decides: Whether a failure of the stage is one of its call.
         needs: Parameters without which this is another function, which stays as it is.
         options: The options of `soundpost.instrument`. A source whose parameter is absent in the installed
@@ -29,6 +30,7 @@ class Hook:
     target: str
     operation: str | None = None
     stage: str | None = None
+    wrap: Callable[[Any], Any] | None = None
     decides: bool = False
     needs: tuple[str, ...] = ()
     options: Options = field(default_factory=dict)  # type: ignore[assignment]
@@ -46,7 +48,7 @@ class Hook:
 
 @dataclass(frozen=True, kw_only=True)
 class Integration:
-    """The recorded functions of a service.
+    """The recorded functions of a service, or the replaced functions of a framework.
 
     Attributes:
         name: Name of the service; `soundpost` telemetry that starts by itself has it, too.
@@ -54,6 +56,7 @@ class Integration:
         aliases: Other names under which scripts import a module, by its name in the hooks.
         generic: Modules whose names others use as well, such as `sonic`: without the hooks of calls they are
             another program's.
+        starts: Whether telemetry starts with it; a framework alone records no calls.
         adapt: Functions of a module that is hooked, by its name in the hooks.
     """
 
@@ -61,6 +64,7 @@ class Integration:
     hooks: tuple[Hook, ...]
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generic: frozenset[str] = frozenset()
+    starts: bool = True
     adapt: Mapping[str, Callable[[ModuleType], None]] = field(default_factory=dict)
 
     def modules(self) -> dict[str, str]:

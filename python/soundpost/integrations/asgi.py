@@ -8,9 +8,9 @@ One line, before the application starts::
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from contextvars import copy_context
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from soundpost._native import request_variable
@@ -18,10 +18,12 @@ from soundpost._threads import carry_calls
 from soundpost.integrations._requests import guarded, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from soundpost._apps import AsgiApp, _Receive, _Scope, _Send
 
 _OPENED = "soundpost.request"
-"""Key of the scope of a request that has a middleware around it."""
+"""Key of the connection in its scope, for further middlewares of the request."""
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 _ENDS = frozenset({"http.response.body", "http.response.pathsend", "websocket.close"})
 """Messages that end a response, unless they announce more."""
@@ -48,8 +50,10 @@ class SoundpostMiddleware:
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Runs the application in the context of the request."""
-        connection = None
-        if scope["type"] in ("http", "websocket") and _OPENED not in scope:
+        connection, outer = None, scope.get(_OPENED)
+        if outer is not None:
+            outer.sends_id |= self._send_request_id
+        elif scope["type"] in ("http", "websocket"):
             connection = guarded(_Connection, scope, receive, send)
         if connection is None:
             return await self.app(scope, receive, send)
@@ -74,6 +78,17 @@ def instrument_fastapi(app: Any, *, send_request_id: bool = False) -> Any:
     return app
 
 
+def with_middleware(build: Callable[[Any], AsgiApp]) -> Callable[[Any], AsgiApp]:
+    """Returns a method that builds the middlewares of an application, with Soundpost's around them."""
+
+    @functools.wraps(build)
+    def build_middleware_stack(self: Any) -> AsgiApp:
+        app = build(self)
+        return guarded(SoundpostMiddleware, app) or app
+
+    return build_middleware_stack
+
+
 class _Connection:
     """The messages of one request, which are read ahead once it has a call: one may be the disconnect."""
 
@@ -88,7 +103,7 @@ class _Connection:
         self.request = opened(
             lambda name: headers.get(name.encode(), b"").decode("latin-1"), on_call=self._on_call()
         )
-        scope[_OPENED] = True
+        scope[_OPENED] = self
 
     def _on_call(self) -> Any:
         try:
@@ -96,7 +111,7 @@ class _Connection:
         except RuntimeError:  # On another loop than that of asyncio, the application notices a disconnect.
             return None
         # Without the context, which would keep the call alive.
-        return partial(loop.call_soon_threadsafe, self._read_ahead, context=copy_context())
+        return functools.partial(loop.call_soon_threadsafe, self._read_ahead, context=copy_context())
 
     async def receive(self) -> _Scope:
         """Returns the next message."""
@@ -121,7 +136,7 @@ class _Connection:
         is_idle = not (self._is_receiving or self._is_complete or self._has_left or self._reader)
         if is_idle and self.request.has_calls and self._read_bytes < _MAX_READ_AHEAD:
             self._reader = asyncio.ensure_future(self._receive())
-            self._reader.add_done_callback(partial(guarded, self._on_read))
+            self._reader.add_done_callback(functools.partial(guarded, self._on_read))
 
     def _on_read(self, reader: asyncio.Task[_Scope]) -> None:
         self._reader = None

@@ -1,0 +1,12 @@
+"""Starlette, and frameworks over it: the requests of each application."""
+
+from __future__ import annotations
+
+from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations.asgi import with_middleware
+
+INTEGRATION = Integration(
+    name="starlette",
+    hooks=(Hook(target="starlette.applications:Starlette.build_middleware_stack", wrap=with_middleware),),
+    starts=False,
+)
