@@ -4,7 +4,8 @@
 use rusqlite::Connection;
 
 use crate::limits::Now;
-use crate::sql::{set_state, state, whole};
+use crate::schema::{set_state, state};
+use crate::sql::whole;
 
 /// Maximum forward step that is trusted at once, nanoseconds.
 const TRUSTED_STEP_NANOS: u64 = 60_000_000_000;
@@ -75,7 +76,9 @@ mod tests {
     fn trusted(steps: &[(u64, i64)]) -> Vec<i64> {
         let connection = Connection::open_in_memory().unwrap();
         connection
-            .execute_batch("CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
+            .execute_batch(
+                "CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER)",
+            )
             .unwrap();
         let (mut monotonic, mut ahead) = (0, 0_i64);
         let now = |monotonic: u64, ahead: i64| Now {

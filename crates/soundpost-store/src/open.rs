@@ -31,6 +31,7 @@ impl OpenFile {
         let samples = SampleWriter::new(&connection)?;
         connection.prepare_cached(schema::CALLS.insertion())?;
         connection.prepare_cached(schema::EVENTS.insertion())?;
+        connection.prepare_cached(schema::SAMPLE_TIMES.insertion())?;
         schema::check(&connection)?;
         SinkRow::all(&connection)?;
         let identity = file::identity(path);
@@ -130,10 +131,10 @@ fn insert_death(transaction: &Transaction<'_>, key: &DeathKey, sequence: u64) ->
 }
 
 fn write_cursors(transaction: &Transaction<'_>, cursors: &[(u64, u64)]) -> rusqlite::Result<()> {
-    let insert = "INSERT OR REPLACE INTO segment_cursors (segment, position) VALUES (?1, ?2)";
     for (segment, position) in cursors {
         step::reach("cursor-save");
-        run(transaction, insert, [segment.cast_signed(), position.cast_signed()])?;
+        let values = [segment, position].map(|number| number.cast_signed().into());
+        schema::SEGMENT_CURSORS.replace(transaction, values.into())?;
     }
     Ok(())
 }

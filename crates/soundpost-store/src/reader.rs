@@ -179,7 +179,7 @@ impl Reader {
         Ok(summary)
     }
 
-    /// Returns the maximum number of damaged calls that a query of this reader skipped.
+    /// Returns the maximum number of damaged records or samples that a query of this reader skipped.
     pub fn damaged(&self) -> u64 {
         self.damaged.load(Ordering::Relaxed)
     }
@@ -187,15 +187,17 @@ impl Reader {
     /// Returns the samples within a range of nanoseconds since 1970, oldest first, with the values of these columns, or
     /// of all columns without names. Samples without such values are left out.
     pub fn vitals(&self, range: Range<u64>, names: &[&str]) -> Result<Vec<VitalsSample>, StoreError> {
-        let mut found = Vec::new();
+        let (mut found, mut damaged) = (Vec::new(), 0);
         for table in SampleTable::ALL {
             let is_wanted = |name: &str| names.is_empty() || names.contains(&name);
-            let columns = || table.columns().iter().filter(|column| is_wanted(column.name));
-            if columns().next().is_some() {
-                found
-                    .extend(self.with(|connection| sample_rows::read(connection, table, &range, columns()))?);
+            if table.columns().iter().any(|column| is_wanted(column.name)) {
+                let read = self.with(|connection| sample_rows::read(connection, table, &range, is_wanted));
+                let (samples, lost) = read?;
+                found.extend(samples);
+                damaged += lost;
             }
         }
+        self.damaged.fetch_max(damaged, Ordering::Relaxed);
         found.retain(|sample| !sample.values.is_empty());
         found.sort_by_key(|sample| sample.unix_nanos);
         Ok(found)

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::cursor::{RecordKinds, Sequence};
@@ -10,9 +11,8 @@ use crate::filter::{CallFilter, Filter, LogFilter};
 use crate::record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
 use crate::sample_rows::{self, NANOS};
 use crate::scan::Scan;
-use crate::schema::{CALLS, EVENTS, RecordTable, SampleTable};
+use crate::schema::{CALLS, EVENTS, RecordTable, SAMPLE_TIMES, SampleTable, SampleTime};
 use crate::shared_rows::SharedRows;
-use crate::sql::count;
 
 /// Maximum memory of a batch for each table, bytes.
 const BATCH_BYTES: usize = 8 << 20;
@@ -60,7 +60,7 @@ fn matching<F: Filter>(
 /// Returns the calls that match, by the indexes.
 fn indexed_calls(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<Vec<CallRow>> {
     let (sql, values) = filter.select();
-    let mut shared = SharedRows::new(connection)?;
+    let mut shared = SharedRows::new(connection);
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map(params_from_iter(&values), |row| Ok(call(row, &mut shared)?.1))?.collect()
 }
@@ -69,7 +69,7 @@ fn indexed_calls(connection: &Connection, filter: &CallFilter) -> rusqlite::Resu
 fn selected_events(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Vec<EventRow>> {
     let (sql, values) = filter.select();
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut shared = SharedRows::new(connection)?;
+    let mut shared = SharedRows::new(connection);
     let events = statement.query_map(params_from_iter(&values), |row| event(row, &mut shared))?;
     let is_wanted = |row: &EventRow| filter.has_pattern(&row.event);
     let wanted = events.filter(|row| row.as_ref().map_or(true, is_wanted));
@@ -78,14 +78,14 @@ fn selected_events(connection: &Connection, filter: &LogFilter) -> rusqlite::Res
 
 /// Visits the sound calls in the order of the table. Returns the number of damaged ones.
 pub(crate) fn sound_calls(connection: &Connection, visit: impl FnMut(CallRow)) -> rusqlite::Result<u64> {
-    let mut shared = SharedRows::new(connection)?;
+    let mut shared = SharedRows::new(connection);
     let read = |row: &Row<'_>| call(row, &mut shared).map(|(_, call)| (call.sequence, call));
     sound(connection, &CALLS, read, visit)
 }
 
 /// Visits the sound log events as [`sound_calls`] does.
 pub(crate) fn sound_events(connection: &Connection, visit: impl FnMut(EventRow)) -> rusqlite::Result<u64> {
-    let mut shared = SharedRows::new(connection)?;
+    let mut shared = SharedRows::new(connection);
     let read = |row: &Row<'_>| event(row, &mut shared).map(|event| (event.sequence, event));
     sound(connection, &EVENTS, read, visit)
 }
@@ -158,7 +158,7 @@ fn batch_with(
 ) -> rusqlite::Result<(RecordBatch, i64)> {
     let (horizon, records, erased) = (u64::MAX, Vec::new(), Vec::new());
     let mut reading = Reading { connection: transaction, after, margin, limit, horizon, records, erased };
-    let mut shared = SharedRows::new(transaction)?;
+    let mut shared = SharedRows::new(transaction);
     if kinds.calls {
         let read = |row: &Row<'_>| Ok(Record::Call(call(row, &mut shared)?.1));
         reading.table(CALLS.name(), &CALLS.names(), |row| CALLS.erased(row), read)?;
@@ -169,7 +169,7 @@ fn batch_with(
     }
     if kinds.vitals {
         let read = |row: &Row<'_>| vitals(transaction, row, &mut shared);
-        reading.table("vitals_samples", "sequence, ordinal, time, origin", |_| None, read)?;
+        reading.table(SAMPLE_TIMES.name(), &SAMPLE_TIMES.names(), |_| None, read)?;
     }
     let Reading { horizon, mut records, mut erased, .. } = reading;
     records.retain(|record| record.sequence() <= horizon);
@@ -241,14 +241,20 @@ impl Reading<'_> {
 }
 
 fn vitals(connection: &Connection, row: &Row<'_>, shared: &mut SharedRows<'_>) -> rusqlite::Result<Record> {
-    let sequence = count(row.get(0)?);
-    let unix_nanos = count(row.get(2)?).saturating_mul(NANOS);
-    let mut samples = Vec::new();
+    let mut time = SampleTime::default();
+    let ([sequence, _], origin) = SAMPLE_TIMES.read(row, &mut time)?;
+    let unix_nanos = time.millis.saturating_mul(NANOS);
+    let (mut samples, mut damaged) = (Vec::new(), 0);
     for table in SampleTable::ALL {
         let range = unix_nanos..unix_nanos.saturating_add(NANOS);
-        samples.extend(sample_rows::read(connection, table, &range, table.columns())?);
+        let (read, lost) = sample_rows::read(connection, table, &range, |_| true)?;
+        samples.extend(read);
+        damaged += lost;
+    }
+    if samples.is_empty() && damaged > 0 {
+        return Err(FromSqlError::InvalidType.into());
     }
     samples.retain(|sample| !sample.values.is_empty());
-    let origin = shared.origin(row.get(3)?)?;
+    let origin = shared.origin(origin)?;
     Ok(Record::Vitals(VitalsRow { sequence, unix_nanos, origin, samples }))
 }

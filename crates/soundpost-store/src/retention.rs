@@ -8,8 +8,8 @@ use crate::cursor::{SAMPLES, Sequence, SinkRow, TABLES};
 use crate::limits::{LOG_BYTES, Limits, Room};
 use crate::sample_rows::NANOS;
 use crate::scan::Scan;
-use crate::schema::{self, RecordTable, SampleTable};
-use crate::sql::{count, first, run, set_state, state, whole};
+use crate::schema::{self, RecordTable, SampleTable, set_state, state};
+use crate::sql::{count, first, run, whole};
 
 /// Maximum rows that a step removes from a table, which takes some milliseconds.
 const STEP_ROWS: i64 = 1024;

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, params_from_iter};
 
 use crate::cursor::{SAMPLES, Sequence};
+use crate::error::is_damage;
 use crate::scan::Scan;
-use crate::schema::{SampleColumn, SampleTable};
-use crate::sql::{count, first, places, run, whole};
+use crate::schema::{Checksum, GPUS, SAMPLE_TIMES, SampleColumn, SampleTable, SampleTime, check_row};
+use crate::shared_rows::{GPU_ROWS, TableRows, UNKNOWN};
+use crate::sql::{count, places, run, whole};
 use crate::vitals::{Entity, GpuName, VitalsSample};
 
 /// Unit of stored times, nanoseconds.
@@ -51,9 +53,9 @@ impl SampleWriter {
             let time = whole(sample.unix_nanos / NANOS);
             if self.newest.replace(time) != Some(time) {
                 let (sequence, ordinal) = last.next(SAMPLES);
-                let insert =
-                    "INSERT INTO vitals_samples (sequence, ordinal, time, origin) VALUES (?1, ?2, ?3, ?4)";
-                run(transaction, insert, (whole(sequence), whole(ordinal), time, origin(sequence)?))?;
+                let keys = [Some(whole(sequence)), Some(whole(ordinal)), origin(sequence)?];
+                let mut insert = transaction.prepare_cached(SAMPLE_TIMES.insertion())?;
+                SAMPLE_TIMES.insert(&mut insert, &keys, &SampleTime { millis: count(time) })?;
             }
             let mut row = vec![Value::Integer(time)];
             match &sample.entity {
@@ -70,6 +72,7 @@ impl SampleWriter {
                 let stored = sample.value(column.name).and_then(|value| column.stored(value));
                 stored.map_or(Value::Null, Value::Integer)
             }));
+            row.push(Checksum::of(&row).into());
             run(transaction, &self.insertions[table as usize], params_from_iter(row))?;
         }
         Ok(())
@@ -80,72 +83,87 @@ impl SampleWriter {
         if let Some(id) = self.gpus.get(name) {
             return Ok(*id);
         }
-        let names = params![name.gpu, name.uuid, name.name, name.mig];
-        let find = "SELECT id FROM gpus WHERE gpu = ?1 AND uuid = ?2 AND name = ?3 AND mig = ?4";
-        let id = match first(transaction, find, names)? {
-            Some(id) => id,
-            None => {
-                run(transaction, "INSERT INTO gpus (gpu, uuid, name, mig) VALUES (?1, ?2, ?3, ?4)", names)?;
-                transaction.last_insert_rowid()
-            }
-        };
+        let id = GPU_ROWS.id(transaction, &[&name.gpu, &name.uuid, &name.name, &name.mig])?;
         self.gpus.insert(name.clone(), id);
         Ok(id)
     }
 }
 
 fn insertion(table: SampleTable) -> String {
-    let values = table.columns().iter().map(|column| column.name);
-    let columns: Vec<&str> = ["time"].into_iter().chain(table.keys()).chain(values).collect();
+    let columns = table.names();
     let (name, places) = (table.name(), places(columns.len()));
     format!("INSERT OR REPLACE INTO {name} ({}) VALUES ({places})", columns.join(", "))
 }
 
-/// Returns the samples of a table within a range of nanoseconds, oldest first, with these columns.
-pub(crate) fn read<'c>(
+/// Returns the samples of a table within a range of nanoseconds, oldest first, with the values that are wanted, and the
+/// number of damaged samples, which are left out.
+pub(crate) fn read(
     connection: &Connection,
     table: SampleTable,
     range: &Range<u64>,
-    columns: impl IntoIterator<Item = &'c SampleColumn>,
-) -> rusqlite::Result<Vec<VitalsSample>> {
-    let columns: Vec<&SampleColumn> = columns.into_iter().collect();
-    let (keys, join) = match table {
-        SampleTable::Gpu => (vec!["gpu", "uuid", "name", "mig"], " JOIN gpus USING (id)"),
-        _ => (table.keys().collect(), ""),
+    is_wanted: impl Fn(&str) -> bool,
+) -> rusqlite::Result<(Vec<VitalsSample>, u64)> {
+    let columns: Vec<(usize, &SampleColumn)> =
+        table.columns().iter().enumerate().filter(|(_, column)| is_wanted(column.name)).collect();
+    let select = format!("SELECT {} FROM {}", table.names().join(", "), table.name());
+    let start = whole(range.start.div_ceil(NANOS));
+    let (mut samples, mut damaged) = (Vec::new(), 0);
+    let mut gpus = gpus(connection);
+    let scan = match is_found(connection, table, &select, start)? {
+        true => Scan::from(format!("{select} WHERE time >= ?1 ORDER BY time"), start),
+        false => Scan::all(&select, "time"),
     };
-    let values = columns.iter().map(|column| column.name);
-    let selected: Vec<&str> = ["time"].into_iter().chain(keys).chain(values).collect();
-    let sql = format!(
-        "SELECT {} FROM {}{join} WHERE time >= ?1 AND time < ?2 ORDER BY time",
-        selected.join(", "),
-        table.name()
-    );
-    let bounds = [range.start, range.end].map(|nanos| whole(nanos.div_ceil(NANOS)));
-    let mut samples = Vec::new();
-    // A damaged sample is left out.
-    Scan::bounded(sql, bounds).visit(connection, |row| {
-        samples.extend(row.and_then(|row| sample(row, table, &columns).ok()));
+    scan.visit(connection, |row| {
+        match row.map(|row| sample(row, table, &columns, &mut gpus)) {
+            Some(Ok(sample)) if sample.unix_nanos >= range.end => return Ok(ControlFlow::Break(())),
+            Some(Ok(sample)) if sample.unix_nanos < range.start => {}
+            Some(Ok(sample)) => samples.push(sample),
+            Some(Err(error)) if !is_damage(&error) => return Err(error),
+            _ => damaged += 1,
+        }
         Ok(ControlFlow::Continue(None))
     })?;
-    Ok(samples)
+    Ok((samples, damaged))
 }
 
-fn sample(row: &Row<'_>, table: SampleTable, columns: &[&SampleColumn]) -> rusqlite::Result<VitalsSample> {
+/// Returns whether a search finds the first row from a time on. A damaged time misleads it to the row behind.
+fn is_found(connection: &Connection, table: SampleTable, select: &str, start: i64) -> rusqlite::Result<bool> {
+    let before = format!("{select} WHERE time < ?1 ORDER BY time DESC LIMIT 1");
+    let mut before = connection.prepare_cached(&before)?;
+    match before.query_row([start], |row| check_row(row, table.names().len() - 1)) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(start > 0),
+        Err(error) if is_damage(&error) => Ok(false),
+        sound => sound.map(|()| true),
+    }
+}
+
+/// Returns the names of GPUs by their ids, [`UNKNOWN`] where they are damaged.
+fn gpus(connection: &Connection) -> TableRows<'_, GpuName> {
+    let unknown = GpuName { gpu: UNKNOWN.to_owned(), ..GpuName::default() };
+    TableRows::new(connection, &GPUS, unknown, |row| {
+        Ok(GpuName { gpu: row.get(1)?, uuid: row.get(2)?, name: row.get(3)?, mig: row.get(4)? })
+    })
+}
+
+fn sample(
+    row: &Row<'_>,
+    table: SampleTable,
+    columns: &[(usize, &SampleColumn)],
+    gpus: &mut TableRows<'_, GpuName>,
+) -> rusqlite::Result<VitalsSample> {
+    check_row(row, table.names().len() - 1)?;
     let (entity, keys) = match table {
         SampleTable::Host => (Entity::Host, 1),
         SampleTable::Process => (Entity::Process { pid: row.get(1)? }, 2),
-        SampleTable::Gpu => {
-            let name = GpuName { gpu: row.get(1)?, uuid: row.get(2)?, name: row.get(3)?, mig: row.get(4)? };
-            (Entity::Gpu(name), 5)
-        }
+        SampleTable::Gpu => (Entity::Gpu(gpus.get(row.get(1)?)?), 2),
         SampleTable::GpuProcess => {
             let pid = row.get(2)?;
             (Entity::GpuProcess { gpu: row.get(1)?, pid: (pid != 0).then_some(pid) }, 3)
         }
     };
     let mut values = Vec::with_capacity(columns.len());
-    for (place, column) in (keys..).zip(columns) {
-        if let Some(stored) = row.get::<_, Option<i64>>(place)? {
+    for (place, column) in columns {
+        if let Some(stored) = row.get::<_, Option<i64>>(keys + place)? {
             values.push((column.name, column.value(stored)));
         }
     }

@@ -34,9 +34,14 @@ impl Scan {
         Self::new(sql, vec![whole(sequence)], -1)
     }
 
-    /// Scans a statement with these bounds.
-    pub(crate) fn bounded(sql: String, bounds: [i64; 2]) -> Self {
-        Self::new(sql, bounds.to_vec(), 0)
+    /// Scans all rows of a statement without conditions, in this order.
+    pub(crate) fn all(select: &str, order: &str) -> Self {
+        Self::from(format!("{select} WHERE ?1 = 0 ORDER BY {order}"), 0)
+    }
+
+    /// Scans a statement from this bound on.
+    pub(crate) fn from(sql: String, bound: i64) -> Self {
+        Self::new(sql, vec![bound], 0)
     }
 
     fn new(sql: String, bounds: Vec<i64>, direction: i64) -> Self {

@@ -5,15 +5,18 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, Connection, Params, Row, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, Transaction, params_from_iter};
 use soundpost_core::{FinishedCall, RecordOrigin};
 
 use crate::error::is_damage;
-use crate::schema::{labels_text, read_json, read_labels};
-use crate::sql::{first, run, whole};
+use crate::schema::{
+    CALL_SERIES, CheckedTable, Checksum, GPUS, ORIGINS, labels_text, read_json, read_labels,
+};
+use crate::sql::{first, places, run, whole};
 
-/// Operation of calls whose series cannot be read.
-const UNKNOWN: &str = "unknown";
+/// Operation of calls whose series is damaged, and index of a GPU whose row is.
+pub(crate) const UNKNOWN: &str = "unknown";
 /// Maximum number of rows of a table that the writer caches; a service has tens.
 const CACHED: usize = 4096;
 
@@ -41,9 +44,7 @@ impl SharedIds {
         let labels = call.labels.iter().flat_map(|(name, value)| [name, value]);
         let texts = std::iter::once(&call.operation).chain(labels);
         self.series.id(texts, sequence, || {
-            let find = "SELECT id FROM call_series WHERE operation = ?1 AND labels = ?2";
-            let insert = "INSERT INTO call_series (operation, labels, last) VALUES (?1, ?2, 0)";
-            find_or_insert(transaction, find, insert, params![call.operation, labels_text(&call.labels)])
+            SERIES_ROWS.id(transaction, &[&call.operation, &labels_text(&call.labels)])
         })
     }
 
@@ -55,11 +56,9 @@ impl SharedIds {
         sequence: u64,
     ) -> rusqlite::Result<Option<i64>> {
         let Some(RecordOrigin { version, instance }) = origin else { return Ok(None) };
-        let id = self.origins.id([version, instance], sequence, || {
-            let find = "SELECT id FROM origins WHERE version = ?1 AND instance = ?2";
-            let insert = "INSERT INTO origins (version, instance, last) VALUES (?1, ?2, 0)";
-            find_or_insert(transaction, find, insert, [version, instance])
-        });
+        let id = self
+            .origins
+            .id([version, instance], sequence, || ORIGIN_ROWS.id(transaction, &[version, instance]));
         id.map(Some)
     }
 
@@ -149,39 +148,93 @@ impl TableIds {
     }
 }
 
-fn find_or_insert(
-    transaction: &Transaction<'_>,
-    find: &str,
-    insert: &str,
-    key: impl Params + Copy,
-) -> rusqlite::Result<i64> {
-    if let Some(id) = first(transaction, find, key)? {
-        return Ok(id);
+/// A table of rows that are found by their texts.
+pub(crate) struct TextRows {
+    table: &'static CheckedTable,
+    /// Whether rows have the sequence number of their newest record.
+    has_last: bool,
+}
+
+const SERIES_ROWS: TextRows = TextRows { table: &CALL_SERIES, has_last: true };
+const ORIGIN_ROWS: TextRows = TextRows { table: &ORIGINS, has_last: true };
+pub(crate) const GPU_ROWS: TextRows = TextRows { table: &GPUS, has_last: false };
+
+impl TextRows {
+    /// Returns the id of the row with these texts, which is inserted if no sound row has them.
+    pub(crate) fn id(&self, transaction: &Transaction<'_>, texts: &[&String]) -> rusqlite::Result<i64> {
+        if let Some(id) = self.find(transaction, texts)? {
+            return Ok(id);
+        }
+        match self.insert(transaction, texts) {
+            // The index has the texts of a damaged row.
+            Err(error) if is_damage(&error) => {
+                transaction.execute_batch(&format!("REINDEX {}", self.table.name))?;
+                self.find(transaction, texts)?.map_or_else(|| self.insert(transaction, texts), Ok)
+            }
+            inserted => inserted,
+        }
     }
-    run(transaction, insert, key)?;
-    Ok(transaction.last_insert_rowid())
+
+    /// Returns the id that the index has for these texts, if the row has them as well.
+    fn find(&self, transaction: &Transaction<'_>, texts: &[&String]) -> rusqlite::Result<Option<i64>> {
+        let CheckedTable { name, columns } = self.table;
+        let texts_are: Vec<_> = columns
+            .iter()
+            .skip(1)
+            .enumerate()
+            .map(|(place, column)| format!("{column} = ?{}", place + 1))
+            .collect();
+        let indexed = format!("SELECT id FROM {name} WHERE {}", texts_are.join(" AND "));
+        let Some(id) = first::<i64>(transaction, &indexed, params_from_iter(texts))? else { return Ok(None) };
+        let is_equal = |row: &Row<'_>| {
+            let mut equal =
+                texts.iter().enumerate().map(|(place, text)| Ok(row.get_ref(place + 1)?.as_str()? == *text));
+            equal.try_fold(true, |all, equal: rusqlite::Result<bool>| Ok(all && equal?))
+        };
+        Ok(self.table.find(transaction, id, is_equal)?.and_then(|is_equal| is_equal.then_some(id)))
+    }
+
+    fn insert(&self, transaction: &Transaction<'_>, texts: &[&String]) -> rusqlite::Result<i64> {
+        let CheckedTable { name, .. } = self.table;
+        let next = format!("SELECT coalesce(max(id), 0) + 1 FROM {name}");
+        let id = first::<i64>(transaction, &next, [])?.unwrap_or(1);
+        let mut values = vec![Value::Integer(id)];
+        values.extend(texts.iter().map(|text| Value::Text((*text).clone())));
+        values.push(Checksum::of(&values).into());
+        let (last, zero) = if self.has_last { (", last", ", 0") } else { ("", "") };
+        let (names, places) = (self.table.names(), places(values.len()));
+        let insert = format!("INSERT INTO {name} ({names}{last}) VALUES ({places}{zero})");
+        run(transaction, &insert, params_from_iter(values)).map(|_| id)
+    }
 }
 
 /// Rows of a shared table by id, as a reader caches them.
-struct TableRows<'a, T> {
-    statement: CachedStatement<'a>,
+pub(crate) struct TableRows<'a, T> {
+    connection: &'a Connection,
+    table: &'static CheckedTable,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    damaged: T,
     cached: HashMap<i64, T>,
 }
 
 impl<'a, T: Clone> TableRows<'a, T> {
-    fn new(
+    /// Creates a cache; rows that are damaged or missing are read as `damaged`.
+    pub(crate) fn new(
         connection: &'a Connection,
-        select: &str,
+        table: &'static CheckedTable,
+        damaged: T,
         read: fn(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<Self> {
-        Ok(Self { statement: connection.prepare_cached(select)?, read, cached: HashMap::new() })
+    ) -> Self {
+        Self { connection, table, read, damaged, cached: HashMap::new() }
     }
 
-    fn get(&mut self, id: i64) -> rusqlite::Result<T> {
+    pub(crate) fn get(&mut self, id: i64) -> rusqlite::Result<T> {
         match self.cached.entry(id) {
             Entry::Occupied(cached) => Ok(cached.get().clone()),
-            Entry::Vacant(vacant) => Ok(vacant.insert(self.statement.query_row([id], self.read)?).clone()),
+            Entry::Vacant(vacant) => {
+                let row = self.table.find(self.connection, id, self.read)?;
+                Ok(vacant.insert(row.unwrap_or_else(|| self.damaged.clone())).clone())
+            }
         }
     }
 }
@@ -192,37 +245,29 @@ type Series = (String, Vec<(String, String)>);
 /// The shared rows of records that are read.
 pub(crate) struct SharedRows<'a> {
     series: TableRows<'a, Series>,
-    origins: TableRows<'a, Arc<RecordOrigin>>,
+    origins: TableRows<'a, Option<Arc<RecordOrigin>>>,
 }
 
 impl<'a> SharedRows<'a> {
-    pub(crate) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
-        let series = "SELECT operation, labels FROM call_series WHERE id = ?1";
-        let origin = "SELECT version, instance FROM origins WHERE id = ?1";
-        Ok(Self {
-            series: TableRows::new(connection, series, |row| {
-                let labels = read_json(row.get_ref(1)?, read_labels).unwrap_or_default();
-                Ok((row.get(0).unwrap_or_else(|_| UNKNOWN.to_owned()), labels))
-            })?,
-            origins: TableRows::new(connection, origin, |row| {
-                Ok(Arc::new(RecordOrigin { version: row.get(0)?, instance: row.get(1)? }))
-            })?,
-        })
+    pub(crate) fn new(connection: &'a Connection) -> Self {
+        let unknown = (UNKNOWN.to_owned(), Vec::new());
+        Self {
+            series: TableRows::new(connection, &CALL_SERIES, unknown, |row| {
+                Ok((row.get(1)?, read_json(row.get_ref(2)?, read_labels)?))
+            }),
+            origins: TableRows::new(connection, &ORIGINS, None, |row| {
+                Ok(Some(Arc::new(RecordOrigin { version: row.get(1)?, instance: row.get(2)? })))
+            }),
+        }
     }
 
     /// Returns the series of a call, whose operation is [`UNKNOWN`] where it is damaged.
     pub(crate) fn series(&mut self, id: i64) -> rusqlite::Result<Series> {
-        match self.series.get(id) {
-            Err(error) if is_damage(&error) => Ok((UNKNOWN.to_owned(), Vec::new())),
-            series => series,
-        }
+        self.series.get(id)
     }
 
     /// Returns the origin of a record; `None` in records of older builds, and where it is damaged.
     pub(crate) fn origin(&mut self, id: Option<i64>) -> rusqlite::Result<Option<Arc<RecordOrigin>>> {
-        match id.map(|id| self.origins.get(id)).transpose() {
-            Err(error) if is_damage(&error) => Ok(None),
-            origin => origin,
-        }
+        id.map_or(Ok(None), |id| self.origins.get(id))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::types::Value;
+use rusqlite::Row;
 use soundpost_core::{memory_room, step};
 
 use crate::batch::Batch;
@@ -16,7 +16,8 @@ use crate::fork::{ForkGuarded, enter};
 use crate::limits::{Limits, Room};
 use crate::open::OpenFile;
 use crate::retention::{self, Progress};
-use crate::sql::{first, run, whole_of};
+use crate::schema::SEGMENT_CURSORS;
+use crate::sql::run;
 use crate::{file, postmortems};
 
 /// Timeout of erasing while other programs use the store.
@@ -106,9 +107,8 @@ impl Store {
     /// Returns the position up to which a segment's ring is stored.
     pub fn segment_cursor(&mut self, segment: u64) -> Result<Option<u64>, StoreError> {
         self.with(|open, _| {
-            let position = "SELECT position FROM segment_cursors WHERE segment = ?1";
-            let position: Option<Value> = first(&open.connection, position, [segment.cast_signed()])?;
-            Ok(position.and_then(|position| Some(whole_of(&position)?.cast_unsigned())))
+            let position = |row: &Row<'_>| row.get(1).map(i64::cast_unsigned);
+            SEGMENT_CURSORS.find(&open.connection, segment.cast_signed(), position)
         })
     }
 

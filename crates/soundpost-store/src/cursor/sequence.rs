@@ -6,8 +6,10 @@ use rusqlite::Connection;
 
 use super::kinds::RecordKinds;
 use crate::scan::Scan;
-use crate::schema::{CALLS as CALL_TABLE, EVENTS as EVENT_TABLE, RecordTable};
-use crate::sql::{count, set_state, state, whole};
+use crate::schema::{
+    CALLS as CALL_TABLE, EVENTS as EVENT_TABLE, RecordTable, SAMPLE_TIMES, set_state, state,
+};
+use crate::sql::whole;
 
 /// Tables of records; all have `sequence` and `ordinal`.
 pub(crate) const TABLES: [&str; 3] = ["stored_calls", "stored_events", "vitals_samples"];
@@ -75,7 +77,7 @@ impl Sequence {
         let newest = [
             newest(connection, &CALL_TABLE, end, number)?,
             newest(connection, &EVENT_TABLE, end, number)?,
-            newest_sample(connection, number)?,
+            newest(connection, &SAMPLE_TIMES, end, number)?,
         ];
         for (newest, count) in newest.iter().zip(&mut sound.counts) {
             sound.number = sound.number.max(newest.sequence);
@@ -128,21 +130,4 @@ fn newest<R: Default>(
         Ok(ControlFlow::Break(()))
     })?;
     Ok(newest)
-}
-
-/// Returns the newest time of sampling up to `number`. Its row has no checksum, but its ordinal follows from the other
-/// tables.
-fn newest_sample(connection: &Connection, number: u64) -> rusqlite::Result<Newest> {
-    let mut found = Newest::default();
-    Scan::back(TABLES[SAMPLES], "sequence, ordinal", number).visit(connection, |row| {
-        let Some([sequence, ordinal]) = row.and_then(|row| Some([row.get(0).ok()?, row.get(1).ok()?])) else {
-            return Ok(ControlFlow::Continue(None));
-        };
-        (found.sequence, found.ordinal) = (count(sequence), count(ordinal));
-        Ok(ControlFlow::Break(()))
-    })?;
-    let calls = newest(connection, &CALL_TABLE, found.sequence, found.sequence)?;
-    let events = newest(connection, &EVENT_TABLE, found.sequence, found.sequence)?;
-    found.ordinal = found.ordinal.min(found.sequence.saturating_sub(calls.ordinal + events.ordinal));
-    Ok(found)
 }

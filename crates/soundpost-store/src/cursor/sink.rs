@@ -3,13 +3,17 @@
 //! Records are numbered without gaps, and retention removes from the front. So all counts are differences, and
 //! `accepted = delivered + rejected + dropped + pending` holds by construction.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::acknowledgement::{Acknowledgement, Rejected};
 use super::kinds::RecordKinds;
 use super::sequence::{CALLS, EVENTS, SAMPLES, Sequence, TABLES};
 use crate::error::{StoreError, is_damage};
-use crate::sql::{count, places, run, whole};
+use crate::scan::Scan;
+use crate::schema::SINK_CURSORS;
+use crate::sql::{count, whole};
 
 /// Records lost before their delivery, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -230,13 +234,11 @@ impl SinkRow {
 
     /// Returns the rows of all sinks, with `None` for damaged ones.
     fn read_all(connection: &Connection) -> rusqlite::Result<Vec<Option<Self>>> {
-        let mut statement =
-            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sink_cursors ORDER BY sink"))?;
-        let mut rows = statement.query([])?;
         let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(Self::read(row).ok().filter(Self::is_sound));
-        }
+        Scan::all(&SINK_CURSORS.select(""), "sink").visit(connection, |row| {
+            all.push(row.and_then(|row| Self::read(row).ok()).filter(Self::is_sound));
+            Ok(ControlFlow::Continue(None))
+        })?;
         Ok(all)
     }
 
@@ -254,26 +256,26 @@ impl SinkRow {
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let insertion = format!("INSERT OR REPLACE INTO sink_cursors ({COLUMNS}) VALUES ({})", places(12));
         let Self { rejected, dropped, .. } = self;
-        let values = params![
-            self.sink,
-            whole(self.kinds.bits()),
-            whole(self.start),
-            whole(self.cursor),
-            whole(self.passed),
-            whole(self.delivered),
-            whole(rejected.refused),
-            whole(rejected.too_large),
-            whole(rejected.empty),
-            whole(dropped.retention),
-            whole(dropped.damage),
-            whole(dropped.erased),
+        let numbers = [
+            self.kinds.bits(),
+            self.start,
+            self.cursor,
+            self.passed,
+            self.delivered,
+            rejected.refused,
+            rejected.too_large,
+            rejected.empty,
+            dropped.retention,
+            dropped.damage,
+            dropped.erased,
         ];
-        run(connection, &insertion, values).map(drop)
+        let numbers = numbers.into_iter().map(|number| whole(number).into());
+        SINK_CURSORS.replace(connection, [self.sink.clone().into()].into_iter().chain(numbers).collect())
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        SINK_CURSORS.check(row)?;
         let number = |column: usize| row.get(column).map(count);
         Ok(Self {
             sink: row.get(0)?,
@@ -291,6 +293,3 @@ impl SinkRow {
 /// Tables of records, as in [`TABLES`], and their times in nanoseconds.
 const TIMES: [(&str, &str); TABLES.len()] =
     [(TABLES[CALLS], "ended"), (TABLES[EVENTS], "time"), (TABLES[SAMPLES], "time * 1000000")];
-
-const COLUMNS: &str = "sink, kinds, start, cursor, passed, delivered, rejected_refused, rejected_too_large, \
-    rejected_empty, dropped_retention, dropped_damage, dropped_erased";

@@ -269,3 +269,13 @@ fn load_utilization(call: &mut FinishedCall, value: ValueRef<'_>) -> FromSqlResu
     }
     Ok(())
 }
+
+/// A time of sampling, as it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct SampleTime {
+    /// Milliseconds since 1970.
+    pub(crate) millis: u64,
+}
+
+/// Columns of a time of sampling.
+pub(super) const SAMPLE_TIME_COLUMNS: &[RecordColumn<SampleTime>] = &[field!(SampleTime, "time", millis)];

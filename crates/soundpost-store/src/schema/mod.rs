@@ -1,10 +1,13 @@
 //! The schema: tables that follow from columns, versions, and migration.
 
+mod checked;
+mod checksum;
 mod column;
 mod columns;
 mod json;
 mod request_id;
 mod samples;
+mod state;
 mod stored;
 mod table;
 
@@ -14,19 +17,25 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::{About as _, StoreError};
 
+pub(crate) use checked::{CALL_SERIES, CheckedTable, GPUS, ORIGINS, SEGMENT_CURSORS, SINK_CURSORS};
+pub(crate) use checksum::{Checksum, check_row};
 pub use column::{ColumnValue, Place, RecordColumn};
+pub(crate) use columns::SampleTime;
 pub use columns::{CALL_COLUMNS, EVENT_COLUMNS};
 pub(crate) use json::{labels as labels_text, read as read_json, read_labels};
 pub(crate) use request_id::stored as stored_request_id;
 pub(crate) use samples::{SampleColumn, SampleTable};
-pub(crate) use table::{CALLS, ERASED_PID, EVENTS, NOT_ERASED, RecordTable};
+pub(crate) use state::{set_state, state};
+pub(crate) use table::{CALLS, ERASED_PID, EVENTS, NOT_ERASED, RecordTable, SAMPLE_TIMES};
 
-use table::{Definition, ORIGIN, SchemaObject};
+use checked::CHECKED;
+use checksum::CHECKSUM;
+use table::{Definition, SchemaObject};
 
 /// Tables and indexes that do not follow from columns.
 const TABLES: &str = include_str!("tables.sql");
 /// Statements that make a version of the one before, from version 1 on. A missing column needs no version.
-const STEPS: [&str; 1] = [include_str!("version_2.sql")];
+const STEPS: [&str; 2] = [include_str!("version_2.sql"), include_str!("version_3.sql")];
 /// `PRAGMA application_id` of a store: `Ausc`.
 const APPLICATION: i64 = 0x4175_7363;
 /// Version that this program writes.
@@ -34,34 +43,32 @@ pub const VERSION: i64 = 1 + STEPS.len() as i64;
 
 /// Tables that a file of any version gets when it is opened. Versions and instances of records; last: the newest record.
 const ADDED_TABLES: &str = "CREATE TABLE IF NOT EXISTS origins (id INTEGER PRIMARY KEY, version TEXT NOT NULL, \
-    instance TEXT NOT NULL, last INTEGER NOT NULL, UNIQUE (version, instance)) STRICT";
+    instance TEXT NOT NULL, last INTEGER NOT NULL, checksum INTEGER DEFAULT 0, UNIQUE (version, instance)) STRICT";
 
 /// Columns of [`TABLES`] that the statements prepared at the start do not name.
-const WRITTEN: [&str; 7] = [
-    "SELECT id, operation, labels, last FROM call_series",
+const WRITTEN: [&str; 3] = [
+    "SELECT last FROM call_series",
+    "SELECT last FROM origins",
     "SELECT segment, slot, sequence, call FROM deaths",
-    "SELECT segment, position FROM segment_cursors",
-    "SELECT name, value FROM state",
-    "SELECT id, version, instance, last FROM origins",
-    "SELECT sequence, ordinal, time, origin FROM vitals_samples",
-    "SELECT id, gpu, uuid, name, mig FROM gpus",
 ];
 
 /// Checks that tables have the columns of this version; otherwise the file is damaged.
 pub(crate) fn check(connection: &Connection) -> rusqlite::Result<()> {
-    WRITTEN.iter().try_for_each(|written| connection.prepare(written).map(drop))
+    WRITTEN.iter().try_for_each(|written| connection.prepare(written).map(drop))?;
+    CHECKED.iter().try_for_each(|table| connection.prepare(&table.select("")).map(drop))
 }
 
 fn definitions() -> impl Iterator<Item = Definition> {
     let samples = SampleTable::ALL.map(SampleTable::definition);
-    [CALLS.definition(), EVENTS.definition()].into_iter().chain(samples)
+    [CALLS.definition(), EVENTS.definition(), SAMPLE_TIMES.definition()].into_iter().chain(samples)
 }
 
 /// Returns the views and triggers, each after those that it reads.
 fn objects() -> impl Iterator<Item = SchemaObject> {
     let sql = format!("CREATE VIEW vitals AS {}", samples::all_vitals());
     let all = SchemaObject { name: "vitals".to_owned(), kind: "view", sql };
-    definitions().flat_map(|table| table.objects()).chain([all])
+    let triggers = CHECKED.iter().map(|table| table.trigger());
+    definitions().flat_map(|table| table.objects()).chain([all]).chain(triggers)
 }
 
 /// Returns the version of a store; 0 for an empty file.
@@ -120,6 +127,7 @@ fn bring_up_to_date(connection: &mut Connection, from: i64, steps: &[&str]) -> r
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(ADDED_TABLES)?;
     if from == 0 {
         definitions().try_for_each(|table| transaction.execute_batch(&table.create()))?;
         transaction.execute_batch(TABLES)?;
@@ -133,7 +141,6 @@ fn bring_up_to_date(connection: &mut Connection, from: i64, steps: &[&str]) -> r
             }
         }
     }
-    transaction.execute_batch(ADDED_TABLES)?;
     objects().try_for_each(|object| transaction.execute_batch(&object.sql))?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", to)?;
@@ -151,7 +158,10 @@ fn missing(connection: &Connection) -> rusqlite::Result<Vec<(&'static str, Colum
     let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
     let tables = definitions().map(|table| (table.table, table.all_columns()));
     let mut missing = Vec::new();
-    let others = [("vitals_samples", vec![ORIGIN]), ("sink_cursors", vec![ERASED])];
+    let others = CHECKED.iter().map(|table| match table.name {
+        "sink_cursors" => (table.name, vec![ERASED, CHECKSUM]),
+        name => (name, vec![CHECKSUM]),
+    });
     for (table, mut columns) in tables.chain(others) {
         let names = statement.query_map([table], |row| row.get(0))?;
         let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
@@ -187,7 +197,7 @@ pub(crate) fn adapt(connection: &Connection, version: i64) -> rusqlite::Result<(
         connection.execute_batch(include_str!("read_1.sql"))?;
     }
     if connection.prepare("SELECT id FROM origins").is_err() {
-        connection.execute_batch("CREATE TEMP TABLE origins (id, version, instance)")?;
+        connection.execute_batch("CREATE TEMP TABLE origins (id, version, instance, checksum)")?;
     }
     for (name, missing) in missing(connection)? {
         let value = |column: &str| match (version, column) {

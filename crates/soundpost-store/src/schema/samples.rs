@@ -1,5 +1,6 @@
 //! The columns of vitals: the one list from which tables, views, JSON, CSV and sinks' fields follow.
 
+use super::checksum::CHECKSUM;
 use super::table::Definition;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,12 @@ impl SampleTable {
                 &[("time", "INTEGER NOT NULL"), ("gpu", "TEXT NOT NULL"), ("pid", "INTEGER NOT NULL")]
             }
         }
+    }
+
+    /// Returns the names of the columns with the checksum last.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        let values = self.columns().iter().map(|column| column.name);
+        ["time"].into_iter().chain(self.keys()).chain(values).chain([CHECKSUM.0]).collect()
     }
 
     /// Returns the columns that identify the entity.
@@ -70,14 +77,17 @@ impl SampleTable {
         Definition {
             table: self.name(),
             keys: self.all_keys(),
-            columns: self.columns().iter().map(|column| (column.name, "INTEGER")).collect(),
+            columns: self.columns().iter().map(|column| (column.name, "INTEGER")).chain([CHECKSUM]).collect(),
+            identifying: keys.len(),
             end,
-            view,
-            select: format!(
-                "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', time / 1e3, 'unixepoch') AS time, time / 1e3 AS unix, \
+            view: Some((
+                view,
+                format!(
+                    "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', time / 1e3, 'unixepoch') AS time, time / 1e3 AS unix, \
                  {entity}{} FROM {from}",
-                values.join(", ")
-            ),
+                    values.join(", ")
+                ),
+            )),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::OnceLock;
 
-use rusqlite::types::{FromSqlError, ToSqlOutput, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement};
 use soundpost_core::{FinishedCall, LogEvent};
 
+use super::checksum::{CHECKSUM, Checksum};
 use super::column::RecordColumn;
-use super::columns::{CALL_COLUMNS, EVENT_COLUMNS};
+use super::columns::{CALL_COLUMNS, EVENT_COLUMNS, SAMPLE_TIME_COLUMNS, SampleTime};
 use super::stored::NULL;
 use crate::sql::{count, places, run, whole};
 
@@ -18,18 +19,22 @@ pub(super) struct Definition {
     pub(super) keys: &'static [(&'static str, &'static str)],
     /// Names and types of the other columns.
     pub(super) columns: Vec<(&'static str, &'static str)>,
+    /// Number of the first keys that identify a row.
+    pub(super) identifying: usize,
     /// Constraints and options after the columns.
     pub(super) end: String,
-    pub(super) view: &'static str,
-    pub(super) select: String,
+    /// Name and statement of the view.
+    pub(super) view: Option<(&'static str, String)>,
 }
 
 impl Definition {
     /// Returns the statement that creates the table.
     pub(super) fn create(&self) -> String {
         let columns = self.all_columns();
+        // A row whose end is lost has the default, and not NULL as a row of an older version.
+        let default = |name: &str| if name == CHECKSUM.0 { " DEFAULT 0" } else { "" };
         let columns: Vec<String> =
-            columns.iter().map(|(name, sql_type)| format!("{name} {sql_type}")).collect();
+            columns.iter().map(|(name, sql_type)| format!("{name} {sql_type}{}", default(name))).collect();
         format!("CREATE TABLE {} ({}{}", self.table, columns.join(", "), self.end)
     }
 
@@ -40,18 +45,13 @@ impl Definition {
 
     /// Returns the names, kinds and statements of the view and the trigger, as SQLite keeps them.
     pub(super) fn objects(&self) -> Vec<SchemaObject> {
-        let view = format!("CREATE VIEW {} AS {}", self.view, self.select);
-        let mut objects = vec![SchemaObject { name: self.view.to_owned(), kind: "view", sql: view }];
-        if self.columns.contains(&CHECKSUM) {
-            let (table, (checksum, _)) = (self.table, CHECKSUM);
-            let name = format!("{table}_edited");
-            let sql = format!(
-                "CREATE TRIGGER {name} AFTER UPDATE ON {table} BEGIN \
-                 UPDATE {table} SET {checksum} = NULL WHERE sequence = new.sequence; END"
-            );
-            objects.push(SchemaObject { name, kind: "trigger", sql });
-        }
-        objects
+        let view = |(name, select): &(&str, String)| SchemaObject {
+            name: (*name).to_owned(),
+            kind: "view",
+            sql: format!("CREATE VIEW {name} AS {select}"),
+        };
+        let keys: Vec<&str> = self.keys.iter().take(self.identifying).map(|(name, _)| *name).collect();
+        self.view.iter().map(view).chain([edit_trigger(self.table, &keys, "")]).collect()
     }
 }
 
@@ -60,6 +60,18 @@ pub(super) struct SchemaObject {
     pub(super) name: String,
     pub(super) kind: &'static str,
     pub(super) sql: String,
+}
+
+/// Returns the trigger that clears the checksum of a row that an operator edits.
+pub(super) fn edit_trigger(table: &str, keys: &[&str], columns: &str) -> SchemaObject {
+    let (name, checksum) = (format!("{table}_edited"), CHECKSUM.0);
+    let keys: Vec<String> = keys.iter().map(|key| format!("{key} = new.{key}")).collect();
+    let sql = format!(
+        "CREATE TRIGGER {name} AFTER UPDATE{columns} ON {table} BEGIN \
+         UPDATE {table} SET {checksum} = NULL WHERE {}; END",
+        keys.join(" AND ")
+    );
+    SchemaObject { name, kind: "trigger", sql }
 }
 
 /// Selects rows that are not erased. No single damage hides a row, because its reader has to detect it.
@@ -72,17 +84,13 @@ pub(super) const ORIGIN: (&str, &str) = ("origin", "INTEGER");
 /// Columns that were added after the first build with checksums. NULL there does not count, as in rows from before.
 pub(super) const ADDED: [&str; 1] = [ORIGIN.0];
 
-/// Column with the checksum of a row; NULL in rows of older versions, and in rows that an operator edited.
-const CHECKSUM: (&str, &str) = ("checksum", "INTEGER");
-
-/// Table of calls or of log events. The ordinal of an erased record is negative.
+/// Table of calls, of log events or of times of sampling. The ordinal of an erased record is negative.
 pub(crate) struct RecordTable<R: 'static> {
     name: &'static str,
     keys: &'static [(&'static str, &'static str)],
     columns: &'static [RecordColumn<R>],
-    view: &'static str,
-    /// Tables that the view reads.
-    from: &'static str,
+    /// Name of the view, and the tables that it reads.
+    view: Option<(&'static str, &'static str)>,
     insertion: OnceLock<String>,
 }
 
@@ -95,8 +103,10 @@ pub(crate) static CALLS: RecordTable<FinishedCall> = RecordTable {
         ORIGIN,
     ],
     columns: CALL_COLUMNS,
-    view: "calls",
-    from: "stored_calls JOIN call_series ON call_series.id = series LEFT JOIN origins ON origins.id = origin",
+    view: Some((
+        "calls",
+        "stored_calls JOIN call_series ON call_series.id = series LEFT JOIN origins ON origins.id = origin",
+    )),
     insertion: OnceLock::new(),
 };
 
@@ -104,8 +114,16 @@ pub(crate) static EVENTS: RecordTable<LogEvent> = RecordTable {
     name: "stored_events",
     keys: &[("sequence", "INTEGER PRIMARY KEY"), ("ordinal", "INTEGER NOT NULL"), ORIGIN],
     columns: EVENT_COLUMNS,
-    view: "events",
-    from: "stored_events LEFT JOIN origins ON origins.id = origin",
+    view: Some(("events", "stored_events LEFT JOIN origins ON origins.id = origin")),
+    insertion: OnceLock::new(),
+};
+
+/// Times of sampling; a sink of vitals receives the samples of one time as one record.
+pub(crate) static SAMPLE_TIMES: RecordTable<SampleTime> = RecordTable {
+    name: "vitals_samples",
+    keys: &[("sequence", "INTEGER PRIMARY KEY"), ("ordinal", "INTEGER NOT NULL"), ORIGIN],
+    columns: SAMPLE_TIME_COLUMNS,
+    view: None,
     insertion: OnceLock::new(),
 };
 
@@ -116,9 +134,11 @@ impl<R> RecordTable<R> {
             table: self.name,
             keys: self.keys,
             columns: self.stored_columns().collect(),
+            identifying: 1,
             end: ") STRICT".to_owned(),
-            view: self.view,
-            select: format!("SELECT {} FROM {} WHERE {NOT_ERASED}", shown.join(", "), self.from),
+            view: self.view.map(|(name, from)| {
+                (name, format!("SELECT {} FROM {from} WHERE {NOT_ERASED}", shown.join(", ")))
+            }),
         }
     }
 
@@ -157,7 +177,7 @@ impl<R> RecordTable<R> {
         let (mut checksum, mut last) = (Checksum::default(), 0);
         for (name, value) in keys.chain(stored) {
             last += 1;
-            checksum.add(name, value_ref(&value));
+            add(&mut checksum, name, value_ref(&value));
             statement.raw_bind_parameter(last, value)?;
         }
         statement.raw_bind_parameter(last + 1, checksum.finish())?;
@@ -194,20 +214,18 @@ impl<R> RecordTable<R> {
     pub(crate) fn read(&self, row: &Row<'_>, record: &mut R) -> rusqlite::Result<([u64; 2], Option<i64>)> {
         let (mut checksum, mut place) = (Checksum::default(), 0);
         for (name, _) in self.keys {
-            checksum.add(name, row.get_ref(place)?);
+            add(&mut checksum, name, row.get_ref(place)?);
             place += 1;
         }
         let origin = row.get(place - 1)?;
         for (column, (name, _)) in self.columns.iter().filter_map(|column| Some((column, column.stored?))) {
             let value = row.get_ref(place)?;
-            checksum.add(name, value);
+            add(&mut checksum, name, value);
             (column.load)(record, value)?;
             place += 1;
         }
-        match row.get::<_, Option<i64>>(place)? {
-            Some(written) if written != checksum.finish() => Err(FromSqlError::OutOfRange(written).into()),
-            _ => Ok(([count(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()], origin)),
-        }
+        checksum.check(row, place)?;
+        Ok(([count(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()], origin))
     }
 }
 
@@ -219,29 +237,9 @@ fn value_ref<'a>(value: &'a ToSqlOutput<'_>) -> ValueRef<'a> {
     }
 }
 
-/// Checksum of the types and values of a row.
-#[derive(Default)]
-struct Checksum(crc32fast::Hasher);
-
-impl Checksum {
-    fn add(&mut self, column: &str, value: ValueRef<'_>) {
-        let mut part = |tag: u8, bytes: &[u8]| {
-            self.0.update(&[tag]);
-            self.0.update(bytes);
-        };
-        match value {
-            ValueRef::Null if ADDED.contains(&column) => {}
-            ValueRef::Null => part(0, &[]),
-            ValueRef::Integer(number) => part(1, &number.to_le_bytes()),
-            // SQLite stores -0.0 as 0.
-            ValueRef::Real(number) => part(2, &(number + 0.0).to_le_bytes()),
-            ValueRef::Text(text) => part(3, text),
-            ValueRef::Blob(bytes) => part(4, bytes),
-        }
-    }
-
-    /// Returns the checksum; under cargo-fuzz a constant, so that edited rows reach their readers.
-    fn finish(self) -> i64 {
-        if cfg!(fuzzing) { 0 } else { self.0.finalize().into() }
+/// Adds the value of a column.
+fn add(checksum: &mut Checksum, column: &str, value: ValueRef<'_>) {
+    if value != ValueRef::Null || !ADDED.contains(&column) {
+        checksum.add(value);
     }
 }

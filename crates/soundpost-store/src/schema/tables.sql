@@ -7,21 +7,17 @@
 CREATE INDEX stored_calls_ended ON stored_calls (ended);
 CREATE INDEX stored_calls_failed ON stored_calls (ended) WHERE outcome <> 'ok';
 
+-- A checksum covers the columns before it but last; NULL in a row that was edited. The default is that of a row whose end is
+-- lost, and no checksum. See checked.rs.
+
 -- Operations and labels of calls; last: the newest call of the series.
 CREATE TABLE call_series (
     id INTEGER PRIMARY KEY,
     operation TEXT NOT NULL,
     labels TEXT NOT NULL,
     last INTEGER NOT NULL,
+    checksum INTEGER DEFAULT 0,
     UNIQUE (operation, labels)
-) STRICT;
-
--- Times of sampling, milliseconds; a sink of vitals receives the samples of one time as one record.
-CREATE TABLE vitals_samples (
-    sequence INTEGER PRIMARY KEY,
-    ordinal INTEGER NOT NULL,
-    time INTEGER NOT NULL,
-    origin INTEGER
 ) STRICT;
 
 -- Calls in flight when their process died, so that each is stored once.
@@ -35,7 +31,11 @@ CREATE TABLE deaths (
 CREATE INDEX deaths_call ON deaths (call);
 
 -- Position up to which each segment is stored.
-CREATE TABLE segment_cursors (segment INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;
+CREATE TABLE segment_cursors (
+    segment INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL,
+    checksum INTEGER DEFAULT 0
+) STRICT;
 
 -- kinds: 1 calls + 2 events + 4 vitals. passed: records of these kinds ever stored up to the cursor; start: up to the
 -- time when the sink was added. Every record between them was delivered, rejected or dropped.
@@ -51,12 +51,13 @@ CREATE TABLE sink_cursors (
     rejected_empty INTEGER NOT NULL,
     dropped_retention INTEGER NOT NULL,
     dropped_damage INTEGER NOT NULL,
-    dropped_erased INTEGER NOT NULL DEFAULT 0
+    dropped_erased INTEGER NOT NULL DEFAULT 0,
+    checksum INTEGER DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- deleted_through: the newest record that retention removed; deleted_<table>: the ordinal of the newest of that table.
 -- thinned_<table>: the time up to which vitals are one a minute.
-CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE gpus (
     id INTEGER PRIMARY KEY,
@@ -64,5 +65,6 @@ CREATE TABLE gpus (
     uuid TEXT NOT NULL,
     name TEXT NOT NULL,
     mig TEXT NOT NULL,
+    checksum INTEGER DEFAULT 0,
     UNIQUE (gpu, uuid, name, mig)
 ) STRICT;

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use soundpost_core::{FinishedCall, LogEvent};
 use soundpost_store::{
-    Batch, CALL_COLUMNS, CallFilter, EVENT_COLUMNS, Entity, Place, RecordKinds, Rejected, RingEvent, VERSION,
-    VitalsSample, vitals_columns,
+    Batch, CALL_COLUMNS, CallFilter, EVENT_COLUMNS, Entity, Place, RecordKinds, Rejected, RingEvent, Store,
+    VERSION, VitalsSample, vitals_columns,
 };
 use tempfile::TempDir;
 
@@ -110,6 +110,66 @@ fn a_store_of_version_1_is_extended() {
     let count = rest.records.len();
     store.acknowledge(&sink.sink, rest.acknowledgement(count, count as u64, Rejected::default(), 0)).unwrap();
     assert_eq!(store.sinks().unwrap()[0].pending, 0);
+}
+
+/// Tables that have checksums from version 3 on.
+const CHECKED: [&str; 11] = [
+    "vitals_samples",
+    "host_samples",
+    "process_samples",
+    "gpu_samples",
+    "gpu_process_samples",
+    "call_series",
+    "origins",
+    "gpus",
+    "sink_cursors",
+    "segment_cursors",
+    "state",
+];
+
+/// A store without checksums beside those of calls and events is extended, and its new rows have them.
+#[test]
+fn a_store_of_version_2_gets_checksums() {
+    let place = directory();
+    let mut store = open(place.path());
+    store.add_sink("all", RecordKinds::ALL).unwrap();
+    let host = |seconds| VitalsSample {
+        unix_nanos: NOW + seconds * SECOND,
+        entity: Entity::Host,
+        values: vec![("load1", 1.0)],
+    };
+    let write = |store: &mut Store, name: &str, seconds| {
+        let (records, vitals) = ([RingEvent::Call(call(name))], [host(seconds)]);
+        let batch =
+            Batch { records: &records, vitals: &vitals, cursors: &[(1, seconds)], ..Batch::default() };
+        store.write(&batch).unwrap();
+    };
+    write(&mut store, "old", 1);
+    drop(store);
+    let old = connect(&place);
+    for table in CHECKED {
+        let without = format!("DROP TRIGGER {table}_edited; ALTER TABLE {table} DROP COLUMN checksum");
+        old.execute_batch(&without).unwrap();
+    }
+    old.pragma_update(None, "user_version", 2).unwrap();
+    drop(old);
+    let read = || {
+        let reader = reader(place.path());
+        let records = reader.records(0, RecordKinds::ALL, usize::MAX).unwrap();
+        (records, reader.sinks().unwrap(), reader.vitals(0..u64::MAX, &[]).unwrap())
+    };
+    let before = read();
+    assert_eq!((before.0.records.len(), before.1[0].pending, before.2.len()), (2, 2, 1));
+    let mut store = open(place.path());
+    assert_eq!((read(), store.segment_cursor(1).unwrap()), (before, Some(1)));
+    write(&mut store, "new", 2);
+    let labels: Vec<_> = all_calls(place.path()).into_iter().map(|row| row.call.labels).collect();
+    assert_eq!(labels, [call("old").labels, call("new").labels]);
+    assert_eq!((store.sinks().unwrap()[0].pending, read().2.len()), (4, 2));
+    drop(store);
+    let checked = "SELECT sum(checksum IS NULL), sum(checksum > 0) FROM host_samples";
+    let counts = connect(&place).query_row(checked, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    assert_eq!(counts, Ok((1, 1)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use soundpost_store::{Batch, CallFilter, LogFilter, Order, RecordKinds, Rejected, RingEvent};
 
+use super::pages::{rows_of, varint};
 use super::support::*;
 
 const ROWS: usize = 100;
@@ -29,55 +30,11 @@ fn template() -> Vec<u8> {
     fs::read(place.path().join("store.sqlite")).unwrap()
 }
 
-fn varint(bytes: &[u8]) -> (u64, usize) {
-    let mut value = 0;
-    for (place, byte) in bytes.iter().enumerate().take(8) {
-        value = value << 7 | u64::from(byte & 0x7F);
-        if byte & 0x80 == 0 {
-            return (value, place + 1);
-        }
-    }
-    (value, 9)
-}
-
 /// Returns the place of the type of a row's first column, behind the lengths of row and header and the key.
 fn type_of_sequence(contents: &[u8], row: usize) -> usize {
     let (_, length) = varint(&contents[row..]);
     let (_, key) = varint(&contents[row + length..]);
     row + length + key + 1
-}
-
-/// Returns the places of the rows of a table within the file, by sequence number.
-fn rows_of(contents: &[u8], place: &Path, table: &str) -> Vec<(u64, std::ops::Range<usize>)> {
-    fs::write(place.join("store.sqlite"), contents).unwrap();
-    let connection = Connection::open(place.join("store.sqlite")).unwrap();
-    let root: i64 = connection
-        .query_row("SELECT rootpage FROM sqlite_master WHERE name = ?1", [table], |row| row.get(0))
-        .unwrap();
-    let (mut pages, mut rows) = (vec![root as usize], Vec::new());
-    while let Some(page) = pages.pop() {
-        let start = (page - 1) * 4096;
-        let number = |at: usize| u16::from_be_bytes(contents[start + at..][..2].try_into().unwrap()) as usize;
-        let child = |at: usize| u32::from_be_bytes(contents[start + at..][..4].try_into().unwrap()) as usize;
-        let is_leaf = contents[start] == 13;
-        for cell in 0..number(3) {
-            let cell = number(if is_leaf { 8 } else { 12 } + 2 * cell);
-            if !is_leaf {
-                pages.push(child(cell));
-                continue;
-            }
-            let (payload, length) = varint(&contents[start + cell..]);
-            let (sequence, more) = varint(&contents[start + cell + length..]);
-            assert!(payload < 4000, "a row within its page");
-            rows.push((sequence, start + cell..start + cell + length + more + payload as usize));
-        }
-        if !is_leaf {
-            pages.push(child(8));
-        }
-    }
-    rows.sort_by_key(|(sequence, _)| *sequence);
-    assert_eq!(rows.len(), ROWS);
-    rows
 }
 
 /// Reads a damaged file in all ways. Returns the sequence numbers of the records that a sink is given, which are the
