@@ -4,6 +4,7 @@ PYTHON3 ?= python3
 CARGO ?= cargo
 SERVE ?=
 SINKS ?=
+SOURCES ?= sources
 WHEEL_PROFILE ?= release
 
 BIN := .venv/bin
@@ -24,7 +25,7 @@ export PYTHON3 CARGO
 # Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo freeze test test-rust test-python test-servers gpu-check lint features checks loom miri fuzz tsan deny bench docs clean
+.PHONY: help setup demo freeze test test-rust test-python test-servers test-upstream gpu-check lint features checks loom miri fuzz tsan deny bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -51,7 +52,12 @@ test-python: .venv/wheel
 	pytest -m timed python/tests
 
 test-servers: .venv/wheel ## Run the tests against real servers, which the first run builds
-	@servers=$$(python scripts/servers.py) && eval "$$servers" && pytest --numprocesses 4 --dist loadfile tests/servers
+	@servers=$$(python scripts/servers.py) && eval "$$servers" && \
+		pytest --numprocesses 4 --dist loadfile tests/servers tests/upstream --sources "$$SERVICE_PACKAGES"
+
+# SOURCES is a folder with clones of the services, such as SOURCES/CosyVoice.
+test-upstream: .venv/wheel ## Run the services' own files in SOURCES with fake models, and check the hooks' signatures
+	pytest --numprocesses 4 -rs tests/upstream --sources "$(SOURCES)"
 
 gpu-check: .venv/wheel ## Check on a real GPU what can be seen only there (see docs/gpu.md)
 	@python scripts/gpu_check $(if $(ONLY),--only $(ONLY))

@@ -99,13 +99,18 @@ def of_python() -> list[str]:
     """Returns the problems of the packages in this environment."""
     wrong = []
     for package in metadata.distributions():
-        fields = package.metadata
-        names = [fields.get("License-Expression") or "", (fields.get("License") or "")[:200]]
-        names += [UNSTATED.get(fields["Name"], "")]
-        names += [each for each in fields.get_all("Classifier") or [] if each.startswith("License")]
-        if reason := problem("\n".join(filter(None, names))):
-            wrong.append(f"{fields['Name']}: {reason}")
+        if reason := problem(stated(package)):
+            wrong.append(f"{package.name}: {reason}")
     return wrong
+
+
+def stated(package: metadata.Distribution) -> str:
+    """Returns the licences that a package's metadata names, a line each."""
+    fields = package.metadata
+    names = [fields.get("License-Expression") or "", (fields.get("License") or "")[:200]]
+    names += [UNSTATED.get(fields["Name"], "")]
+    names += [each for each in fields.get_all("Classifier") or [] if each.startswith("License")]
+    return "\n".join(filter(None, names))
 
 
 def of_servers() -> list[str]:

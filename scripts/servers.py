@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -230,6 +231,24 @@ class Graylog(Server):
         return f"{folder}/classes:{folder}/lib/*"
 
 
+class Packages(Server):
+    """Python packages of services, without what they need: the tests have fakes of that."""
+
+    _requirements = ROOT / "tests" / "upstream" / "requirements.txt"
+
+    def version(self) -> str:
+        return digest(self._requirements)
+
+    def build(self, folder: Path, work: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        run(*pip, "--no-compile", "--target", folder / "packages", "--requirement", self._requirements)
+        for package in metadata.distributions(path=[str(folder / "packages")]):
+            (folder / "licences" / package.name).write_text(licences.stated(package))
+
+    def path(self, folder: Path) -> str:
+        return str(folder / "packages")
+
+
 SERVERS: list[Server] = [
     Debian("PROMETHEUS_BIN", "prometheus", "Apache-2.0"),
     Debian("INFLUXDB_BIN", "influxdb", "MIT"),
@@ -242,6 +261,7 @@ SERVERS: list[Server] = [
     ),
     Go("LOKI_BIN", "loki", "Apache-2.0", "github.com/grafana/loki/cmd/loki"),
     Graylog("GRAYLOG_CLASS_PATH", "graylog", "GPL-3.0"),
+    Packages("SERVICE_PACKAGES", "services", "MIT AND Apache-2.0"),
 ]
 
 

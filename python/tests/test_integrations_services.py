@@ -24,8 +24,9 @@ def test_indextts_measures_each_shape_of_result(service, tmp_path):
         list(engine.infer("anna.wav", "abc.de.", None, stream_return=True, interval_silence=0, use_emo_text=True))
         """
     )
-    assert seconds(calls) == [0.5, 0.5, 0.5]
-    assert [call.chunks for call in calls] == [0, 2, 2]
+    # Streams have a silence after each sentence, or, without silences, the list of all sentences so far.
+    assert seconds(calls) == [0.5, 0.9, 0.5]
+    assert [call.chunks for call in calls] == [0, 4, 2]
     assert [call.labels["emotion"] for call in calls] == ["speaker", "audio", "text"]
     assert {call.labels["version"] for call in calls} == {"2"}
     assert outcomes(calls) == ["ok", "ok", "ok"]
@@ -83,6 +84,25 @@ def test_gpt_sovits_silence_stands_for_an_exception_or_no_text(service):
     assert [call.labels["language"] for call in calls] == ["en", "en", "en", "zh"]
 
 
+def test_gpt_sovits_that_is_stopped_has_no_silence_as_audio(service):
+    calls, _ = service(
+        """
+        from GPT_SoVITS.TTS_infer_pack.TTS import TTS
+
+        engine = TTS()
+        fragments = engine.run({"text": "abc.de.fgh", "text_lang": "en", "return_fragment": True})
+        next(fragments)
+        engine.stop()
+        list(fragments)
+        whole = engine.run({"text": "stop", "text_lang": "en"})
+        assert len(next(whole)[1]) == 32_000
+        del whole
+        """
+    )
+    assert outcomes(calls) == ["ok", "empty"]
+    assert seconds(calls) == [0.3, 0]
+
+
 def test_gpt_sovits_under_its_other_name(service):
     calls, _ = service(
         """
@@ -111,6 +131,24 @@ def test_faster_whisper_call_lasts_until_its_segments_end(service):
     assert outcomes(calls) == ["ok", "ok"]
     assert [call.labels for call in calls] == [{"task": "transcribe"}, {"task": "translate"}]
     assert calls[0].stages["decoder"].count == 2
+
+
+def test_kokoro_library_is_recorded_without_its_server(service):
+    calls, _ = service(
+        """
+        from kokoro.pipeline import KPipeline
+
+        list(KPipeline()("abc\\nde", voice="voices/anna.pt"))
+        for pipeline, text in ((KPipeline(), "ab\\nc!"), (KPipeline(model=None), "abc")):
+            try:
+                list(pipeline(text, voice="ben"))
+            except RuntimeError:
+                pass
+        """
+    )
+    assert outcomes(calls) == ["ok", "oom", "empty"]
+    assert seconds(calls) == [0.5, 0.2, 0]
+    assert [call.labels for call in calls] == [{"voice": "anna"}, {"voice": "ben"}, {"voice": "ben"}]
 
 
 def test_kokoro_exception_that_is_swallowed_decides(service):

@@ -66,7 +66,7 @@ MODULES = {
         "indextts.s2mel.modules.bigvgan.bigvgan",
         "indextts.s2mel.modules.flow_matching",
     ),
-    "kokoro_fastapi": ("api.src.inference.kokoro_v1", "api.src.services.tts_service"),
+    "kokoro_fastapi": ("api.src.inference.kokoro_v1", "api.src.services.tts_service", "kokoro.pipeline"),
     "qwen3_tts": (
         "qwen_tts.core.models.modeling_qwen3_tts",
         "qwen_tts.inference.qwen3_tts_model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soundpost._audio import audio
-from soundpost._native import Error, current_call
+from soundpost._native import Error, Skip, current_call
 from soundpost.integrations._sources import characters, constant
 from soundpost.integrations._table import Hook, Integration
 
@@ -21,15 +21,16 @@ _TRUNCATED = "max_mel_tokens"
 
 
 def _measure(sample_rate: int) -> Callable[[Any, Call], Any]:
-    """Returns the measure of a path, a pair of rate and samples, a tensor, or a growing list."""
+    """Returns the measure of a path, a pair of rate and samples, a tensor, or the list of all so far."""
     measure: Any = audio(sample_rate=sample_rate)
 
     def seconds(item: Any, call: Call) -> Any:
-        if not isinstance(item, list):
-            return measure(item)
         known = call.state.get("pieces", 0)
-        call.state["pieces"] = len(item)
-        return measure(item[known:])
+        if not isinstance(item, list):
+            call.state["pieces"] = known + 1
+            return measure(item)
+        call.state["pieces"] = max(known, len(item))
+        return measure(item[known:]) if len(item) > known else Skip
 
     return seconds
 

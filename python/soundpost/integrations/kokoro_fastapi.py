@@ -1,18 +1,28 @@
-"""Kokoro-FastAPI."""
+"""Kokoro-FastAPI, and kokoro without it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 from soundpost._audio import audio
 from soundpost.integrations._sources import characters
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from soundpost._instrument import Options
 
 SAMPLE_RATE = 24_000
 _SERVICE = "api.src.services.tts_service"
+
+
+def _voice(arguments: Mapping[str, Any]) -> str:
+    """Returns the name of a voice, also one that is given by the path of its file."""
+    voice = arguments["voice"]
+    return os.path.basename(voice).removesuffix(".pt") if isinstance(voice, str) else ""
+
 
 _OPTIONS: Options = {
     "labels": {"voice": "voice"},
@@ -33,6 +43,16 @@ INTEGRATION = Integration(
             operation="synthesize",
             needs=("text", "voice"),
             options={**_OPTIONS, "fields": {"char_count": characters(), "speed": "speed"}},
+        ),
+        Hook(
+            target="kokoro.pipeline:KPipeline.__call__",
+            operation="synthesize",
+            needs=("text", "voice"),
+            options={
+                "labels": {"voice": _voice},
+                "fields": {"char_count": characters()},
+                "audio": audio(SAMPLE_RATE, key="audio"),
+            },
         ),
         # The service logs its exceptions and goes on with the next sentence.
         Hook(target="api.src.inference.kokoro_v1:KokoroV1.generate", stage="model", decides=True),

@@ -56,7 +56,8 @@ class IndexTTS2:
             piece = np.full((1, 2205 * len(sentence)), 9_000.0)
             pieces.append(piece)
             if stream_return:
-                yield piece if interval_silence else list(pieces)
+                yield piece
+                yield np.zeros((1, 22_050 * interval_silence // 1000)) if interval_silence else pieces
         if not pieces:
             return
         if not stream_return:
