@@ -330,8 +330,8 @@ class Request:
     @property
     def has_calls(self) -> bool:
         """Whether a call started."""
-    def abandon(self) -> None:
-        """Ends the calls that have not ended, as those whose consumer left."""
+    def end(self, outcome: str | None = None) -> None:
+        """Ends the calls that have not ended: as `abandoned` by their output, or with another outcome."""
     def close(self) -> None:
         """Forgets `on_call`."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         faster_whisper,
         fish_speech,
         gpt_sovits,
+        gradio,
         indextts,
         kokoro_fastapi,
         qwen3_tts,
@@ -58,6 +59,7 @@ MODULES = {
         "TTS_infer_pack.TTS",
         "TTS_infer_pack.TextPreprocessor",
     ),
+    "gradio": ("gradio.queueing",),
     "indextts": (
         "indextts.gpt.model_v2",
         "indextts.infer",

@@ -176,7 +176,7 @@ class _Connection:
         """Abandons the calls of the request, whose client left before the response was complete."""
         if not self._is_complete:
             self._has_left = True
-            self.request.abandon()
+            self.request.end()
 
     def close(self) -> None:
         """Stops reading. Calls that started after the client left are abandoned, too."""
@@ -185,7 +185,7 @@ class _Connection:
         if self._reader is not None:
             self._reader.cancel()
         if self._has_left:
-            self.request.abandon()
+            self.request.end()
 
 
 def _size(reader: asyncio.Task[_Scope]) -> int:

@@ -13,7 +13,8 @@ use super::call::Call;
 use super::operation::{Origin, elapsed_since};
 use super::output::Recording;
 use crate::cell::GilCell;
-use crate::exception::or_exit;
+use crate::exception::{Failure, or_exit};
+use crate::measure::verdict;
 
 /// Whether there was a request; without any, calls and log records look for none.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -67,15 +68,22 @@ impl Request {
         self.calls.is_some(py)
     }
 
-    /// Ends the calls that have not ended, as those whose consumer left.
-    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+    /// Ends the calls that have not ended: as `abandoned` by their output, or with another outcome.
+    #[pyo3(signature = (outcome=None))]
+    fn end(&self, py: Python<'_>, outcome: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let failure =
+            outcome.map(|outcome| verdict::outcome(outcome).map(Failure::of_outcome)).transpose()?;
+        let end = |recording: &Recording| match &failure {
+            Some(failure) => recording.fail_with(failure),
+            None => recording.abandon(),
+        };
         let mut ended = Ok(());
         for call in self.calls.take(py).into_iter().flatten() {
             if let Some(call) = call.bind(py).upgrade().and_then(|call| call.cast_into::<Call>().ok())
                 && let Some(recording) =
                     call.get().recording().filter(|recording| recording.core().is_active())
             {
-                ended = ended.and(recording.end(py, Recording::abandon));
+                ended = ended.and(recording.end(py, end));
             }
         }
         drop(self.calls.set(py, Some(Vec::new())));

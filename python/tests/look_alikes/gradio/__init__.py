@@ -1,0 +1,1 @@
+"""A look-alike: the queue of events, and how it cancels them."""
