@@ -16,7 +16,6 @@ pub mod history;
 #[cfg(feature = "tracing")]
 mod layer;
 mod log;
-mod memory_events;
 mod per_process;
 mod registry;
 pub mod regular_file;
@@ -41,7 +40,6 @@ pub use history::GpuUse;
 #[cfg(feature = "tracing")]
 pub use layer::LogLayer;
 pub use log::{EventBuilder, Level, Log, LogEvent, LogFields};
-pub use memory_events::oom_kills;
 pub use per_process::PerProcess;
 pub use registry::{
     BYTES_BUCKETS, Counter, DEFAULT_SERIES_LIMIT, Diagnostics, Family, Gauge, Histogram, LATENCY_BUCKETS,

@@ -23,4 +23,6 @@ pub use reporter::attribution::Attribution;
 pub use reporter::recovery::recover;
 #[cfg(feature = "server")]
 pub use server::{Auth, Limits, MetricsResponse, Server, ServerConfig, TlsFiles};
+#[cfg(feature = "host")]
+pub use soundpost_vitals::oom_kills;
 pub use sources::{Health, Sources};

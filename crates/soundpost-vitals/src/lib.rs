@@ -23,7 +23,7 @@ pub use fast_sampler::FastSampling;
 pub use gpu::Gpus;
 pub use gpu_selection::{DeviceIdentity, GpuSelection, MigIdentity, SelectedDevice, Visible, select_devices};
 #[cfg(feature = "host")]
-pub use host::{Host, Processes};
+pub use host::{Host, Places, Processes, oom_kills};
 pub use reading::{Quantity, Reading, Readings};
 pub use sampler::{Listener, Sampler, Sampling};
 pub use schedule::{Interval, Schedule};

@@ -11,7 +11,7 @@ use std::fs;
 use common::until;
 use fixture::{GIB, Machine, Sampled, V2_MOUNT, get};
 use proptest::prelude::*;
-use soundpost_vitals::{Host, Readings, Source};
+use soundpost_vitals::{Host, Places, Readings, Source};
 
 #[test]
 fn without_cgroups_it_is_the_machine() {
@@ -144,6 +144,81 @@ fn v1_hierarchies_together_and_apart() {
 }
 
 #[test]
+fn steal_and_swap_are_those_of_the_host() {
+    let machine = Machine::new();
+    machine.write("proc/stat", "cpu  100 0 0 900 0 0 0 250 0 0\ncpu0 1 0 0 0\nbtime 1\n");
+    machine.write("proc/meminfo", "MemTotal: 4 kB\nMemAvailable: 1 kB\nSwapTotal: 10 kB\nSwapFree: 4 kB\n");
+    let mut host = Sampled::new(&machine);
+    host.sample();
+    assert_eq!(host.get("cpu_steal_seconds"), Some(2.5));
+    assert_eq!(host.get("host_swap_used_bytes"), Some(6144.0));
+}
+
+#[test]
+fn pressure_is_that_of_the_group_or_else_of_the_host() {
+    let machine = Machine::new();
+    let text = |some: u64, full: u64| {
+        format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={some}\nfull avg10=0.00 total={full}\n")
+    };
+    machine.v2("/a", "/").v2_group("/a", "max", GIB, 0, "max 100000", 1);
+    for resource in ["cpu", "memory", "io"] {
+        machine.write(&format!("proc/pressure/{resource}"), text(9_000_000, 4_000_000));
+    }
+    machine.write("sys/fs/cgroup/a/memory.pressure", text(1_500_000, 500_000));
+    let mut host = Sampled::new(&machine);
+    let readings = &host.sample().readings;
+    let value = |name: &str, resource: &str| get(readings, name, resource);
+    assert_eq!(value("pressure_waiting_seconds", "cpu"), Some(9.0));
+    assert_eq!(value("pressure_stalled_seconds", "cpu"), None);
+    assert_eq!(value("pressure_waiting_seconds", "memory"), Some(1.5));
+    assert_eq!(value("pressure_stalled_seconds", "memory"), Some(0.5));
+    assert_eq!(value("pressure_stalled_seconds", "io"), Some(4.0));
+    // A kernel without pressure.
+    let readings = Machine::new();
+    let mut host = Sampled::new(&readings);
+    assert_eq!(get(&host.sample().readings, "pressure_waiting_seconds", "memory"), None);
+}
+
+#[test]
+fn memory_events_are_those_of_the_own_group() {
+    let machine = Machine::new();
+    machine.v2("/a/b", "/").v2_group("/a/b", "max", GIB, 0, "max 100000", 1);
+    machine.write("sys/fs/cgroup/a/memory.events", "high 9\nmax 9\noom_kill 9\n");
+    machine.write("sys/fs/cgroup/a/b/memory.events", "low 0\nhigh 1\nmax 2\noom 4\noom_kill 3\n");
+    let mut host = Sampled::new(&machine);
+    host.sample();
+    let value = |host: &Sampled, event: &str| get(&host.readings, "memory_events", event);
+    assert_eq!(
+        ["high", "max", "oom_kill"].map(|event| value(&host, event)),
+        [Some(1.0), Some(2.0), Some(3.0)]
+    );
+    let machine = v1();
+    let group = "sys/fs/cgroup/memory/inner";
+    machine.write(&format!("{group}/memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n");
+    machine.write(&format!("{group}/memory.failcnt"), "8\n");
+    let mut host = Sampled::new(&machine);
+    host.sample();
+    assert_eq!(["high", "max", "oom_kill"].map(|event| value(&host, event)), [None, Some(8.0), Some(5.0)]);
+}
+
+#[test]
+fn free_space_of_the_places_is_as_the_system_reports() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut places = Places::new(directory.path());
+    let mut readings = Readings::default();
+    places.sample(&mut readings).unwrap();
+    let value = |readings: &Readings, name: &str, place: &str| get(readings, name, place);
+    assert_eq!(value(&readings, "disk_free_bytes", "work"), None);
+    let free = value(&readings, "disk_free_bytes", "store").unwrap();
+    assert!(free > 0.0 && free <= value(&readings, "disk_total_bytes", "store").unwrap());
+    places.set_pids(&[u32::MAX, std::process::id()]);
+    readings.clear();
+    places.sample(&mut readings).unwrap();
+    assert!(value(&readings, "disk_free_bytes", "work").is_some());
+    assert!(value(&readings, "disk_free_bytes", "tmp").is_some());
+}
+
+#[test]
 fn memory_high_is_a_limit() {
     let machine = Machine::new();
     machine.v2("/slice/service", "/");
@@ -250,9 +325,16 @@ fn files() -> Vec<String> {
         ["proc/stat", "proc/meminfo", "proc/loadavg", "proc/self/cgroup", "proc/self/mountinfo"]
             .map(String::from)
             .into();
-    for name in
-        ["memory.max", "memory.current", "memory.stat", "cpu.max", "cpu.stat", "cpuset.cpus.effective"]
-    {
+    for name in [
+        "memory.max",
+        "memory.current",
+        "memory.stat",
+        "memory.events",
+        "memory.pressure",
+        "cpu.max",
+        "cpu.stat",
+        "cpuset.cpus.effective",
+    ] {
         files.push(format!("sys/fs/cgroup/a/{name}"));
     }
     files
@@ -262,6 +344,8 @@ fn whole() -> Machine {
     let machine = Machine::new();
     machine.v2("/a", "/").v2_group("/a", "1073741824", GIB / 2, 4096, "150000 100000", 1_000_000);
     machine.write("sys/fs/cgroup/a/cpuset.cpus.effective", "0-1\n");
+    machine.write("sys/fs/cgroup/a/memory.events", "high 1\nmax 2\noom_kill 3\n");
+    machine.write("sys/fs/cgroup/a/memory.pressure", "some total=12345678\nfull total=1234567\n");
     machine
 }
 
@@ -286,6 +370,12 @@ fn a_file_cut_anywhere_gives_what_it_said_or_nothing() {
                 "{file} {end}"
             );
             assert!([None, Some(1.5)].contains(&host.get("load1")), "{file} {end}");
+            let stalled = get(&host.readings, "pressure_stalled_seconds", "memory");
+            assert!([None, Some(1.234_567)].contains(&stalled), "{file} {end}");
+            assert!(
+                [None, Some(3.0)].contains(&get(&host.readings, "memory_events", "oom_kill")),
+                "{file} {end}"
+            );
         }
         machine.write(&file, text);
     }
@@ -295,11 +385,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn garbage_in_every_file_never_panics(texts in prop::collection::vec((any::<Vec<u8>>(), "[0-9a-z :\n,.-]{0,40}", any::<bool>()), 22)) {
+    fn garbage_in_every_file_never_panics(texts in prop::collection::vec((any::<Vec<u8>>(), "[0-9a-z :\n,.-]{0,40}", any::<bool>()), 26)) {
         let machine = whole();
         let mut host = Sampled::new(&machine);
         let _ = host.try_sample();
-        for half in texts.chunks(11) {
+        for half in texts.chunks(13) {
             for (file, (bytes, text, binary)) in files().iter().zip(half) {
                 machine.write(file, if *binary { bytes } else { text.as_bytes() });
             }

@@ -59,11 +59,53 @@ fn the_label_is_there_when_there_are_several() {
     assert!(sample(&mut processes).readings.is_empty());
     processes.set_pids(&[10]);
     let readings = sample(&mut processes);
-    assert_eq!((readings.readings.len(), all(&readings, "")), (5, expected(5.0)));
+    assert_eq!((readings.readings.len(), all(&readings, "")), (6, expected(5.0)));
     processes.set_pids(&[10, 11, 11]);
     let readings = sample(&mut processes);
     assert_eq!((all(&readings, "10"), all(&readings, "11")), (expected(5.0), expected(7.0)));
-    assert_eq!(readings.readings.len(), 10);
+    assert_eq!(readings.readings.len(), 12);
+}
+
+#[test]
+fn waiting_and_memory_kinds_are_read_where_the_kernel_reports_them() {
+    let machine = Machine::new();
+    machine.write("proc/10/stat", "10 (a) S 1 1 1 0 -1 4 9 0 77 0 150 50 7 8 20 0 2 0 500 99 256 1 1 1 0\n");
+    let mut processes = Processes::at(machine.path());
+    processes.set_pids(&[10]);
+    let value = |readings: &Readings, name| get(readings, name, "");
+    let readings = sample(&mut processes);
+    assert_eq!(value(&readings, "process_major_page_faults"), Some(77.0));
+    assert_eq!(value(&readings, "process_run_delay_seconds"), None);
+    assert_eq!(value(&readings, "process_swap_bytes"), None);
+    machine.write("proc/10/status", "Name:\ta\nVmRSS:\t  900 kB\nRssAnon:\t  600 kB\nVmSwap:\t   4 kB\n");
+    machine.write("proc/10/task/10/schedstat", "900 1500000000 3\n");
+    machine.write("proc/10/task/11/schedstat", "900 250000000 3\n");
+    let readings = sample(&mut processes);
+    assert_eq!(value(&readings, "process_anonymous_memory_bytes"), Some(600.0 * 1024.0));
+    assert_eq!(value(&readings, "process_swap_bytes"), Some(4096.0));
+    assert_eq!(value(&readings, "process_run_delay_seconds"), Some(1.75));
+}
+
+#[test]
+fn run_delay_of_this_process_grows_beside_others() {
+    let mut processes = Processes::new();
+    processes.set_pids(&[std::process::id()]);
+    let delay = |processes: &mut Processes| get(&sample(processes), "process_run_delay_seconds", "");
+    let before = delay(&mut processes).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let threads = 2 * std::thread::available_parallelism().unwrap().get();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop()
+                }
+            });
+        }
+        until(|| delay(&mut processes).unwrap() > before + 0.05);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(delay(&mut processes).unwrap() > before + 0.05);
 }
 
 #[test]
@@ -175,5 +217,8 @@ fn a_real_process_that_ends_is_absent() {
     until(|| all(&sample(&mut processes), &label) == [None; 5]);
     child.wait().unwrap();
     let readings = sample(&mut processes);
-    assert_eq!((all(&readings, &label), readings.readings.len()), ([None; 5], 5));
+    assert_eq!(all(&readings, &label), [None; 5]);
+    assert!(
+        readings.readings.iter().all(|reading| reading.labels == [""] || reading.labels != [label.as_str()])
+    );
 }

@@ -11,9 +11,12 @@ use soundpost_core::{Calls, Error};
 use soundpost_vitals::Gpus;
 use soundpost_vitals::{FastSampling, Interval, Listener, Sampler, Sampling, Source, Visible};
 #[cfg(feature = "host")]
-use soundpost_vitals::{Host, Processes};
+use soundpost_vitals::{Host, Places, Processes};
 
 use super::deps::Deps;
+
+#[cfg(feature = "host")]
+pub(super) use soundpost_vitals::oom_kills;
 
 /// Environment variables that select the GPUs of a process. Each process publishes its own.
 const FACTS: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
@@ -58,7 +61,11 @@ fn start(deps: &Arc<Deps>, interval: Interval, processes: &SampledProcesses) -> 
     #[cfg_attr(not(any(feature = "host", feature = "gpu")), expect(unused_mut))]
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     #[cfg(feature = "host")]
-    sources.extend([Box::new(Host::new()) as Box<dyn Source>, Box::new(Processes::new())]);
+    sources.extend([
+        Box::new(Host::new()) as Box<dyn Source>,
+        Box::new(Processes::new()),
+        Box::new(Places::new(context.place.directory())),
+    ]);
     #[cfg(feature = "gpu")]
     if let Some(selection) = &context.config.gpus {
         let mut gpus = Gpus::new(selection.clone());
@@ -114,4 +121,9 @@ pub(super) fn publish_facts(calls: &Calls) {
             calls.registry().set_process_fact(name, &value.to_string_lossy());
         }
     }
+}
+
+#[cfg(not(feature = "host"))]
+pub(super) fn oom_kills() -> Option<u64> {
+    None
 }

@@ -53,7 +53,13 @@ impl SampleBatcher {
                 Some((begun, unix_nanos)) if now - begun < SAME_TIME => sample.unix_nanos = unix_nanos,
                 _ => waiting.group = Some((now, sample.unix_nanos)),
             }
-            waiting.samples.push_back((now, sample));
+            // Host and places are sources of the same entity: a second row of a time would replace the first.
+            let of_time = |(_, other): &&mut (Instant, VitalsSample)| other.unix_nanos == sample.unix_nanos;
+            let mut others = waiting.samples.iter_mut().rev().take_while(of_time).map(|(_, other)| other);
+            match others.find(|other| other.entity == sample.entity) {
+                Some(other) => other.values.append(&mut sample.values),
+                None => waiting.samples.push_back((now, sample)),
+            }
         }
         let surplus = waiting.samples.len().saturating_sub(MAX_SAMPLES);
         waiting.samples.drain(..surplus);

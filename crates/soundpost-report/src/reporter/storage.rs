@@ -7,12 +7,12 @@ use soundpost_core::snapshot::{DeathKey, EndedProcess, RingEvent, RingReader};
 use soundpost_core::thread::lock;
 use soundpost_core::{
     Counter, Error, FinishedCall, Gauge, LOCKS_UNUSABLE, Merge, RecordOrigin, ServiceDir, Spec, Unit,
-    oom_kills,
 };
 pub(super) use soundpost_store::prepare_for_forks;
 use soundpost_store::{Backlog, Store, StoreError, record_ended_process};
 
 use super::deps::Deps;
+use super::sample::oom_kills;
 
 /// Interval at which the store is synced and a failed store is retried.
 const SECOND: Duration = Duration::from_secs(1);

@@ -164,20 +164,52 @@ const CLOCK: &str = "gpu_clock_hertz";
 const PCIE: &str = "gpu_pcie_bytes_per_second";
 const THROTTLED: &str = "gpu_throttled";
 const ECC: &str = "gpu_ecc_errors";
+const MEMORY_EVENTS: &str = "memory_events";
+const WAITING: &str = "pressure_waiting_seconds";
+const STALLED: &str = "pressure_stalled_seconds";
+const DISK_FREE: &str = "disk_free_bytes";
+const DISK_TOTAL: &str = "disk_total_bytes";
+const DISK_FREE_FILES: &str = "disk_free_files";
 
 const HOST: &[SampleColumn] = &[
     scaled("cpu_usage_ratio", 1e4).shipped("cpu_usage_percent", PERCENT),
     scaled("cpu_limit_cores", 1e3),
     scaled("cpu_throttled_seconds", 1e3),
+    scaled("cpu_steal_seconds", 1e2),
     whole("host_memory_used_bytes").shipped("memory_used_mb", MIB),
     whole("host_memory_total_bytes"),
+    whole("host_swap_used_bytes"),
+    whole("memory_events_high").labelled(MEMORY_EVENTS, "high"),
+    whole("memory_events_max").labelled(MEMORY_EVENTS, "max"),
+    whole("memory_events_oom_kill").labelled(MEMORY_EVENTS, "oom_kill"),
+    scaled("cpu_pressure_waiting_seconds", 1e3).labelled(WAITING, "cpu"),
+    scaled("memory_pressure_waiting_seconds", 1e3).labelled(WAITING, "memory"),
+    scaled("memory_pressure_stalled_seconds", 1e3).labelled(STALLED, "memory"),
+    scaled("io_pressure_waiting_seconds", 1e3).labelled(WAITING, "io"),
+    scaled("io_pressure_stalled_seconds", 1e3).labelled(STALLED, "io"),
+    whole("disk_free_bytes_store").labelled(DISK_FREE, "store"),
+    whole("disk_free_bytes_work").labelled(DISK_FREE, "work"),
+    whole("disk_free_bytes_shm").labelled(DISK_FREE, "shm"),
+    whole("disk_free_bytes_tmp").labelled(DISK_FREE, "tmp"),
+    whole("disk_total_bytes_store").labelled(DISK_TOTAL, "store"),
+    whole("disk_total_bytes_work").labelled(DISK_TOTAL, "work"),
+    whole("disk_total_bytes_shm").labelled(DISK_TOTAL, "shm"),
+    whole("disk_total_bytes_tmp").labelled(DISK_TOTAL, "tmp"),
+    whole("disk_free_files_store").labelled(DISK_FREE_FILES, "store"),
+    whole("disk_free_files_work").labelled(DISK_FREE_FILES, "work"),
+    whole("disk_free_files_shm").labelled(DISK_FREE_FILES, "shm"),
+    whole("disk_free_files_tmp").labelled(DISK_FREE_FILES, "tmp"),
     scaled("load1", 1e2),
     whole("requests_in_flight"),
 ];
 
 const PROCESS: &[SampleColumn] = &[
     whole("process_resident_memory_bytes"),
+    whole("process_anonymous_memory_bytes"),
+    whole("process_swap_bytes"),
+    whole("process_major_page_faults"),
     scaled("process_cpu_seconds", 1e3),
+    scaled("process_run_delay_seconds", 1e3),
     whole("process_threads"),
     whole("process_open_fds"),
 ];

@@ -62,6 +62,11 @@ impl Ticks {
         }
         if all == 0 { Share::Absent } else { Share::Ratio((all - idle) as f64 / all as f64) }
     }
+
+    /// Returns the ticks that the hypervisor gave to other machines.
+    pub(super) fn stolen(&self) -> u64 {
+        self.states[7]
+    }
 }
 
 /// Returns the start of the machine in seconds since 1970, from `/proc/stat`.

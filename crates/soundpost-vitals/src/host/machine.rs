@@ -3,11 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::host::cgroup::{CpuGroups, Hierarchies, MemoryGroups};
+use nix::unistd::SysconfVar;
+
+use crate::host::cgroup::{CpuGroups, Hierarchies, MemoryEvents, MemoryGroups};
 use crate::host::cpu::{GroupShare, Share, Ticks};
 use crate::host::file::{Buffer, Watched};
 use crate::host::parse::{decimal, keyed, lines, words};
-use crate::host::quantity::{CPU_LIMIT, CPU_THROTTLED, CPU_USAGE, LOAD1, MEMORY_TOTAL, MEMORY_USED};
+use crate::host::pressure::Pressure;
+use crate::host::quantity::{
+    CPU_LIMIT, CPU_STEAL, CPU_THROTTLED, CPU_USAGE, LOAD1, MEMORY_EVENTS, MEMORY_TOTAL, MEMORY_USED,
+    SWAP_USED,
+};
+use crate::host::sysconf::positive;
 use crate::reading::Readings;
 use crate::source::{Problem, Source};
 
@@ -24,7 +31,9 @@ const MOST_LOAD: f64 = 4_194_304.0;
 /// - `cpu_throttled_seconds_total`: time for which a CPU quota delayed tasks; absent without one.
 /// - `host_memory_used_bytes`, `host_memory_total_bytes`: of the host, total less available; or of the group with the
 ///   lowest limit, usage less inactive page cache.
-/// - `load1`: always of the host.
+/// - `cpu_steal_seconds_total`, `host_swap_used_bytes`, `load1`: always of the host.
+/// - `pressure_waiting_seconds_total`, `pressure_stalled_seconds_total`: of the v2 group of this process, or of the host.
+/// - `memory_events_total`: of the group of this process; absent without one.
 ///
 /// It keeps its files open and its last values, so the sampling process makes it.
 #[derive(Debug)]
@@ -34,7 +43,10 @@ pub struct Host {
     meminfo: Watched,
     loadavg: Watched,
     memory_groups: MemoryGroups,
+    memory_events: MemoryEvents,
     cpu_groups: CpuGroups,
+    pressure: Pressure,
+    ticks_per_second: Option<f64>,
     until_look: u32,
     last: Option<Ticks>,
     group_share: GroupShare,
@@ -56,7 +68,10 @@ impl Host {
             meminfo: file("proc/meminfo"),
             loadavg: file("proc/loadavg"),
             memory_groups: MemoryGroups::default(),
+            memory_events: MemoryEvents::default(),
             cpu_groups: CpuGroups::default(),
+            pressure: Pressure::default(),
+            ticks_per_second: positive(SysconfVar::CLK_TCK),
             until_look: 0,
             last: None,
             group_share: GroupShare::default(),
@@ -75,6 +90,9 @@ impl Host {
         self.cpu(now, readings);
         self.memory(readings);
         self.load(readings);
+        self.pressure.sample(readings, &mut self.buffer);
+        self.memory_events
+            .read(&mut self.buffer, |event, count| readings.push(&MEMORY_EVENTS, &[event], count as f64));
         if readings.readings.len() > before {
             return Ok(());
         }
@@ -87,6 +105,8 @@ impl Host {
         if self.until_look == 0 {
             let hierarchies = Hierarchies::read(&self.root);
             self.memory_groups = MemoryGroups::find(&hierarchies);
+            self.memory_events = MemoryEvents::find(&hierarchies);
+            self.pressure = Pressure::find(&self.root, &hierarchies);
             self.cpu_groups = CpuGroups::find(&hierarchies);
             self.until_look = LOOK_AGAIN;
         }
@@ -98,6 +118,8 @@ impl Host {
         let last = std::mem::replace(&mut self.last, ticks);
         let cpus = ticks.map(|ticks| ticks.cpus);
         let machine = cpus.map_or(f64::INFINITY, f64::from);
+        let stolen = ticks.zip(self.ticks_per_second).map(|(ticks, rate)| ticks.stolen() as f64 / rate);
+        readings.push_if(&CPU_STEAL, &[], stolen);
         if let Some(limit) = self.cpu_groups.limit(machine, &mut self.buffer) {
             put(readings, self.group_share.of(&limit, cpus, now));
             readings.push(&CPU_LIMIT, &[], limit.cores);
@@ -112,7 +134,9 @@ impl Host {
     }
 
     fn memory(&mut self, readings: &mut Readings) {
-        let machine = self.meminfo.read(&mut self.buffer).and_then(Memory::parse);
+        let text = self.meminfo.read(&mut self.buffer);
+        let machine = text.and_then(Memory::parse);
+        readings.push_if(&SWAP_USED, &[], text.and_then(swap_used).map(|used| used as f64));
         // The value of v1 for "no limit" is above 2^62.
         let most = machine.map_or(1 << 62, |machine| machine.total);
         let (total, used) = match self.memory_groups.limit(most, &mut self.buffer) {
@@ -169,6 +193,11 @@ impl Memory {
             available: bytes("MemAvailable:"),
         })
     }
+}
+
+fn swap_used(meminfo: &[u8]) -> Option<u64> {
+    let kibibytes = |key| keyed(meminfo, key);
+    kibibytes("SwapTotal:")?.checked_sub(kibibytes("SwapFree:")?)?.checked_mul(1024)
 }
 
 fn put(readings: &mut Readings, share: Share) {

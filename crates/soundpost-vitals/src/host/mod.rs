@@ -10,9 +10,15 @@ mod cpu;
 mod file;
 mod machine;
 mod parse;
+mod places;
+mod pressure;
 mod process;
 mod processes;
 pub(crate) mod quantity;
+mod run_delay;
+mod sysconf;
 
+pub use cgroup::oom_kills;
 pub use machine::Host;
+pub use places::Places;
 pub use processes::Processes;

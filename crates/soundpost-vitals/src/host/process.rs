@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::host::file::{Buffer, Watched};
-use crate::host::parse::{number, words};
+use crate::host::parse::{keyed, number, words};
+use crate::host::run_delay::RunDelay;
 
 /// A process, identified by its pid and start.
 #[derive(Debug)]
@@ -13,7 +14,9 @@ pub(super) struct Process {
     /// Label: the pid as text.
     pub(super) label: String,
     stat: Watched,
+    status: Watched,
     descriptors: PathBuf,
+    run_delay: RunDelay,
     state: State,
 }
 
@@ -26,10 +29,20 @@ enum State {
     Gone,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Figures {
     pub(super) stat: Stat,
+    pub(super) memory: MemoryKinds,
     pub(super) descriptors: Option<u64>,
+    /// Seconds since its first sample, and those of the threads that ran then.
+    pub(super) run_delay: Option<f64>,
+}
+
+/// From `/proc/<pid>/status`, proc_pid_status(5), in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct MemoryKinds {
+    pub(super) anonymous: Option<f64>,
+    pub(super) swapped: Option<f64>,
 }
 
 impl Process {
@@ -37,7 +50,9 @@ impl Process {
         let label = pid.to_string();
         let directory = root.join("proc").join(&label);
         let stat = Watched::new(directory.join("stat"));
-        Self { pid, label, stat, descriptors: directory.join("fd"), state: State::New }
+        let (status, run_delay) =
+            (Watched::new(directory.join("status")), RunDelay::new(directory.join("task")));
+        Self { pid, label, stat, status, descriptors: directory.join("fd"), run_delay, state: State::New }
     }
 
     /// Reads the process; `None` after its end.
@@ -60,7 +75,9 @@ impl Process {
             _ if matches!(stat.state, b'Z' | b'X') => None,
             _ => {
                 self.state = State::Known(stat.started);
-                Some(Figures { stat, descriptors })
+                let memory = self.status.read(buffer).map(MemoryKinds::parse).unwrap_or_default();
+                let run_delay = self.run_delay.sample(stat.threads, buffer);
+                Some(Figures { stat, memory, descriptors, run_delay })
             }
         }
     }
@@ -78,10 +95,18 @@ impl Process {
     }
 }
 
+impl MemoryKinds {
+    fn parse(status: &[u8]) -> Self {
+        let bytes = |key| keyed(status, key).map(|kibibytes| kibibytes as f64 * 1024.0);
+        Self { anonymous: bytes("RssAnon:"), swapped: bytes("VmSwap:") }
+    }
+}
+
 /// From `/proc/<pid>/stat`, proc_pid_stat(5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     state: u8,
+    pub(super) major_faults: u64,
     /// User and system time, in ticks.
     pub(super) ticks: u64,
     pub(super) threads: u64,
@@ -102,10 +127,12 @@ impl Stat {
         let state = words.next().filter(|word| word.len() == 1)?;
         // The rest begins with field 4.
         let mut field = |skip| words.nth(skip).and_then(number);
-        let (user, system) = (field(10)?, field(0)?);
+        let major_faults = field(8)?;
+        let (user, system) = (field(1)?, field(0)?);
         let (threads, started) = (field(4)?, field(1)?);
         let pages = field(1)?;
-        Some(Self { state: *state.first()?, ticks: user.checked_add(system)?, threads, started, pages })
+        let ticks = user.checked_add(system)?;
+        Some(Self { state: *state.first()?, major_faults, ticks, threads, started, pages })
     }
 }
 
@@ -115,13 +142,15 @@ mod tests {
 
     use super::*;
 
-    const LINE: &str = "42 (a) b\n) (c)) S 1 42 42 0 -1 4194304 900 0 0 0 150 50 7 8 20 0 3 0 12345 99999 777 \
+    const LINE: &str = "42 (a) b\n) (c)) S 1 42 42 0 -1 4194304 900 0 6 0 150 50 7 8 20 0 3 0 12345 99999 777 \
                         18446744073709551615 1 1 0\n";
 
     #[test]
     fn finds_the_fields_behind_any_name() {
         let stat = Stat::parse(LINE.as_bytes()).unwrap();
-        assert_eq!(stat, Stat { state: b'S', ticks: 200, threads: 3, started: 12345, pages: 777 });
+        let expected =
+            Stat { state: b'S', major_faults: 6, ticks: 200, threads: 3, started: 12345, pages: 777 };
+        assert_eq!(stat, expected);
     }
 
     #[test]

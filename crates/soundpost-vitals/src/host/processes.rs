@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{SysconfVar, sysconf};
+use nix::unistd::SysconfVar;
 
 use crate::host::cpu::boot_time;
 use crate::host::file::{Buffer, read_once};
 use crate::host::parse::{lines, number};
 use crate::host::process::{Figures, Process};
-use crate::host::quantity::{CPU_SECONDS, OPEN_FDS, RESIDENT, START_TIME, THREADS};
+use crate::host::quantity::{
+    ANONYMOUS, CPU_SECONDS, MAJOR_FAULTS, OPEN_FDS, RESIDENT, RUN_DELAY, START_TIME, SWAPPED, THREADS,
+};
+use crate::host::sysconf::positive;
 use crate::reading::Readings;
 use crate::source::{Problem, Source};
 
@@ -21,7 +24,7 @@ const MOST_DESCRIPTORS: f64 = 2_147_483_647.0;
 /// The end of the year 9999.
 const LATEST: f64 = 253_402_300_800.0;
 
-/// Memory, CPU time, threads, open files and start of every process of the service.
+/// Memory, CPU time, waiting time, threads, open files and start of every process of the service.
 ///
 /// A process that ended is absent, even if its pid was reused; a zombie counts as ended. Unreadable values of
 /// another user's process are absent. With a single process the label `pid` is empty.
@@ -120,6 +123,10 @@ impl Machine {
         let descriptors = figures.descriptors.map(|count| count as f64);
         for (quantity, value, most) in [
             (&RESIDENT, resident, MOST_MEMORY),
+            (&ANONYMOUS, figures.memory.anonymous, MOST_MEMORY),
+            (&SWAPPED, figures.memory.swapped, MOST_MEMORY),
+            (&MAJOR_FAULTS, Some(stat.major_faults as f64), f64::MAX),
+            (&RUN_DELAY, figures.run_delay, LATEST),
             (&CPU_SECONDS, cpu, LATEST),
             (&THREADS, Some(stat.threads as f64), MOST_THREADS),
             (&OPEN_FDS, descriptors, MOST_DESCRIPTORS),
@@ -128,10 +135,6 @@ impl Machine {
             readings.push_within(quantity, &[label], value, &(0.0..=most));
         }
     }
-}
-
-fn positive(name: SysconfVar) -> Option<f64> {
-    sysconf(name).ok().flatten().filter(|&value| value > 0).map(|value| value as f64)
 }
 
 /// Linux 6.2 and later report the number of descriptors as the size of `/proc/<pid>/fd`.

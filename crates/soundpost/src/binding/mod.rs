@@ -10,7 +10,9 @@ pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;
 pub use soundpost_core::{EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields, RequestId};
-pub use soundpost_core::{oom_kills, regular_file, visible};
+pub use soundpost_core::{regular_file, visible};
+#[cfg(feature = "host")]
+pub use soundpost_report::oom_kills;
 
 use crate::telemetry::Telemetry;
 

@@ -18,6 +18,10 @@ fn readings() -> Readings {
         let values: &[&str] = match quantity.name {
             "gpu_clock_hertz" => &["graphics", "sm", "memory", "video"],
             "gpu_pcie_bytes_per_second" => &["send", "receive"],
+            "memory_events" => &["high", "max", "oom_kill"],
+            "pressure_waiting_seconds" => &["cpu", "memory", "io"],
+            "pressure_stalled_seconds" => &["memory", "io"],
+            "disk_free_bytes" | "disk_total_bytes" | "disk_free_files" => &["store", "work", "shm", "tmp"],
             "gpu_ecc_errors" => &["corrected", "uncorrected"],
             "gpu_throttled" => &[
                 "power_cap",
@@ -87,6 +91,27 @@ fn every_quantity_has_a_column() {
         sample.values.sort_by_key(|(name, _)| *name);
     }
     assert_eq!(found, samples);
+}
+
+/// A second row of the same time would replace the first.
+#[test]
+fn samples_of_two_sources_of_the_host_are_one_row() {
+    let quantity = |name| quantities().find(|quantity| quantity.name == name).unwrap();
+    let (mut host, mut places) = (Readings::default(), Readings::default());
+    host.push(quantity("load1"), &[], 1.5);
+    places.push(quantity("disk_free_bytes"), &["store"], 4096.0);
+    let batcher = SampleBatcher::default();
+    batcher.add(&host, || (2, Vec::new()));
+    batcher.add(&places, || (2, Vec::new()));
+    let mut backlog = Backlog::default();
+    batcher.move_settled(true, &mut backlog);
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(directory.path(), Limits::default()).unwrap();
+    store.write(&backlog.batch()).unwrap();
+    let found = Reader::open(directory.path()).unwrap().unwrap().vitals(0..u64::MAX, &[]).unwrap();
+    let [sample] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(sample.value("load1"), Some(1.5));
+    assert_eq!(sample.value("disk_free_bytes_store"), Some(4096.0));
 }
 
 /// The label of an only process is empty.

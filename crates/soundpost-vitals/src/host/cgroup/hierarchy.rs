@@ -57,6 +57,12 @@ impl Hierarchies {
         self.version(Version::V1, controller).or_else(|| self.version(Version::V2, controller))
     }
 
+    /// Returns the directory of this process's group in the v2 hierarchy, which reports pressure also where all
+    /// controllers are in v1 hierarchies.
+    pub(in crate::host) fn unified(&self) -> Option<PathBuf> {
+        self.version(Version::V2, b"")?.directories().next()
+    }
+
     fn version(&self, version: Version, controller: &[u8]) -> Option<Hierarchy> {
         let member = lines(&self.members).find_map(|line| member(line, version, controller))?;
         let mounts = || lines(&self.mounts).filter_map(|line| Mount::parse(line, version, controller));
