@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from soundpost.integrations import NAMES, _apply
+from soundpost.integrations import _apply, _registry
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "upstream"))
 
@@ -91,7 +91,9 @@ def test_inherited_and_imported_functions_are_found(tmp_path):
 
 def test_table_has_each_hook_with_the_parameters_that_it_needs():
     table = signatures.pinned()
-    hooks = {(name, hook.target): hook for name in NAMES for hook in _apply.integration(name).hooks}
+    hooks = {
+        (name, hook.target): hook for name in _registry.MODULES for hook in _apply.integration(name).hooks
+    }
     assert table.keys() == hooks.keys()
     for key, hook in hooks.items():
         assert set(hook.needs) <= set(table[key].parameters), key

@@ -66,7 +66,7 @@ def lines(path):
         ('soundpost.Loki("http://loki"), soundpost.Loki("http://other")', "loki: there are two of this name"),
         ('soundpost.JsonLines("")', "jsonl: "),
         ('soundpost.JsonLines("x", mode=640)', "jsonl: mode: 1200 is none of 600, 640, "),
-        ('soundpost.JsonLines("x", mode="rw")', 'jsonl: mode: use an octal number'),
+        ('soundpost.JsonLines("x", mode="rw")', "jsonl: mode: use an octal number"),
         ('soundpost.JsonLines("x\\udc80")', "jsonl: URL or path has characters"),
         ('soundpost.Loki("http://loki", tenant="\\udc80")', "loki: tenant has characters"),
         ("3", "sinks: int is not a sink"),

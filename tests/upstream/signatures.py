@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from soundpost.integrations import NAMES, _apply
+from soundpost.integrations import _apply, _registry
 
 GONE, PARTIAL, OK = "gone", "partial", "ok"
 TABLE = Path(__file__).with_name("signatures.tsv")
@@ -130,7 +130,7 @@ def check(directory: Path) -> dict[str, dict[str, str]]:
     """Returns the state of each hook by integration; without packages that the directory lacks."""
     sources, table = Sources(directory), pinned()
     states: dict[str, dict[str, str]] = {}
-    for name in sorted(NAMES):
+    for name in sorted(_registry.MODULES):
         hooks = _apply.integration(name).hooks
         found = {hook.module.partition(".")[0] for hook in hooks if sources.path(hook.module)}
         for hook in hooks:
@@ -153,7 +153,7 @@ def main(directory: str, *options: str) -> None:
         sources = Sources(Path(directory))
         writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
-        for name in sorted(NAMES):
+        for name in sorted(_registry.MODULES):
             for hook in _apply.integration(name).hooks:
                 found = sources.signature(hook.module, hook.name)
                 assert found is not None, hook.target
@@ -163,7 +163,11 @@ def main(directory: str, *options: str) -> None:
     for name, hooks in states.items():
         for hook, state in hooks.items():
             print(name, hook, state, sep="\t")
-    print("not in the directory:", ", ".join(sorted(NAMES - states.keys())) or "none", file=sys.stderr)
+    print(
+        "not in the directory:",
+        ", ".join(sorted(_registry.MODULES.keys() - states.keys())) or "none",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":
