@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
 from soundpost._functions import PREFIX, is_undecoratable, reporting, wrapped
 from soundpost._judgement import Function, Judge, classes, function_of, takes_call
-from soundpost._native import Measure, Recorder, fault
+from soundpost._native import Measure, Recorder, fault, is_text_name
 from soundpost._parameters import Parameters
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     request_id: Source | None
     traceparent: Source | None
     queued_at: Source | None
+    text: str | Sequence[str] | Callable[[Any], Any] | None
 
 
 @overload
@@ -57,7 +58,7 @@ def instrument(operation: Any = None, /, **options: Unpack[Options]) -> Any:
     Args:
         operation: Name of the operation; default: the function's name.
         options: `labels`, `fields`, `audio`, `outcome`, `invalid`, `iterates`, `streaming`, `request_id`,
-            `traceparent`, `queued_at`.
+            `traceparent`, `queued_at`, `text`.
 
             `labels` maps label names to parameters or functions, or lists parameters that keep their names.
             Each label has few values. `fields` are per-call values for logs and the store, from the same
@@ -84,6 +85,10 @@ def instrument(operation: Any = None, /, **options: Unpack[Options]) -> Any:
             `request_id` and `traceparent` are the sources of the call's id: the id itself, or a W3C
             `traceparent` with a trace id. Default: the id is generated. `queued_at` is the source of the
             `time.monotonic()` at which the request was accepted.
+
+            `text` names the parameters with the text to synthesise, or is a function that returns a text or a
+            list: log events and errors of the call have its length instead, unless `record_text` is set.
+            Default: the parameters with a name such as `text` or `prompt`.
 
     A missing parameter, a function that raises and an argument of the wrong type cost only their value. The
     value is left out, counted in `soundpost_errors_total`, and logged once. An object that is no function is
@@ -140,6 +145,7 @@ def instrumented(function: Any, operation: str | None, options: Options) -> Any:
         traceparent=sources.add_optional("request_id", "traceparent", options.get("traceparent")),
         queued_at=sources.add_optional("request_id", "queued_at", options.get("queued_at")),
         streaming=sources.add_optional("streaming", "streaming", None if judge.streams else streaming),
+        texts=sources.add_texts(options.get("text")),
         audio=measure,
         judge=judge if judge.is_needed else None,
         expects_output=audio is not None,
@@ -199,3 +205,14 @@ class _Sources:
     def add_optional(self, part: str, name: str, source: Source | bool | None) -> int | None:
         """Adds a source if there is one."""
         return None if source is None else self.add(part, name, source, None)
+
+    def add_texts(self, given: Any) -> int | None:
+        """Adds the parameters with texts to synthesise as one tuple, or a function that returns the texts."""
+        if callable(given):
+            return self.add("field", "text", given, None)
+        names = [given] if isinstance(given, str) else given
+        if names is None:
+            names = filter(is_text_name, self.parameters.all_names)
+        found = [value for value in map(self.parameters.value, names) if value is not None]
+        self.values += [f"({', '.join(found)},)"] if found else []
+        return len(self.values) - 1 if found else None

@@ -221,6 +221,9 @@ def record(record: LogRecord, message: str | None = None, reports: bool = True) 
     If its message cannot be formatted, `logging` reports that unless `reports` is false. Never raises.
     """
 
+def is_text_name(name: str) -> bool:
+    """Returns whether values of this name are texts to synthesise."""
+
 def call_variable() -> ContextVar[Any]:
     """Returns the context variable, for contexts of threads."""
 
@@ -359,6 +362,7 @@ class Recorder:
         traceparent: int | None = None,
         queued_at: int | None = None,
         streaming: int | None = None,
+        texts: int | None = None,
         audio: Measure | None = None,
         judge: Judge | None = None,
         expects_output: bool = False,

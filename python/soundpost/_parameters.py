@@ -49,6 +49,12 @@ class Parameters:
         return [*self._positional_only, *self._positional, *self._keyword_only, *rest]
 
     @property
+    def all_names(self) -> list[str]:
+        """All parameters, also those of the function behind a decorator."""
+        is_decorated = self._rest == self._prefix + "args" or hasattr(self._function, "__wrapped__")
+        return list(dict.fromkeys([*self.names, *(self._described() if is_decorated else ())]))
+
+    @property
     def declaration(self) -> str:
         """The parameter list without defaults, which are set on the wrapper afterwards."""
         parts = [*self._positional_only, *(["/"] if self._positional_only else []), *self._positional]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import threading
 import urllib.parse
+import weakref
 
 import pytest
 
@@ -160,3 +162,120 @@ def test_other_values_stay(logger, recorded):
     (event,) = recorded()
     assert event["message"] == "line 47"
     assert "voices/anna.wav" in event["fields"]["error"]
+
+
+LINES = [
+    "synthesis text {text}",
+    "synthesis text {sentence} is too short than prompt text {text}, this may lead to bad performance",
+    "Processing English text: {text:.30}...",
+    "Next chunk: '{text:.12}...' (7 tokens)",
+    "Yielding chunk 1: '{sentence}' (7 tokens)",
+    "Encoded text: {text}",
+    "No phonemes generated for text: {normalised!r}",
+    'request {{"input": {quoted}, "voice": "anna"}}',
+    "target texts (after sentence segmentation): {sentences}",
+]
+SPOKEN = "Wie geht's, Käthe?\nGut, danke. Und bellt der Hund von nebenan heute auch? Ja, leider."
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_text_is_hidden_in_each_line_of_its_call(logger, recorded, line):
+    @soundpost.instrument("text_lines")
+    def speak(tts_text, prompt_wav="voices/anna.wav"):
+        *_, sentence, last = sentences = tts_text.replace("\n", " ").replace("?", ".").split(". ")
+        normalised = tts_text.lower().replace("\n", " ")
+        values = {"text": tts_text, "quoted": json.dumps(tts_text), "normalised": normalised}
+        logger.info(line.format(**values, sentence=sentence, sentences=sentences))
+        logger.debug("as argument: %s", tts_text, extra={"seen": tts_text, "wav": prompt_wav, "part": last})
+
+    speak(SPOKEN)
+    formatted, argument = recorded()
+    leaks = ("Käthe", "käthe", "nebenan", "Hund", "geht's", "bellt")
+    assert not any(leak in str(event) for leak in leaks for event in (formatted, argument)), formatted
+    assert argument["message"].startswith("as argument: [text of ")
+    assert argument["fields"]["wav"] == "voices/anna.wav"
+
+
+def decorated(function):
+    def around(*arguments, **options):
+        return function(*arguments, **options)
+
+    around.__wrapped__ = function
+    return around
+
+
+SOURCES = {
+    "by_name": ({}, lambda text: ((text,), {})),
+    "behind_a_decorator": ({}, lambda text: ((), {"text": text})),
+    "list": ({}, lambda text: (([text, "and more"],), {})),
+    "named": ({"text": "words"}, lambda text: ((), {"words": text})),
+    "names": ({"text": ("text", "words")}, lambda text: ((), {"words": text})),
+    "function": (
+        {"text": lambda arguments: arguments["words"]["text"]},
+        lambda text: ((), {"words": {"text": text}}),
+    ),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_text_of_each_source_is_hidden(logger, recorded, source):
+    options, arguments = SOURCES[source]
+
+    def speak(text=None, words=None):
+        logger.info("saying %s", TEXT)
+
+    function = decorated(speak) if source == "behind_a_decorator" else speak
+    positional, named = arguments(TEXT)
+    soundpost.instrument("text_source", **options)(function)(*positional, **named)
+    logger.info("saying %s", "goodbye")
+    inside, outside = recorded()
+    assert is_clean(inside), inside
+    assert outside["message"] == "saying goodbye"
+
+
+def test_error_of_a_text_from_a_function_is_hidden(telemetry, logger, recorded):
+    @soundpost.instrument("text_request", text=lambda arguments: arguments["request"]["words"])
+    def speak(request):
+        with soundpost.stage("vocoder", decides=True):
+            raise EngineError("cannot say " + request["words"])
+
+    with pytest.raises(EngineError):
+        speak({"words": TEXT})
+    assert soundpost.flush(10)
+    call = call_of("text_request")
+    assert call.error.startswith("cannot say [text of "), call.error
+    assert is_clean(call)
+
+
+def test_text_is_not_kept_by_a_call_that_ended():
+    class Text(str):
+        __slots__ = ("__weakref__",)
+
+    kept = []
+
+    @soundpost.instrument("text_kept")
+    def stream(text):
+        kept.append(weakref.ref(text))
+        yield text
+
+    items = stream(Text("a text that is long enough"))
+    assert len(list(items)) == 1
+    gc.collect()
+    assert kept[0]() is None
+
+
+def test_text_is_recorded_if_asked_for(python):
+    python(
+        """
+        import logging, soundpost
+        from test_logs import events
+        telemetry = soundpost.init(logs="INFO", record_text=True)
+
+        @soundpost.instrument
+        def speak(text):
+            logging.getLogger("tts").info("saying %s", text)
+
+        speak("a text that is long enough")
+        assert [event["message"] for event in events(telemetry.directory)] == ["saying a text that is long enough"]
+        """
+    )

@@ -51,4 +51,4 @@ pub use segment::{
     REQUEST_ID_BYTES, ServiceDir, close_in_child, epoch, install_fork_hooks, memory_room, set_once, user_id,
 };
 pub use shortage::Shortage;
-pub use soundpost_redact::KnownTexts;
+pub use soundpost_redact::{KnownTexts, is_text_name};

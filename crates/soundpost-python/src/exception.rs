@@ -215,7 +215,7 @@ fn add_texts(telemetry: &Telemetry, frame: &Bound<'_, PyAny>, known: &mut KnownT
 }
 
 /// Returns whether a text names a file, such as that of a speaker's prompt.
-fn is_path(text: &str) -> bool {
+pub(crate) fn is_path(text: &str) -> bool {
     let extension = text.rsplit_once('.').map_or("", |(_, extension)| extension);
     !text.contains(char::is_whitespace)
         && (EXTENSIONS.contains(&extension) || text.is_ascii() && text.contains('/'))

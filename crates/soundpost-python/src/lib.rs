@@ -30,7 +30,7 @@ mod _native {
     #[pymodule_export]
     use crate::fault::{fault, notices, set_strict};
     #[pymodule_export]
-    use crate::log::record;
+    use crate::log::{is_text_name, record};
     #[pymodule_export]
     use crate::measure::{Audio, Error, Measure, Skip, Video};
     #[pymodule_export]

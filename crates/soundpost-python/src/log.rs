@@ -96,6 +96,12 @@ impl<'py> StructlogEvent<'py> {
     }
 }
 
+/// Returns whether values of this name are texts to synthesise.
+#[pyfunction]
+pub(crate) fn is_text_name(name: &str) -> bool {
+    soundpost::binding::is_text_name(name)
+}
+
 /// Records a record of `logging`, with `message` instead of its own, and returns the record.
 ///
 /// If its message cannot be formatted, `logging` reports that unless `reports` is false, for a record that other
@@ -165,8 +171,9 @@ fn put<'py>(
     let own = call.as_ref().and_then(|call| call.get().recording());
     let level = level(parts.number(at::LEVEL).unwrap_or_default());
     let is_failure = level >= Level::Warning || parts.get(at::EXC_INFO).is_some();
-    if is_failure || parts.get(at::EXC_TEXT).is_some() {
-        draft.hide(&own.map(|own| own.core().handle().known_texts()).unwrap_or_default());
+    let known = own.map(|own| own.known_texts(record.py())).unwrap_or_default();
+    if is_failure || parts.get(at::EXC_TEXT).is_some() || !known.is_empty() {
+        draft.hide(&known);
     }
     let mut text = value::with_text(&message, MAX_CHARACTERS, str::to_owned)?;
     let queued = parts.split_queued(&mut text);

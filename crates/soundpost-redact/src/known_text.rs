@@ -15,10 +15,19 @@ const DENSE_PART: usize = 8;
 const MIN_ASCII: usize = 3;
 /// Minimum length of a text of digits, which is otherwise the number of a line.
 const MIN_DIGITS: usize = 5;
+/// Minimum length of a sentence within a text. One in ASCII has two words as well.
+const MIN_SENTENCE: usize = 6;
+const MIN_DENSE_SENTENCE: usize = 4;
+/// Minimum length of the beginning of a text in front of an ellipsis.
+const MIN_START: usize = 4;
+const MIN_DENSE_START: usize = 2;
 /// Maximum number of characters of all texts.
 const MAX_CHARACTERS: usize = 16 << 10;
 /// Start of the line of a frame in a traceback, which has no text of a call.
 const FRAME: &str = "  File \"";
+/// Characters at which texts are split.
+const SENTENCE_ENDS: &[char] =
+    &['.', '!', '?', ';', ':', ',', '\n', '。', '！', '？', '；', '：', '，', '、', '…', '—'];
 /// Multiplier of the rolling hash.
 const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -37,6 +46,9 @@ struct Known {
     parts: HashSet<u64>,
     /// Whether the text is shorter than a part, and only replaced as a word.
     is_word: bool,
+    /// The characters that the text begins with, in lower case; none for a sentence.
+    start: Vec<char>,
+    least_start: usize,
 }
 
 impl KnownTexts {
@@ -54,16 +66,45 @@ impl KnownTexts {
             return;
         }
         self.characters += characters.len();
-        let longest = if text.is_ascii() { PART } else { DENSE_PART };
+        let (longest, least_start) =
+            if text.is_ascii() { (PART, MIN_START) } else { (DENSE_PART, MIN_DENSE_START) };
         let part = characters.len().min(longest);
         let parts = windows(&characters, part).filter(|(at, _)| is_telling(&characters[*at..at + part]));
         let parts = parts.map(|(_, hash)| hash).collect();
-        self.texts.push(Arc::new(Known { part, parts, is_word: characters.len() < longest }));
+        let start = characters[..part].iter().map(char::to_ascii_lowercase).collect();
+        let is_word = characters.len() < longest;
+        self.texts.push(Arc::new(Known { part, parts, is_word, start, least_start }));
+        self.add_sentences(&characters, longest);
+    }
+
+    /// Adds the sentences that are shorter than a part. Front ends of services split texts at any punctuation.
+    fn add_sentences(&mut self, characters: &[char], longest: usize) {
+        let mut parts = vec![HashSet::new(); longest];
+        for sentence in characters.split(|character| SENTENCE_ENDS.contains(character)) {
+            let is_space = |character: &char| character.is_whitespace();
+            let first = sentence.iter().position(|character| !is_space(character)).unwrap_or(sentence.len());
+            let last =
+                sentence.iter().rposition(|character| !is_space(character)).map_or(first, |last| last + 1);
+            let sentence = &sentence[first..last];
+            let is_long = match sentence.iter().all(char::is_ascii) {
+                true => sentence.len() >= MIN_SENTENCE && sentence.iter().any(is_space),
+                false => sentence.len() >= MIN_DENSE_SENTENCE,
+            };
+            if is_long && sentence.len() < longest && sentence.len() < characters.len() {
+                parts[sentence.len()].extend(windows(sentence, sentence.len()).map(|(_, hash)| hash));
+            }
+        }
+        let groups = parts.into_iter().enumerate().filter(|(_, parts)| !parts.is_empty());
+        self.texts.extend(groups.map(|(part, parts)| {
+            Arc::new(Known { part, parts, is_word: true, start: Vec::new(), least_start: 0 })
+        }));
     }
 
     /// Adds the texts of another set.
     pub fn extend(&mut self, other: &Self) {
-        let is_new = |text: &&Arc<Known>| !self.texts.iter().any(|known| Arc::ptr_eq(known, text));
+        let is_new = |text: &&Arc<Known>| {
+            !self.texts.iter().any(|known| Arc::ptr_eq(known, text) || known.parts == text.parts)
+        };
         let new: Vec<_> = other.texts.iter().filter(is_new).cloned().collect();
         if !new.is_empty() && self.characters + other.characters <= MAX_CHARACTERS {
             self.characters += other.characters;
@@ -82,9 +123,12 @@ impl KnownTexts {
             return;
         }
         let mut found = Vec::new();
-        for escape in [plain as Escape, backslash, percent] {
-            let decoded = Decoded::new(text, escape);
-            self.texts.iter().for_each(|known| known.find(text, &decoded, &mut found));
+        let escapes: [(Escape, &[char]); 3] = [(plain, &[]), (backslash, &['\\']), (percent, &['%', '+'])];
+        for (escape, signs) in escapes {
+            if signs.is_empty() || text.contains(signs) {
+                let decoded = Decoded::new(text, escape);
+                self.texts.iter().for_each(|known| known.find(text, &decoded, &mut found));
+            }
         }
         let is_in_frame = |start: usize| {
             let line = text[..start].rfind('\n').map_or(0, |feed| feed + 1);
@@ -113,6 +157,26 @@ impl Known {
             }
         }
         found.extend(last);
+        self.find_starts(text, decoded, found);
+    }
+
+    /// Adds the beginnings of the text that are too short for a part, in front of an ellipsis.
+    fn find_starts(&self, text: &str, decoded: &Decoded, found: &mut Vec<(usize, usize)>) {
+        let characters = &decoded.characters;
+        let is_ellipsis =
+            |at: &usize| characters[*at..].starts_with(&['…']) || characters[*at..].starts_with(&['.'; 3]);
+        for at in (0..characters.len()).filter(is_ellipsis) {
+            let is_start = |length: &usize| {
+                let before = characters[at - length..at].iter().map(char::to_ascii_lowercase);
+                before.eq(self.start[..*length].iter().copied())
+                    && is_word(text, decoded.starts[at - length], decoded.starts[at])
+            };
+            if let Some(length) = (self.least_start..=self.start.len().min(at)).rev().find(is_start)
+                && length > 0
+            {
+                found.push((decoded.starts[at - length], decoded.starts[at]));
+            }
+        }
     }
 }
 

@@ -33,5 +33,6 @@ mod value;
 
 pub use custom::InvalidPattern;
 pub use known_text::KnownTexts;
+pub use name::is_text_name;
 pub use redactor::{Redacted, Redactor};
 pub use rule::{Hits, Rule};

@@ -76,6 +76,11 @@ fn is_notable(word: &[u8]) -> bool {
     word.len() < 32 && lengths >> word.len() & 1 == 1
 }
 
+/// Returns whether values of this name are texts to synthesise.
+pub fn is_text_name(name: &str) -> bool {
+    class(name) == Class::Text
+}
+
 /// Returns the class of a name.
 pub(crate) fn class(name: &str) -> Class {
     let unnumbered = without_number(name);

@@ -122,7 +122,7 @@ impl Redactor {
 
     /// Returns whether values of this name are texts to synthesise, which are not kept.
     pub fn hides(&self, name: &str) -> bool {
-        !self.record_text && name::class(name) == Class::Text
+        !self.record_text && name::is_text_name(name)
     }
 
     /// Returns the mark for a whole number of a field, if it must be redacted.

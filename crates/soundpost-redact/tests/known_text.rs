@@ -71,6 +71,28 @@ fn long_parts_are_replaced_and_others_stay() {
 }
 
 #[test]
+fn short_sentences_and_beginnings_are_replaced() {
+    let text = "Good morning. Go home, please. Yes. The third sentence is long.";
+    for (line, expected) in [
+        (
+            "split: ['Good morning.', 'Go home', 'Yes.']",
+            "split: ['[text of 12 characters].', '[text of 7 characters]', 'Yes.']",
+        ),
+        ("next: Good m... of 63", "next: [text of 6 characters]... of 63"),
+        ("next: 'Good mor…'", "next: '[text of 8 characters]…'"),
+        ("Goo... m... it works, yes", "Goo... m... it works, yes"),
+        ("a good morning to go homewards...", "a [text of 12 characters] to go homewards..."),
+    ] {
+        assert_eq!(hidden(&[text], line), expected);
+    }
+    let chinese = "今天天气很好，我们去公园散步吧。好的。";
+    assert_eq!(
+        hidden(&[chinese], "今天… 今天天气很好 好的"),
+        "[text of 2 characters]… [text of 6 characters] 好的"
+    );
+}
+
+#[test]
 fn short_text_is_replaced_as_a_word_only() {
     let of = |text: &str, error: &str| hidden(&[text], error);
     assert_eq!(

@@ -45,6 +45,7 @@ INTEGRATION = Integration(
                     "reference": lambda arguments: getattr(arguments["req"], "reference_id", None),
                 },
                 "streaming": _streams,
+                "text": lambda arguments: getattr(arguments["req"], "text", None),
                 "audio": audio(key="audio"),
                 "outcome": _judge,
             },

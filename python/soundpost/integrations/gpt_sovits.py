@@ -54,6 +54,7 @@ INTEGRATION = Integration(
                     "seed": _input("seed"),
                 },
                 "streaming": _streams,
+                "text": lambda arguments: [arguments["inputs"].get(key) for key in ("text", "prompt_text")],
                 "audio": _seconds,
             },
         ),

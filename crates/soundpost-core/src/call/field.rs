@@ -15,8 +15,8 @@ const KEPT_WORDS: usize = 512;
 /// Maximum length of a field's text, bytes.
 const TEXT: usize = 8192;
 /// Maximum number of texts to synthesise that are kept of a call, and the maximum length of each, bytes.
-const TEXTS: usize = 8;
-const KEPT_TEXT: usize = 8192;
+const TEXTS: usize = 64;
+pub(crate) const KEPT_TEXT: usize = 8192;
 
 /// Returns the value to record, and the text to synthesise that it replaces.
 /// An error is recorded without the texts of its call, `known`.
@@ -63,8 +63,9 @@ pub(crate) struct FieldBuffer {
     ticket: u64,
     count: usize,
     words: Vec<u64>,
-    /// Texts to synthesise, which are in no record; see [`KnownTexts`].
+    /// Texts to synthesise, which are in no record, until [`FieldBuffer::known_texts`] adds them to `known`.
     texts: Vec<String>,
+    known: KnownTexts,
 }
 
 impl FieldBuffer {
@@ -74,11 +75,12 @@ impl FieldBuffer {
     }
 
     /// Returns the texts to synthesise for this sequence number.
-    pub(crate) fn known_texts(&self, ticket: u64) -> KnownTexts {
-        let mut known = KnownTexts::default();
-        let texts = self.texts.iter().filter(|_| self.ticket == ticket);
-        texts.for_each(|text| known.add(text));
-        known
+    pub(crate) fn known_texts(&mut self, ticket: u64) -> KnownTexts {
+        if self.ticket != ticket {
+            return KnownTexts::default();
+        }
+        self.texts.drain(..).for_each(|text| self.known.add(&text));
+        self.known.clone()
     }
 
     /// Keeps a text to synthesise until the call ends.
@@ -97,15 +99,20 @@ impl FieldBuffer {
             self.ticket = ticket;
             self.count = 0;
             self.words.clear();
-            self.texts.clear();
+            self.clear_texts();
         }
+    }
+
+    fn clear_texts(&mut self) {
+        self.texts = Vec::new();
+        self.known = KnownTexts::default();
     }
 
     /// Clears the texts of a call that ended, and its fields if they take much memory.
     #[inline]
     pub(crate) fn end(&mut self, ticket: u64) {
-        if self.ticket == ticket && !self.texts.is_empty() {
-            self.texts = Vec::new();
+        if self.ticket == ticket {
+            self.clear_texts();
         }
         if self.ticket == ticket && self.words.capacity() > KEPT_WORDS {
             self.words.clear();

@@ -236,12 +236,19 @@ impl CallHandle {
         });
     }
 
-    /// Returns the texts to synthesise among the call's fields, which are in no record.
+    /// Adds a text to synthesise, which is in no record: log events and errors have its length instead.
+    pub fn hide_text(&self, text: &str) {
+        if self.series.registry.redactor().hides("text") {
+            self.with_slot(|_| self.keep_text(text[..text.floor_char_boundary(field::KEPT_TEXT)].to_owned()));
+        }
+    }
+
+    /// Returns the texts to synthesise of the call, which are in no record.
     pub fn known_texts(&self) -> KnownTexts {
         match &self.storage {
             _ if self.epoch != epoch() => KnownTexts::default(),
             CallStorage::Slot(ticket) => match self.series.fields.get(ticket.index) {
-                Some(buffer) => buffer.known_texts(ticket.sequence),
+                Some(mut buffer) => buffer.known_texts(ticket.sequence),
                 None => KnownTexts::default(),
             },
             CallStorage::Heap(call) => lock(&call.fields).known_texts(HEAP_SEQUENCE),

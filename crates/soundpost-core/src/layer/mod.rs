@@ -92,8 +92,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
         let _nested = Nested::begin();
         let (call, level) = (current_call(), level(*metadata.level()));
         let mut draft = EventBuilder::new(&self.registry);
-        if level >= Level::Warning {
-            draft.hide(&call.as_ref().map(CallHandle::known_texts).unwrap_or_default());
+        let known = call.as_ref().map(CallHandle::known_texts).unwrap_or_default();
+        if level >= Level::Warning || !known.is_empty() {
+            draft.hide(&known);
         }
         let mut values = EventValues::new(draft);
         event.record(&mut Values(&mut values));

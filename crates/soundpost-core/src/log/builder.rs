@@ -35,7 +35,7 @@ pub struct EventBuilder<'a> {
     registry: &'a Registry,
     fields: LogFields,
     hits: Hits,
-    /// Texts to synthesise that are replaced; `None` for an event that is no failure.
+    /// Texts to synthesise that are replaced; `None` for an event that is no failure, and of no call with a text.
     hidden: Option<KnownTexts>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> EventBuilder<'a> {
     }
 
     /// Replaces these texts to synthesise, and those of calls whose error the event has, in all of its texts. Called
-    /// before others, for an event that reports a failure.
+    /// before others, for an event that reports a failure or belongs to a call with a text.
     pub fn hide(&mut self, texts: &KnownTexts) {
         self.hidden.get_or_insert_default().extend(texts);
     }

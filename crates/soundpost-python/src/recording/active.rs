@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::call::{Call, current};
+use super::call::{Call, current, hide_texts};
 use super::output::{Recording, fail_stage};
 use crate::fault::{self, part};
 use crate::measure::{Measure, Measured, Verdict};
@@ -199,6 +199,7 @@ impl Active {
     #[cold]
     pub(super) fn fail(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
         if let Self::Stage(stage) = self {
+            hide_texts(py);
             drop(lock(stage).take().inspect(|stage| fail_stage(py, stage, error)));
         }
         self.end(py, |recording| recording.fail_with(&recording.failure(py, error)))

@@ -89,6 +89,16 @@ fn last_entered(py: Python<'_>) -> Option<Bound<'_, Call>> {
     Some(call)
 }
 
+/// Hides the texts to synthesise of the current call, before an error of it is recorded.
+#[cold]
+pub(super) fn hide_texts(py: Python<'_>) {
+    if let Some(call) = current(py)
+        && let Some(recording) = call.get().recording()
+    {
+        recording.known_texts(py);
+    }
+}
+
 /// Begins a stage of the current call, or of the operation `unknown` where there is no call.
 pub(super) fn begin_stage(py: Python<'_>, name: &str) -> Option<soundpost::Stage> {
     match around(py) {
@@ -496,6 +506,7 @@ impl Stage {
         let ended = last.map(|last| entered.remove(last));
         drop(entered);
         if let (Some((_, stage)), Some(error)) = (ended, error) {
+            hide_texts(py);
             fail_stage(py, &stage, &PyErr::from_value(error.clone()));
         }
     }

@@ -5,13 +5,19 @@ use std::sync::{Mutex, OnceLock};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString, PyTuple};
+use soundpost::binding::KnownTexts;
 use soundpost::binding::torch::Devices;
 use soundpost::{AudioLevels, Outcome, Seconds};
 
-use crate::exception::Failure;
+use crate::cell::GilCell;
+use crate::exception::{Failure, is_path};
 use crate::measure::{Measure, Measured, Pass, Verdict};
 use crate::state::lock;
 use crate::torch;
+
+/// Maximum number of texts of a call that are hidden.
+const MAX_TEXTS: usize = 64;
 
 /// A call of the core, with the rules of the binding for its output and its errors.
 pub(crate) struct Recording {
@@ -24,6 +30,8 @@ pub(crate) struct Recording {
     levels: OnceLock<Box<Mutex<AudioLevels>>>,
     /// The PyTorch devices that held memory at the start; `None` if the allocator was not read.
     devices: Option<Devices>,
+    /// The texts to synthesise, in tuples and lists, until [`Recording::hide_texts`] reads them.
+    texts: GilCell<Py<PyAny>>,
 }
 
 impl Recording {
@@ -35,7 +43,7 @@ impl Recording {
     pub(super) fn new(py: Python<'_>, core: soundpost::Call) -> PyResult<Self> {
         let devices = torch::read_start(py, &core)?;
         let (is_encoded, levels) = (AtomicBool::new(false), OnceLock::new());
-        Ok(Self { core, invalid: None, is_encoded, levels, devices })
+        Ok(Self { core, invalid: None, is_encoded, levels, devices, texts: GilCell::default() })
     }
 
     /// Sets the classes of errors that find fault with the request.
@@ -43,6 +51,43 @@ impl Recording {
     pub(super) fn with_invalid(mut self, py: Python<'_>, classes: Option<&Py<PyAny>>) -> Self {
         self.invalid = classes.map(|classes| classes.clone_ref(py));
         self
+    }
+
+    /// Sets the texts to synthesise, which are in no record.
+    #[inline]
+    pub(super) fn with_texts(self, texts: Option<Bound<'_, PyAny>>) -> Self {
+        Self { texts: GilCell::new(texts.map(Bound::unbind)), ..self }
+    }
+
+    /// Hides the texts to synthesise in log events and errors from now on. Most calls have neither.
+    #[cold]
+    fn hide_texts(&self, py: Python<'_>) {
+        let mut waiting = Vec::from_iter(self.texts.take(py).map(|texts| texts.into_bound(py)));
+        let mut left = MAX_TEXTS;
+        while let Some(value) = waiting.pop()
+            && left > 0
+        {
+            left -= 1;
+            if let Ok(text) = value.cast::<PyString>() {
+                let text = text.to_string_lossy();
+                if !is_path(&text) {
+                    self.core.handle().hide_text(&text);
+                }
+            } else if let Ok(items) = value.cast_exact::<PyTuple>() {
+                waiting.extend(items.iter().take(left));
+            } else if let Ok(items) = value.cast_exact::<PyList>() {
+                waiting.extend(items.iter().take(left));
+            }
+        }
+    }
+
+    /// Returns the texts to synthesise, which log events have not.
+    #[inline]
+    pub(crate) fn known_texts(&self, py: Python<'_>) -> KnownTexts {
+        if self.texts.is_some(py) {
+            self.hide_texts(py);
+        }
+        self.core.handle().known_texts()
     }
 
     #[inline]
@@ -126,6 +171,7 @@ impl Recording {
 
     /// Marks the call with a failure, and goes on.
     pub(super) fn mark(&self, failure: &Failure) {
+        Python::attach(|py| self.hide_texts(py));
         self.core.handle().mark_with(failure.outcome, &failure.kind, &failure.text);
     }
 
@@ -137,6 +183,7 @@ impl Recording {
     pub(super) fn end(&self, py: Python<'_>, end: impl FnOnce(&Self)) -> PyResult<()> {
         let read = torch::read_end(py, &self.core, self.devices);
         end(self);
+        drop(self.texts.take(py));
         read
     }
 
@@ -176,6 +223,7 @@ impl Recording {
 
     /// Ends the call with an error that left it.
     pub(super) fn fail_with(&self, failure: &Failure) {
+        Python::attach(|py| self.hide_texts(py));
         self.record_levels();
         self.core.end_raised(failure.outcome, &failure.kind, &failure.text);
     }

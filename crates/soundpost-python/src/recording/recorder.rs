@@ -41,6 +41,8 @@ pub(crate) struct Recorder {
     traceparent: Option<usize>,
     queued_at: Option<usize>,
     streaming: Option<usize>,
+    /// The texts to synthesise.
+    texts: Option<usize>,
     audio: Option<Py<Measure>>,
     /// The user's functions, see `python/soundpost/_judgement.py`.
     judge: Option<Py<PyAny>>,
@@ -57,7 +59,7 @@ impl Recorder {
     #[new]
     #[pyo3(signature = (
         operation, *, stage=false, labels=Texts::default(), fields=Texts::default(), request_id=None, traceparent=None,
-        queued_at=None, streaming=None, audio=None, judge=None, expects_output=false, invalid=None, decides=false,
+        queued_at=None, streaming=None, texts=None, audio=None, judge=None, expects_output=false, invalid=None, decides=false,
         iterates=None
     ))]
     #[allow(clippy::too_many_arguments)]
@@ -70,6 +72,7 @@ impl Recorder {
         traceparent: Option<usize>,
         queued_at: Option<usize>,
         streaming: Option<usize>,
+        texts: Option<usize>,
         audio: Option<Py<Measure>>,
         judge: Option<Py<PyAny>>,
         expects_output: bool,
@@ -86,6 +89,7 @@ impl Recorder {
             traceparent,
             queued_at,
             streaming,
+            texts,
             audio,
             judge,
             expects_output,
@@ -187,6 +191,7 @@ impl Recorder {
             traceparent,
             queued_at,
             streaming,
+            texts,
             audio,
             judge,
             expects_output,
@@ -202,6 +207,7 @@ impl Recorder {
         options.set_item("traceparent", traceparent)?;
         options.set_item("queued_at", queued_at)?;
         options.set_item("streaming", streaming)?;
+        options.set_item("texts", texts)?;
         options.set_item("audio", audio)?;
         options.set_item("judge", judge)?;
         options.set_item("expects_output", expects_output)?;
@@ -275,7 +281,8 @@ impl Recorder {
             |index| values.get_item(index),
             |builder| builder.streaming(streaming).expects_output(expects_output),
         )?;
-        Ok(recording.with_invalid(values.py(), self.invalid.as_ref()))
+        let texts = self.texts.map(|index| values.get_item(index)).transpose()?;
+        Ok(recording.with_texts(texts).with_invalid(values.py(), self.invalid.as_ref()))
     }
 
     fn id_text(

@@ -9,7 +9,9 @@ pub use integration::{HookState, publish_hook};
 pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;
-pub use soundpost_core::{EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields, RequestId};
+pub use soundpost_core::{
+    EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields, RequestId, is_text_name,
+};
 pub use soundpost_core::{regular_file, visible};
 #[cfg(feature = "host")]
 pub use soundpost_report::oom_kills;
