@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         fastapi,
         faster_whisper,
         fish_speech,
+        flask,
         gpt_sovits,
         gradio,
         indextts,
@@ -51,6 +52,7 @@ MODULES = {
     "fastapi": ("fastapi.applications",),
     "faster_whisper": ("faster_whisper.transcribe",),
     "fish_speech": ("fish_speech.inference_engine", "fish_speech.inference_engine.vq_manager"),
+    "flask": ("flask.app",),
     "gpt_sovits": (
         "GPT_SoVITS.AR.models.t2s_model",
         "GPT_SoVITS.TTS_infer_pack.TTS",
