@@ -138,7 +138,7 @@ def test_sonic_without_a_file_is_an_error(service, tmp_path):
     )
     assert [(call.operation, call.outcome) for call in calls] == [("animate", "error")]
     assert calls[0].error == f"wrote no file {tmp_path / 'out.mp4'}"
-    assert set(calls[0].stages) == {"preprocess", "features", "save"}
+    assert set(calls[0].stages) == {"features", "save"}
 
 
 def test_another_module_of_a_generic_name_is_left_alone(service, tmp_path):

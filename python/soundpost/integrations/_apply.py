@@ -79,11 +79,15 @@ def apply(name: str, module_name: str, module: ModuleType) -> None:
     adapt = declared.adapt.get(own_name)
     if adapt is not None:
         adapt(module)
+    before = {hook.name: states.get((name, hook.name)) for hook in hooks}
     for hook in hooks:
         place = found[hook.name]
         states[name, hook.name] = GONE if place is None else _apply(hook, *place)
     now = {hook.name: states[name, hook.name] for hook in hooks}
     publish()
+    # A module is reloaded, or imported under two names.
+    if now == before:
+        return
     _logger.info("soundpost: %s: %s", name, ", ".join(f"{hook} {state}" for hook, state in now.items()))
     for hook_name, state in now.items():
         if state == GONE:

@@ -51,7 +51,11 @@ MODULES = {
     "f5_tts": ("f5_tts.api", "f5_tts.infer.utils_infer", "f5_tts.model.cfm"),
     "fastapi": ("fastapi.applications",),
     "faster_whisper": ("faster_whisper.transcribe",),
-    "fish_speech": ("fish_speech.inference_engine", "fish_speech.inference_engine.vq_manager"),
+    "fish_speech": (
+        "fish_speech.inference_engine",
+        "fish_speech.inference_engine.vq_manager",
+        "tools.server.model_manager",
+    ),
     "flask": ("flask.app",),
     "gpt_sovits": (
         "GPT_SoVITS.AR.models.t2s_model",
@@ -70,7 +74,12 @@ MODULES = {
         "indextts.s2mel.modules.bigvgan.bigvgan",
         "indextts.s2mel.modules.flow_matching",
     ),
-    "kokoro_fastapi": ("api.src.inference.kokoro_v1", "api.src.services.tts_service", "kokoro.pipeline"),
+    "kokoro_fastapi": (
+        "api.src.inference.kokoro_v1",
+        "api.src.inference.model_manager",
+        "api.src.services.tts_service",
+        "kokoro.pipeline",
+    ),
     "qwen3_tts": (
         "qwen_tts.core.models.modeling_qwen3_tts",
         "qwen_tts.inference.qwen3_tts_model",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
+from soundpost._native import stage
 from soundpost.integrations._sources import characters, constant
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from soundpost._instrument import Options
     from soundpost._native import Call
 
 _CLI, _MODEL, _FRONTEND = "cosyvoice.cli.cosyvoice", "cosyvoice.cli.model", "cosyvoice.cli.frontend"
+_now = threading.local()
 
 
 def _seconds(item: Any, call: Call) -> float:
@@ -19,18 +25,39 @@ def _seconds(item: Any, call: Call) -> float:
     return float(item["tts_speech"].shape[-1]) / float(call.arguments["self"].sample_rate)
 
 
+def _counting(text_normalize: Any) -> Any:
+    """Returns the stage that splits a text, and notes its number of parts for the call in this thread."""
+    staged = stage("frontend")(text_normalize)
+
+    @functools.wraps(text_normalize)
+    def count(*arguments: Any, **options: Any) -> Any:
+        parts = staged(*arguments, **options)
+        _now.parts = len(parts) if isinstance(parts, list) else 1
+        return parts
+
+    return count
+
+
+def _streams(arguments: Mapping[str, Any], call: Call) -> bool:
+    """Returns whether audio follows this item: also without streaming each part of a text is an item."""
+    if "parts" not in call.state:
+        call.state["parts"] = vars(_now).pop("parts", 1)
+    call.state["parts"] -= 1
+    return bool(arguments.get("stream")) or call.state["parts"] > 0
+
+
 def _call(name: str, *needs: str, owner: str = "CosyVoice") -> Hook:
     mode = name.removeprefix("inference_")
     options: Options = {
         "labels": {"mode": constant(mode)},
         "fields": {"char_count": characters("tts_text"), "speed": "speed", "text_frontend": "text_frontend"},
-        "streaming": "stream",
+        "streaming": _streams,
         "audio": _seconds,
     }
     if "spk_id" in needs:
         options["fields"] = {**options["fields"], "speaker": "spk_id"}  # type: ignore[dict-item]
     if mode == "vc":
-        options["fields"] = {"speed": "speed"}
+        options["fields"], options["streaming"] = {"speed": "speed"}, "stream"
     return Hook(target=f"{_CLI}:{owner}.{name}", operation="synthesize", needs=needs, options=options)
 
 
@@ -43,7 +70,7 @@ INTEGRATION = Integration(
         _call("inference_instruct", "tts_text", "spk_id", "instruct_text"),
         _call("inference_instruct2", "tts_text", "instruct_text", owner="CosyVoice2"),
         _call("inference_vc", "source_wav"),
-        Hook(target=f"{_FRONTEND}:CosyVoiceFrontEnd.text_normalize", stage="frontend"),
+        Hook(target=f"{_FRONTEND}:CosyVoiceFrontEnd.text_normalize", wrap=_counting),
         Hook(target=f"{_FRONTEND}:CosyVoiceFrontEnd._extract_speech_token", stage="speech_token"),
         Hook(target=f"{_FRONTEND}:CosyVoiceFrontEnd._extract_spk_embedding", stage="speaker_embedding"),
         # It runs in a thread of its own, whose exceptions reach only the log.

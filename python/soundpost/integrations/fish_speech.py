@@ -8,13 +8,14 @@ from soundpost._audio import audio
 from soundpost._native import Error, Skip
 from soundpost.integrations._sources import length
 from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._warmup import warming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from soundpost._native import Call
 
-_ENGINE = "fish_speech.inference_engine"
+_ENGINE, _MANAGER = "fish_speech.inference_engine", "tools.server.model_manager"
 
 
 def _judge(item: Any, call: Call) -> Any:
@@ -52,5 +53,7 @@ INTEGRATION = Integration(
         ),
         Hook(target=f"{_ENGINE}:TTSInferenceEngine.get_audio_segment", stage="vocoder"),
         Hook(target=f"{_ENGINE}.vq_manager:VQManager.encode_reference", stage="reference"),
+        Hook(target=f"{_MANAGER}:ModelManager.warm_up", needs=("tts_inference_engine",), wrap=warming),
     ),
+    generic=frozenset({_MANAGER}),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from soundpost._audio import audio
 from soundpost.integrations._sources import characters
 from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._warmup import warming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from soundpost._instrument import Options
 
 SAMPLE_RATE = 24_000
-_SERVICE = "api.src.services.tts_service"
+_SERVICE, _MANAGER = "api.src.services.tts_service", "api.src.inference.model_manager"
 
 
 def _voice(arguments: Mapping[str, Any]) -> str:
@@ -54,8 +55,9 @@ INTEGRATION = Integration(
                 "audio": audio(SAMPLE_RATE, key="audio"),
             },
         ),
+        Hook(target=f"{_MANAGER}:ModelManager.initialize_with_warmup", wrap=warming),
         # The service logs its exceptions and goes on with the next sentence.
         Hook(target="api.src.inference.kokoro_v1:KokoroV1.generate", stage="model", decides=True),
     ),
-    generic=frozenset({_SERVICE}),
+    generic=frozenset({_SERVICE, _MANAGER}),
 )

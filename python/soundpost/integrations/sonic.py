@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from soundpost._native import Call
 
 
-def _judge(_result: object, call: Call) -> Error | None:
-    """Returns an error where there is no file: the result is 0 also where ffmpeg failed."""
+def _judge(result: object, call: Call) -> Error | None:
+    """Returns an error without a file: the result is 0 also where ffmpeg failed, and -1 without a face."""
     path = call.arguments["output_path"]
-    return None if os.path.exists(path) else Error(f"wrote no file {path}")
+    return None if result == -1 or os.path.exists(path) else Error(f"wrote no file {path}")
 
 
 INTEGRATION = Integration(
@@ -32,7 +32,8 @@ INTEGRATION = Integration(
                 "outcome": _judge,
             },
         ),
-        Hook(target="sonic:Sonic.preprocess", stage="preprocess", needs=("image_path",)),
+        # The page calls it before `process`; without a face it raises.
+        Hook(target="sonic:Sonic.preprocess", operation="preprocess", needs=("image_path",)),
         # The names that `sonic` imported are those it calls.
         Hook(target="sonic:image_audio_to_tensor", stage="features"),
         Hook(target="sonic:save_videos_grid", stage="save"),

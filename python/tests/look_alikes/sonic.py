@@ -14,7 +14,9 @@ def save_videos_grid(video, path):
 
 class Sonic:
     def preprocess(self, image_path, expand_ratio=1.0):
-        return {"face_num": 1}
+        if "face" in image_path:
+            box = (0, 0, 1, 1)
+        return {"face_num": 1, "crop_bbox": box}
 
     def process(
         self,
@@ -26,7 +28,8 @@ class Sonic:
         dynamic_scale=1.0,
         seed=None,
     ):
-        self.preprocess(image_path)
+        if "face" not in image_path:
+            return -1
         image_audio_to_tensor(image_path, audio_path)
         save_videos_grid(image_path if image_path.endswith(".mp4") else None, output_path)
         return 0

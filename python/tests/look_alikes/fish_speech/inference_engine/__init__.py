@@ -1,5 +1,10 @@
-"""Results with a code: errors are yielded, and the last one repeats all segments."""
+"""Results with a code: errors are yielded, and the last one repeats all segments.
 
+A worker thread, which a question mark kills, makes the tokens.
+"""
+
+import queue
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +28,30 @@ class Result:
 
 
 class TTSInferenceEngine(VQManager):
+    def __init__(self):
+        self.requests = queue.Queue()
+        threading.Thread(target=self.work, daemon=True).start()
+
+    def work(self):
+        while True:
+            text, responses = self.requests.get()
+            if "?" in text:
+                return
+            for sentence in filter(None, text.split(".")):
+                responses.put(RuntimeError("CUDA out of memory") if "!" in sentence else sentence)
+            responses.put(None)
+
     def inference(self, req):
         if req.streaming:
             yield Result("header", (44_100, np.zeros(44)), None)
         segments = []
-        for sentence in filter(None, req.text.split(".")):
-            if "!" in sentence:
-                yield Result("error", None, RuntimeError("CUDA out of memory"))
+        responses = queue.Queue()
+        self.requests.put((req.text, responses))
+        while (response := responses.get()) is not None:
+            if isinstance(response, Exception):
+                yield Result("error", None, response)
                 return
-            segments.append(self.get_audio_segment(sentence))
+            segments.append(self.get_audio_segment(response))
             if req.streaming:
                 yield Result("segment", (44_100, segments[-1]), None)
         yield Result("final", (44_100, np.concatenate(segments)), None)
