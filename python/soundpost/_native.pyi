@@ -37,6 +37,7 @@ __all__ = [
     "call_variable",
     "current_call",
     "end_process",
+    "erase",
     "fault",
     "flush",
     "notices",
@@ -674,6 +675,12 @@ def program(arguments: Sequence[str], bootstrap: str, integrations: Sequence[str
 
 def sink_kinds() -> list[tuple[str, str, str, bool, list[tuple[str, str, str]]]]:
     """Returns class, kind, description, whether the target is a path, and options of each kind of sink."""
+
+def erase(query: dict[str, Any]) -> dict[str, Any]:
+    """Erases the records of requests or of a person, and returns a dict of their numbers.
+
+    Raises as `read_calls`.
+    """
 
 def read_logs(query: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns a dict for each log event of a service that matches the query.

@@ -1,4 +1,4 @@
-"""`read_calls` and `read_logs`: finished calls and log events from the store of a service."""
+"""`read_calls`, `read_logs` and `erase`: finished calls and log events in the files of a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from soundpost import _init, _native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 Moment = str | datetime
 Span = str | float | timedelta
@@ -97,6 +98,33 @@ class LogRecord:
     version: str | None
     """The service's version when it recorded; None in stores of earlier builds."""
     instance: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedRecords:
+    """Records that `erase` erased, or counted."""
+
+    service: str
+    dry_run: bool
+    calls: int
+    """Finished calls in the store."""
+    log_events: int
+    postmortem_calls: int
+    """Calls in postmortems."""
+    lines: int
+    """Lines in files of JSON lines."""
+    files: list[Path]
+    """The searched files of JSON lines, without rotated ones."""
+    shipped: dict[str, int]
+    """By the name of a sink, the number of records that it may have shipped before."""
+    damaged: int
+    """Damaged records of the store, which cannot be searched."""
+    set_aside: list[Path]
+    """Damaged stores that were set aside, which cannot be searched."""
+    pids: list[int]
+    """Running processes, whose memory may have request ids and labels."""
+    errors: list[str]
+    """Files that could not be searched or replaced, with the reason."""
 
 
 _Record = TypeVar("_Record", CallRecord, LogRecord)
@@ -237,15 +265,58 @@ def read_logs(
     return LogRecords(_log(row) for row in _native.read_logs(query))
 
 
+def erase(
+    *,
+    request_id: str | Iterable[str] = (),
+    where: Mapping[str, str | float | bool] | None = None,
+    lines: Iterable[str | os.PathLike[str]] = (),
+    dry_run: bool = False,
+    service: str | None = None,
+    directory: str | os.PathLike[str] | None = None,
+) -> ErasedRecords:
+    """Erases the records of requests or of a person, also while the service runs.
+
+    They are removed from the store, the postmortems and the files of JSON lines that sinks have written.
+    The receivers of other sinks have to erase what was shipped before. This may take seconds.
+
+    Args:
+        request_id: The ids of the requests.
+        where: Values by the name of a column, a label or a field, all of which have to match. Records with
+            the same request ids are erased as well.
+        lines: Further files of JSON lines.
+        dry_run: Whether to only count the records.
+        service: The service. Default: that of `init`, else `SOUNDPOST_SERVICE`, else the only one.
+        directory: Directory of all services. Default: that of `init`, else the default of `init`.
+
+    Raises:
+        ValueError: Nothing is selected, or there are several services.
+        soundpost.Error: There is no such service, or its store cannot be read or written.
+    """
+    request_ids = {request_id} if isinstance(request_id, str) else set(request_id)
+    values = [(str(name), _text(value)) for name, value in (where or {}).items()]
+    if not values and not request_ids - {""}:
+        raise ValueError("erase: nothing is selected; give request_id or where")
+    query = _place(service, directory) | {"request_ids": request_ids, "values": values}
+    query |= {"lines": [os.fspath(path) for path in lines], "dry_run": bool(dry_run)}
+    return ErasedRecords(**_native.erase(query))
+
+
+def _text(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _query(service: str | None, directory: str | os.PathLike[str] | None, **common: Any) -> dict[str, Any]:
     """Returns the part of a query that calls and events have in common."""
+    common |= {argument: _nanoseconds(argument, common[argument]) for argument in ("since", "until")}
+    return common | _place(service, directory)
+
+
+def _place(service: str | None, directory: str | os.PathLike[str] | None) -> dict[str, Any]:
     running = _init.running()
     if running is not None:
         service = service or running["service"]
         directory = directory or running["directory"]
-    common |= {argument: _nanoseconds(argument, common[argument]) for argument in ("since", "until")}
-    service = service or os.environ.get("SOUNDPOST_SERVICE") or None
-    return common | {"service": service, "directory": directory}
+    return {"service": service or os.environ.get("SOUNDPOST_SERVICE") or None, "directory": directory}
 
 
 def _json(value: dict[str, Any]) -> str:

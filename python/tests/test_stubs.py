@@ -82,6 +82,7 @@ def timed(x: int) -> int: return x
 timed(3)
 records: list[soundpost.CallRecord] = soundpost.read_calls(last="1h", order="slowest", limit=3)
 events: list[soundpost.LogRecord] = soundpost.read_logs(last="1h", level="warning", order="oldest")
+erased: soundpost.ErasedRecords = soundpost.erase(request_id=["a", "b"], where={"user": 4711}, dry_run=True)
 durations: list[float] = [record.duration_ms for record in records]
 undo = soundpost.patch(str, "upper", audio=lambda item: soundpost.Audio(1.0))
 undo()

@@ -38,7 +38,7 @@ mod _native {
     #[pymodule_export]
     use crate::program::program;
     #[pymodule_export]
-    use crate::read::{read_calls, read_logs};
+    use crate::read::{erase, read_calls, read_logs};
     #[pymodule_export]
     use crate::recording::{
         Call, CallBlock, CoroutineRecorder, GeneratorRecorder, GpuUse, Recorder, Request, Stage, Warmup,

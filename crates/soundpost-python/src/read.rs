@@ -1,5 +1,6 @@
-//! Finished calls and log events from the store of a service, for `read_calls` and `read_logs`.
+//! Finished calls and log events from the store of a service, for `read_calls`, `read_logs` and `erase`.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +12,7 @@ use pyo3::types::{PyBool, PyDict, PyString};
 use soundpost::read::Service;
 use soundpost::read::store::{
     CALL_COLUMNS, CallFilter, ColumnValue, EVENT_COLUMNS, Level, LogFilter, Order, Pattern, Place, Reader,
-    RecordColumn, StoreError,
+    RecordColumn, Selection, StoreError,
 };
 use soundpost::settings::parse_duration;
 use soundpost::{FieldValue, Outcome, Status};
@@ -89,6 +90,18 @@ impl LogQuery<'_> {
     }
 }
 
+/// The arguments of `erase`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Erasure {
+    service: Option<String>,
+    directory: Option<PathBuf>,
+    request_ids: BTreeSet<String>,
+    values: Vec<(String, String)>,
+    lines: Vec<PathBuf>,
+    dry_run: bool,
+}
+
 impl Query<'_> {
     fn since(&self) -> PyResult<Option<u64>> {
         Ok(match duration("last", self.last.as_ref())? {
@@ -106,7 +119,7 @@ impl Query<'_> {
         py: Python<'_>,
         read: impl FnOnce(&Reader) -> Result<Vec<T>, StoreError> + Send,
     ) -> PyResult<Vec<T>> {
-        let service = self.service()?;
+        let service = find_service(self.service.as_deref(), self.directory.as_ref())?;
         let records = py.detach(|| {
             // Without memory for the recovery, the stored records are returned.
             let _ = service.recover();
@@ -122,27 +135,29 @@ impl Query<'_> {
         }
         Ok(records)
     }
+}
 
-    fn service(&self) -> PyResult<Service> {
-        let directory = self.directory.clone().unwrap_or_else(soundpost::default_directory);
-        let all = Service::all(&directory);
-        let name = match (&self.service, &*all) {
-            (Some(name), _) | (None, [name]) => name,
-            (None, []) => {
-                return Err(Error::new_err(format!("no service has kept files in {}", directory.display())));
-            }
-            (None, _) => {
-                let text = format!("service: there are several: {}; give one of them", all.join(", "));
-                return Err(PyValueError::new_err(text));
-            }
-        };
-        let found = Service::find(&directory, name).map_err(|error| Error::new_err(error.to_string()))?;
-        found.ok_or_else(|| {
-            let others = if all.is_empty() { "none has".to_owned() } else { all.join(", ") };
-            let directory = directory.display();
-            Error::new_err(format!("no service {name:?} has kept files in {directory} (found: {others})"))
-        })
-    }
+/// Returns the service of this name, or the only one.
+fn find_service(name: Option<&str>, directory: Option<&PathBuf>) -> PyResult<Service> {
+    let directory = directory.cloned().unwrap_or_else(soundpost::default_directory);
+    let all = Service::all(&directory);
+    let name = match (name, &*all) {
+        (Some(name), _) => name,
+        (None, [name]) => name,
+        (None, []) => {
+            return Err(Error::new_err(format!("no service has kept files in {}", directory.display())));
+        }
+        (None, _) => {
+            let text = format!("service: there are several: {}; give one of them", all.join(", "));
+            return Err(PyValueError::new_err(text));
+        }
+    };
+    let found = Service::find(&directory, name).map_err(|error| Error::new_err(error.to_string()))?;
+    found.ok_or_else(|| {
+        let others = if all.is_empty() { "none has".to_owned() } else { all.join(", ") };
+        let directory = directory.display();
+        Error::new_err(format!("no service {name:?} has kept files in {directory} (found: {others})"))
+    })
 }
 
 const ORDERS: [(Order, &str); 3] =
@@ -224,6 +239,33 @@ pub(crate) fn read_logs<'py>(query: &Bound<'py, PyDict>) -> PyResult<Vec<Bound<'
     let filter = query.extract::<LogQuery<'_>>()?.filter(&common)?;
     let events = common.read(py, |store| store.events(&filter))?;
     events.iter().map(|row| to_dict(py, EVENT_COLUMNS, &row.event)).collect()
+}
+
+/// Erases the records of requests or of a person, and returns a dict of their numbers.
+///
+/// Raises as `read_calls`.
+#[pyfunction]
+pub(crate) fn erase<'py>(query: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+    let (py, query) = (query.py(), query.extract::<Erasure>()?);
+    let mut service = find_service(query.service.as_deref(), query.directory.as_ref())?;
+    let selection = Selection { request_ids: query.request_ids, values: query.values };
+    let erased = py
+        .detach(|| service.erase(selection, &query.lines, query.dry_run))
+        .map_err(|error| Error::new_err(error.to_string()))?;
+    let dict = PyDict::new(py);
+    dict.set_item("service", erased.service)?;
+    dict.set_item("dry_run", erased.dry_run)?;
+    dict.set_item("calls", erased.calls)?;
+    dict.set_item("log_events", erased.log_events)?;
+    dict.set_item("postmortem_calls", erased.postmortem_calls)?;
+    dict.set_item("lines", erased.lines)?;
+    dict.set_item("files", erased.files.into_iter().collect::<Vec<_>>())?;
+    dict.set_item("shipped", erased.shipped)?;
+    dict.set_item("damaged", erased.damaged)?;
+    dict.set_item("set_aside", erased.set_aside)?;
+    dict.set_item("pids", erased.pids)?;
+    dict.set_item("errors", erased.errors)?;
+    Ok(dict)
 }
 
 fn to_dict<'py, R>(py: Python<'py>, columns: &[RecordColumn<R>], record: &R) -> PyResult<Bound<'py, PyDict>> {

@@ -61,6 +61,11 @@ impl Selection {
             })
     }
 
+    /// Returns whether a line of JSON is selected.
+    pub fn selects_line(&self, line: &[u8]) -> bool {
+        serde_json::from_slice(line).is_ok_and(|object| self.selects_object(&object))
+    }
+
     fn has_id(&self, request_id: &str) -> bool {
         !request_id.is_empty() && self.request_ids.contains(request_id)
     }
