@@ -168,8 +168,6 @@ const MEMORY_EVENTS: &str = "memory_events";
 const WAITING: &str = "pressure_waiting_seconds";
 const STALLED: &str = "pressure_stalled_seconds";
 const DISK_FREE: &str = "disk_free_bytes";
-const DISK_TOTAL: &str = "disk_total_bytes";
-const DISK_FREE_FILES: &str = "disk_free_files";
 
 const HOST: &[SampleColumn] = &[
     scaled("cpu_usage_ratio", 1e4).shipped("cpu_usage_percent", PERCENT),
@@ -191,14 +189,6 @@ const HOST: &[SampleColumn] = &[
     whole("disk_free_bytes_work").labelled(DISK_FREE, "work"),
     whole("disk_free_bytes_shm").labelled(DISK_FREE, "shm"),
     whole("disk_free_bytes_tmp").labelled(DISK_FREE, "tmp"),
-    whole("disk_total_bytes_store").labelled(DISK_TOTAL, "store"),
-    whole("disk_total_bytes_work").labelled(DISK_TOTAL, "work"),
-    whole("disk_total_bytes_shm").labelled(DISK_TOTAL, "shm"),
-    whole("disk_total_bytes_tmp").labelled(DISK_TOTAL, "tmp"),
-    whole("disk_free_files_store").labelled(DISK_FREE_FILES, "store"),
-    whole("disk_free_files_work").labelled(DISK_FREE_FILES, "work"),
-    whole("disk_free_files_shm").labelled(DISK_FREE_FILES, "shm"),
-    whole("disk_free_files_tmp").labelled(DISK_FREE_FILES, "tmp"),
     scaled("load1", 1e2),
     whole("requests_in_flight"),
 ];

@@ -12,8 +12,9 @@ const NOW: u64 = 1_767_323_045_000_000_000;
 /// Returns a value of every quantity, with possible label values.
 fn readings() -> Readings {
     let mut readings = Readings::default();
-    // The start time is constant for a process, and is not stored.
-    let kept = quantities().filter(|quantity| quantity.name != "process_start_time_seconds");
+    // Values that are constant, or nearly so, are not stored.
+    let constant = ["process_start_time_seconds", "disk_total_bytes", "disk_free_files"];
+    let kept = quantities().filter(|quantity| !constant.contains(&quantity.name));
     for (number, quantity) in kept.enumerate() {
         let values: &[&str] = match quantity.name {
             "gpu_clock_hertz" => &["graphics", "sm", "memory", "video"],
@@ -21,7 +22,7 @@ fn readings() -> Readings {
             "memory_events" => &["high", "max", "oom_kill"],
             "pressure_waiting_seconds" => &["cpu", "memory", "io"],
             "pressure_stalled_seconds" => &["memory", "io"],
-            "disk_free_bytes" | "disk_total_bytes" | "disk_free_files" => &["store", "work", "shm", "tmp"],
+            "disk_free_bytes" => &["store", "work", "shm", "tmp"],
             "gpu_ecc_errors" => &["corrected", "uncorrected"],
             "gpu_throttled" => &[
                 "power_cap",
