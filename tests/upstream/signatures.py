@@ -90,7 +90,9 @@ class Sources:
             body = found.body
         found = _named(body, last)
         if isinstance(found, ast.ImportFrom):
-            source = ["", *module.split(".")][: -found.level or None] if found.level else [""]
+            # The first level of a package is itself.
+            level = found.level - (path is not None and path.name == "__init__.py")
+            source = ["", *module.split(".")][: -level or None] if found.level else [""]
             return self.signature(".".join([*filter(None, source), *filter(None, [found.module])]), last)
         return Signature.of(found) if isinstance(found, Function) else None
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         flask,
         gpt_sovits,
         gradio,
+        grpc,
         indextts,
         kokoro_fastapi,
         qwen3_tts,
@@ -66,6 +67,7 @@ MODULES = {
         "TTS_infer_pack.TextPreprocessor",
     ),
     "gradio": ("gradio.queueing",),
+    "grpc": ("grpc", "grpc.aio"),
     "indextts": (
         "indextts.gpt.model_v2",
         "indextts.infer",

@@ -77,8 +77,10 @@ impl Request {
             Some(failure) => recording.fail_with(failure),
             None => recording.abandon(),
         };
+        let Some(calls) = self.calls.take(py) else { return Ok(()) };
+        drop(self.calls.set(py, Some(Vec::new())));
         let mut ended = Ok(());
-        for call in self.calls.take(py).into_iter().flatten() {
+        for call in calls {
             if let Some(call) = call.bind(py).upgrade().and_then(|call| call.cast_into::<Call>().ok())
                 && let Some(recording) =
                     call.get().recording().filter(|recording| recording.core().is_active())
@@ -86,7 +88,6 @@ impl Request {
                 ended = ended.and(recording.end(py, end));
             }
         }
-        drop(self.calls.set(py, Some(Vec::new())));
         ended
     }
 
