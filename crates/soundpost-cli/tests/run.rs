@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use common::{Directory, Running, SERVICE, free_port, is_alive, scraped, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use soundpost::Telemetry;
+use soundpost::sink::{JsonLines, Loki};
 
 /// A process of the service; without its variable it is no test.
 #[test]
@@ -403,4 +405,36 @@ fn agent_shuts_down_and_excludes_a_second() {
     assert_eq!(done.status.code(), Some(0), "{}", done.err);
     assert!(done.err.contains("SIGTERM ends the agent"), "{}", done.err);
     assert!(std::net::TcpStream::connect(&address).is_err(), "the port is free again");
+}
+
+#[test]
+fn doctor_names_sinks_that_the_agent_lacks() {
+    let directory = Directory::new();
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut agent = Running::start(directory.program(&["agent", "-s", SERVICE, "--listen", &address]));
+    agent.warns("soundpost: metrics at");
+    let place = directory.path().join("calls.jsonl");
+    let telemetry = Telemetry::builder(SERVICE)
+        .directory(directory.path())
+        .listen("off")
+        .facade(false)
+        .sink(Loki::new("http://127.0.0.1:9").unwrap().token("hunter2"))
+        .sink(JsonLines::new(place).unwrap())
+        .start()
+        .unwrap();
+    let examined = || directory.run(&["doctor", "--json", "--listen", "off"]).out;
+    let mut found = String::new();
+    until("doctor finds the sink", || {
+        found = examined();
+        found.matches(r#""check":"sink""#).count() == 1
+    });
+    let finding = found.lines().find(|line| line.contains(r#""check":"sink""#)).unwrap();
+    assert!(
+        finding.contains(r#""state":"fault""#) && finding.contains("loki (http://127.0.0.1:9)"),
+        "{finding}"
+    );
+    assert!(finding.contains("give it as token_file or token_env") && !found.contains("hunter2"), "{found}");
+    telemetry.shutdown(Duration::from_secs(10));
+    agent.signal(Signal::SIGTERM);
+    agent.end();
 }

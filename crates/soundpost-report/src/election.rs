@@ -143,7 +143,7 @@ pub fn agent(place: &ServiceDir) -> Option<u32> {
 /// Returns the names of the sinks of the service's agent, if it is another process. An agent that just started may
 /// still have the names of an earlier one.
 #[cfg(feature = "sinks")]
-pub(crate) fn agents_sinks(place: &ServiceDir) -> Option<Vec<String>> {
+pub fn agents_sinks(place: &ServiceDir) -> Option<Vec<String>> {
     agent(place).filter(|pid| *pid != std::process::id())?;
     let names = place.read(AGENT).ok()?;
     Some(names.split_whitespace().map(str::to_owned).collect())

@@ -16,6 +16,8 @@ mod server;
 mod sources;
 
 pub use config::{ADDRESS, Appendix, Config, Supervised};
+#[cfg(feature = "sinks")]
+pub use election::agents_sinks;
 pub use election::{agent, reporter};
 pub use reporter::Reporter;
 pub use reporter::attribution::Attribution;

@@ -171,7 +171,8 @@ impl Sink {
     /// Returns why an agent cannot open the sink by the text that a service writes of it; `None` if it can.
     pub fn agents_obstacle(&self) -> Option<String> {
         let gone = || "the sink exists in its process alone".to_owned();
-        self.common().literal_secret().map(obstacle).or_else(|| self.url().is_none().then(gone))
+        let secret = self.obstacle.clone().or_else(|| self.common().literal_secret().map(obstacle));
+        secret.or_else(|| self.url().is_none().then(gone))
     }
 
     /// Returns whether secrets, files and variables are there that opening the transport needs.

@@ -233,6 +233,10 @@ fn check_service(service: &mut Service) -> Vec<Finding> {
     }
     findings.extend(check_integrations(&name, &snapshot));
     findings.push(check_store(service));
+    findings.extend(service.unshipped_sinks().into_iter().map(|(sink, why)| {
+        let message = format!("the agent of {name} does not ship to {}", plain(&sink));
+        Finding::wrong("sink", message, why)
+    }));
     if let Some(address) = service.address() {
         findings.push(check_endpoint(&name, &address));
     }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use soundpost_core::snapshot::{Collector, Snapshot};
 use soundpost_core::{Error, InFlightCall, Registry, ServiceDir, ServiceIdentity, regular_file};
+#[cfg(feature = "sinks")]
+use soundpost_sinks::{SharedSinks, Sink};
 #[cfg(feature = "store")]
 use {
     crate::settings::Settings,
@@ -131,6 +133,16 @@ impl Service {
     /// Returns the process id of its agent, if one runs; 0 in another PID namespace.
     pub fn agent(&self) -> Option<u32> {
         soundpost_report::agent(&self.place)
+    }
+
+    /// Returns the sinks of its last start that its running agent does not ship to, each with the reason.
+    #[cfg(feature = "sinks")]
+    pub fn unshipped_sinks(&self) -> Vec<(String, String)> {
+        let Some(shipped) = soundpost_report::agents_sinks(&self.place) else { return Vec::new() };
+        let (sinks, _) = SharedSinks::read(&self.place).sinks();
+        let unshipped = sinks.into_iter().filter(|sink| shipped.iter().all(|name| name != sink.name()));
+        let why = |sink: &Sink| sink.agents_obstacle().unwrap_or_else(|| "see the agent's log".to_owned());
+        unshipped.map(|sink| (sink.to_string(), why(&sink))).collect()
     }
 
     /// Returns the limits of its store, as of its last start; `None` without a store.
