@@ -126,6 +126,7 @@ bench: .venv/wheel ## Measure, side by side with the peers
 	python benches/python/vitals.py
 	python benches/python/logs.py
 	python benches/python/levels.py
+	python benches/python/integrations.py
 
 docs: .venv/wheel ## Build the Rust documentation, and fail on a broken link
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --exclude soundpost-python

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 def length(text: object) -> int | None:
     """Returns the characters of texts; None for a generator, which only the service may read."""
+    if isinstance(text, str):
+        return len(text)
     if isinstance(text, (list, tuple)):
         return sum(len(each) for each in text if isinstance(each, str))
-    return len(text) if isinstance(text, str) else None
+    return None
 
 
 def characters(parameter: str = "text") -> Function:
@@ -37,6 +39,8 @@ def one_of(parameter: str, otherwise: str = "") -> Function:
 
     def name(arguments: Mapping[str, Any]) -> str:
         given = arguments.get(parameter)
+        if isinstance(given, str):
+            return given.lower()
         names = set(given) if isinstance(given, (list, tuple)) else {given}
         only = names.pop() if len(names) == 1 else "mixed"
         return otherwise if only is None else str(only).lower()

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from soundpost._audio import audio
 from soundpost.integrations._sources import length
 from soundpost.integrations._table import Hook, Integration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from soundpost._native import Call
-
 _PIPELINE = "GPT_SoVITS.TTS_infer_pack.TTS"
 _TEXT = "GPT_SoVITS.TTS_infer_pack.TextPreprocessor"
 _MODEL = "GPT_SoVITS.AR.models.t2s_model"
-_PLACEHOLDER_HZ = 16_000
-"""Rate of the second of silence that replaces a result after an exception or for no text."""
-
-_measured: Any = audio()
 
 
-def _seconds(item: Any, call: Call) -> Any:
+def _seconds(item: Any) -> Any:
+    """Measures audio. A second of silence is none: it follows an exception or `stop`, or there is no text."""
     rate, samples = item
-    # After `stop` the silence has the rate of the model.
-    is_replaced = rate == _PLACEHOLDER_HZ or getattr(call.arguments["self"], "stop_flag", False)
-    return None if is_replaced and len(samples) == rate and not samples.any() else _measured(item)
+    return None if len(samples) == rate and not samples.any() else len(samples) / rate
 
 
 def _input(name: str, default: object = None) -> Callable[[Mapping[str, Any]], Any]:
