@@ -24,6 +24,7 @@ from soundpost import (  # noqa: F401 - only the binding uses them, and freezers
 from soundpost._audio import audio, video
 from soundpost._init import flush, init, shutdown
 from soundpost._instrument import instrument
+from soundpost._loading import loading
 from soundpost._native import (
     Audio,
     Call,
@@ -98,6 +99,7 @@ __all__ = [
     "init",
     "instrument",
     "instrument_all",
+    "loading",
     "make_asgi_app",
     "make_wsgi_app",
     "patch",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from soundpost._judgement import Judge, Scope
     from soundpost._native import CoroutineRecorder, GeneratorRecorder
 
-_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+_GENERATOR, COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _CALL = "__call__"
 PREFIX = "_soundpost_"
 """Prefix of a wrapper's own names; no parameter has it."""
@@ -117,7 +117,7 @@ def _innermost(function: object) -> object:
 def kind_of(function: object) -> int:
     """Returns the code flag of a function's kind, 0 for a plain one."""
     flags = getattr(getattr(_innermost(function), "__code__", None), "co_flags", 0)
-    return flags & (_GENERATOR | _COROUTINE | _ASYNC_GENERATOR) if isinstance(flags, int) else 0
+    return flags & (_GENERATOR | COROUTINE | _ASYNC_GENERATOR) if isinstance(flags, int) else 0
 
 
 def _globals_of(function: object) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def wrapped(
         "scope": "pass" if judge is None else f"{PREFIX}scope = {_scope_source(judge, parameters)}",
         "with_scope": "" if judge is None else f", {PREFIX}scope",
     }
-    text = {0: _CALLS, _COROUTINE: _AWAITS}.get(kind)
+    text = {0: _CALLS, COROUTINE: _AWAITS}.get(kind)
     if text is None:
         recorder_source = _RECORDER.format(p=PREFIX, **fields)
         source = _generator_source(kind, _items(judge), {**fields, "recorder": recorder_source})
@@ -181,7 +181,7 @@ def wrapped(
     free = {
         "function": function,
         "begin": recorder.begin,
-        "end": _end_awaited(recorder, end) if kind == _COROUTINE else end,
+        "end": _end_awaited(recorder, end) if kind == COROUTINE else end,
         "end_failed": recorder.end_failed,
         "record_generator": recorder.record_generator,
         **_functions_of(judge),

@@ -23,6 +23,7 @@ __all__ = [
     "GpuUse",
     "Histogram",
     "Info",
+    "Loading",
     "Measure",
     "Metric",
     "MetricContext",
@@ -40,6 +41,7 @@ __all__ = [
     "erase",
     "fault",
     "flush",
+    "is_text_name",
     "notices",
     "program",
     "publish_hook",
@@ -295,6 +297,18 @@ class stage:
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> Awaitable[None]: ...
+
+@final
+class Loading:
+    """A phase of loading, until `end`."""
+
+    def __new__(cls, phase: str) -> Self:
+        """Begins a phase: `download`, `load` or `warmup`. Before `init` it does nothing.
+
+        Raises `ValueError` for another phase.
+        """
+    def end(self) -> None:
+        """Ends the phase."""
 
 @final
 class warmup:

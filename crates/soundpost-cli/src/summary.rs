@@ -10,6 +10,8 @@ use soundpost::read::store::{Entity, VitalsSample};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ServiceSummary {
     pub(crate) up: bool,
+    /// Whether all processes are in their first phase of loading.
+    pub(crate) loading: bool,
     /// Versions and commits of its processes; empty where unknown.
     pub(crate) builds: Vec<(String, String)>,
     /// Reasons of `unhealthy`.
@@ -75,6 +77,9 @@ impl ServiceSummary {
                 summary.add(name, series);
             }
         }
+        // Only processes that run have builds.
+        summary.loading = !summary.up && !summary.builds.is_empty();
+        summary.up |= summary.loading;
         summary
     }
 

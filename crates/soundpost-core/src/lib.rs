@@ -15,6 +15,7 @@ mod field;
 pub mod history;
 #[cfg(feature = "tracing")]
 mod layer;
+mod loading;
 mod log;
 mod per_process;
 mod registry;
@@ -39,6 +40,7 @@ pub use field::{FieldRef, FieldValue};
 pub use history::GpuUse;
 #[cfg(feature = "tracing")]
 pub use layer::LogLayer;
+pub use loading::{LoadPhase, Loading};
 pub use log::{EventBuilder, Level, Log, LogEvent, LogFields};
 pub use per_process::PerProcess;
 pub use registry::{

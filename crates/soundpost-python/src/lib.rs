@@ -11,6 +11,7 @@ mod cell;
 mod exception;
 mod fault;
 mod import;
+mod loading;
 mod log;
 mod measure;
 mod metrics;
@@ -29,6 +30,8 @@ mod value;
 mod _native {
     #[pymodule_export]
     use crate::fault::{fault, notices, set_strict};
+    #[pymodule_export]
+    use crate::loading::Loading;
     #[pymodule_export]
     use crate::log::{is_text_name, record};
     #[pymodule_export]

@@ -36,18 +36,29 @@ impl fmt::Debug for Sources {
 /// Health of the service and its instrumentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Whether `/healthz` returns 200 instead of 503.
+    /// Whether the service can work. `/healthz` returns 503 without that, and while it loads.
     pub healthy: bool,
     /// Whether a process of the service is up and has loaded what it needs. An agent alone is none.
     pub is_ready: bool,
+    /// Whether all processes of the service are in their first phase of loading.
+    pub is_loading: bool,
     /// Names of raised flags, such as `port_taken`. They are exposed without authentication.
     pub flags: Vec<Cow<'static, str>>,
 }
 
 impl Health {
-    /// Returns `{"status":"ok","flags":["a","b"]}`, or `"failing"`.
+    /// Reports whether `/healthz` returns 200.
+    pub fn is_ok(&self) -> bool {
+        self.healthy && !self.is_loading
+    }
+
+    /// Returns `{"status":"ok","flags":["a","b"]}`, or `"failing"` or `"loading"`.
     pub fn to_json(&self) -> String {
-        let status = if self.healthy { "ok" } else { "failing" };
+        let status = match (self.healthy, self.is_loading) {
+            (false, _) => "failing",
+            (true, true) => "loading",
+            (true, false) => "ok",
+        };
         // Flags are names; control characters are not exposed.
         let escaped = |flag: &Cow<'_, str>| {
             flag.replace('\\', r"\\").replace('"', "\\\"").replace(char::is_control, "_")
@@ -73,8 +84,13 @@ mod tests {
     #[test]
     fn health_is_json_whatever_the_flags() {
         let health = |healthy, flags: &[&'static str]| {
-            Health { healthy, is_ready: true, flags: flags.iter().map(|flag| (*flag).into()).collect() }
-                .to_json()
+            Health {
+                healthy,
+                is_ready: true,
+                is_loading: false,
+                flags: flags.iter().map(|flag| (*flag).into()).collect(),
+            }
+            .to_json()
         };
         assert_eq!(health(true, &[]), "{\"status\":\"ok\",\"flags\":[]}\n");
         assert_eq!(

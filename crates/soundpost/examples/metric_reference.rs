@@ -72,6 +72,7 @@ fn gpu_peaks(directory: &Directory) -> Result<Vec<MetricFamily>, Box<dyn Error>>
 }
 
 fn record_one_of_everything(telemetry: &Telemetry) {
+    drop(telemetry.loading(soundpost::LoadPhase::Load));
     let operation = telemetry.operation("synthesize");
     for outcome in Outcome::ALL {
         let call = operation.begin().queued(Duration::from_millis(1)).start();

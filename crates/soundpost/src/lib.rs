@@ -75,9 +75,9 @@ pub use settings::{Settings, default_directory};
 pub use soundpost_core::LogLayer;
 pub use soundpost_core::{
     AudioLevels, BYTES_BUCKETS, Call, CallBuilder, CallFuture, CallHandle, Counter, Entered, Error, Family,
-    FieldValue, Gauge, GpuUse, Histogram, InFlightCall, InstrumentFuture, LATENCY_BUCKETS, Merge, Notice,
-    Operation, Outcome, RATIO_BUCKETS, RequestId, SILENCE_RATIO, ScopedFuture, Seconds, Spec, Stage,
-    StageTime, Status, Unit, current_call, enter, sanitized,
+    FieldValue, Gauge, GpuUse, Histogram, InFlightCall, InstrumentFuture, LATENCY_BUCKETS, LoadPhase,
+    Loading, Merge, Notice, Operation, Outcome, RATIO_BUCKETS, RequestId, SILENCE_RATIO, ScopedFuture,
+    Seconds, Spec, Stage, StageTime, Status, Unit, current_call, enter, sanitized,
 };
 /// Records calls of a function: see the crate's guide for its arguments.
 #[cfg(feature = "macros")]

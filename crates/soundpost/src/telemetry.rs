@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "tracing")]
 use soundpost_core::LogLayer;
 use soundpost_core::{
-    Calls, Error, Family, InFlightCall, Notice, Operation, Registry, ServiceDir, ServiceIdentity, Spec,
-    Stage, set_once, thread,
+    Calls, Error, Family, InFlightCall, LoadPhase, Loading, Notice, Operation, Registry, ServiceDir,
+    ServiceIdentity, Spec, Stage, current_call, set_once, thread,
 };
 #[cfg(feature = "server")]
 use soundpost_report::MetricsResponse;
@@ -207,6 +207,12 @@ impl Telemetry {
     /// the endpoint returns 200 while one process of the service is up and loaded.
     pub fn set_ready(&self, is_ready: bool) {
         self.registry().set_ready(is_ready);
+    }
+
+    /// Begins a phase of loading, which ends when the result is dropped. Until then this process is not ready. In the first
+    /// phase of all processes `/healthz` returns 503 with `loading`, and `up` is 0. Inside a call only the time is recorded.
+    pub fn loading(&self, phase: LoadPhase) -> Loading {
+        Loading::begin(self.registry(), phase, current_call().is_some())
     }
 
     /// Waits until the records of this process are in the store. Returns false after `timeout`, for example when the

@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use common::{Directory, Ending, get, samples, until, value};
-use soundpost::{Builder, Merge, Outcome, Seconds, Settings, Spec, Telemetry, Unit};
+use soundpost::{Builder, LoadPhase, Merge, Outcome, Seconds, Settings, Spec, Telemetry, Unit};
 
 #[test]
 fn calls_are_scraped() {
@@ -48,6 +48,30 @@ fn calls_are_scraped() {
     let build = samples(&body, "index_tts_2_build_info");
     assert!(build.len() == 1 && build[0].contains(r#"version="V23""#), "{build:?}");
     running.finish();
+}
+
+#[test]
+fn loading_is_timed_and_reported_until_the_first_phase_ends() {
+    let directory = Directory::new();
+    let telemetry = directory.serving("loads").start().unwrap();
+    let _ending = Ending(telemetry.clone());
+    let status = |path: &str| get(&telemetry.address().unwrap(), path, "").0[9..12].to_owned();
+    let up = || value(&get(&telemetry.address().unwrap(), "/metrics", "").1, "loads_up");
+    for (phase, health) in [(LoadPhase::Download, "503"), (LoadPhase::Warmup, "200")] {
+        let loading = telemetry.loading(phase);
+        assert_eq!([status("/healthz"), status("/readyz")], [health, "503"], "{phase:?}");
+        assert_eq!(up(), Some(if health == "200" { 1.0 } else { 0.0 }));
+        drop(loading);
+        assert_eq!([status("/healthz"), status("/readyz")], ["200", "200"]);
+    }
+    let call = telemetry.operation("synthesize").begin().start();
+    let entered = soundpost::enter(call.handle());
+    let _loading = telemetry.loading(LoadPhase::Load);
+    assert_eq!(status("/readyz"), "200", "a process that serves is ready");
+    drop(entered);
+    let text = get(&telemetry.address().unwrap(), "/metrics", "").1;
+    assert_eq!(samples(&text, "loads_load_seconds").len(), 2, "{text}");
+    call.finish();
 }
 
 #[test]

@@ -103,7 +103,7 @@ def _find(hook: Hook, module: ModuleType) -> tuple[Any, str, Any] | None:
         owner = inspect.getattr_static(owner, part, None)
     found = None if owner is None else inspect.getattr_static(owner, name, None)
     function = _function(found)
-    if not callable(function) or isinstance(function, type):
+    if not callable(function) or isinstance(function, type) or function is object.__init__:
         return None
     parameters = Parameters(function, PREFIX)
     if any(parameters.value(needed) is None for needed in hook.needs):

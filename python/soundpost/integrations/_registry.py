@@ -55,6 +55,8 @@ MODULES = {
     "fish_speech": (
         "fish_speech.inference_engine",
         "fish_speech.inference_engine.vq_manager",
+        "fish_speech.models.dac.inference",
+        "fish_speech.models.text2semantic.inference",
         "tools.server.model_manager",
     ),
     "flask": ("flask.app",),

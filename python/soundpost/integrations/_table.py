@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from soundpost._loading import loading
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from soundpost._instrument import Options
+    from soundpost._loading import Phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,11 @@ class Hook:
     def name(self) -> str:
         """Name within the module, such as `Chat.infer`."""
         return self.target.partition(":")[2]
+
+
+def load(target: str, phase: Phase = "load", *needs: str) -> Hook:
+    """Returns the hook of a function that loads, such as a constructor: a phase of the service's start."""
+    return Hook(target=target, needs=needs, wrap=loading(phase))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soundpost.integrations._sources import characters, constant, one_of
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from soundpost._instrument import Options
@@ -41,6 +41,7 @@ def _call(owner: str, model: str, **labels: Any) -> Hook:
 INTEGRATION = Integration(
     name="chatterbox",
     hooks=(
+        *(load(f"{owner}.from_local") for owner in (_ENGLISH, _MULTILINGUAL, _TURBO, _CONVERSION)),
         _call(_ENGLISH, "english"),
         _call(_MULTILINGUAL, "multilingual", language=one_of("language_id")),
         _call(_TURBO, "turbo"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from soundpost._native import Audio
 from soundpost.integrations._sources import characters, texts
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from soundpost._native import Call
@@ -30,6 +30,8 @@ def _judge(_item: Any, call: Call) -> str | None:
 INTEGRATION = Integration(
     name="chattts",
     hooks=(
+        load("ChatTTS.core:Chat.download_models", "download"),
+        load("ChatTTS.core:Chat.load"),
         Hook(
             target="ChatTTS.core:Chat.infer",
             operation="synthesize",

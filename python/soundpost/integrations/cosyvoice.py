@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from soundpost._native import stage
 from soundpost.integrations._sources import characters, constant
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,7 @@ def _call(name: str, *needs: str, owner: str = "CosyVoice") -> Hook:
 INTEGRATION = Integration(
     name="cosyvoice",
     hooks=(
+        *(load(f"{_CLI}:{owner}.__init__") for owner in ("CosyVoice", "CosyVoice2", "CosyVoice3")),
         _call("inference_sft", "tts_text", "spk_id"),
         _call("inference_zero_shot", "tts_text", "prompt_text"),
         _call("inference_cross_lingual", "tts_text"),

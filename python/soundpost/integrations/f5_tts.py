@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from soundpost._audio import audio
 from soundpost.integrations._sources import characters
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from soundpost._instrument import Options
@@ -27,6 +27,7 @@ def _call(target: str, text: str, *, streaming: str | bool = False) -> Hook:
 INTEGRATION = Integration(
     name="f5_tts",
     hooks=(
+        load("f5_tts.api:F5TTS.__init__"),
         _call("f5_tts.api:F5TTS.infer", "gen_text"),
         # Its web page and its socket server call these; inside another call they are stages of it.
         _call(f"{_INFER}:infer_process", "gen_text"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 _MODULE = "faster_whisper.transcribe"
 
@@ -20,6 +20,7 @@ def _transcribe(owner: str) -> Hook:
 INTEGRATION = Integration(
     name="faster_whisper",
     hooks=(
+        load(f"{_MODULE}:WhisperModel.__init__"),
         _transcribe("WhisperModel"),
         _transcribe("BatchedInferencePipeline"),
         Hook(target=f"{_MODULE}:WhisperModel.encode", stage="encoder"),

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from soundpost._audio import audio
 from soundpost._native import Error, Skip
 from soundpost.integrations._sources import length
-from soundpost.integrations._table import Hook, Integration
-from soundpost.integrations._warmup import warming
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +35,8 @@ def _streams(arguments: Mapping[str, Any]) -> bool:
 INTEGRATION = Integration(
     name="fish_speech",
     hooks=(
+        load("fish_speech.models.dac.inference:load_model"),
+        load("fish_speech.models.text2semantic.inference:launch_thread_safe_queue"),
         Hook(
             target=f"{_ENGINE}:TTSInferenceEngine.inference",
             operation="synthesize",
@@ -53,7 +54,7 @@ INTEGRATION = Integration(
         ),
         Hook(target=f"{_ENGINE}:TTSInferenceEngine.get_audio_segment", stage="vocoder"),
         Hook(target=f"{_ENGINE}.vq_manager:VQManager.encode_reference", stage="reference"),
-        Hook(target=f"{_MANAGER}:ModelManager.warm_up", needs=("tts_inference_engine",), wrap=warming),
+        load(f"{_MANAGER}:ModelManager.warm_up", "warmup", "tts_inference_engine"),
     ),
     generic=frozenset({_MANAGER}),
 )

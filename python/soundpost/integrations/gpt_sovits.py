@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soundpost.integrations._sources import length
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +50,7 @@ INTEGRATION = Integration(
                 "audio": _seconds,
             },
         ),
+        load(f"{_PIPELINE}:TTS.__init__"),
         Hook(target=f"{_PIPELINE}:TTS.set_ref_audio", stage="reference"),
         Hook(target=f"{_PIPELINE}:TTS.audio_postprocess", stage="postprocess"),
         Hook(target=f"{_TEXT}:TextPreprocessor.preprocess", stage="frontend"),

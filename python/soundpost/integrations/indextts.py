@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from soundpost._audio import audio
 from soundpost._native import Error, Skip, current_call
 from soundpost.integrations._sources import characters, constant
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,6 +92,8 @@ _EMOTION = {"emotion": _emotion}
 INTEGRATION = Integration(
     name="indextts",
     hooks=(
+        load(f"{_V1}:IndexTTS.__init__"),
+        *(load(f"{module}:IndexTTS2.__init__") for module in (_V2, _V25)),
         _call(f"{_V1}:IndexTTS.infer", "1", 24_000),
         _call(f"{_V1}:IndexTTS.infer_fast", "1", 24_000),
         _call(f"{_V2}:IndexTTS2.infer", "2", 22_050, **_EMOTION),

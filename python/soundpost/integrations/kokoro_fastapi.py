@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from soundpost._audio import audio
 from soundpost.integrations._sources import characters
-from soundpost.integrations._table import Hook, Integration
-from soundpost.integrations._warmup import warming
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +32,7 @@ _OPTIONS: Options = {
 INTEGRATION = Integration(
     name="kokoro_fastapi",
     hooks=(
+        load("api.src.inference.kokoro_v1:KokoroV1.load_model"),
         Hook(
             target=f"{_SERVICE}:TTSService.generate_audio_stream",
             operation="synthesize",
@@ -55,7 +55,7 @@ INTEGRATION = Integration(
                 "audio": audio(SAMPLE_RATE, key="audio"),
             },
         ),
-        Hook(target=f"{_MANAGER}:ModelManager.initialize_with_warmup", wrap=warming),
+        load(f"{_MANAGER}:ModelManager.initialize_with_warmup", "warmup"),
         # The service logs its exceptions and goes on with the next sentence.
         Hook(target="api.src.inference.kokoro_v1:KokoroV1.generate", stage="model", decides=True),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soundpost._audio import audio
 from soundpost.integrations._sources import characters, constant, one_of, texts
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 _MODEL, _TOKENIZER = "qwen_tts.inference.qwen3_tts_model", "qwen_tts.inference.qwen3_tts_tokenizer"
 _NETWORK = "qwen_tts.core.models.modeling_qwen3_tts"
@@ -30,6 +30,7 @@ def _call(mode: str, *needs: str, **fields: str) -> Hook:
 INTEGRATION = Integration(
     name="qwen3_tts",
     hooks=(
+        load(f"{_MODEL}:Qwen3TTSModel.from_pretrained"),
         _call("voice_clone", "ref_audio"),
         _call("voice_design", "instruct"),
         _call("custom_voice", "speaker", speaker="speaker"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from soundpost._audio import video
 from soundpost._native import Error
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from soundpost._native import Call
@@ -22,6 +22,7 @@ def _judge(result: object, call: Call) -> Error | None:
 INTEGRATION = Integration(
     name="sonic",
     hooks=(
+        load("sonic:Sonic.__init__"),
         Hook(
             target="sonic:Sonic.process",
             operation="animate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soundpost.integrations._sources import characters
-from soundpost.integrations._table import Hook, Integration
+from soundpost.integrations._table import Hook, Integration, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ def _mode(arguments: Mapping[str, Any]) -> str:
 INTEGRATION = Integration(
     name="voxcpm",
     hooks=(
+        load("voxcpm.core:VoxCPM.__init__"),
         # `generate` takes one item of this generator and closes it, `generate_streaming` returns it.
         Hook(
             target="voxcpm.core:VoxCPM._generate",

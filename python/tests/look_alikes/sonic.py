@@ -13,6 +13,9 @@ def save_videos_grid(video, path):
 
 
 class Sonic:
+    def __init__(self, device_id=0, enable_interpolate_frame=True):
+        pass
+
     def preprocess(self, image_path, expand_ratio=1.0):
         if "face" in image_path:
             box = (0, 0, 1, 1)

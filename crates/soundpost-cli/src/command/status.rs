@@ -20,6 +20,7 @@ use crate::user::ADVICE;
 struct Line<'a> {
     service: &'a str,
     up: bool,
+    loading: bool,
     pids: Vec<u32>,
     reporter_pid: Option<u32>,
     agent_pid: Option<u32>,
@@ -192,6 +193,7 @@ fn line<'a>(
     let (pids, usage) = (service.pids(), usage(service));
     Line {
         up: summary.up,
+        loading: summary.loading,
         pids,
         reporter_pid: service.reporter(),
         agent_pid: service.agent(),
@@ -219,6 +221,7 @@ fn lines(
 ) -> Vec<String> {
     let pids = service.pids();
     let state = match (summary.up, service.reporter()) {
+        (true, _) if summary.loading => paint.dim("loading"),
         (true, _) => paint.good("up"),
         (false, Some(_)) => paint.bad("down"),
         (false, None) => paint.dim("not running"),

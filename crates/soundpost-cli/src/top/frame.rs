@@ -63,7 +63,11 @@ impl<'a> Frame<'a> {
     }
 
     fn title(&self, summary: &ServiceSummary, paint: Paint) -> String {
-        let mut parts = vec![if summary.up { paint.good("up") } else { paint.bad("down") }];
+        let mut parts = vec![match (summary.up, summary.loading) {
+            (true, false) => paint.good("up"),
+            (true, true) => paint.dim("loading"),
+            (false, _) => paint.bad("down"),
+        }];
         let versions: Vec<String> = summary.builds.iter().map(|(version, _)| plain(version)).collect();
         let versions: Vec<String> = versions.into_iter().filter(|version| !version.is_empty()).collect();
         parts.extend((!versions.is_empty()).then(|| versions.join(", ")));

@@ -298,6 +298,11 @@ impl Registry {
         self.segment.set_ready(is_ready);
     }
 
+    /// Marks this process as loading, or as loaded.
+    pub(crate) fn set_loading(&self, is_loading: bool) {
+        self.segment.set_loading(is_loading);
+    }
+
     /// Marks this process as ended in good order, if it has recorded. Recording still works.
     pub fn end_process(&self) {
         self.segment.end_process();

@@ -37,7 +37,7 @@ pub(crate) use fork::{SlowPath, slow_path};
 pub(crate) use inflight::{Begin, InFlight, RECORDED_WORDS, RawCall, SUSPENDED, Ticket, fill, flag, word};
 pub(crate) use layout::{CALL_WORDS, Layout};
 pub use layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
-pub(crate) use process::{ENDED, Owner, Processes, UNREADY, take_cells};
+pub(crate) use process::{ENDED, LOADED, LOADING, Owner, Processes, UNREADY, take_cells};
 pub(crate) use region::{Region, WORD};
 pub(crate) use ring::{EventRing, Refused, Slot};
 pub use room::memory_room;
@@ -248,6 +248,15 @@ impl Segment {
     /// Sets whether this process is ready to serve.
     pub(crate) fn set_ready(&self, is_ready: bool) {
         self.processes().set_mark(self.owner(), UNREADY, !is_ready);
+    }
+
+    /// Marks this process as loading, or as loaded.
+    pub(crate) fn set_loading(&self, is_loading: bool) {
+        let (processes, owner) = (self.processes(), self.owner());
+        if !is_loading {
+            processes.set_mark(owner, LOADED, true);
+        }
+        processes.set_mark(owner, LOADING, is_loading);
     }
 
     fn join(&self, epoch: u64) {

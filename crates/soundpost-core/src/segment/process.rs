@@ -80,6 +80,10 @@ const PID_MASK: u64 = 0xFFFF_FFFF;
 pub(crate) const ENDED: u64 = 1 << 32;
 /// Mark of a process that is not ready to serve.
 pub(crate) const UNREADY: u64 = 1 << 33;
+/// Mark of a process in a phase of loading.
+pub(crate) const LOADING: u64 = 1 << 34;
+/// Mark of a process that ended such a phase.
+pub(crate) const LOADED: u64 = 1 << 35;
 
 impl<'a> Processes<'a> {
     pub(crate) fn new(segment: &'a [AtomicU64], layout: &Layout, file: Option<&'a File>) -> Self {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::checksum::checksum;
 use super::layout::{LANES, LAYOUT_VERSION, Layout, MAGIC, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, header};
-use super::process::{ENDED, Owner, Processes, UNREADY};
+use super::process::{ENDED, LOADED, LOADING, Owner, Processes, UNREADY};
 use super::region::{Region, WORD};
 use super::{Directory, EventRing, Exemplars, InFlight, ProcessRole, Segment, file, written};
 use crate::sync::{AtomicU64, Ordering};
@@ -242,7 +242,16 @@ impl Source {
     pub(crate) fn is_ready(&self) -> bool {
         let processes = self.processes();
         let mut holders = processes.holders();
-        !self.is_left() && holders.any(|owner| self.is_alive(owner) && !processes.has_mark(owner, UNREADY))
+        let is_unready = |owner| processes.has_mark(owner, UNREADY) || processes.has_mark(owner, LOADING);
+        !self.is_left() && holders.any(|owner| self.is_alive(owner) && !is_unready(owner))
+    }
+
+    /// Reports whether all processes that are up are in their first phase of loading.
+    pub(crate) fn is_loading(&self) -> bool {
+        let processes = self.processes();
+        let is_first = |owner| processes.has_mark(owner, LOADING) && !processes.has_mark(owner, LOADED);
+        let mut alive = processes.holders().filter(|owner| self.is_alive(*owner)).peekable();
+        !self.is_left() && alive.peek().is_some() && alive.all(is_first)
     }
 
     /// Returns the time at which the segment was made, nanoseconds since 1970.

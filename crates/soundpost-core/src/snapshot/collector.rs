@@ -145,6 +145,13 @@ impl Collector {
         live::of_service(&self.sources).any(|process| process.identity.is_some() && process.source.is_ready())
     }
 
+    /// Reports whether the processes of the service that are up are in their first phase of loading, as of the last refresh.
+    pub fn is_loading(&self) -> bool {
+        let mut alive =
+            live::of_service(&self.sources).filter(|process| !process.source.is_dead()).peekable();
+        alive.peek().is_some() && alive.all(|process| process.source.is_loading())
+    }
+
     /// Returns the prefix of the service's metrics without the underscore, as of the last refresh.
     pub fn prefix(&self) -> &str {
         &self.prefix

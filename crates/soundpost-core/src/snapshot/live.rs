@@ -121,7 +121,7 @@ pub(super) fn add_full_segments(sources: &[Attached], unhealthy: &mut MetricFami
 
 pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
     let alive = || of_service(sources).filter(|attached| !attached.source.is_dead());
-    let up = f64::from(u8::from(alive().next().is_some()));
+    let up = f64::from(u8::from(alive().any(|attached| !attached.source.is_loading())));
     let labels = constant_labels(sources);
     let up = vec![MetricSeries { labels, value: MetricValue::Float(up) }];
     let mut builds: BTreeMap<Labels, MetricSeries> = BTreeMap::new();
@@ -135,7 +135,7 @@ pub(super) fn service(sources: &[Attached], prefix: &str) -> [MetricFamily; 2] {
             builds.insert(labels.clone(), MetricSeries { labels, value: MetricValue::Float(1.0) });
         }
     }
-    let help = "1 while a process of the service runs.";
+    let help = "1 while a process of the service runs and has ended its first phase of loading.";
     let info = "Version and commit of the service, and version of Soundpost; always 1.";
     [
         family(&format!("{prefix}_up"), MetricKind::Gauge, help, Unit::None, up),

@@ -363,9 +363,11 @@ impl ReporterThread {
             .map(|(_, reason)| reason.to_string())
             .collect();
         let healthy = !flags.iter().any(|flag| FATAL.contains(&flag.as_str()));
+        let collector = lock(&self.deps.collector);
         Health {
             healthy,
-            is_ready: lock(&self.deps.collector).is_ready(),
+            is_ready: collector.is_ready(),
+            is_loading: collector.is_loading(),
             flags: flags.into_iter().map(Cow::Owned).collect(),
         }
     }

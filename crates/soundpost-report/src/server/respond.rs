@@ -118,7 +118,7 @@ impl Responder {
         }
         let route: fn(&Self, &HeaderMap) -> Answer = match path {
             "/metrics" => Self::metrics,
-            "/healthz" => |this, _| this.probe(|health| (health.healthy, health.to_json())),
+            "/healthz" => |this, _| this.probe(|health| (health.is_ok(), health.to_json())),
             "/readyz" => |this, _| {
                 this.probe(|health| match health.unready() {
                     None => (true, "{\"status\":\"ready\"}\n".to_owned()),

@@ -18,7 +18,7 @@ pub(crate) fn start(faults: &Arc<AtomicUsize>) -> SocketAddr {
     let sources = Sources {
         snapshot: Arc::new(move || Snapshot::clone(&snapshot)),
         appendix: None,
-        health: Arc::new(|| Health { healthy: true, is_ready: true, flags: vec![] }),
+        health: Arc::new(|| Health { healthy: true, is_ready: true, is_loading: false, flags: vec![] }),
         observe_scrape: Arc::new(|_| {}),
         fault: Arc::new(move |_| {
             faults.fetch_add(1, Ordering::SeqCst);

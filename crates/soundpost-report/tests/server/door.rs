@@ -35,7 +35,12 @@ impl Stage {
     pub(crate) fn new() -> Self {
         Self {
             snapshot: Arc::new(Mutex::new(small())),
-            health: Arc::new(Mutex::new(Health { healthy: true, is_ready: true, flags: vec![] })),
+            health: Arc::new(Mutex::new(Health {
+                healthy: true,
+                is_ready: true,
+                is_loading: false,
+                flags: vec![],
+            })),
             appendix: None,
             panics: Arc::default(),
             faults: Arc::default(),

@@ -118,12 +118,16 @@ fn health_is_a_status_and_flags() {
     assert_eq!((ok.status, ok.text()), (200, "{\"status\":\"ok\",\"flags\":[]}\n"));
     assert_eq!(ok.header("content-type"), "application/json");
     *stage.health.lock().unwrap() =
-        Health { healthy: false, is_ready: true, flags: vec!["store_full".into()] };
+        Health { healthy: false, is_ready: true, is_loading: true, flags: vec!["store_full".into()] };
     let failing = server.get("/healthz", &[]);
     assert_eq!(
         (failing.status, failing.text()),
         (503, "{\"status\":\"failing\",\"flags\":[\"store_full\"]}\n")
     );
+    *stage.health.lock().unwrap() =
+        Health { healthy: true, is_ready: false, is_loading: true, flags: Vec::new() };
+    let loading = server.get("/healthz", &[]);
+    assert_eq!((loading.status, loading.text()), (503, "{\"status\":\"loading\",\"flags\":[]}\n"));
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn readiness_needs_a_process_that_is_ready_and_can_work() {
         (false, true, 503, "no process of the service is up and loaded"),
         (true, false, 503, "the service cannot work any more"),
     ] {
-        *stage.health.lock().unwrap() = Health { healthy, is_ready, flags: vec![] };
+        *stage.health.lock().unwrap() = Health { healthy, is_ready, is_loading: false, flags: vec![] };
         let answer = server.get("/readyz", &[]);
         assert_eq!((answer.status, answer.header("content-type")), (status, "application/json"));
         assert!(answer.text().contains(reason), "{}", answer.text());

@@ -10,7 +10,8 @@ pub use site::{AsError, AsText, Begun, Failure, Site};
 pub use soundpost_core::clock::monotonic_nanos;
 pub use soundpost_core::thread::lock;
 pub use soundpost_core::{
-    EventBuilder, FieldRef, KnownTexts, LabelSet, Level, Log, LogFields, RequestId, is_text_name,
+    EventBuilder, FieldRef, KnownTexts, LabelSet, Level, LoadPhase, Loading, Log, LogFields, RequestId,
+    is_text_name,
 };
 pub use soundpost_core::{regular_file, visible};
 #[cfg(feature = "host")]
@@ -21,6 +22,11 @@ use crate::telemetry::Telemetry;
 /// Returns a builder for a log event. Services use [`Telemetry::layer`].
 pub fn event_builder(telemetry: &Telemetry) -> EventBuilder<'_> {
     EventBuilder::new(telemetry.registry())
+}
+
+/// Begins a phase of loading, inside a call or not. Services use [`Telemetry::loading`].
+pub fn loading(telemetry: &Telemetry, phase: LoadPhase, in_call: bool) -> Loading {
+    Loading::begin(telemetry.registry(), phase, in_call)
 }
 
 /// Returns whether values of this name are texts to synthesise, which are not recorded.

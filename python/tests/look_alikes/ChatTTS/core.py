@@ -4,6 +4,12 @@ import numpy as np
 
 
 class Chat:
+    def download_models(self, source="local", custom_path=None):
+        return custom_path
+
+    def load(self, source="local", custom_path=None, device=None):
+        return self.download_models(source, custom_path) is None
+
     def infer(
         self, text, stream=False, lang=None, skip_refine_text=False, refine_text_only=False, use_decoder=True
     ):

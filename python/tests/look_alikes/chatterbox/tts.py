@@ -5,6 +5,10 @@ from chatterbox.models.t3.t3 import T3
 
 
 class ChatterboxTTS:
+    @classmethod
+    def from_local(cls, ckpt_dir, device):
+        return cls()
+
     def __init__(self):
         self.sr, self.t3, self.s3gen, self.conds = 24_000, T3(), S3Token2Wav(), None
 

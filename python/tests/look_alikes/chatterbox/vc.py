@@ -2,6 +2,10 @@ from chatterbox.models.s3gen.s3gen import S3Token2Wav
 
 
 class ChatterboxVC:
+    @classmethod
+    def from_local(cls, ckpt_dir, device):
+        return cls()
+
     def __init__(self):
         self.sr, self.s3gen = 24_000, S3Token2Wav()
 

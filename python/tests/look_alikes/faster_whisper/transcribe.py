@@ -2,6 +2,9 @@
 
 
 class WhisperModel:
+    def __init__(self, model_size_or_path="tiny"):
+        pass
+
     def encode(self, features):
         return features
 

@@ -5,6 +5,10 @@ from qwen_tts.inference.qwen3_tts_tokenizer import Qwen3TTSTokenizer
 
 
 class Qwen3TTSModel:
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        return cls()
+
     def __init__(self):
         self.model, self.tokenizer = Qwen3TTSForConditionalGeneration(), Qwen3TTSTokenizer()
 
