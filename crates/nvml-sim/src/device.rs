@@ -36,6 +36,12 @@ struct TemperatureV1 {
     temperature: c_int,
 }
 
+#[repr(C)]
+struct Violation {
+    reference: c_ulonglong,
+    nanoseconds: c_ulonglong,
+}
+
 /// `NVML_STRUCT_VERSION` of a structure.
 const fn version<T>(number: usize) -> u32 {
     (std::mem::size_of::<T>() | (number << 24)) as u32
@@ -245,6 +251,22 @@ unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
     let name = if kind == 0 { "ecc_corrected" } else { "ecc_uncorrected" };
     // SAFETY: as above.
     unsafe { read_wide("nvmlDeviceGetTotalEccErrors", device, name, to) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetViolationStatus(
+    device: Handle,
+    policy: c_uint,
+    to: *mut Violation,
+) -> Code {
+    let names = ["power", "thermal", "sync_boost", "board_limit", "low_utilization", "reliability"];
+    call("nvmlDeviceGetViolationStatus", |now| {
+        let name = names.get(policy as usize).ok_or(code::INVALID_ARGUMENT)?;
+        let nanoseconds = value(now, handle::of(now, device)?, &format!("violation_{name}"))?;
+        let microseconds = (now.seconds * 1e6) as c_ulonglong;
+        // SAFETY: as above.
+        unsafe { put(to, Violation { reference: microseconds, nanoseconds }) }
+    })
 }
 
 #[unsafe(no_mangle)]

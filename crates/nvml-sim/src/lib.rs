@@ -37,6 +37,7 @@
 //! memory_reserved 512MiB
 //! process 4711 compute 1GiB   # or: graphics; or: self, the process that asks; siblings, it
 //!                             # and those of its parent; or: none, no memory given
+//! process 4712 compute 1GiB sm 40 9:0   # its kernels run 40 % of the time, from second 9 none
 //! appears 5                   # the device is there from second 5
 //! vanishes 9                  # and no longer from second 9
 //! xid 5:79 9:31               # XID errors at seconds 5 and 9
@@ -49,7 +50,8 @@
 //! `memory_utilization` (percent), `temperature` (Celsius), `power`, `power_limit` (milliwatts),
 //! `clock_graphics`, `clock_sm`, `clock_memory`, `clock_video` (MHz), `fans` (how many), `fan` (percent),
 //! `pcie_tx`, `pcie_rx` (KB/s), `throttle` (bits), `energy` (millijoules), `ecc_corrected`,
-//! `ecc_uncorrected`. A value that a device does not name is `NVML_ERROR_NOT_SUPPORTED`.
+//! `ecc_uncorrected`, `violation_power`, `violation_thermal`, `violation_sync_boost`, `violation_board_limit`,
+//! `violation_reliability` (nanoseconds). A value that a device does not name is `NVML_ERROR_NOT_SUPPORTED`.
 //!
 //! A value is an integer (with `KiB`, `MiB`, `GiB`), from second 0, then `second:value` for each change, or
 //! `low..high/period`, which rises and falls within so many seconds. Seconds count from the script's last

@@ -5,7 +5,7 @@ use crate::script::{Device, Fault, Process, Script, Who};
 use crate::value::Value;
 
 /// Names of a device's values.
-const VALUES: [&str; 20] = [
+const VALUES: [&str; 25] = [
     "memory_total",
     "memory_used",
     "memory_reserved",
@@ -26,6 +26,11 @@ const VALUES: [&str; 20] = [
     "energy",
     "ecc_corrected",
     "ecc_uncorrected",
+    "violation_power",
+    "violation_thermal",
+    "violation_sync_boost",
+    "violation_board_limit",
+    "violation_reliability",
 ];
 
 /// Parses a script. Returns the first invalid line as an error.
@@ -96,8 +101,12 @@ fn of_device(device: &mut Device, key: &str, words: &[&str]) -> Option<()> {
                 "compute" => false,
                 _ => return None,
             };
-            let memory = if *memory == ["none"] { None } else { Some(Value::parse(memory)?) };
-            device.processes.push(Process { who, graphics, memory });
+            let (memory, utilization) = match memory.iter().position(|word| *word == "sm") {
+                Some(at) => (memory.get(..at)?, Some(Value::parse(memory.get(at + 1..)?)?)),
+                None => (memory, None),
+            };
+            let memory = if memory == ["none"] { None } else { Some(Value::parse(memory)?) };
+            device.processes.push(Process { who, graphics, memory, utilization });
         }
         (key, words) if VALUES.contains(&key) => {
             device.values.insert(key.to_owned(), Value::parse(words)?);

@@ -1,11 +1,12 @@
 //! Processes on a device, in the three versions of the list.
 
 use std::ffi::{c_uint, c_ulonglong};
+use std::time::SystemTime;
 
 use crate::call::call;
 use crate::code::{self, Code};
 use crate::handle::{self, Handle, put};
-use crate::script::Who;
+use crate::script::{Process, Who};
 
 /// `NVML_VALUE_NOT_AVAILABLE`.
 const NOT_AVAILABLE: c_ulonglong = c_ulonglong::MAX;
@@ -14,6 +15,17 @@ const NOT_AVAILABLE: c_ulonglong = c_ulonglong::MAX;
 struct InfoV1 {
     pid: c_uint,
     memory: c_ulonglong,
+}
+
+/// `nvmlProcessUtilizationSample_t`.
+#[repr(C)]
+struct Utilization {
+    pid: c_uint,
+    timestamp: c_ulonglong,
+    sm: c_uint,
+    memory: c_uint,
+    encoder: c_uint,
+    decoder: c_uint,
 }
 
 /// Of versions 2 and 3.
@@ -48,11 +60,7 @@ unsafe fn list<T>(
         for process in on.processes.iter().filter(|process| process.graphics == graphics) {
             // A process whose first step is in the future has not started.
             let memory = process.memory.as_ref().map_or(Some(NOT_AVAILABLE), |memory| memory.at(now.seconds));
-            let pids = match process.who {
-                Who::Pid(pid) => vec![pid],
-                Who::Asker => vec![std::process::id()],
-                Who::Siblings => siblings(),
-            };
+            let pids = pids(process.who);
             found.extend(memory.into_iter().flat_map(|memory| pids.iter().map(move |pid| (*pid, memory))));
         }
         // SAFETY: checked for null, and valid by this function's contract.
@@ -68,6 +76,14 @@ unsafe fn list<T>(
         }
         Ok(())
     })
+}
+
+fn pids(who: Who) -> Vec<u32> {
+    match who {
+        Who::Pid(pid) => vec![pid],
+        Who::Asker => vec![std::process::id()],
+        Who::Siblings => siblings(),
+    }
 }
 
 /// Returns the processes with the parent of this one, including itself.
@@ -152,4 +168,47 @@ unsafe extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v3(
 ) -> Code {
     // SAFETY: as above.
     unsafe { list("nvmlDeviceGetGraphicsRunningProcesses_v3", device, true, count, infos, v2) }
+}
+
+/// One sample of each process that uses the device, of now.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetProcessUtilization(
+    device: Handle,
+    samples: *mut Utilization,
+    count: *mut c_uint,
+    seen: c_ulonglong,
+) -> Code {
+    call("nvmlDeviceGetProcessUtilization", |now| {
+        let on = handle::of(now, device)?;
+        if on.processes.iter().all(|process| process.utilization.is_none()) {
+            return Err(code::NOT_SUPPORTED);
+        }
+        if count.is_null() {
+            return Err(code::INVALID_ARGUMENT);
+        }
+        // As with a driver, the clock goes on when the script changes.
+        let timestamp = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros() as c_ulonglong);
+        let of = |process: &Process| {
+            let sm = process.utilization.as_ref()?.at(now.seconds).filter(|sm| *sm > 0)?;
+            Some(pids(process.who).into_iter().map(move |pid| (pid, sm as c_uint)))
+        };
+        let found: Vec<_> =
+            on.processes.iter().filter_map(of).flatten().filter(|_| timestamp > seen).collect();
+        if found.is_empty() {
+            return Err(code::NOT_FOUND);
+        }
+        // SAFETY: checked for null, and valid by this function's contract.
+        let room = unsafe { count.read() } as usize;
+        // SAFETY: as above.
+        unsafe { put(count, found.len() as c_uint)? };
+        if samples.is_null() || room < found.len() {
+            return Err(code::INSUFFICIENT_SIZE);
+        }
+        for (place, (pid, sm)) in found.into_iter().enumerate() {
+            let sample = Utilization { pid, timestamp, sm, memory: 0, encoder: 0, decoder: 0 };
+            // SAFETY: the place is below `*count`.
+            unsafe { put(samples.wrapping_add(place), sample)? };
+        }
+        Ok(())
+    })
 }

@@ -52,6 +52,8 @@ pub(crate) struct Process {
     pub(crate) graphics: bool,
     /// `None`: not reported by NVML.
     pub(crate) memory: Option<Value>,
+    /// Percent of the time in which its kernels run; `None`: it uses none.
+    pub(crate) utilization: Option<Value>,
 }
 
 /// A device or a MIG device.

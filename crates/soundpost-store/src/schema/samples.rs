@@ -163,6 +163,7 @@ const MIB: f64 = 1.0 / (1_u64 << 20) as f64;
 const CLOCK: &str = "gpu_clock_hertz";
 const PCIE: &str = "gpu_pcie_bytes_per_second";
 const THROTTLED: &str = "gpu_throttled";
+const THROTTLED_SECONDS: &str = "gpu_throttled_seconds";
 const ECC: &str = "gpu_ecc_errors";
 const MEMORY_EVENTS: &str = "memory_events";
 const WAITING: &str = "pressure_waiting_seconds";
@@ -225,10 +226,17 @@ const GPU: &[SampleColumn] = &[
     whole("gpu_throttled_thermal").labelled(THROTTLED, "thermal"),
     whole("gpu_throttled_hardware_thermal").labelled(THROTTLED, "hardware_thermal"),
     whole("gpu_throttled_power_brake").labelled(THROTTLED, "power_brake"),
+    scaled("gpu_throttled_seconds_power", 1e3).labelled(THROTTLED_SECONDS, "power"),
+    scaled("gpu_throttled_seconds_thermal", 1e3).labelled(THROTTLED_SECONDS, "thermal"),
+    scaled("gpu_throttled_seconds_sync_boost", 1e3).labelled(THROTTLED_SECONDS, "sync_boost"),
+    scaled("gpu_throttled_seconds_board_limit", 1e3).labelled(THROTTLED_SECONDS, "board_limit"),
+    scaled("gpu_throttled_seconds_reliability", 1e3).labelled(THROTTLED_SECONDS, "reliability"),
     whole("gpu_energy_joules"),
     whole("gpu_ecc_errors_corrected").labelled(ECC, "corrected"),
     whole("gpu_ecc_errors_uncorrected").labelled(ECC, "uncorrected"),
     whole("gpu_xid_errors"),
+    whole("gpu_last_xid"),
 ];
 
-const GPU_PROCESS: &[SampleColumn] = &[whole("gpu_process_memory_bytes")];
+const GPU_PROCESS: &[SampleColumn] =
+    &[whole("gpu_process_memory_bytes"), scaled("gpu_process_utilization_ratio", 1e4)];

@@ -7,6 +7,7 @@ use super::fault::Answers;
 use super::memory::Lists;
 use super::mig::{Mig, migs};
 use super::namespace::Namespace;
+use super::process_utilization::ProcessUtilization;
 use super::quantity;
 use super::raw;
 use super::reading::{DeviceReader, Pcie};
@@ -29,6 +30,7 @@ pub(super) struct Card {
     power_limit: Option<u32>,
     fans: u32,
     pcie: Pcie,
+    process_utilization: ProcessUtilization,
     answers: Answers,
 }
 
@@ -59,6 +61,7 @@ impl Card {
             power_limit: device.enforced_power_limit().or_else(|_| device.power_management_limit()).ok(),
             fans: device.num_fans().unwrap_or(0),
             pcie: Pcie::default(),
+            process_utilization: ProcessUtilization::default(),
             answers: Answers::default(),
         })
     }
@@ -82,6 +85,7 @@ impl Card {
     pub(super) fn inherit(&mut self, earlier: Card) {
         self.watched = earlier.watched;
         self.pcie = earlier.pcie;
+        self.process_utilization = earlier.process_utilization;
     }
 
     /// Measures PCIe traffic if it is due. It takes 40 ms on hardware, so it precedes values that belong to one moment.
@@ -103,6 +107,11 @@ impl Card {
         reader.power_limit(self.power_limit);
         reader.speed(self.fans);
         reader.totals(&self.pcie);
+        // In a container the driver's pids are those of the host; a MIG device has no such samples.
+        if processes.namespace.is_host() && self.migs.is_empty() {
+            let own = (self.label.as_str(), processes.own);
+            self.process_utilization.read(&device, &mut self.answers, own, readings);
+        }
     }
 
     /// Reads the values of a fast sample: memory, its processes, utilization.

@@ -68,6 +68,8 @@ struct Xids {
     /// Address of the device's handle.
     address: usize,
     count: u64,
+    /// Number of the last one.
+    last: Option<u64>,
 }
 
 impl Gpus {
@@ -245,16 +247,18 @@ impl Gpus {
     fn hear_xids(&mut self) {
         let Some(started) = &self.started else { return };
         for card in started.cards.iter().filter(|card| card.watched) {
-            let count = self.xids.get(&card.uuid).map_or(0, |known| known.count);
-            let known =
-                Xids { gpu: card.label.clone(), name: card.name.clone(), address: card.address, count };
+            let (count, last) =
+                self.xids.get(&card.uuid).map_or((0, None), |known| (known.count, known.last));
+            let (gpu, name) = (card.label.clone(), card.name.clone());
+            let known = Xids { gpu, name, address: card.address, count, last };
             self.xids.insert(card.uuid.clone(), known);
         }
         // Without a watched device there are no events.
         let most = if self.xids.is_empty() { 0 } else { MOST_XIDS };
-        for address in (0..most).map_while(|_| started.library.next_xid()) {
-            let of = self.xids.values_mut().find(|known| known.address == address);
-            of.into_iter().for_each(|known| known.count += 1);
+        for (address, xid) in (0..most).map_while(|_| started.library.next_xid()) {
+            if let Some(known) = self.xids.values_mut().find(|known| known.address == address) {
+                (known.count, known.last) = (known.count + 1, Some(xid));
+            }
         }
     }
 
@@ -263,7 +267,10 @@ impl Gpus {
         for (uuid, known) in &self.xids {
             let card = self.started.as_ref().and_then(|started| started.card(uuid));
             if card.is_none_or(Card::is_chosen) {
-                readings.push(&quantity::XID_ERRORS, &[&known.gpu, uuid, &known.name], known.count as f64);
+                let labels = [known.gpu.as_str(), uuid, &known.name];
+                readings.push(&quantity::XID_ERRORS, &labels, known.count as f64);
+                let last = known.last.map(|last| last as f64);
+                readings.push_within(&quantity::LAST_XID, &labels, last, &(0.0..=f64::from(u32::MAX)));
             }
         }
     }

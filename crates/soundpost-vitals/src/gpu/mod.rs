@@ -9,6 +9,7 @@ mod gpus;
 mod memory;
 mod mig;
 mod namespace;
+mod process_utilization;
 mod processes;
 pub(crate) mod quantity;
 #[expect(unsafe_code, reason = "C functions that nvml-wrapper does not wrap")]

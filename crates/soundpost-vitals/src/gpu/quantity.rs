@@ -57,6 +57,12 @@ pub(super) static THROTTLED: Quantity = Quantity::gauge(
     &["gpu", "uuid", "name", "mig", "reason"],
     "1 while the GPU is slowed down for this reason",
 );
+pub(super) static THROTTLED_SECONDS: Quantity = Quantity::counter(
+    "gpu_throttled_seconds",
+    Unit::Seconds,
+    &["gpu", "uuid", "name", "reason"],
+    "Time for which the GPU ran below the requested clocks: power, thermal, sync_boost, board_limit, reliability",
+);
 pub(super) static ENERGY: Quantity = Quantity::counter(
     "gpu_energy_joules",
     Unit::Joules,
@@ -75,6 +81,18 @@ pub(super) static XID_ERRORS: Quantity = Quantity::counter(
     &["gpu", "uuid", "name"],
     "XID errors that the driver reported since sampling began",
 );
+pub(super) static LAST_XID: Quantity = Quantity::gauge(
+    "gpu_last_xid",
+    Unit::None,
+    &["gpu", "uuid", "name"],
+    "Number of the last XID error since sampling began, as in NVIDIA's table of XID errors",
+);
+pub(super) static PROCESS_UTILIZATION: Quantity = Quantity::gauge(
+    "gpu_process_utilization_ratio",
+    Unit::Ratio,
+    &["gpu", "pid"],
+    "Share of time in which kernels of a process of the service ran; pid \"other\": all other processes together",
+);
 pub(super) static PROCESS_MEMORY: Quantity = Quantity::gauge(
     GPU_PROCESS_MEMORY,
     Unit::Bytes,
@@ -91,7 +109,8 @@ pub(super) static VISIBLE: Quantity = Quantity::gauge(
 
 /// All quantities, for the reference.
 #[rustfmt::skip]
-pub(crate) static ALL: [&Quantity; 15] = [
+pub(crate) static ALL: [&Quantity; 18] = [
     &MEMORY_USED, &MEMORY_TOTAL, &UTILIZATION, &MEMORY_UTILIZATION, &TEMPERATURE, &POWER, &POWER_LIMIT, &FAN,
-    &CLOCK, &PCIE, &THROTTLED, &ENERGY, &ECC_ERRORS, &XID_ERRORS, &PROCESS_MEMORY,
+    &CLOCK, &PCIE, &THROTTLED, &THROTTLED_SECONDS, &ENERGY, &ECC_ERRORS, &XID_ERRORS, &LAST_XID, &PROCESS_MEMORY,
+    &PROCESS_UTILIZATION,
 ];

@@ -54,8 +54,9 @@ impl Library {
         nvml_try(unsafe { register(device.handle(), u64::from(nvmlEventTypeXidCriticalError), events) })
     }
 
-    /// Returns the device (by its [`address`]) of the next XID error since the last call, without waiting.
-    pub(super) fn next_xid(&self) -> Option<usize> {
+    /// Returns the device (by its [`address`]) and the number of the next XID error since the last call, without
+    /// waiting.
+    pub(super) fn next_xid(&self) -> Option<(usize, u64)> {
         if self.events == 0 {
             return None;
         }
@@ -65,7 +66,8 @@ impl Library {
         // SAFETY: the set was created by this library and not freed; `data` is a valid place for the answer.
         nvml_try(unsafe { wait(events, data.as_mut_ptr(), 0) }).ok()?;
         // SAFETY: zeroes are a valid event, and NVML filled it in.
-        Some(unsafe { data.assume_init() }.device.addr())
+        let event = unsafe { data.assume_init() };
+        Some((event.device.addr(), event.eventData))
     }
 }
 

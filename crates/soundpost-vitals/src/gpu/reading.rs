@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use nvml_wrapper::Device;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{
-    Clock, EccCounter, MemoryError, PcieUtilCounter, TemperatureSensor,
+    Clock, EccCounter, MemoryError, PcieUtilCounter, PerformancePolicy, TemperatureSensor,
 };
 
 use super::fault::Answers;
-use super::memory::{NEXT_QUESTION, memory};
+use super::memory::{self, memory};
 use super::quantity;
 use super::raw;
 use crate::reading::{Quantity, Readings};
 
-const UTILIZATION: u8 = NEXT_QUESTION;
+const UTILIZATION: u8 = memory::NEXT_QUESTION;
 const TEMPERATURE: u8 = UTILIZATION + 1;
 const POWER: u8 = UTILIZATION + 2;
 const FAN_V1: u8 = UTILIZATION + 3;
@@ -31,6 +31,9 @@ const CLOCK: u8 = UTILIZATION + 8;
 const PCIE: u8 = UTILIZATION + 12;
 const ECC: u8 = UTILIZATION + 14;
 const FAN: u8 = UTILIZATION + 16;
+const VIOLATION: u8 = FAN + 8;
+/// First call number of other files.
+pub(super) const NEXT_QUESTION: u8 = VIOLATION + 5;
 /// Maximum number of fans per device.
 const MOST_FANS: u32 = 8;
 const CELSIUS: RangeInclusive<f64> = 0.0..=150.0;
@@ -43,6 +46,8 @@ const FAN_RATIO: RangeInclusive<f64> = 0.0..=2.0;
 const BYTES_PER_SECOND: RangeInclusive<f64> = 0.0..=1.0e12;
 /// A kilowatt for 30 years.
 const JOULES: RangeInclusive<f64> = 0.0..=1.0e12;
+/// A thousand years.
+const SECONDS: RangeInclusive<f64> = 0.0..=3.2e10;
 const ERRORS: RangeInclusive<f64> = 0.0..=1.0e15;
 /// Minimum time between two calls of `nvmlDeviceGetPcieThroughput`, which measures each direction for 20 ms.
 const PCIE_EVERY: Duration = Duration::from_secs(5);
@@ -58,6 +63,15 @@ const REASONS: [(&str, ThrottleReasons); 6] = [
     ("thermal", ThrottleReasons::SW_THERMAL_SLOWDOWN),
     ("hardware_thermal", ThrottleReasons::HW_THERMAL_SLOWDOWN),
     ("power_brake", ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN),
+];
+
+/// Reasons whose time the driver sums up.
+const POLICIES: [(&str, PerformancePolicy); 5] = [
+    ("power", PerformancePolicy::Power),
+    ("thermal", PerformancePolicy::Thermal),
+    ("sync_boost", PerformancePolicy::SyncBoost),
+    ("board_limit", PerformancePolicy::BoardLimit),
+    ("reliability", PerformancePolicy::Reliability),
 ];
 
 /// Last measured PCIe throughput: sent, received, in KB/s.
@@ -174,9 +188,19 @@ impl DeviceReader<'_> {
         }
     }
 
-    /// Adds traffic, energy and memory errors.
+    /// Adds traffic, energy, memory errors and times of throttling.
     pub(super) fn totals(&mut self, pcie: &Pcie) {
         let (device, [gpu, uuid, name, _]) = (self.device, self.labels);
+        for (place, (reason, policy)) in (0..).zip(POLICIES) {
+            let time = self.answers.ask(VIOLATION + place, || device.violation_status(policy));
+            let seconds = time.map(|time| time.violation_time as f64 / 1e9);
+            self.readings.push_within(
+                &quantity::THROTTLED_SECONDS,
+                &[gpu, uuid, name, reason],
+                seconds,
+                &SECONDS,
+            );
+        }
         for (direction, kilobytes) in ["send", "receive"].into_iter().zip(pcie.kilobytes) {
             let bytes = kilobytes.map(|kilobytes| f64::from(kilobytes) * 1e3);
             self.push_part(&quantity::PCIE, direction, bytes, &BYTES_PER_SECOND);

@@ -33,7 +33,7 @@ fn used(sim: &Sim, which: GpuSelection) -> Vec<u64> {
 fn eight_devices() {
     let sim = Sim::new(&eight());
     let all = lines(&mut sim.gpus(GpuSelection::All));
-    assert_eq!(all.len(), 8 * 25);
+    assert_eq!(all.len(), 8 * 28);
     assert_eq!(of(&all, "gpu_memory_used_bytes").len(), 8);
 }
 

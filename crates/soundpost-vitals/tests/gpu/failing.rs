@@ -54,7 +54,7 @@ fn a_failed_start_is_retried_but_not_at_each_sample() {
     assert_eq!(reason(&mut gpus), "no_driver");
     until(|| sample(&mut gpus).is_ok());
     assert!(start.elapsed() >= Duration::from_secs(2), "not before the time");
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
     assert_eq!(sim.calls("nvmlInit_v2"), 2);
 }
 
@@ -71,11 +71,11 @@ fn a_device_is_lost_and_comes_back() {
     let two = FULL.to_owned() + &FULL.replace("GPU-8932f937", "GPU-b0000000");
     let sim = Sim::new(&two);
     let mut gpus = sim.gpus(GpuSelection::All).retry(Duration::from_secs(2));
-    assert_eq!(lines(&mut gpus).len(), 50);
+    assert_eq!(lines(&mut gpus).len(), 56);
 
     sim.write(&(two.clone() + "error * gpu_is_lost"));
     let left = lines(&mut gpus);
-    assert_eq!(left.len(), 25 + 1, "the other device stays, and the XID errors of the lost one");
+    assert_eq!(left.len(), 28 + 1, "the other device stays, and the XID errors of the lost one");
     // Started again at once, and then not at each sample while the device stays lost.
     for _ in 0..5 {
         assert_eq!(lines(&mut gpus), left);
@@ -84,7 +84,7 @@ fn a_device_is_lost_and_comes_back() {
     assert_eq!(sim.calls("nvmlShutdown"), 1);
 
     sim.write(&two);
-    until(|| lines(&mut gpus).len() == 50);
+    until(|| lines(&mut gpus).len() == 56);
     assert_eq!(sim.calls("nvmlInit_v2"), 3);
 }
 
@@ -92,24 +92,24 @@ fn a_device_is_lost_and_comes_back() {
 fn the_only_device_is_lost_and_comes_back() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(GpuSelection::All);
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
     sim.write(&(FULL.to_owned() + "error * gpu_is_lost"));
     for _ in 0..3 {
         assert_eq!(reason(&mut gpus), "lost");
     }
     sim.write(FULL);
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
 }
 
 #[test]
 fn the_library_is_shut_down_by_someone_else() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(GpuSelection::All);
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
     sim.write(&("error * uninitialized\n".to_owned() + FULL));
     assert_eq!(reason(&mut gpus), "lost");
     sim.write(FULL);
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
 }
 
 #[test]
@@ -149,20 +149,20 @@ fn the_first_device_appears() {
     let mut gpus = sim.gpus(GpuSelection::All);
     assert_eq!(reason(&mut gpus), "no_device");
     sim.write(FULL);
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
 }
 
 #[test]
 fn a_hang_ends() {
     let sim = Sim::new(FULL);
     let mut gpus = sim.gpus(GpuSelection::All);
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
     sim.write(&format!("hang nvmlDeviceGetMemoryInfo_v2 0.5\n{FULL}"));
     let start = Instant::now();
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
     assert!(start.elapsed() >= Duration::from_millis(500));
     sim.write(FULL);
-    assert_eq!(lines(&mut gpus).len(), 25);
+    assert_eq!(lines(&mut gpus).len(), 28);
 }
 
 #[test]

@@ -38,10 +38,12 @@ throttle 4
 energy 123456789
 ecc_corrected 3
 ecc_uncorrected 1
+violation_power 1500000000
+violation_thermal 250000000
 xid 3600:79
-process 11 compute 4GiB
+process 11 compute 4GiB sm 40
 process 12 graphics 1GiB
-process 99 compute 2GiB
+process 99 compute 2GiB sm 25
 ";
 
 /// A library with its script and a fake `/proc`, in a directory of its own.

@@ -3,7 +3,7 @@
 use soundpost_vitals::{GpuSelection, Gpus, Readings, Source};
 
 use super::common::until;
-use super::sim::{FULL, Sim, lines, of, sample};
+use super::sim::{CONTAINER, FULL, Sim, lines, of, sample};
 
 const LABELS: &str = r#"gpu="0",uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",name="NVIDIA L4""#;
 
@@ -31,7 +31,12 @@ fn all_values_of_a_device() {
         r#"gpu_process_memory_bytes{gpu="0",pid="11"} 4294967296"#,
         r#"gpu_process_memory_bytes{gpu="0",pid="12"} 1073741824"#,
         r#"gpu_process_memory_bytes{gpu="0",pid="other"} 2147483648"#,
+        r#"gpu_process_utilization_ratio{gpu="0",pid="11"} 0.4"#,
+        r#"gpu_process_utilization_ratio{gpu="0",pid="12"} 0"#,
+        r#"gpu_process_utilization_ratio{gpu="0",pid="other"} 0.25"#,
         r#"gpu_temperature_celsius{L} 61"#,
+        r#"gpu_throttled_seconds_total{L,reason="power"} 1.5"#,
+        r#"gpu_throttled_seconds_total{L,reason="thermal"} 0.25"#,
         r#"gpu_throttled{L,reason="hardware_slowdown"} 0"#,
         r#"gpu_throttled{L,reason="hardware_thermal"} 0"#,
         r#"gpu_throttled{L,reason="power_brake"} 0"#,
@@ -57,6 +62,7 @@ fn each_value_is_read_on_its_own() {
         ("nvmlDeviceGetPcieThroughput", &["gpu_pcie_bytes_per_second"]),
         ("nvmlDeviceGetTotalEnergyConsumption", &["gpu_energy_joules_total"]),
         ("nvmlDeviceGetTotalEccErrors", &["gpu_ecc_errors_total"]),
+        ("nvmlDeviceGetViolationStatus", &["gpu_throttled_seconds_total"]),
         ("nvmlDeviceRegisterEvents", &["gpu_xid_errors_total"]),
         ("nvmlDeviceGetComputeRunningProcesses_v3", &["gpu_process_memory_bytes"]),
     ];
@@ -151,7 +157,7 @@ fn old_drivers_have_older_functions() {
         gpus.set_pids(&[11]);
         for _ in 0..2 {
             let lines = lines(&mut gpus);
-            assert_eq!(lines.len(), 26);
+            assert_eq!(lines.len(), 30);
             // Version 1 counts what the driver reserves.
             assert_eq!(
                 of(&lines, "gpu_memory_used_bytes"),
@@ -195,7 +201,30 @@ fn constant_values_are_read_once() {
     assert_eq!(sim.calls("nvmlDeviceGetPcieThroughput"), 2);
     let before = sim.all_calls();
     lines(&mut gpus);
-    assert_eq!(sim.all_calls() - before, 19);
+    assert_eq!(sim.all_calls() - before, 23);
+}
+
+#[test]
+fn process_utilization_is_of_new_samples_and_of_known_pids_only() {
+    let sim =
+        Sim::new(&FULL.replace("compute 2GiB sm 25", "compute 2GiB sm 25\nprocess 98 compute 1GiB sm 200"));
+    let mut gpus = sim.gpus(GpuSelection::All);
+    gpus.set_pids(&[11]);
+    let shares = |gpus: &mut Gpus| {
+        let lines = lines(gpus);
+        of(&lines, "gpu_process_utilization_ratio").into_iter().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let share =
+        |pid: &str, ratio: &str| format!("gpu_process_utilization_ratio{{gpu=\"0\",pid=\"{pid}\"}} {ratio}");
+    assert_eq!(shares(&mut gpus), [share("11", "0.4"), share("other", "0.25")]);
+    // No process used the device.
+    sim.write(&FULL.replace("sm 40", "sm 0").replace("sm 25", "sm 0"));
+    assert_eq!(shares(&mut gpus), [share("11", "0"), share("other", "0")]);
+    // In a container the pids are others'.
+    sim.namespace(CONTAINER);
+    let mut gpus = sim.gpus(GpuSelection::All);
+    gpus.set_pids(&[11]);
+    assert!(shares(&mut gpus).is_empty());
 }
 
 #[test]
@@ -207,6 +236,7 @@ fn xid_errors_are_counted() {
     sim.write(&FULL.replace("xid 3600:79", "xid 0.05:79 0.06:31"));
     until(|| xids(&mut gpus).ends_with(" 2"));
     assert!(xids(&mut gpus).ends_with(" 2"));
+    assert!(of(&lines(&mut gpus), "gpu_last_xid").concat().ends_with(" 31"));
     // The loss of a device is one itself, and shown while nothing else is.
     sim.write(&(FULL.replace("xid 3600:79", "xid 0.05:79") + "error * gpu_is_lost 0.1"));
     let lost = |gpus: &mut Gpus| {
@@ -214,6 +244,6 @@ fn xid_errors_are_counted() {
         let problem = gpus.sample(&mut readings).err().map(|problem| problem.reason);
         (problem, readings.readings.iter().map(|reading| reading.value).collect::<Vec<_>>())
     };
-    until(|| lost(&mut gpus) == (Some("lost"), vec![3.0]));
-    assert_eq!(lost(&mut gpus), (Some("lost"), vec![3.0]), "NVML is started anew, the count stays");
+    until(|| lost(&mut gpus) == (Some("lost"), vec![3.0, 79.0]));
+    assert_eq!(lost(&mut gpus), (Some("lost"), vec![3.0, 79.0]), "NVML is started anew, the count stays");
 }

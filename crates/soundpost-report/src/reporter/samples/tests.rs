@@ -19,6 +19,7 @@ fn readings() -> Readings {
         let values: &[&str] = match quantity.name {
             "gpu_clock_hertz" => &["graphics", "sm", "memory", "video"],
             "gpu_pcie_bytes_per_second" => &["send", "receive"],
+            "gpu_throttled_seconds" => &["power", "thermal", "sync_boost", "board_limit", "reliability"],
             "memory_events" => &["high", "max", "oom_kill"],
             "pressure_waiting_seconds" => &["cpu", "memory", "io"],
             "pressure_stalled_seconds" => &["memory", "io"],
