@@ -25,7 +25,7 @@ export PYTHON3 CARGO
 # Tests and examples that run `soundpost`, `python` or `maturin` by name mean those of this tree.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo freeze test test-rust test-python test-servers test-upstream gpu-check lint features checks loom miri fuzz tsan deny bench docs clean
+.PHONY: help setup demo demo-zero freeze test test-rust test-python test-servers test-upstream gpu-check lint features checks loom miri fuzz tsan deny bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -41,6 +41,9 @@ freeze: .venv/wheel ## Freeze the example speech service with PyInstaller, and r
 demo: .venv/wheel ## Run the example speech service and show what is recorded (SERVE=1: stay up; SINKS=1: into real servers, too)
 	@$(if $(SINKS),servers=$$(python scripts/servers.py) && eval "$$servers" && PYTHONPATH=examples/tts_service python tests/servers/sinks_demo.py,cd examples/tts_service && python -m demo) $(if $(SERVE),--serve)
 
+demo-zero: .venv/gradio ## Run a Gradio app without a line of Soundpost under `soundpost run` (SERVE=1: stay up)
+	@python examples/gradio_tts/demo_zero.py $(if $(SERVE),--serve)
+
 test: test-rust test-python ## Run every test that needs no other server
 
 test-rust: .venv/tools
@@ -51,7 +54,7 @@ test-python: .venv/wheel
 	pytest -n 4 --dist worksteal -m "not timed" python/tests examples
 	pytest -m timed python/tests
 
-test-servers: .venv/wheel ## Run the tests against real servers, which the first run builds
+test-servers: .venv/wheel .venv/gradio ## Run the tests against real servers, which the first run builds
 	@servers=$$(python scripts/servers.py) && eval "$$servers" && \
 		pytest --numprocesses 4 --dist loadfile tests/servers tests/upstream --sources "$$SERVICE_PACKAGES"
 
@@ -145,4 +148,8 @@ clean: ## Remove all that these targets made
 	rm -rf .whl
 	maturin build --quiet --profile $(WHEEL_PROFILE) --interpreter python --out .whl
 	python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .whl/soundpost-*.whl
+	touch $@
+
+.venv/gradio: .venv/wheel examples/gradio_tts/requirements.txt
+	python -m pip install --quiet --disable-pip-version-check --requirement examples/gradio_tts/requirements.txt
 	touch $@

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None, holders: Holders | None = None) -> 
         failed = _demonstrate(service) or _told(*crash(service)) or _told(*sinks(service, holders or {}))
         _where_next(service, options.serve)
         if options.serve:
-            _stay(service)
+            stay(service)
     return failed
 
 
@@ -64,7 +64,7 @@ def _demonstrate(service: Service) -> int:
     sent = send(service.port, requests)
     print(f"Done in {time.monotonic() - began:.1f} s. This is what {service.metrics_url} says:\n")
 
-    scrape = _settled(service, sent)
+    scrape = settled(service, sent)
     print(table(scrape))
     wrong = differences(sent, scrape)
     if wrong:
@@ -97,7 +97,7 @@ def _told(shown: list[str], wrong: list[str]) -> int:
     return 0
 
 
-def _settled(service: Service, sent: Sent) -> Scrape:
+def settled(service: Service, sent: Sent) -> Scrape:
     """Returns the first scrape with all calls, or the last one: a call ends shortly after its client disconnects."""
 
     scrape = Scrape("")
@@ -142,7 +142,7 @@ def _where_next(service: Service, stays: bool) -> None:
     print("  docs/                                             the guide, and what each metric means")
 
 
-def _stay(service: Service) -> None:
+def stay(service: Service) -> None:
     print("\nThe service stays up. Ctrl-C ends it.", flush=True)
     try:
         service.wait()

@@ -25,10 +25,17 @@ class Service:
     """Starts a service on two free ports, and ends it with all its processes.
 
     `command` makes the command line from the port of the service and the port of its metrics. Of the environment,
-    `{directory}` is where the service keeps its files.
+    `{directory}` is where the service keeps its files. The service is ready when `ready` answers.
     """
 
-    def __init__(self, command: Callable[[int, int], list[str]], environment: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        command: Callable[[int, int], list[str]],
+        environment: Mapping[str, str] = {},
+        ready: str = "/voices",
+        seconds: float = START_SECONDS,
+    ) -> None:
+        self._ready, self._seconds = ready, seconds
         self.port, self.metrics_port = free_ports(2)
         self.metrics_url = f"http://127.0.0.1:{self.metrics_port}/metrics"
         self._command = command(self.port, self.metrics_port)
@@ -49,7 +56,7 @@ class Service:
             start_new_session=True,  # Ctrl-C in the terminal is for the demo, which then ends the service
         )
         try:
-            poll(self._answers, "the service to answer", START_SECONDS)
+            poll(self._answers, "the service to answer", self._seconds)
         except BaseException as error:
             log = self.log()
             self.__exit__(None, None, None)
@@ -84,7 +91,7 @@ class Service:
     def _answers(self) -> bool:
         if self._process.poll() is not None:
             raise RuntimeError(f"it ended with status {self._process.returncode}")
-        fetch(f"http://127.0.0.1:{self.port}/voices")
+        fetch(f"http://127.0.0.1:{self.port}{self._ready}")
         fetch(self.metrics_url)
         return True
 
