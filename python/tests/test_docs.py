@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").rglob("*.md"))]
 HIDDEN = r"<!-- python\n(?P<hidden>.*?)^-->"
 SHOWN = r"```(?P<kind>\w+)\n(?P<shown>.*?)^```"
 BLOCK = re.compile(rf"^(?:{HIDDEN}|{SHOWN})$", re.M | re.S)
@@ -102,6 +102,24 @@ def test_settings_page_has_every_argument_of_init():
         assert f"| `{name}`, `SOUNDPOST_{name.upper()}` |" in table, (
             f"docs/guide/settings.md does not have {name}"
         )
+
+
+def test_page_of_each_service_has_what_it_records():
+    from soundpost.integrations import _apply, _registry
+
+    services = [name for name in _registry.MODULES if _apply.integration(name).starts]
+    for name in services:
+        page = (ROOT / "docs" / "guide" / "services" / f"{name}.md").read_text(encoding="utf-8")
+        assert f"--instrument {name} -- " in page
+        for hook in _apply.integration(name).hooks:
+            names = [
+                hook.operation,
+                hook.stage,
+                *hook.options.get("labels", ()),
+                *hook.options.get("fields", ()),
+            ]
+            for each in filter(None, names):
+                assert f"`{each}`" in page, f"{name}: {each}"
 
 
 def test_names_in_documents_exist():
