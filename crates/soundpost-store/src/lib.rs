@@ -21,6 +21,7 @@ mod postmortems;
 mod reader;
 mod record;
 mod record_rows;
+mod remains;
 mod retention;
 mod sample_rows;
 mod scan;

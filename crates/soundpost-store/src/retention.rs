@@ -6,6 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::cursor::{SAMPLES, Sequence, SinkRow, TABLES};
 use crate::limits::{LOG_BYTES, Limits, Room};
+use crate::remains;
 use crate::sample_rows::NANOS;
 use crate::scan::Scan;
 use crate::schema::{self, RecordTable, SampleTable, set_state, state};
@@ -69,6 +70,8 @@ pub(crate) fn step(
         connection.pragma(None, "incremental_vacuum", VACUUM_PAGES, |_| Ok(()))?;
         progress.more = true;
     }
+    // Not before the store is within its size, because the log grows meanwhile.
+    progress.more = progress.more || remains::remove_step(connection)?;
     Ok(progress)
 }
 

@@ -18,7 +18,7 @@ use crate::open::OpenFile;
 use crate::retention::{self, Progress};
 use crate::schema::SEGMENT_CURSORS;
 use crate::sql::run;
-use crate::{file, postmortems};
+use crate::{file, postmortems, remains};
 
 /// Timeout of erasing while other programs use the store.
 const ERASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -384,6 +384,7 @@ impl Store {
         file::limit_log(&connection, self.room.log).about(&self.path)?;
         let open =
             OpenFile::new(connection, &self.path).about(&self.path).map_err(StoreError::of_preparing)?;
+        self.has_remains |= remains::exist(&open.connection).about(&self.path)?;
         let found = Sequence::last(&open.connection).about(&self.path)?;
         if found.number < self.last.number {
             // Continues the numbers of the file before, because sinks may have read them.

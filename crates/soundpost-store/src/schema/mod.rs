@@ -25,7 +25,7 @@ pub use columns::{CALL_COLUMNS, EVENT_COLUMNS};
 pub(crate) use json::{labels as labels_text, read as read_json, read_labels};
 pub(crate) use request_id::stored as stored_request_id;
 pub(crate) use samples::{SampleColumn, SampleTable};
-pub(crate) use state::{set_state, state};
+pub(crate) use state::{REMAINS, set_state, state};
 pub(crate) use table::{CALLS, ERASED_PID, EVENTS, NOT_ERASED, RecordTable, SAMPLE_TIMES};
 
 use checked::CHECKED;
@@ -35,7 +35,10 @@ use table::{Definition, SchemaObject};
 /// Tables and indexes that do not follow from columns.
 const TABLES: &str = include_str!("tables.sql");
 /// Statements that make a version of the one before, from version 1 on. A missing column needs no version.
-const STEPS: [&str; 2] = [include_str!("version_2.sql"), include_str!("version_3.sql")];
+/// Version 3 has checksums of all rows and overwrites removed ones.
+const STEPS: [&str; 2] = [include_str!("version_2.sql"), ""];
+/// First version whose files hold nothing of removed records.
+const OVERWRITING_VERSION: i64 = 3;
 /// `PRAGMA application_id` of a store: `Ausc`.
 const APPLICATION: i64 = 0x4175_7363;
 /// Version that this program writes.
@@ -139,6 +142,9 @@ fn bring_up_to_date(connection: &mut Connection, from: i64, steps: &[&str]) -> r
             for (name, sql_type) in columns {
                 transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {name} {sql_type}"))?;
             }
+        }
+        if from < OVERWRITING_VERSION {
+            set_state(&transaction, REMAINS, 1)?;
         }
     }
     objects().try_for_each(|object| transaction.execute_batch(&object.sql))?;

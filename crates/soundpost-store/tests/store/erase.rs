@@ -4,11 +4,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use soundpost_core::{FinishedCall, LogEvent};
 use soundpost_store::{
     Batch, CallFilter, Dropped, Erased, LogFilter, RecordKinds, Rejected, RingEvent, Selection, Store,
 };
 
+use super::pages::{rows_of, varint};
 use super::support::*;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -82,6 +84,72 @@ fn expired_records_leave_no_byte_in_any_file() {
     assert_eq!(canaries(place.path()), 0, "with the store open");
     drop(store);
     assert_eq!((canaries(place.path()), all_request_ids(place.path())), (0, vec!["kept".to_owned()]));
+}
+
+/// A file from before removed bytes were overwritten is cleaned once.
+#[test]
+fn remains_of_older_versions_are_overwritten_once() {
+    let place = directory();
+    let mut store = open(place.path());
+    for part in 0..16 {
+        let records: Vec<_> = (part * 100..(part + 1) * 100).flat_map(records).collect();
+        store.write(&Batch { records: &records, ..Batch::default() }).unwrap();
+    }
+    drop(store);
+    let connection = Connection::open(place.path().join("store.sqlite")).unwrap();
+    let removal = format!(
+        "PRAGMA secure_delete = OFF; PRAGMA user_version = 2; \
+         DELETE FROM stored_calls WHERE fields LIKE '%{CANARY}%' OR sequence BETWEEN 3000 AND 4000; \
+         DELETE FROM stored_events WHERE fields LIKE '%{CANARY}%' OR message LIKE '%{CANARY}%'; \
+         DELETE FROM call_series WHERE labels LIKE '%{CANARY}%'"
+    );
+    connection.execute_batch(&removal).unwrap();
+    drop(connection);
+    assert!(canaries(place.path()) > 1000);
+    let before = all_calls(place.path());
+    let mut store = open(place.path());
+    let mut steps = 0;
+    while store.retain().unwrap().more {
+        steps += 1;
+    }
+    assert!(steps > 10, "{steps}");
+    assert_eq!(canaries(place.path()), 0, "with the store open");
+    assert_eq!(all_calls(place.path()), before);
+    assert!(!store.retain().unwrap().more);
+    drop(store);
+    assert!(!open(place.path()).retain().unwrap().more, "once");
+    assert_eq!((canaries(place.path()), all_calls(place.path())), (0, before));
+}
+
+#[test]
+fn overwriting_remains_loses_no_sound_record_of_a_damaged_file() {
+    let place = directory();
+    let mut store = open(place.path());
+    store
+        .write(&Batch { records: &(0..400).flat_map(records).collect::<Vec<_>>(), ..Batch::default() })
+        .unwrap();
+    drop(store);
+    let path = place.path().join("store.sqlite");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    let mut file = std::fs::read(&path).unwrap();
+    let rows = rows_of(&file, place.path(), "stored_events");
+    // The first byte of a key of two: it becomes smaller or larger than all others.
+    for (row, change) in [(300, 0x04), (511, 0x70)] {
+        let (_, bytes) = &rows[row];
+        let key = bytes.start + varint(&file[bytes.start..]).1;
+        file[key] ^= change;
+    }
+    std::fs::write(&path, file).unwrap();
+    let read = || {
+        let reader = reader(place.path());
+        (reader.events(&LogFilter::default()).unwrap(), reader.damaged(), all_calls(place.path()))
+    };
+    let before = read();
+    assert_eq!((before.0.len(), before.1, before.2.len()), (798, 2, 800));
+    let mut store = open(place.path());
+    while store.retain().unwrap().more {}
+    assert_eq!(store.take_notice(), None);
+    assert_eq!(read(), before);
 }
 
 #[test]
