@@ -171,6 +171,7 @@ LINES = [
     "Next chunk: '{text:.12}...' (7 tokens)",
     "Yielding chunk 1: '{sentence}' (7 tokens)",
     "Encoded text: {text}",
+    "Added timestamp for word 'Käthe': 0.1s - 0.2s, 'bellt': 0.2s, 'Hund' 0.3s",
     "No phonemes generated for text: {normalised!r}",
     'request {{"input": {quoted}, "voice": "anna"}}',
     "target texts (after sentence segmentation): {sentences}",

@@ -25,6 +25,11 @@ const MIN_DENSE_START: usize = 2;
 const MAX_CHARACTERS: usize = 16 << 10;
 /// Start of the line of a frame in a traceback, which has no text of a call.
 const FRAME: &str = "  File \"";
+/// Minimum length of a word in quotes.
+const MIN_WORD: usize = 2;
+/// Maximum number of places between quotes that are compared with a text.
+const MAX_QUOTES: usize = 64;
+const QUOTES: &[char] = &['\'', '"', '`', '‘', '’', '“', '”', '「', '」', '《', '》'];
 /// Characters at which texts are split.
 const SENTENCE_ENDS: &[char] =
     &['.', '!', '?', ';', ':', ',', '\n', '。', '！', '？', '；', '：', '，', '、', '…', '—'];
@@ -46,8 +51,8 @@ struct Known {
     parts: HashSet<u64>,
     /// Whether the text is shorter than a part, and only replaced as a word.
     is_word: bool,
-    /// The characters that the text begins with, in lower case; none for a sentence.
-    start: Vec<char>,
+    /// The characters of the text in lower case; none for a sentence.
+    characters: Vec<char>,
     least_start: usize,
 }
 
@@ -71,10 +76,10 @@ impl KnownTexts {
         let part = characters.len().min(longest);
         let parts = windows(&characters, part).filter(|(at, _)| is_telling(&characters[*at..at + part]));
         let parts = parts.map(|(_, hash)| hash).collect();
-        let start = characters[..part].iter().map(char::to_ascii_lowercase).collect();
         let is_word = characters.len() < longest;
-        self.texts.push(Arc::new(Known { part, parts, is_word, start, least_start }));
         self.add_sentences(&characters, longest);
+        let characters = characters.iter().map(char::to_ascii_lowercase).collect();
+        self.texts.push(Arc::new(Known { part, parts, is_word, characters, least_start }));
     }
 
     /// Adds the sentences that are shorter than a part. Front ends of services split texts at any punctuation.
@@ -96,7 +101,7 @@ impl KnownTexts {
         }
         let groups = parts.into_iter().enumerate().filter(|(_, parts)| !parts.is_empty());
         self.texts.extend(groups.map(|(part, parts)| {
-            Arc::new(Known { part, parts, is_word: true, start: Vec::new(), least_start: 0 })
+            Arc::new(Known { part, parts, is_word: true, characters: Vec::new(), least_start: 0 })
         }));
     }
 
@@ -157,7 +162,41 @@ impl Known {
             }
         }
         found.extend(last);
-        self.find_starts(text, decoded, found);
+        if !self.characters.is_empty() {
+            self.find_starts(text, decoded, found);
+            self.find_quoted(decoded, found);
+        }
+    }
+
+    /// Adds words of the text in quotes, as services log them one by one.
+    fn find_quoted(&self, decoded: &Decoded, found: &mut Vec<(usize, usize)>) {
+        let characters = &decoded.characters;
+        let mut quotes = (0..characters.len()).filter(|at| QUOTES.contains(&characters[*at]));
+        let Some(mut before) = quotes.next() else { return };
+        for after in quotes.take(MAX_QUOTES) {
+            let word: Vec<char> =
+                characters[before + 1..after].iter().map(char::to_ascii_lowercase).collect();
+            if (MIN_WORD..self.part).contains(&word.len()) && self.has_word(&word) {
+                found.push((decoded.starts[before + 1], decoded.starts[after]));
+            }
+            before = after;
+        }
+    }
+
+    /// Returns whether the text has a word, or a part of that length in a script without spaces.
+    fn has_word(&self, word: &[char]) -> bool {
+        let is_inner = |at: usize| {
+            self.characters.get(at - 1).is_some_and(char::is_ascii_alphanumeric)
+                && self.characters.get(at).is_some_and(char::is_ascii_alphanumeric)
+        };
+        let ends = [word.first(), word.last()];
+        ends.iter().all(|end| end.is_some_and(|end| !end.is_whitespace()))
+            && word.iter().any(|character| character.is_alphabetic())
+            && self
+                .characters
+                .windows(word.len())
+                .enumerate()
+                .any(|(at, part)| part == word && !(at > 0 && is_inner(at)) && !is_inner(at + word.len()))
     }
 
     /// Adds the beginnings of the text that are too short for a part, in front of an ellipsis.
@@ -168,12 +207,10 @@ impl Known {
         for at in (0..characters.len()).filter(is_ellipsis) {
             let is_start = |length: &usize| {
                 let before = characters[at - length..at].iter().map(char::to_ascii_lowercase);
-                before.eq(self.start[..*length].iter().copied())
+                before.eq(self.characters[..*length].iter().copied())
                     && is_word(text, decoded.starts[at - length], decoded.starts[at])
             };
-            if let Some(length) = (self.least_start..=self.start.len().min(at)).rev().find(is_start)
-                && length > 0
-            {
+            if let Some(length) = (self.least_start..=self.part.min(at)).rev().find(is_start) {
                 found.push((decoded.starts[at - length], decoded.starts[at]));
             }
         }

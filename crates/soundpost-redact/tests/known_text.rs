@@ -76,7 +76,7 @@ fn short_sentences_and_beginnings_are_replaced() {
     for (line, expected) in [
         (
             "split: ['Good morning.', 'Go home', 'Yes.']",
-            "split: ['[text of 12 characters].', '[text of 7 characters]', 'Yes.']",
+            "split: ['[text of 13 characters]', '[text of 7 characters]', '[text of 4 characters]']",
         ),
         ("next: Good m... of 63", "next: [text of 6 characters]... of 63"),
         ("next: 'Good mor…'", "next: '[text of 8 characters]…'"),
@@ -85,6 +85,11 @@ fn short_sentences_and_beginnings_are_replaced() {
     ] {
         assert_eq!(hidden(&[text], line), expected);
     }
+    assert_eq!(
+        hidden(&[text], "word 'Home': 0.1s, word \"please\": 0.2s, 'pleas' 'orning' 'is' is '63'"),
+        "word '[text of 4 characters]': 0.1s, word \"[text of 6 characters]\": 0.2s, 'pleas' 'orning' \
+         '[text of 2 characters]' is '63'"
+    );
     let chinese = "今天天气很好，我们去公园散步吧。好的。";
     assert_eq!(
         hidden(&[chinese], "今天… 今天天气很好 好的"),
