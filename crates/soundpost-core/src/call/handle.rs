@@ -89,11 +89,6 @@ impl CallHandle {
         active
     }
 
-    /// Reports whether the call is one of the process that forked this one.
-    pub fn is_inherited(&self) -> bool {
-        self.epoch != epoch()
-    }
-
     /// Returns the GPU memory around the call: so far while it runs, in total after its end. `None` without a GPU
     /// sample before the start, and in a forked child that inherited the call.
     ///

@@ -1,5 +1,6 @@
 //! A running call and its stages, as Python sees them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread::{self, ThreadId};
 
@@ -28,6 +29,8 @@ pub(crate) struct Call {
     reference: CallRef,
     /// Arguments, state and whether it is the end, while one of the user's functions runs.
     scope: GilCell<Py<PyTuple>>,
+    /// True if it ended because its client left.
+    is_left: AtomicBool,
 }
 
 /// The call that a [`Call`] records to.
@@ -52,7 +55,7 @@ struct Place {
 /// The call that code runs in.
 pub(super) enum Around<'py> {
     Call(Bound<'py, Call>),
-    /// The code is part of a call that ended before it, because its client left or it was idle for too long.
+    /// The code is part of a call that ended before it, because its client left.
     Ended,
     Nothing,
 }
@@ -111,7 +114,7 @@ pub(super) fn begin_stage(py: Python<'_>, name: &str) -> Option<soundpost::Stage
 impl Call {
     #[inline]
     fn new(reference: CallRef) -> Self {
-        Self { reference, scope: GilCell::default() }
+        Self { reference, scope: GilCell::default(), is_left: AtomicBool::new(false) }
     }
 
     #[inline]
@@ -220,14 +223,20 @@ impl Call {
             && self.block().is_none_or(|block| !block.is_suspended(this.py(), this.as_any().as_unbound()))
     }
 
-    /// Reports whether the call ended, and its function or block still runs.
+    /// Ends the call because its client left, unless it has ended.
+    pub(super) fn end_left(&self, py: Python<'_>, end: impl FnOnce(&Recording)) -> PyResult<()> {
+        let Some(recording) = self.own_recording().filter(|recording| recording.core().is_active()) else {
+            return Ok(());
+        };
+        self.is_left.store(true, Ordering::Relaxed);
+        recording.end(py, end)
+    }
+
+    /// Reports whether the client left the call, and its function or block still runs.
     #[cold]
     fn is_outlived(&self, this: &Bound<'_, Self>) -> bool {
         let (py, CallRef::Own(_, place)) = (this.py(), &self.reference) else { return false };
-        let is_over = |recording: &Recording| {
-            !recording.core().is_active() && !recording.core().handle().is_inherited()
-        };
-        self.recording().is_some_and(is_over)
+        self.is_left.load(Ordering::Relaxed)
             && match self.block() {
                 Some(block) => block.is_entered(py) && !block.is_suspended(py, this.as_any().as_unbound()),
                 None => place.token.is_some(py),

@@ -81,11 +81,8 @@ impl Request {
         drop(self.calls.set(py, Some(Vec::new())));
         let mut ended = Ok(());
         for call in calls {
-            if let Some(call) = call.bind(py).upgrade().and_then(|call| call.cast_into::<Call>().ok())
-                && let Some(recording) =
-                    call.get().recording().filter(|recording| recording.core().is_active())
-            {
-                ended = ended.and(recording.end(py, end));
+            if let Some(call) = call.bind(py).upgrade().and_then(|call| call.cast_into::<Call>().ok()) {
+                ended = ended.and(call.get().end_left(py, end));
             }
         }
         ended
