@@ -31,6 +31,11 @@ class Recorder:
 
     def emit(self, record: dict[str, Any], *_arguments: object) -> None:
         """Records an event, and marks it for handlers that hand it to `logging`."""
+        # A patcher may have changed the record.
+        with contextlib.suppress(Exception):
+            self._record(record)
+
+    def _record(self, record: dict[str, Any]) -> None:
         if record["level"].no < _level or _is_recorded(record["message"]):
             return
         error = record["exception"]
@@ -63,7 +68,7 @@ class Recorder:
 
 def _is_recorded(message: str) -> bool:
     """Returns whether a handler of `logging` hands on its record, which is recorded itself."""
-    frame: Any = sys._getframe(2)
+    frame: Any = sys._getframe(3)
     for _ in range(_MAX_FRAMES):
         if frame is None:
             break

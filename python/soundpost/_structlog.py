@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from functools import partial
 from importlib import import_module
@@ -55,7 +56,9 @@ def _render(last: Callable[..., Any], logger: Any, method: str, event: Any) -> A
     if known is None:
         return result
     if not isinstance(logger, (logging.Logger, logging.LoggerAdapter)):
-        _record(known, _LEVELS.get(method, logging.INFO))
+        # The frames of a version may be others.
+        with contextlib.suppress(Exception):
+            _record(known, _LEVELS.get(method, logging.INFO))
         known = None
     return _rendered(result, known) if type(result) is str else result
 
@@ -84,7 +87,10 @@ class _Processors:
     def __get__(self, logger: Any, _class: type | None = None) -> Any:
         if logger is None:
             return self
-        own = vars(logger)[_ATTRIBUTE]
+        try:
+            own = vars(logger)[_ATTRIBUTE]
+        except KeyError:
+            raise AttributeError(_ATTRIBUTE) from None
         return _Chain(own) if own else own
 
     def __set__(self, logger: Any, processors: Any) -> None:

@@ -75,6 +75,21 @@ def test_loguru_level_is_that_of_init_or_the_handlers(recorded, level, setup, ex
     assert [event["message"] for event in recorded(source, level)] == expected
 
 
+def test_loguru_patched_record_harms_no_service(recorded):
+    (event,) = recorded(
+        LOGURU
+        + """
+import io
+out = io.StringIO()
+logger.add(out, format="{message}")
+logger.patch(lambda record: record.pop("time")).info("without a time")
+logger.patch(lambda record: record.update(message="changed")).info("as patched")
+assert out.getvalue() == "without a time\\nchanged\\n"
+"""
+    )
+    assert event["message"] == "changed"
+
+
 def test_loguru_copy_records_and_shutdown_restores(recorded):
     found = recorded(
         """
@@ -117,7 +132,7 @@ except ValueError:
 
 
 @pytest.mark.parametrize("renderer", ["JSONRenderer()", "KeyValueRenderer()", "LogfmtRenderer()"])
-def test_structlog_keys_are_fields_of_events_rendered_for_logging(recorded, renderer):
+def test_structlog_keys_are_fields_of_events_for_logging(recorded, renderer):
     (event,) = recorded(
         STRUCTLOG
         + f"""
@@ -137,7 +152,7 @@ log.info("said", seconds=3)
     assert event["fields"] == {"voice": "anna", "seconds": 3}
 
 
-def test_structlog_event_that_a_wrapped_object_logs_is_recorded_once(recorded):
+def test_structlog_event_of_a_wrapped_object_is_recorded_once(recorded):
     (event,) = recorded(
         """
 import logging, structlog
@@ -151,7 +166,7 @@ structlog.wrap_logger(Wrapped()).info("said", seconds=3)
     assert (event["message"], event["fields"]) == ("said", {"seconds": 3})
 
 
-def test_structlog_event_that_is_dropped_or_captured_is_not_recorded(recorded):
+def test_structlog_dropped_or_captured_event_is_not_recorded(recorded):
     found = recorded(
         STRUCTLOG
         + """
