@@ -18,6 +18,17 @@ INTEGRATIONS = {"kokoro": "kokoro_fastapi"}
 LETTERS = {"cosyvoice": 0.2, "faster_whisper": 0.0}
 """Seconds of each letter, where not 0.1. The audio of faster-whisper is an argument."""
 STREAMLESS = {"chatterbox", "qwen3_tts", "sonic"}
+STAGES = {
+    "chattts": {"llm": 1, "vocoder": 1},
+    "cosyvoice": {"frontend": 1, "llm": 1, "vocoder": 1},
+    "f5_tts": {"reference": 1, "synthesize": 2},
+    "faster_whisper": {"encoder": 10, "decoder": 10},
+    "fish_speech": {"vocoder": 10},
+    "gpt_sovits": {"postprocess": 1},
+    "kokoro_fastapi": {"model": 1, "synthesize": 1},
+    "sonic": {"features": 1, "save": 1},
+}
+"""Stages of a whole call of ten letters, but for those whose functions are fakes."""
 
 
 def test_hooks_of_sources_match_their_signatures(driver, root):
@@ -26,7 +37,9 @@ def test_hooks_of_sources_match_their_signatures(driver, root):
 
 
 def test_situations_of_sources_are_recorded_as_they_were(driver, root, tmp_path):
-    calls = [record(call) for call in run(driver, root, tmp_path)]
+    found = run(driver, root, tmp_path)
+    calls = [record(call) for call in found]
+    assert {name: stage.count for name, stage in found[0].stages.items()} == STAGES.get(driver, {})
     letter = LETTERS.get(driver, 0.1)
     streams = driver not in STREAMLESS
     # Whole, streamed, abandoned and failing, in this order; then the hanging one; then eight at once.
@@ -43,6 +56,9 @@ def test_situations_of_sources_are_recorded_as_they_were(driver, root, tmp_path)
     assert {outcome for outcome, _ in calls} == {"ok"}
     expected = [2 * number * letter for number in range(1, 9)]
     assert sorted(seconds for _, seconds in calls) == pytest.approx(expected, abs=0.01)
+    if driver == "cosyvoice":
+        # Each of the eight has the thread of its own language model.
+        assert [call.stages["llm"].count for call in found[-8:]] == [1] * 8
 
 
 def record(call):
