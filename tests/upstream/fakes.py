@@ -162,6 +162,19 @@ class Tensor(np.ndarray):
         return np.mean(self.view(np.ndarray), axis=dim, keepdims=keepdim).view(Tensor)
 
 
+class Mel:
+    """A spectrogram of letters."""
+
+    def __init__(self, letters: int) -> None:
+        self.letters = letters
+
+    def __getitem__(self, key: object) -> Any:
+        return self
+
+    def float(self) -> Any:
+        return self
+
+
 def tensor(data: Any, **options: object) -> Tensor:
     return np.asarray(data).view(Tensor)
 
@@ -180,6 +193,7 @@ def _torch() -> dict[str, Any]:
         "tensor": tensor,
         "as_tensor": tensor,
         "from_numpy": tensor,
+        "IntTensor": tensor,
         "LongTensor": tensor,
         "cat": cat,
         "concat": cat,
@@ -218,7 +232,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "torch": _torch(),
     "torch.cuda": {"is_available": lambda: False},
     "torch.nn.functional": {
-        "pad": lambda given, pad, value=0: np.pad(given, [(0, 0), pad], constant_values=value)
+        "pad": lambda given, pad, value=0: np.pad(given, [(0, 0), pad], constant_values=value).view(Tensor)
     },
     "tqdm": {"tqdm": Progress},
     "tqdm.auto": {"tqdm": Progress},

@@ -14,10 +14,10 @@ import soundpost
 from soundpost.integrations import BOOTSTRAP
 
 HERE = Path(__file__).parent
-INTEGRATIONS = {"kokoro": "kokoro_fastapi"}
+INTEGRATIONS = {"indextts_1": "indextts", "indextts_2_5": "indextts", "kokoro": "kokoro_fastapi"}
 LETTERS = {"cosyvoice": 0.2, "faster_whisper": 0.0}
 """Seconds of each letter, where not 0.1. The audio of faster-whisper is an argument."""
-STREAMLESS = {"chatterbox", "qwen3_tts", "sonic"}
+STREAMLESS = {"chatterbox", "indextts_1", "qwen3_tts", "sonic"}
 STAGES = {
     "chattts": {"llm": 1, "vocoder": 1},
     "cosyvoice": {"frontend": 1, "llm": 1, "vocoder": 1},

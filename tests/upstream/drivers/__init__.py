@@ -9,6 +9,8 @@ MODULES = {
     "fish_speech": "fish_speech.inference_engine",
     "gpt_sovits": "GPT_SoVITS.TTS_infer_pack.TTS",
     "indextts": "indextts.infer_v2",
+    "indextts_1": "indextts.infer",
+    "indextts_2_5": "indextts.infer_v2_5",
     "kokoro": "kokoro.pipeline",
     "kokoro_fastapi": "api.src.services.tts_service",
     "qwen3_tts": "qwen_tts.inference.qwen3_tts_model",

@@ -2,7 +2,7 @@ import threading
 from types import SimpleNamespace
 
 import numpy as np
-from fakes import CONTENTS, Thing, samples, speak, tensor
+from fakes import CONTENTS, Mel, Thing, samples, speak, tensor
 
 CONTENTS["librosa"] = {"load": lambda path, sr=22_050: (np.zeros(100, dtype=np.float32), sr)}
 FAKED = (
@@ -47,19 +47,6 @@ class Engine:
 
     def stream(self, text):
         return self.tts.infer("anna.wav", text, None, stream_return=True, interval_silence=0)
-
-
-class Mel:
-    """A spectrogram of letters."""
-
-    def __init__(self, letters):
-        self.letters = letters
-
-    def __getitem__(self, key):
-        return self
-
-    def float(self):
-        return self
 
 
 class Gpt(Thing):
