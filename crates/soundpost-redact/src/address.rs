@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex_automata::meta::Regex;
 
+use crate::command::oracle;
 use crate::cursor::{Cursor, Match};
 use crate::harmless::is_masked;
 use crate::rule::Rule;
@@ -58,6 +59,10 @@ pub(crate) fn url(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
         }
         return (Some(Match { start, end, rule: Rule::Url }), (end + 1).min(bytes.len()));
     }
+    // A user alone, such as `postgres://tts@host`, is no address.
+    if let Some(end) = user.filter(|end| !bytes[start..*end].contains(&b':')) {
+        return (None, (end + 1).min(bytes.len()));
+    }
     let webhook = WEBHOOK.as_ref().and_then(|regex| {
         let mut captures = regex.create_captures();
         regex.captures(&bytes[start..end], &mut captures);
@@ -94,7 +99,7 @@ fn is_hidden(user: &[u8]) -> bool {
 
 /// Finds the user whose `@` or `＠`, of `sign` bytes, is at the cursor: of a connection string, or an e-mail address.
 pub(crate) fn user(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
-    connection(cursor).filter(|_| sign == 1).or_else(|| email(cursor, sign))
+    connection(cursor).or_else(|| oracle(cursor)).filter(|_| sign == 1).or_else(|| email(cursor, sign))
 }
 
 /// Finds user and password of a connection string without a scheme: `user:password@tcp(host)`, `...@host:3306/`.
@@ -124,6 +129,19 @@ fn connection(cursor: &Cursor<'_>) -> Option<Match> {
     shown.then_some(Match { start, end: cursor.at, rule: Rule::Url })
 }
 
+/// Finds the password behind the port at the cursor in a line of a file of passwords: `host:5432:database:user:password`.
+#[cold]
+pub(crate) fn password_file(cursor: &Cursor<'_>) -> Option<Match> {
+    let part = |at: usize| {
+        cursor.run(at + 1, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'*' | b'.'))
+    };
+    let database = part(cursor.at);
+    let user = part(database);
+    let end = cursor.run(user + 1, |byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\''));
+    let signs = [database, user].iter().all(|at| cursor.bytes.get(*at) == Some(&b':'));
+    (signs && end > user + 3).then_some(Match { start: user + 1, end, rule: Rule::Key })
+}
+
 /// Returns whether the scheme before the `://` is one of web pages, whose paths have an `@`.
 fn is_web(cursor: &Cursor<'_>) -> bool {
     ["http", "https", "ws", "wss"].contains(&&*cursor.name_before(cursor.at))
@@ -135,6 +153,9 @@ const ENDINGS: [&str; 30] = [
     "service", "socket", "timer", "target", "mount", "slice", "path", "png", "jpg", "jpeg", "gif", "svg", "webp", "wav", "flac", "ogg",
     "mp3", "mp4", "whl", "json", "yaml", "yml", "toml", "txt", "log", "conf", "gz", "js", "css", "html",
 ];
+
+/// Commands behind which a user and a host follow.
+const REMOTE: [&str; 6] = ["ssh ", "scp ", "sftp ", "mosh ", "rsync ", "ssh-copy-id "];
 
 fn email(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
     let text = cursor.text.as_str();
@@ -168,6 +189,8 @@ fn email(cursor: &Cursor<'_>, sign: usize) -> Option<Match> {
     let host = host.trim_end_matches(['.', '-']);
     let end = cursor.at + sign + host.len();
     let path = cursor.bytes[end..].starts_with(b":/") || cursor.bytes[end..].starts_with(b":~");
+    // `ssh user@host`
+    let path = path || REMOTE.iter().any(|command| cursor.bytes[..start].ends_with(command.as_bytes()));
     let local = text.get(start..cursor.at)?;
     let address = !local.is_empty() && local != "git" && is_host(host) && !path;
     address.then_some(Match { start, end, rule: Rule::Email })

@@ -4,8 +4,8 @@ use crate::cursor::{Cursor, Match, is_name};
 use crate::harmless::{Style, is_harmless, is_masked};
 use crate::name::{self, Call};
 use crate::rule::Rule;
-use crate::strength::{is_issued, is_likely, is_password, is_random};
-use crate::value::quote;
+use crate::strength::{is_issued, is_likely, is_mixed, is_password, is_random};
+use crate::value::{quote, wrapped};
 
 /// Maximum bytes of the arguments of a call that are examined.
 const ARGUMENTS_BYTES: usize = 512;
@@ -22,14 +22,17 @@ pub(crate) fn find(cursor: &Cursor<'_>, matches: &mut Vec<Match>) {
     let Some(call) = name::call(&name) else { return };
     let arguments = arguments(cursor);
     let count = arguments.len();
+    let alone = arguments.get(1).is_none_or(|(.., literal)| !literal);
     for (nth, (start, end, literal)) in arguments.into_iter().enumerate() {
         let value = &cursor.bytes[start..end];
         let secret = match call {
             Call::Credentials if nth == 1 && literal => is_chosen(value),
             Call::Credentials if !literal => is_password(value) && value.iter().all(u8::is_ascii_graphic),
-            Call::Credentials => is_likely(value),
-            Call::Secret => literal && (is_random(value) || is_likely(value)),
-            Call::Client => literal && count > 1 && (is_password(value) || is_key(value)),
+            Call::Credentials => is_likely(value) || alone && is_mixed(value),
+            Call::Secret => literal && (is_random(value) || is_likely(value) || is_mixed(value)),
+            // Behind the host and the user.
+            Call::Client if nth > 1 && literal && is_mixed(value) => true,
+            Call::Client | Call::Type => literal && count > 1 && (is_password(value) || is_key(value)),
         };
         if secret && !is_account(value) {
             matches.push(Match { start, end, rule: Rule::Key });
@@ -44,7 +47,11 @@ fn arguments(cursor: &Cursor<'_>) -> Vec<(usize, usize, bool)> {
     let mut at = cursor.at + 1;
     loop {
         at = cursor.run(at, |byte| byte.is_ascii_whitespace());
-        let (start, end, literal) = match quote(cursor, at).filter(|(.., from)| *from < bytes.len()) {
+        let inner =
+            wrapped(cursor, at).filter(|(start, _)| *start < bytes.len() && quote(cursor, at).is_none());
+        let (start, end, literal) = match quote(cursor, inner.map_or(at, |(start, _)| start - 1))
+            .filter(|(.., from)| *from < bytes.len())
+        {
             Some((sign, depth, from)) => {
                 let length =
                     bytes[from..].iter().position(|byte| *byte == sign).unwrap_or(bytes.len() - from);
@@ -60,6 +67,26 @@ fn arguments(cursor: &Cursor<'_>) -> Vec<(usize, usize, bool)> {
         };
         if !literal {
             at = end;
+        }
+        let mut closed = false;
+        // `Some("...".into())`, `"...".toCharArray()`
+        while literal && matches!(bytes.get(at), Some(b'.'))
+            || inner.is_some() && matches!(bytes.get(at), Some(b')'))
+        {
+            let method = cursor.run(at + 1, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let called = bytes.get(method) == Some(&b'(') && bytes.get(method + 1) == Some(&b')');
+            at = if bytes[at] == b')' {
+                if closed {
+                    break;
+                } else {
+                    closed = true;
+                    at + 1
+                }
+            } else if called {
+                method + 2
+            } else {
+                break;
+            };
         }
         at = cursor.run(at, |byte| byte.is_ascii_whitespace());
         match bytes.get(at) {

@@ -1,7 +1,7 @@
 //! Values that are no secrets, under whatever name: marks, states, counts, types, placeholders, code.
 
 use crate::name;
-use crate::strength::is_random;
+use crate::strength::{is_issued, is_random};
 
 /// Begins of marks.
 const MARKS: [&[u8]; 2] = [b"[REDACTED:", b"[text of "];
@@ -25,6 +25,7 @@ const STATES: &[&str] = &[
     "ready", "reset", "restored", "saml", "saved", "scram", "stored", "supplied", "this", "token", "too", "unchanged",
     "unlocked", "unused", "used", "using", "validated", "weak", "were", "without", "stale", "sent", "read", "deleted",
     "secure", "cached", "unavailable", "available", "unreachable", "loading", "partial", "strict", "lax", "signed", "unsigned", "persistent", "temporary", "type", "version", "2fa", "scram-sha-256", "scram-sha-512", "scram-sha-1", "sasl", "tls", "string", "str", "integer", "boolean",
+    "include", "omit", "same-origin", "sso", "passwordless", "optional.", "manual", "automatic", "auto", "always", "never", "ask", "inherit", "inherited",
     "rs256", "hs256", "es256", "ed25519", "sha256", "argon2id", "bcrypt", "scrypt", "pbkdf2", "s3v4",
 ];
 /// The same in Chinese, as begins of a value.
@@ -48,8 +49,9 @@ const OBJECTS: [&str; 33] = [
 ];
 /// Begins of references to a value that is kept elsewhere.
 #[rustfmt::skip]
-const REFERENCES: [&str; 17] = [
+const REFERENCES: [&str; 22] = [
     "$(", "!ENV", "<%=", "env:", "env.", "file:", "vault:", "ref:", "ref+", "ssm:", "sops:", "arn:", "op://", "!vault", "!secret", "!ref", "secretref:",
+    "!Ref", "!Sub", "!GetAtt", "!ImportValue", "!include",
 ];
 /// Maximum bytes of a harmless value, other than a list of tokens of a language model.
 const HARMLESS_BYTES: usize = 512;
@@ -105,7 +107,9 @@ pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
         return true;
     }
     let value = value.trim_ascii();
-    if name::is_tokens(name) && !(is_bracket(value) && has_random_item(value)) {
+    let issued = is_issued(value.as_bytes())
+        || style == Style::Stated && value.len() > 9 && is_random(value.as_bytes());
+    if name::is_tokens(name) && !issued && !(is_bracket(value) && has_random_item(value)) {
         return true;
     }
     if value.len() > HARMLESS_BYTES {
@@ -115,6 +119,11 @@ pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
     let closed = value.trim_end_matches([',', ';', ')', ']', '}', '.', '>', '?', '!', ':']);
     is_state(closed.trim_start_matches(['[', '(', '<']))
         || is_masked(value)
+        || style == Style::Stated
+            && !name::is_chosen(name)
+            && closed.len() == 1
+            && closed.bytes().all(|byte| byte.is_ascii_alphabetic())
+        || is_sql_type(value)
         || value.len() <= 4 && closed.len() <= 3 && closed.bytes().all(|byte| byte.is_ascii_punctuation())
         || is_reference(name, closed)
         || style == Style::Stated
@@ -131,6 +140,16 @@ pub(crate) fn is_harmless(name: &str, value: &str, style: Style) -> bool {
 
 fn is_name_letter_or_dot(byte: u8) -> bool {
     is_name_letter(byte) || matches!(byte, b'.' | b'/')
+}
+
+/// Returns whether this is a type with a length, as columns of tables have: `varchar(255)`.
+fn is_sql_type(value: &str) -> bool {
+    let length = value.strip_suffix(')').and_then(|value| value.split_once('('));
+    length.is_some_and(|(word, length)| {
+        !word.is_empty()
+            && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && length.parse::<u16>().is_ok()
+    })
 }
 
 /// Returns whether this is the name of a type or an algorithm: `InstanceProfile`, `RSA-SHA256`.
@@ -205,6 +224,11 @@ fn is_reference(name: &str, value: &str) -> bool {
         || REFERENCES.iter().any(|begin| value.starts_with(begin))
 }
 
+/// Returns whether a tag of YAML refers to a value that is kept elsewhere.
+pub(crate) fn is_reference_tag(tag: &[u8]) -> bool {
+    REFERENCES.iter().any(|begin| begin.as_bytes().eq_ignore_ascii_case(tag))
+}
+
 fn is_count(name: &str, value: &str) -> bool {
     let fraction = value.contains('.') && value.parse::<f64>().is_ok();
     let amount = value.trim_end_matches(|letter: char| !letter.is_ascii()).trim_end();
@@ -234,6 +258,10 @@ fn is_placeholder(value: &str) -> bool {
             .all(|letter| letter.is_alphabetic() || "_- .:[]/|".contains(letter))
     };
     let pairs = [("<", ">"), ("${", "}"), ("{{", "}}"), ("{", "}"), ("%(", ")s"), ("$(", ")")];
+    let template = value.starts_with("{{") || value.starts_with("${{");
+    if is_variable(value) || template && value.ends_with("}}") && !has_random_item(value) {
+        return true;
+    }
     let wrapped = pairs.iter().any(|(open, close)| {
         let inner = value.strip_prefix(open).and_then(|value| value.split_once(close));
         inner.is_some_and(|(name, rest)| {
@@ -248,6 +276,22 @@ fn is_placeholder(value: &str) -> bool {
         value.len() > 5 && value[..value.floor_char_boundary(4)].eq_ignore_ascii_case("your") && word(value);
     let opened = value.strip_prefix('<').is_some_and(word);
     wrapped || opened || filler || variable || yours || value.starts_with(['…', '•']) || value == "%s"
+}
+
+/// Returns whether this is a variable of a shell, without a default that may be a secret, or a place in a statement of SQL.
+fn is_variable(value: &str) -> bool {
+    let place = value.strip_prefix('$').unwrap_or_default();
+    if (1..3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit()) {
+        return true;
+    }
+    let Some(inner) = value.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(inner, _)| inner)
+    else {
+        return false;
+    };
+    let name =
+        inner.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')).count();
+    let default = inner[name..].trim_start_matches(':');
+    name > 0 && (default.starts_with(['?', '+']) || !default.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
 /// Returns whether the value under the name of a text is the type of a parameter.
@@ -282,7 +326,7 @@ fn is_code(name: &str, value: &str) -> bool {
     let number = |last: char| last.is_ascii_digit() && !name::is_chosen(name);
     let starts = path.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let computed = OBJECTS.contains(&first) && path.len() > first.len()
-        || path.len() > 2 && rest.starts_with(['(', '['])
+        || path.len() > 1 && rest.starts_with(['(', '['])
         || path.contains("::");
     starts && computed && !has_random_item(rest)
         || !name::is_chosen(name) && value.bytes().all(is_name_letter) && name::is_secret(value)

@@ -6,20 +6,28 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod announced;
 #[cfg(feature = "announced-text")]
 mod announced_text;
 #[cfg(not(feature = "announced-text"))]
 #[path = "no_announced_text.rs"]
 mod announced_text;
 mod call;
+mod command;
 mod cursor;
 mod custom;
+mod element;
 mod harmless;
+mod iban;
 mod key_value;
 mod known_text;
+mod list;
 mod mention;
 mod name;
 mod number;
+mod one_time_code;
+mod option;
+mod pair_name;
 mod pattern;
 mod phone;
 mod redactor;
@@ -27,6 +35,7 @@ mod rule;
 mod scan;
 mod search;
 mod strength;
+mod table;
 mod text_value;
 mod token;
 mod value;

@@ -8,7 +8,8 @@ use crate::key_value::groups;
 use crate::name::{self, Class, class};
 use crate::number;
 use crate::rule::Rule;
-use crate::strength::{is_issued, is_password, is_random, is_words};
+use crate::strength::{has_digit, is_issued, is_password, is_random, is_words};
+use crate::{list, one_time_code};
 
 /// Bytes before a value that are searched for words about secrets.
 const CONTEXT_BYTES: usize = 72;
@@ -76,7 +77,7 @@ fn is_about_secret(context: &str, value: &[u8]) -> bool {
         ["cache", "lookup", "hit", "miss", "evict", "缓存", "命中"].iter().any(|word| context.contains(word));
     let mut before = "";
     words().any(|word| {
-        let key = word.eq_ignore_ascii_case("key")
+        let key = ["key", "keys"].iter().any(|key| word.eq_ignore_ascii_case(key))
             && !name::is_plain_key(before)
             && (mixed || !cached && (!before.is_empty() || !context.is_ascii()));
         before = if word.is_empty() { before } else { word };
@@ -138,6 +139,16 @@ pub(crate) fn chinese(cursor: &Cursor<'_>, found: &mut Vec<Range<usize>>) {
         if pair {
             return;
         }
+        // `验证码 90 33 41`
+        if let Some(end) = one_time_code::digits(cursor, start)
+            && is_direct(gap)
+            && end > at
+            && gap.len() < 8
+        {
+            found.push(start..end);
+            at = end;
+            continue;
+        }
         let particle = name::ends_as_particle(gap);
         let chosen = ["密码", "口令"].iter().any(|word| text[..cursor.at].ends_with(word));
         let code = text[..cursor.at].ends_with("授权码")
@@ -146,11 +157,21 @@ pub(crate) fn chinese(cursor: &Cursor<'_>, found: &mut Vec<Range<usize>>) {
         let masked = cursor.bytes[at..].starts_with(b" ***")
             || value.windows(3).any(|part| part == b"***" || part == b"...");
         let digits = number::run(cursor.bytes, start);
+        let listed = found.last().is_some_and(|last| list::next_item(cursor, last.end) == Some(start));
+        let origin = gap.trim_end().ends_with(['由', '从']);
+        let changed = ["改", "变", "换", "更", "修改为", "修改成", "→", "到"]
+            .iter()
+            .any(|verb| text[at..].trim_start().starts_with(verb));
+        let ratio = value.split(|byte| *byte == b'/').all(|part| part.iter().all(u8::is_ascii_digit))
+            && value.contains(&b'/');
         let secret = match () {
-            () if masked => false,
+            () if masked || ratio => false,
+            () if listed || origin && changed => {
+                has_digit(value) && value.iter().any(u8::is_ascii_alphabetic) || is_password(value)
+            }
             () if is_direct(gap) && digits.1 >= last && digits.0 >= 4 => true,
             () if is_direct(gap) && particle => {
-                value.len() >= 4 && value.iter().any(u8::is_ascii_digit) || is_password(value)
+                code || value.len() >= 4 && value.iter().any(u8::is_ascii_digit) || is_password(value)
             }
             () if is_direct(gap) => {
                 code || is_random(value)
@@ -171,11 +192,13 @@ pub(crate) fn chinese(cursor: &Cursor<'_>, found: &mut Vec<Range<usize>>) {
 /// Returns whether no words but particles are between the name and the value.
 fn is_direct(gap: &str) -> bool {
     let mut rest = gap.strip_prefix("号码").or(gap.strip_prefix('号')).unwrap_or(gap);
-    while let Some(shorter) = name::without_particle(
-        rest.trim_end_matches([' ', ':', '：', '=', '＝', '"', '\'', '`', '“', '「', '（', '【', '『', '→']),
-    ) {
+    while let Some(shorter) =
+        name::without_particle(rest.trim_end_matches([
+            ' ', ':', '：', '=', '＝', '"', '\'', '`', '“', '「', '（', '(', '【', '『', '→',
+        ]))
+    {
         rest = shorter;
     }
-    rest.trim_end_matches([' ', ':', '：', '=', '＝', '"', '\'', '`', '“', '「', '（', '【', '『', '→'])
+    rest.trim_end_matches([' ', ':', '：', '=', '＝', '"', '\'', '`', '“', '「', '（', '(', '【', '『', '→'])
         .is_empty()
 }

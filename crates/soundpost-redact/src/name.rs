@@ -84,6 +84,7 @@ pub fn is_text_name(name: &str) -> bool {
 /// Returns the class of a name.
 pub(crate) fn class(name: &str) -> Class {
     let unnumbered = without_number(name);
+    let unnumbered = unnumbered.trim_end_matches(['”', '」', '』', '】']);
     if unnumbered.ends_with(|last: char| !last.is_ascii()) {
         // `加密密钥（AES）`
         let unnumbered = unnumbered
@@ -105,13 +106,14 @@ pub(crate) fn class(name: &str) -> Class {
     if !words.iter().any(is_notable) {
         return Class::Plain;
     }
-    let last = words.back(0);
+    let variants = (0..2).take_while(|nth| is(VARIANTS, words.back(*nth))).count();
+    let last = words.back(variants);
     let strong = words.iter().any(|word| is(STRONG, word));
     if strong && !is(HARMLESS, last) && !matches!(words.back(1), b"existing") {
         let header = words.iter().any(|word| matches!(word, b"authorization" | b"cookie"));
         return if header { Class::Header } else { Class::Secret };
     }
-    let before = words.back(1);
+    let before = words.back(variants + 1);
     let secret = match last {
         b"token" => !is(MODEL, before),
         b"tokens" => is(ISSUED, before),
@@ -127,7 +129,7 @@ pub(crate) fn class(name: &str) -> Class {
         }
         b"key" | b"keys" => KEYS.iter().any(|known| before.ends_with(known.as_bytes())),
         b"pass" => is(USERS, before),
-        b"id" if before == b"key" => words.back(2) == b"access",
+        b"id" if before == b"key" => words.back(variants + 2) == b"access",
         b"value" | b"header" | b"string" => before == b"token",
         _ => is(LAST, last),
     };
@@ -270,6 +272,8 @@ pub(crate) enum Call {
     Credentials,
     /// Arguments that look like secrets are.
     Client,
+    /// The same of a type that is no client.
+    Type,
     /// The argument is a secret if it looks random.
     Secret,
 }
@@ -284,15 +288,19 @@ pub(crate) fn call(path: &str) -> Option<Call> {
     let type_name = name.starts_with(|first: char| first.is_ascii_uppercase());
     let words = Words::of(name);
     let (last, before, count) = (words.back(0), words.back(1), words.iter().count());
-    if READERS.iter().any(|reader| words.back(count.saturating_sub(1)) == reader.as_bytes()) {
+    let first = words.back(count.saturating_sub(1));
+    if is(READERS, first) && !(first == b"get" && last == b"connection") {
         return None;
     }
     let credentials = is(LOGINS, last) || is(LOGINS, before) || is(STRONG, last);
-    let client = is(CLIENTS, last) || type_name && !words.iter().any(|word| is(VALUES, word));
+    let client = is(CLIENTS, last) || name == "S3";
+    let other = type_name && !words.iter().any(|word| is(VALUES, word));
+    let sets = type_name || count == 1 || matches!(first, b"set" | b"with" | b"use");
     match () {
         () if credentials && name.is_ascii() => Some(Call::Credentials),
-        () if type_name && class(name) == Class::Secret => Some(Call::Secret),
-        () if client && name.len() > 2 => Some(Call::Client),
+        () if sets && class(name) == Class::Secret => Some(Call::Secret),
+        () if client => Some(Call::Client),
+        () if other && name.len() > 2 => Some(Call::Type),
         () => None,
     }
 }
@@ -334,6 +342,35 @@ pub(crate) fn is_secret(name: &str) -> bool {
 /// Returns whether this names several secrets.
 pub(crate) fn is_list(name: &str) -> bool {
     name.ends_with('s') && !name.ends_with("ss") || ["列表", "清单"].iter().any(|list| name.ends_with(list))
+}
+
+/// Returns whether a user and a password may follow this name.
+pub(crate) fn is_account(name: &str) -> bool {
+    matches!(Words::of(name).back(0), b"credentials" | b"credential" | b"creds")
+}
+
+/// Returns whether several words may be one value under this name.
+pub(crate) fn is_phrase(name: &str) -> bool {
+    matches!(Words::of(name).back(0), b"passphrase" | b"phrase" | b"mnemonic")
+}
+
+/// Returns whether this word joins the others of a sentence, which is no phrase then.
+pub(crate) fn joins_sentence(word: &str) -> bool {
+    JOINING.contains(&word)
+}
+
+/// Returns whether this is the path of a type or a function that returns its argument: `Some`, `SecretString::from`.
+pub(crate) fn is_wrapper(path: &str) -> bool {
+    let mut parts = path.rsplit(['.', ':']).filter(|part| !part.is_empty());
+    let is_type = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_uppercase())
+            && part.bytes().any(|byte| byte.is_ascii_lowercase())
+            && !Words::of(part).iter().any(|word| is(LOOKED_UP, word) || is(READERS, word))
+    };
+    let last = parts.next().unwrap_or_default();
+    is_type(last)
+        || matches!(last, "bytes" | "bytearray" | "str")
+        || is(MAKERS, last.as_bytes()) && parts.next().is_some_and(is_type)
 }
 
 /// Returns whether this is a word for a secret, and nothing else.

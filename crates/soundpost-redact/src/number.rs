@@ -38,7 +38,29 @@ pub(crate) fn run(bytes: &[u8], mut at: usize) -> (usize, usize) {
 }
 
 /// Finds the number that begins at the cursor. Returns it and the end of the examined digits.
+#[inline]
 pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
+    let bytes = cursor.bytes;
+    let short = cursor.run(cursor.at, |byte| byte.is_ascii_digit());
+    // Most numbers are short, and nothing of a longer one follows.
+    let goes_on = match bytes.get(short) {
+        Some(b' ' | b'-') => {
+            bytes.get(short + 1).is_some_and(|next| next.is_ascii_digit() || matches!(next, b'(' | 0xEF))
+        }
+        Some(b'/' | b'.' | b')') => phone::is_dialed(cursor, short),
+        next => next == Some(&0xEF),
+    };
+    let ends = short - cursor.at < 11 && short > cursor.at && !goes_on;
+    if ends && !matches!(cursor.before(1), b'+' | b'(') {
+        (None, short)
+    } else {
+        examine(cursor, ends, short)
+    }
+}
+
+/// Finds the number that begins at the cursor, which is long, in groups, or behind a `+` or a bracket.
+#[inline(never)]
+fn examine(cursor: &Cursor<'_>, ends: bool, short: usize) -> (Option<Match>, usize) {
     let bytes = cursor.bytes;
     let known = |found: Match| {
         let end = found.end;
@@ -49,17 +71,17 @@ pub(crate) fn find(cursor: &Cursor<'_>) -> (Option<Match>, usize) {
     {
         return known(found);
     }
-    let short = cursor.run(cursor.at, |byte| byte.is_ascii_digit());
-    if short - cursor.at < 11 && !matches!(bytes.get(short), Some(b' ' | b'-' | 0xEF)) && short > cursor.at {
+    if ends {
         return (None, short);
     }
     let (first, end) = run(bytes, cursor.at);
     let separator = separator(&bytes[end..]);
     let grouped = !separator.is_empty() && digit(bytes, end + separator.len()).is_some();
-    if first < 11 && !(grouped && first >= 3) || !begins(cursor) {
+    let dialed = first < 11 && phone::is_dialed(cursor, end);
+    if first < 11 && !(grouped && first >= 3) && !dialed || !begins(cursor) {
         return (None, end);
     }
-    if matches!(first, 3 | 4 | 11..14)
+    if (matches!(first, 3 | 4 | 11..14) || dialed)
         && let Some(found) = phone::find(cursor)
     {
         return known(found);

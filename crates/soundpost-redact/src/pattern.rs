@@ -3,14 +3,13 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use crate::command::is_given;
 use crate::cursor::{Cursor, Match, Text};
-use crate::harmless::{Style, is_harmless, is_masked};
-use crate::key_value::phrase_before;
-use crate::mention;
-use crate::name::{Class, class, is_chosen};
+use crate::harmless::{Style, is_harmless};
 use crate::rule::Rule;
 use crate::search::{Form, Search};
-use crate::strength::{is_likely, is_password, is_random, is_words};
+use crate::strength::{is_issued, is_mixed, is_password, is_words};
+use crate::{announced, command, mention};
 
 /// Form of credentials.
 struct Pattern {
@@ -23,24 +22,18 @@ struct Pattern {
 /// Choice of the ranges to redact.
 enum Choice {
     /// The group, unless this returns false, as it does for ordinary words of the same form.
-    Group(fn(&Announced<'_>, &[u8]) -> bool),
+    Group(fn(&Cursor<'_>, &[u8]) -> bool),
     /// The ranges that this appends, behind the word at the cursor.
     Behind(fn(&Cursor<'_>, &mut Vec<Range<usize>>)),
-}
-
-/// Name before a value, and whether a verb, a sign or quotes stand between.
-struct Announced<'a> {
-    cursor: Cursor<'a>,
-    explicit: bool,
+    /// The ranges behind a name that announces a secret.
+    Announced,
 }
 
 /// Fewest bytes of a text that some pattern matches.
 const SHORTEST: usize = 8;
-/// Maximum bytes behind a command that are examined.
-const COMMAND_BYTES: usize = 256;
 
 #[rustfmt::skip]
-const PATTERNS: [Pattern; 15] = [
+const PATTERNS: [Pattern; 18] = [
     Pattern {
         rule: Rule::PrivateKey,
         form: (&["-----BEGIN "], r"[A-Z0-9 ]*PRIVATE KEY(?s:.*?)(?:-----END (?s:.*?)-----|\z)"),
@@ -56,8 +49,8 @@ const PATTERNS: [Pattern; 15] = [
         form: (&["Basic", "basic", "BASIC"], r"(?:[ \t:]+|\+|%20)([\w.~+/=-]{4,})"),
         choice: Choice::Group(|_, given| is_user_and_password(given)),
     },
-    // `password is ...`, `API key "..." `, `token for anna: ...`; the second form needs a random value.
-    Pattern { rule: Rule::Key, form: (&ANNOUNCED, ANNOUNCED_VALUE), choice: Choice::Group(is_announced) },
+    // `password is ...`, `API key "..." `, `token for anna: ...`
+    Pattern { rule: Rule::Key, form: (&announced::WORDS, announced::VALUE), choice: Choice::Announced },
     Pattern {
         rule: Rule::Key,
         form: (
@@ -83,72 +76,33 @@ const PATTERNS: [Pattern; 15] = [
         choice: Choice::Group(|_, path| !is_words(path)),
     },
     // Passwords on command lines, also of commands as lists.
-    Pattern {
-        rule: Rule::Key,
-        form: (&["sshpass"], r#"[\s"',]{1,4}-p[\s"',]{0,4}([^\s"']{4,})"#),
-        choice: Choice::Group(|_, _| true),
-    },
-    Pattern {
-        rule: Rule::Key,
-        form: (&["mc alias set ", "mc config host add "], r"\S+ \S+ \S+ ([^\s]{8,})"),
-        choice: Choice::Group(|_, _| true),
-    },
-    Pattern {
-        rule: Rule::Key,
-        form: (&["mysql", "mariadb"], r#"(?:dump|admin)?(?:["' ,][^\n|]{0,60}?)?[ "']-p([^\s"']{4,})"#),
-        choice: Choice::Group(|_, _| true),
-    },
-    Pattern {
-        rule: Rule::Key,
-        form: (
-            &["login", "mongo", "ossutil "],
-            r#"[a-z]{0,6}[ "'][^\n|]{0,120}?-[pk][\s"',]{1,4}([^\s"']{4,})"#,
-        ),
-        choice: Choice::Group(|_, found| has_digit(found)),
-    },
-    Pattern {
-        rule: Rule::Key,
-        form: (&["redis-cli"], r#"[ "'](?:[^\n|]{0,60}? )?["']?-a[\s"',]{1,4}([^\s"']{4,})"#),
-        choice: Choice::Group(|_, _| true),
-    },
-    Pattern {
-        rule: Rule::Key,
-        form: (
-            &["curl"],
-            r#"[ "'][^\n|]{0,200}?(?:\b|-)[a-zA-Z]{0,4}u(?:ser)?[ =,"']{1,4}[\w.@-]{1,40}:([^\s"']{4,})"#,
-        ),
-        choice: Choice::Group(|_, _| true),
-    },
-    Pattern {
-        rule: Rule::Key,
-        form: (&["echo "], r#"["']?(?:\w{1,32}:)?([^\s"'|]{4,})["']? ?\| ?(?:sudo |chpasswd|passwd |su )"#),
-        choice: Choice::Group(|_, found| !is_masked(&String::from_utf8_lossy(found))),
-    },
-    Pattern { rule: Rule::Key, form: (&COMMANDS, ""), choice: Choice::Behind(command) },
+    given(&["mc alias set ", "mc config host add "], r"\S+ \S+ \S+ ([^\s]{8,})"),
+    given(&["rabbitmqctl "], r#"(?:add_user|change_password|authenticate_user) \S+ ["']?([^\s"']{4,})"#),
+    given(&["net use ", "net user "], r#"(?:[A-Z]:\s)?\S+\s["']?([^\s"'/]{4,})["']?\s+/"#),
+    given(&["echo ", "printf "], PIPED),
+    given(&["freerdp"], FREERDP),
+    // Protocols and statements.
+    given(&["IDENTIFIED ", "identified "], r#"(?i)(?:WITH \S+ )?(?:BY|AS) (?:PASSWORD )?N?(?:["']([^"'\n]{3,})["']|([^\s"';]{4,}))"#),
+    given(&["SETUSER "], r#"[^\n]{0,80}?[ "']>([^\s"']{3,})"#),
+    sure(&["LOGIN "], r#""?[\w.@+-]{2,64}"? "?([^\s"]{4,})"#),
+    sure(&["login with ", "in as ", "credentials "], r#"["']?[\w.@-]{2,40}(?: ?/ ?|:)([^\s,;"']{4,})"#),
+    Pattern { rule: Rule::Key, form: (&["PASS "], PASS_VALUE), choice: Choice::Group(is_sent) },
+    Pattern { rule: Rule::Key, form: (&command::WORDS, ""), choice: Choice::Behind(command::words) },
 ];
 
-/// Words of commands and protocols that take a password without a name.
-#[rustfmt::skip]
-const COMMANDS: [&str; 9] = [
-    "AUTH ", "PASS ", "PASSWORD(", "IDENTIFIED ", "requirepass ", "masterauth ", "ssh-keygen", "htpasswd", "rabbitmqctl",
-];
-/// Last words of names that announce a secret in a sentence.
-#[rustfmt::skip]
-const ANNOUNCED: [&str; 14] = [
-    "password", "Password", "PASSWORD", "passphrase", "passcode", "passwd", "secret", "Secret", "SECRET", "token", "Token", "key", "Key",
-    "code",
-];
-/// Value of an announced secret: behind a verb, a sign or in quotes; or else behind a space; or else in the sentence.
-const ANNOUNCED_VALUE: &str = concat!(
-    r"s?(?:(?:(?: (?:for|of|to) [^:\n=]{1,40}?| provided| given){1,2}:|(?: for [^:\n=]{1,40}?)?(?: is| was| are| set to",
-    r#"| changed to| reset to):?) ["'`]?| ["'`]| ?(?:是|为) ?)([\w!@#$%^&*+/.-][!#-&(-+.-~-]{3,})"#,
-    r"| (?:token |key |value |auth with )?([\w.+/!@#$%^&*-]{6,})| ",
+/// Password of a command that a client sends.
+const PASS_VALUE: &str = r"([^\s\\]{4,})";
+/// Password behind a user, of a command for remote desktops.
+const FREERDP: &str = r#"[^\n|]{0,160}?/p:([^\s"']{3,})"#;
+/// Password that a command reads from a pipe.
+const PIPED: &str = concat!(
+    r#"(?:-n |["']%s["'] )?["']?(?:\w{1,32}:)?([^\s"'|]{4,})["']? ?\| ?"#,
+    r"(?:sudo |chpasswd|passwd |su |kinit |gpg |cryptsetup |[a-z]{2,8} [a-z ]{0,16}login )",
 );
-
 /// Searches for words that begin with a small letter, and for the others: fewer words at a time are found faster.
 static SEARCHES: LazyLock<[Option<Search>; 2]> = LazyLock::new(|| {
     let forms = PATTERNS.map(|pattern| pattern.form);
-    let joined = [ANNOUNCED_VALUE, ""];
+    let joined = [announced::VALUE, PASS_VALUE, FREERDP, ""];
     let small = |word: &str| word.starts_with(|first: char| first.is_ascii_lowercase());
     [Search::new(&forms, &joined, small), Search::new(&forms, &joined, move |word| !small(word))]
 });
@@ -165,96 +119,44 @@ fn find_with(search: &Search, text: &Text<'_>, matches: &mut Vec<Match>) {
     while let Some(found) = search.find(text.bytes, from) {
         let pattern = &PATTERNS[found.form];
         let cursor = text.cursor(found.word);
-        let mut add = |range: Range<usize>| {
-            matches.push(Match { start: range.start, end: range.end, rule: pattern.rule });
-        };
+        let mut ranges = Vec::new();
         from = found.word;
         match pattern.choice {
-            Choice::Group(accepts) => {
-                let announced = Announced { cursor, explicit: found.nth == 1 };
-                let sentence = pattern.form.1 == ANNOUNCED_VALUE && found.nth != 1;
-                if (!sentence || found.nth > 0) && accepts(&announced, &text.bytes[found.group.clone()]) {
-                    from = found.whole.end;
-                    add(trimmed(text.bytes, found.group));
-                } else if sentence && ends_with_password(&text.bytes[..found.word]) {
-                    mention::password(&announced.cursor).into_iter().for_each(add);
-                }
+            Choice::Group(accepts) if accepts(&cursor, &text.bytes[found.group.clone()]) => {
+                from = found.whole.end;
+                ranges.push(found.group);
             }
-            Choice::Behind(append) => {
-                let mut ranges = Vec::new();
-                append(&cursor, &mut ranges);
-                ranges.into_iter().for_each(add);
-            }
+            Choice::Group(_) => {}
+            Choice::Behind(append) => append(&cursor, &mut ranges),
+            Choice::Announced => from = announced::find(&cursor, &found, &mut ranges),
         }
+        let rule = pattern.rule;
+        matches.extend(ranges.into_iter().map(|range| Match { start: range.start, end: range.end, rule }));
     }
 }
 
-/// Returns the range of a code without the full stop behind it.
-fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
-    let code = bytes[range.clone()].strip_suffix(b".").filter(|code| code.iter().all(u8::is_ascii_digit));
-    range.start..range.end - usize::from(code.is_some())
+/// Returns the row of a command or a statement that has a password at a known place.
+const fn given(words: &'static [&'static str], rest: &'static str) -> Pattern {
+    let choice = Choice::Group(|_, found| is_given(found));
+    Pattern { rule: Rule::Key, form: (words, rest), choice }
 }
 
-/// Appends the words of a command that look like passwords, or are the values of options for one.
-fn command(cursor: &Cursor<'_>, found: &mut Vec<Range<usize>>) {
-    let line = cursor.line_end(COMMAND_BYTES);
-    let named = &cursor.bytes[..cursor.at];
-    let words = if named.ends_with(b"AUTH ") || named.ends_with(b"PASS ") { 2 } else { 16 };
-    let separates = |byte: u8| byte.is_ascii_whitespace() || b"\"',;[]%".contains(&byte);
-    let (mut at, mut option) = (cursor.at, named.ends_with(b"auth ") || named.ends_with(b"pass "));
-    for _ in 0..words {
-        let start = cursor.run(at, separates);
-        at = cursor.run(start, |byte| !separates(byte));
-        if start >= line {
-            return;
-        }
-        let word = &cursor.bytes[start..at];
-        let joined = ["-p", "-P", "-w", "pass:"].iter().find(|prefix| word.starts_with(prefix.as_bytes()));
-        let value = &word[joined.map_or(0, |prefix| prefix.len())..];
-        let given = option || cursor.before_at(start) == b'%';
-        if is_likely(value) || given && value.len() > 3 && has_digit(value) {
-            found.push(at - value.len()..at);
-        }
-        option = [b"-N".as_slice(), b"-P", b"-p", b"-w", b"-k", b"-storepass"].contains(&word);
-    }
+/// Returns the row of a place where words stand as well as passwords.
+const fn sure(words: &'static [&'static str], rest: &'static str) -> Pattern {
+    Pattern { rule: Rule::Key, form: (words, rest), choice: Choice::Group(|_, found| is_sure(found)) }
 }
 
-fn ends_with_password(text: &[u8]) -> bool {
-    let ends = |word: &str| {
-        let from = text.len().saturating_sub(word.len());
-        text[from..].eq_ignore_ascii_case(word.as_bytes())
-    };
-    ["password", "secret", "passphrase"].into_iter().any(ends)
+fn is_sure(found: &[u8]) -> bool {
+    is_mixed(found) || is_password(found)
 }
 
-fn has_digit(value: &[u8]) -> bool {
-    value.iter().any(u8::is_ascii_digit)
-}
-
-/// Returns whether the words before the value are the name of a secret, and the value looks like one.
-fn is_announced(announced: &Announced<'_>, value: &[u8]) -> bool {
-    let phrase = phrase_before(&announced.cursor);
-    let word = value.trim_ascii_end().strip_suffix(b".").unwrap_or(value);
-    if word.starts_with(b"HTTP/") || is_masked(&String::from_utf8_lossy(word)) {
-        return false;
-    }
-    let likely = if announced.explicit {
-        let code = is_number(word) && (4..=8).contains(&word.len());
-        let signed = is_chosen(&phrase) && word.iter().any(|byte| b"!@#$^&*".contains(byte));
-        (has_digit(word) && !is_number(word) || code || signed) && !word.contains(&b'=')
-    } else if word.iter().any(|byte| b"!@#$%^&*".contains(byte)) {
-        is_password(word)
-    } else {
-        is_random(word)
-            || is_number(word) && phrase.ends_with("code")
-            || is_chosen(&phrase) && has_digit(word) && (!is_number(word) || (6..=8).contains(&word.len()))
-    };
-    let text = String::from_utf8_lossy(word);
-    likely && !is_harmless(&phrase, &text, Style::Bare) && class(&phrase) == Class::Secret
-}
-
-fn is_number(value: &[u8]) -> bool {
-    value.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b';' | b')'))
+/// Returns whether this is the password of a command that a client sends: `PASS ...`, and no name of a test that passed.
+fn is_sent(cursor: &Cursor<'_>, found: &[u8]) -> bool {
+    let before = cursor.bytes[..cursor.at - 5].trim_ascii_end();
+    let sent = [b">".as_slice(), b"C:", b"\\n"].iter().any(|sign| before.ends_with(sign));
+    let value = String::from_utf8_lossy(found);
+    let test = ["test", "Test", "Bench", "Example"].iter().any(|begin| value.starts_with(begin));
+    !test && (is_sure(found) || is_issued(found) || sent && !is_harmless("password", &value, Style::Bare))
 }
 
 /// Returns whether this is a token, and not a word of a sentence about one.

@@ -19,9 +19,10 @@ const CONTEXT_BYTES: usize = 40;
 pub(crate) fn find(cursor: &Cursor<'_>) -> Option<Match> {
     let (start, end) = match cursor.before(1) {
         b'+' => (cursor.at - 1, international(cursor)?),
-        b'(' => (cursor.at - 1, national(cursor, &[3, 3, 4])?),
+        b'(' => (cursor.at - 1, national(cursor, &[3, 3, 4]).or_else(|| local(cursor))?),
         _ => (cursor.at, local(cursor)?),
     };
+    let end = extension(cursor, end);
     let within = cursor.before_at(start).is_ascii_alphanumeric() || cursor.is_word(end);
     (!within).then_some(Match { start, end, rule: Rule::Mobile })
 }
@@ -38,8 +39,17 @@ fn international(cursor: &Cursor<'_>) -> Option<usize> {
             break at;
         }
         (count, groups) = (count + group - at, groups + 1);
-        let next = cursor.run(group, |byte| matches!(byte, b' ' | b'-' | b'.' | b'(' | b')'));
-        if count == most || next > group + 2 || next == group || !cursor.is_word(next) {
+        let next = cursor.run(group, |byte| matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/'));
+        // The digit of calls within a country: `+49 (0)151 ...`.
+        let trunk =
+            groups == 1 && cursor.bytes[..next].ends_with(b"(") && cursor.bytes[next..].starts_with(b"0)");
+        let next = if trunk { cursor.run(next + 2, |byte| matches!(byte, b' ' | b'-')) } else { next };
+        let slash = &cursor.bytes[group..next] == b" / ";
+        if count == most
+            || !slash && next > group + if trunk { 9 } else { 2 }
+            || next == group
+            || !cursor.is_word(next)
+        {
             break group;
         }
         at = next;
@@ -47,7 +57,8 @@ fn international(cursor: &Cursor<'_>) -> Option<usize> {
     let end = cursor.run_back(end, |byte| !byte.is_ascii_digit());
     let fits = match known {
         Some(("1" | "7", most)) => count == *most,
-        _ => count >= if groups > 1 { 9 } else { 10 },
+        _ if groups > 1 => count >= if name::mentions_phone(context(cursor, cursor.at, 0)) { 8 } else { 9 },
+        _ => count >= 10,
     };
     let words = cursor.bytes[end..].trim_ascii_start();
     let unit = &words[..words.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count()];
@@ -69,8 +80,64 @@ fn local(cursor: &Cursor<'_>) -> Option<usize> {
         let end = cursor.run(cursor.at, |byte| byte.is_ascii_digit());
         return (10..14).contains(&(end - cursor.at)).then_some(end);
     }
-    let end = lengths.iter().find_map(|lengths| national(cursor, lengths))?;
+    let end = lengths.iter().find_map(|lengths| national(cursor, lengths)).or_else(|| grouped(cursor))?;
     name::mentions_phone(context(cursor, cursor.at, 12.min(cursor.bytes.len() - end))).then_some(end)
+}
+
+/// Returns whether the digits up to `end` may begin a number as it is dialed within a country, outside of times and dates.
+#[inline]
+pub(crate) fn is_dialed(cursor: &Cursor<'_>, end: usize) -> bool {
+    let begins = match cursor.before(1) {
+        b' ' | b'"' | b'\'' | b'(' | b'=' => true,
+        b':' => !cursor.before(2).is_ascii_digit(),
+        _ => false,
+    };
+    begins
+        && match cursor.bytes.get(cursor.at) {
+            Some(b'0') => {
+                end > cursor.at + 1 && matches!(cursor.bytes.get(end), Some(b' ' | b'-' | b'/' | b'.' | b')'))
+            }
+            Some(b'8') => cursor.bytes[cursor.at..].starts_with(b"8 ("),
+            _ => false,
+        }
+}
+
+/// Returns the end of nine to twelve digits in groups of other lengths, as they are dialed within a country: `030/901820-55`.
+fn grouped(cursor: &Cursor<'_>) -> Option<usize> {
+    if !matches!(cursor.bytes[cursor.at], b'0' | b'8') {
+        return None;
+    }
+    let (mut at, mut count) = (cursor.at, 0);
+    let end = loop {
+        let group = cursor.run(at, |byte| byte.is_ascii_digit());
+        if group < at + 2 && (count > 0 || cursor.bytes[at] != b'8') || group == at {
+            return None;
+        }
+        count += group - at;
+        if count > 12 {
+            return None;
+        }
+        let next = cursor.run(group, |byte| matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')'));
+        if next > group + 2 || next == group || !cursor.bytes.get(next).is_some_and(u8::is_ascii_digit) {
+            break group;
+        }
+        at = next;
+    };
+    (9..=12).contains(&count).then_some(end)
+}
+
+/// Returns the end of the extension behind a number: `ext. 204`, `转 8003`.
+fn extension(cursor: &Cursor<'_>, end: usize) -> usize {
+    let start = cursor.run(end, |byte| matches!(byte, b' ' | b','));
+    let rest = &cursor.bytes[start..];
+    let Some(word) = ["ext. ", "ext.", "ext ", "Ext. ", "x", "转 ", "转", "分机 ", "分机"]
+        .iter()
+        .find(|word| rest.starts_with(word.as_bytes()))
+    else {
+        return end;
+    };
+    let last = cursor.run(start + word.len(), |byte| byte.is_ascii_digit());
+    if (1..=6).contains(&(last - start - word.len())) { last } else { end }
 }
 
 /// Returns the end of groups of digits of these lengths, with the same sign between the last of them.

@@ -25,6 +25,8 @@ pub enum Rule {
     Mobile,
     /// Number of a payment card.
     Card,
+    /// Number of a bank account.
+    Iban,
     /// Custom pattern of the service.
     Own,
 }
@@ -42,15 +44,16 @@ const NAMES_AND_MARKS: [(&str, &str); Rule::ALL.len()] = [
     ("resident_id", "[REDACTED:resident_id]"),
     ("mobile", "[REDACTED:mobile]"),
     ("card", "[REDACTED:card]"),
+    ("iban", "[REDACTED:iban]"),
     ("own", "[REDACTED:own]"),
 ];
 
 impl Rule {
     /// All rules, in the order of their declaration.
     #[rustfmt::skip]
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Key, Self::Text, Self::Authorization, Self::ApiKey, Self::Jwt, Self::PrivateKey, Self::Url, Self::Email,
-        Self::ResidentId, Self::Mobile, Self::Card, Self::Own,
+        Self::ResidentId, Self::Mobile, Self::Card, Self::Iban, Self::Own,
     ];
 
     /// Returns the value of the label `rule` of `soundpost_redactions_total`.

@@ -150,3 +150,18 @@ pub(crate) fn is_likely(text: &[u8]) -> bool {
         && has(u8::is_ascii_digit);
     mixed || is_password(text) || is_issued(text)
 }
+
+/// Returns whether this has small letters, capitals and digits, as chosen passwords have, and is no path, address or sentence.
+pub(crate) fn is_mixed(text: &[u8]) -> bool {
+    let has = |belongs: fn(&u8) -> bool| text.iter().any(belongs);
+    (6..=PASSWORD_BYTES).contains(&text.len())
+        && text.iter().all(|byte| byte.is_ascii_graphic() && !b"/:=(){}[]<>|\\\"'".contains(byte))
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+        && has_digit(text)
+}
+
+/// Returns whether this has a digit.
+pub(crate) fn has_digit(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_digit)
+}

@@ -107,7 +107,10 @@ fn tokens(bytes: &[u8], start: usize, end: usize, matches: &mut Vec<Match>) -> u
         // A name may stand before the token, with a `_` between.
         let begin = found.start() + usize::from(matches!(bytes[found.start()], b'_' | b':' | b'~'));
         let (rule, form) = TOKENS[found.pattern()];
-        start = found.end();
+        // The limit may lie within a token with signs that end a run.
+        let cut = found.end() == limit;
+        let more = |byte: &&u8| cut && (byte.is_ascii_alphanumeric() || b"_/+=-".contains(*byte));
+        start = found.end() + bytes[found.end()..].iter().take_while(more).count();
         let run = &bytes[begin..start];
         // `sk-SK-ViktoriaNeural` is a voice of the locale.
         if is_words(run) || run.starts_with(b"sk-SK-") || form == COMMON && !is_random(run) {

@@ -55,19 +55,21 @@ pub(super) const KEYS: List = &[
     "decryption", "license", "registration", "login", "user", "developer", "merchant", "pay", "wep", "wpa", "token", "jwt",
 ];
 /// Before `tokens`: others are tokens of a language model.
-pub(super) const ISSUED: List =
-    &["api", "access", "auth", "refresh", "session", "bearer", "hf", "user", "bot"];
+pub(super) const ISSUED: List = &[
+    "api", "access", "auth", "refresh", "session", "bearer", "hf", "user", "bot", "private", "personal",
+    "deploy", "device", "push",
+];
 /// Before `pass`.
 #[rustfmt::skip]
 pub(super) const USERS: List = &[
-    "", "user", "db", "smtp", "mail", "ftp", "ssh", "redis", "mysql", "pg", "admin", "root", "key", "store", "vnc",
+    "", "user", "proxy", "http", "sudo", "become", "vault", "wifi", "db", "smtp", "mail", "ftp", "ssh", "redis", "mysql", "pg", "admin", "root", "key", "store", "vnc",
 ];
 /// Last words of names whose values are secrets only if they are random.
 pub(super) const WEAK: List = &["pass", "ak", "sk", "sign", "psk"];
 /// Pairs of last words of a secret or a number of a person.
 #[rustfmt::skip]
-pub(super) const PERSONAL: [(&str, &str); 42] = [
-    ("id", "card"), ("identity", "card"), ("card", "number"), ("card", "no"), ("bank", "card"), ("credit", "card"),
+pub(super) const PERSONAL: [(&str, &str); 43] = [
+    ("pragma", "key"), ("id", "card"), ("identity", "card"), ("card", "number"), ("card", "no"), ("bank", "card"), ("credit", "card"),
     ("resident", "id"), ("national", "id"), ("id", "number"), ("phone", "number"), ("mobile", "number"),
     ("mobile", "phone"), ("cell", "phone"), ("pass", "word"), ("pass", "phrase"), ("pass", "code"),
     ("verification", "code"), ("verify", "code"), ("sms", "code"), ("security", "code"), ("pin", "code"),
@@ -112,7 +114,7 @@ pub(super) const CHINESE: List = &[
 /// Words behind a Chinese name that leave it the same.
 #[rustfmt::skip]
 pub(super) const CHINESE_TAIL: List = &[
-    "是", "为", "值", "串", "内容", "信息", "列表", "表", "清单", "明文", "原文", "如下", "改", "改成", "设", "设置", "重置", "重置成",
+    "是", "为", "分别", "值", "串", "内容", "信息", "列表", "表", "清单", "明文", "原文", "如下", "改", "改成", "设", "设置", "重置", "重置成",
     "已重置", "已改",
 ];
 /// Words behind a Chinese word for a secret that make it one for a thing or an event without a value.
@@ -187,7 +189,7 @@ pub(super) const CHINESE_TEXT: List = &[
 #[rustfmt::skip]
 pub(super) const PHONES: List = &[
     "phone", "mobile", "tel", "telephone", "cellphone", "msisdn", "phones", "mobiles", "call", "dial", "sms", "contact", "dialed", "dialing", "calling", "called", "hotline", "fax", "whatsapp", "caller",
-    "callee", "subscriber", "cell", "callback", "ext", "phoned", "voicemail", "texted",
+    "callee", "subscriber", "cell", "callback", "ext", "telefon", "mobil", "handy", "phoned", "voicemail", "texted",
 ];
 /// The same in Chinese.
 #[rustfmt::skip]
@@ -252,4 +254,37 @@ pub(super) const UNITS: List = &[
     "elements", "times", "iterations", "total", "vectors", "entries", "events", "messages", "packets", "files", "objects",
     "points", "values", "embeddings", "pairs", "documents", "queries", "words", "sentences", "utterances", "clips", "chunks",
     "batches", "nodes", "edges", "blocks", "pages", "sectors", "inodes", "hits", "misses", "seconds", "weights", "cells", "bits", "free", "used", "available", "allocated", "reserved",
+];
+/// Functions of types that return their argument.
+pub(super) const MAKERS: List = &[
+    "new",
+    "from",
+    "of",
+    "ofNullable",
+    "some",
+    "wrap",
+    "from_str",
+    "valueOf",
+    "fromString",
+    "create",
+    "plain",
+];
+/// Words of types whose argument is the name of a value, and not the value.
+#[rustfmt::skip]
+pub(super) const LOOKED_UP: List = &[
+    "env", "environment", "var", "variable", "field", "param", "parameter", "header", "error", "exception", "path", "file", "column", "ref", "depends",
+    "query", "lookup", "getenv", "must", "url", "uri", "arn", "name", "id", "err", "missing", "warning", "failure", "invalid", "input", "form", "argument", "option_name", "enum",
+];
+/// Words that join those of a sentence.
+#[rustfmt::skip]
+pub(super) const JOINING: List = &[
+    "the", "and", "for", "was", "are", "has", "had", "not", "must", "may", "can", "with", "from", "this", "that", "does", "did", "been", "will",
+    "should", "you", "your", "please", "too", "into", "than", "have", "were", "its", "but", "all", "any", "cannot", "could", "would", "when", "before",
+    "after", "required", "failed", "invalid", "missing", "expired", "given", "provided", "changed", "accepted", "rejected", "set", "file", "key",
+];
+/// Last words that leave a name the same: `token_new`, `access-token-unsecure`.
+#[rustfmt::skip]
+pub(super) const VARIANTS: List = &[
+    "unsecure", "insecure", "plain", "plaintext", "raw", "decoded", "decrypted", "clear", "cleartext", "new", "old", "prod", "dev", "staging",
+    "tmp", "temp", "backup", "primary", "secondary", "str", "b64", "base64", "hex", "v",
 ];
