@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
@@ -304,6 +304,42 @@ def test_client_that_leaves_a_suspended_body_abandons(engine, name):
     try:
         with served(application(get)) as port, left_after_one_chunk(port):
             assert [call.outcome for call in calls_of(name, within=1)] == ["abandoned"]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("is_around", [True, False])
+def test_middleware_with_a_task_of_its_own_hides_no_disconnect(engine, name, is_around):
+    app = FastAPI()
+
+    async def get(request: Request):
+        await request.body()
+        return StreamingResponse(kept[0])
+
+    async def passed(request, call_next):
+        return await call_next(request)
+
+    app.post("/")(get)
+    app.get("/")(get)
+    if is_around:
+        instrument_fastapi(app)
+        app.middleware("http")(passed)
+    else:
+        app.middleware("http")(passed)
+        instrument_fastapi(app)
+    gc.disable()
+    try:
+        kept = [engine()]
+        with served(app) as port:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+            connection.request("POST", "/", body=b"a" * 100_000)
+            assert connection.getresponse().read() == b"chunkchunk"
+            connection.close()
+            kept.append(kept[0])
+            kept[0] = engine(10**9)
+            with left_after_one_chunk(port):
+                calls = calls_of(name, 2, within=1)
+                assert [call.outcome for call in calls] == ["ok", "abandoned"]
     finally:
         gc.enable()
 
