@@ -106,6 +106,12 @@ def remove() -> None:
             sys.modules[name].remove()
 
 
+def record_only(logger: str, level: int, text: str) -> None:
+    """Records an event that handlers do not get: the host's console stays as it is."""
+    if _installed is not None and level >= _installed.level:
+        _native.record(logging.LogRecord(logger, level, __file__, 0, text, (), None), None, False)
+
+
 def _classes() -> Iterator[type[logging.Logger]]:
     waiting = [logging.Logger]
     while waiting:

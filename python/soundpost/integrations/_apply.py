@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from soundpost import _init
 from soundpost._functions import PREFIX
 from soundpost._instrument import instrumented
+from soundpost._logs import record_only
 from soundpost._native import publish_hook, stage
 from soundpost._parameters import Parameters
 from soundpost._threads import carry_calls
@@ -29,6 +30,8 @@ GONE: Final = "gone"
 """States of a hook: applied; applied without a source whose parameter is absent; not in this version."""
 
 _HOOKED = "_soundpost_hook"
+_STATES = "soundpost_integrations"
+"""Logger of the stored event with the states. Events of the logger `soundpost` are not stored."""
 
 states: dict[tuple[str, str], State] = {}
 """States by the names of integration and hook."""
@@ -88,7 +91,8 @@ def apply(name: str, module_name: str, module: ModuleType) -> None:
     # A module is reloaded, or imported under two names.
     if now == before:
         return
-    _logger.info("soundpost: %s: %s", name, ", ".join(f"{hook} {state}" for hook, state in now.items()))
+    text = ", ".join(f"{hook} {state}" for hook, state in now.items())
+    record_only(_STATES, logging.INFO, f"{name}: {text}")
     for hook_name, state in now.items():
         if state == GONE:
             text = "soundpost: %s: %s is not in the installed version; it is not recorded"
