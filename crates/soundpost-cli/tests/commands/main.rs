@@ -225,6 +225,23 @@ fn unix_seconds() -> u64 {
 }
 
 #[test]
+fn status_of_a_service_in_its_first_phase_is_loading() {
+    let directory = Directory::new();
+    let builder = Telemetry::builder("speech").directory(directory.path()).listen(None).facade(false);
+    let telemetry = builder.sample_interval(None).start().unwrap();
+    let loading = telemetry.loading(soundpost::LoadPhase::Load);
+    let json = || -> serde_json::Value {
+        serde_json::from_str(&directory.run(&["status", "--json"]).good()).unwrap()
+    };
+    let state = || directory.run(&["status"]).good().lines().next().unwrap_or_default().to_owned();
+    assert_eq!(state(), "speech  loading");
+    assert_eq!((json()["up"].as_bool(), json()["loading"].as_bool()), (Some(true), Some(true)));
+    drop(loading);
+    assert_eq!(state(), "speech  up");
+    assert_eq!((json()["up"].as_bool(), json()["loading"].as_bool()), (Some(true), Some(false)));
+}
+
+#[test]
 fn status_shows_sinks() {
     let directory = Directory::new();
     let up = soundpost::sink::Capture::new().name("up");
