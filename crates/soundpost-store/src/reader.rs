@@ -15,10 +15,11 @@ use crate::error::{About as _, StoreError, is_damage};
 use crate::filter::{CallFilter, Filter as _, LogFilter};
 use crate::fork::{ForkGuarded, enter};
 use crate::record::{CallRow, EventRow, RecordBatch};
+use crate::sample_rows::SampleReader;
 use crate::schema::SampleTable;
 use crate::sql::count;
 use crate::vitals::VitalsSample;
-use crate::{file, record_rows, sample_rows, schema};
+use crate::{file, record_rows, schema};
 
 /// Timeout while a writer opens or closes the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -191,8 +192,8 @@ impl Reader {
         for table in SampleTable::ALL {
             let is_wanted = |name: &str| names.is_empty() || names.contains(&name);
             if table.columns().iter().any(|column| is_wanted(column.name)) {
-                let read = self.with(|connection| sample_rows::read(connection, table, &range, is_wanted));
-                let (samples, lost) = read?;
+                let (samples, lost) =
+                    self.with(|connection| SampleReader::new(connection).read(table, &range, is_wanted))?;
                 found.extend(samples);
                 damaged += lost;
             }

@@ -9,7 +9,7 @@ use crate::cursor::{RecordKinds, Sequence};
 use crate::error::is_damage;
 use crate::filter::{CallFilter, Filter, LogFilter};
 use crate::record::{CallRow, EventRow, Record, RecordBatch, VitalsRow};
-use crate::sample_rows::{self, NANOS};
+use crate::sample_rows::{NANOS, SampleReader};
 use crate::scan::Scan;
 use crate::schema::{CALLS, EVENTS, RecordTable, SAMPLE_TIMES, SampleTable, SampleTime};
 use crate::shared_rows::SharedRows;
@@ -168,7 +168,8 @@ fn batch_with(
         reading.table(EVENTS.name(), &EVENTS.names(), |row| EVENTS.erased(row), read)?;
     }
     if kinds.vitals {
-        let read = |row: &Row<'_>| vitals(transaction, row, &mut shared);
+        let mut reader = SampleReader::new(transaction);
+        let read = |row: &Row<'_>| vitals(&mut reader, row, &mut shared);
         reading.table(SAMPLE_TIMES.name(), &SAMPLE_TIMES.names(), |_| None, read)?;
     }
     let Reading { horizon, mut records, mut erased, .. } = reading;
@@ -240,14 +241,18 @@ impl Reading<'_> {
     }
 }
 
-fn vitals(connection: &Connection, row: &Row<'_>, shared: &mut SharedRows<'_>) -> rusqlite::Result<Record> {
+fn vitals(
+    reader: &mut SampleReader<'_>,
+    row: &Row<'_>,
+    shared: &mut SharedRows<'_>,
+) -> rusqlite::Result<Record> {
     let mut time = SampleTime::default();
     let ([sequence, _], origin) = SAMPLE_TIMES.read(row, &mut time)?;
     let unix_nanos = time.millis.saturating_mul(NANOS);
     let (mut samples, mut damaged) = (Vec::new(), 0);
     for table in SampleTable::ALL {
         let range = unix_nanos..unix_nanos.saturating_add(NANOS);
-        let (read, lost) = sample_rows::read(connection, table, &range, |_| true)?;
+        let (read, lost) = reader.read(table, &range, |_| true)?;
         samples.extend(read);
         damaged += lost;
     }

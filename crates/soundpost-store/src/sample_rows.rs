@@ -95,77 +95,94 @@ fn insertion(table: SampleTable) -> String {
     format!("INSERT OR REPLACE INTO {name} ({}) VALUES ({places})", columns.join(", "))
 }
 
-/// Returns the samples of a table within a range of nanoseconds, oldest first, with the values that are wanted, and the
-/// number of damaged samples, which are left out.
-pub(crate) fn read(
-    connection: &Connection,
-    table: SampleTable,
-    range: &Range<u64>,
-    is_wanted: impl Fn(&str) -> bool,
-) -> rusqlite::Result<(Vec<VitalsSample>, u64)> {
-    let columns: Vec<(usize, &SampleColumn)> =
-        table.columns().iter().enumerate().filter(|(_, column)| is_wanted(column.name)).collect();
-    let select = format!("SELECT {} FROM {}", table.names().join(", "), table.name());
-    let start = whole(range.start.div_ceil(NANOS));
-    let (mut samples, mut damaged) = (Vec::new(), 0);
-    let mut gpus = gpus(connection);
-    let scan = match is_found(connection, table, &select, start)? {
-        true => Scan::from(format!("{select} WHERE time >= ?1 ORDER BY time"), start),
-        false => Scan::all(&select, "time"),
-    };
-    scan.visit(connection, |row| {
-        match row.map(|row| sample(row, table, &columns, &mut gpus)) {
-            Some(Ok(sample)) if sample.unix_nanos >= range.end => return Ok(ControlFlow::Break(())),
-            Some(Ok(sample)) if sample.unix_nanos < range.start => {}
-            Some(Ok(sample)) => samples.push(sample),
-            Some(Err(error)) if !is_damage(&error) => return Err(error),
-            _ => damaged += 1,
-        }
-        Ok(ControlFlow::Continue(None))
-    })?;
-    Ok((samples, damaged))
+/// Reads samples, without damaged ones.
+pub(crate) struct SampleReader<'a> {
+    connection: &'a Connection,
+    /// Names of GPUs by their ids, [`UNKNOWN`] where they are damaged.
+    gpus: TableRows<'a, GpuName>,
+    /// Statement and number of columns before the checksum of each table.
+    tables: [(String, usize); 4],
 }
 
-/// Returns whether a search finds the first row from a time on. A damaged time misleads it to the row behind.
-fn is_found(connection: &Connection, table: SampleTable, select: &str, start: i64) -> rusqlite::Result<bool> {
-    let before = format!("{select} WHERE time < ?1 ORDER BY time DESC LIMIT 1");
-    let mut before = connection.prepare_cached(&before)?;
-    match before.query_row([start], |row| check_row(row, table.names().len() - 1)) {
-        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(start > 0),
-        Err(error) if is_damage(&error) => Ok(false),
-        sound => sound.map(|()| true),
+impl<'a> SampleReader<'a> {
+    pub(crate) fn new(connection: &'a Connection) -> Self {
+        let unknown = GpuName { gpu: UNKNOWN.to_owned(), ..GpuName::default() };
+        let gpus = TableRows::new(connection, &GPUS, unknown, |row| {
+            Ok(GpuName { gpu: row.get(1)?, uuid: row.get(2)?, name: row.get(3)?, mig: row.get(4)? })
+        });
+        let tables = SampleTable::ALL.map(|table| {
+            let names = table.names();
+            (format!("SELECT {} FROM {}", names.join(", "), table.name()), names.len() - 1)
+        });
+        Self { connection, gpus, tables }
     }
-}
 
-/// Returns the names of GPUs by their ids, [`UNKNOWN`] where they are damaged.
-fn gpus(connection: &Connection) -> TableRows<'_, GpuName> {
-    let unknown = GpuName { gpu: UNKNOWN.to_owned(), ..GpuName::default() };
-    TableRows::new(connection, &GPUS, unknown, |row| {
-        Ok(GpuName { gpu: row.get(1)?, uuid: row.get(2)?, name: row.get(3)?, mig: row.get(4)? })
-    })
-}
+    /// Returns the samples of a table within a range of nanoseconds, oldest first, with the values that are wanted, and
+    /// the number of damaged samples.
+    pub(crate) fn read(
+        &mut self,
+        table: SampleTable,
+        range: &Range<u64>,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> rusqlite::Result<(Vec<VitalsSample>, u64)> {
+        let columns: Vec<(usize, &SampleColumn)> =
+            table.columns().iter().enumerate().filter(|(_, column)| is_wanted(column.name)).collect();
+        let start = whole(range.start.div_ceil(NANOS));
+        let (mut samples, mut damaged) = (Vec::new(), 0);
+        let scan = match self.is_found(table, start)? {
+            true => Scan::from(self.statement(table, "WHERE time >= ?1 ORDER BY time"), start),
+            false => Scan::all(&self.tables[table as usize].0, "time"),
+        };
+        scan.visit(self.connection, |row| {
+            match row.map(|row| self.sample(row, table, &columns)) {
+                Some(Ok(sample)) if sample.unix_nanos >= range.end => return Ok(ControlFlow::Break(())),
+                Some(Ok(sample)) if sample.unix_nanos < range.start => {}
+                Some(Ok(sample)) => samples.push(sample),
+                Some(Err(error)) if !is_damage(&error) => return Err(error),
+                _ => damaged += 1,
+            }
+            Ok(ControlFlow::Continue(None))
+        })?;
+        Ok((samples, damaged))
+    }
 
-fn sample(
-    row: &Row<'_>,
-    table: SampleTable,
-    columns: &[(usize, &SampleColumn)],
-    gpus: &mut TableRows<'_, GpuName>,
-) -> rusqlite::Result<VitalsSample> {
-    check_row(row, table.names().len() - 1)?;
-    let (entity, keys) = match table {
-        SampleTable::Host => (Entity::Host, 1),
-        SampleTable::Process => (Entity::Process { pid: row.get(1)? }, 2),
-        SampleTable::Gpu => (Entity::Gpu(gpus.get(row.get(1)?)?), 2),
-        SampleTable::GpuProcess => {
-            let pid = row.get(2)?;
-            (Entity::GpuProcess { gpu: row.get(1)?, pid: (pid != 0).then_some(pid) }, 3)
-        }
-    };
-    let mut values = Vec::with_capacity(columns.len());
-    for (place, column) in columns {
-        if let Some(stored) = row.get::<_, Option<i64>>(keys + place)? {
-            values.push((column.name, column.value(stored)));
+    fn statement(&self, table: SampleTable, condition: &str) -> String {
+        format!("{} {condition}", self.tables[table as usize].0)
+    }
+
+    /// Returns whether a search finds the first row from a time on. A damaged time misleads it to the row behind.
+    fn is_found(&self, table: SampleTable, start: i64) -> rusqlite::Result<bool> {
+        let before = self.statement(table, "WHERE time < ?1 ORDER BY time DESC LIMIT 1");
+        let mut before = self.connection.prepare_cached(&before)?;
+        match before.query_row([start], |row| check_row(row, self.tables[table as usize].1)) {
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(start > 0),
+            Err(error) if is_damage(&error) => Ok(false),
+            sound => sound.map(|()| true),
         }
     }
-    Ok(VitalsSample { unix_nanos: count(row.get(0)?).saturating_mul(NANOS), entity, values })
+
+    fn sample(
+        &mut self,
+        row: &Row<'_>,
+        table: SampleTable,
+        columns: &[(usize, &SampleColumn)],
+    ) -> rusqlite::Result<VitalsSample> {
+        check_row(row, self.tables[table as usize].1)?;
+        let (entity, keys) = match table {
+            SampleTable::Host => (Entity::Host, 1),
+            SampleTable::Process => (Entity::Process { pid: row.get(1)? }, 2),
+            SampleTable::Gpu => (Entity::Gpu(self.gpus.get(row.get(1)?)?), 2),
+            SampleTable::GpuProcess => {
+                let pid = row.get(2)?;
+                (Entity::GpuProcess { gpu: row.get(1)?, pid: (pid != 0).then_some(pid) }, 3)
+            }
+        };
+        let mut values = Vec::with_capacity(columns.len());
+        for (place, column) in columns {
+            if let Some(stored) = row.get::<_, Option<i64>>(keys + place)? {
+                values.push((column.name, column.value(stored)));
+            }
+        }
+        Ok(VitalsSample { unix_nanos: count(row.get(0)?).saturating_mul(NANOS), entity, values })
+    }
 }

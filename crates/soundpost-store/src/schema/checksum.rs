@@ -19,18 +19,22 @@ impl Checksum {
     }
 
     pub(super) fn add(&mut self, value: ValueRef<'_>) {
-        let mut part = |tag: u8, bytes: &[u8]| {
-            self.0.update(&[tag]);
-            self.0.update(bytes);
-        };
         match value {
-            ValueRef::Null => part(0, &[]),
-            ValueRef::Integer(number) => part(1, &number.to_le_bytes()),
+            ValueRef::Null => self.0.update(&[0]),
+            ValueRef::Integer(number) => self.number(1, number.to_le_bytes()),
             // SQLite stores -0.0 as 0.
-            ValueRef::Real(number) => part(2, &(number + 0.0).to_le_bytes()),
-            ValueRef::Text(text) => part(3, text),
-            ValueRef::Blob(bytes) => part(4, bytes),
+            ValueRef::Real(number) => self.number(2, (number + 0.0).to_le_bytes()),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                self.0.update(&[if matches!(value, ValueRef::Text(_)) { 3 } else { 4 }]);
+                self.0.update(bytes);
+            }
         }
+    }
+
+    fn number(&mut self, tag: u8, bytes: [u8; 8]) {
+        let mut tagged = [tag; 9];
+        tagged[1..].copy_from_slice(&bytes);
+        self.0.update(&tagged);
     }
 
     fn add_value(&mut self, value: ValueRef<'_>) {
