@@ -3,14 +3,15 @@
 //! In `corpus/secrets.txt` each secret stands between `«` and `»`. A line is missed if a part of a secret of four
 //! characters or more remains, and damaged if text around the secret changed. The lines of `corpus/held_out` were written
 //! before the rules were tuned with the others, and no rule was made for one of them alone. The lines of
-//! `corpus/independent`, `independent_2` and `independent_3` come from three authors who did not see the rules; they mark the
-//! password alone where a mark covers the user as well, so more of them count as damaged. The first measurement of the third
-//! set missed 5.9 % and redacted 1.8 % wrongly. The rules have been tuned with all sets since.
+//! `corpus/independent`, `independent_2`, `independent_3` and `independent_4` come from four authors who did not see the rules;
+//! they mark the password alone where a mark covers the user as well, so more of them count as damaged. The first measurement of
+//! the third set missed 5.9 % and redacted 1.8 % wrongly, that of the fourth 1.8 % and 0.9 %. The rules have been tuned with
+//! the first three sets since, and not with the fourth.
 
 use soundpost_redact::{Hits, Redactor, Rule};
 
 /// Ordinary lines and lines with secrets, by set, and the maximum share of damaged lines in percent.
-const SETS: [(&str, &str, &str, f64); 5] = [
+const SETS: [(&str, &str, &str, f64); 6] = [
     ("tuned", include_str!("../corpus/ordinary.txt"), include_str!("../corpus/secrets.txt"), 5.0),
     (
         "held out",
@@ -34,6 +35,12 @@ const SETS: [(&str, &str, &str, f64); 5] = [
         "third independent",
         include_str!("../corpus/independent_3/ordinary.txt"),
         include_str!("../corpus/independent_3/secrets.txt"),
+        40.0,
+    ),
+    (
+        "fourth independent",
+        include_str!("../corpus/independent_4/ordinary.txt"),
+        include_str!("../corpus/independent_4/secrets.txt"),
         40.0,
     ),
 ];
