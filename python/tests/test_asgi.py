@@ -344,6 +344,34 @@ def test_middleware_with_a_task_of_its_own_hides_no_disconnect(engine, name, is_
         gc.enable()
 
 
+def test_application_that_polls_for_a_disconnect_gets_it(engine, name):
+    left = threading.Event()
+
+    async def get(request: Request):
+        async def body():
+            yield next(generator)
+            while not await request.is_disconnected():
+                await asyncio.sleep(0)
+            left.set()
+
+        return StreamingResponse(body())
+
+    gc.disable()
+    try:
+        generator = engine()
+        # Without the task of older servers that waits for a disconnect beside the response.
+        app = application(get)
+
+        async def newer(scope, receive, send):
+            await app({**scope, "asgi": {"version": "3.0", "spec_version": "2.4"}}, receive, send)
+
+        with served(newer, lifespan="off") as port, left_after_one_chunk(port):
+            assert left.wait(PATIENCE)
+            assert [call.outcome for call in calls_of(name)] == ["abandoned"]
+    finally:
+        gc.enable()
+
+
 def test_client_that_leaves_before_a_whole_response_abandons(name):
     hold, started = threading.Event(), threading.Event()
 

@@ -53,7 +53,7 @@ class SoundpostMiddleware:
         connection, outer = None, scope.get(_OPENED)
         if outer is not None:
             outer.sends_id |= self._send_request_id
-        elif scope["type"] in ("http", "websocket"):
+        elif scope.get("type") in ("http", "websocket"):
             connection = guarded(_Connection, scope, receive, send)
         if connection is None:
             return await self.app(scope, receive, send)
@@ -98,7 +98,8 @@ class _Connection:
         self._reader: asyncio.Task[_Scope] | None = None
         self._read: deque[asyncio.Task[_Scope]] = deque()
         self._read_bytes = 0
-        self._is_receiving = self._is_complete = self._has_left = False
+        self._receiving = 0
+        self._is_complete = self._has_left = False
         headers = {name.lower(): value for name, value in reversed(list(scope["headers"]))}
         self.request = opened(
             lambda name: headers.get(name.encode(), b"").decode("latin-1"), on_call=self._on_call()
@@ -122,18 +123,18 @@ class _Connection:
             self._read_bytes -= _size(reader)
             guarded(self._read_ahead)
             return reader.result()
-        self._is_receiving = True
+        self._receiving += 1
         try:
             message = await self._receive()
             guarded(self._note, message)
         finally:
-            self._is_receiving = False
+            self._receiving -= 1
             guarded(self._read_ahead)
         return message
 
     def _read_ahead(self) -> None:
         """Reads the next message, if there is a call that its client may leave."""
-        is_idle = not (self._is_receiving or self._is_complete or self._has_left or self._reader)
+        is_idle = not (self._receiving or self._is_complete or self._has_left or self._reader)
         if is_idle and self.request.has_calls and self._read_bytes < _MAX_READ_AHEAD:
             self._reader = asyncio.ensure_future(self._receive())
             self._reader.add_done_callback(functools.partial(guarded, self._on_read))
