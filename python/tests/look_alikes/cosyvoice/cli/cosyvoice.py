@@ -45,3 +45,7 @@ class CosyVoice2(CosyVoice):
         self, tts_text, instruct_text, prompt_wav, zero_shot_spk_id="", stream=False, speed=1.0
     ):
         yield from self.inference_sft(tts_text, zero_shot_spk_id, stream, speed)
+
+
+class CosyVoice3(CosyVoice2):
+    pass
