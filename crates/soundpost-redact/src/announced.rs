@@ -40,7 +40,7 @@ pub(crate) fn find(cursor: &Cursor<'_>, found: &Found, ranges: &mut Vec<Range<us
     ranges.extend(of_login(cursor).or_else(|| assigned(cursor)));
     let explicit = found.nth == 1;
     let first = if explicit { found.group.start } else { cursor.run(cursor.at, |byte| byte == b' ') };
-    let phrase = list::phrase(cursor, &cursor.name_before(cursor.at), first, explicit);
+    let phrase = list::phrase(cursor, &phrase_before(cursor), first, explicit);
     ranges.extend(phrase.map(|end| first..end));
     if !ranges.is_empty() {
         return cursor.at;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cursor::{Cursor, Match};
-use crate::harmless::{Style, is_harmless, is_masked};
+use crate::harmless::{Style, is_harmless, is_marked, is_masked};
 use crate::rule::Rule;
 use crate::strength::{has_digit, is_likely, is_mixed, is_password};
 
@@ -64,6 +64,9 @@ pub(crate) fn option(cursor: &Cursor<'_>) -> Option<Match> {
     };
     let start =
         cursor.run(end, |byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b',' | b'='));
+    if is_marked(&bytes[start..]) {
+        return None;
+    }
     let spaced = bytes[end..start].iter().any(|byte| matches!(byte, b' ' | b','));
     let stop = |start: usize| match bytes[start - 1] {
         quote @ (b'"' | b'\'') => cursor.run(start, |byte| byte != quote && byte != b'\n'),

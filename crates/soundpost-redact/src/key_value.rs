@@ -195,7 +195,8 @@ fn value(cursor: &Cursor<'_>, after: usize, name: &Name<'_>) -> Option<Match> {
     let chosen = name::is_chosen(&name.text);
     let weak = !is_random(value.as_bytes()) && !is_mixed(value.as_bytes()) && !is_password(value.as_bytes());
     let wrapped = !bare && start > wrapper + 3 || comma;
-    let harmless = harmless || rule == Rule::Key && wrapped && !chosen && weak && value.len() < 20;
+    let harmless =
+        harmless || rule == Rule::Key && wrapped && (!chosen && weak && value.len() < 20 || value.len() < 3);
     // `PASS: TestLogin`
     let harmless = harmless || &*name.text == "PASS" && style == Style::Stated && weak;
     let masked = name.class == Class::Secret && bytes[end..].starts_with(b" ***");

@@ -30,31 +30,11 @@ pub(crate) enum Class {
 /// Lengths, as bits, of the words that decide about a name, by their first letter. Most names have none of them.
 const NOTABLE: [u32; 26] = {
     let mut lengths = [0; 26];
+    #[rustfmt::skip]
     let rest: List = &[
-        "token",
-        "tokens",
-        "key",
-        "keys",
-        "id",
-        "value",
-        "header",
-        "string",
-        "pass",
-        "input",
-        "card",
-        "number",
-        "no",
-        "phone",
-        "word",
-        "phrase",
-        "code",
-        "codes",
-        "seed",
-        "ticket",
-        "subscription",
-        "license",
-        "certificate",
-        "salt",
+        "token", "tokens", "key", "keys", "id", "value", "header", "string", "pass", "input", "card",
+        "number", "no", "phone", "word", "phrase", "code", "codes", "seed", "ticket", "subscription",
+        "license", "certificate", "salt",
     ];
     let lists = [STRONG, LAST, WEAK, TEXT, TEXT_ALONE, TEXT_PART, rest];
     let mut list = 0;
@@ -351,7 +331,7 @@ pub(crate) fn is_account(name: &str) -> bool {
 
 /// Returns whether several words may be one value under this name.
 pub(crate) fn is_phrase(name: &str) -> bool {
-    matches!(Words::of(name).back(0), b"passphrase" | b"phrase" | b"mnemonic")
+    matches!(Words::of(name).back(0), b"passphrase" | b"phrase" | b"mnemonic") && class(name) == Class::Secret
 }
 
 /// Returns whether this word joins the others of a sentence, which is no phrase then.

@@ -2,7 +2,7 @@
 
 use crate::command;
 use crate::cursor::{Cursor, Match};
-use crate::harmless::{Style, is_harmless, is_nothing};
+use crate::harmless::{Style, is_harmless, is_marked, is_nothing};
 use crate::name::{Class, class};
 use crate::rule::Rule;
 use crate::strength::is_password;
@@ -71,7 +71,8 @@ fn short_option(cursor: &Cursor<'_>, end: usize, name: &str) -> Option<Match> {
     let colon = cursor.bytes[start..stop].iter().position(|byte| *byte == b':').map(|at| start + at + 1);
     let from = if name.len() > 1 { colon? } else { start };
     // `-u "$USER:$PASSWORD"`
-    let variable = cursor.bytes[from..].starts_with(b"$")
+    let variable = is_marked(&cursor.bytes[start..])
+        || cursor.bytes[from..].starts_with(b"$")
         || cursor.bytes[from..stop].windows(2).any(|pair| pair == b":$");
     let value = &cursor.bytes[from..stop];
     let account =
