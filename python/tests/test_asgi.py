@@ -220,6 +220,13 @@ def test_logs_of_a_request_have_its_id_around_the_call(engine, logger, recorded)
         ("X-Request-Start", 1e3, "{:.0f}"),
         ("X-Queue-Start", 1e6, "t={:.0f}"),
         ("X-Queue-Start", 1e9, "{:.0f}"),
+        ("X-Request-Start", 1, "t={:.3f}s"),
+        ("X-Request-Start", 1e3, "t={:.0f}ms"),
+        ("X-Request-Start", 1e6, "{:.0f} us"),
+        ("X-Request-Start", 1e9, " T = {:.0f} NS "),
+        ("X-Request-Start", 1, "t = {:.3f}"),
+        ("X-Request-Start", 1, "t={0:.3f}, t={0:.3f}9"),
+        ("X-Request-Start", 1e3, "-, t={:.0f}, t=1"),
     ],
 )
 def test_time_in_the_queue_is_of_the_first_call(engine, name, header, unit, form):
@@ -234,7 +241,9 @@ def test_time_in_the_queue_is_of_the_first_call(engine, name, header, unit, form
     assert second.queue_ms is None
 
 
-@pytest.mark.parametrize("text", ["", "now", "t=", "nan", "inf", "-1", "0", "t=9999999999", "1e300"])
+@pytest.mark.parametrize(
+    "text", ["", "now", "t=", "nan", "inf", "-1", "0", "t=9999999999", "1e300", "9e999s", ",", "t=1m"]
+)
 def test_unusable_queue_start_leaves_the_time_out(engine, name, text):
     with served(application(whole(engine))) as port:
         ask(port, X_Request_Start=text)

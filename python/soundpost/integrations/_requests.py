@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 ID_HEADERS = ("x-request-id", "x-correlation-id", "request-id")
 """Headers with the client's id, the first one first."""
 _QUEUE_HEADERS = ("x-request-start", "x-queue-start")
+_START = re.compile(r"(?:t\s*=\s*)?(\d{1,30}(?:\.\d{0,30})?(?:e\+?\d\d?)?)\s*(s|ms|us|ns)?", re.ASCII | re.I)
+_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _LONGEST_QUEUE = 3600.0
 """Maximum time in the queue, in seconds: beyond it, the clocks differ."""
 _CLOCK_SKEW = 1.0
@@ -40,16 +43,20 @@ def opened(
 
 
 def _accepted_at(text: str | None) -> float | None:
-    """Returns the `time.monotonic()` of a proxy's time since 1970: `t=` and seconds, ms, us or ns."""
-    try:
-        at = float((text or "").strip().removeprefix("t="))
-    except ValueError:
+    """Returns the `time.monotonic()` of the first usable time since 1970 in a list of hops."""
+    times = map(_hop_at, (text or "").split(","))
+    return next((at for at in times if at is not None), None)
+
+
+def _hop_at(text: str) -> float | None:
+    """Returns the `time.monotonic()` of `t=` and a number of s, ms, us or ns, by unit or size."""
+    found = _START.fullmatch(text.strip())
+    if found is None:
         return None
-    for limit, unit in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):
-        if at > limit:
-            at /= unit
-            break
-    waited = time.time() - at
+    at, unit = float(found[1]), (found[2] or "").lower()
+    if not unit:
+        unit = "ns" if at > 1e17 else "us" if at > 1e14 else "ms" if at > 1e11 else "s"
+    waited = time.time() - at / _UNITS[unit]
     return time.monotonic() - max(waited, 0.0) if -_CLOCK_SKEW <= waited <= _LONGEST_QUEUE else None
 
 
