@@ -235,6 +235,88 @@ def test_text_of_each_source_is_hidden(logger, recorded, source):
     assert outside["message"] == "saying goodbye"
 
 
+def nested_function():
+    soundpost.instrument("text_nested")(lambda text: text)(TEXT)
+
+
+def nested_generator():
+    next(soundpost.instrument("text_nested")(lambda text: (item for item in text))(TEXT))
+
+
+def nested_field():
+    soundpost.instrument("text_nested", fields={"prompt_text": lambda arguments: TEXT})(lambda: None)()
+
+
+def nested_block():
+    with soundpost.call("text_nested", text=TEXT):
+        pass
+
+
+async def awaited(text):
+    await asyncio.sleep(0)
+
+
+def nested_coroutine():
+    asyncio.run(soundpost.instrument("text_nested")(awaited)(TEXT))
+
+
+@pytest.mark.parametrize(
+    "nested", [nested_function, nested_generator, nested_field, nested_block, nested_coroutine]
+)
+def test_text_of_a_nested_call_is_hidden_in_the_outer_one(logger, recorded, nested):
+    @soundpost.instrument("text_outer")
+    def answer(text):
+        for number in range(100):
+            soundpost.instrument("text_earlier")(lambda text: None)(f"another text with the number {number}")
+        nested()
+        logger.info("said %s after %s", TEXT, text)
+
+    answer("the request's own words")
+    logger.info("said %s", "something else")
+    inside, outside = recorded()
+    assert is_clean(inside), inside
+    assert outside["message"] == "said something else"
+
+
+def test_text_is_hidden_in_a_forked_child(python):
+    python(
+        """
+        import logging, os, soundpost
+        from test_logs import events
+
+        telemetry, logger = soundpost.init(logs="INFO"), logging.getLogger("tts")
+        text, prompt = "nobody else reads these words", "neither are these ones for others"
+
+        @soundpost.instrument
+        def retry(words):
+            logger.info("again %s, %s", text, prompt)
+
+        @soundpost.instrument
+        def speak(text):
+            with soundpost.call("part") as call:
+                call.set(prompt_text=prompt)
+            child = os.fork()
+            if child == 0:
+                logger.info("child %s, %s", text, prompt)
+                retry("else")
+                soundpost.flush(5)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+
+        def block():
+            with soundpost.call("block", text=text):
+                speak(text)
+
+        speak(text)
+        block()
+        logger.info("outside %s", text)
+        messages = [event["message"] for event in events(telemetry.directory)]
+        hidden = f"[text of {len(text)} characters], [text of {len(prompt)} characters]"
+        assert sorted(messages) == sorted([f"again {hidden}", f"child {hidden}"] * 2 + [f"outside {text}"]), messages
+        """
+    )
+
+
 def test_error_of_a_text_from_a_function_is_hidden(telemetry, logger, recorded):
     @soundpost.instrument("text_request", text=lambda arguments: arguments["request"]["words"])
     def speak(request):

@@ -17,7 +17,11 @@ impl<T> PerProcess<T> {
 
     /// Returns this process's value, if it was made.
     pub fn get(&self) -> Option<&T> {
-        let epoch = epoch();
+        self.get_of(epoch())
+    }
+
+    /// Returns the value that the process of an epoch made: this one, or one that this was forked from.
+    pub(crate) fn get_of(&self, epoch: u32) -> Option<&T> {
         self.values.get(hash_of(epoch), |key| *key == epoch)
     }
 

@@ -171,7 +171,7 @@ fn put<'py>(
     let own = call.as_ref().and_then(|call| call.get().recording());
     let level = level(parts.number(at::LEVEL).unwrap_or_default());
     let is_failure = level >= Level::Warning || parts.get(at::EXC_INFO).is_some();
-    let known = own.map(|own| own.known_texts(record.py())).unwrap_or_default();
+    let known = recording::known_texts(record.py());
     if is_failure || parts.get(at::EXC_TEXT).is_some() || !known.is_empty() {
         draft.hide(&known);
     }

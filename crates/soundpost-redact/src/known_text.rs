@@ -21,7 +21,8 @@ const MIN_DENSE_SENTENCE: usize = 4;
 /// Minimum length of the beginning of a text in front of an ellipsis.
 const MIN_START: usize = 4;
 const MIN_DENSE_START: usize = 2;
-/// Maximum number of characters of all texts.
+/// Maximum number of texts, and of characters of all texts.
+const MAX_TEXTS: usize = 64;
 const MAX_CHARACTERS: usize = 16 << 10;
 /// Start of the line of a frame in a traceback, which has no text of a call.
 const FRAME: &str = "  File \"";
@@ -45,22 +46,29 @@ pub struct KnownTexts {
 
 #[derive(Clone, Debug)]
 struct Known {
+    /// The characters of the text in lower case.
+    characters: Vec<char>,
+    least_start: usize,
+    /// Number of characters of a part of the text.
+    part: usize,
+    patterns: Vec<Pattern>,
+}
+
+/// Parts of a text that have the same length: of the whole text, or its sentences that are shorter than a part.
+#[derive(Clone, Debug)]
+struct Pattern {
     /// Number of characters of a part.
     part: usize,
     /// Hashes of all parts.
     parts: HashSet<u64>,
-    /// Whether the text is shorter than a part, and only replaced as a word.
+    /// Whether it is shorter than a part of a long text, and only replaced as a word.
     is_word: bool,
-    /// The characters of the text in lower case; none for a sentence.
-    characters: Vec<char>,
-    least_start: usize,
 }
 
 impl KnownTexts {
-    /// Adds a text. Texts beyond a limit, and too short ones, are ignored.
+    /// Adds a text. The oldest texts beyond a limit are removed; too short ones are ignored.
     pub fn add(&mut self, text: &str) {
-        let left = MAX_CHARACTERS - self.characters;
-        let characters: Vec<char> = text.trim().chars().take(left).collect();
+        let characters: Vec<char> = text.trim().chars().take(MAX_CHARACTERS).collect();
         let has_digits_only = characters.iter().all(char::is_ascii_digit);
         let least = match text.is_ascii() {
             true if has_digits_only => MIN_DIGITS,
@@ -70,50 +78,34 @@ impl KnownTexts {
         if characters.len() < least {
             return;
         }
-        self.characters += characters.len();
         let (longest, least_start) =
             if text.is_ascii() { (PART, MIN_START) } else { (DENSE_PART, MIN_DENSE_START) };
         let part = characters.len().min(longest);
         let parts = windows(&characters, part).filter(|(at, _)| is_telling(&characters[*at..at + part]));
         let parts = parts.map(|(_, hash)| hash).collect();
-        let is_word = characters.len() < longest;
-        self.add_sentences(&characters, longest);
+        let mut patterns = vec![Pattern { part, parts, is_word: characters.len() < longest }];
+        add_sentences(&characters, longest, &mut patterns);
         let characters = characters.iter().map(char::to_ascii_lowercase).collect();
-        self.texts.push(Arc::new(Known { part, parts, is_word, characters, least_start }));
+        self.push(&Arc::new(Known { characters, least_start, part, patterns }));
     }
 
-    /// Adds the sentences that are shorter than a part. Front ends of services split texts at any punctuation.
-    fn add_sentences(&mut self, characters: &[char], longest: usize) {
-        let mut parts = vec![HashSet::new(); longest];
-        for sentence in characters.split(|character| SENTENCE_ENDS.contains(character)) {
-            let is_space = |character: &char| character.is_whitespace();
-            let first = sentence.iter().position(|character| !is_space(character)).unwrap_or(sentence.len());
-            let last =
-                sentence.iter().rposition(|character| !is_space(character)).map_or(first, |last| last + 1);
-            let sentence = &sentence[first..last];
-            let is_long = match sentence.iter().all(char::is_ascii) {
-                true => sentence.len() >= MIN_SENTENCE && sentence.iter().any(is_space),
-                false => sentence.len() >= MIN_DENSE_SENTENCE,
-            };
-            if is_long && sentence.len() < longest && sentence.len() < characters.len() {
-                parts[sentence.len()].extend(windows(sentence, sentence.len()).map(|(_, hash)| hash));
-            }
+    fn push(&mut self, text: &Arc<Known>) {
+        if self.texts.iter().any(|known| Arc::ptr_eq(known, text) || known.characters == text.characters) {
+            return;
         }
-        let groups = parts.into_iter().enumerate().filter(|(_, parts)| !parts.is_empty());
-        self.texts.extend(groups.map(|(part, parts)| {
-            Arc::new(Known { part, parts, is_word: true, characters: Vec::new(), least_start: 0 })
-        }));
+        self.characters += text.characters.len();
+        self.texts.push(text.clone());
+        while self.texts.len() > MAX_TEXTS || self.characters > MAX_CHARACTERS {
+            self.characters -= self.texts.remove(0).characters.len();
+        }
     }
 
     /// Adds the texts of another set.
     pub fn extend(&mut self, other: &Self) {
-        let is_new = |text: &&Arc<Known>| {
-            !self.texts.iter().any(|known| Arc::ptr_eq(known, text) || known.parts == text.parts)
-        };
-        let new: Vec<_> = other.texts.iter().filter(is_new).cloned().collect();
-        if !new.is_empty() && self.characters + other.characters <= MAX_CHARACTERS {
-            self.characters += other.characters;
-            self.texts.extend(new);
+        if self.is_empty() {
+            self.clone_from(other);
+        } else {
+            other.texts.iter().for_each(|text| self.push(text));
         }
     }
 
@@ -145,27 +137,11 @@ impl KnownTexts {
 }
 
 impl Known {
-    /// Adds the byte ranges of the parts in a text.
+    /// Adds the byte ranges of the text, its parts and its sentences in a text.
     fn find(&self, text: &str, decoded: &Decoded, found: &mut Vec<(usize, usize)>) {
-        let mut last: Option<(usize, usize)> = None;
-        for (at, hash) in windows(&decoded.characters, self.part) {
-            if !self.parts.contains(&hash) {
-                continue;
-            }
-            let (start, end) = (decoded.starts[at], decoded.starts[at + self.part]);
-            if self.is_word && !is_word(text, start, end) {
-                continue;
-            }
-            match &mut last {
-                Some(last) if start <= last.1 => last.1 = end,
-                _ => found.extend(last.replace((start, end))),
-            }
-        }
-        found.extend(last);
-        if !self.characters.is_empty() {
-            self.find_starts(text, decoded, found);
-            self.find_quoted(decoded, found);
-        }
+        self.patterns.iter().for_each(|pattern| pattern.find(text, decoded, found));
+        self.find_starts(text, decoded, found);
+        self.find_quoted(decoded, found);
     }
 
     /// Adds words of the text in quotes, as services log them one by one.
@@ -215,6 +191,47 @@ impl Known {
             }
         }
     }
+}
+
+impl Pattern {
+    /// Adds the byte ranges of the parts in a text.
+    fn find(&self, text: &str, decoded: &Decoded, found: &mut Vec<(usize, usize)>) {
+        let mut last: Option<(usize, usize)> = None;
+        for (at, hash) in windows(&decoded.characters, self.part) {
+            if !self.parts.contains(&hash) {
+                continue;
+            }
+            let (start, end) = (decoded.starts[at], decoded.starts[at + self.part]);
+            if self.is_word && !is_word(text, start, end) {
+                continue;
+            }
+            match &mut last {
+                Some(last) if start <= last.1 => last.1 = end,
+                _ => found.extend(last.replace((start, end))),
+            }
+        }
+        found.extend(last);
+    }
+}
+
+/// Adds the sentences that are shorter than a part. Front ends of services split texts at any punctuation.
+fn add_sentences(characters: &[char], longest: usize, patterns: &mut Vec<Pattern>) {
+    let mut parts = vec![HashSet::new(); longest];
+    for sentence in characters.split(|character| SENTENCE_ENDS.contains(character)) {
+        let is_space = |character: &char| character.is_whitespace();
+        let first = sentence.iter().position(|character| !is_space(character)).unwrap_or(sentence.len());
+        let last = sentence.iter().rposition(|character| !is_space(character)).map_or(first, |last| last + 1);
+        let sentence = &sentence[first..last];
+        let is_long = match sentence.iter().all(char::is_ascii) {
+            true => sentence.len() >= MIN_SENTENCE && sentence.iter().any(is_space),
+            false => sentence.len() >= MIN_DENSE_SENTENCE,
+        };
+        if is_long && sentence.len() < longest && sentence.len() < characters.len() {
+            parts[sentence.len()].extend(windows(sentence, sentence.len()).map(|(_, hash)| hash));
+        }
+    }
+    let groups = parts.into_iter().enumerate().filter(|(_, parts)| !parts.is_empty());
+    patterns.extend(groups.map(|(part, parts)| Pattern { part, parts, is_word: true }));
 }
 
 /// Returns the hashes of all parts of a length, each with its position.

@@ -8,13 +8,13 @@ use soundpost_redact::{Hits, KnownTexts, Rule};
 use crate::field::{FIELDS, FieldRef, FieldValue, NAME, WORDS, cut, encode, split, words_of};
 use crate::per_process::PerProcess;
 use crate::registry::{Registry, Truncation};
-use crate::thread::lock;
+use crate::thread::{lock, try_lock};
 
 /// Maximum capacity that a buffer keeps after its call, words.
 const KEPT_WORDS: usize = 512;
 /// Maximum length of a field's text, bytes.
 const TEXT: usize = 8192;
-/// Maximum number of texts to synthesise that are kept of a call, and the maximum length of each, bytes.
+/// Maximum number of texts to synthesise that are kept of a call, the last ones, and the maximum length of each, bytes.
 const TEXTS: usize = 64;
 pub(crate) const KEPT_TEXT: usize = 8192;
 
@@ -86,7 +86,10 @@ impl FieldBuffer {
     /// Keeps a text to synthesise until the call ends.
     pub(crate) fn keep_text(&mut self, ticket: u64, mut text: String) {
         self.begin(ticket);
-        if self.ticket == ticket && self.texts.len() < TEXTS && !self.texts.contains(&text) {
+        if self.ticket == ticket && !self.texts.contains(&text) {
+            if self.texts.len() == TEXTS {
+                self.texts.remove(0);
+            }
             text.truncate(text.floor_char_boundary(KEPT_TEXT));
             text.shrink_to_fit();
             self.texts.push(text);
@@ -178,6 +181,11 @@ impl Fields {
     /// Returns the buffer of a slot, if this process set any field.
     pub(crate) fn get(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
         Some(lock(self.tables.get()?.get(slot as usize)?))
+    }
+
+    /// Returns the buffer of a slot as the process of an epoch had it when it forked this one, unless it was locked then.
+    pub(crate) fn inherited(&self, slot: u32, epoch: u32) -> Option<MutexGuard<'_, FieldBuffer>> {
+        try_lock(self.tables.get_of(epoch)?.get(slot as usize)?)
     }
 
     pub(crate) fn get_or_make(&self, slot: u32) -> Option<MutexGuard<'_, FieldBuffer>> {

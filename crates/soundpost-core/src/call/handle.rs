@@ -1,7 +1,7 @@
 //! The handle of a running call: its series, its slot and its request id.
 
 use std::sync::atomic::{AtomicU64 as LocalU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use soundpost_redact::KnownTexts;
 
@@ -18,7 +18,7 @@ use crate::history::{CallWindow, GpuUse};
 use crate::registry::Truncation;
 use crate::segment::{Begin, CALL_WORDS, InFlight, SUSPENDED, Ticket, epoch, fill, flag, word};
 use crate::sync::{AtomicU64, Ordering};
-use crate::thread::lock;
+use crate::thread::{lock, try_lock};
 
 /// Length of audio, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -231,33 +231,50 @@ impl CallHandle {
         });
     }
 
-    /// Adds a text to synthesise, which is in no record: log events and errors have its length instead.
+    /// Adds a text to synthesise, which is in no record: log events and errors have its length instead. Also in a forked
+    /// child that inherited the call.
     pub fn hide_text(&self, text: &str) {
-        if self.series.registry.redactor().hides("text") {
-            self.with_slot(|_| self.keep_text(text[..text.floor_char_boundary(field::KEPT_TEXT)].to_owned()));
+        if !self.series.registry.redactor().hides("text") {
+            return;
+        }
+        let text = text[..text.floor_char_boundary(field::KEPT_TEXT)].to_owned();
+        match self.epoch == epoch() {
+            true => self.with_slot(|_| self.keep_text(text)),
+            false => self.keep_text(text),
         }
     }
 
-    /// Returns the texts to synthesise of the call, which are in no record.
+    /// Returns the texts to synthesise of the call, which are in no record. Also in a forked child that inherited the
+    /// call.
     pub fn known_texts(&self) -> KnownTexts {
         match &self.storage {
-            _ if self.epoch != epoch() => KnownTexts::default(),
-            CallStorage::Slot(ticket) => match self.series.fields.get(ticket.index) {
-                Some(mut buffer) => buffer.known_texts(ticket.sequence),
-                None => KnownTexts::default(),
-            },
-            CallStorage::Heap(call) => lock(&call.fields).known_texts(HEAP_SEQUENCE),
+            CallStorage::Slot(ticket) => {
+                let texts = |mut buffer: MutexGuard<'_, FieldBuffer>| buffer.known_texts(ticket.sequence);
+                let mut known = self.series.fields.get(ticket.index).map(texts).unwrap_or_default();
+                if self.epoch != epoch() {
+                    let inherited = self.series.fields.inherited(ticket.index, self.epoch);
+                    inherited.into_iter().for_each(|buffer| known.extend(&texts(buffer)));
+                }
+                known
+            }
+            CallStorage::Heap(call) => {
+                self.heap_fields(call).map(|mut buffer| buffer.known_texts(HEAP_SEQUENCE)).unwrap_or_default()
+            }
         }
+    }
+
+    /// Returns the fields of a call on the heap. A thread that does not exist in a forked child may have locked them.
+    fn heap_fields<'a>(&self, call: &'a HeapCall) -> Option<MutexGuard<'a, FieldBuffer>> {
+        if self.epoch == epoch() { Some(lock(&call.fields)) } else { try_lock(&call.fields) }
     }
 
     fn keep_text(&self, text: String) {
-        match &self.storage {
-            CallStorage::Slot(ticket) => {
-                if let Some(mut buffer) = self.series.fields.get_or_make(ticket.index) {
-                    buffer.keep_text(ticket.sequence, text);
-                }
-            }
-            CallStorage::Heap(call) => lock(&call.fields).keep_text(HEAP_SEQUENCE, text),
+        let (buffer, sequence) = match &self.storage {
+            CallStorage::Slot(ticket) => (self.series.fields.get_or_make(ticket.index), ticket.sequence),
+            CallStorage::Heap(call) => (self.heap_fields(call), HEAP_SEQUENCE),
+        };
+        if let Some(mut buffer) = buffer {
+            buffer.keep_text(sequence, text);
         }
     }
 

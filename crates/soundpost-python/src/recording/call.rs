@@ -7,6 +7,7 @@ use std::thread::{self, ThreadId};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple, PyType};
+use soundpost::binding::KnownTexts;
 use soundpost::{Outcome, Seconds};
 
 use super::awaitable::ReadyAwaitable;
@@ -22,6 +23,9 @@ use crate::import;
 use crate::measure::{Measured, verdict};
 use crate::state::{self, lock};
 use crate::value::{self, Number};
+
+/// Maximum number of calls entered in one context whose texts are hidden.
+const MAX_ENTERED: usize = 16;
 
 /// One request for generated output, while it runs.
 #[pyclass(frozen, module = "soundpost", weakref, freelist = 64)]
@@ -90,6 +94,25 @@ fn last_entered(py: Python<'_>) -> Option<Bound<'_, Call>> {
         call = call.get().outer_call(py)?;
     }
     Some(call)
+}
+
+/// Returns the texts to synthesise of the calls that were entered in this context and have not ended: of the current call,
+/// of suspended ones, and in a forked child of those that it inherited.
+pub(crate) fn known_texts(py: Python<'_>) -> KnownTexts {
+    let mut known = KnownTexts::default();
+    let mut next = entered(context::current(py));
+    for _ in 0..MAX_ENTERED {
+        let Some(call) = next else { break };
+        if let Some(recording) = call.get().recording() {
+            known.extend(&recording.known_texts(py));
+        }
+        next = call.get().entered_before(py);
+    }
+    known
+}
+
+fn entered(object: Option<Bound<'_, PyAny>>) -> Option<Bound<'_, Call>> {
+    object?.cast_into().ok()
 }
 
 /// Hides the texts to synthesise of the current call, before an error of it is recorded.
@@ -210,6 +233,19 @@ impl Call {
 
     fn outer_call<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Self>> {
         self.block()?.outer(py)?.cast_into().ok()
+    }
+
+    /// Returns the call that was entered before this one in the same context.
+    fn entered_before<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Self>> {
+        match &self.reference {
+            CallRef::Own(_, place) if place.block.get().is_none() => {
+                let token = place.token.take(py)?;
+                let before = token.before(py);
+                drop(place.token.set(py, Some(token)));
+                entered(before)
+            }
+            _ => self.outer_call(py),
+        }
     }
 
     #[inline]

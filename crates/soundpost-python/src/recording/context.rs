@@ -31,6 +31,13 @@ static VARIABLE: PyOnceLock<Variable> = PyOnceLock::new();
 /// The token of one [`enter`], for [`leave`].
 pub(super) struct Token(Option<Py<PyAny>>);
 
+impl Token {
+    /// Returns the object that was entered before.
+    pub(super) fn before<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.0.as_ref()?.bind(py).getattr(intern!(py, "old_value")).ok()
+    }
+}
+
 /// Returns the object that was entered last in this context, also after its call ended.
 #[inline]
 pub(super) fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {

@@ -18,7 +18,7 @@ mod request;
 mod warmup;
 
 pub(crate) use block::CallBlock;
-pub(crate) use call::{Call, Stage, current, current_call};
+pub(crate) use call::{Call, Stage, current, current_call, known_texts};
 pub(crate) use context::call_variable;
 pub(crate) use coroutine::CoroutineRecorder;
 pub(crate) use generator::GeneratorRecorder;

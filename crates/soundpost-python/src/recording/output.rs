@@ -59,10 +59,17 @@ impl Recording {
         Self { texts: GilCell::new(texts.map(Bound::unbind)), ..self }
     }
 
-    /// Hides the texts to synthesise in log events and errors from now on. Most calls have neither.
+    /// Hides the texts of [`Recording::with_texts`] from now on. Most calls have neither log events nor errors.
     #[cold]
     fn hide_texts(&self, py: Python<'_>) {
-        let mut waiting = Vec::from_iter(self.texts.take(py).map(|texts| texts.into_bound(py)));
+        if let Some(texts) = self.texts.take(py) {
+            self.hide(texts.into_bound(py));
+        }
+    }
+
+    /// Hides texts to synthesise, in tuples and lists, in log events and errors from now on.
+    pub(super) fn hide(&self, texts: Bound<'_, PyAny>) {
+        let mut waiting = vec![texts];
         let mut left = MAX_TEXTS;
         while let Some(value) = waiting.pop()
             && left > 0

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use soundpost::Outcome;
+use soundpost::binding::is_text_name;
 
 use super::active::{Active, Rules};
 use super::call::{self, Around, Call, around};
@@ -236,6 +237,9 @@ impl Recorder {
         let Some(generation) = state::generation() else { return Ok(Active::Off) };
         match around(py) {
             Around::Call(current) => {
+                if let Some(recording) = current.get().recording() {
+                    self.hide_texts(values, recording)?;
+                }
                 return Ok(self.stage(current.get().begin_stage(&self.operation.name)));
             }
             Around::Ended => return Ok(Active::Off),
@@ -251,6 +255,16 @@ impl Recorder {
             call.get().set_field(name, &values.get_item(self.operation.labels.len() + index)?)?;
         }
         Ok(Active::Call(call))
+    }
+
+    /// Hides the texts to synthesise of a stage, which its call does not have.
+    fn hide_texts(&self, values: &Bound<'_, PyTuple>, recording: &Recording) -> PyResult<()> {
+        let is_text = |index: &usize| is_text_name(&self.fields[*index]);
+        let fields = (0..self.fields.len()).filter(is_text).map(|index| self.operation.labels.len() + index);
+        for index in self.texts.into_iter().chain(fields) {
+            recording.hide(values.get_item(index)?);
+        }
+        Ok(())
     }
 
     fn stage(&self, stage: Option<soundpost::Stage>) -> Active {
