@@ -24,6 +24,8 @@ _interval: float | None = None
 _stop: threading.Event | None = None
 _forks_from_main = True
 _unlogged: list[tuple[bool, str]] = []
+is_quiet = False
+"""Whether notices that are no warnings are recorded only, as in a service that knows nothing of Soundpost."""
 
 
 def add_gauge(gauge: Gauge, name: str, values: tuple[str, ...], function: Callable[[], float]) -> None:
@@ -71,7 +73,12 @@ def log_notices() -> None:
     for is_fault, text in fresh:
         # A handler or filter of the host may raise anything.
         with contextlib.suppress(Exception):
-            logger.log(logging.WARNING if is_fault else logging.INFO, "%s", text)
+            if is_quiet and not is_fault:
+                from soundpost._logs import record_only
+
+                record_only("soundpost_notices", logging.INFO, text)
+            else:
+                logger.log(logging.WARNING if is_fault else logging.INFO, "%s", text)
 
 
 def _start_thread() -> None:

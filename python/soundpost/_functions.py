@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from soundpost._judgement import Judge, Scope
     from soundpost._native import CoroutineRecorder, GeneratorRecorder
 
-_GENERATOR, COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _CALL = "__call__"
 PREFIX = "_soundpost_"
 """Prefix of a wrapper's own names; no parameter has it."""
@@ -94,8 +94,8 @@ _ITEMS = {
 }
 """How the items of a generator are recorded: natively, by a function of them, or by functions of the call."""
 _RESUMED = {
-    _GENERATOR: "{p}next({p}recorder.resume({p}given))",
-    _ASYNC_GENERATOR: "await {p}recorder.resume({p}given)()",
+    GENERATOR: "{p}next({p}recorder.resume({p}given))",
+    ASYNC_GENERATOR: "await {p}recorder.resume({p}given)()",
 }
 # In a stage, the function is not called.
 _MEASURE = "{p}measured = {p}measure if {p}recorder.call else {p}ignore"
@@ -117,7 +117,7 @@ def _innermost(function: object) -> object:
 def kind_of(function: object) -> int:
     """Returns the code flag of a function's kind, 0 for a plain one."""
     flags = getattr(getattr(_innermost(function), "__code__", None), "co_flags", 0)
-    return flags & (_GENERATOR | COROUTINE | _ASYNC_GENERATOR) if isinstance(flags, int) else 0
+    return flags & (GENERATOR | COROUTINE | ASYNC_GENERATOR) if isinstance(flags, int) else 0
 
 
 def _globals_of(function: object) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _generator_source(kind: int, items: str, fields: dict[str, str]) -> str:
         items: How an item is measured: a key of `_ITEMS`.
         fields: The other parts of the source text.
     """
-    waits = "await " if kind == _ASYNC_GENERATOR else ""
+    waits = "await " if kind == ASYNC_GENERATOR else ""
     if items == JUDGED:
         value = "{p}returned({p}recorder, {p}scope)"
         returns = _RETURNS.replace("{ends}", f"{value}; return" if waits else f"return {value}")
@@ -336,13 +336,13 @@ def _driven(kind: int, recorder: GeneratorRecorder, judge: Judge | None, scope: 
 
 def drive(recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> Generator[Any, Any, Any]:
     """Returns the recorded generator of the one that a plain function returned."""
-    generator: Generator[Any, Any, Any] = _driven(_GENERATOR, recorder, judge, scope)
+    generator: Generator[Any, Any, Any] = _driven(GENERATOR, recorder, judge, scope)
     return generator
 
 
 def drive_async(recorder: GeneratorRecorder, judge: Judge | None, scope: Scope) -> AsyncGenerator[Any, Any]:
     """Returns the recorded asynchronous generator of the one that a plain function returned."""
-    generator: AsyncGenerator[Any, Any] = _driven(_ASYNC_GENERATOR, recorder, judge, scope)
+    generator: AsyncGenerator[Any, Any] = _driven(ASYNC_GENERATOR, recorder, judge, scope)
     return generator
 
 

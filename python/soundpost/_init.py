@@ -138,7 +138,7 @@ def init(
         if _running is not None and _is_automatic and settings.differences(_running[0]):
             _stop_python()
             _native.shutdown(2.0)
-        _is_automatic = False
+        _is_automatic = _background.is_quiet = False
         return _start(settings)
 
 
@@ -152,7 +152,7 @@ def start_automatically(service: str) -> None:
         if _running is not None:
             return
         settings, warnings = _native.Settings.lenient(service)
-        _is_automatic = _records_logs = True
+        _is_automatic = _records_logs = _background.is_quiet = True
         _start(settings)
     if warnings:
         import logging

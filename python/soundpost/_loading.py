@@ -6,7 +6,7 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from soundpost._functions import COROUTINE, kind_of
+from soundpost._functions import ASYNC_GENERATOR, COROUTINE, GENERATOR, kind_of
 from soundpost._native import Loading, warmup
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class loading:  # noqa: N801
 
     Raises:
         ValueError: There is no such phase.
+        TypeError: The decorated function is a generator function.
     """
 
     def __init__(self, phase: Phase = "load") -> None:
@@ -59,6 +60,10 @@ class loading:  # noqa: N801
         """Returns a function whose invocations are phases."""
         if isinstance(function, (classmethod, staticmethod)):
             return type(function)(self(function.__func__))
+
+        if kind_of(function) in (GENERATOR, ASYNC_GENERATOR):
+            text = "its body runs after it returned; use the block `with soundpost.loading(...)` inside of it"
+            raise TypeError(f"loading: {function!r} is a generator function: {text}")
 
         @functools.wraps(function)
         def loads(*args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,6 @@ import inspect
 import logging
 import sys
 from importlib import import_module
-from operator import attrgetter
 from typing import Any
 
 from soundpost import _native
@@ -20,14 +19,14 @@ _DEFAULT_LEVEL = 10
 _MAX_FRAMES = 10
 """Maximum number of frames between loguru and a handler of `logging` that hands it a record."""
 
+_EMISSION = _logger.Logger._log.__code__
+
 _level = float("inf")
 """Lowest level that is recorded; 0 for that of the service's handlers."""
 
 
 class Recorder:
-    """The first handler of a logger. It has no lock, because texts of values may log."""
-
-    levelno = float("inf")
+    """The handler that records. It has no lock, because texts of values may log."""
 
     def emit(self, record: dict[str, Any], *_arguments: object) -> None:
         """Records an event, and marks it for handlers that hand it to `logging`."""
@@ -53,17 +52,25 @@ class Recorder:
         _native.record(entry, None, False)
         record["line"] = entry.lineno
 
-    def stop(self) -> None:
-        """Does nothing."""
 
-    complete_queue = stop
+class Handlers(dict[Any, Any]):
+    """The handlers of a logger. Where loguru emits an event, the recorder is the first of them."""
 
-    def tasks_to_complete(self) -> list[Any]:
-        """Returns an empty list."""
-        return []
+    def __bool__(self) -> bool:
+        return len(self) > 0 or _emits()
 
-    def update_format(self, _level: object) -> None:
-        """Does nothing."""
+    def values(self) -> Any:
+        """Returns the handlers."""
+        own = super().values()
+        return [_RECORDER, *own] if _emits() else own
+
+
+def _emits() -> bool:
+    """Returns whether loguru's emission of an event is two frames above."""
+    return sys._getframe(2).f_code is _EMISSION
+
+
+_RECORDER = Recorder()
 
 
 def _is_recorded(message: str) -> bool:
@@ -81,19 +88,22 @@ def _is_recorded(message: str) -> bool:
 
 def _set_handlers(core: Any, handlers: dict[Any, Any]) -> None:
     """Sets the handlers and the lowest level of an event that reaches them."""
-    own = {key: handler for key, handler in handlers.items() if not isinstance(handler, Recorder)}
-    levels = [handler.levelno for handler in own.values()]
+    levels = [handler.levelno for handler in handlers.values()]
     if _level or not levels:
         levels.append(_level or _DEFAULT_LEVEL)
-    vars(core).update(handlers=own, all_handlers={"soundpost": Recorder(), **own}, min_level=min(levels))
+    vars(core).update(handlers=Handlers(handlers), min_level=min(levels))
+
+
+def _handlers(core: Any) -> Any:
+    return vars(core)["handlers"]
 
 
 RecordedCore: Any = type(
     "RecordedCore",
     (_logger.Core,),
-    {"__module__": __name__, "handlers": property(attrgetter("all_handlers"), _set_handlers)},
+    {"__module__": __name__, "handlers": property(_handlers, _set_handlers)},
 )
-"""The state of a logger whose handlers always include the recorder."""
+"""The state of a logger whose events are recorded, too."""
 
 
 def install(level: int) -> None:
@@ -106,9 +116,8 @@ def install(level: int) -> None:
         return
     _level = level
     with core.lock:
-        own = vars(core)["handlers"]
         core.__class__ = RecordedCore
-        core.handlers = own
+        core.handlers = _handlers(core)
 
 
 def remove() -> None:
@@ -119,9 +128,9 @@ def remove() -> None:
     if type(core) is RecordedCore:
         with core.lock:
             core.__class__ = _logger.Core
+            core.handlers = dict(core.handlers)
             levels = (handler.levelno for handler in core.handlers.values())
             core.min_level = min(levels, default=float("inf"))
-            del core.all_handlers
 
 
 def _core() -> Any:

@@ -166,7 +166,9 @@ USE = "import my_tts; print(len(my_tts.Engine().say('hello')))"
 def test_third_party_integration_is_found_by_its_entry_point(run_hooked, third_party, tmp_path, names):
     ran = run_hooked(sys.executable, "-c", USE, names=names, path=[third_party(), LOOK_ALIKES])
     assert ran.stdout == "declaration loaded\n24000\n"
-    assert "my_tts: Engine.sing is not in the installed version" in ran.stderr
+    assert ran.stderr == ""
+    [event] = soundpost.read_logs(service="program", directory=tmp_path / "state", logger="soundpost_notices")
+    assert (event.level, event.message) == ("warning", "my_tts: Engine.say ok, Engine.sing gone")
     [call] = soundpost.read_calls(service="program", directory=tmp_path / "state")
     assert (call.operation, call.char_count, call.outcome) == ("synthesize", 5, "ok")
 
@@ -222,3 +224,59 @@ def test_bootstrap_names_an_unknown_integration(third_party):
     )
     assert "no integration 'nosuch'; known: " in ran.stderr
     assert ran.stdout == "declaration loaded\n24000\n"
+
+
+def test_hook_of_a_class_that_refuses_it_leaves_the_others(service, tmp_path):
+    (tmp_path / "sonic.py").write_text(
+        """
+class Refusing(type):
+    def __setattr__(self, name, value):
+        if name == "process":
+            raise TypeError("read-only")
+        super().__setattr__(name, value)
+
+
+class Sonic(metaclass=Refusing):
+    def preprocess(self, image_path, expand_ratio=1.0):
+        return {"face_num": 1}
+
+    def process(self, image_path, audio_path, output_path):
+        return self.preprocess(image_path)
+
+
+def image_audio_to_tensor(*arguments):
+    return arguments
+
+
+def save_videos_grid(video, path):
+    return None
+"""
+    )
+    _, ran = service(
+        """
+        import sonic
+        import soundpost
+
+        assert sonic.Sonic().process("face.png", "voice.wav", "out.mp4") == {"face_num": 1}
+        print(soundpost.init("other").render())
+        """
+    )
+    assert ran.stderr.count("sonic: Sonic.process cannot be instrumented") == 1
+    shown = states(ran.stdout)
+    assert shown["sonic", "Sonic.process"] == "gone"
+    assert shown["sonic", "save_videos_grid"] == "ok"
+
+
+@pytest.mark.parametrize("only", ["my_tts", " my_tts ,sonic", ["my_tts"]])
+def test_one_text_names_integrations(third_party, tmp_path, only):
+    source = f"import soundpost; soundpost.instrument_all(only={only!r}); {USE}"
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, [third_party(), *sys.path]))}
+    environment |= {
+        "SOUNDPOST_DIRECTORY": str(tmp_path / "state"),
+        "SOUNDPOST_LISTEN": "none",
+        "SOUNDPOST_GPU": "0",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", source], env=os.environ | environment, check=True, capture_output=True
+    )
+    assert ran.stdout == b"declaration loaded\n24000\n"

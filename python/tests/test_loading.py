@@ -167,3 +167,15 @@ def test_loading_of_a_service_is_a_phase(service, kind):
         """
     )
     assert (ran.stdout, ran.stderr.count("load is not")) == ("True\n", 0), ran.stderr
+
+
+def test_generator_function_is_refused():
+    def generate():
+        yield 1
+
+    async def generate_later():
+        yield 1
+
+    for function in (generate, generate_later):
+        with pytest.raises(TypeError, match="generator function: its body runs after it returned"):
+            soundpost.loading("load")(function)

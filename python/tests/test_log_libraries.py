@@ -181,3 +181,23 @@ assert [each["event"] for each in captured] == ["captured"]
 """
     )
     assert found == []
+
+
+def test_loguru_handlers_of_the_service_are_all_that_it_sees(python):
+    source = """
+        import sys
+        {init}
+        from loguru import logger
+
+        core = logger._core
+        print([handler._levelno for handler in core.handlers.values()], len(core.handlers), logger)
+        for handler in list(core.handlers):
+            logger.remove(handler)
+        if not core.handlers:
+            logger.add(sys.stdout, format="{{message}}")
+        logger.info("seen")
+    """
+    init = "import soundpost; soundpost.init('program', logs=True)"
+    ran = python(source.format(init=init))
+    assert ran.stdout == python(source.format(init="")).stdout
+    assert ran.stdout.endswith("seen\n")

@@ -24,19 +24,20 @@ BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap"
 """The directory that hooks a Python process which has it first in `PYTHONPATH`."""
 
 
-def instrument_all(*, only: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> None:
+def instrument_all(*, only: Iterable[str] | str | None = None, exclude: Iterable[str] | str = ()) -> None:
     """Records the known services that are imported, now or later.
 
     Args:
-        only: Names of integrations; None for all, those of installed third parties included.
+        only: Names of integrations, or one text with commas between them; None for all, those of installed
+            third parties included.
         exclude: Names of integrations to leave out.
 
     Raises:
         ValueError: There is no integration of such a name.
     """
     others = _registry.third_parties()
-    excluded = set(exclude)
-    chosen = known_names() if only is None else list(only)
+    excluded = set(_names(exclude))
+    chosen = known_names() if only is None else _names(only)
     for name in (*chosen, *sorted(excluded)):
         if name not in _registry.MODULES and name not in others:
             known = ", ".join(known_names())
@@ -44,6 +45,11 @@ def instrument_all(*, only: Iterable[str] | None = None, exclude: Iterable[str] 
     kept = [name for name in chosen if name not in excluded]
     own = [name for name in kept if name in _registry.MODULES]
     _registry.watch(_imports.installed(), own, {name: others[name] for name in kept if name in others})
+
+
+def _names(given: Iterable[str] | str) -> list[str]:
+    words = given.split(",") if isinstance(given, str) else given
+    return [word.strip() for word in words]
 
 
 def known_names() -> list[str]:

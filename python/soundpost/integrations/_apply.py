@@ -30,7 +30,7 @@ GONE: Final = "gone"
 """States of a hook: applied; applied without a source whose parameter is absent; not in this version."""
 
 _HOOKED = "_soundpost_hook"
-_STATES = "soundpost_integrations"
+_STATES = "soundpost_notices"
 """Logger of the stored event with the states. Events of the logger `soundpost` are not stored."""
 
 states: dict[tuple[str, str], State] = {}
@@ -85,18 +85,18 @@ def apply(name: str, module_name: str, module: ModuleType) -> None:
     before = {hook.name: states.get((name, hook.name)) for hook in hooks}
     for hook in hooks:
         place = found[hook.name]
-        states[name, hook.name] = GONE if place is None else _apply(hook, *place)
+        states[name, hook.name] = GONE if place is None else _applied(name, hook, place)
     now = {hook.name: states[name, hook.name] for hook in hooks}
     publish()
     # A module is reloaded, or imported under two names.
     if now == before:
         return
     text = ", ".join(f"{hook} {state}" for hook, state in now.items())
-    record_only(_STATES, logging.INFO, f"{name}: {text}")
-    for hook_name, state in now.items():
-        if state == GONE:
-            text = "soundpost: %s: %s is not in the installed version; it is not recorded"
-            _logger.warning(text, name, hook_name)
+    record_only(_STATES, logging.WARNING if GONE in now.values() else logging.INFO, f"{name}: {text}")
+    # A version may lack some of the alternatives, such as a class of a later one.
+    if all(states[name, hook] == GONE for hook in decisive):
+        absent = ", ".join(decisive)
+        _logger.warning("soundpost: %s: the installed version has no %s, which is not recorded", name, absent)
 
 
 def _find(hook: Hook, module: ModuleType) -> tuple[Any, str, Any] | None:
@@ -117,6 +117,15 @@ def _find(hook: Hook, module: ModuleType) -> tuple[Any, str, Any] | None:
 
 def _function(found: Any) -> Any:
     return found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
+
+
+def _applied(name: str, hook: Hook, place: tuple[Any, str, Any]) -> State:
+    """Applies a hook. Returns its state: a class may refuse the function, or have attributes that raise."""
+    try:
+        return _apply(hook, *place)
+    except Exception:
+        _logger.warning("soundpost: %s: %s cannot be instrumented", name, hook.name, exc_info=True)
+        return GONE
 
 
 def _apply(hook: Hook, owner: Any, name: str, found: Any) -> State:

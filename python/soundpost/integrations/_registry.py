@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 GROUP = "soundpost.integrations"
 """Group of third parties' entry points. The name of one is the package, or module, whose import loads it."""
 
+_MAX_ENTRY_POINTS = 1 << 20
+"""Maximum length of a file with entry points, bytes."""
+
 MODULES = {
     "chatterbox": (
         "chatterbox.models.s3gen.s3gen",
@@ -136,12 +139,19 @@ def third_parties() -> dict[str, str]:
 
 def _declared(path: str) -> dict[str, str]:
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, ValueError):
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return {}
+    try:
+        data = os.read(file, _MAX_ENTRY_POINTS)
+    except OSError:
+        return {}
+    finally:
+        os.close(file)
+    if GROUP.encode() not in data:
         return {}
     found, is_ours = {}, False
-    for line in map(str.strip, text.splitlines() if GROUP in text else ()):
+    for line in map(str.strip, data.decode("utf-8", "replace").splitlines()):
         if line.startswith("["):
             is_ours = line == "[" + GROUP + "]"
         elif is_ours and "=" in line and not line.startswith(("#", ";")):
