@@ -194,7 +194,8 @@ fn value(cursor: &Cursor<'_>, after: usize, name: &Name<'_>) -> Option<Match> {
     // Tokens of a parser stand in types as well: `Ident("let")`.
     let chosen = name::is_chosen(&name.text);
     let weak = !is_random(value.as_bytes()) && !is_mixed(value.as_bytes()) && !is_password(value.as_bytes());
-    let wrapped = !bare && start > wrapper + 3 || comma;
+    let header = name.class == Class::Header || nested && closed;
+    let wrapped = !bare && start > wrapper + 3 || comma && !header;
     let harmless =
         harmless || rule == Rule::Key && wrapped && (!chosen && weak && value.len() < 20 || value.len() < 3);
     // `PASS: TestLogin`
