@@ -278,6 +278,98 @@ def test_text_of_a_nested_call_is_hidden_in_the_outer_one(logger, recorded, nest
     assert outside["message"] == "said something else"
 
 
+@soundpost.instrument("text_open")
+def spoken(text):
+    yield text
+    yield text
+
+
+@soundpost.instrument("text_open", outcome=lambda item: None)
+def judged(text):
+    yield text
+    yield text
+
+
+@soundpost.instrument("text_open")
+def returned(text):
+    return (item for item in [text, text])
+
+
+def in_block(text):
+    with soundpost.call("text_open", text=text):
+        yield text
+        yield text
+
+
+def in_generator(text):
+    yield from spoken(text)
+
+
+@soundpost.instrument("text_open")
+def set_inside(words):
+    soundpost.current_call().set(prompt_text=words)
+    yield words
+    yield words
+
+
+STREAMS = [spoken, judged, returned, in_block, in_generator, set_inside]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_text_is_hidden_between_the_items_of_a_stream(logger, recorded, stream):
+    @soundpost.instrument("text_consumer")
+    def send(item):
+        logger.info("sent %s", item)
+
+    for item in stream(TEXT):
+        logger.info("got %s", item)
+        send(item)
+    logger.info("other %s", TEXT)
+    *events, after = recorded()
+    assert [event["message"].split(" [")[0] for event in events] == ["got", "sent"] * 2
+    assert is_clean(events), events
+    assert TEXT in after["message"]
+
+
+def test_text_is_hidden_until_its_stream_is_closed(logger, recorded):
+    texts = [letter * 20 for letter in "abcdefghijkl"]
+    streams = [spoken(text) for text in texts]
+    for stream in streams:
+        next(stream)
+    logger.info("open %s", texts[-8:])
+    for stream in streams[:8]:
+        stream.close()
+    list(streams.pop())
+    del streams[-1], stream
+    logger.info("ended %s, open %s", [texts[0], texts[-1], texts[-2]], texts[8:10])
+    opened, left = recorded()
+    assert opened["message"] == f"open {['[text of 20 characters]'] * 8}"
+    ended = [texts[0], texts[-1], texts[-2]]
+    assert left["message"] == f"ended {ended}, open {['[text of 20 characters]'] * 2}"
+
+
+def test_text_is_hidden_between_items_of_async_streams(logger, recorded):
+    @soundpost.instrument("text_open")
+    async def stream(text):
+        yield text
+        await asyncio.sleep(0)
+        yield text
+
+    async def consume(text, other):
+        async for item in stream(text):
+            logger.info("got %s", item)
+            logger.info("other %s", other)
+
+    async def both():
+        await asyncio.gather(
+            consume("the words of one task", "first"), consume("a" * 20, "the words of one task")
+        )
+
+    asyncio.run(both())
+    events = sorted(event["message"].split("[")[0] for event in recorded())
+    assert events == ["got "] * 4 + ["other first"] * 2 + ["other the words of one task"] * 2
+
+
 def test_text_is_hidden_in_a_forked_child(python):
     python(
         """

@@ -7,7 +7,6 @@ use std::thread::{self, ThreadId};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple, PyType};
-use soundpost::binding::KnownTexts;
 use soundpost::{Outcome, Seconds};
 
 use super::awaitable::ReadyAwaitable;
@@ -23,9 +22,6 @@ use crate::import;
 use crate::measure::{Measured, verdict};
 use crate::state::{self, lock};
 use crate::value::{self, Number};
-
-/// Maximum number of calls entered in one context whose texts are hidden.
-const MAX_ENTERED: usize = 16;
 
 /// One request for generated output, while it runs.
 #[pyclass(frozen, module = "soundpost", weakref, freelist = 64)]
@@ -94,25 +90,6 @@ fn last_entered(py: Python<'_>) -> Option<Bound<'_, Call>> {
         call = call.get().outer_call(py)?;
     }
     Some(call)
-}
-
-/// Returns the texts to synthesise of the calls that were entered in this context and have not ended: of the current call,
-/// of suspended ones, and in a forked child of those that it inherited.
-pub(crate) fn known_texts(py: Python<'_>) -> KnownTexts {
-    let mut known = KnownTexts::default();
-    let mut next = entered(context::current(py));
-    for _ in 0..MAX_ENTERED {
-        let Some(call) = next else { break };
-        if let Some(recording) = call.get().recording() {
-            known.extend(&recording.known_texts(py));
-        }
-        next = call.get().entered_before(py);
-    }
-    known
-}
-
-fn entered(object: Option<Bound<'_, PyAny>>) -> Option<Bound<'_, Call>> {
-    object?.cast_into().ok()
 }
 
 /// Hides the texts to synthesise of the current call, before an error of it is recorded.
@@ -236,20 +213,20 @@ impl Call {
     }
 
     /// Returns the call that was entered before this one in the same context.
-    fn entered_before<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Self>> {
+    pub(super) fn entered_before<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Self>> {
         match &self.reference {
             CallRef::Own(_, place) if place.block.get().is_none() => {
                 let token = place.token.take(py)?;
                 let before = token.before(py);
                 drop(place.token.set(py, Some(token)));
-                entered(before)
+                before?.cast_into().ok()
             }
             _ => self.outer_call(py),
         }
     }
 
     #[inline]
-    fn is_active(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         self.recording().is_some_and(|recording| recording.core().is_active())
     }
 
@@ -298,6 +275,7 @@ impl Call {
         let field =
             fault::report_error(value.py(), part::FIELD, core.operation(), name, value::field(value))?;
         if let Some(field) = field.flatten() {
+            recording.note_text(name);
             core.field(name, field);
         }
         Ok(())

@@ -15,6 +15,7 @@ use soundpost::Outcome;
 
 use super::active::{Active, Rules};
 use super::call::Call;
+use super::known_texts::OpenEntry;
 use super::output::Recording;
 use crate::cell::GilCell;
 use crate::exception::Failure;
@@ -41,6 +42,7 @@ pub(crate) struct GeneratorRecorder {
     is_running: AtomicBool,
     /// True while the consumer closes the generator.
     is_closing: AtomicBool,
+    entry: OpenEntry,
 }
 
 impl GeneratorRecorder {
@@ -76,6 +78,7 @@ impl GeneratorRecorder {
             is_started: AtomicBool::new(false),
             is_running: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            entry: OpenEntry::default(),
         })
     }
 
@@ -127,11 +130,22 @@ impl GeneratorRecorder {
         })
     }
 
+    /// Hides the texts of the call in log events of the consumer.
+    #[inline]
+    fn wait(&self, py: Python<'_>) {
+        if let Active::Call(call) = &self.active
+            && call.get().recording().is_some_and(Recording::has_texts)
+        {
+            self.entry.add(py, call);
+        }
+    }
+
     #[inline]
     fn pause(&self, py: Python<'_>) -> PyResult<()> {
         self.is_running.store(false, Ordering::Relaxed);
         self.active.leave(py);
         if !self.is_closing.load(Ordering::Relaxed) {
+            self.wait(py);
             return Ok(());
         }
         // `close` returned, or a generator that was thrown its end yields.
@@ -223,6 +237,7 @@ impl GeneratorRecorder {
     fn record_as<'py>(&self, answers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = answers.py();
         self.active.leave(py);
+        self.wait(py);
         let item = self.held.take(py).unwrap_or_else(|| py.None()).into_bound(py);
         let rules = Rules { answers, measure: self.audio.as_ref() };
         self.end_if_err(py, self.active.hand_over_as(&item, rules))?;

@@ -1,13 +1,13 @@
 //! A call of the core, with the rules of the binding for its output and its errors.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
-use soundpost::binding::KnownTexts;
 use soundpost::binding::torch::Devices;
+use soundpost::binding::{KnownTexts, is_text_name};
 use soundpost::{AudioLevels, Outcome, Seconds};
 
 use crate::cell::GilCell;
@@ -30,6 +30,8 @@ pub(crate) struct Recording {
     levels: OnceLock<Box<Mutex<AudioLevels>>>,
     /// The PyTorch devices that held memory at the start; `None` if the allocator was not read.
     devices: Option<Devices>,
+    /// Whether it may have a text to synthesise.
+    has_texts: AtomicBool,
     /// The texts to synthesise, in tuples and lists, until [`Recording::hide_texts`] reads them.
     texts: GilCell<Py<PyAny>>,
 }
@@ -43,7 +45,8 @@ impl Recording {
     pub(super) fn new(py: Python<'_>, core: soundpost::Call) -> PyResult<Self> {
         let devices = torch::read_start(py, &core)?;
         let (is_encoded, levels) = (AtomicBool::new(false), OnceLock::new());
-        Ok(Self { core, invalid: None, is_encoded, levels, devices, texts: GilCell::default() })
+        let (has_texts, texts) = (AtomicBool::new(false), GilCell::default());
+        Ok(Self { core, invalid: None, is_encoded, levels, devices, has_texts, texts })
     }
 
     /// Sets the classes of errors that find fault with the request.
@@ -56,7 +59,21 @@ impl Recording {
     /// Sets the texts to synthesise, which are in no record.
     #[inline]
     pub(super) fn with_texts(self, texts: Option<Bound<'_, PyAny>>) -> Self {
-        Self { texts: GilCell::new(texts.map(Bound::unbind)), ..self }
+        let has_texts = AtomicBool::new(texts.is_some());
+        Self { has_texts, texts: GilCell::new(texts.map(Bound::unbind)), ..self }
+    }
+
+    /// Notes that a field of a name is set.
+    pub(super) fn note_text(&self, field: &str) {
+        if is_text_name(field) {
+            self.has_texts.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether the call may have a text to synthesise.
+    #[inline]
+    pub(super) fn has_texts(&self) -> bool {
+        self.has_texts.load(Ordering::Relaxed)
     }
 
     /// Hides the texts of [`Recording::with_texts`] from now on. Most calls have neither log events nor errors.
@@ -69,6 +86,7 @@ impl Recording {
 
     /// Hides texts to synthesise, in tuples and lists, in log events and errors from now on.
     pub(super) fn hide(&self, texts: Bound<'_, PyAny>) {
+        self.has_texts.store(true, Ordering::Relaxed);
         let mut waiting = vec![texts];
         let mut left = MAX_TEXTS;
         while let Some(value) = waiting.pop()
