@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -39,11 +40,13 @@ def served(service, handlers, threads=4, interceptors=(), **options):
             server.stop(None).wait(PATIENCE)
 
 
-def serve_aio(service, handlers, use, **options):
+def serve_aio(service, handlers, use, interceptors=(), threads=1, **options):
     """Runs a coroutine function with the channel of an asyncio server."""
 
     async def run():
-        server = grpc.aio.server(interceptors=[AioServerInterceptor()], **options)
+        pool = ThreadPoolExecutor(threads)
+        interceptors_of_server = [AioServerInterceptor(), *interceptors]
+        server = grpc.aio.server(pool, interceptors=interceptors_of_server, **options)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -52,6 +55,13 @@ def serve_aio(service, handlers, use, **options):
                 await use(channel)
         finally:
             await server.stop(None)
+            ended = asyncio.ensure_future(asyncio.to_thread(pool.shutdown))
+            while not ended.done():
+                # grpc leaves threads behind that wait for their responses to be taken.
+                for task in asyncio.all_tasks():
+                    if task.get_coro().__qualname__ == "Queue.put":
+                        task.cancel()
+                await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
@@ -266,7 +276,7 @@ def test_aio_calls_have_the_id_of_their_rpc(engine, name, service_name):
             responses = channel.unary_stream(f"/{service_name}/{kind}")(b"", metadata=IDS)
             assert [response async for response in responses] == [b"chunk"] * 2
 
-    serve_aio(service_name, handlers, use, migration_thread_pool=ThreadPoolExecutor(1))
+    serve_aio(service_name, handlers, use)
     assert [(call.outcome, call.request_id) for call in calls_of(name, 5)] == [("ok", "mine")] * 5
 
 
@@ -341,6 +351,128 @@ def test_aio_rpcs_that_fail_without_calls_are_recorded(service_name):
         ("invalid", "NOT_FOUND"),
     ]
     assert (calls[1].error, calls[-1].error_type) == ("no voice", "RESOURCE_EXHAUSTED")
+
+
+@pytest.mark.parametrize(("timeout", "outcome"), [(None, "cancelled"), (0.5, "timeout")])
+@pytest.mark.parametrize("kind", ["unary", "running", "suspended"])
+def test_aio_end_of_a_sync_handler_ends_its_calls(name, service_name, timeout, outcome, kind):
+    hold, started = threading.Event(), threading.Event()
+
+    @soundpost.instrument(name)
+    def synthesize():
+        yield b"chunk"
+        started.set()
+        if kind == "running":
+            hold.wait(PATIENCE)
+        # More than a client that reads nothing takes.
+        for _ in range(100):
+            yield bytes(100_000)
+
+    @soundpost.instrument(name)
+    def whole():
+        started.set()
+        hold.wait(PATIENCE)
+        return b"all"
+
+    handlers = {
+        "parts": grpc.unary_stream_rpc_method_handler(lambda _request, _context: synthesize()),
+        "whole": grpc.unary_unary_rpc_method_handler(lambda _request, _context: whole()),
+    }
+
+    async def use(channel):
+        if kind == "unary":
+            responses = channel.unary_unary(f"/{service_name}/whole")(b"", timeout=timeout)
+        else:
+            responses = channel.unary_stream(f"/{service_name}/parts")(b"", timeout=timeout)
+            assert await responses.read() == b"chunk"
+        assert await asyncio.to_thread(started.wait, PATIENCE)
+        if timeout is None:
+            responses.cancel()
+        try:
+            calls = await asyncio.to_thread(calls_of, name)
+            assert [call.outcome for call in calls] == [outcome]
+        finally:
+            hold.set()
+
+    serve_aio(service_name, handlers, use, threads=2)
+    assert [call.outcome for call in calls_of(name)] == [outcome]
+    for handler in handlers:
+        assert soundpost.read_calls(operation=f"{service_name}/{handler}") == []
+
+
+def test_aio_sync_rpcs_that_fail_are_recorded(service_name):
+    def fail(request, context):
+        if request == b"raise":
+            raise ValueError("broken")
+        if request == b"abort":
+            context.abort(grpc.StatusCode.NOT_FOUND, "no voice")
+        if request == b"set":
+            context.set_details("busy")
+            context.set_code(grpc.StatusCode.UNAVAILABLE)
+        return b""
+
+    def parts(request, context):
+        yield fail(request, context)
+
+    async def use(channel):
+        ask = channel.unary_unary(f"/{service_name}/fail")
+        follow = channel.unary_stream(f"/{service_name}/parts")
+        for request in (b"raise", b"abort", b"set"):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await ask(request, metadata=IDS)
+            with pytest.raises(grpc.aio.AioRpcError):
+                assert [each async for each in follow(request, metadata=IDS)] == [b""]
+        assert await ask(b"ok") == b""
+        assert [each async for each in follow(b"ok")] == [b""]
+
+    handlers = {
+        "fail": grpc.unary_unary_rpc_method_handler(fail),
+        "parts": grpc.unary_stream_rpc_method_handler(parts),
+    }
+    serve_aio(service_name, handlers, use)
+    for handler in handlers:
+        calls = calls_of(f"{service_name}/{handler}", 3)
+        assert [(call.outcome, call.error_type, call.error) for call in calls] == [
+            ("error", "UNKNOWN", None),
+            ("invalid", "NOT_FOUND", "no voice"),
+            ("error", "UNAVAILABLE", "busy"),
+        ]
+        assert {call.request_id for call in calls} == {"mine"}
+
+
+def test_aio_sync_rpcs_that_clients_cancel_are_recorded(service_name):
+    def parts(_request, _context):
+        for _ in range(100):
+            yield bytes(100_000)
+
+    def whole(_request, _context):
+        pytest.fail("The only thread is taken.")
+
+    arrived = asyncio.Event()
+
+    class Arrivals(grpc.aio.ServerInterceptor):
+        async def intercept_service(self, continuation, details):
+            if details.method.endswith("whole"):
+                arrived.set()
+            return await continuation(details)
+
+    async def use(channel):
+        first = channel.unary_stream(f"/{service_name}/parts")(b"")
+        assert await first.read() == bytes(100_000)
+        queued = channel.unary_unary(f"/{service_name}/whole")(b"")
+        await arrived.wait()
+        for each, kind in ((queued, "whole"), (first, "parts")):
+            each.cancel()
+            if kind == "whole" and sys.version_info < (3, 11):
+                continue  # Its tasks do not expose that they were cancelled.
+            calls = await asyncio.to_thread(calls_of, f"{service_name}/{kind}")
+            assert [(call.outcome, call.error_type) for call in calls] == [("cancelled", "CANCELLED")]
+
+    handlers = {
+        "parts": grpc.unary_stream_rpc_method_handler(parts),
+        "whole": grpc.unary_unary_rpc_method_handler(whole),
+    }
+    serve_aio(service_name, handlers, use, interceptors=[Arrivals()])
 
 
 def test_bootstrap_adds_the_interceptors(service):

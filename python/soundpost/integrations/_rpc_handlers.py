@@ -39,7 +39,7 @@ def _wrapper(behaviour: _Behaviour, streams: bool) -> Callable[[_Behaviour, Rpc]
 
 def _function(behaviour: _Behaviour, rpc: Rpc) -> _Behaviour:
     def call(argument: Any, context: Any, *more: Any) -> Any:
-        guarded(rpc.begin, context)
+        context = guarded(rpc.begin, context) or context
         with rpc.running():
             result = behaviour(argument, context, *more)
         rpc.finish()
@@ -67,6 +67,7 @@ def _iterator(behaviour: _Behaviour, rpc: Rpc) -> _Behaviour:
                     response = next(responses)
                 except StopIteration:
                     break
+            rpc.suspend()
             try:
                 yield response
             except GeneratorExit:
@@ -75,7 +76,7 @@ def _iterator(behaviour: _Behaviour, rpc: Rpc) -> _Behaviour:
         rpc.finish()
 
     def call(argument: Any, context: Any) -> Any:
-        guarded(rpc.begin, context)
+        context = guarded(rpc.begin, context) or context
         with rpc.running():
             return follow(behaviour(argument, context))
 
