@@ -15,9 +15,6 @@ use soundpost_vitals::{Host, Places, Processes};
 
 use super::deps::Deps;
 
-#[cfg(feature = "host")]
-pub(super) use soundpost_vitals::oom_kills;
-
 /// Environment variables that select the GPUs of a process. Each process publishes its own.
 const FACTS: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
 
@@ -121,9 +118,4 @@ pub(super) fn publish_facts(calls: &Calls) {
             calls.registry().set_process_fact(name, &value.to_string_lossy());
         }
     }
-}
-
-#[cfg(not(feature = "host"))]
-pub(super) fn oom_kills() -> Option<u64> {
-    None
 }

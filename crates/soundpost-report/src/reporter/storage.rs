@@ -10,9 +10,10 @@ use soundpost_core::{
 };
 pub(super) use soundpost_store::prepare_for_forks;
 use soundpost_store::{Backlog, Store, StoreError, record_ended_process};
+#[cfg(feature = "host")]
+use soundpost_vitals::oom_kills;
 
 use super::deps::Deps;
-use super::sample::oom_kills;
 
 /// Interval at which the store is synced and a failed store is retried.
 const SECOND: Duration = Duration::from_secs(1);
@@ -265,4 +266,9 @@ impl Storage {
         let cause = locks.map_or_else(String::new, |locks| format!("; {locks}"));
         context.warn("store", &format!("store: {error}{cause}"));
     }
+}
+
+#[cfg(not(feature = "host"))]
+fn oom_kills() -> Option<u64> {
+    None
 }

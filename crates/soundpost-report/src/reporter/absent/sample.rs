@@ -18,7 +18,3 @@ impl Vitals {
 }
 
 pub(super) fn publish_facts(_: &Calls) {}
-
-pub(super) fn oom_kills() -> Option<u64> {
-    None
-}
