@@ -409,6 +409,31 @@ def test_text_is_hidden_in_a_forked_child(python):
     )
 
 
+@pytest.mark.parametrize("text", ["the", "info", "GET", "47", "a b"])
+def test_ordinary_word_is_hidden_as_an_argument_only(logger, recorded, text):
+    @soundpost.instrument("text_word")
+    def speak(text):
+        logger.info("the info of GET 47: 好")
+        logger.info("synthesized %s (%d)", text, 47)
+        logger.info("synthesized %(text)s", {"text": text})
+        logger.warning(f"synthesized {text!r}", extra={"seen": text, "other": f"no {text}."})
+        logger.info(text)
+        raise ValueError(text)
+
+    with pytest.raises(ValueError, match=text):
+        speak(text)
+    plain, positional, named, quoted, whole = recorded()
+    mark = f"[text of {len(text)} characters]"
+    assert plain["message"] == "the info of GET 47: 好"
+    assert positional["message"].startswith(f"synthesized {mark} (")
+    assert named["message"] == f"synthesized {mark}"
+    assert quoted["message"] == f"synthesized '{mark}'"
+    assert quoted["fields"] == {"seen": mark, "other": f"no {text}."}
+    assert whole["message"] == mark
+    assert soundpost.flush(10)
+    assert soundpost.read_calls(limit=1)[0].error == mark
+
+
 def test_error_of_a_text_from_a_function_is_hidden(telemetry, logger, recorded):
     @soundpost.instrument("text_request", text=lambda arguments: arguments["request"]["words"])
     def speak(request):

@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use soundpost::binding::{EventBuilder, FieldRef, Level, Log, LogFields};
+use soundpost::binding::{EventBuilder, FieldRef, KnownTexts, Level, Log, LogFields};
 
 use crate::exception::{or_exit, texts_of};
 use crate::fault::{self, part};
@@ -27,6 +27,10 @@ const MAX_NESTED: u32 = 4;
 const VALID_TIMES: Range<f64> = 1.0..4_102_444_800.0;
 /// Maximum number of characters that are read of a text; redaction reads and keeps fewer.
 const MAX_CHARACTERS: usize = 72 * 1024;
+
+/// Maximum number of arguments of a message, and of characters of each, that are compared with texts to synthesise.
+const MAX_ARGUMENTS: usize = 16;
+const MAX_WORD: usize = 32;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -171,7 +175,10 @@ fn put<'py>(
     let own = call.as_ref().and_then(|call| call.get().recording());
     let level = level(parts.number(at::LEVEL).unwrap_or_default());
     let is_failure = level >= Level::Warning || parts.get(at::EXC_INFO).is_some();
-    let known = recording::known_texts(record.py());
+    let mut known = recording::known_texts(record.py());
+    if !known.is_empty() {
+        add_arguments(parts, &mut known)?;
+    }
     if is_failure || parts.get(at::EXC_TEXT).is_some() || !known.is_empty() {
         draft.hide(&known);
     }
@@ -272,6 +279,23 @@ fn message_of<'py>(record: &Bound<'py, PyAny>, parts: &Parts<'py>) -> PyResult<B
         Some(arguments) if arguments.is_truthy()? => message.rem(arguments)?.str(),
         _ => Ok(message),
     }
+}
+
+/// Adds the arguments of the message that are texts to synthesise, also those that are ordinary words.
+fn add_arguments(parts: &Parts<'_>, known: &mut KnownTexts) -> PyResult<()> {
+    let Some(arguments) = parts.get(at::ARGS) else { return Ok(()) };
+    let values = match arguments.cast::<PyDict>() {
+        Ok(named) => named.values().to_tuple(),
+        Err(_) => arguments.cast::<PyTuple>().map_or_else(|_| PyTuple::empty(arguments.py()), Clone::clone),
+    };
+    for value in values.iter().take(MAX_ARGUMENTS) {
+        if let Ok(text) = value.cast::<PyString>()
+            && text.len()? <= MAX_WORD
+        {
+            known.add_argument(&text.to_string_lossy());
+        }
+    }
+    Ok(())
 }
 
 /// Adds a field. A value that raises is counted, and replaced by a note in the field.

@@ -11,10 +11,22 @@ use crate::rule::Rule;
 const PART: usize = 16;
 /// The same for a text with other characters than ASCII, where each has more meaning.
 const DENSE_PART: usize = 8;
-/// Minimum length of a text in ASCII. A shorter one is a part of many words.
-const MIN_ASCII: usize = 3;
+/// Minimum length of a text. A shorter one is a part of many messages and only replaced alone.
+const MIN_TEXT: usize = 4;
+/// The same for a text with characters from [`FIRST_DENSE`] on, such as Chinese ones.
+const MIN_DENSE_TEXT: usize = 2;
+const FIRST_DENSE: char = '\u{1100}';
 /// Minimum length of a text of digits, which is otherwise the number of a line.
 const MIN_DIGITS: usize = 5;
+/// Longer words that many messages have. As a text they are only replaced alone.
+const LOG_WORDS: &str = " about after audio been before call called could data debug does done each error errors \
+    exception exit failed false file finished from generate have http info input into item items level line \
+    load loaded loading main message method model module more name none null other output patch path post read ready \
+    request response result running self server speech start started starting status step stop stopped take takes text \
+    than that them then there they this thread time token tokens took true type user using value voice wait waiting \
+    warn warning were when which will with word words worker write your ";
+/// Ends of the names of exceptions, in front of the text of one.
+const ERROR_NAMES: [&str; 2] = ["Error: ", "Exception: "];
 /// Minimum length of a sentence within a text. One in ASCII has two words as well.
 const MIN_SENTENCE: usize = 6;
 const MIN_DENSE_SENTENCE: usize = 4;
@@ -48,6 +60,8 @@ pub struct KnownTexts {
 struct Known {
     /// The characters of the text in lower case.
     characters: Vec<char>,
+    /// Whether it is an ordinary word of messages, and only replaced as the whole of a message, value or quoted word.
+    is_alone: bool,
     least_start: usize,
     /// Number of characters of a part of the text.
     part: usize,
@@ -66,31 +80,26 @@ struct Pattern {
 }
 
 impl KnownTexts {
-    /// Adds a text. The oldest texts beyond a limit are removed; too short ones are ignored.
+    /// Adds a text. The oldest texts beyond a limit are removed.
     pub fn add(&mut self, text: &str) {
         let characters: Vec<char> = text.trim().chars().take(MAX_CHARACTERS).collect();
-        let has_digits_only = characters.iter().all(char::is_ascii_digit);
-        let least = match text.is_ascii() {
-            true if has_digits_only => MIN_DIGITS,
-            true => MIN_ASCII,
-            false => 1,
-        };
-        if characters.len() < least {
-            return;
+        if is_telling(&characters) {
+            self.push(&Arc::new(Known::new(&characters, is_ordinary(&characters))));
         }
-        let (longest, least_start) =
-            if text.is_ascii() { (PART, MIN_START) } else { (DENSE_PART, MIN_DENSE_START) };
-        let part = characters.len().min(longest);
-        let parts = windows(&characters, part).filter(|(at, _)| is_telling(&characters[*at..at + part]));
-        let parts = parts.map(|(_, hash)| hash).collect();
-        let mut patterns = vec![Pattern { part, parts, is_word: characters.len() < longest }];
-        add_sentences(&characters, longest, &mut patterns);
-        let characters = characters.iter().map(char::to_ascii_lowercase).collect();
-        self.push(&Arc::new(Known { characters, least_start, part, patterns }));
+    }
+
+    /// Replaces an ordinary word that is a text also within a message: the message has it as an argument.
+    pub fn add_argument(&mut self, argument: &str) {
+        if let Some(text) = self.texts.iter().find(|known| known.is_alone && known.is(argument)) {
+            self.push(&Arc::new(Known::new(&text.characters, false)));
+        }
     }
 
     fn push(&mut self, text: &Arc<Known>) {
-        if self.texts.iter().any(|known| Arc::ptr_eq(known, text) || known.characters == text.characters) {
+        let is_same = |known: &Arc<Known>| {
+            Arc::ptr_eq(known, text) || known.is_alone == text.is_alone && known.characters == text.characters
+        };
+        if self.texts.iter().any(is_same) {
             return;
         }
         self.characters += text.characters.len();
@@ -137,11 +146,50 @@ impl KnownTexts {
 }
 
 impl Known {
+    fn new(characters: &[char], is_alone: bool) -> Self {
+        let is_ascii = characters.iter().all(char::is_ascii);
+        let (longest, least_start) = if is_ascii { (PART, MIN_START) } else { (DENSE_PART, MIN_DENSE_START) };
+        let part = characters.len().min(longest);
+        let parts = windows(characters, part).filter(|(at, _)| is_telling(&characters[*at..at + part]));
+        let parts = parts.map(|(_, hash)| hash).collect();
+        let mut patterns = vec![Pattern { part, parts, is_word: characters.len() < longest }];
+        add_sentences(characters, longest, &mut patterns);
+        let characters = characters.iter().map(char::to_ascii_lowercase).collect();
+        Self { characters, is_alone, least_start, part, patterns }
+    }
+
+    /// Returns whether a text is this one, apart from case and white space around it.
+    fn is(&self, text: &str) -> bool {
+        text.trim()
+            .chars()
+            .map(|character| character.to_ascii_lowercase())
+            .eq(self.characters.iter().copied())
+    }
+
     /// Adds the byte ranges of the text, its parts and its sentences in a text.
     fn find(&self, text: &str, decoded: &Decoded, found: &mut Vec<(usize, usize)>) {
-        self.patterns.iter().for_each(|pattern| pattern.find(text, decoded, found));
-        self.find_starts(text, decoded, found);
+        if self.is_alone {
+            self.find_alone(text, found);
+        } else {
+            self.patterns.iter().for_each(|pattern| pattern.find(text, decoded, found));
+            self.find_starts(text, decoded, found);
+        }
         self.find_quoted(decoded, found);
+    }
+
+    /// Adds the whole text if it is this one, and this one as the text of an exception in a traceback.
+    fn find_alone(&self, text: &str, found: &mut Vec<(usize, usize)>) {
+        let mut add = |start: usize, end: usize| {
+            let part = &text[start..end];
+            if self.is(part) {
+                found.push((start + part.len() - part.trim_start().len(), start + part.trim_end().len()));
+            }
+        };
+        add(0, text.len());
+        for (at, name) in ERROR_NAMES.iter().flat_map(|name| text.match_indices(name)) {
+            let start = at + name.len();
+            add(start, text[start..].find('\n').map_or(text.len(), |feed| start + feed));
+        }
     }
 
     /// Adds words of the text in quotes, as services log them one by one.
@@ -152,7 +200,11 @@ impl Known {
         for after in quotes.take(MAX_QUOTES) {
             let word: Vec<char> =
                 characters[before + 1..after].iter().map(char::to_ascii_lowercase).collect();
-            if (MIN_WORD..self.part).contains(&word.len()) && self.has_word(&word) {
+            let is_found = match self.is_alone {
+                true => word == self.characters,
+                false => (MIN_WORD..self.part).contains(&word.len()) && self.has_word(&word),
+            };
+            if is_found {
                 found.push((decoded.starts[before + 1], decoded.starts[after]));
             }
             before = after;
@@ -247,6 +299,18 @@ fn windows(characters: &[char], length: usize) -> impl Iterator<Item = (usize, u
         hash = hash.wrapping_mul(BASE).wrapping_add(value(at));
         (at + 1 >= length).then(|| (at + 1 - length, hash))
     })
+}
+
+/// Returns whether a text is too short, or a word that many messages have.
+fn is_ordinary(characters: &[char]) -> bool {
+    let word = || String::from_iter([&[' '], characters, &[' ']].concat()).to_ascii_lowercase();
+    let least = match () {
+        () if characters.iter().all(char::is_ascii_digit) => MIN_DIGITS,
+        () if characters.iter().any(|character| *character >= FIRST_DENSE) => MIN_DENSE_TEXT,
+        () => MIN_TEXT,
+    };
+    let is_word = || characters.len() < PART && !characters.contains(&' ');
+    characters.len() < least || is_word() && LOG_WORDS.contains(&word())
 }
 
 /// Returns whether a part is no separator or indentation.

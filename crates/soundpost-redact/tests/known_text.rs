@@ -104,15 +104,40 @@ fn short_text_is_replaced_as_a_word_only() {
         of("Hi there", "no 'Hi there'\\nHi there."),
         "no '[text of 8 characters]'\\n[text of 8 characters]."
     );
-    assert_eq!(of("cat", "concatenate cat, cats"), "concatenate [text of 3 characters], cats");
+    assert_eq!(of("cats", "concatenate cats, catsuits"), "concatenate [text of 4 characters], catsuits");
     assert_eq!(of("你好", "合成你好失败"), "合成[text of 2 characters]失败");
-    assert_eq!(of("no", "no kernel image"), "no kernel image", "a part of many sentences");
-    assert_eq!(of("47", "line 47"), "line 47");
+}
+
+#[test]
+fn ordinary_word_is_replaced_alone_only() {
+    for text in ["no", "47", "the", "say", "info", "Error", "GET", "für", "好", "a b", "this"] {
+        let mark = match text.chars().count() {
+            1 => "[text of 1 character]".to_owned(),
+            count => format!("[text of {count} characters]"),
+        };
+        let within = format!("{text}: no 47 of the info say error in GET für 好 a b this {text}");
+        assert_eq!(hidden(&[text], &within), within);
+        for other in [text.to_owned(), text.to_ascii_uppercase()] {
+            assert_eq!(hidden(&[text], &other), mark);
+            assert_eq!(hidden(&[text], &format!(" {other}\n")), format!(" {mark}\n"));
+        }
+        assert_eq!(
+            hidden(&[text], &format!("of {text:?} and '{text}', '{text}!'")),
+            format!("of \"{mark}\" and '{mark}', '{text}!'")
+        );
+        let mut known = known(&[text]);
+        known.add_argument("another");
+        assert_eq!(without(&known, &within), within);
+        known.add_argument(text);
+        assert_eq!(without(&known, &format!("synthesized {text}.")), format!("synthesized {mark}."));
+    }
     let traceback = "  File \"say.py\", line 3, in say\n    say(\"say it\")\nValueError: say";
     assert_eq!(
-        of("say", traceback),
-        "  File \"say.py\", line 3, in say\n    [text of 3 characters](\"[text of 3 characters] it\")\nValueError: [text of 3 characters]"
+        hidden(&["say"], traceback),
+        "  File \"say.py\", line 3, in say\n    say(\"say it\")\nValueError: [text of 3 characters]"
     );
+    assert_eq!(hidden(&["then there"], "and then there"), "and [text of 10 characters]");
+    assert_eq!(hidden(&["...", "!"], "wait ... '!' ..."), "wait ... '!' ...");
 }
 
 #[test]
