@@ -66,11 +66,12 @@ fn lost_while_running_and_back() {
     sim.write(&format!("{}error * gpu_is_lost", SMALL.replace("xid 3600:31", "xid 0.05:79")));
     let lost = r#"soundpost_gpu_available{reason="lost"} 0"#;
     // The loss is an XID error, and exposed while other values are missing.
-    worker.must_say(&[lost, &SAID[4].replace("} 0", "} 1"), none_rejected()]);
+    let xid = SAID[4].replace("} 0", "} 1");
+    let last = SAID[4].replace("xid_errors_total", "last_xid").replace("} 0", "} 79");
+    worker.must_say(&[lost, &xid, &last, none_rejected()]);
     sim.write(SMALL);
     let back = Instant::now();
-    let xid = SAID[4].replace("} 0", "} 1");
-    worker.must_say(&[SAID[0], SAID[1], SAID[2], SAID[3], &xid, AVAILABLE, none_rejected()]);
+    worker.must_say(&[SAID[0], SAID[1], SAID[2], SAID[3], &xid, &last, AVAILABLE, none_rejected()]);
     assert!(back.elapsed() < Duration::from_millis(5_500), "seen after {:?}", back.elapsed());
     worker.end();
 }
