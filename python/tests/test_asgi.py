@@ -19,6 +19,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
 
 import soundpost
+from soundpost.integrations import asgi
 from soundpost.integrations.asgi import SoundpostMiddleware, instrument_fastapi
 
 pytestmark = pytest.mark.usefixtures("telemetry")
@@ -400,6 +401,60 @@ def test_client_that_leaves_before_a_whole_response_abandons(name):
         finally:
             hold.set()
     assert len(calls_of(name)) == 1
+
+
+@pytest.mark.parametrize("http", ["h11", "auto"])
+def test_client_that_leaves_behind_an_unread_body_abandons(name, http):
+    started, ended = threading.Event(), threading.Event()
+
+    @soundpost.instrument(name)
+    async def synthesize():
+        started.set()
+        while not ended.is_set():
+            await asyncio.sleep(0.001)
+
+    async def post(_request: Request):
+        await synthesize()
+
+    app = FastAPI()
+    app.post("/")(post)
+    size = 2_000_000
+    with served(instrument_fastapi(app), http=http) as port:
+        try:
+            client = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            client.sendall(f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode())
+            client.sendall(bytes(size))
+            assert started.wait(PATIENCE)
+            client.close()
+            assert [call.outcome for call in calls_of(name, within=1)] == ["abandoned"]
+        finally:
+            ended.set()
+    assert asgi._READ_AHEAD.bytes == 0
+
+
+def test_body_is_read_ahead_within_its_bounds(engine):
+    part, reads, ended = 1 << 20, [], []
+
+    async def app(scope, receive, send):
+        generator = engine()
+        next(generator)
+        ended.append(generator)
+        while len(ended) < 10:
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+    async def receive():
+        reads.append(part)
+        return {"type": "http.request", "body": bytes(part), "more_body": True}
+
+    async def run():
+        wrapped = SoundpostMiddleware(app)
+        await asyncio.gather(*(wrapped({"type": "http", "headers": []}, receive, None) for _ in range(10)))
+
+    asyncio.run(run())
+    assert 60 * part < sum(reads) <= asgi._MAX_ALL_READ_AHEAD + 10 * part
+    assert asgi._READ_AHEAD.bytes == 0
 
 
 def test_call_that_starts_after_the_client_left_is_abandoned(name):

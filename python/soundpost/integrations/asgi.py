@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections import deque
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,12 @@ _OPENED = "soundpost.request"
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 _ENDS = frozenset({"http.response.body", "http.response.pathsend", "websocket.close"})
 """Messages that end a response, unless they announce more."""
-_MAX_READ_AHEAD = 64 * 1024
+_MAX_READ_AHEAD = 8 << 20
 """Maximum number of bytes of a request that are read before the application asks for them."""
+_MAX_ALL_READ_AHEAD = 64 << 20
+"""Maximum number of bytes of all requests that are read ahead."""
+_MESSAGE_SIZE = 1024
+"""Size of a message that is read ahead without its content, in bytes."""
 
 
 class SoundpostMiddleware:
@@ -89,6 +94,22 @@ def with_middleware(build: Callable[[Any], AsgiApp]) -> Callable[[Any], AsgiApp]
     return build_middleware_stack
 
 
+class _ReadAhead:
+    """The number of bytes of all requests that are read ahead, in the loops of any thread."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        """Adds a number of bytes, which is negative for bytes that were taken."""
+        with self._lock:
+            self.bytes += size
+
+
+_READ_AHEAD = _ReadAhead()
+
+
 class _Connection:
     """The messages of one request, which are read ahead once it has a call: one may be the disconnect."""
 
@@ -99,7 +120,7 @@ class _Connection:
         self._read: deque[asyncio.Task[_Scope]] = deque()
         self._read_bytes = 0
         self._receiving = 0
-        self._is_complete = self._has_left = False
+        self._is_complete = self._has_left = self._is_closed = False
         headers = {name.lower(): value for name, value in reversed(list(scope["headers"]))}
         self.request = opened(
             lambda name: headers.get(name.encode(), b"").decode("latin-1"), on_call=self._on_call()
@@ -120,7 +141,7 @@ class _Connection:
             await asyncio.wait([self._reader])
         if self._read:
             reader = self._read.popleft()
-            self._read_bytes -= _size(reader)
+            self._count(-_size(reader))
             guarded(self._read_ahead)
             return reader.result()
         self._receiving += 1
@@ -135,7 +156,8 @@ class _Connection:
     def _read_ahead(self) -> None:
         """Reads the next message, if there is a call that its client may leave."""
         is_idle = not (self._receiving or self._is_complete or self._has_left or self._reader)
-        if is_idle and self.request.has_calls and self._read_bytes < _MAX_READ_AHEAD:
+        has_room = self._read_bytes < _MAX_READ_AHEAD and _READ_AHEAD.bytes < _MAX_ALL_READ_AHEAD
+        if is_idle and has_room and self.request.has_calls:
             self._reader = asyncio.ensure_future(self._receive())
             self._reader.add_done_callback(functools.partial(guarded, self._on_read))
 
@@ -143,11 +165,18 @@ class _Connection:
         self._reader = None
         if reader.cancelled():
             return
+        size = _size(reader)
+        if self._is_closed:
+            return
         self._read.append(reader)
-        self._read_bytes += _size(reader)
+        self._count(size)
         if reader.exception() is None:
             self._note(reader.result())
             self._read_ahead()
+
+    def _count(self, size: int) -> None:
+        self._read_bytes += size
+        _READ_AHEAD.add(size)
 
     def _note(self, message: _Scope) -> None:
         if message["type"] in _DISCONNECTS:
@@ -181,10 +210,12 @@ class _Connection:
 
     def close(self) -> None:
         """Stops reading. Calls that started after the client left are abandoned, too."""
-        self._is_complete = True
+        self._is_complete = self._is_closed = True
         self.request.close()
         if self._reader is not None:
             self._reader.cancel()
+        self._read.clear()
+        self._count(-self._read_bytes)
         if self._has_left:
             self.request.end()
 
@@ -193,4 +224,4 @@ def _size(reader: asyncio.Task[_Scope]) -> int:
     if reader.exception() is not None:
         return 0
     message = reader.result()
-    return 256 + len(message.get("body") or message.get("bytes") or message.get("text") or b"")
+    return _MESSAGE_SIZE + len(message.get("body") or message.get("bytes") or message.get("text") or b"")
