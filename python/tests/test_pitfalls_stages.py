@@ -74,21 +74,34 @@ def test_pitfall_7_call_after_a_call_is_a_call(name, scrape):
     assert scrape().outcomes(name + "_after") == {"ok": 1}
 
 
-def test_pitfall_8_stage_of_worker_thread_has_no_call(name, scrape):
-    @soundpost.stage(name + "_llm")
-    def llm_job():
-        with soundpost.stage(name + "_step"):
-            return soundpost.current_call()
+def test_pitfall_8_stage_of_worker_thread_has_no_call(python):
+    python(
+        """
+        import threading
+        import soundpost
+        from scrape import Scrape
 
-    @soundpost.instrument(name)
-    def infer():
-        return in_thread(llm_job)
+        telemetry = soundpost.init("program")
+        calls = []
 
-    assert infer() is None
-    after = scrape()
-    assert after.stages(name) == {}
-    stages = after.stages("unknown")
-    assert stages[name + "_llm"] == stages[name + "_step"] == 1
+        @soundpost.stage("llm")
+        def llm_job():
+            with soundpost.stage("step"):
+                calls.append(soundpost.current_call())
+
+        @soundpost.instrument("infer")
+        def infer():
+            thread = threading.Thread(target=llm_job)
+            thread.start()
+            thread.join()
+
+        infer()
+        scrape = Scrape(telemetry.render(), prefix="program")
+        assert calls == [None]
+        assert scrape.stages("infer") == {}
+        assert scrape.stages("unknown") == {"llm": 1, "step": 1}
+        """
+    )
 
 
 def test_pitfall_8_call_passed_to_a_thread_has_its_stages(name, scrape):
