@@ -260,7 +260,8 @@ fn postmortems_of_processes_are_bounded() {
     Worker::start(&directory, port).kill();
     let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
     until("the oldest are removed", || lines() == 50);
-    assert!(first.tell("notices").contains("died while the service lived on; calls in flight: 0; "));
+    let notice = "died while the service lived on; calls in flight: 0; ";
+    until("the death is reported", || first.tell("notices").contains(notice));
     first.end();
 }
 
