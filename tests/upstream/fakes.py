@@ -238,6 +238,18 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "tqdm.auto": {"tqdm": Progress},
 }
 """Attributes of fake modules whose results the services read. Their packages are fakes, also if installed."""
+OF_GRADIO = {
+    "PIL",
+    "filelock",
+    "fsspec",
+    "gradio",
+    "gradio_client",
+    "httpx",
+    "huggingface_hub",
+    "pandas",
+    "pydub",
+}
+"""Packages that the example of Gradio installs. They are fakes as well, and the same wherever the tests run."""
 
 
 class Module(types.ModuleType):
@@ -276,8 +288,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def install(*modules: str) -> None:
-    """Lets imports of missing modules find fakes, and those of packages with contents, and of these modules."""
-    sys.meta_path.insert(0, Finder({name.partition(".")[0] for name in CONTENTS}))
+    """Lets imports of missing modules find fakes, and those of packages with contents or of Gradio, and of these modules."""
+    sys.meta_path.insert(0, Finder(OF_GRADIO | {name.partition(".")[0] for name in CONTENTS}))
     sys.meta_path.append(finder := Finder())
     for name in modules:
         sys.modules[name] = finder.create_module(importlib.machinery.ModuleSpec(name, finder))
