@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import CodeType, ModuleType
 
+    # Freezers find them here.
+    from soundpost import _loguru, _structlog  # noqa: F401
+
 _SOURCE = logging.Logger.handle.__code__.co_filename
 _NAME = "callHandlers"
 _LIBRARIES = {"loguru": "soundpost._loguru", "structlog._base": "soundpost._structlog"}
