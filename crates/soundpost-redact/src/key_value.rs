@@ -13,7 +13,8 @@ use crate::{address, element, list, number, text_value};
 /// the end of the examined bytes.
 pub(crate) fn find(cursor: &Cursor<'_>, matches: &mut Vec<Match>) -> usize {
     let rest = &cursor.bytes[cursor.at..];
-    if rest.starts_with(b"://") {
+    // `password://...` is no scheme.
+    if rest.starts_with(b"://") && name::class(&cursor.name_before(cursor.at)) != Class::Secret {
         let (found, next) = address::url(cursor);
         matches.extend(found);
         return next;
