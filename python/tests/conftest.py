@@ -105,6 +105,18 @@ def recorded(telemetry, logger):
 
 
 @pytest.fixture
+def engine(name):
+    """Returns an instrumented generator function of chunks."""
+
+    @soundpost.instrument(name)
+    def synthesize(count=2):
+        for _ in range(count):
+            yield b"chunk"
+
+    return synthesize
+
+
+@pytest.fixture
 def lenient():
     """Counts and logs faults, as in production."""
     _native.set_strict(False)

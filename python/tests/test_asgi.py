@@ -77,18 +77,6 @@ def calls_of(name, count=1, within=PATIENCE):
             return calls
 
 
-@pytest.fixture
-def engine(name):
-    """Returns an instrumented generator function of chunks."""
-
-    @soundpost.instrument(name)
-    def synthesize(count=2):
-        for _ in range(count):
-            yield b"chunk"
-
-    return synthesize
-
-
 def application(get, **options):
     app = FastAPI(**options)
     app.get("/")(get)

@@ -76,16 +76,6 @@ def calls_of(name, count=1):
     return calls
 
 
-@pytest.fixture
-def engine(name):
-    @soundpost.instrument(name)
-    def synthesize(count=2):
-        for _ in range(count):
-            yield b"chunk"
-
-    return synthesize
-
-
 def handlers_of(engine):
     """Returns a handler of each kind."""
 

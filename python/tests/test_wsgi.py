@@ -51,16 +51,6 @@ def calls_of(name):
     return soundpost.read_calls(operation=name, order="oldest")
 
 
-@pytest.fixture
-def engine(name):
-    @soundpost.instrument(name)
-    def synthesize(count=2):
-        for _ in range(count):
-            yield b"chunk"
-
-    return synthesize
-
-
 def streaming(engine):
     def app(_environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])

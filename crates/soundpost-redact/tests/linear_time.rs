@@ -93,11 +93,11 @@ fn hostile_texts_take_linear_time() {
         "password,",
         "DE89 3704 ",
     ] {
-        let text = part.repeat(50_000 / part.len());
+        let text = part.repeat(100_000 / part.len());
         let _ = redacted_whole(&Redactor::default(), &text);
-        let _ = redacted_whole(&own, &text[..text.floor_char_boundary(10_000)]);
+        let _ = redacted_whole(&own, &text[..text.floor_char_boundary(15_000)]);
     }
-    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 fn redacted_whole(redactor: &Redactor, text: &str) -> usize {
